@@ -1,0 +1,140 @@
+//! What can be done to a server, as data: it is written down before it is done.
+
+use crate::ids::{PoolName, ServerName, ServiceName};
+use crate::observe::BalancerState;
+use crate::service::StartType;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The name under which one installation on one server is started at most once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstallerToken(pub String);
+
+impl fmt::Display for InstallerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One change to one server. Asking for it is all it does: whether it came about is seen by looking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Sets a start type with its delayed flag.
+    SetStartType {
+        /// The service.
+        service: ServiceName,
+        /// The start type to set.
+        to: StartType,
+    },
+    /// Pauses a service: it refuses new work and keeps what it has.
+    Pause {
+        /// The service.
+        service: ServiceName,
+    },
+    /// Takes a service out of the paused state.
+    Continue {
+        /// The service.
+        service: ServiceName,
+    },
+    /// Starts a service.
+    Start {
+        /// The service.
+        service: ServiceName,
+    },
+    /// Stops a service.
+    Stop {
+        /// The service.
+        service: ServiceName,
+    },
+    /// Starts the installer, detached, unless the token was used before.
+    StartInstaller(InstallerRun),
+    /// Restarts the server.
+    Restart {
+        /// The boot time that the restart is to change. A server with another boot time is not restarted.
+        booted: Timestamp,
+        /// What the server's event log is told.
+        comment: String,
+    },
+    /// Sets what the pool's balancer does with the server.
+    SetBalancer {
+        /// The pool whose balancer it is.
+        pool: PoolName,
+        /// The state to set.
+        to: BalancerState,
+    },
+}
+
+/// One start of an installer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstallerRun {
+    /// At most one start per token, ever.
+    pub token: InstallerToken,
+    /// Path on the server.
+    pub installer: String,
+    /// Arguments.
+    pub arguments: Vec<String>,
+    /// Wanted SHA-256 of the file, lower-case hexadecimal. Another file is not started.
+    pub sha256: String,
+    /// How long it may run before the server's own task ends it.
+    pub deadline: SignedDuration,
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetStartType { service, to } => write!(f, "set the start type of {service} to {to}"),
+            Self::Pause { service } => write!(f, "pause {service}"),
+            Self::Continue { service } => write!(f, "continue {service}"),
+            Self::Start { service } => write!(f, "start {service}"),
+            Self::Stop { service } => write!(f, "stop {service}"),
+            Self::StartInstaller(run) => write!(f, "run {}", run.installer),
+            Self::Restart { .. } => f.write_str("restart the server"),
+            Self::SetBalancer { to, .. } => f.write_str(match to {
+                BalancerState::Ready => "put the server back into the balancer",
+                BalancerState::Drain => "take the server out of the balancer (drain)",
+                BalancerState::Maintenance => "take the server out of the balancer",
+            }),
+        }
+    }
+}
+
+/// How an act ended, as far as the driver can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActOutcome {
+    /// The server accepted it.
+    Accepted,
+    /// There was nothing to do.
+    AlreadySo,
+    /// The same act is in progress already.
+    Joined,
+    /// It did not happen, and trying again later may help.
+    Retry(String),
+    /// It did not happen, and trying again will not help.
+    Failed(String),
+    /// Nobody knows whether it happened: look.
+    Unknown(String),
+}
+
+impl ActOutcome {
+    /// Returns whether the act is known to have been accepted or to have been needless.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        match self {
+            Self::Accepted | Self::AlreadySo | Self::Joined => true,
+            Self::Retry(_) | Self::Failed(_) | Self::Unknown(_) => false,
+        }
+    }
+}
+
+/// Which server an act is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The pool.
+    pub pool: PoolName,
+    /// The server.
+    pub server: ServerName,
+}

@@ -1,0 +1,256 @@
+//! The services of the products: what the rest of the project knows about them, with sources.
+//!
+//! The facts stand in one table, [`table::SERVICES`]. Where a fact is unknown the field says so, and the server
+//! itself is asked at run time.
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+use crate::ids::ServiceName;
+use crate::product::{Feature, Product, Role};
+pub use table::SERVICES;
+
+/// What is known about one Windows service.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceFacts {
+    /// Short name. `None` where the component exists but its service name was not found.
+    pub name: Option<&'static str>,
+    /// How sure the name is.
+    pub name_status: NameStatus,
+    /// Display name without the product prefix, such as `Front-End`.
+    pub title: &'static str,
+    /// Display name on an Edge server, where it differs.
+    pub edge_title: Option<&'static str>,
+    /// Whether the display name carries the product prefix (`Lync Server ` or `Skype for Business Server `).
+    pub prefixed: bool,
+    /// The products that have it.
+    pub products: &'static [Product],
+    /// The roles that run it without being told so.
+    pub roles: &'static [Role],
+    /// The roles that may run it besides: collocated or optional.
+    pub optional_roles: &'static [Role],
+    /// TCP ports.
+    pub ports: &'static [u16],
+    /// What a session of it is.
+    pub session: &'static str,
+    /// How its sessions are measured.
+    pub measures: &'static [MeasureFacts],
+    /// The conferencing server whose draining state it shows, such as `AVMCU`; see
+    /// [`ServiceFacts::draining_counter`].
+    pub draining_state: Option<&'static str>,
+    /// Components inside it that cannot be blocked apart from it.
+    pub contains: &'static [&'static str],
+    /// Other names of those components, each with the name that `contains` has for it.
+    pub aliases: &'static [(&'static str, &'static str)],
+    /// DNS-dependent features in it.
+    pub features: &'static [Feature],
+    /// Whether a pause was seen to work.
+    pub pause: PauseFacts,
+    /// Its part in a drain.
+    pub drain: DrainClass,
+    /// Where the facts come from.
+    pub sources: &'static [&'static str],
+}
+
+/// How sure a service name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameStatus {
+    /// Seen in a source.
+    Confirmed,
+    /// No source shows it.
+    Unconfirmed,
+    /// The component exists, its service name was not found.
+    NotFound,
+}
+
+/// Whether a pause was seen to work. Each server is asked all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseFacts {
+    /// A source shows it paused.
+    Observed,
+    /// Only the general statement of the product documentation covers it.
+    Generic,
+    /// Nothing was found.
+    Unknown,
+}
+
+/// The part of a service in a drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrainClass {
+    /// Has sessions, which must be gone before it is stopped.
+    Session,
+    /// Has none: stopped late, started early, never waited for.
+    Support,
+    /// Never touched by us.
+    Infrastructure,
+}
+
+/// One way to count the sessions of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeasureFacts {
+    /// Where it is read.
+    pub kind: MeasureKind,
+    /// The products it exists on; empty means all.
+    pub products: &'static [Product],
+    /// The roles on which it exists and has to be read; empty means all that run the service.
+    pub roles: &'static [Role],
+    /// Whether a source shows it. A measure from memory is still read, and unknown where the server lacks it.
+    pub sourced: bool,
+}
+
+/// Where a measure is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeasureKind {
+    /// A performance counter.
+    Counter {
+        /// The counter set, such as `LS:AVMCU - Operations`.
+        object: &'static str,
+        /// The instance, for sets that have several.
+        instance: Option<&'static str>,
+        /// The counter, such as `AVMCU - Number of Users`.
+        counter: &'static str,
+    },
+    /// A key inside `ActivityLevel` of `Get-CsWindowsService`.
+    Activity {
+        /// The key.
+        key: &'static str,
+    },
+}
+
+/// What a name in a plan file turned out to mean.
+#[derive(Debug, Clone, Copy)]
+pub enum Resolved {
+    /// The Windows service itself: by its name, its display name, or a feature it contains.
+    Service(&'static ServiceFacts),
+    /// A component that cannot be blocked apart from the service that contains it.
+    Grouped {
+        /// The component as the catalogue spells it.
+        component: &'static str,
+        /// The service that contains it.
+        service: &'static ServiceFacts,
+    },
+}
+
+/// Returns the facts of the service with this short name.
+#[must_use]
+pub fn service(name: &ServiceName) -> Option<&'static ServiceFacts> {
+    SERVICES.iter().find(|facts| facts.name.is_some_and(|known| known.eq_ignore_ascii_case(name.as_str())))
+}
+
+/// Returns what a name written by a person means: a service name, a display name of any product, a feature, or a
+/// grouped component. Case, spaces around it, and the endings "service", "application" and "agent" do not matter.
+#[must_use]
+pub fn resolve(text: &str) -> Option<Resolved> {
+    let wanted = simplified(text);
+    let by_service = SERVICES.iter().find(|facts| {
+        facts.name.is_some_and(|name| simplified(name) == wanted)
+            || facts.features.iter().any(|feature| simplified(feature.title()) == wanted)
+            || facts.displays().any(|display| simplified(&display) == wanted)
+    });
+    by_service.map(Resolved::Service).or_else(|| {
+        SERVICES.iter().find_map(|facts| {
+            let own = facts.contains.iter().find(|component| simplified(component) == wanted);
+            let other = || facts.aliases.iter().find(|(alias, _)| simplified(alias) == wanted).map(|(_, own)| own);
+            own.or_else(other).map(|component| Resolved::Grouped { component, service: facts })
+        })
+    })
+}
+
+/// Returns every name that [`resolve`] understands, for suggestions.
+#[must_use]
+pub fn known_names() -> Vec<String> {
+    let mut names = Vec::new();
+    for facts in SERVICES {
+        names.extend(facts.name.map(str::to_owned));
+        names.push(facts.title.to_owned());
+        names.extend(facts.features.iter().map(|feature| feature.title().to_owned()));
+        names.extend(facts.contains.iter().map(|&component| component.to_owned()));
+        names.extend(facts.aliases.iter().map(|&(alias, _)| alias.to_owned()));
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Returns the services that a server of this product and role runs, in the order of the catalogue. Services whose
+/// name was not found, or is unconfirmed, are left out: they are looked for at run time.
+pub fn expected(product: Product, role: Role) -> impl Iterator<Item = &'static ServiceFacts> {
+    SERVICES.iter().filter(move |facts| {
+        facts.name_status == NameStatus::Confirmed && facts.products.contains(&product) && facts.roles.contains(&role)
+    })
+}
+
+impl ServiceFacts {
+    /// Returns the short name as a validated name, if it is known.
+    #[must_use]
+    pub fn service_name(&self) -> Option<ServiceName> {
+        self.name.and_then(|name| ServiceName::new(name).ok())
+    }
+
+    /// Returns the display name on a server of this product and role.
+    #[must_use]
+    pub fn display(&self, product: Product, role: Role) -> String {
+        let title = match (role, self.edge_title) {
+            (Role::Edge, Some(title)) => title,
+            _ => self.title,
+        };
+        match (self.prefixed, product) {
+            (true, Product::Lync2013) => format!("Lync Server {title}"),
+            (true, Product::Sfb2015 | Product::Sfb2019 | Product::Sfbse) => {
+                format!("Skype for Business Server {title}")
+            }
+            (true, Product::Generic) | (false, _) => title.to_owned(),
+        }
+    }
+
+    /// Returns every display name the service goes by.
+    fn displays(&self) -> impl Iterator<Item = String> + '_ {
+        [Product::Lync2013, Product::Sfb2015, Product::Generic]
+            .into_iter()
+            .flat_map(|product| [Role::FrontEnd, Role::Edge].map(|role| self.display(product, role)))
+    }
+
+    /// Returns the object and the counter of the draining state: 1 while draining, 0 otherwise. Servers differ in
+    /// the case of these names, so they are compared without regard to it.
+    #[must_use]
+    pub fn draining_counter(&self) -> Option<(String, String)> {
+        let of = self.draining_state?;
+        Some((format!("LS:{of} - MCU Health And Performance"), format!("{of} - MCU Draining State")))
+    }
+
+    /// Returns the measures that have to be read on a server of this product and role: all of them, for a service
+    /// is drained only when each reads zero.
+    pub fn measures_for(&self, product: Product, role: Role) -> impl Iterator<Item = &'static MeasureFacts> {
+        self.measures_on(product).filter(move |measure| measure.roles.is_empty() || measure.roles.contains(&role))
+    }
+
+    /// Returns the measures that exist on a product, whatever the role.
+    pub fn measures_on(&self, product: Product) -> impl Iterator<Item = &'static MeasureFacts> {
+        self.measures.iter().filter(move |measure| measure.products.is_empty() || measure.products.contains(&product))
+    }
+}
+
+impl MeasureKind {
+    /// Returns the counter path or activity key, as it is shown and as plan files write it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self {
+            Self::Counter { object, instance: Some(instance), counter } => {
+                format!("\\{object}({instance})\\{counter}")
+            }
+            Self::Counter { object, instance: None, counter } => format!("\\{object}\\{counter}"),
+            Self::Activity { key } => (*key).to_owned(),
+        }
+    }
+}
+
+fn simplified(text: &str) -> String {
+    let lower = text.trim().to_ascii_lowercase();
+    let mut words: Vec<&str> = lower.split(|c: char| c.is_whitespace() || c == '-' || c == '_').collect();
+    words.retain(|word| !word.is_empty());
+    while words.len() > 1 && words.last().is_some_and(|last| matches!(*last, "service" | "application" | "agent")) {
+        words.pop();
+    }
+    words.join(" ")
+}

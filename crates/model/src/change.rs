@@ -1,0 +1,211 @@
+//! One change: what a plan file asks for, validated.
+
+use crate::ids::{Label, PoolName, ServiceName};
+use crate::pool::{DnsSettings, Pool};
+use crate::product::Feature;
+use crate::version::Version;
+use crate::window::{Freeze, Window};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A whole plan file, validated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What people call it.
+    pub name: String,
+    /// Why it is done, with the change number.
+    pub reason: String,
+    /// The pools in the order of the file. Never empty.
+    pub pools: Vec<Pool>,
+    /// What is done to each server.
+    pub maintenance: Maintenance,
+    /// Budgets that several pools share.
+    pub budgets: Vec<SharedBudget>,
+    /// When the whole run stops.
+    pub stop_when: StopWhen,
+    /// When the work may be done. Empty means at any time.
+    pub windows: Vec<Window>,
+    /// When it may not, windows or no windows.
+    pub freezes: Vec<Freeze>,
+    /// Which name servers are asked.
+    pub dns: DnsSettings,
+}
+
+impl Change {
+    /// Returns the pool called `name`.
+    #[must_use]
+    pub fn pool(&self, name: &PoolName) -> Option<&Pool> {
+        self.pools.iter().find(|pool| pool.name == *name)
+    }
+}
+
+/// What is done to each server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// Which services are blocked.
+    pub scope: Scope,
+    /// Most servers of one pool out of service at once, counting those already down. At least 1.
+    pub at_once: u32,
+    /// What happens to start types while a server is blocked.
+    pub start_type: StartTypePolicy,
+    /// How long sessions get to end by themselves.
+    pub drain: Drain,
+    /// What is installed. `None`: nothing is.
+    pub patch: Option<Patch>,
+    /// When the server is restarted.
+    pub restart: RestartPolicy,
+    /// How long the pool must stay good after a server is back.
+    pub soak: SignedDuration,
+    /// Features whose loss the operator accepts, by name.
+    pub accept_loss: Vec<Feature>,
+    /// Services whose sessions cannot be measured and which the operator accepts to wait for by time alone.
+    pub unmeasured: BTreeMap<ServiceName, SignedDuration>,
+    /// What an unattended run does with a hold.
+    pub on_hold: HoldChoice,
+}
+
+/// Which services are blocked on each server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Every service of the product that has sessions.
+    AllServices,
+    /// These and their dependents; the rest of the server keeps serving. Never empty.
+    Services(Vec<ServiceName>),
+}
+
+/// What happens to start types while a server is blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StartTypePolicy {
+    /// Manual before the pause, so that a restart does not bring the service back by itself.
+    Manual,
+    /// Left alone. A restart then brings the service back at once.
+    Keep,
+}
+
+/// How long sessions get to end by themselves, and what then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// From the block to the deadline.
+    pub deadline: SignedDuration,
+    /// What happens at the deadline.
+    pub at_deadline: AtDeadline,
+    /// A drain without any fall for this long is called stuck.
+    pub stuck_after: SignedDuration,
+    /// Deadlines of single services.
+    pub per_service: BTreeMap<ServiceName, ServiceDrain>,
+}
+
+/// The deadline of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceDrain {
+    /// From the block to the deadline.
+    pub deadline: SignedDuration,
+    /// What happens at the deadline.
+    pub at_deadline: AtDeadline,
+}
+
+/// What happens to a server whose sessions have not ended at the deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtDeadline {
+    /// It stays blocked until the operator decides.
+    Hold,
+    /// It goes back into service, unpatched.
+    Return,
+    /// The sessions left are cut, counted and reported. The plan says so in words.
+    Cut,
+}
+
+/// What is installed, and how we know that it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// Path of the installer on the server.
+    pub installer: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// SHA-256 of the installer file, lower-case hexadecimal.
+    pub sha256: String,
+    /// How long it may take.
+    pub deadline: SignedDuration,
+    /// The level at which a server counts as patched. `None`: the installer's exit code is all the proof there is.
+    pub level: Option<Version>,
+    /// Exit codes besides the usual ones, by what they mean.
+    pub exit_codes: BTreeMap<i64, ExitMeaning>,
+}
+
+/// What an installer's exit code means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitMeaning {
+    /// Installed.
+    Done,
+    /// Installed; a restart is needed.
+    RestartNeeded,
+    /// Installed; the installer has started a restart.
+    RestartStarted,
+    /// Another installation is in progress: try again later.
+    Busy,
+    /// Not installed.
+    Failed,
+}
+
+/// When a server is restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Never, even if the installer asks.
+    Never,
+    /// When the installer asks.
+    WhenNeeded,
+    /// Always.
+    Always,
+}
+
+/// What can be done about a held server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldChoice {
+    /// Stop the run where it is and say what is out.
+    Stop,
+    /// Do the step again, after a look at the server.
+    Retry,
+    /// Count the step as done and go on with the next one of this server.
+    Skip,
+    /// Bring the server back as it was recorded.
+    Return,
+    /// Leave the server out, and go on without it as far as the budget lets.
+    Abandon,
+}
+
+impl HoldChoice {
+    /// Returns the word used in plan files and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Retry => "retry",
+            Self::Skip => "skip",
+            Self::Return => "return",
+            Self::Abandon => "abandon",
+        }
+    }
+}
+
+/// A budget that the pools with one label share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedBudget {
+    /// The label.
+    pub label: Label,
+    /// Most servers of all these pools out at once. At least 1.
+    pub at_once: u32,
+}
+
+/// Absolute numbers that stop the whole run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopWhen {
+    /// Servers failed, held or returned unpatched. At least 1.
+    pub failed: u32,
+}

@@ -1,0 +1,28 @@
+//! The words of `orchestrate`: validated names, pools, servers, services, changes, observations and acts, and the
+//! catalogue of what is known about the services of each product.
+//!
+//! Belongs here: types that several crates speak in, and facts. Does not belong here: files, formats, the clock,
+//! anything async, and every decision. The crate must not know how a plan is made or how a server is reached.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod act;
+pub mod answer;
+pub mod catalogue;
+pub mod change;
+pub mod ids;
+pub mod observe;
+pub mod pool;
+pub mod product;
+pub mod service;
+pub mod version;
+pub mod window;
+
+pub use act::{Act, ActOutcome, InstallerRun, InstallerToken, Target};
+pub use answer::{Answer, Verdict};
+pub use change::Change;
+pub use ids::{DnsName, Label, NameError, PoolName, RunId, ServerName, ServiceName, UpgradeDomain};
+pub use observe::{Ask, PoolObservation, ServerObservation};
+pub use pool::{Pool, Server};
+pub use product::{Feature, Product, Role};
+pub use service::{RunState, ServiceStatus, StartMode, StartType};
+pub use version::Version;

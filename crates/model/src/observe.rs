@@ -1,0 +1,305 @@
+//! What can be asked of the outside world, and the answers as they were read.
+//!
+//! An observation never fails as a whole: each part of it is an [`Answer`] of its own. Judging what an observation
+//! means is the planner's and the engine's work.
+
+use crate::act::InstallerToken;
+use crate::answer::Answer;
+use crate::ids::{DnsName, PoolName, ServerName, ServiceName, UpgradeDomain};
+use crate::service::ServiceStatus;
+use crate::version::ComponentVersion;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+/// Which parts of a server are asked about. Parts not asked about come back as unknown, "not asked".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The parts that have no argument of their own.
+    pub parts: BTreeSet<Part>,
+    /// The state of these services. Empty means none are asked about.
+    pub services: Vec<ServiceName>,
+    /// Session counts of these services.
+    pub sessions: Vec<ServiceName>,
+    /// What became of this installer.
+    pub installer: Option<InstallerToken>,
+}
+
+/// A part of a server that can be asked about as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Boot time and clock.
+    Host,
+    /// Installed versions.
+    Versions,
+    /// The product's readiness for an upgrade, which only a server of the pool can answer.
+    Readiness,
+    /// Whether configuration replicas are up to date, where the server can answer.
+    Replication,
+    /// The text of the product's fabric state, where the release has it. Any server of the pool can answer.
+    Fabric,
+}
+
+impl Ask {
+    /// Returns whether a part is asked about.
+    #[must_use]
+    pub fn wants(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
+}
+
+/// One server as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerObservation {
+    /// The server.
+    pub server: ServerName,
+    /// When the first question was sent: evidence is as old as its oldest part.
+    pub taken: Timestamp,
+    /// Boot time and clock.
+    pub host: Answer<HostFacts>,
+    /// Services by name. A service that was asked about and is missing here is not installed.
+    pub services: Answer<BTreeMap<ServiceName, ServiceStatus>>,
+    /// Session measures by service. A service that was asked about and is missing here could not be measured.
+    pub sessions: BTreeMap<ServiceName, SessionReading>,
+    /// Installed versions.
+    pub versions: Answer<Vec<ComponentVersion>>,
+    /// What became of the installer.
+    pub installer: Answer<InstallerState>,
+    /// Readiness as this server sees its pool.
+    pub readiness: Answer<Readiness>,
+    /// Whether configuration replicas are up to date, by server.
+    pub replication: Answer<BTreeMap<ServerName, bool>>,
+    /// The lines of the fabric state, as they were printed.
+    pub fabric: Answer<Vec<String>>,
+}
+
+impl ServerObservation {
+    /// Returns an observation in which every part is unknown for the same reason.
+    #[must_use]
+    pub fn unknown(server: ServerName, taken: Timestamp, reason: &str) -> Self {
+        Self {
+            server,
+            taken,
+            host: Answer::unknown(reason),
+            services: Answer::unknown(reason),
+            sessions: BTreeMap::new(),
+            versions: Answer::unknown(reason),
+            installer: Answer::unknown(reason),
+            readiness: Answer::unknown(reason),
+            replication: Answer::unknown(reason),
+            fabric: Answer::unknown(reason),
+        }
+    }
+
+    /// Returns the status of a service if it is known and installed.
+    #[must_use]
+    pub fn service(&self, name: &ServiceName) -> Option<&ServiceStatus> {
+        self.services.known().and_then(|services| services.get(name))
+    }
+}
+
+/// Facts of the operating system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// When it was last booted, by its own clock. Moves by a second or so when the clock is corrected.
+    pub booted: Timestamp,
+    /// Its own clock when it was asked.
+    pub local_time: Timestamp,
+    /// Product name and build, for people.
+    pub system: String,
+}
+
+/// What one service says of its sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionReading {
+    /// The single measures. Empty means that there is no way to measure this service.
+    pub measures: Vec<Measure>,
+    /// Whether the service says that it is draining, where it has such a state.
+    pub draining: Option<Answer<bool>>,
+}
+
+impl SessionReading {
+    /// Returns the largest of the measures, or why it is not known. Measures of one service overlap
+    /// (conferences and the users in them), so they are not added up. No measure at all is unknown, and so is a
+    /// negative one.
+    #[must_use]
+    pub fn left(&self) -> Answer<u64> {
+        if self.measures.is_empty() {
+            return Answer::unknown("no session measure is known for this service");
+        }
+        let mut most = 0;
+        for measure in &self.measures {
+            match &measure.value {
+                Answer::Known(value) => match u64::try_from(*value) {
+                    Ok(value) => most = most.max(value),
+                    Err(_negative) => return Answer::unknown(format!("{} reads {value}", measure.name)),
+                },
+                Answer::Unknown(reason) => return Answer::unknown(format!("{}: {reason}", measure.name)),
+            }
+        }
+        Answer::Known(most)
+    }
+}
+
+/// One counter or activity value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// The counter path or activity key.
+    pub name: String,
+    /// Its value. A counter that cannot be read is unknown, never zero.
+    pub value: Answer<i64>,
+}
+
+/// What became of an installer that was started by token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstallerState {
+    /// The server knows nothing of the token: it was never started.
+    NotStarted,
+    /// It is running.
+    Running,
+    /// It has ended.
+    Finished {
+        /// The exit code, as an unsigned 32-bit number where Windows gives one.
+        exit_code: i64,
+    },
+    /// It was started, is not running, and left no result: a restart or a crash came in between.
+    Vanished,
+}
+
+/// The pool's own word on whether a server may be taken out, from `Get-CsPoolUpgradeReadinessState` (2013, 2015) or
+/// `Get-CsUpgradeDomainInfo` (2019 and later).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// The state of the pool.
+    pub state: ReadinessState,
+    /// Servers that are active, when the answer says so.
+    pub active: Option<u32>,
+    /// Servers in all, when the answer says so.
+    pub total: Option<u32>,
+    /// Upgrade domains with their servers and whether each is ready, when the answer says so.
+    pub domains: Vec<DomainReadiness>,
+}
+
+/// The state of the pool in the official flow chart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadinessState {
+    /// A server may be taken out.
+    Ready,
+    /// Wait ten minutes and ask again, three times at most.
+    Busy,
+    /// The pool has a problem: stop.
+    InsufficientActiveFrontEnds,
+    /// A word that is not in the flow chart.
+    Other(String),
+}
+
+/// One upgrade domain in a readiness answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainReadiness {
+    /// Its name.
+    pub name: UpgradeDomain,
+    /// Its servers, when listed.
+    pub servers: Vec<ServerName>,
+    /// Whether it is ready to be upgraded.
+    pub ready: Answer<bool>,
+}
+
+/// Which names of a pool are looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAsk {
+    /// The pool.
+    pub pool: PoolName,
+    /// The names: the pool's, each server's, the web services'.
+    pub names: Vec<DnsName>,
+}
+
+/// What the name servers said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsObservation {
+    /// When the first question was sent.
+    pub taken: Timestamp,
+    /// The answers, one per resolver and name.
+    pub answers: Vec<DnsAnswer>,
+}
+
+/// What one resolver said about one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAnswer {
+    /// The name.
+    pub name: DnsName,
+    /// Who was asked.
+    pub resolver: SocketAddr,
+    /// The addresses, sorted, with their shortest time to live. No such name is a known, empty set of records.
+    pub records: Answer<AddressRecords>,
+}
+
+/// The address records of a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressRecords {
+    /// A and AAAA, sorted.
+    pub addresses: Vec<IpAddr>,
+    /// The shortest time to live in seconds.
+    pub ttl_s: u32,
+    /// The name that an alias led to.
+    pub alias: Option<DnsName>,
+}
+
+/// A balancer's word on the servers of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalancerObservation {
+    /// When it was asked.
+    pub taken: Timestamp,
+    /// The state of each server. A server that the balancer does not have is missing.
+    pub servers: Answer<BTreeMap<ServerName, BalancerServer>>,
+}
+
+/// One server as its balancer sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalancerServer {
+    /// What the operator or we have set.
+    pub admin: BalancerState,
+    /// Whether its health checks pass.
+    pub up: bool,
+    /// Sessions the balancer has open to it.
+    pub sessions: u64,
+}
+
+/// What a balancer may do with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BalancerState {
+    /// Sends it traffic.
+    Ready,
+    /// Sends it only sessions it already has.
+    Drain,
+    /// Sends it nothing.
+    Maintenance,
+}
+
+/// A whole pool as it was seen at about one time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolObservation {
+    /// The pool.
+    pub pool: PoolName,
+    /// Each server of the pool.
+    pub servers: BTreeMap<ServerName, ServerObservation>,
+    /// The pool's names.
+    pub dns: Answer<DnsObservation>,
+    /// The pool's balancer.
+    pub balancer: Answer<BalancerObservation>,
+}
+
+impl PoolObservation {
+    /// Returns when the oldest part was taken, if there is any part.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let servers = self.servers.values().map(|server| server.taken);
+        let dns = self.dns.known().map(|dns| dns.taken);
+        let balancer = self.balancer.known().map(|balancer| balancer.taken);
+        servers.chain(dns).chain(balancer).min()
+    }
+}

@@ -1,0 +1,202 @@
+//! Pools and their servers as the plan file describes them.
+
+use crate::ids::{DnsName, Label, PoolName, ServerName, ServiceName, UpgradeDomain};
+use crate::product::{Product, Role};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+/// A pool of servers that stand in for each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// The pool's FQDN.
+    pub name: PoolName,
+    /// What it runs.
+    pub product: Product,
+    /// What its servers do.
+    pub role: Role,
+    /// How clients are spread over its servers.
+    pub load_balancing: LoadBalancing,
+    /// The servers in topology order, which is the order that the quorum's "first seven" counts in. Never empty.
+    pub servers: Vec<Server>,
+    /// How the servers are reached.
+    pub access: Access,
+    /// Pools that must be finished before this one starts.
+    pub after: Vec<PoolName>,
+    /// Labels that shared budgets refer to.
+    pub labels: BTreeSet<Label>,
+    /// The pool that this one is paired with for disaster recovery.
+    pub paired_with: Option<PoolName>,
+    /// For Edge pools: the pool that traffic goes on to.
+    pub next_hop: Option<PoolName>,
+    /// Whether archiving is in use, when the plan says so.
+    pub archiving: Option<bool>,
+    /// Services the pool runs besides those of its role, such as a collocated `RTCMEDSRV`.
+    pub extra_services: Vec<ServiceName>,
+    /// Database work that follows when all servers of the pool are done.
+    pub database: Option<DatabaseWork>,
+    /// Session measures that replace or add to those of the catalogue, by service: counter paths or activity keys.
+    pub measures: BTreeMap<ServiceName, Vec<String>>,
+}
+
+impl Pool {
+    /// Returns the server called `name`.
+    #[must_use]
+    pub fn server(&self, name: &ServerName) -> Option<&Server> {
+        self.servers.iter().find(|server| server.name == *name)
+    }
+
+    /// Returns whether the product's readiness state and quorum exist for this pool: front end pools only.
+    #[must_use]
+    pub fn has_fabric(&self) -> bool {
+        self.product != Product::Generic && self.role == Role::FrontEnd
+    }
+}
+
+/// A machine of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Its own FQDN.
+    pub name: ServerName,
+    /// Its addresses, as the plan states them. May be empty when the plan leaves them to DNS.
+    pub addresses: Vec<IpAddr>,
+    /// Its upgrade domain, where the product has them.
+    pub upgrade_domain: Option<UpgradeDomain>,
+    /// Pool-wide functions it carries.
+    pub hosts: BTreeSet<Hosted>,
+}
+
+/// A pool-wide function that one server carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hosted {
+    /// The active central management server (`MASTER`, `FTA`): last in its pool.
+    CentralManagement,
+}
+
+/// How clients are spread over the servers of a pool, in the two planes SIP and HTTP(S).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancing {
+    /// SIP traffic.
+    pub sip: SipBalancing,
+    /// The name of the web services, which must be another name than the pool's.
+    pub web: Option<DnsName>,
+    /// Who takes a server out of the HTTP(S) balancer.
+    pub balancer: Balancer,
+}
+
+/// How SIP is balanced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SipBalancing {
+    /// By the clients, from the pool's address records.
+    Dns,
+    /// By a balancer in front of the pool.
+    Hardware,
+}
+
+/// Who takes a server out of the HTTP(S) balancer and brings it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balancer {
+    /// There is no balancer in front of the pool.
+    None,
+    /// A person, who confirms it each time.
+    Operator,
+    /// Something else does it; the plan says so in words.
+    Elsewhere(String),
+    /// An HAProxy that `orchestrate` talks to.
+    Haproxy(HaproxyBalancer),
+}
+
+/// An HAProxy reached over its runtime API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HaproxyBalancer {
+    /// Where the runtime API listens: `host:port` or the path of a socket.
+    pub address: String,
+    /// The backend that holds the pool's servers.
+    pub backend: String,
+    /// The balancer's name of each server, where it is not the first label of the server's FQDN.
+    pub names: BTreeMap<ServerName, String>,
+}
+
+impl HaproxyBalancer {
+    /// Returns the balancer's name of a server.
+    #[must_use]
+    pub fn name_of<'a>(&'a self, server: &'a ServerName) -> &'a str {
+        self.names.get(server).map_or_else(|| server.short(), String::as_str)
+    }
+}
+
+/// Database work after all servers of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseWork {
+    /// The primary database server, which is also the quorum witness of even pools.
+    pub primary: DnsName,
+    /// What is to be done, for the operator to read.
+    pub instructions: String,
+}
+
+/// How the servers of a pool are reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Windows Remote Management.
+    Winrm(WinrmAccess),
+    /// The plan says nothing: enough for a check or a preview without the network.
+    Unstated,
+}
+
+/// How servers are reached over WinRM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WinrmAccess {
+    /// The transport.
+    pub transport: Transport,
+    /// The port, when it is not the transport's usual one (5986, 5985).
+    pub port: Option<u16>,
+    /// How we prove who we are.
+    pub auth: WinrmAuth,
+    /// Where the credentials are. Never the credentials themselves.
+    pub credentials: CredentialSource,
+    /// A file with the authorities to trust instead of the platform's.
+    pub ca: Option<String>,
+    /// The SHA-256 of the one certificate to trust, in lower-case hexadecimal.
+    pub pin: Option<String>,
+}
+
+/// What WS-Management travels on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TLS, port 5986.
+    Https,
+    /// Plain TCP with sealed messages, port 5985.
+    Http,
+}
+
+/// The authentication scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WinrmAuth {
+    /// SPNEGO.
+    Negotiate,
+    /// User and password in each request; only over verified TLS.
+    Basic,
+}
+
+/// Where user name and password come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialSource {
+    /// The variables `NAME_USER` and `NAME_PASSWORD`.
+    Env(String),
+    /// A file only its owner can read: user on the first line, password on the second.
+    File(String),
+}
+
+/// Name servers that answer for the pool's names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsSettings {
+    /// The resolvers to ask. Empty means those of the machine.
+    pub resolvers: Vec<SocketAddr>,
+}
