@@ -1,0 +1,239 @@
+//! The second stage: the plan merged with its defaults, as the model's words.
+//!
+//! Every default of the format stands in this file. A value that was written and could not be read has been reported,
+//! and a change with reports never leaves the crate: no default is ever run in the place of a mistake.
+
+use crate::reader::{At, Entries};
+use crate::scalars::ServiceText;
+use crate::written::{
+    Access, BalancerChoice, Drain, Every, Haproxy, LoadBalancing, Maintenance, Patch, Plan, Pool, ScopeChoice, Server,
+    Window, Winrm,
+};
+use jiff::SignedDuration;
+use orchestrate_model::change::{self, AtDeadline, HoldChoice, RestartPolicy, Scope, StartTypePolicy, StopWhen};
+use orchestrate_model::pool::{
+    self as words, Balancer, CredentialSource, DnsSettings, SipBalancing, Transport, WinrmAuth,
+};
+use orchestrate_model::window::{self, Recurrence};
+use orchestrate_model::{Change, Label, PoolName, ServerName, ServiceName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most calls are shorter, and a meeting of a working day's usual length fits; longer ones are for the operator.
+pub(crate) const DRAIN_DEADLINE: SignedDuration = SignedDuration::from_hours(2);
+/// A drain in which nobody hangs up for half an hour is worth a look.
+const STUCK_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// Cumulative updates take a quarter of an hour; slow disks triple that.
+const PATCH_DEADLINE: SignedDuration = SignedDuration::from_mins(45);
+/// The product documentation asks for twenty minutes in the state Ready after each upgrade domain.
+const SOAK: SignedDuration = SignedDuration::from_mins(20);
+
+/// Returns the change, if every part could be read.
+pub(crate) fn change(plan: Plan) -> Option<Change> {
+    let pools = plan.pools?.value.0.into_iter().map(|(name, pool)| one_pool(name?.value, pool?.value));
+    let budgets = values(plan.budgets)
+        .map(|budget| Some(change::SharedBudget { label: budget.label?.value, at_once: budget.at_once?.value.0 }));
+    let freezes = values(plan.freezes).map(|freeze| {
+        Some(window::Freeze { from: freeze.from?.value, to: freeze.to?.value, reason: freeze.reason?.value })
+    });
+    let failed = match plan.stop_when {
+        Some(stop_when) => stop_when.value.failed?.value.0,
+        None => 1,
+    };
+    Some(Change {
+        name: plan.name?.value,
+        reason: plan.reason?.value,
+        pools: pools.collect::<Option<_>>()?,
+        maintenance: maintenance(plan.maintenance?.value)?,
+        budgets: budgets.collect::<Option<_>>()?,
+        stop_when: StopWhen { failed },
+        windows: values(plan.windows).map(one_window).collect::<Option<_>>()?,
+        freezes: freezes.collect::<Option<_>>()?,
+        dns: DnsSettings { resolvers: values(plan.dns.and_then(|dns| dns.value.resolvers)).collect() },
+    })
+}
+
+/// Returns the values of a list that may be absent.
+fn values<T>(list: Option<At<Vec<At<T>>>>) -> impl Iterator<Item = T> {
+    list.into_iter().flat_map(|list| list.value).map(|item| item.value)
+}
+
+/// Returns the entries of a mapping that may be absent.
+fn entries<K, V>(map: Option<At<Entries<K, V>>>) -> impl Iterator<Item = Option<(K, V)>> {
+    map.into_iter().flat_map(|map| map.value.0).map(|(key, value)| Some((key?.value, value?.value)))
+}
+
+/// Returns the entries of a mapping by service.
+fn by_service<V, T>(
+    map: Option<At<Entries<ServiceText, V>>>,
+    convert: impl Fn(V) -> T,
+) -> Option<BTreeMap<ServiceName, T>> {
+    entries(map).map(|entry| entry.and_then(|(name, value)| Some((name.service?, convert(value))))).collect()
+}
+
+fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
+    let servers = pool.servers?.value.0.into_iter().map(|(name, server)| Some(one_server(name?.value, server?.value)));
+    let labels = entries(pool.labels).map(|label| {
+        let (key, value) = label?;
+        Label::new(&format!("{key}={value}")).ok()
+    });
+    let database = match pool.database {
+        Some(work) => Some(words::DatabaseWork {
+            primary: work.value.primary?.value,
+            instructions: work.value.instructions?.value,
+        }),
+        None => None,
+    };
+    let load_balancing = match pool.load_balancing {
+        Some(balancing) => load_balancing(balancing.value)?,
+        // Only generic pools may leave it out.
+        None => words::LoadBalancing { sip: SipBalancing::Dns, web: None, balancer: Balancer::None },
+    };
+    Some(words::Pool {
+        name,
+        product: pool.product?.value,
+        role: pool.role?.value,
+        load_balancing,
+        servers: servers.collect::<Option<_>>()?,
+        access: match pool.access {
+            Some(at) => access(at.value)?,
+            None => words::Access::Unstated,
+        },
+        after: values(pool.after).collect(),
+        labels: labels.collect::<Option<BTreeSet<_>>>()?,
+        paired_with: pool.paired_with.map(|at| at.value),
+        next_hop: pool.next_hop.map(|at| at.value),
+        archiving: pool.archiving.map(|at| at.value),
+        extra_services: values(pool.services).map(|service| service.service).collect::<Option<_>>()?,
+        database,
+        measures: by_service(pool.measures, |paths| paths.into_iter().map(|path| path.value).collect())?,
+    })
+}
+
+fn one_server(name: ServerName, server: Server) -> words::Server {
+    let addresses = server.address.into_iter().flat_map(|list| list.value.0).map(|address| address.value);
+    words::Server {
+        name,
+        addresses: addresses.collect(),
+        upgrade_domain: server.upgrade_domain.map(|at| at.value),
+        hosts: values(server.hosts).collect(),
+    }
+}
+
+fn load_balancing(balancing: LoadBalancing) -> Option<words::LoadBalancing> {
+    let sip = balancing.sip?.value;
+    let web = balancing.web.map(|at| at.value);
+    let balancer = match balancing.balancer.map(|at| at.value) {
+        Some(BalancerChoice::None) => Balancer::None,
+        Some(BalancerChoice::Operator) => Balancer::Operator,
+        Some(BalancerChoice::Elsewhere(choice)) => Balancer::Elsewhere(choice.elsewhere?.value),
+        Some(BalancerChoice::Haproxy(choice)) => Balancer::Haproxy(haproxy(choice.haproxy?.value)?),
+        None if web.is_some() || sip == SipBalancing::Hardware => Balancer::Operator,
+        None => Balancer::None,
+    };
+    Some(words::LoadBalancing { sip, web, balancer })
+}
+
+fn haproxy(haproxy: Haproxy) -> Option<words::HaproxyBalancer> {
+    Some(words::HaproxyBalancer {
+        address: haproxy.address?.value.0,
+        backend: haproxy.backend?.value,
+        names: entries(haproxy.names).collect::<Option<_>>()?,
+    })
+}
+
+fn access(access: Access) -> Option<words::Access> {
+    let winrm: Winrm = access.winrm?.value;
+    let credentials = winrm.credentials?.value.0;
+    let credentials = match (credentials.env, credentials.file) {
+        (Some(env), None) => CredentialSource::Env(env.value.0),
+        (None, Some(file)) => CredentialSource::File(file.value),
+        (Some(_), Some(_)) | (None, None) => return None,
+    };
+    Some(words::Access::Winrm(words::WinrmAccess {
+        transport: winrm.transport.map_or(Transport::Https, |at| at.value),
+        port: winrm.port.map(|at| at.value.0),
+        auth: winrm.auth.map_or(WinrmAuth::Negotiate, |at| at.value),
+        credentials,
+        ca: winrm.ca.map(|at| at.value),
+        pin: winrm.pin.map(|at| at.value.0),
+    }))
+}
+
+fn maintenance(maintenance: Maintenance) -> Option<change::Maintenance> {
+    let scope = match maintenance.scope?.value {
+        ScopeChoice::All => Scope::AllServices,
+        ScopeChoice::Services(list) => {
+            Scope::Services(values(list.services).map(|service| service.service).collect::<Option<_>>()?)
+        }
+    };
+    let (drain, unmeasured) = match maintenance.drain {
+        Some(written) => drain(written.value)?,
+        None => (
+            change::Drain {
+                deadline: DRAIN_DEADLINE,
+                at_deadline: AtDeadline::Hold,
+                stuck_after: STUCK_AFTER,
+                per_service: BTreeMap::new(),
+            },
+            BTreeMap::new(),
+        ),
+    };
+    Some(change::Maintenance {
+        scope,
+        at_once: maintenance.at_once.map_or(1, |at| at.value.0),
+        start_type: maintenance.start_type.map_or(StartTypePolicy::Manual, |at| at.value),
+        drain,
+        patch: match maintenance.patch {
+            Some(written) => Some(patch(written.value)?),
+            None => None,
+        },
+        restart: maintenance.restart.map_or(RestartPolicy::WhenNeeded, |at| at.value),
+        soak: maintenance.soak.map_or(SOAK, |at| at.value.0),
+        accept_loss: values(maintenance.accept_loss).collect(),
+        unmeasured,
+        on_hold: maintenance.on_hold.map_or(HoldChoice::Stop, |at| at.value),
+    })
+}
+
+fn drain(drain: Drain) -> Option<(change::Drain, BTreeMap<ServiceName, SignedDuration>)> {
+    let deadline = drain.deadline.map_or(DRAIN_DEADLINE, |at| at.value.0);
+    let at_deadline = drain.at_deadline.map_or(AtDeadline::Hold, |at| at.value);
+    let per_service = by_service(drain.services, |service| change::ServiceDrain {
+        deadline: service.deadline.map_or(deadline, |at| at.value.0),
+        at_deadline: service.at_deadline.map_or(at_deadline, |at| at.value),
+    })?;
+    let stuck_after = drain.stuck_after.map_or(STUCK_AFTER, |at| at.value.0);
+    let unmeasured = by_service(drain.unmeasured, |length| length.0)?;
+    Some((change::Drain { deadline, at_deadline, stuck_after, per_service }, unmeasured))
+}
+
+fn patch(patch: Patch) -> Option<change::Patch> {
+    let exit_codes = entries(patch.exit_codes).map(|entry| entry.map(|(code, meaning)| (code.0, meaning)));
+    Some(change::Patch {
+        installer: patch.installer?.value.0,
+        arguments: values(patch.arguments).map(|line| line.0).collect(),
+        sha256: patch.sha256?.value.0,
+        deadline: patch.deadline.map_or(PATCH_DEADLINE, |at| at.value.0),
+        level: patch.level.map(|at| at.value),
+        exit_codes: exit_codes.collect::<Option<_>>()?,
+    })
+}
+
+fn one_window(window: Window) -> Option<window::Window> {
+    let every = match window.every?.value {
+        Every::Daily => Recurrence::Daily,
+        Every::Days(days) => Recurrence::Weekly(days.into_iter().map(|day| day.value).collect()),
+        Every::DayOfMonth(day) => Recurrence::DayOfMonth(day),
+        Every::Weeks(weeks) => Recurrence::WeeksOfMonth(
+            weeks.weeks?.value.0.into_iter().map(|week| week.value).collect(),
+            weeks.days?.value.0.into_iter().map(|day| day.value).collect(),
+        ),
+        Every::Date(date) => Recurrence::Once(date),
+    };
+    Some(window::Window {
+        every,
+        start: window.start?.value,
+        duration: window.duration?.value.0,
+        timezone: window.timezone?.value.0,
+    })
+}

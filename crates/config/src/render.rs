@@ -1,0 +1,108 @@
+//! Diagnostics as text for a terminal or a log.
+//!
+//! A function of its arguments: whether colour is wanted is for the caller to say.
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use std::ops::Range;
+
+/// A line that is longer than this is not shown, only its place: nobody reads it and terminals choke on it.
+const LONGEST_LINE: usize = 2_000;
+
+/// How diagnostics look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Text only.
+    Plain,
+    /// With ANSI escape sequences for colour.
+    Colour,
+}
+
+/// Returns the diagnostics as text, each with file, line, column, the line itself and a caret under the place.
+///
+/// `source` is the text that was parsed; values of keys that look like secrets are masked in it.
+#[must_use]
+pub fn render(diagnostics: &Diagnostics, source: &str, file_name: &str, style: Style) -> String {
+    let text = render_list(diagnostics.items(), source, file_name, style);
+    match diagnostics.omitted() {
+        0 => text,
+        1 => format!("{text}\n\nand 1 more mistake"),
+        more => format!("{text}\n\nand {more} more mistakes"),
+    }
+}
+
+/// Returns a list of diagnostics, such as the warnings of a good plan, in the form of [`render`].
+#[must_use]
+pub fn render_list(diagnostics: &[Diagnostic], source: &str, file_name: &str, style: Style) -> String {
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let renderer = match style {
+        Style::Plain => Renderer::plain(),
+        Style::Colour => Renderer::styled(),
+    }
+    .decor_style(DecorStyle::Ascii);
+    let texts: Vec<String> = diagnostics.iter().map(|item| render_one(item, source, file_name, &renderer)).collect();
+    texts.join("\n\n")
+}
+
+fn render_one(item: &Diagnostic, source: &str, file_name: &str, renderer: &Renderer) -> String {
+    let level = match item.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group: Group<'_> = level
+        .primary_title(item.message.as_str())
+        .id(item.code.as_str())
+        .elements(Vec::<Snippet<'_, Annotation<'_>>>::new());
+    let shown = shown_lines(source, item.span.bytes()).map(|lines| (masked(&source[lines.clone()]), lines));
+    group = match &shown {
+        Some((text, lines)) => {
+            let start = item.span.start - lines.start;
+            let end = item.span.end.min(lines.end).saturating_sub(lines.start).max(start);
+            group.element(
+                Snippet::source(text.as_str())
+                    .line_start(item.span.line)
+                    .path(file_name)
+                    .annotation(AnnotationKind::Primary.span(start..end).label(item.label.as_str())),
+            )
+        }
+        None => group.element(Origin::path(file_name).line(item.span.line).char_column(item.span.column)),
+    };
+    if shown.is_none() && !item.label.is_empty() {
+        group = group.element(Level::NOTE.message(item.label.as_str()));
+    }
+    for note in &item.notes {
+        group = group.element(Level::NOTE.message(note.as_str()));
+    }
+    if let Some(help) = &item.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}
+
+/// Returns the range of the first line of the place, unless there is none or it is too long to show.
+fn shown_lines(source: &str, place: Range<usize>) -> Option<Range<usize>> {
+    let before = source.get(..place.start)?;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let end = source[place.start..].find('\n').map_or(source.len(), |newline| place.start + newline);
+    (end - start <= LONGEST_LINE && end > start).then_some(start..end)
+}
+
+/// Returns a line with whatever follows a key that looks like a secret replaced byte by byte, so that carets still
+/// fit. A plan never holds secrets; somebody who wrote one by mistake shall not find it in a log as well.
+fn masked(line: &str) -> String {
+    const SECRETS: [&str; 6] = ["password", "passwd", "pwd", "secret", "token", "passphrase"];
+    let lower = line.to_ascii_lowercase();
+    let after_key = SECRETS.iter().filter_map(|word| {
+        let key = lower.find(word)?;
+        let colon = lower[key..].find(':')?;
+        Some(key + colon + 1)
+    });
+    match after_key.min() {
+        Some(from) => {
+            let tail = line[from..].bytes().map(|byte| if byte == b' ' || byte == b'\r' { ' ' } else { '*' });
+            format!("{}{}", &line[..from], tail.collect::<String>())
+        }
+        None => line.to_owned(),
+    }
+}

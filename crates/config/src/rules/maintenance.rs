@@ -1,0 +1,122 @@
+//! What is done to each server, budgets and labels.
+
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::reader::{At, Reader};
+use crate::written::{Drain, Maintenance, Plan};
+use orchestrate_model::Label;
+use orchestrate_model::change::AtDeadline;
+use std::collections::BTreeSet;
+
+pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
+    if let Some(maintenance) = &plan.maintenance {
+        at_once(reader, plan, &maintenance.value);
+        if let Some(drain) = &maintenance.value.drain {
+            cut(reader, &drain.value);
+        }
+        if let Some(features) = &maintenance.value.accept_loss {
+            twice(reader, &features.value);
+        }
+    }
+    for hosts in
+        plan.pools.iter().flat_map(|pools| pools.value.good()).filter_map(|(_, pool)| pool.value.servers.as_ref())
+    {
+        for hosted in hosts.value.good().filter_map(|(_, server)| server.value.hosts.as_ref()) {
+            twice(reader, &hosted.value);
+        }
+    }
+    if let Some(resolvers) = plan.dns.as_ref().and_then(|dns| dns.value.resolvers.as_ref()) {
+        twice(reader, &resolvers.value);
+    }
+    budgets(reader, plan);
+}
+
+/// Reports what is in a list twice.
+pub(crate) fn twice<T: PartialEq>(reader: &mut Reader, items: &[At<T>]) {
+    for (position, item) in items.iter().enumerate() {
+        // Beyond this length nobody wrote the list by hand, and comparing all pairs takes long.
+        if position > 1_000 {
+            return;
+        }
+        if let Some(first) = items[..position].iter().find(|first| first.value == item.value) {
+            reader.report(
+                Diagnostic::error(codes::LISTED_TWICE, item.span, "this is listed twice")
+                    .label("the second time")
+                    .note(format!("the first one is in line {}, column {}", first.span.line, first.span.column)),
+            );
+        }
+    }
+}
+
+fn at_once(reader: &mut Reader, plan: &Plan, maintenance: &Maintenance) {
+    let Some(at_once) = maintenance.at_once.as_ref().filter(|at_once| at_once.value.0 > 1) else { return };
+    let wanted = at_once.value.0;
+    let sizes = plan.pools.iter().flat_map(|pools| pools.value.good()).filter_map(|(name, pool)| {
+        let count = pool.value.servers.as_ref()?.value.0.len();
+        Some((&name.value, count))
+    });
+    let smallest = sizes.filter(|(_, count)| *count > 0).min_by_key(|(_, count)| *count);
+    let Some((pool, count)) = smallest.filter(|(_, count)| u32::try_from(*count).is_ok_and(|count| wanted >= count))
+    else {
+        return;
+    };
+    reader.report(
+        Diagnostic::error(
+            codes::AT_ONCE_TAKES_POOL,
+            at_once.span,
+            format!("`at_once: {wanted}` would leave no server of `{pool}`, which has {count}"),
+        )
+        .label("expected fewer than the servers of each pool")
+        .help("1 is safe for every pool; larger numbers need upgrade domains with that many servers"),
+    );
+}
+
+/// `cut` is the one word that lets sessions be cut: whoever writes it is told what it means.
+fn cut(reader: &mut Reader, drain: &Drain) {
+    let whole = drain.at_deadline.as_ref().map(|at| (at, drain.deadline.as_ref().map(|deadline| deadline.value.0)));
+    let services = drain.services.iter().flat_map(|services| services.value.good()).filter_map(|(_, service)| {
+        let deadline = service.value.deadline.as_ref().or(drain.deadline.as_ref());
+        Some((service.value.at_deadline.as_ref()?, deadline.map(|deadline| deadline.value.0)))
+    });
+    let cuts: Vec<(Span, String)> = whole
+        .into_iter()
+        .chain(services)
+        .filter(|(at, _)| at.value == AtDeadline::Cut)
+        .map(|(at, deadline)| (at.span, format!("{:#}", deadline.unwrap_or(crate::merged::DRAIN_DEADLINE))))
+        .collect();
+    for (span, deadline) in cuts {
+        reader.report(
+            Diagnostic::warning(codes::SESSIONS_MAY_BE_CUT, span, format!("sessions that are left {deadline} after the block will be cut"))
+                .label("calls and conferences of people end at the deadline")
+                .help("each cut session is counted in the report; `hold` waits for you instead, `return` leaves the server unpatched"),
+        );
+    }
+}
+
+fn budgets(reader: &mut Reader, plan: &Plan) {
+    let labels: BTreeSet<Label> = plan
+        .pools
+        .iter()
+        .flat_map(|pools| pools.value.good())
+        .filter_map(|(_, pool)| pool.value.labels.as_ref())
+        .flat_map(|labels| labels.value.good())
+        .filter_map(|(key, value)| Label::new(&format!("{}={}", key.value, value.value)).ok())
+        .collect();
+    let mut seen: Vec<At<Label>> = Vec::new();
+    for label in plan.budgets.iter().flat_map(|budgets| &budgets.value).filter_map(|budget| budget.value.label.as_ref())
+    {
+        seen.push(label.clone());
+        if labels.contains(&label.value) {
+            continue;
+        }
+        let help = reader.suggest(label.value.as_str(), labels.iter().map(Label::as_str)).unwrap_or_else(|| {
+            format!("give the pools it is for `labels: {{{}}}`", label.value.as_str().replacen('=', ": ", 1))
+        });
+        reader.report(
+            Diagnostic::error(codes::LABEL_ON_NO_POOL, label.span, format!("no pool has the label `{}`", label.value))
+                .label("this budget would limit nothing")
+                .help(help),
+        );
+    }
+    twice(reader, &seen);
+}

@@ -1,0 +1,179 @@
+//! What the names of services mean.
+
+use crate::codes;
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::reader::{At, Reader};
+use crate::scalars::ServiceText;
+use crate::written::{Plan, ScopeChoice};
+use orchestrate_model::catalogue::{self, DrainClass, Resolved, ServiceFacts};
+use orchestrate_model::{Product, Role, ServiceName};
+use std::collections::BTreeSet;
+
+/// The kinds of pools that a name of a service is about: product and role of each.
+type Pools = BTreeSet<(Product, Role)>;
+
+/// What a service is named for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// It is to be blocked and waited for.
+    Block,
+    /// Something is said about it.
+    Mention,
+}
+
+/// Fills in the Windows service of every name of a service, or reports why there is none.
+pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
+    let mut pools = Pools::new();
+    let mut extra: BTreeSet<ServiceName> = BTreeSet::new();
+    for (_, pool) in plan.pools.iter_mut().flat_map(|pools| pools.value.good_mut()) {
+        let (Some(product), Some(role)) = (&pool.value.product, &pool.value.role) else { continue };
+        let own = Pools::from([(product.value, role.value)]);
+        pools.extend(own.iter().copied());
+        let listed = pool.value.services.iter_mut().flat_map(|services| &mut services.value);
+        for service in listed {
+            one(service, reader, (&own, Use::Mention));
+            extra.extend(service.value.service.clone());
+        }
+        for (service, _) in pool.value.measures.iter_mut().flat_map(|measures| measures.value.good_mut()) {
+            one(service, reader, (&own, Use::Mention));
+        }
+    }
+    let Some(maintenance) = &mut plan.maintenance else { return };
+    if let Some(drain) = &mut maintenance.value.drain {
+        for (service, _) in drain.value.services.iter_mut().flat_map(|services| services.value.good_mut()) {
+            one(service, reader, (&pools, Use::Mention));
+        }
+        for (service, _) in drain.value.unmeasured.iter_mut().flat_map(|services| services.value.good_mut()) {
+            one(service, reader, (&pools, Use::Mention));
+        }
+    }
+    if let Some(At { value: ScopeChoice::Services(scope), .. }) = &mut maintenance.value.scope
+        && let Some(services) = &mut scope.services
+    {
+        for service in &mut services.value {
+            one(service, reader, (&pools, Use::Block));
+        }
+        scope_rules(services, reader, (&pools, &extra));
+    }
+}
+
+fn scope_rules(
+    services: &At<Vec<At<ServiceText>>>,
+    reader: &mut Reader,
+    (pools, extra): (&Pools, &BTreeSet<ServiceName>),
+) {
+    if services.value.is_empty() {
+        reader.report(
+            Diagnostic::error(codes::EMPTY_SCOPE, services.span, "the scope lists no services")
+                .label("expected at least one service")
+                .help("write `scope: all-services` to block every service that has sessions"),
+        );
+        return;
+    }
+    let named: Vec<At<&ServiceName>> =
+        services.value.iter().filter_map(|at| Some(At { value: at.value.service.as_ref()?, span: at.span })).collect();
+    super::maintenance::twice(reader, &named);
+    let runs = |service: &ServiceName| {
+        extra.contains(service)
+            || pools.iter().any(|(product, role)| match catalogue::service(service) {
+                _ if *product == Product::Generic => true,
+                Some(facts) => {
+                    facts.products.contains(product)
+                        && (facts.roles.contains(role) || facts.optional_roles.contains(role))
+                }
+                None => false,
+            })
+    };
+    for service in named.iter().filter(|service| !pools.is_empty() && !runs(service.value)) {
+        let mut diagnostic = Diagnostic::error(
+            codes::SCOPE_MATCHES_NOTHING,
+            service.span,
+            format!("no pool of this file runs `{}`", service.value),
+        )
+        .label("nothing would be blocked for it");
+        if let Some(facts) = catalogue::service(service.value) {
+            let roles: Vec<&str> = facts.roles.iter().chain(facts.optional_roles).map(|role| role.word()).collect();
+            diagnostic = diagnostic.help(format!("it runs on {} servers", roles.join(", ")));
+        }
+        reader.report(diagnostic);
+    }
+}
+
+fn one(at: &mut At<ServiceText>, reader: &mut Reader, (pools, purpose): (&Pools, Use)) {
+    let text = at.value.text.clone();
+    match catalogue::resolve(&text) {
+        Some(Resolved::Service(facts)) if purpose == Use::Block && facts.drain == DrainClass::Infrastructure => {
+            reader.report(
+                Diagnostic::error(
+                    codes::NEVER_BLOCKED,
+                    at.span,
+                    format!("{} is part of the platform and is never blocked", quoted(&text)),
+                )
+                .label("expected a service that has sessions"),
+            );
+        }
+        Some(Resolved::Service(facts)) => {
+            at.value.service = facts.service_name();
+            if at.value.service.is_none() {
+                reader.report(
+                    Diagnostic::error(
+                        codes::NAME_NOT_KNOWN,
+                        at.span,
+                        format!("the Windows name of {} is not known", quoted(&text)),
+                    )
+                    .label("it cannot be addressed by this name")
+                    .help("when whole servers are maintained it is looked for by its display name; it cannot be chosen by itself"),
+                );
+            }
+        }
+        Some(Resolved::Grouped { component, service }) => reader.report(grouped(at, component, service)),
+        None if pools.iter().any(|(product, _)| *product == Product::Generic) => {
+            at.value.service = ServiceName::new(&text)
+                .map_err(|why| {
+                    reader.report(
+                        Diagnostic::error(
+                            codes::BAD_NAME,
+                            at.span,
+                            format!("{} is not the name of a service: {why}", quoted(&text)),
+                        )
+                        .label("expected a service name such as `W3SVC`"),
+                    );
+                })
+                .ok();
+        }
+        None => {
+            let known = if reader.crowded() { Vec::new() } else { catalogue::known_names() };
+            let help = reader.suggest(&text, known.iter().map(String::as_str));
+            reader.report(
+                Diagnostic::error(codes::UNKNOWN_SERVICE, at.span, format!("the service {} is unknown", quoted(&text)))
+                    .label("expected a Windows service name, a display name or a feature")
+                    .help(help.unwrap_or_else(|| {
+                        "services are named as on the server, such as `RTCRGS` or `Response Group`".to_owned()
+                    })),
+            );
+        }
+    }
+}
+
+/// The rule of the services console: what stands there as one service is blocked as one.
+fn grouped(at: &At<ServiceText>, component: &str, facts: &ServiceFacts) -> Diagnostic {
+    let name = facts.name.unwrap_or(facts.title);
+    let others: Vec<&str> = facts.contains.iter().copied().filter(|other| *other != component).collect();
+    let features: Vec<&str> = facts.features.iter().map(|feature| feature.title()).collect();
+    let mut diagnostic = Diagnostic::error(
+        codes::GROUPED_COMPONENT,
+        at.span,
+        format!(
+            "{} cannot be blocked by itself: it is part of the Windows service `{name}` ({})",
+            quoted(&at.value.text),
+            facts.title
+        ),
+    )
+    .label(format!("expected `{name}`, if all of it may be blocked"))
+    .help(format!("write `{name}` to block the whole service"));
+    let with: Vec<&str> = features.into_iter().chain(others).collect();
+    if !with.is_empty() {
+        diagnostic = diagnostic.note(format!("blocked together with it: {}", with.join(", ")));
+    }
+    diagnostic.note(format!("its sessions are: {}", facts.session))
+}

@@ -1,0 +1,562 @@
+//! The single values of a plan file: texts, numbers, names, addresses, durations, dates and words.
+
+use crate::codes::{self, Code};
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::reader::{Reader, Written};
+use crate::yaml::{Node, Value};
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZoneDatabase;
+use jiff::{SignedDuration, SpanRelativeTo};
+use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
+use orchestrate_model::pool::{Hosted, SipBalancing, Transport, WinrmAuth};
+use orchestrate_model::window::{Day, Week};
+use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain, Version};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::LazyLock;
+
+/// Longest free text. Texts go into journals and reports line by line.
+const LONGEST_TEXT: usize = 2_000;
+/// Longest duration. More than a year is a mistake, and keeps time arithmetic far from its limits.
+const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
+
+impl Written for String {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let text = reader.text(node, "a text")?;
+        let owner = reader.whole_path();
+        let why = if text.trim().is_empty() {
+            format!("{owner} is empty")
+        } else if text.chars().count() > LONGEST_TEXT {
+            format!("{owner} is longer than {LONGEST_TEXT} characters")
+        } else if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+            format!("{owner} holds control characters")
+        } else {
+            return Some(text.to_owned());
+        };
+        reader.report(Diagnostic::error(codes::BAD_TEXT, node.span, why).label("expected a readable text"));
+        None
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"], "minLength": 1 })
+    }
+}
+
+/// A text that stands on one line: a path or an argument, where a tab or a line break is an escape by mistake.
+#[derive(Debug, Clone)]
+pub(crate) struct Line(pub(crate) String);
+
+impl Written for Line {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let text = String::read(node, reader)?;
+        if !text.contains(['\n', '\t']) {
+            return Some(Self(text));
+        }
+        let why = format!("{} holds a tab or a line break", reader.whole_path());
+        reader.report(
+            Diagnostic::error(codes::BAD_TEXT, node.span, why)
+                .label("in double quotes `\\t` is a tab and `\\n` a line break")
+                .help(r"write Windows paths without quotes or in single quotes: 'C:\temp\new.exe'"),
+        );
+        None
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        String::schema(generator)
+    }
+}
+
+impl Written for bool {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Scalar { text, plain: true } if text == "true" => Some(true),
+            Value::Scalar { text, plain: true } if text == "false" => Some(false),
+            Value::Scalar { text, .. } => {
+                reader.report(
+                    Diagnostic::error(
+                        codes::WRONG_TYPE,
+                        node.span,
+                        format!("{} is neither true nor false", quoted(text)),
+                    )
+                    .label("expected `true` or `false`")
+                    .help("write `true` or `false`, without quotes"),
+                );
+                None
+            }
+            Value::Nothing | Value::List(_) | Value::Map(_) => {
+                reader.wrong_type(node, "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "boolean" })
+    }
+}
+
+/// Reads a whole number in a range.
+fn number(node: &Node, reader: &mut Reader, (least, most): (i64, i64)) -> Option<i64> {
+    let text = reader.text(node, "a whole number")?;
+    let Ok(number) = text.parse::<i64>() else {
+        reader.report(
+            Diagnostic::error(codes::WRONG_TYPE, node.span, format!("{} is not a whole number", quoted(text)))
+                .label("expected a whole number"),
+        );
+        return None;
+    };
+    if (least..=most).contains(&number) {
+        return Some(number);
+    }
+    let range = if most == i64::from(u32::MAX) { format!("at least {least}") } else { format!("{least} to {most}") };
+    let message = format!("{} cannot be {number}", reader.whole_path());
+    reader.report(Diagnostic::error(codes::OUT_OF_RANGE, node.span, message).label(format!("expected {range}")));
+    None
+}
+
+macro_rules! whole_number {
+    ($($(#[$doc:meta])* $name:ident($inner:ty), $least:expr, $most:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl Written for $name {
+            fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+                let number = number(node, reader, ($least, $most))?;
+                <$inner>::try_from(number).ok().map(Self)
+            }
+
+            fn schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "integer", "minimum": $least, "maximum": $most })
+            }
+        }
+    )*};
+}
+
+whole_number! {
+    /// The version of the format.
+    FormatVersion(i64), i64::MIN, i64::MAX;
+    /// A number of servers.
+    Count(u32), 1, i64::from(u32::MAX);
+    /// A TCP port.
+    Port(u16), 1, 65_535;
+    /// A day of the month.
+    DayOfMonth(i8), 1, 31;
+    /// An exit code of Windows: 32 bits, read with or without a sign.
+    ExitCode(i64), i64::from(i32::MIN), i64::from(u32::MAX) - 1;
+}
+
+macro_rules! name_value {
+    ($($name:ident, $what:literal, $example:literal;)*) => {$(
+        impl Written for $name {
+            fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+                let text = reader.text(node, $what)?;
+                Self::new(text)
+                    .map_err(|why| {
+                        let message = format!("{} is not {}: {why}", quoted(text), $what);
+                        reader.report(
+                            Diagnostic::error(codes::BAD_NAME, node.span, message)
+                                .label(concat!("expected ", $what, " such as `", $example, "`")),
+                        );
+                    })
+                    .ok()
+            }
+
+            fn schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "minLength": 1, "examples": [$example] })
+            }
+        }
+    )*};
+}
+
+name_value! {
+    PoolName, "the full name of a pool", "pool01.contoso.example";
+    ServerName, "the full name of a server", "fe1.contoso.example";
+    DnsName, "a full DNS name", "webint.contoso.example";
+    UpgradeDomain, "the name of an upgrade domain", "UD1";
+    Label, "a label", "site=paris";
+}
+
+/// Reads a text that `parse` turns into a value.
+fn parsed<T>(
+    node: &Node,
+    reader: &mut Reader,
+    code: Code,
+    expected: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    let text = reader.text(node, expected)?;
+    match parse(text) {
+        Ok(value) => Some(value),
+        Err(help) => {
+            let mut diagnostic = Diagnostic::error(code, node.span, format!("{} is not {expected}", quoted(text)))
+                .label(format!("expected {expected}"));
+            if !help.is_empty() {
+                diagnostic = diagnostic.help(help);
+            }
+            reader.report(diagnostic);
+            None
+        }
+    }
+}
+
+impl Written for IpAddr {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_ADDRESS, "the IP address of a machine", |text| {
+            let address =
+                text.parse::<Self>().ok().ok_or_else(|| "write it like `192.0.2.11` or `2001:db8::11`".to_owned())?;
+            let address = address.to_canonical();
+            if address.is_unspecified() || address.is_multicast() || address == Self::from([255, 255, 255, 255]) {
+                return Err("this address belongs to no single machine".to_owned());
+            }
+            Ok(address)
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["192.0.2.11", "2001:db8::11"] })
+    }
+}
+
+impl Written for SocketAddr {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_ADDRESS, "the IP address of a name server, with or without a port", |text| {
+            let with_port = text.parse::<Self>();
+            let alone = || text.parse::<IpAddr>().map(|address| Self::new(address, 53));
+            with_port
+                .or_else(|_| alone())
+                .ok()
+                .ok_or_else(|| "write it like `192.0.2.53` or `\"192.0.2.53:53\"`".to_owned())
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["192.0.2.53", "192.0.2.53:53"] })
+    }
+}
+
+/// Where a balancer's runtime API listens.
+#[derive(Debug, Clone)]
+pub(crate) struct RuntimeApi(pub(crate) String);
+
+impl Written for RuntimeApi {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_ADDRESS, "`host:port` or the path of a socket", |text| {
+            let host_and_port = text.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty()
+                    && !host.contains(char::is_whitespace)
+                    && port.parse::<u16>().is_ok_and(|port| port > 0)
+            });
+            let usable = text.starts_with('/') || host_and_port;
+            usable.then(|| Self(text.to_owned())).ok_or_else(|| "write it like `\"192.0.2.10:9999\"`".to_owned())
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["192.0.2.10:9999", "/run/haproxy/admin.sock"] })
+    }
+}
+
+/// A duration of at least one second.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Length(pub(crate) SignedDuration);
+
+/// A duration that may be zero.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pause(pub(crate) SignedDuration);
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    if text.trim().parse::<f64>().is_ok() {
+        let number = text.trim().trim_start_matches('-');
+        return Err(format!("a duration needs a unit: `{number}s`, `{number}m` or `{number}h`"));
+    }
+    let duration = text
+        .parse::<jiff::Span>()
+        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
+        .ok()
+        .ok_or_else(|| "write it like `90s`, `45m`, `2h` or `1h30m`".to_owned())?;
+    match duration {
+        duration if duration.is_negative() => Err("a duration cannot be negative".to_owned()),
+        duration if duration > LONGEST => Err("a duration of more than a year is not supported".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+fn duration_schema() -> Schema {
+    json_schema!({ "type": "string", "examples": ["90s", "45m", "2h", "1h30m"] })
+}
+
+impl Written for Length {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_DURATION, "a duration", |text| {
+            let duration = duration(text)?;
+            let long_enough = duration >= SignedDuration::from_secs(1);
+            long_enough.then_some(Self(duration)).ok_or_else(|| "zero makes no sense here".to_owned())
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        duration_schema()
+    }
+}
+
+impl Written for Pause {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_DURATION, "a duration", |text| duration(text).map(Self))
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        duration_schema()
+    }
+}
+
+impl Written for Date {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_DATE, "a date", |text| {
+            let date = text.parse::<Self>().ok();
+            date.filter(|_| text.len() == 10).ok_or_else(|| "write it like `2026-12-19`".to_owned())
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date", "examples": ["2026-12-19"] })
+    }
+}
+
+impl Written for Time {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_DATE, "a time of day", |text| {
+            let digits = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+            let shaped = (2..=3).contains(&text.split(':').count()) && text.split(':').all(digits);
+            let time = text.parse::<Self>().ok().filter(|_| shaped);
+            time.ok_or_else(|| "write it like `\"22:00\"`, between `\"00:00\"` and `\"23:59\"`".to_owned())
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9]{2}:[0-9]{2}(:[0-9]{2})?$", "examples": ["22:00"] })
+    }
+}
+
+/// The name of a time zone of the IANA database.
+#[derive(Debug, Clone)]
+pub(crate) struct Zone(pub(crate) String);
+
+/// The database that is built in, so that a plan means the same on every machine.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// Returns the zone of a city that was written without its region, or the one with the most similar name.
+fn zone_meant(text: &str, reader: &Reader) -> Option<String> {
+    let names: Vec<String> = ZONES.available().map(|name| name.as_str().to_owned()).collect();
+    let last = |name: &str| name.rsplit('/').next().unwrap_or(name).replace('_', " ").to_lowercase();
+    let city = names.iter().find(|name| last(name) == text.trim().to_lowercase());
+    city.map(|name| format!("did you mean `{name}`?"))
+        .or_else(|| reader.suggest(text, names.iter().map(String::as_str)))
+}
+
+impl Written for Zone {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let text = reader.text(node, "a time zone")?;
+        if let Ok(zone) = ZONES.get(text) {
+            return Some(Self(zone.iana_name().unwrap_or(text).to_owned()));
+        }
+        let help = if reader.crowded() { None } else { zone_meant(text, reader) };
+        reader.report(
+            Diagnostic::error(codes::UNKNOWN_TIMEZONE, node.span, format!("the time zone {} is unknown", quoted(text)))
+                .label("expected a name of the IANA database such as `Europe/Paris`")
+                .maybe_help(help),
+        );
+        None
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["Europe/Paris", "UTC"] })
+    }
+}
+
+/// A SHA-256 in lower-case hexadecimal.
+#[derive(Debug, Clone)]
+pub(crate) struct Sha256(pub(crate) String);
+
+impl Written for Sha256 {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_SHA256, "a SHA-256 in hexadecimal", |text| {
+            let found = text.chars().count();
+            if let Some(other) = text.chars().find(|c| !c.is_ascii_hexdigit()) {
+                return Err(format!("{} is not a hexadecimal digit", quoted(&other.to_string())));
+            }
+            let whole = found == 64;
+            whole
+                .then(|| Self(text.to_ascii_lowercase()))
+                .ok_or_else(|| format!("it has {found} digits, 64 are needed"))
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$" })
+    }
+}
+
+impl Written for Version {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_VERSION, "a version", |text| {
+            Self::parse(text).ok().ok_or_else(|| "write numbers separated by dots, like `5.0.8308.1149`".to_owned())
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"], "examples": ["5.0.8308.1149"] })
+    }
+}
+
+/// The first part of the names of two environment variables.
+#[derive(Debug, Clone)]
+pub(crate) struct VariablePrefix(pub(crate) String);
+
+impl Written for VariablePrefix {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_NAME, "the first part of a variable's name", |text| {
+            let first = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+            let usable = first && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let help = "letters, digits and `_`; `MAINTENANCE` stands for MAINTENANCE_USER and MAINTENANCE_PASSWORD";
+            usable.then(|| Self(text.to_owned())).ok_or_else(|| help.to_owned())
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "examples": ["MAINTENANCE"] })
+    }
+}
+
+/// Reads one of a few words.
+pub(crate) fn word<T: Copy>(node: &Node, reader: &mut Reader, words: &[(&'static str, T)]) -> Option<T> {
+    let all = words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let text = reader.text(node, &format!("one of {all}"))?;
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        return Some(*value);
+    }
+    let help = reader.suggest(text, words.iter().map(|(word, _)| *word));
+    reader.report(
+        Diagnostic::error(
+            codes::UNKNOWN_WORD,
+            node.span,
+            format!("{} is not one of the words allowed here", quoted(text)),
+        )
+        .label(format!("expected one of {all}"))
+        .maybe_help(help),
+    );
+    None
+}
+
+macro_rules! words {
+    ($($type:ty { $($word:expr => $value:expr),+ $(,)? })*) => {$(
+        impl Written for $type {
+            fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+                word(node, reader, &[$(($word, $value)),+])
+            }
+
+            fn schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "enum": [$($word),+] })
+            }
+        }
+    )*};
+}
+
+words! {
+    Product {
+        "lync2013" => Self::Lync2013, "sfb2015" => Self::Sfb2015, "sfb2019" => Self::Sfb2019,
+        "sfbse" => Self::Sfbse, "generic" => Self::Generic,
+    }
+    Role {
+        "front-end" => Self::FrontEnd, "standard-edition" => Self::StandardEdition, "director" => Self::Director,
+        "edge" => Self::Edge, "mediation" => Self::Mediation, "generic" => Self::Generic,
+    }
+    SipBalancing { "dns" => Self::Dns, "hardware" => Self::Hardware }
+    Hosted { "central-management" => Self::CentralManagement }
+    Transport { "https" => Self::Https, "http" => Self::Http }
+    WinrmAuth { "negotiate" => Self::Negotiate, "basic" => Self::Basic }
+    StartTypePolicy { "manual" => Self::Manual, "keep" => Self::Keep }
+    AtDeadline { "hold" => Self::Hold, "return" => Self::Return, "cut" => Self::Cut }
+    ExitMeaning {
+        "done" => Self::Done, "restart-needed" => Self::RestartNeeded, "restart-started" => Self::RestartStarted,
+        "busy" => Self::Busy, "failed" => Self::Failed,
+    }
+    RestartPolicy { "never" => Self::Never, "when-needed" => Self::WhenNeeded, "always" => Self::Always }
+    HoldChoice {
+        "stop" => Self::Stop, "retry" => Self::Retry, "skip" => Self::Skip, "return" => Self::Return,
+        "abandon" => Self::Abandon,
+    }
+    Week {
+        "first" => Self::First, "second" => Self::Second, "third" => Self::Third, "fourth" => Self::Fourth,
+        "last" => Self::Last,
+    }
+}
+
+/// The days of the week.
+pub(crate) const DAYS: [(&str, Day); 7] = [
+    ("monday", Day::Monday),
+    ("tuesday", Day::Tuesday),
+    ("wednesday", Day::Wednesday),
+    ("thursday", Day::Thursday),
+    ("friday", Day::Friday),
+    ("saturday", Day::Saturday),
+    ("sunday", Day::Sunday),
+];
+
+impl Written for Day {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        word(node, reader, &DAYS)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": DAYS.map(|(word, _)| word) })
+    }
+}
+
+impl Written for Feature {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let titles = Self::ALL.map(Self::title);
+        let text = reader.text(node, "the name of a feature")?;
+        if let Some(feature) = Self::ALL.into_iter().find(|feature| feature.title().eq_ignore_ascii_case(text.trim())) {
+            return Some(feature);
+        }
+        let by_service = Self::ALL.into_iter().filter(|feature| feature.service().eq_ignore_ascii_case(text));
+        let features: Vec<&str> = by_service.map(Self::title).collect();
+        let help = match features.as_slice() {
+            [] => reader.suggest(text, titles),
+            features => Some(format!("a loss is accepted by feature; this service holds {}", features.join(" and "))),
+        };
+        reader.report(
+            Diagnostic::error(
+                codes::UNKNOWN_FEATURE,
+                node.span,
+                format!("{} is not a feature whose loss can be accepted", quoted(text)),
+            )
+            .label(format!("expected one of {}", titles.map(|title| format!("`{title}`")).join(", ")))
+            .maybe_help(help),
+        );
+        None
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": Self::ALL.map(Self::title) })
+    }
+}
+
+/// The name of a service as a person wrote it, and what it turned out to mean.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceText {
+    pub(crate) text: String,
+    /// Filled when the products of the file are known.
+    pub(crate) service: Option<orchestrate_model::ServiceName>,
+}
+
+impl Written for ServiceText {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        String::read(node, reader).map(|text| Self { text, service: None })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "examples": ["RTCRGS", "Response Group"] })
+    }
+}

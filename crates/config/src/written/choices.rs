@@ -1,0 +1,200 @@
+//! Values that can be written in several forms.
+
+use super::{Credentials, Elsewhere, HaproxyChoice, ScopeServices, WeeksOfMonth};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::reader::{At, OneOrMany, Reader, Shape, Written};
+use crate::scalars::{DAYS, DayOfMonth, word};
+use crate::yaml::{Node, Value};
+use jiff::civil::Date;
+use orchestrate_model::window::Day;
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// Returns the keys of a mapping that are texts.
+fn keys(node: &Node) -> Vec<&str> {
+    let Value::Map(entries) = &node.value else { return Vec::new() };
+    entries
+        .iter()
+        .filter_map(|(key, _)| match &key.value {
+            Value::Scalar { text, .. } => Some(text.as_str()),
+            Value::Nothing | Value::List(_) | Value::Map(_) => None,
+        })
+        .collect()
+}
+
+/// Reports a mapping that has none or several of the keys of which one is needed.
+fn choose_one(node: &Node, reader: &mut Reader, choices: &[&str]) {
+    let names = choices.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+    let found = keys(node);
+    let near = match found.as_slice() {
+        [only] => reader.suggest(only, choices.iter().copied()),
+        _ => None,
+    };
+    reader.report(
+        Diagnostic::error(codes::CHOOSE_ONE, node.span, format!("exactly one of {names} is needed here"))
+            .label(format!("expected {names}"))
+            .maybe_help(near),
+    );
+}
+
+/// Which services are blocked.
+#[derive(Debug, Clone)]
+pub(crate) enum ScopeChoice {
+    /// `all-services`.
+    All,
+    /// `{services: […]}`.
+    Services(ScopeServices),
+}
+
+impl Written for ScopeChoice {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => ScopeServices::read(node, reader).map(Self::Services),
+            Value::Scalar { .. } => word(node, reader, &[("all-services", ())]).map(|()| Self::All),
+            Value::List(_) | Value::Nothing => {
+                reader.wrong_type(node, "`all-services` or `{services: [...]}`");
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let services = generator.subschema_for::<Shape<ScopeServices>>();
+        json_schema!({ "oneOf": [{ "type": "string", "enum": ["all-services"] }, services] })
+    }
+}
+
+/// Who takes a server out of the balancer.
+#[derive(Debug, Clone)]
+pub(crate) enum BalancerChoice {
+    /// `none`.
+    None,
+    /// `operator`.
+    Operator,
+    /// `{elsewhere: …}`.
+    Elsewhere(Elsewhere),
+    /// `{haproxy: …}`.
+    Haproxy(Box<HaproxyChoice>),
+}
+
+impl Written for BalancerChoice {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Scalar { .. } => {
+                let words = [("none", false), ("operator", true)];
+                word(node, reader, &words).map(|operator| if operator { Self::Operator } else { Self::None })
+            }
+            Value::Map(_) => match keys(node).as_slice() {
+                ["elsewhere"] => Elsewhere::read(node, reader).map(Self::Elsewhere),
+                ["haproxy"] => HaproxyChoice::read(node, reader).map(|haproxy| Self::Haproxy(Box::new(haproxy))),
+                _ => {
+                    choose_one(node, reader, &["elsewhere", "haproxy"]);
+                    None
+                }
+            },
+            Value::List(_) | Value::Nothing => {
+                reader.wrong_type(node, "`operator`, `none`, `{elsewhere: ...}` or `{haproxy: ...}`");
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let elsewhere = generator.subschema_for::<Shape<Elsewhere>>();
+        let haproxy = generator.subschema_for::<Shape<HaproxyChoice>>();
+        json_schema!({ "oneOf": [{ "type": "string", "enum": ["none", "operator"] }, elsewhere, haproxy] })
+    }
+}
+
+/// Where user name and password come from.
+#[derive(Debug, Clone)]
+pub(crate) struct CredentialsChoice(pub(crate) Credentials);
+
+impl Written for CredentialsChoice {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let found = keys(node);
+        let both = ["env", "file"].into_iter().filter(|name| found.contains(name)).count() == 2;
+        // Other keys are reported as unknown, which says what is wrong better.
+        if both || (found.is_empty() && matches!(node.value, Value::Map(_))) {
+            choose_one(node, reader, &["env", "file"]);
+        }
+        Credentials::read(node, reader).map(Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = generator.subschema_for::<Shape<Credentials>>();
+        schema.insert("minProperties".to_owned(), 1.into());
+        schema.insert("maxProperties".to_owned(), 1.into());
+        schema
+    }
+}
+
+/// The days on which a window opens.
+#[derive(Debug, Clone)]
+pub(crate) enum Every {
+    /// `daily`.
+    Daily,
+    /// A day, or a list of days.
+    Days(Vec<At<Day>>),
+    /// `{day_of_month: 15}`.
+    DayOfMonth(i8),
+    /// `{weeks: …, days: …}`.
+    Weeks(WeeksOfMonth),
+    /// `{date: …}`.
+    Date(Date),
+}
+
+super::written! {
+    /// One day of each month; months without it have no window.
+    struct MonthDay {
+        /// 1 to 31.
+        required day_of_month: DayOfMonth,
+    }
+}
+
+super::written! {
+    /// Once.
+    struct OnceOn {
+        /// The date.
+        required date: Date,
+    }
+}
+
+impl Written for Every {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Scalar { .. } => {
+                let daily = [("daily", None)].into_iter();
+                let words: Vec<_> = daily.chain(DAYS.map(|(word, day)| (word, Some(day)))).collect();
+                word(node, reader, &words).map(|day| match day {
+                    Some(day) => Self::Days(vec![At { value: day, span: node.span }]),
+                    None => Self::Daily,
+                })
+            }
+            Value::List(_) => Vec::read(node, reader).map(Self::Days),
+            Value::Map(_) => match keys(node).as_slice() {
+                ["day_of_month"] => MonthDay::read(node, reader)?.day_of_month.map(|day| Self::DayOfMonth(day.value.0)),
+                ["date"] => OnceOn::read(node, reader)?.date.map(|date| Self::Date(date.value)),
+                found if found.contains(&"weeks") || found.contains(&"days") => {
+                    WeeksOfMonth::read(node, reader).map(Self::Weeks)
+                }
+                _ => {
+                    choose_one(node, reader, &["day_of_month", "date", "weeks"]);
+                    None
+                }
+            },
+            Value::Nothing => {
+                reader.wrong_type(node, "`daily`, a day, a list of days, or a mapping");
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let days = generator.subschema_for::<Shape<OneOrMany<Day>>>();
+        let month_day = generator.subschema_for::<Shape<MonthDay>>();
+        let once = generator.subschema_for::<Shape<OnceOn>>();
+        let weeks = generator.subschema_for::<Shape<WeeksOfMonth>>();
+        json_schema!({ "anyOf": [{ "type": "string", "enum": ["daily"] }, days, month_day, once, weeks] })
+    }
+}

@@ -1,0 +1,312 @@
+//! The first stage: a plan file as it is written, with places, nothing filled in and nothing checked across values.
+//!
+//! The documentation comments below are the descriptions in the JSON Schema.
+
+mod choices;
+
+pub(crate) use choices::{BalancerChoice, CredentialsChoice, Every, ScopeChoice};
+
+use crate::reader::{At, Entries, OneOrMany, written};
+use crate::scalars::{
+    Count, ExitCode, FormatVersion, Length, Line, Pause, Port, ServiceText, Sha256, VariablePrefix, Zone,
+};
+use jiff::civil::{Date, Time};
+use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
+use orchestrate_model::pool::{Hosted, SipBalancing, Transport, WinrmAuth};
+use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain, Version};
+use std::net::{IpAddr, SocketAddr};
+
+written! {
+    /// A change: which pools are taken through maintenance, and how.
+    struct Plan {
+        /// Version of the format: 1.
+        required version: FormatVersion,
+        /// What people call the change.
+        required name: String,
+        /// Why it is done, with the change number.
+        required reason: String,
+        /// Which name servers are asked. Default: those of the machine.
+        optional dns: Dns,
+        /// The pools, each under its full DNS name.
+        required pools: Entries<PoolName, Pool>,
+        /// What is done to each server.
+        required maintenance: Maintenance,
+        /// Budgets that several pools share.
+        optional budgets: Vec<At<Budget>>,
+        /// When the whole run stops. Default: at the first server that fails.
+        optional stop_when: StopWhen,
+        /// When the work may be done. Default: at any time.
+        optional windows: Vec<At<Window>>,
+        /// When it may not, windows or no windows.
+        optional freezes: Vec<At<Freeze>>,
+    }
+}
+
+written! {
+    /// Which name servers answer for the pools' names.
+    struct Dns {
+        /// Addresses of the name servers; port 53 unless another one is given.
+        optional resolvers: Vec<At<SocketAddr>>,
+    }
+}
+
+written! {
+    /// A pool of servers that stand in for each other.
+    struct Pool {
+        /// What the pool runs.
+        required product: Product,
+        /// What its servers do.
+        required role: Role,
+        /// How clients are spread over the servers. Needed for every product but generic.
+        optional load_balancing: LoadBalancing,
+        /// The servers under their full DNS names, in topology order: the order that the quorum counts in.
+        required servers: Entries<ServerName, Server>,
+        /// How the servers are reached. Without it the plan can be checked, but not run.
+        optional access: Access,
+        /// Pools that must be finished before this one starts.
+        optional after: Vec<At<PoolName>>,
+        /// Labels that shared budgets refer to, such as `site: paris`.
+        optional labels: Entries<String, String>,
+        /// The pool that this one is paired with for disaster recovery.
+        optional paired_with: PoolName,
+        /// For Edge pools: the pool that traffic goes on to.
+        optional next_hop: PoolName,
+        /// Whether archiving is in use.
+        optional archiving: bool,
+        /// Services the pool runs besides those of its role, such as a collocated RTCMEDSRV.
+        optional services: Vec<At<ServiceText>>,
+        /// Database work that follows when all servers of the pool are done.
+        optional database: Database,
+        /// Session measures that replace those of the catalogue, by service: counter paths or activity keys.
+        optional measures: Entries<ServiceText, Vec<At<String>>>,
+    }
+}
+
+written! {
+    /// How clients are spread over the servers of a pool.
+    struct LoadBalancing {
+        /// SIP: `dns` when clients choose from the pool's address records, `hardware` when a balancer does.
+        required sip: SipBalancing,
+        /// The name of the web services, which points at the balancer and is not the pool's name.
+        optional web: DnsName,
+        /// Who takes a server out of the balancer. Default: the operator when there is one in front of the pool.
+        optional balancer: BalancerChoice,
+    }
+}
+
+written! {
+    /// A balancer that something other than this tool takes care of.
+    struct Elsewhere {
+        /// What takes servers out of the balancer, in words.
+        required elsewhere: String,
+    }
+}
+
+written! {
+    /// An HAProxy that the tool talks to.
+    struct HaproxyChoice {
+        /// The HAProxy.
+        required haproxy: Haproxy,
+    }
+}
+
+written! {
+    /// An HAProxy reached over its runtime API.
+    struct Haproxy {
+        /// Where the runtime API listens: `host:port` or the path of a socket.
+        required address: crate::scalars::RuntimeApi,
+        /// The backend that holds the pool's servers.
+        required backend: String,
+        /// The balancer's names of servers, where they are not the first part of the server's name.
+        optional names: Entries<ServerName, String>,
+    }
+}
+
+written! {
+    /// A server of a pool.
+    struct Server {
+        /// Its addresses. Default: those that DNS has for its name.
+        optional address: OneOrMany<IpAddr>,
+        /// Its upgrade domain, where the product has them.
+        optional upgrade_domain: UpgradeDomain,
+        /// Functions of the whole pool that it carries.
+        optional hosts: Vec<At<Hosted>>,
+    }
+}
+
+written! {
+    /// How the servers of a pool are reached.
+    struct Access {
+        /// Windows Remote Management.
+        required winrm: Winrm,
+    }
+}
+
+written! {
+    /// How servers are reached over Windows Remote Management.
+    struct Winrm {
+        /// Default: https.
+        optional transport: Transport,
+        /// Default: 5986 for https, 5985 for http.
+        optional port: Port,
+        /// Default: negotiate.
+        optional auth: WinrmAuth,
+        /// Where user name and password come from.
+        required credentials: CredentialsChoice,
+        /// A file with the authorities to trust instead of the machine's.
+        optional ca: String,
+        /// The SHA-256 of the one certificate to trust.
+        optional pin: Sha256,
+    }
+}
+
+written! {
+    /// Where user name and password come from: exactly one of the two.
+    struct Credentials {
+        /// First part of the names of two environment variables: with `MAINTENANCE` they are `MAINTENANCE_USER` and
+        /// `MAINTENANCE_PASSWORD`.
+        optional env: VariablePrefix,
+        /// A file that only its owner can read: user on the first line, password on the second.
+        optional file: String,
+    }
+}
+
+written! {
+    /// Database work that follows when all servers of the pool are done.
+    struct Database {
+        /// The primary database server.
+        required primary: DnsName,
+        /// What is to be done, for the operator to read.
+        required instructions: String,
+    }
+}
+
+written! {
+    /// What is done to each server.
+    struct Maintenance {
+        /// Which services are blocked: all-services, or a list.
+        required scope: ScopeChoice,
+        /// Most servers of one pool out of service at once, counting those already down. Default: 1.
+        optional at_once: Count,
+        /// `manual` (default): a restarted server does not take connections by itself. `keep`: it does.
+        optional start_type: StartTypePolicy,
+        /// How long sessions get to end by themselves, and what then.
+        optional drain: Drain,
+        /// What is installed. Without it nothing is.
+        optional patch: Patch,
+        /// When the server is restarted. Default: when-needed.
+        optional restart: RestartPolicy,
+        /// How long the pool must stay good after a server is back. Default: 20m.
+        optional soak: Pause,
+        /// Features whose loss is accepted, by name.
+        optional accept_loss: Vec<At<Feature>>,
+        /// What an unattended run does with a server that is held. Default: stop.
+        optional on_hold: HoldChoice,
+    }
+}
+
+written! {
+    /// A list of services.
+    struct ScopeServices {
+        /// Services by Windows name, display name or feature.
+        required services: Vec<At<ServiceText>>,
+    }
+}
+
+written! {
+    /// How long sessions get to end by themselves, and what then.
+    struct Drain {
+        /// From the block to the deadline. Default: 2h.
+        optional deadline: Length,
+        /// What happens then: hold (default), return the server unpatched, or cut the sessions that are left.
+        optional at_deadline: AtDeadline,
+        /// A drain without any fall for this long is called stuck. Default: 30m.
+        optional stuck_after: Length,
+        /// Deadlines of single services.
+        optional services: Entries<ServiceText, ServiceDrain>,
+        /// Services whose sessions cannot be measured, and how long to wait for each instead.
+        optional unmeasured: Entries<ServiceText, Length>,
+    }
+}
+
+written! {
+    /// The deadline of one service.
+    struct ServiceDrain {
+        /// Default: that of the drain.
+        optional deadline: Length,
+        /// Default: that of the drain.
+        optional at_deadline: AtDeadline,
+    }
+}
+
+written! {
+    /// What is installed, and how we know that it is.
+    struct Patch {
+        /// Path of the installer on the server.
+        required installer: Line,
+        /// Its arguments.
+        optional arguments: Vec<At<Line>>,
+        /// SHA-256 of the installer file.
+        required sha256: Sha256,
+        /// How long it may take. Default: 45m.
+        optional deadline: Length,
+        /// The version at which a server counts as patched. Without it the exit code is all the proof there is.
+        optional level: Version,
+        /// Exit codes besides the usual ones (0, 3010, 1641, 1618, 1603), by what they mean.
+        optional exit_codes: Entries<ExitCode, ExitMeaning>,
+    }
+}
+
+written! {
+    /// A budget that the pools with one label share.
+    struct Budget {
+        /// The label, such as `site=paris`.
+        required label: Label,
+        /// Most servers of all these pools out at once.
+        required at_once: Count,
+    }
+}
+
+written! {
+    /// Numbers that stop the whole run.
+    struct StopWhen {
+        /// Servers failed, held or returned unpatched.
+        required failed: Count,
+    }
+}
+
+written! {
+    /// A recurring window.
+    struct Window {
+        /// The days on which it opens: daily, a day, a list of days, or one of the longer forms.
+        required every: Every,
+        /// The local time at which it opens.
+        required start: Time,
+        /// For how long, at most seven days.
+        required duration: Length,
+        /// The time zone of `start`.
+        required timezone: Zone,
+    }
+}
+
+written! {
+    /// Days in certain weeks of each month.
+    struct WeeksOfMonth {
+        /// Which weeks, counted by occurrences of the day.
+        required weeks: OneOrMany<orchestrate_model::window::Week>,
+        /// Which days.
+        required days: OneOrMany<orchestrate_model::window::Day>,
+    }
+}
+
+written! {
+    /// Days on which nothing is done.
+    struct Freeze {
+        /// The first day.
+        required from: Date,
+        /// The last day, included.
+        required to: Date,
+        /// Why.
+        required reason: String,
+    }
+}
