@@ -1,0 +1,61 @@
+//! The codes of findings. Each has a page, `docs/diagnostics/<code>.md`.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $title:literal;)*) => {
+        $(#[doc = $title] pub const $name: &str = $code;)*
+
+        /// Every code with its title, in the order of the codes.
+        pub const CODES: &[(&str, &str)] = &[$(($code, $title)),*];
+    };
+}
+
+codes! {
+    MISSING_RECORD = "O2001", "the pool's name does not list a server";
+    STALE_RECORD = "O2002", "the pool's name lists an address that is no server's";
+    FOREIGN_RECORD = "O2003", "the pool's name lists a server of another pool";
+    ALIAS = "O2004", "the pool's name is an alias";
+    SINGLE_ADDRESS = "O2005", "the pool's name has one address, which is a balancer's";
+    NO_OWN_RECORD = "O2006", "a server's own name has no address";
+    NOT_COVERED = "O2007", "a feature would be lost while a server is blocked";
+    LOSS_ACCEPTED = "O2008", "the loss of a feature is accepted by name";
+    RECORDS_UNKNOWN = "O2009", "the pool's records are not known";
+    WEB_NAME = "O2010", "the web services name does not lead to a balancer";
+    ADDRESS_DIFFERS = "O2011", "a server has another address than the plan says";
+    BUDGET_USED = "O2012", "servers that are down use up the budget";
+    BELOW_QUORUM = "O2013", "the pool would fall below its quorum";
+    AT_QUORUM = "O2014", "the pool would run at the limit of its quorum";
+    UPGRADE_DOMAIN = "O2015", "upgrade domains stand in the way";
+    NOT_READY = "O2016", "the product does not say that the pool is ready";
+    NO_READINESS = "O2017", "the pool has no readiness state to wait for";
+    UNKNOWN = "O2018", "a server did not say how it is";
+    NOT_ASKED = "O2019", "the servers were not asked";
+    NOT_INSTALLED = "O2020", "a service is not installed";
+    NOT_PAUSABLE = "O2021", "a service cannot be blocked now";
+    NOT_COUNTABLE = "O2022", "the sessions of a service cannot be counted";
+    INTERRUPTED = "O2023", "an earlier maintenance may have died here";
+    RESTART_TRAP = "O2024", "start types are left alone";
+    TWO_SERVERS = "O2025", "a pool of two servers";
+    WITNESS = "O2026", "the primary database is the witness of the pool";
+    NIGHT_WORK = "O2027", "the product's own nightly work falls into the window";
+    ARCHIVING = "O2028", "archived conversations may be lost";
+    CONTROL_HOST = "O2029", "the run would be controlled from a server of the pool";
+    ONLY_SERVER = "O2030", "a drain has nowhere to send the users";
+    LAST_SERVING = "O2031", "the last server in service would go";
+    MIXED_LEVELS = "O2032", "the servers of a pool are at different levels";
+    ALREADY_PATCHED = "O2033", "a server is at the wanted level already";
+    REPLICAS_BEHIND = "O2034", "configuration replicas are not up to date";
+    BALANCER_BY_HAND = "O2035", "the balancer is somebody else's work";
+    SESSIONS_CUT = "O2036", "sessions may be cut";
+    TOO_LONG = "O2037", "a server cannot be done within any window";
+    SEVERAL_OPENINGS = "O2038", "the work needs several windows";
+    PAIRED = "O2039", "paired pools in one change";
+    RESTART_BEYOND_SCOPE = "O2040", "a restart reaches services that are not blocked";
+    FEWER_AT_ONCE = "O2041", "fewer servers go at once than the plan allows";
+    NO_QUORUM_ROW = "O2042", "the product has no pool of this size";
+    NOTHING_TO_BLOCK = "O2043", "nothing of the scope belongs to the pool";
+    NEXT_HOP = "O2044", "an Edge pool's next hop goes out of service";
+    BALANCER_EMPTY = "O2045", "nothing would be left behind the balancer";
+    EDGE_LOSSES = "O2046", "traffic that has no fail-over at the Edge";
+    NEVER_OPEN = "O2047", "no window opens";
+    TIME_ALONE = "O2048", "a service is waited for by time alone";
+}

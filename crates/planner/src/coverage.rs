@@ -1,0 +1,259 @@
+//! Does DNS load balancing cover a pool? Its records have to name every server and nothing else, at every resolver.
+
+use crate::words::list;
+use orchestrate_model::observe::{AddressRecords, DnsAnswer, DnsObservation};
+use orchestrate_model::pool::SipBalancing;
+use orchestrate_model::{Answer, Change, DnsName, Pool, Server, ServerName};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+/// One thing that is wrong with the records of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) kind: ProblemKind,
+    pub(crate) server: Option<ServerName>,
+    pub(crate) text: String,
+}
+
+/// What kind of wrong it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ProblemKind {
+    /// The pool's name does not list a server.
+    Missing,
+    /// The pool's name lists an address of nobody.
+    Stale,
+    /// The pool's name lists a server of another pool.
+    Foreign,
+    /// The pool's name is an alias.
+    Alias,
+    /// The pool's name has one address, which is no server's: a balancer.
+    Balancer,
+    /// A server's own name has no address.
+    NoOwnRecord,
+    /// Somebody did not say.
+    Unknown,
+}
+
+/// The records of a pool, judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Records {
+    /// Empty when the records name every server and nothing else.
+    pub(crate) problems: Vec<Problem>,
+    /// What proves it, when there is no problem.
+    pub(crate) proof: String,
+    /// How the pool's own name and the servers' own names differ from the addresses in the plan.
+    pub(crate) differing: Vec<Problem>,
+}
+
+impl Records {
+    /// Returns the problems as one text.
+    pub(crate) fn text(&self) -> String {
+        list(self.problems.iter().map(|problem| &problem.text))
+    }
+
+    /// Returns whether all that is wrong is that somebody did not say.
+    pub(crate) fn only_unknown(&self) -> bool {
+        self.problems.iter().all(|problem| problem.kind == ProblemKind::Unknown)
+    }
+}
+
+/// Answers by resolver, then by name.
+type ByResolver<'a> = BTreeMap<SocketAddr, BTreeMap<&'a DnsName, &'a Answer<AddressRecords>>>;
+
+fn by_resolver(dns: &DnsObservation) -> ByResolver<'_> {
+    let mut sorted: ByResolver<'_> = BTreeMap::new();
+    for DnsAnswer { name, resolver, records } in &dns.answers {
+        sorted.entry(*resolver).or_default().insert(name, records);
+    }
+    sorted
+}
+
+/// Judges the records of a pool that is balanced by DNS.
+pub(crate) fn records(change: &Change, pool: &Pool, dns: &Answer<DnsObservation>) -> Records {
+    let mut judged = Judge { change, pool, problems: Vec::new(), differing: Vec::new() };
+    let dns = match dns {
+        Answer::Known(dns) => dns,
+        Answer::Unknown(reason) => {
+            judged.problem(ProblemKind::Unknown, None, format!("the records of {} are not known: {reason}", pool.name));
+            return judged.done(0, None);
+        }
+    };
+    let answers = by_resolver(dns);
+    if answers.is_empty() {
+        judged.problem(ProblemKind::Unknown, None, format!("no name server was asked about {}", pool.name));
+    }
+    let mut ttl = None;
+    for (resolver, answers) in &answers {
+        let ttl_here = judged.resolver(*resolver, answers);
+        ttl = ttl.max(ttl_here);
+    }
+    judged.done(answers.len(), ttl)
+}
+
+struct Judge<'a> {
+    change: &'a Change,
+    pool: &'a Pool,
+    problems: Vec<Problem>,
+    differing: Vec<Problem>,
+}
+
+impl Judge<'_> {
+    fn problem(&mut self, kind: ProblemKind, server: Option<&ServerName>, text: String) {
+        self.problems.push(Problem { kind, server: server.cloned(), text });
+    }
+
+    fn done(self, resolvers: usize, ttl: Option<u32>) -> Records {
+        let kept = ttl.map(|ttl| format!(", kept for up to {ttl} s")).unwrap_or_default();
+        let proof = format!(
+            "{} lists the addresses of its {} servers and nothing else at {resolvers} name server{}{kept}",
+            self.pool.name,
+            self.pool.servers.len(),
+            if resolvers == 1 { "" } else { "s" },
+        );
+        Records { problems: self.problems, proof, differing: self.differing }
+    }
+
+    /// Judges what one resolver says. Returns the time to live of the pool's records.
+    fn resolver(&mut self, resolver: SocketAddr, answers: &BTreeMap<&DnsName, &Answer<AddressRecords>>) -> Option<u32> {
+        let name = self.pool.name.dns();
+        let records = match answers.get(&name) {
+            Some(Answer::Known(records)) => records,
+            Some(Answer::Unknown(reason)) => {
+                self.problem(ProblemKind::Unknown, None, format!("{resolver} did not answer for {name}: {reason}"));
+                return None;
+            }
+            None => {
+                self.problem(ProblemKind::Unknown, None, format!("{resolver} was not asked for {name}"));
+                return None;
+            }
+        };
+        if let Some(alias) = &records.alias {
+            let text = format!("{name} is an alias of {alias} at {resolver}, expected one address record per server");
+            self.problem(ProblemKind::Alias, None, text);
+        }
+        let mut owners: BTreeMap<IpAddr, &Server> = BTreeMap::new();
+        let mut all_known = true;
+        for server in &self.pool.servers {
+            match self.own(resolver, server, answers) {
+                Some(own) => {
+                    if !own.is_empty() && own.is_disjoint(&records.addresses.iter().copied().collect()) {
+                        let text = format!("{name} does not list {} ({}) at {resolver}", server.name, list(&own));
+                        self.problem(ProblemKind::Missing, Some(&server.name), text);
+                    }
+                    owners.extend(own.into_iter().map(|address| (address, server)));
+                }
+                None => all_known = false,
+            }
+        }
+        if all_known {
+            self.strangers(resolver, &records.addresses, &owners);
+        }
+        Some(records.ttl_s)
+    }
+
+    /// Returns the addresses of a server's own name at a resolver, or, where the name was not asked for, those of the
+    /// plan. `None`, and a problem, when neither is known.
+    fn own(
+        &mut self,
+        resolver: SocketAddr,
+        server: &Server,
+        answers: &BTreeMap<&DnsName, &Answer<AddressRecords>>,
+    ) -> Option<BTreeSet<IpAddr>> {
+        let planned: BTreeSet<IpAddr> = server.addresses.iter().copied().collect();
+        let name = &server.name;
+        match answers.get(&name.dns()) {
+            Some(Answer::Known(records)) if records.addresses.is_empty() => {
+                let text = format!("{name} has no address record of its own at {resolver}");
+                self.problem(ProblemKind::NoOwnRecord, Some(name), text);
+                Some(planned)
+            }
+            Some(Answer::Known(records)) => {
+                let own: BTreeSet<IpAddr> = records.addresses.iter().copied().collect();
+                if !planned.is_empty() && planned != own {
+                    let text = format!(
+                        "the plan gives {name} the address {}, its own record at {resolver} says {}",
+                        list(&planned),
+                        list(&own)
+                    );
+                    self.differing.push(Problem { kind: ProblemKind::Stale, server: Some(name.clone()), text });
+                }
+                Some(own)
+            }
+            Some(Answer::Unknown(reason)) => {
+                let text = format!("{resolver} did not answer for {name}: {reason}");
+                self.problem(ProblemKind::Unknown, Some(name), text);
+                None
+            }
+            None if planned.is_empty() => {
+                let text = format!("{resolver} was not asked for {name}, and the plan gives no address");
+                self.problem(ProblemKind::Unknown, Some(name), text);
+                None
+            }
+            None => Some(planned),
+        }
+    }
+
+    fn strangers(&mut self, resolver: SocketAddr, listed: &[IpAddr], owners: &BTreeMap<IpAddr, &Server>) {
+        let name = &self.pool.name;
+        let strangers: Vec<IpAddr> = listed.iter().copied().filter(|address| !owners.contains_key(address)).collect();
+        if let ([only], true) = (strangers.as_slice(), listed.len() == 1) {
+            let text = format!(
+                "{name} has the single address {only} at {resolver}, which is no server's own: a balancer's, as it seems"
+            );
+            // The servers that are "not listed" are so because of the balancer: one problem, not one per server.
+            self.problems.retain(|problem| problem.kind != ProblemKind::Missing);
+            self.problem(ProblemKind::Balancer, None, text);
+            return;
+        }
+        for stranger in strangers {
+            match owner_elsewhere(self.change, self.pool, stranger) {
+                Some((pool, server)) => {
+                    let text = format!("{name} lists {stranger} at {resolver}, which is {server} of {}", pool.name);
+                    self.problem(ProblemKind::Foreign, None, text);
+                }
+                None => {
+                    let text = format!("{name} lists {stranger} at {resolver}, which is no server of the pool");
+                    self.problem(ProblemKind::Stale, None, text);
+                }
+            }
+        }
+    }
+}
+
+fn owner_elsewhere<'a>(change: &'a Change, pool: &Pool, address: IpAddr) -> Option<(&'a Pool, &'a ServerName)> {
+    let others = change.pools.iter().filter(|other| other.name != pool.name);
+    others
+        .flat_map(|other| other.servers.iter().map(move |server| (other, server)))
+        .find(|(_, server)| server.addresses.contains(&address))
+        .map(|(other, server)| (other, &server.name))
+}
+
+/// Returns what is wrong with the web services name of a pool, as far as it is known.
+pub(crate) fn web_problem(pool: &Pool, dns: Option<&Answer<DnsObservation>>) -> Option<String> {
+    if pool.load_balancing.sip == SipBalancing::Hardware {
+        return None;
+    }
+    let web = pool.load_balancing.web.as_ref()?;
+    if web.as_str() == pool.name.as_str() {
+        return Some(format!("the web services name {web} is the pool's own name, which DNS spreads over the servers"));
+    }
+    let dns = dns.and_then(Answer::known)?;
+    for (resolver, answers) in by_resolver(dns) {
+        let Some(Answer::Known(records)) = answers.get(web) else {
+            continue;
+        };
+        for server in &pool.servers {
+            let own = match answers.get(&server.name.dns()) {
+                Some(Answer::Known(own)) => own.addresses.as_slice(),
+                _ => server.addresses.as_slice(),
+            };
+            if let Some(address) = own.iter().find(|address| records.addresses.contains(address)) {
+                return Some(format!(
+                    "the web services name {web} leads to {address} at {resolver}, which is {}'s own address",
+                    server.name
+                ));
+            }
+        }
+    }
+    None
+}

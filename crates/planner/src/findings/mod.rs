@@ -1,0 +1,115 @@
+//! What is worth saying about a plan before it runs: refusals, warnings, notes.
+
+mod evidence;
+mod services;
+mod stated;
+mod timing;
+
+use crate::Observations;
+use crate::forecast::Forecast;
+use crate::plan::{Finding, Plan, ServerWork, Severity};
+use crate::report::ServerSafety;
+use crate::safety::Look;
+use crate::scope::PoolScope;
+use crate::windows::Calendar;
+use jiff::Timestamp;
+use orchestrate_model::{Change, Pool, ServerName};
+use std::fmt::Display;
+
+/// All that findings are made from.
+pub(crate) struct Context<'a> {
+    pub(crate) change: &'a Change,
+    pub(crate) seen: &'a Observations,
+    /// For each pool what was seen of it, judged.
+    pub(crate) looks: &'a [Option<Look<'a>>],
+    pub(crate) scopes: &'a [PoolScope],
+    /// The questions about each server that is to go, in the order of the plan.
+    pub(crate) safety: &'a [ServerSafety],
+    pub(crate) calendar: &'a Calendar,
+    pub(crate) now: Timestamp,
+}
+
+/// Returns everything found, gravest first, in an order that depends on nothing but the input.
+pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let pools = context.change.pools.len();
+    let mut safety: Vec<Vec<&ServerSafety>> = vec![Vec::new(); pools];
+    let mut passed_over: Vec<Vec<&ServerWork>> = vec![Vec::new(); pools];
+    let mut asked = context.safety.iter();
+    for work in plan.work() {
+        let place = work.pool as usize;
+        if work.skip.is_some() {
+            passed_over[place].push(work);
+        } else if context.looks[place].is_some() {
+            // The questions stand in the order of the work.
+            safety[place].extend(asked.next());
+        }
+    }
+    for (place, pool) in context.change.pools.iter().enumerate() {
+        stated::pool(context, place, pool, &mut found);
+        match &context.looks[place] {
+            None => found.push(not_asked(pool)),
+            Some(look) => {
+                evidence::pool(look, &safety[place], &mut found);
+                services::pool(look, &safety[place], &passed_over[place], &mut found);
+            }
+        }
+    }
+    stated::change(context, &mut found);
+    timing::change(context, forecast, &mut found);
+    found.sort_by(|a, b| {
+        let key = |f: &Finding| (f.severity, f.code.clone());
+        key(a).cmp(&key(b)).then_with(|| (&a.pool, &a.server, &a.message).cmp(&(&b.pool, &b.server, &b.message)))
+    });
+    found.dedup();
+    found
+}
+
+fn not_asked(pool: &Pool) -> Finding {
+    warning(
+        crate::codes::NOT_ASKED,
+        format!("the servers of {} were not asked: everything about them is assumed", pool.name),
+    )
+    .pool(pool)
+    .advise("Make the preview with access to the servers and the name servers before the change is approved.")
+}
+
+pub(crate) fn refusal(code: &str, message: impl Display) -> Finding {
+    finding(Severity::Refusal, code, message)
+}
+
+pub(crate) fn warning(code: &str, message: impl Display) -> Finding {
+    finding(Severity::Warning, code, message)
+}
+
+pub(crate) fn note(code: &str, message: impl Display) -> Finding {
+    finding(Severity::Note, code, message)
+}
+
+fn finding(severity: Severity, code: &str, message: impl Display) -> Finding {
+    Finding {
+        code: code.to_owned(),
+        severity,
+        pool: None,
+        server: None,
+        message: message.to_string(),
+        advice: String::new(),
+    }
+}
+
+impl Finding {
+    fn pool(mut self, pool: &Pool) -> Self {
+        self.pool = Some(pool.name.clone());
+        self
+    }
+
+    fn server(mut self, server: &ServerName) -> Self {
+        self.server = Some(server.clone());
+        self
+    }
+
+    fn advise(mut self, advice: impl Display) -> Self {
+        self.advice = advice.to_string();
+        self
+    }
+}

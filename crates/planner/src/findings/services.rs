@@ -1,0 +1,120 @@
+//! What the services and versions of single servers look like.
+
+use super::{note, refusal, warning};
+use crate::codes;
+use crate::plan::{Finding, ServerWork};
+use crate::report::ServerSafety;
+use crate::safety::{Look, Question};
+use crate::standing::left_behind;
+use crate::words::list;
+use orchestrate_model::change::Scope;
+use orchestrate_model::version::ComponentVersion;
+use orchestrate_model::{Answer, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, Version};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Says what the services of each server that is to go say. Servers that are passed over are not touched, so nothing is
+/// asked of them.
+pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&ServerWork], found: &mut Vec<Finding>) {
+    for safety in safety {
+        let Some(seen) = look.seen.servers.get(&safety.server).filter(|seen| seen.services.known().is_some()) else {
+            continue;
+        };
+        let blockable = safety.asked.iter().any(|a| a.question == Question::Blockable && a.verdict.is_yes());
+        let mut absent = Vec::new();
+        for service in &look.scope.block {
+            let Some(status) = seen.service(service) else {
+                absent.push(service);
+                continue;
+            };
+            found.extend(interrupted(look, &safety.server, status));
+            if !blockable {
+                found.extend(unblockable(look, &safety.server, status));
+                found.extend(uncounted(look, seen, status));
+            }
+        }
+        found.extend(missing(look, &safety.server, &absent));
+    }
+    for work in passed_over {
+        if let Some(why) = &work.skip {
+            let finding = note(codes::ALREADY_PATCHED, format!("{why}. It is passed over")).pool(look.pool);
+            found.push(finding.server(&work.server).advise("Nothing to do."));
+        }
+    }
+    levels(look, found);
+}
+
+/// Services that are expected and not there: one finding per server.
+fn missing(look: &Look<'_>, name: &ServerName, absent: &[&ServiceName]) -> Option<Finding> {
+    if absent.is_empty() {
+        return None;
+    }
+    if matches!(look.change.maintenance.scope, Scope::Services(_)) {
+        let text = format!("{name} does not have {}, which the plan asks for", list(absent));
+        let finding = refusal(codes::NOT_INSTALLED, text).pool(look.pool).server(name);
+        Some(finding.advise("Correct the scope, or the role of the pool."))
+    } else {
+        let text = format!("{name} does not have {}, which its role usually runs: passed over", list(absent));
+        let finding = warning(codes::NOT_INSTALLED, text).pool(look.pool).server(name);
+        Some(finding.advise("Nothing to do if it is meant to be so. Otherwise correct the role of the pool."))
+    }
+}
+
+fn interrupted(look: &Look<'_>, server: &ServerName, status: &ServiceStatus) -> Option<Finding> {
+    let left = left_behind(status, look.seen)?;
+    let text = format!(
+        "{server}: {left}. An earlier maintenance may have died here, and what is found would be taken for the usual state"
+    );
+    let advice = "Take the earlier run up again (orchestrate resume or recover), or bring the service and its start type \
+                  back to what is usual by hand. A run that somebody watches asks before it takes what is found for the \
+                  usual state; without anybody there it is refused.";
+    Some(warning(codes::INTERRUPTED, text).pool(look.pool).server(server).advise(advice))
+}
+
+fn unblockable(look: &Look<'_>, server: &ServerName, status: &ServiceStatus) -> Option<Finding> {
+    let service = &status.name;
+    let text = match &status.state {
+        Answer::Known(RunState::Running) if !status.accepts_pause => {
+            format!("{service} on {server} runs and does not accept a pause, so it cannot be blocked")
+        }
+        Answer::Known(RunState::Running | RunState::Paused | RunState::Stopped) => return None,
+        Answer::Known(state) => format!("{service} on {server} is {state}: it is on its way somewhere"),
+        Answer::Unknown(why) => format!("the state of {service} on {server} is not known: {why}"),
+    };
+    let advice = "Look at the service on the server, and leave it out of the scope if it can never be blocked.";
+    Some(refusal(codes::NOT_PAUSABLE, text).pool(look.pool).server(server).advise(advice))
+}
+
+fn uncounted(look: &Look<'_>, seen: &ServerObservation, status: &ServiceStatus) -> Option<Finding> {
+    let service = &status.name;
+    // Without any measure the pool is refused as a whole.
+    let counted = !look.change.maintenance.unmeasured.contains_key(service)
+        && crate::safety::measurable(look.pool, service)
+        && !status.is(RunState::Stopped);
+    let why = match seen.sessions.get(service).filter(|_| counted).map(|reading| reading.left()) {
+        None if counted => "the server gave no reading".to_owned(),
+        Some(Answer::Unknown(why)) => why,
+        Some(Answer::Known(_)) | None => return None,
+    };
+    let text = format!("the sessions of {service} on {} cannot be counted: {why}. Unknown is not zero", seen.server);
+    let advice = "Give the account the right to read performance counters, or name a counter that the server has under \
+                  the pool's measures.";
+    Some(refusal(codes::NOT_COUNTABLE, text).pool(look.pool).server(&seen.server).advise(advice))
+}
+
+/// Says so when one component is at different versions on the servers of the pool.
+fn levels(look: &Look<'_>, found: &mut Vec<Finding>) {
+    let mut by_component: BTreeMap<&str, BTreeMap<&Version, BTreeSet<&str>>> = BTreeMap::new();
+    for seen in look.seen.servers.values() {
+        for ComponentVersion { component, version } in seen.versions.known().into_iter().flatten() {
+            let servers = by_component.entry(component).or_default().entry(version).or_default();
+            servers.insert(seen.server.short());
+        }
+    }
+    let mixed = by_component.iter().find(|(_, versions)| versions.len() > 1);
+    if let Some((component, versions)) = mixed {
+        let each = versions.iter().map(|(version, servers)| format!("{} at {version}", list(servers)));
+        let text = format!("the servers of {} are at different levels: {component} is {}", look.pool.name, list(each));
+        let finding = warning(codes::MIXED_LEVELS, text).pool(look.pool);
+        found.push(finding.advise("All servers of a pool belong on one level: finish what was begun."));
+    }
+}

@@ -1,0 +1,306 @@
+//! What the plan file alone says.
+
+use super::{Context, note, refusal, warning};
+use crate::plan::Finding;
+use crate::safety::Look;
+use crate::scope::PoolScope;
+use crate::words::{count, list, time};
+use crate::{build, codes, order, quorum, safety};
+use orchestrate_model::change::{AtDeadline, RestartPolicy, Scope, StartTypePolicy};
+use orchestrate_model::pool::{Balancer, SipBalancing};
+use orchestrate_model::{Change, Feature, Pool, Product, Role};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Says what a pool's description says by itself.
+pub(super) fn pool(context: &Context<'_>, place: usize, pool: &Pool, found: &mut Vec<Finding>) {
+    let (change, scope) = (context.change, &context.scopes[place]);
+    size(change, pool, found);
+    features(change, pool, scope, found);
+    services(change, pool, scope, found);
+    balancer(pool, found);
+    control_host(context, pool, found);
+    neighbours(change, pool, found);
+    if pool.archiving == Some(true) {
+        found.push(
+            warning(codes::ARCHIVING, format!("{} archives: a restart may lose the last minutes of what is queued", pool.name))
+                .pool(pool)
+                .advise("Up to 15 minutes of conversations and 30 minutes of conferences. Flush the storage service first, or accept it."),
+        );
+    }
+    if pool.product != Product::Generic && !pool.has_fabric() {
+        found.push(
+            note(codes::NO_READINESS, format!("{} has no readiness state: the gate looks at services only", pool.name))
+                .pool(pool)
+                .advise("Nothing to do. Only Front End pools have a readiness state."),
+        );
+    }
+}
+
+fn size(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
+    let servers = pool.servers.len();
+    let accepted = Feature::ALL.iter().all(|feature| change.maintenance.accept_loss.contains(feature));
+    if servers == 1 && pool.role == Role::StandardEdition && accepted {
+        let text =
+            format!("{} has one server: its users have no service while it is out, as the plan accepts", pool.name);
+        found.push(
+            warning(codes::ONLY_SERVER, text)
+                .pool(pool)
+                .advise("Fail the pool over by hand first where it has a partner, and tell the users."),
+        );
+    } else if servers == 1 {
+        let text = format!("{} has one server: a drain has nowhere to send its users", pool.name);
+        let advice = match (pool.role, &pool.paired_with) {
+            (Role::StandardEdition, partner) => format!(
+                "Fail the pool over{} by hand, after the next hop of the Edge is changed. The plan can then accept the \
+                 loss of every feature by name (accept_loss).",
+                partner.as_ref().map(|partner| format!(" to {partner}")).unwrap_or_default()
+            ),
+            _ => "Take the server by hand, in a downtime that is announced.".to_owned(),
+        };
+        found.push(refusal(codes::ONLY_SERVER, text).pool(pool).advise(advice));
+    }
+    if !pool.has_fabric() {
+        return;
+    }
+    let later = matches!(pool.product, Product::Sfb2019 | Product::Sfbse);
+    let rows = u32::try_from(servers).ok().and_then(|servers| quorum::functional(pool.product, servers));
+    if servers == 2 && later {
+        let text = format!("{} has two servers, which {} does not allow", pool.name, pool.product.title());
+        found.push(
+            refusal(codes::TWO_SERVERS, text).pool(pool).advise("Correct the product or the servers of the pool."),
+        );
+    } else if servers == 2 {
+        let text = format!("{} has two servers: while one is out, the pool depends on the other alone", pool.name);
+        found.push(warning(codes::TWO_SERVERS, text).pool(pool).advise(
+            "Not recommended by the product. Do not touch the databases meanwhile; should both go down, start them \
+             in the reverse order of going down.",
+        ));
+    } else if servers > 2 && rows.is_none() {
+        let text = format!("the quorum table of {} has no row for {servers} servers", pool.product.title());
+        found.push(
+            refusal(codes::NO_QUORUM_ROW, text).pool(pool).advise("Correct the product or the servers of the pool."),
+        );
+    }
+    if let (Some(database), true) = (&pool.database, servers.is_multiple_of(2)) {
+        let text = format!("{} is the witness of {}, which has an even number of servers", database.primary, pool.name);
+        found.push(
+            note(codes::WITNESS, text).pool(pool).advise(
+                "Do not take the primary database down while a front end is out. The database work comes last.",
+            ),
+        );
+    }
+    at_once(change, pool, found);
+}
+
+fn at_once(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
+    let most = change.maintenance.at_once as usize;
+    if most == 1 {
+        return;
+    }
+    let without = pool.servers.iter().filter(|server| server.upgrade_domain.is_none()).count();
+    let batches = order::batches(pool, most, &BTreeMap::new(), &BTreeSet::new());
+    let widest = batches.iter().map(Vec::len).max().unwrap_or(1);
+    if widest < most {
+        let why =
+            if without > 0 { "upgrade domains are not stated" } else { "upgrade domains or quorum allow no more" };
+        let text = format!("servers of {} go {widest} at a time although the plan allows {most}: {why}", pool.name);
+        found.push(warning(codes::FEWER_AT_ONCE, text).pool(pool).advise(
+            "Nothing to do, or state the upgrade domain of each server as Get-CsPoolUpgradeReadinessState gives it.",
+        ));
+    }
+}
+
+fn features(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Finding>) {
+    let accepted = |feature: &Feature| change.maintenance.accept_loss.contains(feature);
+    let (lost, open): (Vec<Feature>, Vec<Feature>) = scope.features().map(|(feature, _)| feature).partition(accepted);
+    if !lost.is_empty() {
+        let text = format!("{}: the loss of {} is accepted by name", pool.name, list(&lost));
+        let calls = list(lost.iter().map(|feature| feature.loss()));
+        found
+            .push(note(codes::LOSS_ACCEPTED, text).pool(pool).advise(format!("Tell those who depend on it: {calls}.")));
+    }
+    if pool.load_balancing.sip == SipBalancing::Hardware && !open.is_empty() {
+        let text = format!(
+            "{} is balanced by hardware, which keeps sending to a blocked server: {} {} not covered. Lost: {}",
+            pool.name,
+            list(&open),
+            if open.len() == 1 { "is" } else { "are" },
+            list(open.iter().map(|feature| feature.loss()))
+        );
+        found.push(refusal(codes::NOT_COVERED, text).pool(pool).advise(format!(
+            "Balance SIP by DNS, or accept each loss by name: accept_loss: [{}].",
+            open.iter().map(|feature| feature.title()).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    if pool.role == Role::Edge && pool.load_balancing.sip == SipBalancing::Dns && pool.product != Product::Generic {
+        let text = format!(
+            "{}: public IM, XMPP and old federation partners have no fail-over while an Edge server is out",
+            pool.name
+        );
+        found.push(
+            warning(codes::EDGE_LOSSES, text).pool(pool).advise("Nothing prevents it. Tell those who depend on it."),
+        );
+    }
+    let web = pool.load_balancing.web.as_ref();
+    if scope.blocks("W3SVC") && web.is_none() && pool.servers.len() > 1 && pool.load_balancing.sip == SipBalancing::Dns
+    {
+        let text = format!("{} has no web services name of its own, and HTTP(S) cannot be balanced by DNS", pool.name);
+        found.push(
+            warning(codes::WEB_NAME, text)
+                .pool(pool)
+                .advise("Give load_balancing.web the name that leads to the HTTP(S) balancer."),
+        );
+    }
+}
+
+fn services(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Finding>) {
+    if scope.block.is_empty() {
+        let text = format!("no service of the scope belongs to a {} server of {}", pool.role, pool.name);
+        found.push(
+            refusal(codes::NOTHING_TO_BLOCK, text)
+                .pool(pool)
+                .advise("Name the services under scope or the pool's services, or leave the pool out of the change."),
+        );
+    }
+    let uncounted = safety::unmeasured(change, pool, scope);
+    if !uncounted.is_empty() {
+        let text = format!("{}: nothing is known that counts the sessions of {}", pool.name, list(&uncounted));
+        found.push(
+            refusal(codes::NOT_COUNTABLE, text).pool(pool).advise(
+                "Name a counter under the pool's measures, or a time to wait for under maintenance.unmeasured.",
+            ),
+        );
+    }
+    for service in &scope.block {
+        if let Some(wait) = change.maintenance.unmeasured.get(service) {
+            let text = format!(
+                "{}: {service} is waited for by time alone, {}, whatever its sessions do",
+                pool.name,
+                time(*wait)
+            );
+            found.push(
+                warning(codes::TIME_ALONE, text).pool(pool).advise("Choose a time in which its sessions surely end."),
+            );
+        }
+    }
+}
+
+fn balancer(pool: &Pool, found: &mut Vec<Finding>) {
+    match &pool.load_balancing.balancer {
+        Balancer::None | Balancer::Haproxy(_) => {}
+        Balancer::Operator => {
+            let text = format!("the operator takes each server of {} out of the balancer, and confirms it", pool.name);
+            found.push(warning(codes::BALANCER_BY_HAND, text).pool(pool).advise(
+                "Be there to confirm it: a run without anybody there is refused, unless the plan has a driver for the \
+                 balancer (balancer: {haproxy: ...}) or says who does it (balancer: {elsewhere: ...}).",
+            ));
+        }
+        Balancer::Elsewhere(how) => {
+            let text = format!("the balancer of {} is handled elsewhere, as the plan says: {how}", pool.name);
+            found.push(note(codes::BALANCER_BY_HAND, text).pool(pool).advise("Nothing here checks that it is."));
+        }
+    }
+}
+
+fn control_host(context: &Context<'_>, pool: &Pool, found: &mut Vec<Finding>) {
+    let host = &context.seen.control_host;
+    for server in &pool.servers {
+        let by_name = host.names.iter().any(|name| {
+            let name = name.trim_end_matches('.');
+            name.eq_ignore_ascii_case(server.name.as_str())
+                || (!name.contains('.') && name.eq_ignore_ascii_case(server.name.short()))
+        });
+        let by_address = server.addresses.iter().find(|own| !own.is_loopback() && host.addresses.contains(own));
+        if by_name || by_address.is_some() {
+            let text =
+                format!("this run is controlled from {}, which it would restart under its own feet", server.name);
+            found.push(
+                refusal(codes::CONTROL_HOST, text)
+                    .pool(pool)
+                    .server(&server.name)
+                    .advise("Run orchestrate on a machine that is no server of the change."),
+            );
+        }
+    }
+}
+
+fn neighbours(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
+    if let Some(partner) = pool.paired_with.as_ref().and_then(|name| change.pool(name))
+        // Once per pair, whichever of the two says so.
+        && (partner.paired_with.as_ref() != Some(&pool.name) || pool.name < partner.name)
+    {
+        let text = format!("{} and {} are paired: each is the other's last resort", pool.name, partner.name);
+        found.push(refusal(codes::PAIRED, text).pool(pool).advise("Make two changes of it, on different nights."));
+    }
+    if let Some(hop) = pool.next_hop.as_ref().and_then(|name| change.pool(name))
+        && hop.servers.len() == 1
+    {
+        let text =
+            format!("{} is the next hop of {} and has one server: remote users lose their way in", hop.name, pool.name);
+        found.push(warning(codes::NEXT_HOP, text).pool(pool).advise(
+            "Change the next hop of the Edge pool first. A pool that is a next hop cannot be failed over either.",
+        ));
+    }
+}
+
+/// Says so when servers that are down use up a budget that pools share.
+fn shared_budgets(context: &Context<'_>, found: &mut Vec<Finding>) {
+    for budget in &context.change.budgets {
+        let looks = context.looks.iter().flatten().filter(|look| look.pool.labels.contains(&budget.label));
+        let down: Vec<String> = looks
+            .flat_map(Look::servers)
+            .filter(|(_, standing)| !standing.serves())
+            .map(|(server, _)| server.name.short().to_owned())
+            .collect();
+        if down.len() >= budget.at_once as usize {
+            let text = format!(
+                "at most {} of {} may be out, {} are not in service",
+                budget.at_once,
+                budget.label,
+                list(&down)
+            );
+            found.push(
+                refusal(codes::BUDGET_USED, text).advise("Bring the servers that are down back into service first."),
+            );
+        }
+    }
+}
+
+/// Says what the change says by itself, whatever the pools.
+pub(super) fn change(context: &Context<'_>, found: &mut Vec<Finding>) {
+    shared_budgets(context, found);
+    let maintenance = &context.change.maintenance;
+    if maintenance.start_type == StartTypePolicy::Keep {
+        let trap = if build::restarts(context.change) { ", and a restart is part of this change" } else { "" };
+        let text = format!("start types are kept: a server that restarts takes new connections at once{trap}");
+        found.push(warning(codes::RESTART_TRAP, text).advise("Use start_type: manual, the default."));
+    }
+    let cut: Vec<_> =
+        maintenance.drain.per_service.iter().filter(|(_, own)| own.at_deadline == AtDeadline::Cut).collect();
+    if maintenance.drain.at_deadline == AtDeadline::Cut {
+        let after = time(maintenance.drain.deadline);
+        let text = format!("sessions that have not ended {after} after the block are cut, counted and reported");
+        found.push(warning(codes::SESSIONS_CUT, text).advise("Use at_deadline: hold or return, or tell the users."));
+    } else if !cut.is_empty() {
+        let text = format!("sessions of {} are cut at their deadline", list(cut.iter().map(|(service, _)| service)));
+        found.push(warning(codes::SESSIONS_CUT, text).advise("Use at_deadline: hold or return, or tell the users."));
+    }
+    if let Scope::Services(services) = &maintenance.scope {
+        found.extend(restart_beyond_scope(context.change, &count(services.len(), "service")));
+    }
+}
+
+fn restart_beyond_scope(change: &Change, blocked: &str) -> Option<Finding> {
+    match change.maintenance.restart {
+        RestartPolicy::Always => {
+            let text = format!("only {blocked} would be blocked, and a restart cuts the sessions of all the others");
+            let advice = "Use restart: never, or scope: all-services.";
+            Some(refusal(codes::RESTART_BEYOND_SCOPE, text).advise(advice))
+        }
+        RestartPolicy::WhenNeeded if change.maintenance.patch.is_some() => {
+            let text = format!("only {blocked} would be blocked: a restart that the installer asks for is not made");
+            Some(warning(codes::RESTART_BEYOND_SCOPE, text).advise("Restart the servers in a change of their own."))
+        }
+        RestartPolicy::WhenNeeded | RestartPolicy::Never => None,
+    }
+}

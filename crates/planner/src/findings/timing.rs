@@ -1,0 +1,102 @@
+//! What the windows mean for the work.
+
+use super::{Context, note, refusal, warning};
+use crate::codes;
+use crate::forecast::{Forecast, worst_case_of};
+use crate::plan::Finding;
+use crate::windows::{Opening, WindowState};
+use crate::words::{count, time};
+use jiff::civil::Time;
+use orchestrate_model::{Change, Pool, Product, Role};
+
+/// The product's nightly work: database maintenance and the address book, both at their default times. A restart in
+/// the middle of either is known to fail.
+const NIGHTLY: [(Time, &str); 2] =
+    [(Time::constant(1, 0, 0, 0), "database maintenance"), (Time::constant(1, 30, 0, 0), "the address book")];
+
+/// How many openings ahead are looked at for one that is long enough.
+const LOOK_AHEAD: usize = 60;
+
+pub(super) fn change(context: &Context<'_>, forecast: &Forecast, found: &mut Vec<Finding>) {
+    if context.calendar.is_always_open() {
+        return;
+    }
+    let openings = context.calendar.openings(context.now, LOOK_AHEAD);
+    if openings.is_empty() {
+        let advice = "Correct the windows and freezes of the plan.";
+        found.push(refusal(codes::NEVER_OPEN, "no window opens from now on, as the freezes leave them").advise(advice));
+        return;
+    }
+    if let WindowState::Outside { next: Some(next) } = context.calendar.state(context.now) {
+        let text = format!("no window is open now; the next one opens at {}", next.starts);
+        found.push(
+            note(codes::NEVER_OPEN, text).advise("Start the run then: outside a window it is refused (exit code 5)."),
+        );
+    }
+    let longest = openings.iter().map(Opening::length).max().unwrap_or_default();
+    for (pool, scope) in context.change.pools.iter().zip(context.scopes) {
+        let needs = worst_case_of(context.change, scope);
+        if needs > longest {
+            let text = format!(
+                "a server of {} takes up to {}, and no window ahead is longer than {}",
+                pool.name,
+                time(needs),
+                time(longest)
+            );
+            found.push(
+                refusal(codes::TOO_LONG, text)
+                    .pool(pool)
+                    .advise("Shorten drain.deadline, patch.deadline or soak, or make the window longer."),
+            );
+        }
+    }
+    found.extend(several(context.change, forecast));
+    found.extend(nightly(context));
+}
+
+fn several(change: &Change, forecast: &Forecast) -> Option<Finding> {
+    let openings = forecast.openings.filter(|openings| *openings > 1)?;
+    let per_opening = usize::try_from(forecast.batches_per_opening.unwrap_or(0)).unwrap_or(usize::MAX);
+    let (one, several) = if change.maintenance.at_once == 1 { ("server", "servers") } else { ("batch", "batches") };
+    let room = match per_opening {
+        0 => "the next one has no room for any".to_owned(),
+        1 => format!("the next one has room for 1 {one} of a pool"),
+        more => format!("the next one has room for {more} {several} of a pool, one after the other"),
+    };
+    let text = format!(
+        "{}, each out for up to {}, {} {openings} windows at worst: {room}",
+        count(forecast.servers, "server"),
+        time(forecast.one_server),
+        if forecast.servers == 1 { "needs" } else { "need" },
+    );
+    let advice = "The pool stays at mixed levels in between. Sessions that end before their deadline make it shorter.";
+    Some(warning(codes::SEVERAL_OPENINGS, text).advise(advice))
+}
+
+fn nightly(context: &Context<'_>) -> Option<Finding> {
+    let concerned =
+        |pool: &Pool| pool.product != Product::Generic && matches!(pool.role, Role::FrontEnd | Role::StandardEdition);
+    if !context.change.pools.iter().any(concerned) {
+        return None;
+    }
+    let (at, what, window) = NIGHTLY.iter().find_map(|(at, what)| {
+        let covers = |window: &&orchestrate_model::window::Window| {
+            let into = (seconds(*at) - seconds(window.start)).rem_euclid(24 * 3600);
+            into < window.duration.as_secs()
+        };
+        context.change.windows.iter().find(covers).map(|window| (at, what, window))
+    })?;
+    let text = format!(
+        "{what} runs at {} by default, inside the window that opens at {} ({})",
+        at.strftime("%H:%M"),
+        window.start.strftime("%H:%M"),
+        window.timezone
+    );
+    let advice = "A service that starts while it runs may fail to start. Move the nightly work (01:00 database maintenance, \
+                  01:30 address book), or begin earlier.";
+    Some(warning(codes::NIGHT_WORK, text).advise(advice))
+}
+
+fn seconds(time: Time) -> i64 {
+    i64::from(time.hour()) * 3600 + i64::from(time.minute()) * 60 + i64::from(time.second())
+}

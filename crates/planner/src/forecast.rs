@@ -1,0 +1,214 @@
+//! How long the work takes at worst, and how many openings of the windows it needs.
+//!
+//! Sessions end when they end, so nothing here promises: every drain is taken to last until its deadline.
+
+use crate::build;
+use crate::order::PoolEdge;
+use crate::schedule::{Demand, Schedule};
+use crate::scope::PoolScope;
+use crate::windows::{Calendar, Opening};
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::{Change, Pool};
+use serde::Serialize;
+
+/// What a restart may take until the services run again. Why 30 min: administrators report about 15 min per physical
+/// server for the restart and the services, and a slow one must not push a server out of its window. An hour, which
+/// RTCSRV can need when a whole pool starts cold, would halve the servers per night for a case that a rolling
+/// maintenance does not bring about.
+pub const RESTART_ALLOWANCE: SignedDuration = SignedDuration::from_mins(30);
+
+/// What a server takes to settle once its services run. Why 4 min: the settle time that a published maintenance module
+/// waits for after bringing a server back.
+pub const SETTLE: SignedDuration = SignedDuration::from_mins(4);
+
+/// How many openings are looked through before the work is called too long to place.
+const OPENINGS: usize = 400;
+
+/// How long the work takes at worst.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// How many servers are taken out.
+    pub servers: usize,
+    /// What one server takes at worst: the largest over the pools.
+    pub one_server: SignedDuration,
+    /// What all of it takes at worst, if windows did not interrupt it.
+    pub length: SignedDuration,
+    /// What it would take at worst if only the longest chain of waits and the budgets counted.
+    pub lower_bound: SignedDuration,
+    /// When it begins at the earliest. `None` when no window ever opens.
+    pub begins: Option<Timestamp>,
+    /// When it is over at worst. `None` when it does not fit the openings ahead.
+    pub ends: Option<Timestamp>,
+    /// In how many openings it is done at worst. `None` when it does not fit the openings ahead; 1 without windows.
+    pub openings: Option<usize>,
+    /// How many batches of one pool, one after the other, fit into the next opening. `None` without windows.
+    pub batches_per_opening: Option<u64>,
+}
+
+impl Forecast {
+    /// Returns the length of the schedule as a multiple of the lower bound. 1 when there is nothing to do.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        if self.lower_bound.is_zero() { 1.0 } else { self.length.as_secs_f64() / self.lower_bound.as_secs_f64() }
+    }
+}
+
+/// Returns how long one server of `pool` takes at worst: the longest drain deadline, the installer's deadline, a
+/// restart where one may happen, the soak, and the time to settle. This is what has to fit before the window ends
+/// (promise P9).
+#[must_use]
+pub fn worst_case(change: &Change, pool: &Pool) -> SignedDuration {
+    worst_case_of(change, &PoolScope::of(change, pool))
+}
+
+pub(crate) fn worst_case_of(change: &Change, scope: &PoolScope) -> SignedDuration {
+    let maintenance = &change.maintenance;
+    let own = scope.block.iter().map(|service| {
+        let deadline =
+            maintenance.drain.per_service.get(service).map_or(maintenance.drain.deadline, |own| own.deadline);
+        deadline.max(maintenance.unmeasured.get(service).copied().unwrap_or_default())
+    });
+    let drain = own.max().unwrap_or(maintenance.drain.deadline);
+    drain + after_drain(change)
+}
+
+/// Returns how long a server takes at worst once it is drained. A drain that leaves less than this before the window
+/// ends has to be given up (promise P9).
+#[must_use]
+pub fn after_drain(change: &Change) -> SignedDuration {
+    let maintenance = &change.maintenance;
+    let patch = maintenance.patch.as_ref().map_or(SignedDuration::ZERO, |patch| patch.deadline);
+    let restart = if build::restarts(change) { RESTART_ALLOWANCE } else { SignedDuration::ZERO };
+    patch + restart + maintenance.soak + SETTLE
+}
+
+pub(crate) fn forecast(demand: &Demand<'_>, schedule: &Schedule, calendar: &Calendar, now: Timestamp) -> Forecast {
+    let placed = Placed::of(schedule, calendar, now);
+    let one_server = schedule.batches.iter().map(|batch| batch.takes).max().unwrap_or_default();
+    let next = calendar.openings(now, 1).first().copied();
+    let per_opening = next.filter(|_| !calendar.is_always_open() && one_server.is_positive()).map(|opening| {
+        let left = opening.ends.duration_since(opening.starts.max(now));
+        u64::try_from(left.as_secs() / one_server.as_secs().max(1)).unwrap_or(0)
+    });
+    Forecast {
+        servers: schedule.batches.iter().map(|batch| batch.servers).sum(),
+        one_server,
+        length: schedule.length(),
+        lower_bound: lower_bound(demand),
+        begins: placed.begins,
+        ends: placed.ends,
+        openings: placed.openings,
+        batches_per_opening: per_opening,
+    }
+}
+
+/// The largest of the bounds that no schedule can beat: the longest chain of pools that wait for each other, and, for
+/// each shared budget and each time, what the budget allows of the work that cannot begin before that time.
+fn lower_bound(demand: &Demand<'_>) -> SignedDuration {
+    let chains = Chains::of(demand);
+    let mut bound = chains.longest();
+    for (budget, places) in demand.places.iter().enumerate() {
+        let mut sharing: Vec<usize> =
+            (0..demand.sizes.len()).filter(|pool| demand.shares[*pool].contains(&budget)).collect();
+        sharing.retain(|pool| !demand.sizes[*pool].is_empty());
+        // Later beginnings first, so that each further pool adds its work to those that begin no earlier.
+        sharing.sort_by_key(|pool| std::cmp::Reverse(chains.before[*pool]));
+        let (mut work, mut least_after) = (0_i64, SignedDuration::MAX);
+        for pool in sharing {
+            let servers: usize = demand.sizes[pool].iter().sum();
+            work += demand.takes[pool].as_secs() * i64::try_from(servers).unwrap_or(i64::MAX);
+            least_after = least_after.min(chains.after[pool]);
+            let shared = SignedDuration::from_secs(work / i64::try_from(*places).unwrap_or(1).max(1));
+            bound = bound.max(chains.before[pool] + shared + least_after);
+        }
+    }
+    bound
+}
+
+/// For each pool how long at least the work takes that comes before it and after it.
+struct Chains {
+    own: Vec<SignedDuration>,
+    before: Vec<SignedDuration>,
+    after: Vec<SignedDuration>,
+}
+
+impl Chains {
+    fn of(demand: &Demand<'_>) -> Self {
+        let pools = demand.sizes.len();
+        let own: Vec<SignedDuration> = (0..pools)
+            .map(|pool| demand.takes[pool] * i32::try_from(demand.sizes[pool].len()).unwrap_or(i32::MAX))
+            .collect();
+        let mut waits = vec![0_usize; pools];
+        let mut followers: Vec<Vec<usize>> = vec![Vec::new(); pools];
+        for PoolEdge { before, after, .. } in demand.edges {
+            waits[*after] += 1;
+            followers[*before].push(*after);
+        }
+        let mut order: Vec<usize> = (0..pools).filter(|pool| waits[*pool] == 0).collect();
+        let mut before = vec![SignedDuration::ZERO; pools];
+        let mut next = 0;
+        while next < order.len() {
+            let pool = order[next];
+            for &follower in &followers[pool] {
+                before[follower] = before[follower].max(before[pool] + own[pool]);
+                waits[follower] -= 1;
+                if waits[follower] == 0 {
+                    order.push(follower);
+                }
+            }
+            next += 1;
+        }
+        let mut after = vec![SignedDuration::ZERO; pools];
+        for &pool in order.iter().rev() {
+            let later = followers[pool].iter().map(|&follower| own[follower] + after[follower]);
+            after[pool] = later.max().unwrap_or_default();
+        }
+        Self { own, before, after }
+    }
+
+    fn longest(&self) -> SignedDuration {
+        self.before.iter().zip(&self.own).map(|(before, own)| *before + *own).max().unwrap_or_default()
+    }
+}
+
+/// The schedule, placed into the openings of the windows.
+struct Placed {
+    begins: Option<Timestamp>,
+    ends: Option<Timestamp>,
+    openings: Option<usize>,
+}
+
+impl Placed {
+    fn of(schedule: &Schedule, calendar: &Calendar, now: Timestamp) -> Self {
+        if schedule.order.is_empty() {
+            return Self { begins: Some(now), ends: Some(now), openings: Some(0) };
+        }
+        if calendar.is_always_open() {
+            return Self { begins: Some(now), ends: now.checked_add(schedule.length()).ok(), openings: Some(1) };
+        }
+        let openings = calendar.openings(now, OPENINGS);
+        let mut ends = vec![now; schedule.batches.len()];
+        let mut used = std::collections::BTreeSet::new();
+        let mut begins: Option<Timestamp> = None;
+        for &batch in &schedule.order {
+            let after = schedule.waits_for[batch].iter().map(|before| ends[*before]).max().unwrap_or(now).max(now);
+            let takes = schedule.batches[batch].takes;
+            let Some((opening, starts)) = place(&openings, after, takes) else {
+                return Self { begins, ends: None, openings: None };
+            };
+            used.insert(opening);
+            begins = Some(begins.map_or(starts, |earliest| earliest.min(starts)));
+            ends[batch] = starts + takes;
+        }
+        Self { begins, ends: ends.into_iter().max(), openings: Some(used.len()) }
+    }
+}
+
+/// Returns the first opening with room for work of this length after a time, and when the work begins in it.
+fn place(openings: &[Opening], after: Timestamp, takes: SignedDuration) -> Option<(usize, Timestamp)> {
+    let first = openings.partition_point(|opening| opening.ends <= after);
+    openings[first..].iter().enumerate().find_map(|(further, opening)| {
+        let starts = opening.starts.max(after);
+        (opening.ends.duration_since(starts) >= takes).then_some((first + further, starts))
+    })
+}

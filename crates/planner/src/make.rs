@@ -1,0 +1,183 @@
+//! The one way to make a plan.
+
+use crate::check::{self, Violation};
+use crate::findings::{self, Context};
+use crate::forecast::{self, forecast};
+use crate::order;
+use crate::plan::{Plan, ServerWork};
+use crate::report::{self, Report, ServerSafety};
+use crate::safety::Look;
+use crate::schedule::{Demand, Schedule};
+use crate::scope::PoolScope;
+use crate::windows::{Calendar, UnknownZone};
+use crate::words::list;
+use crate::{build, plan};
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::{Change, Pool, PoolName, PoolObservation, ServerName};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use thiserror::Error;
+
+/// What was seen before planning.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observations {
+    /// The pools that were looked at. Empty for a plan made without the network; a pool that is missing is planned from
+    /// the plan file and the catalogue alone, and its steps are called assumed.
+    pub pools: BTreeMap<PoolName, PoolObservation>,
+    /// The machine that the run is controlled from.
+    pub control_host: ControlHost,
+}
+
+/// The machine that the run is controlled from, as far as it knows itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ControlHost {
+    /// Its names, short or fully qualified, in any case.
+    pub names: BTreeSet<String>,
+    /// Its addresses. Loopback addresses are ignored.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// Pools wait for each other. A fault of the plan file.
+    #[error("these pools wait for each other: {}", list(.0))]
+    Cycle(Vec<PoolName>),
+    /// A window's time zone is not known. A fault of the plan file.
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
+    /// The finished plan did not pass its own check. A fault of this program (exit code 70).
+    #[error("the plan breaks its own rules, which is a fault of orchestrate: {}", list(.0))]
+    Broken(Vec<Violation>),
+}
+
+/// Returns the plan for a change as the pools were seen, with what is to be said about it.
+///
+/// A plan is returned even when it may not be run: it then has refusals among its findings ([`Plan::refusals`]), and a
+/// run must end before its first change (exit code 9).
+///
+/// # Errors
+/// When the plan file contradicts itself, or when the finished plan does not pass [`check::check`].
+pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, Report), PlanError> {
+    let pool_edges = order::pool_edges(change).map_err(PlanError::Cycle)?;
+    let calendar = Calendar::new(&change.windows, &change.freezes)?;
+    let nobody = BTreeSet::new();
+    let pools = Pools::of(change, seen, &nobody);
+    let sizes: Vec<Vec<usize>> = pools.batches.iter().map(|batches| batches.iter().map(Vec::len).collect()).collect();
+    let takes: Vec<SignedDuration> = pools.scopes.iter().map(|scope| forecast::worst_case_of(change, scope)).collect();
+    let demand =
+        Demand { sizes: &sizes, takes: &takes, edges: &pool_edges, places: &pools.places, shares: &pools.shares };
+    let schedule = Schedule::of(&demand);
+    let built = build::build(&build::Parts {
+        change,
+        scopes: &pools.scopes,
+        batches: &pools.batches,
+        skipped: &pools.skipped,
+        schedule: &schedule,
+        pool_edges: &pool_edges,
+        seen: &pools.seen,
+    });
+    let forecast = forecast(&demand, &schedule, &calendar, now);
+    let mut plan = Plan {
+        schema: plan::SCHEMA,
+        change: change.clone(),
+        work: built.work,
+        steps: built.steps,
+        edges: built.edges,
+        findings: Vec::new(),
+    };
+    let safety = pools.safety(&plan, now);
+    let context =
+        Context { change, seen, looks: &pools.looks, scopes: &pools.scopes, safety: &safety, calendar: &calendar, now };
+    plan.findings = findings::find(&context, &plan, &forecast);
+    let broken = check::check(&plan);
+    if !broken.is_empty() {
+        return Err(PlanError::Broken(broken));
+    }
+    let report = Report { order: report::order(&plan), safety, forecast, findings: plan.findings.clone() };
+    Ok((plan, report))
+}
+
+/// What is worked out for each pool before anything else.
+struct Pools<'a> {
+    seen: Vec<Option<&'a PoolObservation>>,
+    looks: Vec<Option<Look<'a>>>,
+    scopes: Vec<PoolScope>,
+    skipped: Vec<BTreeMap<usize, String>>,
+    batches: Vec<Vec<Vec<usize>>>,
+    /// The budgets each pool shares.
+    shares: Vec<Vec<usize>>,
+    /// How many places each shared budget has left, those already down counted; at least one, since a budget that is
+    /// used up is a refusal and not an endless wait.
+    places: Vec<usize>,
+}
+
+impl<'a> Pools<'a> {
+    fn of(change: &'a Change, seen: &'a Observations, nobody: &'a BTreeSet<ServerName>) -> Self {
+        let seen: Vec<_> = change.pools.iter().map(|pool| seen.pools.get(&pool.name)).collect();
+        let scopes: Vec<PoolScope> = change.pools.iter().map(|pool| PoolScope::of(change, pool)).collect();
+        let look = |((pool, seen), scope): ((&'a Pool, &Option<&'a PoolObservation>), &PoolScope)| {
+            seen.map(|seen| Look::at(change, pool, scope.clone(), seen, nobody))
+        };
+        let looks: Vec<_> = change.pools.iter().zip(&seen).zip(&scopes).map(look).collect();
+        let down: Vec<BTreeSet<usize>> = looks.iter().map(|look| look.as_ref().map(down).unwrap_or_default()).collect();
+        let skipped: Vec<_> = looks.iter().map(|look| look.as_ref().map(skipped).unwrap_or_default()).collect();
+        let budgets = || change.budgets.iter().enumerate();
+        let shares: Vec<Vec<usize>> = change
+            .pools
+            .iter()
+            .map(|pool| budgets().filter(|(_, b)| pool.labels.contains(&b.label)).map(|(place, _)| place).collect())
+            .collect();
+        let places: Vec<usize> = budgets()
+            .map(|(budget, shared)| {
+                let sharing = (0..change.pools.len()).filter(|pool| shares[*pool].contains(&budget));
+                let gone: usize = sharing.map(|pool| down[pool].len()).sum();
+                (shared.at_once as usize).saturating_sub(gone).max(1)
+            })
+            .collect();
+        let batches = change.pools.iter().enumerate().map(|(place, pool)| {
+            let own = change.maintenance.at_once as usize;
+            // What is down counts in the pool's own budget here and was taken off the shared ones above.
+            let shared = shares[place].iter().map(|budget| places[*budget] + down[place].len());
+            let most = shared.chain([own]).min().unwrap_or(own);
+            order::batches(pool, most, &skipped[place], &down[place])
+        });
+        let batches = batches.collect();
+        Self { seen, looks, scopes, skipped, batches, shares, places }
+    }
+
+    /// Returns the questions about every server that is to go, asked as if the others of its batch were out.
+    fn safety(&self, plan: &Plan, now: Timestamp) -> Vec<ServerSafety> {
+        let mut safety = Vec::new();
+        let todo: Vec<&ServerWork> = plan.work.iter().filter(|work| work.skip.is_none()).collect();
+        for batch in todo.chunk_by(|a, b| (a.pool, a.batch) == (b.pool, b.batch)) {
+            let Some(look) = &self.looks[batch[0].pool as usize] else {
+                continue;
+            };
+            let together: BTreeSet<ServerName> = batch.iter().map(|work| work.server.clone()).collect();
+            let with_mates = (batch.len() > 1).then(|| Look::new(look.change, look.pool, look.seen, &together));
+            let look = with_mates.as_ref().unwrap_or(look);
+            safety.extend(batch.iter().map(|work| {
+                let asked = look.assess(&work.server, now);
+                ServerSafety { pool: look.pool.name.clone(), server: work.server.clone(), asked }
+            }));
+        }
+        safety
+    }
+}
+
+/// Returns the positions of the servers that are not known to serve.
+fn down(look: &Look<'_>) -> BTreeSet<usize> {
+    let servers = look.standings.iter().enumerate();
+    servers.filter(|(_, standing)| !standing.serves()).map(|(position, _)| position).collect()
+}
+
+/// Returns the positions of the servers that nothing is done to, with the reason.
+fn skipped(look: &Look<'_>) -> BTreeMap<usize, String> {
+    let servers = look.pool.servers.iter().enumerate();
+    let patched = servers.filter_map(|(position, server)| {
+        let seen = look.seen.servers.get(&server.name)?;
+        build::already_patched(look, seen).map(|why| (position, why))
+    });
+    patched.collect()
+}

@@ -1,0 +1,553 @@
+//! The single questions. Each returns its answer with the counts behind it, and what to do when it is not yes.
+
+use super::look::Other;
+use super::{Asked, EVIDENCE_LIFETIME, Look, Question};
+use crate::quorum;
+use crate::scope::PoolScope;
+use crate::standing::Standing;
+use crate::words::{are, few, list, time};
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::change::{Scope, SharedBudget};
+use orchestrate_model::observe::{BalancerState, DomainReadiness, Readiness, ReadinessState, SessionReading};
+use orchestrate_model::pool::{Balancer, Hosted};
+use orchestrate_model::{
+    Answer, Change, Feature, Pool, PoolName, Role, RunState, Server, ServerName, ServerObservation, ServiceName,
+    UpgradeDomain, Verdict, catalogue,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn asked(question: Question, verdict: Verdict, advice: &str) -> Asked {
+    // Advice that nobody needs is not written down.
+    let advice = if verdict.is_yes() { String::new() } else { advice.to_owned() };
+    Asked { question, verdict, advice }
+}
+
+/// How far a clock may be ahead of ours before evidence from the future is evidence of nothing.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(5);
+
+pub(super) fn fresh(look: &Look<'_>, now: Timestamp) -> Asked {
+    let verdict = match look.oldest {
+        None => Verdict::Unknown(format!("nothing was seen of {}", look.pool.name)),
+        Some(oldest) => {
+            let age = now.duration_since(oldest);
+            if age > EVIDENCE_LIFETIME {
+                let most = time(EVIDENCE_LIFETIME);
+                Verdict::No(format!("the evidence is {} old, at most {most} proves anything", time(age)))
+            } else if age < -CLOCK_SLACK {
+                Verdict::Unknown(format!("the evidence is from {oldest}, after now ({now})"))
+            } else {
+                Verdict::Yes(format!("the evidence is {} old", time(age.max(SignedDuration::ZERO))))
+            }
+        }
+    };
+    asked(Question::Fresh, verdict, "Look at the whole pool again.")
+}
+
+/// Servers besides the one in question that are out, and those of which nobody knows, each with the reason.
+fn absent(look: &Look<'_>, server: &ServerName) -> (Vec<String>, Vec<String>) {
+    let (mut out, mut unknown) = (Vec::new(), Vec::new());
+    for Other { server: other, standing, .. } in look.others(server) {
+        match standing {
+            Standing::Serving => {}
+            Standing::Out(why) => out.push(format!("{} ({why})", other.name.short())),
+            Standing::Unknown(why) => unknown.push(format!("{} ({why})", other.name.short())),
+        }
+    }
+    (out, unknown)
+}
+
+pub(super) fn budget(look: &Look<'_>, server: &ServerName) -> Asked {
+    let most = look.change.maintenance.at_once as usize;
+    let (out, unknown) = absent(look, server);
+    let (name, pool) = (server.short(), &look.pool.name);
+    let verdict = if out.len() >= most {
+        let these = list(&out);
+        let are = are(out.len());
+        Verdict::No(format!("{name} may not go: at most {most} of {pool} may be out, {these} {are} out already"))
+    } else if out.len() + unknown.len() >= most {
+        let mut counted = out;
+        counted.extend(unknown);
+        Verdict::Unknown(format!(
+            "{name} may not go: at most {most} of {pool} may be out, and nobody can say that these serve: {}",
+            list(&counted)
+        ))
+    } else {
+        let after = out.len() + unknown.len() + 1;
+        Verdict::Yes(format!("{after} of at most {most} would be out"))
+    };
+    asked(
+        Question::Budget,
+        verdict,
+        "Bring the servers that are out back into service first, or find out why they do not answer.",
+    )
+}
+
+pub(super) fn shared_budget(
+    change: &Change,
+    budget: &SharedBudget,
+    server: &ServerName,
+    out: &BTreeMap<PoolName, BTreeSet<ServerName>>,
+) -> Asked {
+    let sharing = change.pools.iter().filter(|pool| pool.labels.contains(&budget.label));
+    let (mut gone, mut unseen) = (Vec::new(), Vec::new());
+    for pool in sharing {
+        match out.get(&pool.name) {
+            Some(servers) => gone.extend(servers.iter().filter(|other| *other != server).map(ServerName::short)),
+            None => unseen.push(&pool.name),
+        }
+    }
+    let (label, most, name) = (&budget.label, budget.at_once as usize, server.short());
+    let verdict = if gone.len() >= most {
+        let are = are(gone.len());
+        Verdict::No(format!("{name} may not go: at most {most} of {label} may be out, {} {are} out", list(gone)))
+    } else if unseen.is_empty() {
+        Verdict::Yes(format!("{} of at most {most} of {label} would be out", gone.len() + 1))
+    } else {
+        Verdict::Unknown(format!("{name} may not go: {label} counts {} too, which was not seen", list(unseen)))
+    };
+    asked(Question::SharedBudget, verdict, "Wait until the other pool's server is back.")
+}
+
+pub(super) fn remaining(look: &Look<'_>, server: &ServerName) -> Asked {
+    let serving: Vec<&str> =
+        look.others(server).filter(|other| other.standing.serves()).map(|other| other.server.name.short()).collect();
+    let (out, unknown) = absent(look, server);
+    let (name, pool) = (server.short(), &look.pool.name);
+    let all_accepted = Feature::ALL.iter().all(|feature| look.change.maintenance.accept_loss.contains(feature));
+    let verdict = if !serving.is_empty() {
+        Verdict::Yes(format!("{} {} in service", few(&serving), if serving.len() == 1 { "stays" } else { "stay" }))
+    } else if look.pool.servers.len() == 1 && look.pool.role == Role::StandardEdition && all_accepted {
+        Verdict::Yes(format!("{pool} has one server, and the loss of every feature is accepted by name"))
+    } else if look.pool.servers.len() == 1 {
+        Verdict::No(format!(
+            "{name} may not go: it is the only server of {pool}, a drain has nowhere to send its users"
+        ))
+    } else if unknown.is_empty() {
+        Verdict::No(format!("{name} may not go: it is the last of {pool} in service, out are {}", list(&out)))
+    } else {
+        Verdict::Unknown(format!("{name} may not go: no other server of {pool} is known to serve: {}", list(&unknown)))
+    };
+    asked(
+        Question::Remaining,
+        verdict,
+        "Bring another server of the pool into service first. A pool of one server is failed over by hand.",
+    )
+}
+
+pub(super) fn quorum(look: &Look<'_>, server: &ServerName) -> Asked {
+    let (name, servers) = (server.short(), look.pool.servers.len());
+    let verdict = if !look.scope.blocks("RTCSRV") {
+        Verdict::Yes("RTCSRV keeps running on this server, so quorum does not change".to_owned())
+    } else if servers == 1 {
+        Verdict::Yes("a pool of one server has no quorum; whether it may go is another question".to_owned())
+    } else {
+        match Count::of(look, server) {
+            Some(count) => count.verdict(name),
+            None => {
+                let product = look.pool.product.title();
+                let text = format!("{name} may not go: the quorum table of {product} has no row for {servers} servers");
+                Verdict::Unknown(text)
+            }
+        }
+    };
+    let advice = "Bring the servers that are down back first. Below quorum the product stops the whole pool.";
+    asked(Question::Quorum, verdict, advice)
+}
+
+/// The servers that quorum counts, with one of them about to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// Known to run now, the one in question included.
+    up: u32,
+    /// Known to run once it is gone.
+    pub(crate) after: u32,
+    pub(crate) need: u32,
+    /// Others that are known not to run, and of which nobody knows.
+    pub(crate) down: Vec<String>,
+    pub(crate) unknown: Vec<String>,
+    /// `of 6`, or `of the first 7`.
+    of: String,
+}
+
+impl Count {
+    /// Returns the count for `server`, where the product's table has a row for its pool.
+    pub(crate) fn of(look: &Look<'_>, server: &ServerName) -> Option<Self> {
+        let total = u32::try_from(look.pool.servers.len()).unwrap_or(u32::MAX);
+        let rule = quorum::functional(look.pool.product, total)?;
+        let counted = &look.pool.servers[..rule.counted(total) as usize];
+        let (mut up, mut after, mut down, mut unknown) = (0, 0, Vec::new(), Vec::new());
+        for (other, registrar) in counted.iter().zip(&look.registrars) {
+            let itself = other.name == *server;
+            let gone = !itself && look.ours_out.contains(&other.name);
+            match if gone { &Answer::Known(false) } else { registrar } {
+                Answer::Known(true) => {
+                    up += 1;
+                    after += u32::from(!itself);
+                }
+                // What the server itself does now plays no part: it is about to go.
+                Answer::Known(false) | Answer::Unknown(_) if itself => {}
+                Answer::Known(false) => down.push(other.name.short().to_owned()),
+                Answer::Unknown(_) => unknown.push(other.name.short().to_owned()),
+            }
+        }
+        let of = match rule.of_first {
+            Some(first) => format!("of the first {first}"),
+            None => format!("of {total}"),
+        };
+        Some(Self { up, after, need: rule.need, down, unknown, of })
+    }
+
+    fn gone(&self) -> String {
+        let mut text = String::new();
+        if !self.down.is_empty() {
+            text = format!(", {} {} already down", list(&self.down), are(self.down.len()));
+        }
+        if !self.unknown.is_empty() {
+            let unknown = format!(", {} {} not known to run", list(&self.unknown), are(self.unknown.len()));
+            text.push_str(&unknown);
+        }
+        text
+    }
+
+    fn verdict(&self, name: &str) -> Verdict {
+        let Self { up, after, need, of, .. } = self;
+        let gone = self.gone();
+        let at_best = after + u32::try_from(self.unknown.len()).unwrap_or(u32::MAX);
+        if after >= need {
+            let tight = if after == need { ": exactly what is needed" } else { "" };
+            Verdict::Yes(format!("{after} {of} would run, {need} needed{gone}{tight}"))
+        } else if at_best >= *need {
+            Verdict::Unknown(format!("{name} may not go: {up} {of} are known to run, {need} needed{gone}"))
+        } else {
+            Verdict::No(format!("{name} may not go: {up} {of} run, {need} needed{gone}"))
+        }
+    }
+}
+
+pub(super) fn upgrade_domain(look: &Look<'_>, server: &ServerName) -> Asked {
+    let name = server.short();
+    let own = domain(look, server);
+    let (mut apart, mut open, mut absent) = (Vec::new(), Vec::new(), 0_usize);
+    for Other { server: other, standing, .. } in look.others(server) {
+        let out = match standing {
+            Standing::Serving => continue,
+            Standing::Out(_) => true,
+            Standing::Unknown(_) => false,
+        };
+        absent += 1;
+        match (&own, domain(look, &other.name)) {
+            (Some(own), Some(theirs)) if *own == theirs => {}
+            (Some(_), Some(theirs)) if out => apart.push(format!("{} ({theirs})", other.name.short())),
+            (Some(_), Some(theirs)) => open.push(format!("{} ({theirs}) may be out", other.name.short())),
+            (None, _) | (_, None) => {
+                open.push(format!("the upgrade domain of {} or of {name} is not known", other.name.short()));
+            }
+        }
+    }
+    let own = own.map_or_else(|| "that is not known".to_owned(), |own| own.to_string());
+    let verdict = if absent == 0 {
+        Verdict::Yes("no other server is out".to_owned())
+    } else if !apart.is_empty() {
+        let (these, are) = (list(&apart), are(apart.len()));
+        Verdict::No(format!("{name} may not go: it is in upgrade domain {own}, and {these} {are} out"))
+    } else if open.is_empty() {
+        Verdict::Yes(format!("all that are out are in the same upgrade domain, {own}"))
+    } else {
+        Verdict::Unknown(format!("{name} may not go: it is in upgrade domain {own}, and {}", list(open)))
+    };
+    asked(Question::UpgradeDomain, verdict, "Never two upgrade domains at once: bring the other one back first.")
+}
+
+/// Returns the upgrade domain of a server: the plan's word, or else the product's own.
+fn domain(look: &Look<'_>, name: &ServerName) -> Option<UpgradeDomain> {
+    let planned = look.pool.server(name).and_then(|server| server.upgrade_domain.clone());
+    planned.or_else(|| {
+        let readiness = look.seen.servers.values().filter_map(|server| server.readiness.known());
+        readiness.flat_map(|readiness| &readiness.domains).find(|d| d.servers.contains(name)).map(|d| d.name.clone())
+    })
+}
+
+pub(super) fn coverage(look: &Look<'_>, server: &ServerName) -> Vec<Asked> {
+    let here = look.seen.servers.get(server);
+    let runs_here = |service: &ServiceName| match here.map(|server| &server.services) {
+        // Where nobody knows what runs here, everything of the role may.
+        None | Some(Answer::Unknown(_)) => true,
+        Some(Answer::Known(services)) => services.get(service).is_some_and(|status| !status.is(RunState::Stopped)),
+    };
+    let features = look.scope.features().filter(|(_, service)| runs_here(service));
+    features.map(|(feature, service)| covered(look, server, feature, service)).collect()
+}
+
+fn covered(look: &Look<'_>, server: &ServerName, feature: Feature, service: &ServiceName) -> Asked {
+    let verdict = records_cover(look, feature).and(taken_over(look, server, feature, service));
+    let accepted = !verdict.is_yes() && look.change.maintenance.accept_loss.contains(&feature);
+    let verdict = if accepted {
+        Verdict::Yes(format!("loss of {feature} accepted by name ({})", verdict.text()))
+    } else {
+        verdict
+    };
+    let advice = if verdict.is_yes() {
+        String::new()
+    } else {
+        format!(
+            "Correct the records of {} so that they list every server and nothing else, have another server run {service}, \
+             or accept the loss by name: accept_loss: [{feature}].",
+            look.pool.name
+        )
+    };
+    Asked { question: Question::Coverage(feature), verdict, advice }
+}
+
+fn records_cover(look: &Look<'_>, feature: Feature) -> Verdict {
+    let lost = feature.loss();
+    match &look.records {
+        None => Verdict::No(format!(
+            "{feature} is not covered: {} is balanced by hardware, which keeps sending; lost: {lost}",
+            look.pool.name
+        )),
+        Some(records) if records.problems.is_empty() => Verdict::Yes(records.proof.clone()),
+        Some(records) if records.only_unknown() => {
+            Verdict::Unknown(format!("{feature} is not known to be covered: {}", records.text()))
+        }
+        Some(records) => Verdict::No(format!("{feature} is not covered: {}; lost: {lost}", records.text())),
+    }
+}
+
+/// Returns whether another server of the pool runs the service, running and not paused.
+fn taken_over(look: &Look<'_>, server: &ServerName, feature: Feature, service: &ServiceName) -> Verdict {
+    let (mut no, mut unknown) = (Vec::new(), Vec::new());
+    for Other { server: other, standing, seen } in look.others(server) {
+        let name = other.name.short();
+        match (standing, seen) {
+            (Standing::Out(why), _) => no.push(format!("{name}: {why}")),
+            (Standing::Unknown(why), _) => unknown.push(format!("{name}: {why}")),
+            (Standing::Serving, None) => unknown.push(format!("{name}: it was not asked")),
+            (Standing::Serving, Some(seen)) => match seen.service(service).map(|status| &status.state) {
+                Some(Answer::Known(RunState::Running)) => {
+                    return Verdict::Yes(format!("{name} runs {service}, running and not paused"));
+                }
+                Some(Answer::Known(state)) => no.push(format!("{name}: {service} is {state}")),
+                Some(Answer::Unknown(why)) => unknown.push(format!("{name}: {why}")),
+                None => no.push(format!("{name}: {service} is not installed")),
+            },
+        }
+    }
+    let lost = feature.loss();
+    if unknown.is_empty() {
+        Verdict::No(format!("{feature} is not covered: no other server runs {service} ({}); lost: {lost}", list(no)))
+    } else {
+        unknown.extend(no);
+        Verdict::Unknown(format!(
+            "{feature} is not known to be covered: nobody can say that another server runs {service} ({})",
+            list(unknown)
+        ))
+    }
+}
+
+pub(super) fn balancer(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
+    let verdict = match &look.pool.load_balancing.balancer {
+        Balancer::None => return None,
+        Balancer::Operator => Verdict::Yes("the operator is asked to confirm it before the block".to_owned()),
+        Balancer::Elsewhere(how) => Verdict::Yes(format!("handled elsewhere, as the plan says: {how}")),
+        Balancer::Haproxy(_) => behind_balancer(look, server),
+    };
+    Some(asked(
+        Question::Balancer,
+        verdict,
+        "Bring another server back behind the balancer first: ready, with its health check passing.",
+    ))
+}
+
+fn behind_balancer(look: &Look<'_>, server: &ServerName) -> Verdict {
+    let name = server.short();
+    let seen = look.seen.balancer.as_result().and_then(|seen| seen.servers.as_result());
+    let servers = match seen {
+        Ok(servers) => servers,
+        Err(reason) => return Verdict::Unknown(format!("{name} may not go: the balancer did not say: {reason}")),
+    };
+    if !servers.contains_key(server) {
+        return Verdict::No(format!("{name} may not go: the balancer does not have it"));
+    }
+    let (mut ready, mut not) = (Vec::new(), Vec::new());
+    for Other { server: other, standing, .. } in look.others(server) {
+        let short = other.name.short();
+        match servers.get(&other.name) {
+            Some(seen) if seen.admin == BalancerState::Ready && seen.up && standing.serves() => ready.push(short),
+            Some(_) | None => not.push(short),
+        }
+    }
+    if ready.is_empty() {
+        Verdict::No(format!("{name} may not go: nothing would be left behind the balancer, not ready: {}", list(not)))
+    } else {
+        let stay = if ready.len() == 1 { "stays" } else { "stay" };
+        Verdict::Yes(format!("{} {stay} behind the balancer", few(&ready)))
+    }
+}
+
+pub(super) fn ready(look: &Look<'_>, server: &ServerName) -> Asked {
+    let advice = "Wait ten minutes and look again, three times at most. A pool that has not enough active front ends \
+                  has a problem to be solved first.";
+    asked(Question::Ready, said_ready(look, server), advice)
+}
+
+/// Asks the other servers of the pool, since the one in work may be about to go. The worst word counts.
+fn said_ready(look: &Look<'_>, server: &ServerName) -> Verdict {
+    let words = look.readiness.iter().filter_map(|(readiness, who)| {
+        let witness = who.iter().find(|witness| ***witness != *server)?;
+        Some(readiness_says(look.pool, server, witness, readiness))
+    });
+    words.reduce(Verdict::and).unwrap_or_else(|| {
+        let silent = look.others(server).filter_map(|other| {
+            let why = other.seen.filter(|_| other.standing.serves())?.readiness.why_unknown()?;
+            Some(format!("{}: {why}", other.server.name.short()))
+        });
+        let (name, silent) = (server.short(), list(silent));
+        Verdict::Unknown(format!("{name} may not go: no other server could say whether the pool is ready ({silent})"))
+    })
+}
+
+fn readiness_says(pool: &Pool, server: &ServerName, witness: &ServerName, readiness: &Readiness) -> Verdict {
+    let (name, witness) = (server.short(), witness.short());
+    let counts = match (readiness.active, readiness.total) {
+        (Some(active), Some(total)) => format!(", {active} of {total} front ends active"),
+        (Some(_) | None, Some(_) | None) => String::new(),
+    };
+    match &readiness.state {
+        ReadinessState::Ready => {}
+        ReadinessState::Busy => return Verdict::No(format!("{name} may not go: {witness} says Busy{counts}")),
+        ReadinessState::InsufficientActiveFrontEnds => {
+            return Verdict::No(format!("{name} may not go: {witness} says InsufficientActiveFrontEnds{counts}"));
+        }
+        ReadinessState::Other(word) => {
+            return Verdict::Unknown(format!("{name} may not go: {witness} says {word:?}, which is not a known state"));
+        }
+    }
+    let planned = pool.server(server).and_then(|server| server.upgrade_domain.as_ref());
+    let own = |domain: &&DomainReadiness| domain.servers.contains(server) || Some(&domain.name) == planned;
+    match readiness.domains.iter().find(own) {
+        None => Verdict::Yes(format!("{witness} says Ready{counts}")),
+        Some(domain) => match &domain.ready {
+            Answer::Known(true) => {
+                Verdict::Yes(format!("{witness} says Ready, upgrade domain {} too{counts}", domain.name))
+            }
+            Answer::Known(false) => {
+                Verdict::No(format!("{name} may not go: {witness} says that {} is not ready", domain.name))
+            }
+            Answer::Unknown(why) => Verdict::Unknown(format!(
+                "{name} may not go: {witness} does not say whether {} is ready: {why}",
+                domain.name
+            )),
+        },
+    }
+}
+
+pub(super) fn replication(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
+    let hosts = |server: &&Server| server.hosts.contains(&Hosted::CentralManagement);
+    look.pool.servers.iter().find(hosts)?;
+    let name = server.short();
+    let known: Vec<&BTreeMap<ServerName, bool>> =
+        look.seen.servers.values().filter_map(|server| server.replication.known()).collect();
+    let mut behind: BTreeSet<&str> = BTreeSet::new();
+    for replicas in &known {
+        behind.extend(replicas.iter().filter(|(_, up_to_date)| !**up_to_date).map(|(replica, _)| replica.short()));
+    }
+    let verdict = if known.is_empty() {
+        Verdict::Unknown(format!("{name} may not go: no server could say whether the replicas are up to date"))
+    } else if behind.is_empty() {
+        Verdict::Yes("every configuration replica is up to date".to_owned())
+    } else {
+        Verdict::No(format!("{name} may not go: replicas behind: {}", list(behind)))
+    };
+    Some(asked(Question::Replication, verdict, "Wait until every replica is up to date, or find out why one is not."))
+}
+
+pub(super) fn blockable(look: &Look<'_>, server: &ServerName) -> Asked {
+    let name = server.short();
+    let verdict = match look.seen.servers.get(server) {
+        None => Verdict::Unknown(format!("{name} was not asked")),
+        Some(seen) => match &seen.services {
+            Answer::Unknown(reason) => Verdict::Unknown(format!("{name} did not say what it runs: {reason}")),
+            Answer::Known(_) => all_blockable(look, name, seen),
+        },
+    };
+    asked(
+        Question::Blockable,
+        verdict,
+        "Look at the service on the server. A service whose sessions nothing counts is named under measures or \
+         unmeasured in the plan.",
+    )
+}
+
+fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdict {
+    let asked_for = matches!(look.change.maintenance.scope, Scope::Services(_));
+    let mut against: Option<Verdict> = None;
+    let mut running = 0_usize;
+    for service in &look.scope.block {
+        let problem = match seen.service(service) {
+            None if asked_for => Some(Verdict::No(format!("{name} has no service {service}, which the plan asks for"))),
+            None => None,
+            Some(status) => match &status.state {
+                Answer::Unknown(why) => {
+                    Some(Verdict::Unknown(format!("{name}: the state of {service} is not known: {why}")))
+                }
+                // Nothing to block and nothing to wait for.
+                Answer::Known(RunState::Stopped) => None,
+                Answer::Known(RunState::Running) if !status.accepts_pause => {
+                    Some(Verdict::No(format!("{name}: {service} does not accept a pause")))
+                }
+                Answer::Known(RunState::Running | RunState::Paused) => {
+                    running += 1;
+                    uncountable(look, name, seen, service)
+                }
+                Answer::Known(state) => {
+                    Some(Verdict::No(format!("{name}: {service} is {state}, on its way somewhere")))
+                }
+            },
+        };
+        against = match (against, problem) {
+            (Some(before), Some(problem)) => Some(before.and(problem)),
+            (before, problem) => before.or(problem),
+        };
+    }
+    match against {
+        Some(against) => against,
+        None if running == 0 => {
+            Verdict::No(format!("{name} runs none of the services in scope: there is nothing to block"))
+        }
+        None => {
+            Verdict::Yes(format!("{running} services in scope run on {name}: each can be paused, its sessions counted"))
+        }
+    }
+}
+
+/// Returns why the sessions of a service cannot be counted, if they cannot.
+fn uncountable(look: &Look<'_>, name: &str, seen: &ServerObservation, service: &ServiceName) -> Option<Verdict> {
+    if look.change.maintenance.unmeasured.contains_key(service) {
+        return None;
+    }
+    if !measurable(look.pool, service) {
+        return Some(Verdict::No(format!("{name}: no measure is known for the sessions of {service}")));
+    }
+    match seen.sessions.get(service).map(SessionReading::left) {
+        None => Some(Verdict::Unknown(format!("{name}: the sessions of {service} could not be read"))),
+        Some(Answer::Known(_)) => None,
+        Some(Answer::Unknown(why)) => {
+            Some(Verdict::Unknown(format!("{name}: the sessions of {service} could not be read: {why}")))
+        }
+    }
+}
+
+/// Returns whether the plan or the catalogue names a measure for the sessions of a service.
+pub(crate) fn measurable(pool: &Pool, service: &ServiceName) -> bool {
+    let planned = pool.measures.get(service).is_some_and(|measures| !measures.is_empty());
+    planned
+        || catalogue::service(service).is_some_and(|facts| facts.measures_for(pool.product, pool.role).next().is_some())
+}
+
+/// Returns the services of the scope whose sessions nothing counts and which the plan does not accept to wait for by
+/// time alone.
+pub(crate) fn unmeasured(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<ServiceName> {
+    let accepted = &change.maintenance.unmeasured;
+    let uncounted = scope.block.iter().filter(|service| !measurable(pool, service) && !accepted.contains_key(*service));
+    uncounted.cloned().collect()
+}

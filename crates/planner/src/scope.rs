@@ -1,0 +1,147 @@
+//! Which services of a pool a change is about, and what has to be asked to judge it.
+
+use orchestrate_model::catalogue::{self, DrainClass};
+use orchestrate_model::change::Scope;
+use orchestrate_model::observe::{DnsAsk, Part};
+use orchestrate_model::pool::{Balancer, Hosted, SipBalancing};
+use orchestrate_model::{Ask, Change, Feature, Pool, ServerName, ServiceName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The services of one pool that a change is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolScope {
+    /// Services to block on each server, in the order in which they are paused.
+    pub block: Vec<ServiceName>,
+    /// Services that are watched but never waited for.
+    pub support: Vec<ServiceName>,
+    /// The services that must run for a server to count as in service: those to block, and the registrar where the
+    /// role has it, since nothing else on the server serves without it.
+    pub serving: Vec<ServiceName>,
+}
+
+impl PoolScope {
+    /// Returns the services of `pool` that `change` is about.
+    #[must_use]
+    pub fn of(change: &Change, pool: &Pool) -> Self {
+        let class = |name: &ServiceName| catalogue::service(name).map_or(DrainClass::Session, |facts| facts.drain);
+        let usual = catalogue::expected(pool.product, pool.role).filter_map(catalogue::ServiceFacts::service_name);
+        let mut runs: Vec<ServiceName> = usual.collect();
+        for extra in &pool.extra_services {
+            if !runs.contains(extra) {
+                runs.push(extra.clone());
+            }
+        }
+        in_catalogue_order(&mut runs);
+        let registrar = runs.iter().find(|name| name.as_str().eq_ignore_ascii_case("RTCSRV")).cloned();
+        let mut block: Vec<ServiceName> = match &change.maintenance.scope {
+            Scope::AllServices => runs.iter().filter(|name| class(name) == DrainClass::Session).cloned().collect(),
+            Scope::Services(wanted) => wanted.iter().filter(|name| may_run(pool, name)).cloned().collect(),
+        };
+        in_catalogue_order(&mut block);
+        let support = match &change.maintenance.scope {
+            Scope::AllServices => runs.into_iter().filter(|name| class(name) == DrainClass::Support).collect(),
+            Scope::Services(_) => Vec::new(),
+        };
+        let mut serving = block.clone();
+        if let Some(registrar) = registrar
+            && !serving.contains(&registrar)
+        {
+            serving.insert(0, registrar);
+        }
+        Self { block, support, serving }
+    }
+
+    /// Returns the DNS-dependent features that are blocked with the scope.
+    pub fn features(&self) -> impl Iterator<Item = (Feature, &ServiceName)> {
+        Feature::ALL.into_iter().filter_map(|feature| {
+            let service = self.block.iter().find(|name| name.as_str().eq_ignore_ascii_case(feature.service()))?;
+            Some((feature, service))
+        })
+    }
+
+    /// Returns whether a service is blocked with the scope.
+    #[must_use]
+    pub fn blocks(&self, service: &str) -> bool {
+        self.block.iter().any(|name| name.as_str().eq_ignore_ascii_case(service))
+    }
+}
+
+/// Returns whether a server of the pool may run a service that the plan names: a service of another role is not
+/// looked for there, so that one plan can name services of several pools.
+fn may_run(pool: &Pool, name: &ServiceName) -> bool {
+    if pool.extra_services.contains(name) {
+        return true;
+    }
+    match catalogue::service(name) {
+        Some(facts) => {
+            facts.products.contains(&pool.product)
+                && (facts.roles.contains(&pool.role) || facts.optional_roles.contains(&pool.role))
+        }
+        None => true,
+    }
+}
+
+fn in_catalogue_order(names: &mut Vec<ServiceName>) {
+    let place = |name: &ServiceName| {
+        let known = catalogue::SERVICES
+            .iter()
+            .position(|facts| facts.name.is_some_and(|known| known.eq_ignore_ascii_case(name.as_str())));
+        known.unwrap_or(catalogue::SERVICES.len())
+    };
+    names.sort_by_cached_key(place);
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+}
+
+/// What has to be asked so that [`crate::safety::assess`] can answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What to ask each server of the pool.
+    pub servers: BTreeMap<ServerName, Ask>,
+    /// Which names to look up, where DNS matters to the pool.
+    pub names: Option<DnsAsk>,
+    /// Whether the pool has a balancer that can be asked.
+    pub balancer: bool,
+}
+
+/// Returns what to ask about `pool` before `server` may go out, or, without a server, before the change is planned.
+///
+/// Readiness is asked of every server but the one in work, which may be about to go. Sessions are asked of the one in
+/// work (of all while planning), versions while planning a patch.
+#[must_use]
+pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Evidence {
+    let scope = PoolScope::of(change, pool);
+    let mut services = scope.serving.clone();
+    services.extend(scope.support.iter().cloned());
+    let replicates = pool.servers.iter().any(|server| server.hosts.contains(&Hosted::CentralManagement));
+    let ask = |name: &ServerName| {
+        let mut parts = BTreeSet::from([Part::Host]);
+        if pool.has_fabric() && server != Some(name) {
+            parts.insert(Part::Readiness);
+        }
+        if replicates {
+            parts.insert(Part::Replication);
+        }
+        if server.is_none() && change.maintenance.patch.is_some() {
+            parts.insert(Part::Versions);
+        }
+        let counted = server.is_none_or(|server| server == name);
+        let sessions = if counted { scope.block.clone() } else { Vec::new() };
+        Ask { parts, services: services.clone(), sessions, installer: None }
+    };
+    Evidence {
+        servers: pool.servers.iter().map(|server| (server.name.clone(), ask(&server.name))).collect(),
+        names: names(pool),
+        balancer: matches!(pool.load_balancing.balancer, Balancer::Haproxy(_)),
+    }
+}
+
+fn names(pool: &Pool) -> Option<DnsAsk> {
+    if pool.load_balancing.sip == SipBalancing::Hardware && pool.load_balancing.web.is_none() {
+        return None;
+    }
+    let mut names = vec![pool.name.dns()];
+    names.extend(pool.servers.iter().map(|server| server.name.dns()));
+    names.extend(pool.load_balancing.web.clone());
+    Some(DnsAsk { pool: pool.name.clone(), names })
+}

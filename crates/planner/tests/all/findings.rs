@@ -1,0 +1,353 @@
+//! What is said before a run, topology by topology and finding by finding.
+
+use crate::support::*;
+use orchestrate_model::change::{AtDeadline, StartTypePolicy};
+use orchestrate_model::pool::{Balancer, DatabaseWork, SipBalancing};
+use orchestrate_model::window::{Day, Recurrence, Window};
+use orchestrate_model::{
+    Answer, Change, DnsName, Feature, Product, Role, RunState, ServiceStatus, StartMode, StartType,
+};
+use orchestrate_planner::{CODES, ControlHost, Observations, Severity};
+use std::collections::BTreeSet;
+
+fn three() -> Change {
+    change(vec![pool("pool01", "fe", "192.0.2", 3)])
+}
+
+fn status<'a>(seen: &'a mut Observations, server: &str, name: &str) -> &'a mut ServiceStatus {
+    let pool = seen.pools.values_mut().next().unwrap();
+    let Answer::Known(services) = &mut pool.servers.get_mut(&server_name(server)).unwrap().services else {
+        panic!("known")
+    };
+    services.get_mut(&service(name)).unwrap()
+}
+
+#[test]
+fn a_healthy_pool_has_nothing_to_refuse() {
+    let change = three();
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(plan.findings(), []);
+}
+
+#[test]
+fn a_plan_without_the_network_says_that_it_assumes() {
+    let change = three();
+    let (plan, report) = planned(&change, &Observations::default());
+    assert_eq!(codes(&plan, Severity::Warning), ["O2019"]);
+    assert_eq!(plan.refusals().count(), 0);
+    assert!(report.safety.is_empty());
+}
+
+#[test]
+fn p2_t2_a_pool_behind_a_balancer_is_refused_until_each_loss_is_accepted() {
+    let mut change = three();
+    change.pools[0].load_balancing =
+        orchestrate_model::pool::LoadBalancing { sip: SipBalancing::Hardware, web: None, balancer: Balancer::Operator };
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2007"]);
+    let message = &finding(&plan, "O2007").message;
+    for feature in Feature::ALL {
+        assert!(message.contains(feature.title()) && message.contains(feature.loss()), "{message}");
+    }
+    assert!(kinds(&plan, "fe1").contains(&orchestrate_planner::StepKind::BalancerOut));
+    change.maintenance.accept_loss = Feature::ALL.to_vec();
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+    assert_eq!(codes(&plan, Severity::Note), ["O2008"]);
+    let asks: Vec<&str> = plan.for_the_operator().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(asks, ["O2035"], "somebody has to be there to take servers out of the balancer");
+}
+
+#[test]
+fn p2_t3_partial_records_name_the_record_the_features_and_the_consequence() {
+    let change = change(vec![pool("pool03", "fe", "192.0.2", 4)]);
+    let mut seen = healthy_world(&change);
+    set_records(seen.pools.values_mut().next().unwrap(), |records| {
+        records.addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.29"].map(|a| a.parse().unwrap()).to_vec();
+    });
+    let (plan, _) = planned(&change, &seen);
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2001", "O2002"]);
+    let missing = finding(&plan, "O2001");
+    assert_eq!(missing.server, Some(server_name("fe4")));
+    for part in ["pool03.contoso.example does not list fe4.contoso.example", "Call Park", "calls to be parked"] {
+        assert!(missing.message.contains(part), "{}", missing.message);
+    }
+}
+
+#[test]
+fn p2_records_behind_an_accepted_loss_are_a_warning() {
+    let mut change = three();
+    change.maintenance.accept_loss = Feature::ALL.to_vec();
+    let mut seen = healthy_world(&change);
+    set_records(seen.pools.values_mut().next().unwrap(), |records| {
+        records.addresses = vec!["192.0.2.10".parse().unwrap()];
+    });
+    let (plan, _) = planned(&change, &seen);
+    assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+    assert_eq!(codes(&plan, Severity::Warning), ["O2005"]);
+}
+
+#[test]
+fn t4_two_servers_are_a_warning_and_from_2019_on_a_refusal() {
+    let mut change = change(vec![pool("pool04", "fe", "192.0.2", 2)]);
+    change.pools[0].product = Product::Sfb2015;
+    change.pools[0].database =
+        Some(DatabaseWork { primary: DnsName::new("sql1.contoso.example").unwrap(), instructions: "update".into() });
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+    assert!(codes(&plan, Severity::Warning).contains(&"O2025"));
+    assert!(codes(&plan, Severity::Note).contains(&"O2026"));
+    change.pools[0].product = Product::Sfb2019;
+    let (plan, _) = planned(&change, &Observations::default());
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2025"]);
+}
+
+#[test]
+fn t5_standard_edition_servers_have_nowhere_to_send_their_users() {
+    let standard = |name, prefix, net, partner| {
+        let mut pool = pool(name, prefix, net, 1);
+        (pool.role, pool.paired_with) = (Role::StandardEdition, Some(pool_name(partner)));
+        pool
+    };
+    let mut edge = pool("edge", "ed", "203.0.113", 2);
+    (edge.role, edge.next_hop, edge.load_balancing.web) = (Role::Edge, Some(pool_name("se1")), None);
+    let mut change =
+        change(vec![standard("se1", "a", "192.0.2", "se2"), standard("se2", "b", "198.51.100", "se1"), edge]);
+    let (plan, _) = planned(&change, &Observations::default());
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2022", "O2030", "O2039"]);
+    assert_eq!(plan.refusals().filter(|finding| finding.code == "O2039").count(), 1);
+    assert!(codes(&plan, Severity::Warning).contains(&"O2044"));
+    assert!(finding(&plan, "O2030").advice.contains("se2"), "{}", finding(&plan, "O2030").advice);
+    change.pools.truncate(1);
+    change.maintenance.accept_loss = Feature::ALL.to_vec();
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+    assert!(codes(&plan, Severity::Warning).contains(&"O2030"));
+}
+
+#[test]
+fn p1_t7_servers_that_are_down_refuse_the_run_and_the_limit_is_flagged() {
+    let mut change = change(vec![pool("pool07", "f", "192.0.2", 9)]);
+    for server in &mut change.pools[0].servers {
+        server.upgrade_domain = None;
+    }
+    let mut seen = healthy_world(&change);
+    for name in ["f1", "f2"] {
+        stop(seen.pools.values_mut().next().unwrap(), &server_name(name));
+    }
+    let (plan, _) = planned(&change, &seen);
+    assert!(codes(&plan, Severity::Refusal).contains(&"O2012"), "{:#?}", plan.findings());
+    assert!(!codes(&plan, Severity::Refusal).contains(&"O2013"));
+    assert!(
+        finding(&plan, "O2014").message.contains("4 of the first 7 would run, 4 needed, f1 and f2 are already down")
+    );
+    stop(seen.pools.values_mut().next().unwrap(), &server_name("f3"));
+    let (plan, _) = planned(&change, &seen);
+    assert!(
+        finding(&plan, "O2013").message.starts_with("f4 may not go: 4 of the first 7 run, 4 needed, f1, f2 and f3")
+    );
+}
+
+#[test]
+fn t9_edge_pools_are_measured_by_time_and_lose_what_has_no_fail_over() {
+    let mut edge = pool("edge", "ed", "192.0.2", 2);
+    (edge.role, edge.load_balancing.web) = (Role::Edge, None);
+    let mut change = change(vec![edge]);
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2022"]);
+    assert!(finding(&plan, "O2022").message.contains("RTCDATAPROXY and RTCMEDIARELAY"));
+    for name in ["RTCDATAPROXY", "RTCMEDIARELAY"] {
+        change.maintenance.unmeasured.insert(service(name), minutes(60));
+    }
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+    assert_eq!(codes(&plan, Severity::Warning), ["O2046", "O2048"]);
+    assert_eq!(codes(&plan, Severity::Note), ["O2017"]);
+}
+
+#[test]
+fn p5_what_an_earlier_maintenance_left_behind_is_not_taken_for_usual() {
+    let change = three();
+    let manual = Answer::Known(StartType { mode: StartMode::Manual, delayed: false });
+    for state in [RunState::Running, RunState::Stopped] {
+        let mut seen = healthy_world(&change);
+        let found = status(&mut seen, "fe2", "RTCCPS");
+        (found.start, found.state) = (manual.clone(), Answer::Known(state));
+        let (plan, _) = planned(&change, &seen);
+        assert!(plan.for_the_operator().any(|finding| finding.code == "O2023"), "{state}");
+    }
+    let mut seen = healthy_world(&change);
+    status(&mut seen, "fe2", "RTCCPS").state = Answer::Known(RunState::Paused);
+    let (plan, _) = planned(&change, &seen);
+    assert!(finding(&plan, "O2023").message.contains("fe2.contoso.example: RTCCPS is paused already"));
+    assert!(codes(&plan, Severity::Refusal).contains(&"O2012"), "a paused server is out, whatever is said about it");
+}
+
+#[test]
+fn p3_a_silent_server_refuses_the_run() {
+    let change = three();
+    let mut seen = healthy_world(&change);
+    silence(seen.pools.values_mut().next().unwrap(), &server_name("fe2"));
+    let (plan, _) = planned(&change, &seen);
+    assert!(codes(&plan, Severity::Refusal).contains(&"O2018"));
+    assert!(finding(&plan, "O2018").message.contains("no answer within 10 s"));
+}
+
+#[test]
+fn a_service_that_cannot_be_paused_counted_or_found_is_named() {
+    let change = three();
+    let mut seen = healthy_world(&change);
+    status(&mut seen, "fe1", "RTCATS").accepts_pause = false;
+    status(&mut seen, "fe1", "RTCCPS").state = Answer::Known(RunState::StartPending);
+    let first = seen.pools.values_mut().next().unwrap().servers.get_mut(&server_name("fe1")).unwrap();
+    first.sessions.remove(&service("RTCIMMCU"));
+    let Answer::Known(services) = &mut first.services else { panic!("known") };
+    services.remove(&service("RTCRGS"));
+    let (plan, _) = planned(&change, &seen);
+    let messages: Vec<&str> = plan
+        .findings()
+        .iter()
+        .filter(|f| ["O2020", "O2021", "O2022"].contains(&f.code.as_str()))
+        .map(|f| f.message.as_str())
+        .collect();
+    let text = messages.join("\n");
+    for part in [
+        "RTCATS on fe1.contoso.example runs and does not",
+        "RTCCPS on fe1.contoso.example is start pending",
+        "RTCIMMCU on fe1",
+        "does not have RTCRGS",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn the_machine_that_controls_the_run_is_no_server_of_it() {
+    let change = three();
+    let names = |text: &str| ControlHost { names: BTreeSet::from([text.to_owned()]), ..ControlHost::default() };
+    let address =
+        |text: &str| ControlHost { addresses: BTreeSet::from([text.parse().unwrap()]), ..ControlHost::default() };
+    for (host, refused) in [
+        (names("FE2"), true),
+        (names("fe2.contoso.example."), true),
+        (names("fe2.fabrikam.example"), false),
+        (address("192.0.2.3"), true),
+        (address("127.0.0.1"), false),
+    ] {
+        let seen = Observations { control_host: host.clone(), ..healthy_world(&change) };
+        let (plan, _) = planned(&change, &seen);
+        assert_eq!(codes(&plan, Severity::Refusal).contains(&"O2029"), refused, "{host:?}");
+    }
+}
+
+#[test]
+fn risks_that_the_plan_file_states_are_repeated_in_words() {
+    let mut change = three();
+    change.maintenance.start_type = StartTypePolicy::Keep;
+    change.maintenance.drain.at_deadline = AtDeadline::Cut;
+    change.pools[0].archiving = Some(true);
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(codes(&plan, Severity::Warning), ["O2024", "O2028", "O2036"]);
+    assert!(finding(&plan, "O2036").message.contains("2 h after the block"), "{}", finding(&plan, "O2036").message);
+}
+
+#[test]
+fn replicas_that_are_behind_stop_the_run() {
+    let mut change = three();
+    change.pools[0].servers[0].hosts.insert(orchestrate_model::pool::Hosted::CentralManagement);
+    let mut seen = healthy_world(&change);
+    let server = seen.pools.values_mut().next().unwrap().servers.get_mut(&server_name("fe1")).unwrap();
+    let Answer::Known(replicas) = &mut server.replication else { panic!("known") };
+    replicas.insert(server_name("fe3"), false);
+    let (plan, _) = planned(&change, &seen);
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2034"]);
+}
+
+fn nights(hours: i64) -> Vec<Window> {
+    let every = Recurrence::Weekly(vec![Day::Saturday]);
+    let duration = jiff::SignedDuration::from_hours(hours);
+    vec![Window { every, start: "22:00".parse().unwrap(), duration, timezone: "Europe/Paris".into() }]
+}
+
+#[test]
+fn p9_a_server_that_fits_no_window_is_refused_and_several_nights_are_announced() {
+    let mut change = three();
+    change.windows = nights(6);
+    let (plan, report) = planned(&change, &healthy_world(&change));
+    // 2 h drain, 45 min patch, 30 min restart, 20 min soak, 4 min to settle.
+    assert_eq!(report.forecast.one_server, minutes(219));
+    assert_eq!((report.forecast.openings, report.forecast.batches_per_opening), (Some(3), Some(1)));
+    assert_eq!(codes(&plan, Severity::Warning), ["O2027", "O2038"]);
+    change.windows = nights(3);
+    let (plan, report) = planned(&change, &healthy_world(&change));
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2037"]);
+    assert_eq!(report.forecast.openings, None);
+}
+
+#[test]
+fn t8_sixteen_servers_need_four_nights() {
+    let mut pool = pool("pool08", "fe", "192.0.2", 16);
+    pool.product = Product::Sfb2019;
+    let mut change = change(vec![pool]);
+    change.windows = nights(8);
+    change.maintenance.drain.deadline = minutes(30);
+    change.maintenance.patch.as_mut().unwrap().deadline = minutes(30);
+    let (_, report) = planned(&change, &healthy_world(&change));
+    assert_eq!(report.forecast.one_server, minutes(114));
+    assert_eq!((report.forecast.openings, report.forecast.batches_per_opening), (Some(4), Some(4)));
+    assert_eq!(report.forecast.ratio(), 1.0);
+}
+
+#[test]
+fn an_upgrade_domain_that_the_pool_knows_otherwise_is_refused() {
+    let change = three();
+    let mut seen = healthy_world(&change);
+    for server in seen.pools.values_mut().next().unwrap().servers.values_mut() {
+        let Answer::Known(readiness) = &mut server.readiness else { panic!("known") };
+        readiness.domains[0].servers.push(server_name("fe3"));
+        readiness.domains[2].servers.clear();
+    }
+    let (plan, _) = planned(&change, &seen);
+    assert!(codes(&plan, Severity::Refusal).contains(&"O2015"), "{:#?}", plan.findings());
+}
+
+#[test]
+fn a_web_name_that_leads_to_a_server_is_refused() {
+    let change = three();
+    let mut seen = healthy_world(&change);
+    let Answer::Known(dns) = &mut seen.pools.values_mut().next().unwrap().dns else { panic!("known") };
+    let web = DnsName::new("webint.contoso.example").unwrap();
+    dns.answers.retain(|answer| answer.name != web);
+    dns.answers.push(answer(&web, vec!["192.0.2.2".parse().unwrap()]));
+    let (plan, _) = planned(&change, &seen);
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2010"]);
+}
+
+#[test]
+fn codes_are_in_order_and_unique() {
+    let codes: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
+    assert!(codes.windows(2).all(|pair| pair[0] < pair[1]));
+    assert!(codes.iter().all(|code| code.len() == 5 && code.starts_with("O2")));
+}
+
+#[test]
+fn a_busy_pool_is_waited_for_and_one_without_enough_front_ends_is_refused() {
+    use orchestrate_model::observe::ReadinessState;
+    let change = three();
+    for (state, refused) in [
+        (ReadinessState::Busy, false),
+        (ReadinessState::InsufficientActiveFrontEnds, true),
+        (ReadinessState::Other("Degraded".to_owned()), true),
+    ] {
+        let mut seen = healthy_world(&change);
+        for server in seen.pools.values_mut().flat_map(|pool| pool.servers.values_mut()) {
+            if let Answer::Known(readiness) = &mut server.readiness {
+                readiness.state = state.clone();
+            }
+        }
+        let (plan, _) = planned(&change, &seen);
+        let severity = if refused { Severity::Refusal } else { Severity::Warning };
+        assert!(codes(&plan, severity).contains(&"O2016"), "{state:?}: {:#?}", plan.findings());
+        assert_eq!(plan.refusals().count() > 0, refused, "{state:?}");
+    }
+}

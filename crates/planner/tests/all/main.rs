@@ -1,0 +1,10 @@
+//! What the planner promises, seen from outside.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+
+mod checker;
+mod findings;
+mod order;
+mod properties;
+mod quorum;
+mod safety;
+mod support;

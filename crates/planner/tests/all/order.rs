@@ -1,0 +1,211 @@
+//! The order of work, and what a plan consists of.
+
+use crate::support::*;
+use orchestrate_model::change::{RestartPolicy, Scope};
+use orchestrate_model::pool::{Balancer, DatabaseWork, Hosted};
+use orchestrate_model::{DnsName, Label, Product, Role, UpgradeDomain};
+use orchestrate_planner::check::check;
+use orchestrate_planner::{EdgeReason, Observations, PlanError, Severity, StepKind, StepTarget, make};
+
+fn textbook() -> orchestrate_model::Change {
+    let mut pool = pool("pool01", "fe", "192.0.2", 3);
+    pool.servers[0].hosts.insert(Hosted::CentralManagement);
+    change(vec![pool])
+}
+
+#[test]
+fn the_central_management_server_is_the_last_of_its_pool() {
+    let change = textbook();
+    let (plan, report) = planned(&change, &healthy_world(&change));
+    assert_eq!(taken(&plan), ["fe2", "fe3", "fe1"]);
+    assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+    assert!(report.order[2].reason.contains("central management server is last"), "{}", report.order[2].reason);
+    assert_eq!(report.forecast.ratio(), 1.0);
+    assert!(report.safety.iter().all(|safety| safety.verdict().is_yes()), "{:#?}", report.safety);
+}
+
+#[test]
+fn a_patched_server_goes_through_every_step_in_order() {
+    use StepKind::*;
+    let mut change = textbook();
+    let (plan, _) = planned(&change, &Observations::default());
+    let all = [Guard, Record, Block, Drain, Stop, Patch, Restart, Verify, Return, Gate, Soak];
+    assert_eq!(kinds(&plan, "fe1"), all);
+    change.pools[0].load_balancing.balancer = Balancer::Operator;
+    change.maintenance.patch = None;
+    change.maintenance.restart = RestartPolicy::Never;
+    change.maintenance.soak = jiff::SignedDuration::ZERO;
+    let (plan, _) = planned(&change, &Observations::default());
+    assert_eq!(kinds(&plan, "fe1"), [Guard, Record, BalancerOut, Block, Drain, Return, BalancerIn, Gate]);
+}
+
+#[test]
+fn a_change_to_chosen_services_restarts_nothing_by_itself() {
+    let mut change = textbook();
+    change.maintenance.scope = Scope::Services(vec![service("RTCRGS")]);
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert!(!kinds(&plan, "fe1").contains(&StepKind::Restart));
+    assert_eq!(plan.work()[0].block, [service("RTCRGS")]);
+    change.maintenance.restart = RestartPolicy::Always;
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2040"]);
+}
+
+#[test]
+fn the_next_server_waits_for_the_last_step_of_the_one_before() {
+    let change = textbook();
+    let (plan, _) = planned(&change, &Observations::default());
+    let waits: Vec<_> = plan.edges().iter().filter(|edge| edge.reason == EdgeReason::AtOnce(1)).collect();
+    assert_eq!(waits.len(), 2);
+    for edge in waits {
+        assert_eq!(plan.steps()[edge.before.0 as usize].kind, StepKind::Soak);
+        assert_eq!(plan.steps()[edge.after.0 as usize].kind, StepKind::Guard);
+    }
+}
+
+#[test]
+fn servers_of_one_upgrade_domain_may_go_together() {
+    let mut pool = pool("pool06", "fe", "192.0.2", 6);
+    for (position, server) in pool.servers.iter_mut().enumerate() {
+        server.upgrade_domain = Some(UpgradeDomain::new(["UD1", "UD2", "UD3"][position % 3]).unwrap());
+    }
+    let mut change = change(vec![pool]);
+    change.maintenance.at_once = 2;
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(taken(&plan), ["fe1", "fe4", "fe2", "fe5", "fe3", "fe6"]);
+    assert_eq!(plan.work().iter().map(|work| work.batch).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2]);
+    assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+    for server in &mut change.pools[0].servers {
+        server.upgrade_domain = None;
+    }
+    let (plan, _) = planned(&change, &Observations::default());
+    assert_eq!(plan.work().iter().map(|work| work.batch).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    assert!(codes(&plan, Severity::Warning).contains(&"O2041"));
+}
+
+#[test]
+fn p1_a_batch_never_takes_the_pool_below_quorum() {
+    let mut pool = pool("pool01", "fe", "192.0.2", 4);
+    for server in &mut pool.servers {
+        server.upgrade_domain = Some(UpgradeDomain::new("UD1").unwrap());
+    }
+    let mut change = change(vec![pool]);
+    change.maintenance.at_once = 4;
+    let (plan, _) = planned(&change, &Observations::default());
+    assert_eq!(plan.work().iter().map(|work| work.batch).collect::<Vec<_>>(), [0, 0, 1, 1]);
+}
+
+#[test]
+fn pools_are_taken_inside_out_and_databases_last() {
+    let with = |name, prefix, net, role| {
+        let mut pool = pool(name, prefix, net, 2);
+        pool.role = role;
+        for server in &mut pool.servers {
+            server.upgrade_domain = None;
+        }
+        pool
+    };
+    let mut edge = with("edge", "ed", "198.51.100", Role::Edge);
+    edge.next_hop = Some(pool_name("pool01"));
+    let mediation = with("med", "me", "203.0.113", Role::Mediation);
+    let mut front = pool("pool01", "fe", "192.0.2", 3);
+    front.database = Some(DatabaseWork {
+        primary: DnsName::new("sql1.contoso.example").unwrap(),
+        instructions: "Install-CsDatabase -Update".into(),
+    });
+    let change = change(vec![edge, mediation, front]);
+    let (plan, _) = planned(&change, &Observations::default());
+    assert_eq!(taken(&plan), ["fe1", "fe2", "fe3", "me1", "me2", "ed1", "ed2"]);
+    assert!(plan.edges().iter().any(|edge| edge.reason == EdgeReason::NextHop(pool_name("pool01"))));
+    let last = plan.steps().last().unwrap();
+    assert_eq!((last.kind, last.target), (StepKind::Database, StepTarget::Pool(2)));
+    let waits: Vec<_> = plan.edges().iter().filter(|edge| edge.after == last.id).collect();
+    assert_eq!(waits.len(), 1);
+    assert_eq!(waits[0].reason, EdgeReason::DatabasesLast);
+}
+
+#[test]
+fn pools_that_wait_for_each_other_are_an_error() {
+    let (mut one, mut two) = (pool("one", "a", "192.0.2", 3), pool("two", "b", "198.51.100", 3));
+    one.after = vec![pool_name("two")];
+    two.after = vec![pool_name("one")];
+    let change = change(vec![one, two]);
+    let error = make(&change, &Observations::default(), now()).unwrap_err();
+    assert_eq!(error, PlanError::Cycle(vec![pool_name("one"), pool_name("two")]));
+}
+
+#[test]
+fn the_plan_file_beats_the_usual_order() {
+    let (mut front, mut edge) = (pool("front", "fe", "192.0.2", 3), pool("edge", "ed", "198.51.100", 2));
+    edge.role = Role::Edge;
+    front.after = vec![pool_name("edge")];
+    let change = change(vec![front, edge]);
+    let (plan, _) = planned(&change, &Observations::default());
+    assert_eq!(taken(&plan)[0], "ed1");
+}
+
+#[test]
+fn p1_pools_that_share_a_budget_take_turns() {
+    let label = Label::new("site=paris").unwrap();
+    let names = ["one", "two", "three"];
+    let mut pools: Vec<_> =
+        names.iter().enumerate().map(|(n, name)| pool(name, name, &format!("192.0.{n}"), 3)).collect();
+    for pool in &mut pools {
+        pool.labels.insert(label.clone());
+    }
+    let mut change = change(pools);
+    change.budgets.push(orchestrate_model::change::SharedBudget { label: label.clone(), at_once: 2 });
+    let (plan, report) = planned(&change, &Observations::default());
+    assert!(plan.edges().iter().any(|edge| edge.reason == EdgeReason::SharedBudget(label.clone(), 2)));
+    // Nine servers, two at once: five turns, where four and a half would be the bound.
+    assert_eq!(report.forecast.length, report.forecast.one_server * 5);
+    assert!(check(&plan).is_empty());
+}
+
+#[test]
+fn a_server_at_the_wanted_level_is_passed_over_with_the_reason() {
+    let change = textbook();
+    let mut seen = healthy_world(&change);
+    let server = seen.pools.get_mut(&pool_name("pool01")).unwrap().servers.get_mut(&server_name("fe2")).unwrap();
+    let orchestrate_model::Answer::Known(versions) = &mut server.versions else { panic!("known") };
+    versions[0].version = orchestrate_model::Version::parse("5.0.8308.1200").unwrap();
+    let (plan, report) = planned(&change, &seen);
+    assert_eq!(taken(&plan), ["fe3", "fe1"]);
+    assert!(kinds(&plan, "fe2").is_empty());
+    assert!(report.order[0].skipped && report.order[0].reason.contains("5.0.8308.1200"), "{:?}", report.order[0]);
+    assert!(codes(&plan, Severity::Warning).contains(&"O2032"));
+    assert!(codes(&plan, Severity::Note).contains(&"O2033"));
+    assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+}
+
+#[test]
+fn one_input_gives_the_same_bytes_and_a_preview_without_the_network_the_same_fingerprint() {
+    let change = textbook();
+    let seen = healthy_world(&change);
+    let (first, second) = (planned(&change, &seen).0, planned(&change, &seen).0);
+    assert_eq!(serde_json::to_vec(&first).unwrap(), serde_json::to_vec(&second).unwrap());
+    let (offline, _) = planned(&change, &Observations::default());
+    assert_ne!(serde_json::to_vec(&first).unwrap(), serde_json::to_vec(&offline).unwrap());
+    assert_eq!(first.fingerprint(), offline.fingerprint());
+    let mut other = change;
+    other.maintenance.soak = minutes(21);
+    assert_ne!(planned(&other, &seen).0.fingerprint(), first.fingerprint());
+    let text = first.fingerprint().to_string();
+    assert_eq!(orchestrate_planner::Fingerprint::parse(&text).unwrap(), first.fingerprint());
+    let read: orchestrate_planner::Plan = serde_json::from_slice(&serde_json::to_vec(&first).unwrap()).unwrap();
+    assert_eq!(read.fingerprint(), first.fingerprint());
+}
+
+#[test]
+fn a_generic_pool_needs_its_services_named() {
+    let mut pool = pool("web", "w", "192.0.2", 4);
+    (pool.product, pool.role) = (Product::Generic, Role::Generic);
+    for server in &mut pool.servers {
+        server.upgrade_domain = None;
+    }
+    let mut change = change(vec![pool]);
+    change.maintenance.at_once = 2;
+    let (plan, _) = planned(&change, &Observations::default());
+    assert_eq!(plan.work().iter().map(|work| work.batch).collect::<Vec<_>>(), [0, 0, 1, 1]);
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2043"]);
+}

@@ -1,0 +1,396 @@
+//! The safety questions, one by one.
+
+use crate::support::*;
+use orchestrate_model::observe::{BalancerObservation, BalancerServer, BalancerState, ReadinessState};
+use orchestrate_model::pool::{Balancer, HaproxyBalancer, SipBalancing};
+use orchestrate_model::{
+    Answer, Change, Feature, Label, PoolObservation, Product, Role, RunState, ServerName, StartType, Verdict,
+};
+use orchestrate_planner::safety::{Asked, Case, EVIDENCE_LIFETIME, Question, assess, may_go, shared_budgets};
+use orchestrate_planner::scope::evidence;
+use std::collections::{BTreeMap, BTreeSet};
+
+struct World {
+    change: Change,
+    seen: PoolObservation,
+    ours: BTreeSet<ServerName>,
+}
+
+fn world(servers: usize) -> World {
+    let change = change(vec![pool("pool01", "fe", "192.0.2", servers)]);
+    let seen = healthy_pool(&change.pools[0]);
+    World { change, seen, ours: BTreeSet::new() }
+}
+
+impl World {
+    fn ask(&self, server: &str) -> Vec<Asked> {
+        let server = server_name(server);
+        let pool = &self.change.pools[0];
+        assess(&Case {
+            change: &self.change,
+            pool,
+            server: &server,
+            seen: &self.seen,
+            ours_out: &self.ours,
+            now: now(),
+        })
+    }
+
+    fn answer(&self, server: &str, question: Question) -> Verdict {
+        let found = self.ask(server).into_iter().find(|asked| asked.question == question);
+        found.unwrap_or_else(|| panic!("{question} was not asked")).verdict
+    }
+}
+
+#[test]
+fn a_healthy_pool_lets_one_server_go() {
+    let world = world(3);
+    let asked = world.ask("fe2");
+    assert_eq!(may_go(&asked).word(), "yes", "{asked:#?}");
+    let questions: Vec<Question> = asked.iter().map(|asked| asked.question).collect();
+    let mut wanted = vec![Question::Fresh, Question::Budget, Question::Remaining, Question::Quorum];
+    wanted.push(Question::UpgradeDomain);
+    wanted.extend(Feature::ALL.map(Question::Coverage));
+    wanted.extend([Question::Ready, Question::Blockable]);
+    assert_eq!(questions, wanted);
+    assert_eq!(world.answer("fe2", Question::Quorum).text(), "2 of 3 would run, 2 needed: exactly what is needed");
+}
+
+#[test]
+fn p3_no_question_and_no_answer_are_unknown() {
+    assert_eq!(may_go(&[]).word(), "unknown");
+    let mut world = world(3);
+    world.seen.servers.clear();
+    world.seen.dns = Answer::not_asked();
+    let asked = world.ask("fe1");
+    assert!(asked.iter().all(|asked| !asked.verdict.is_yes()), "{asked:#?}");
+    assert_eq!(may_go(&asked).word(), "unknown");
+}
+
+#[test]
+fn p1_servers_already_down_use_up_the_budget() {
+    let mut world = world(4);
+    stop(&mut world.seen, &server_name("fe1"));
+    let verdict = world.answer("fe3", Question::Budget);
+    assert_eq!(
+        verdict,
+        Verdict::No(
+            "fe3 may not go: at most 1 of pool01.contoso.example may be out, fe1 (RTCSRV is stopped) is out already"
+                .into()
+        )
+    );
+    // The server that is down may be taken as far as the budget goes: it takes no further place.
+    assert!(world.answer("fe1", Question::Budget).is_yes());
+}
+
+#[test]
+fn p3_a_server_that_does_not_answer_is_not_counted_as_serving() {
+    let mut world = world(4);
+    silence(&mut world.seen, &server_name("fe1"));
+    assert_eq!(world.answer("fe3", Question::Budget).word(), "unknown");
+    assert_eq!(may_go(&world.ask("fe3")).word(), "unknown");
+}
+
+#[test]
+fn p1_servers_of_this_run_count_whatever_was_seen() {
+    let mut world = world(4);
+    world.ours.insert(server_name("fe1"));
+    assert_eq!(world.answer("fe2", Question::Budget).word(), "no");
+    assert_eq!(world.answer("fe2", Question::UpgradeDomain).word(), "no");
+    assert!(world.answer("fe1", Question::Budget).is_yes());
+}
+
+#[test]
+fn a_paused_service_puts_its_server_out_and_a_service_disabled_everywhere_does_not() {
+    let mut world = world(3);
+    set_state(&mut world.seen, &server_name("fe1"), "RTCRGS", RunState::Paused);
+    assert_eq!(world.answer("fe2", Question::Budget).word(), "no");
+    let mut world = self::world(3);
+    for name in ["fe1", "fe2", "fe3"] {
+        let Answer::Known(services) = &mut world.seen.servers.get_mut(&server_name(name)).unwrap().services else {
+            panic!("known")
+        };
+        let status = services.get_mut(&service("RTCATS")).unwrap();
+        status.state = Answer::Known(RunState::Stopped);
+        status.start = Answer::Known(StartType { mode: orchestrate_model::StartMode::Disabled, delayed: false });
+    }
+    assert_eq!(may_go(&world.ask("fe2")).word(), "yes", "{:#?}", world.ask("fe2"));
+}
+
+#[test]
+fn p1_quorum_is_refused_with_its_counts() {
+    let mut world = world(9);
+    for name in ["fe1", "fe2"] {
+        stop(&mut world.seen, &server_name(name));
+    }
+    assert_eq!(
+        world.answer("fe3", Question::Quorum),
+        Verdict::Yes(
+            "4 of the first 7 would run, 4 needed, fe1 and fe2 are already down: exactly what is needed".into()
+        )
+    );
+    assert_eq!(
+        world.answer("fe8", Question::Quorum),
+        Verdict::Yes("5 of the first 7 would run, 4 needed, fe1 and fe2 are already down".into())
+    );
+    stop(&mut world.seen, &server_name("fe3"));
+    assert_eq!(
+        world.answer("fe4", Question::Quorum),
+        Verdict::No("fe4 may not go: 4 of the first 7 run, 4 needed, fe1, fe2 and fe3 are already down".into())
+    );
+}
+
+#[test]
+fn p1_quorum_that_hangs_on_a_silent_server_is_unknown() {
+    let mut world = world(3);
+    silence(&mut world.seen, &server_name("fe1"));
+    assert_eq!(world.answer("fe2", Question::Quorum).word(), "unknown");
+}
+
+#[test]
+fn p1_two_upgrade_domains_never_go_at_once() {
+    let mut world = world(6);
+    world.change.maintenance.at_once = 2;
+    world.change.pools[0].servers[3].upgrade_domain = world.change.pools[0].servers[0].upgrade_domain.clone();
+    world.ours.insert(server_name("fe1"));
+    assert!(world.answer("fe4", Question::UpgradeDomain).is_yes());
+    assert_eq!(
+        world.answer("fe2", Question::UpgradeDomain),
+        Verdict::No("fe2 may not go: it is in upgrade domain UD2, and fe1 (UD1) is out".into())
+    );
+    world.change.pools[0].servers[3].upgrade_domain = None;
+    for server in world.seen.servers.values_mut() {
+        server.readiness = Answer::not_asked();
+    }
+    assert_eq!(world.answer("fe4", Question::UpgradeDomain).word(), "unknown");
+}
+
+#[test]
+fn p2_a_missing_record_uncovers_every_feature() {
+    let mut world = world(3);
+    set_records(&mut world.seen, |records| records.addresses.retain(|a| a.to_string() != "192.0.2.2"));
+    for feature in Feature::ALL {
+        let verdict = world.answer("fe1", Question::Coverage(feature));
+        assert_eq!(verdict.word(), "no");
+        assert!(verdict.text().contains("pool01.contoso.example does not list fe2.contoso.example (192.0.2.2)"));
+        assert!(verdict.text().contains(feature.loss()));
+    }
+}
+
+#[test]
+fn p2_wrong_records_are_told_apart() {
+    type Spoil = fn(&mut orchestrate_model::observe::AddressRecords);
+    let cases: [(&str, Spoil); 3] = [
+        ("lists 192.0.2.29 at 192.0.2.53:53, which is no server of the pool", |records| {
+            records.addresses.push("192.0.2.29".parse().unwrap());
+        }),
+        ("is an alias of old.contoso.example", |records| {
+            records.alias = Some(orchestrate_model::DnsName::new("old.contoso.example").unwrap());
+        }),
+        ("has the single address 192.0.2.10 at 192.0.2.53:53, which is no server's own: a balancer's", |records| {
+            records.addresses = vec!["192.0.2.10".parse().unwrap()];
+        }),
+    ];
+    for (text, spoil) in cases {
+        let mut world = world(3);
+        set_records(&mut world.seen, spoil);
+        let verdict = world.answer("fe1", Question::Coverage(Feature::CallPark));
+        assert!(verdict.word() == "no" && verdict.text().contains(text), "{verdict}");
+    }
+}
+
+#[test]
+fn p2_an_address_of_another_pool_is_named() {
+    let other = pool("pool02", "be", "198.51.100", 3);
+    let mut world = world(3);
+    world.change.pools.push(other);
+    set_records(&mut world.seen, |records| records.addresses.push("198.51.100.1".parse().unwrap()));
+    let verdict = world.answer("fe1", Question::Coverage(Feature::CallPark));
+    assert!(verdict.text().contains("which is be1.contoso.example of pool02.contoso.example"), "{verdict}");
+}
+
+#[test]
+fn p2_every_resolver_has_to_agree() {
+    let mut world = world(3);
+    let Answer::Known(dns) = &mut world.seen.dns else { panic!("known") };
+    let mut silent = dns.answers[0].clone();
+    silent.resolver = "192.0.2.54:53".parse().unwrap();
+    silent.records = Answer::unknown("timed out");
+    dns.answers.push(silent);
+    let verdict = world.answer("fe1", Question::Coverage(Feature::CallPark));
+    assert_eq!(verdict.word(), "unknown");
+    assert!(verdict.text().contains("192.0.2.54:53 did not answer"), "{verdict}");
+}
+
+#[test]
+fn p2_a_feature_needs_another_server_that_runs_it() {
+    let mut world = world(3);
+    for name in ["fe1", "fe3"] {
+        let Answer::Known(services) = &mut world.seen.servers.get_mut(&server_name(name)).unwrap().services else {
+            panic!("known")
+        };
+        services.remove(&service("RTCCPS"));
+    }
+    let verdict = world.answer("fe2", Question::Coverage(Feature::CallPark));
+    assert_eq!(
+        verdict.text(),
+        "Call Park is not covered: no other server runs RTCCPS (fe1: RTCCPS is not installed and fe3: RTCCPS is not installed); lost: calls to be parked on this server"
+    );
+    // Where it does not run it is not asked about.
+    assert!(world.ask("fe1").iter().all(|asked| asked.question != Question::Coverage(Feature::CallPark)));
+    world.change.maintenance.accept_loss = vec![Feature::CallPark];
+    let accepted = world.answer("fe2", Question::Coverage(Feature::CallPark));
+    assert!(accepted.is_yes() && accepted.text().starts_with("loss of Call Park accepted by name"), "{accepted}");
+}
+
+#[test]
+fn p2_a_balancer_in_front_of_sip_covers_nothing() {
+    let mut world = world(3);
+    world.change.pools[0].load_balancing.sip = SipBalancing::Hardware;
+    for feature in Feature::ALL {
+        assert_eq!(world.answer("fe1", Question::Coverage(feature)).word(), "no");
+    }
+}
+
+#[test]
+fn p2_somebody_has_to_stay_behind_the_balancer() {
+    let mut world = world(3);
+    let haproxy = HaproxyBalancer { address: "192.0.2.9:9999".into(), backend: "web".into(), names: BTreeMap::new() };
+    world.change.pools[0].load_balancing.balancer = Balancer::Haproxy(haproxy);
+    assert_eq!(world.answer("fe1", Question::Balancer).word(), "unknown");
+    let server = |up| BalancerServer { admin: BalancerState::Ready, up, sessions: 3 };
+    let behind = [("fe1", true), ("fe2", false), ("fe3", true)];
+    let servers: BTreeMap<_, _> = behind.iter().map(|(name, up)| (server_name(name), server(*up))).collect();
+    world.seen.balancer = Answer::Known(BalancerObservation { taken: now(), servers: Answer::Known(servers) });
+    assert_eq!(world.answer("fe1", Question::Balancer), Verdict::Yes("fe3 stays behind the balancer".into()));
+    assert_eq!(world.answer("fe3", Question::Balancer), Verdict::Yes("fe1 stays behind the balancer".into()));
+    world.ours.insert(server_name("fe3"));
+    assert_eq!(world.answer("fe1", Question::Balancer).word(), "no");
+}
+
+#[test]
+fn p2_the_product_has_to_say_ready() {
+    let states = [
+        (ReadinessState::Busy, "no"),
+        (ReadinessState::InsufficientActiveFrontEnds, "no"),
+        (ReadinessState::Other("Upgrading".into()), "unknown"),
+    ];
+    for (state, word) in states {
+        let mut world = world(3);
+        // Only one of the others says so: the worst word counts.
+        let Answer::Known(readiness) = &mut world.seen.servers.get_mut(&server_name("fe3")).unwrap().readiness else {
+            panic!("known")
+        };
+        readiness.state = state;
+        assert_eq!(world.answer("fe1", Question::Ready).word(), word);
+        // The server in work is not the one that is asked.
+        assert!(world.answer("fe3", Question::Ready).is_yes());
+    }
+    let mut world = world(3);
+    for server in world.seen.servers.values_mut() {
+        server.readiness = Answer::unknown("access is denied");
+    }
+    assert_eq!(world.answer("fe1", Question::Ready).word(), "unknown");
+}
+
+#[test]
+fn p3_old_evidence_proves_nothing() {
+    let mut world = world(3);
+    world.seen.servers.get_mut(&server_name("fe2")).unwrap().taken = now() - EVIDENCE_LIFETIME;
+    assert!(world.answer("fe1", Question::Fresh).is_yes());
+    world.seen.servers.get_mut(&server_name("fe2")).unwrap().taken = now() - EVIDENCE_LIFETIME - minutes(1);
+    assert_eq!(world.answer("fe1", Question::Fresh).word(), "no");
+    world.seen.servers.get_mut(&server_name("fe2")).unwrap().taken = now() + minutes(5);
+    for server in world.seen.servers.values_mut() {
+        server.taken = now() + minutes(5);
+    }
+    world.seen.dns = Answer::not_asked();
+    assert_eq!(world.answer("fe1", Question::Fresh).word(), "unknown");
+}
+
+#[test]
+fn p3_a_counter_that_cannot_be_read_is_not_zero() {
+    let mut world = world(3);
+    let name = server_name("fe1");
+    let reading = world.seen.servers.get_mut(&name).unwrap().sessions.get_mut(&service("RTCAVMCU")).unwrap();
+    reading.measures[0].value = Answer::unknown("permission denied");
+    assert_eq!(world.answer("fe1", Question::Blockable).word(), "unknown");
+    world.change.maintenance.unmeasured.insert(service("RTCAVMCU"), minutes(60));
+    assert!(world.answer("fe1", Question::Blockable).is_yes());
+    let Answer::Known(services) = &mut world.seen.servers.get_mut(&name).unwrap().services else { panic!("known") };
+    services.get_mut(&service("RTCSRV")).unwrap().accepts_pause = false;
+    assert_eq!(world.answer("fe1", Question::Blockable).word(), "no");
+}
+
+#[test]
+fn p1_the_last_serving_server_stays() {
+    let mut edge = pool("edge", "ed", "198.51.100", 2);
+    (edge.role, edge.load_balancing.web) = (Role::Mediation, None);
+    let change = change(vec![edge]);
+    let mut seen = healthy_pool(&change.pools[0]);
+    stop(&mut seen, &server_name("ed1"));
+    let world = World { change, seen, ours: BTreeSet::new() };
+    assert_eq!(
+        world.answer("ed2", Question::Remaining),
+        Verdict::No(
+            "ed2 may not go: it is the last of edge.contoso.example in service, out are ed1 (RTCMEDSRV is stopped)"
+                .into()
+        )
+    );
+    assert!(world.ask("ed2").iter().all(|asked| asked.question != Question::Quorum));
+}
+
+#[test]
+fn p1_a_shared_budget_counts_every_pool_that_shares_it() {
+    let label = Label::new("site=paris").unwrap();
+    let (mut one, mut two) = (pool("one", "a", "192.0.2", 3), pool("two", "b", "198.51.100", 3));
+    for pool in [&mut one, &mut two] {
+        pool.labels.insert(label.clone());
+    }
+    let mut change = change(vec![one, two]);
+    change.budgets.push(orchestrate_model::change::SharedBudget { label, at_once: 1 });
+    let ask = |out: &[(&str, &[&str])]| {
+        let out = out
+            .iter()
+            .map(|(pool, servers)| (pool_name(pool), servers.iter().map(|server| server_name(server)).collect()))
+            .collect();
+        shared_budgets(&change, &change.pools[0], &server_name("a1"), &out)[0].verdict.word()
+    };
+    assert_eq!(ask(&[("one", &["a1"]), ("two", &[])]), "yes");
+    assert_eq!(ask(&[("one", &[]), ("two", &["b3"])]), "no");
+    assert_eq!(ask(&[("one", &[])]), "unknown");
+}
+
+#[test]
+fn a_chosen_service_that_is_missing_is_refused_and_quorum_is_not_touched() {
+    let mut world = world(3);
+    world.change.maintenance.scope = orchestrate_model::change::Scope::Services(vec![service("RTCRGS")]);
+    assert_eq!(may_go(&world.ask("fe1")).word(), "yes", "{:#?}", world.ask("fe1"));
+    assert!(world.answer("fe1", Question::Quorum).text().contains("RTCSRV keeps running"));
+    let Answer::Known(services) = &mut world.seen.servers.get_mut(&server_name("fe1")).unwrap().services else {
+        panic!("known")
+    };
+    services.remove(&service("RTCRGS"));
+    assert_eq!(world.answer("fe1", Question::Blockable).word(), "no");
+}
+
+#[test]
+fn what_has_to_be_asked_is_what_the_answers_need() {
+    let mut world = world(3);
+    world.change.pools[0].servers[0].hosts.insert(orchestrate_model::pool::Hosted::CentralManagement);
+    assert!(world.answer("fe2", Question::Replication).is_yes());
+    let server = server_name("fe2");
+    let asks = evidence(&world.change, &world.change.pools[0], Some(&server));
+    use orchestrate_model::observe::Part;
+    assert!(asks.servers[&server_name("fe1")].wants(Part::Readiness) && !asks.servers[&server].wants(Part::Readiness));
+    assert!(asks.servers[&server_name("fe1")].wants(Part::Replication));
+    assert!(asks.servers[&server].sessions.contains(&service("RTCSRV")));
+    assert!(asks.servers[&server_name("fe1")].sessions.is_empty());
+    assert_eq!(asks.names.unwrap().names.len(), 5);
+    let planning = evidence(&world.change, &world.change.pools[0], None);
+    assert!(planning.servers[&server].wants(Part::Versions) && planning.servers[&server].wants(Part::Readiness));
+    world.change.pools[0].product = Product::Sfb2019;
+    world.change.pools[0].role = Role::Edge;
+    let edge = evidence(&world.change, &world.change.pools[0], None);
+    assert!(!edge.servers[&server].wants(Part::Readiness));
+}
