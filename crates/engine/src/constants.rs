@@ -1,0 +1,121 @@
+//! The numbers of a run. Each says why it is what it is, and what would allow another.
+
+use jiff::SignedDuration;
+
+/// Between two samples of a drain. Ten seconds is what the domain reference proposes; shorter ones cost the servers
+/// more and prove no more, since three of them in a row are needed.
+pub const DRAIN_SAMPLE: SignedDuration = SignedDuration::from_secs(10);
+
+/// Zero samples in a row that prove a drain. One zero may fall between two calls; with three, twenty quiet seconds have
+/// passed on a service that takes nothing new.
+pub const ZERO_SAMPLES: u32 = 3;
+
+/// A look older than this says nothing. Why 2 min: `Get-CsWindowsService` on a loaded server takes up to a minute, so
+/// less would make such servers unknown for ever; more would let a drain be proven by what was true before somebody
+/// resumed a service. The guard has a stricter rule of its own.
+pub const LOOK_LIFETIME: SignedDuration = SignedDuration::from_mins(2);
+
+/// How much earlier than the question an answer may say that it was taken. Question and answer are timed by the same
+/// clock; a second covers its rounding.
+pub const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(1);
+
+/// How long an act of which nobody knows may still take to reach the server. The service manager gives up on a control
+/// after 30 s, and a request that has not been taken up by then is dropped with its connection.
+pub const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(30);
+
+/// Between two looks at a state that should change within seconds.
+pub const SETTLE_LOOK: SignedDuration = SignedDuration::from_secs(2);
+
+/// Between two looks at a state that should change within minutes.
+pub const SLOW_LOOK: SignedDuration = SignedDuration::from_secs(10);
+
+/// Between two looks after an answer that was unknown.
+pub const UNKNOWN_LOOK: SignedDuration = SignedDuration::from_secs(10);
+
+/// Looks without an answer before a server turns back. With [`UNKNOWN_LOOK`] that is a minute: longer than a lost
+/// connection takes to come back, shorter than anything people would notice.
+pub const UNKNOWN_LOOKS: u32 = 6;
+
+/// Looks whose safety answer was not yes before the run stops. Another administrator's restart may be over at the
+/// third look; what is still wrong then is for a person.
+pub const REFUSED_LOOKS: u32 = 3;
+
+/// Between two looks whose safety answer was not yes.
+pub const REFUSED_LOOK: SignedDuration = SignedDuration::from_secs(30);
+
+/// How long a pool that answers Busy is left alone (Lync 2013 upgrade flow chart: ten minutes).
+pub const BUSY_WAIT: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often it may answer Busy (the same flow chart: at least three times is a problem).
+pub const BUSY_ANSWERS: u32 = 3;
+
+/// How long services may take to be paused. A pause is an answer to a control, which the service manager gives up on
+/// after 30 s; ten minutes cover a server that is slow under load.
+pub const BLOCK_DEADLINE: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often a service that was resumed by somebody else is blocked again before the server is held.
+pub const REASSERTIONS: u32 = 2;
+
+/// How long services may take to stop.
+pub const STOP_DEADLINE: SignedDuration = SignedDuration::from_mins(20);
+
+/// What an installer gets beyond its own deadline before it is called lost.
+pub const INSTALLER_GRACE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Between two attempts while another installation runs on the server (exit code 1618).
+pub const INSTALLER_BUSY_WAIT: SignedDuration = SignedDuration::from_mins(5);
+
+/// Attempts while another installation runs.
+pub const INSTALLER_ATTEMPTS: usize = 4;
+
+/// How long after a restart was asked for the server may still show the old boot time. `shutdown` goes down after
+/// five seconds, services may hold it up for minutes.
+pub const RESTART_SHOWS: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long a server may take to come back. An administrator's figure for a physical server is 15 minutes with
+/// services; four times that is trouble.
+pub const RESTART_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
+
+/// Restarts of one server in one run.
+pub const RESTARTS: usize = 2;
+
+/// A boot time must be later by this much to be a new one: it is computed from uptime and clock and moves by a second
+/// or so when the clock is corrected.
+pub const BOOT_MOVES: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long services may take to start. `RTCSRV` may stay in Start Pending for an hour while the pool places its users
+/// (event 32174).
+pub const RETURN_DEADLINE: SignedDuration = SignedDuration::from_mins(75);
+
+/// How long a service that starts by itself is waited for before it is started: delayed automatic starts come about
+/// two minutes after the others.
+pub const SELF_START: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long the proof that a server is back may take.
+pub const GATE_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
+
+/// How long a fabric state that differs from the one before is waited for. What the text means is not documented, so it
+/// cannot hold a server; ten minutes are what the product's own flow chart gives a pool that is busy.
+pub const FABRIC_WAIT: SignedDuration = SignedDuration::from_mins(10);
+
+/// Between two samples of a soak.
+pub const SOAK_SAMPLE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often a soak may start over before the server is held.
+pub const SOAK_RESTARTS: u32 = 6;
+
+/// How often a hold takes the choice `retry` by itself.
+pub const PLANNED_RETRIES: u32 = 2;
+
+/// Refusals of an act, with a look at the server after each, before the step is given up. One refusal may be a race
+/// with somebody else; the same refusal again is an answer.
+pub const REFUSED_ACTS: u32 = 2;
+
+/// Rounds of acts in one step before it is given up: what was accepted so often and does not come about never will.
+pub const ACT_ROUNDS: u32 = 12;
+
+/// Times that steps of one server are done again.
+pub const REOPENINGS: u32 = 5;
+
+/// Looks at a server in the final sweep before what it is like counts as unknown.
+pub const SWEEP_LOOKS: u32 = 6;

@@ -1,0 +1,137 @@
+//! Turning back, holding and deciding: what happens to a server that does not simply go on.
+
+use super::Engine;
+use crate::constants::PLANNED_RETRIES;
+use crate::record::{Record, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
+use crate::state::{Hold, work_id};
+use jiff::Timestamp;
+use orchestrate_model::change::HoldChoice;
+use orchestrate_planner::StepKind;
+use orchestrate_planner::plan::WorkId;
+
+/// Who decides in the place of an operator who is not there.
+pub(super) const PLAN: &str = "the plan";
+
+impl Engine {
+    /// Turns a server back, or ends it, when the run stops. Returns whether anything changed.
+    pub(super) fn interrupt(&mut self, position: usize, now: Timestamp) -> bool {
+        let work = &self.state.work[position];
+        if work.back.is_some() {
+            return false;
+        }
+        let id = work_id(position);
+        // As long as nothing was changed, the whole work has to fit, not only what is left.
+        let closes = if work.touched { self.window_closes(position, now) } else { self.does_not_fit(position, now) };
+        let why = match (&self.state.stop, closes) {
+            (Some(StopWhy::Operator(text) | StopWhy::OperatorNow(text)), _) => {
+                Why { kind: WhyKind::Operator, text: format!("the run stops: {text}") }
+            }
+            (Some(StopWhy::Policy(text)), _) => Why { kind: WhyKind::Operator, text: format!("the run stops: {text}") },
+            (Some(StopWhy::Window(_)) | None, Some(text)) => Why { kind: WhyKind::Window, text },
+            (Some(StopWhy::Window(_)) | None, None) => return self.hold_on_request(position, now),
+        };
+        if self.subject(position).is_patching() {
+            // Half a patch is no state to leave a server in: it goes on to the gate; only the soak is passed over.
+            return self.skip_soak(position, now, &why.text);
+        }
+        self.turn_back(id, why, now);
+        true
+    }
+
+    pub(super) fn skip_soak(&mut self, position: usize, now: Timestamp, why: &str) -> bool {
+        // A soak protects the next server, and there is none in a run that stops.
+        let soak = self.step_in_hand(position).filter(|step| self.plan.steps()[step.0 as usize].kind == StepKind::Soak);
+        let Some(step) = soak else { return false };
+        self.record(now, Record::StepDone { step, how: StepEnd::Skipped, proof: why.to_owned() });
+        true
+    }
+
+    pub(super) fn hold_on_request(&mut self, position: usize, now: Timestamp) -> bool {
+        let id = work_id(position);
+        let Some(by) = self.to_hold.remove(&id) else { return false };
+        let Some(step) = self.step_in_hand(position) else { return false };
+        let mut choices = vec![HoldChoice::Retry];
+        if !self.subject(position).is_patching() {
+            choices.push(HoldChoice::Return);
+        }
+        choices.extend([HoldChoice::Abandon, HoldChoice::Stop]);
+        let reason = format!("{by} asked to hold it");
+        self.record(now, Record::Held { work: id, step, reason, choices });
+        true
+    }
+
+    pub(super) fn turn_back(&mut self, id: WorkId, why: Why, now: Timestamp) {
+        if self.state.work[id.0 as usize].touched {
+            self.record(now, Record::TurnedBack { work: id, why });
+        } else {
+            self.record(now, Record::ServerEnded { work: id, end: ServerEnd::Untouched { why } });
+        }
+    }
+
+    /// Follows a decision about a held server. Returns whether the server is held no longer.
+    pub(super) fn resolve_hold(&mut self, position: usize, now: Timestamp) -> bool {
+        let id = work_id(position);
+        let Some(hold) = self.state.work[position].held.clone() else { return true };
+        let decided = self.decisions.remove(&id).filter(|(choice, _)| hold.choices.contains(choice));
+        let stopping = self.state.stop.is_some() && !matches!(self.state.stop, Some(StopWhy::Window(_)));
+        let (choice, by) = match decided {
+            Some(decided) => decided,
+            None if stopping => (HoldChoice::Stop, "the stop of the run".to_owned()),
+            None if self.state.is_attended() => return false,
+            None => (self.planned_choice(position, &hold), PLAN.to_owned()),
+        };
+        self.record(now, Record::Decided { work: id, choice, by: by.clone() });
+        let reason = &hold.reason;
+        match choice {
+            HoldChoice::Retry => {}
+            HoldChoice::Skip => {
+                let kind = self.plan.steps()[hold.step.0 as usize].kind;
+                if kind != StepKind::Record {
+                    let proof = format!("{by} chose skip: {reason}");
+                    self.record(now, Record::StepDone { step: hold.step, how: StepEnd::Skipped, proof });
+                }
+            }
+            HoldChoice::Return => {
+                let why = Why { kind: WhyKind::Failed, text: format!("{by} chose return: {reason}") };
+                self.turn_back(id, why, now);
+            }
+            HoldChoice::Abandon => {
+                let why = format!("{by} chose abandon: {reason}");
+                self.leave(id, why, now);
+            }
+            HoldChoice::Stop => {
+                if self.state.stop.is_none() {
+                    self.record(now, Record::StopRequested { why: StopWhy::Policy(reason.clone()) });
+                }
+                let work = &self.state.work[position];
+                if self.subject(position).is_patching() || work.back.is_some() || !work.touched {
+                    self.leave(id, hold.reason, now);
+                } else {
+                    self.turn_back(id, Why { kind: WhyKind::Failed, text: hold.reason }, now);
+                }
+            }
+        }
+        true
+    }
+
+    /// Ends a server where it is.
+    pub(super) fn leave(&mut self, id: WorkId, why: String, now: Timestamp) {
+        let end = if self.state.work[id.0 as usize].touched {
+            ServerEnd::Out { why }
+        } else {
+            ServerEnd::Untouched { why: Why { kind: WhyKind::Failed, text: why } }
+        };
+        self.record(now, Record::ServerEnded { work: id, end });
+    }
+
+    /// What the plan chooses in an operator's place. Work done by hand, and a state that somebody else left behind, are
+    /// a person's to confirm: no plan can say beforehand that they were looked at.
+    fn planned_choice(&self, position: usize, hold: &Hold) -> HoldChoice {
+        let planned = self.plan.change().maintenance.on_hold;
+        let kind = self.plan.steps()[hold.step.0 as usize].kind;
+        let spent = planned == HoldChoice::Retry && self.state.work[position].retries >= PLANNED_RETRIES;
+        let unseen = planned == HoldChoice::Skip
+            && matches!(kind, StepKind::Record | StepKind::BalancerOut | StepKind::BalancerIn);
+        if hold.choices.contains(&planned) && !spent && !unseen { planned } else { HoldChoice::Stop }
+    }
+}

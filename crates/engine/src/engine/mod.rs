@@ -1,0 +1,659 @@
+//! The one transition function: an input and the time in, effects out.
+//!
+//! Each server of the run is in one of a few positions: it waits for its turn, for a look, for an act, for a moment, or
+//! for the operator. The function is total: an input that does not fit the position of anything is ignored, because
+//! answers may come late or twice.
+
+mod ends;
+mod holds;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use crate::constants::{ACT_ROUNDS, CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, REFUSED_ACTS, REOPENINGS, SETTLE_LOOK};
+use crate::look::{Look, Subject};
+use crate::record::{
+    Actor, Attended, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, StopWhy, Why, WhyKind,
+};
+use crate::state::{Illegal, RunState, StepState, work_id};
+use crate::steps::{Case, Judgement, Ruling, Scratch, judge};
+use crate::view::Wait;
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::act::Act;
+use orchestrate_model::change::HoldChoice;
+use orchestrate_model::{ActOutcome, Answer, PoolObservation, ServerName, ServerObservation, Target};
+use orchestrate_planner::plan::{StepTarget, WorkId};
+use orchestrate_planner::safety::EVIDENCE_LIFETIME;
+use orchestrate_planner::windows::{Calendar, UnknownZone};
+use orchestrate_planner::{Plan, StepId, StepKind};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Ties an answer to its question. Answers to questions that nobody waits for any more are ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// What happens to a run from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The run begins or is taken up again.
+    Begin(Start),
+    /// A look was taken.
+    Seen {
+        /// Which.
+        ticket: Ticket,
+        /// What was seen.
+        seen: Box<PoolObservation>,
+    },
+    /// An act was performed, or not.
+    Acted {
+        /// Which.
+        intent: IntentId,
+        /// How it ended.
+        outcome: ActOutcome,
+    },
+    /// The time has come.
+    Woke {
+        /// For what.
+        ticket: Ticket,
+    },
+    /// The operator spoke.
+    Operator(Command),
+}
+
+/// How a run begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// For the first time.
+    New(RunHeader),
+    /// Again, to go on.
+    Resume {
+        /// Who.
+        by: Actor,
+        /// Whether an operator is there.
+        attended: Attended,
+    },
+    /// Again, only to bring servers back.
+    Recover {
+        /// Who.
+        by: Actor,
+    },
+}
+
+/// What an operator can say.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "command")]
+pub enum Command {
+    /// Finish or undo what is in hand, then stop.
+    Stop {
+        /// Who.
+        by: String,
+    },
+    /// Stop now, whatever is out.
+    StopNow {
+        /// Who.
+        by: String,
+    },
+    /// Hold one server, or all that are in work, when the act in hand is over.
+    Hold {
+        /// The server; none means all.
+        server: Option<ServerName>,
+        /// Who.
+        by: String,
+    },
+    /// Decide about a held server.
+    Decide {
+        /// The server.
+        server: ServerName,
+        /// The choice.
+        choice: HoldChoice,
+        /// Who.
+        by: String,
+    },
+}
+
+/// What the run wants done, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write the record down; it must be on disk before the next effect.
+    Record(Record),
+    /// Write the intent down, then perform its act.
+    Act(Intent),
+    /// Look at servers.
+    Look {
+        /// For the answer.
+        ticket: Ticket,
+        /// What to look at.
+        look: Look,
+    },
+    /// Say when this time has come.
+    Wake {
+        /// For the answer.
+        ticket: Ticket,
+        /// When.
+        at: Timestamp,
+    },
+    /// The run is over; nothing follows.
+    End(RunOutcome),
+    /// A rule of the engine was broken: our bug. Nothing follows.
+    Broken(String),
+}
+
+/// What a server waits for.
+#[derive(Debug, Clone, PartialEq)]
+enum Position {
+    Idle,
+    /// A look was asked for at this time; what was seen earlier is no answer to it.
+    Looking {
+        ticket: Ticket,
+        asked: Timestamp,
+    },
+    Sleeping(Ticket),
+    /// Something may still be on its way to the server: nothing else is done before that is over.
+    Settling(Ticket),
+    /// An act was intended at this time, by a look that was asked for earlier.
+    Acting {
+        intent: IntentId,
+        queue: VecDeque<Act>,
+        since: Timestamp,
+        seen: Timestamp,
+    },
+}
+
+/// A run in progress.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) state: RunState,
+    pub(crate) scratch: Vec<Scratch>,
+    positions: Vec<Position>,
+    /// The steps of each server in their order.
+    pub(crate) chains: Vec<Vec<StepId>>,
+    /// What each step waits for.
+    needs: Vec<Vec<StepId>>,
+    /// Decisions about holds.
+    decisions: BTreeMap<WorkId, (HoldChoice, String)>,
+    /// Servers to be held when their act is over, and who asked.
+    to_hold: BTreeMap<WorkId, String>,
+    /// The windows, or why they cannot be read: then nothing is begun.
+    pub(crate) calendar: Result<Calendar, UnknownZone>,
+    next_ticket: u64,
+    broken: bool,
+    effects: Vec<Effect>,
+}
+
+impl Engine {
+    /// Returns a run of `plan` before its first record.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let mut chains = vec![Vec::new(); plan.work().len()];
+        for step in plan.steps() {
+            if let StepTarget::Server(work) = step.target {
+                chains[work.0 as usize].push(step.id);
+            }
+        }
+        let mut needs = vec![Vec::new(); plan.steps().len()];
+        for edge in plan.edges() {
+            needs[edge.after.0 as usize].push(edge.before);
+        }
+        Self {
+            state: RunState::new(&plan),
+            scratch: vec![Scratch::default(); plan.work().len()],
+            positions: vec![Position::Idle; plan.work().len()],
+            chains,
+            needs,
+            decisions: BTreeMap::new(),
+            to_hold: BTreeMap::new(),
+            calendar: Calendar::new(&plan.change().windows, &plan.change().freezes),
+            next_ticket: 1,
+            broken: false,
+            effects: Vec::new(),
+            plan,
+        }
+    }
+
+    /// Applies a record of an earlier start of the run.
+    ///
+    /// # Errors
+    /// When the record does not fit: the journal is corrupt.
+    pub fn replay(&mut self, at: Timestamp, record: &Record) -> Result<(), Illegal> {
+        self.state.apply(&self.plan, at, record)
+    }
+
+    /// Returns the state.
+    #[must_use]
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Returns the plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Takes an input and returns what is to be done, in order.
+    pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
+        let over = self.broken || (self.state.ended.is_some() && !matches!(input, Input::Begin(_)));
+        if over {
+            return Vec::new();
+        }
+        match input {
+            Input::Begin(start) => self.begin(start, now),
+            Input::Seen { ticket, seen } => self.seen(ticket, seen, now),
+            Input::Acted { intent, outcome } => self.acted(intent, outcome, now),
+            Input::Woke { ticket } => self.woke(ticket),
+            Input::Operator(command) => self.command(command, now),
+        }
+        self.advance(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn begin(&mut self, start: Start, now: Timestamp) {
+        match start {
+            Start::New(header) => self.record(now, Record::RunStarted(header)),
+            Start::Resume { by, attended } => self.take_up(now, Record::Resumed { by, recover: false, attended }),
+            Start::Recover { by } => {
+                self.take_up(now, Record::Resumed { by, recover: true, attended: Attended::No });
+                let why = Why { kind: WhyKind::Operator, text: "recover: everything goes back as recorded".to_owned() };
+                for position in 0..self.state.work.len() {
+                    let work = &self.state.work[position];
+                    // Nothing is begun that was not: a server that was only looked at is left as it is.
+                    if work.end.is_none() && (work.touched || work.is_active()) {
+                        self.turn_back(work_id(position), why.clone(), now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_up(&mut self, now: Timestamp, resumed: Record) {
+        self.record(now, resumed);
+        let open: Vec<IntentId> = self.state.open.keys().copied().collect();
+        for intent in open {
+            let position = self.state.open.get(&intent).map(|intent| intent.work.0 as usize);
+            let outcome = ActOutcome::Unknown("orchestrate stopped before the answer came".to_owned());
+            self.record(now, Record::Outcome { intent, outcome });
+            if let Some(position) = position {
+                self.settle(position, now);
+            }
+        }
+    }
+
+    /// Leaves a server alone until an act that nobody knows of has either come about or never will.
+    fn settle(&mut self, position: usize, now: Timestamp) {
+        let ticket = self.ticket();
+        self.positions[position] = Position::Settling(ticket);
+        self.scratch[position].wait = Some(Wait {
+            what: "the last act to come about".to_owned(),
+            why: "nobody knows whether it reached the server".to_owned(),
+            since: now,
+            until: Some(now + IN_FLIGHT),
+            then: "the server is looked at".to_owned(),
+        });
+        self.effects.push(Effect::Wake { ticket, at: now + IN_FLIGHT });
+    }
+
+    /// Applies a record and hands it out to be written down.
+    fn record(&mut self, now: Timestamp, record: Record) {
+        if self.broken {
+            return;
+        }
+        match self.state.apply(&self.plan, now, &record) {
+            Ok(()) => {
+                let effect =
+                    if let Record::Intent(intent) = record { Effect::Act(intent) } else { Effect::Record(record) };
+                self.effects.push(effect);
+            }
+            Err(illegal) => {
+                self.broken = true;
+                self.effects.push(Effect::Broken(illegal.to_string()));
+            }
+        }
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        ticket
+    }
+
+    fn waiting_for(&self, ticket: Ticket) -> Option<usize> {
+        self.positions.iter().position(|position| match position {
+            Position::Looking { ticket: waited, .. } | Position::Sleeping(waited) | Position::Settling(waited) => {
+                *waited == ticket
+            }
+            Position::Idle | Position::Acting { .. } => false,
+        })
+    }
+
+    fn woke(&mut self, ticket: Ticket) {
+        if let Some(position) = self.waiting_for(ticket) {
+            self.positions[position] = Position::Idle;
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Timestamp) {
+        match command {
+            Command::Stop { by } => {
+                // The end of a window only keeps servers from being begun; this also brings back what is in hand.
+                if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
+                    self.record(now, Record::StopRequested { why: StopWhy::Operator(format!("{by} asked")) });
+                }
+                self.wake_all();
+            }
+            Command::StopNow { by } => {
+                self.record(now, Record::StopRequested { why: StopWhy::OperatorNow(format!("{by} asked twice")) });
+                self.end(now, RunOutcome::Interrupted);
+            }
+            Command::Hold { server, by } => {
+                for position in 0..self.state.work.len() {
+                    let named = server.as_ref().is_none_or(|name| self.plan.work()[position].server == *name);
+                    if named && self.state.work[position].is_active() && self.state.work[position].held.is_none() {
+                        self.to_hold.insert(work_id(position), by.clone());
+                    }
+                }
+                self.wake_all();
+            }
+            Command::Decide { server, choice, by } => {
+                let Some(position) = self.plan.work().iter().position(|work| work.server == server) else { return };
+                // A choice is an answer to a hold that somebody has read, never to the next one.
+                let held = self.state.work[position].held.as_ref();
+                if held.is_some_and(|hold| hold.choices.contains(&choice)) {
+                    self.decisions.insert(work_id(position), (choice, by));
+                } else {
+                    let text = format!("{by} chose {choice:?} for {server}, which is no choice it has now: ignored");
+                    self.record(now, Record::Note { work: Some(work_id(position)), text });
+                }
+            }
+        }
+    }
+
+    /// Lets sleeping servers notice what was said.
+    fn wake_all(&mut self) {
+        for position in &mut self.positions {
+            if matches!(position, Position::Sleeping(_)) {
+                *position = Position::Idle;
+            }
+        }
+    }
+
+    /// Returns what a server waits for: an act that is being performed, what its step waits for, or an answer.
+    pub(crate) fn wait_of(&self, position: usize) -> Option<Wait> {
+        if let Position::Acting { intent, since, .. } = &self.positions[position] {
+            let act = self.state.open.get(intent).map(|intent| intent.act.to_string()).unwrap_or_default();
+            return Some(Wait {
+                what: format!("the answer to an act: {act}"),
+                why: "it was asked for and has not been answered yet".to_owned(),
+                since: *since,
+                until: None,
+                then: "the server is looked at".to_owned(),
+            });
+        }
+        if let Some(wait) = &self.scratch[position].wait {
+            return Some(wait.clone());
+        }
+        match &self.positions[position] {
+            Position::Looking { asked, .. } => Some(Wait {
+                what: "an answer to a look".to_owned(),
+                why: "it was asked for and has not come yet".to_owned(),
+                since: *asked,
+                until: None,
+                then: "the step in hand is judged by it".to_owned(),
+            }),
+            Position::Idle | Position::Sleeping(_) | Position::Settling(_) | Position::Acting { .. } => None,
+        }
+    }
+
+    /// Moves everything on that can be moved.
+    fn advance(&mut self, now: Timestamp) {
+        for position in 0..self.state.work.len() {
+            self.move_on(position, now);
+        }
+        self.check_stop_conditions(now);
+        self.start_work(now);
+        self.database_steps(now);
+        if self.is_over() && !self.sweep_next(now) {
+            let outcome = self.outcome();
+            self.end(now, outcome);
+        }
+    }
+
+    pub(crate) fn subject(&self, position: usize) -> Subject<'_> {
+        Subject::new(&self.plan, &self.state, work_id(position))
+    }
+
+    /// Returns the step that a server has in hand.
+    pub(crate) fn step_in_hand(&self, position: usize) -> Option<StepId> {
+        let back = self.state.work[position].back.is_some();
+        self.chains[position]
+            .iter()
+            .copied()
+            .filter(|step| !back || Record::return_path().contains(&self.plan.steps()[step.0 as usize].kind))
+            .find(|step| !self.state.steps[step.0 as usize].is_ended())
+    }
+
+    /// Moves one idle server on: to its next look, or to its end.
+    fn move_on(&mut self, position: usize, now: Timestamp) {
+        while self.state.work[position].is_active() && self.positions[position] == Position::Idle && !self.broken {
+            if self.state.work[position].held.is_some() {
+                if !self.resolve_hold(position, now) {
+                    return;
+                }
+                continue;
+            }
+            if self.interrupt(position, now) {
+                continue;
+            }
+            let Some(step) = self.step_in_hand(position) else {
+                let end = match self.state.work[position].back.clone() {
+                    None => {
+                        let passed_over = self.state.work[position].passed_over.clone();
+                        passed_over.map_or(ServerEnd::Finished, |why| ServerEnd::Returned { why })
+                    }
+                    Some(why) => ServerEnd::Returned { why },
+                };
+                self.record(now, Record::ServerEnded { work: work_id(position), end });
+                return;
+            };
+            if self.state.steps[step.0 as usize] == StepState::Pending {
+                self.record(now, Record::StepStarted { step });
+            }
+            self.scratch[position].enter(step);
+            self.look(position, step, now);
+        }
+    }
+
+    fn look(&mut self, position: usize, step: StepId, now: Timestamp) {
+        let kind = self.plan.steps()[step.0 as usize].kind;
+        let look = Look::for_step(&self.subject(position), kind, &self.scratch[position]);
+        let ticket = self.ticket();
+        self.positions[position] = Position::Looking { ticket, asked: now };
+        self.effects.push(Effect::Look { ticket, look });
+    }
+
+    fn seen(&mut self, ticket: Ticket, mut seen: Box<PoolObservation>, now: Timestamp) {
+        let Some(position) = self.waiting_for(ticket) else { return };
+        let Position::Looking { asked, .. } = std::mem::replace(&mut self.positions[position], Position::Idle) else {
+            return;
+        };
+        self.forget_old(position, &mut seen, (asked, now));
+        let seen = &*seen;
+        if !self.state.work[position].is_active() {
+            self.swept(position, seen, now);
+            return;
+        }
+        let Some(step) = self.step_in_hand(position) else { return };
+        let ruling = self.ruling(position, step, seen, now);
+        for record in ruling.records {
+            self.record(now, record);
+        }
+        if let Judgement::Act(acts) = ruling.next {
+            self.act(position, step, acts.into(), (asked, now));
+            return;
+        }
+        self.follow(position, step, ruling.next, now);
+    }
+
+    /// Makes unknown what was seen before it was asked for, or too long ago (promise P3). Looks at the whole pool are
+    /// judged by the safety questions, which have a stricter rule of their own.
+    fn forget_old(&self, position: usize, seen: &mut PoolObservation, (asked, now): (Timestamp, Timestamp)) {
+        let scratch = &self.scratch[position];
+        let guarding = self
+            .step_in_hand(position)
+            .is_some_and(|step| scratch.is_guarding(self.plan.steps()[step.0 as usize].kind));
+        if self.state.work[position].is_active() && guarding {
+            return;
+        }
+        let old = |taken: Timestamp| taken + CLOCK_SLACK < asked || now.duration_since(taken) > LOOK_LIFETIME;
+        for (name, server) in &mut seen.servers {
+            if old(server.taken) {
+                let why = format!("the answer is from {}, before the question or too long ago", server.taken);
+                *server = ServerObservation::unknown(name.clone(), server.taken, &why);
+            }
+        }
+        if seen.balancer.known().is_some_and(|balancer| old(balancer.taken)) {
+            seen.balancer = Answer::unknown("the balancer's answer is from too long ago");
+        }
+    }
+
+    /// Judges the step in hand by what was seen.
+    fn ruling(&mut self, position: usize, step: StepId, seen: &PoolObservation, now: Timestamp) -> Ruling {
+        let mut scratch = std::mem::take(&mut self.scratch[position]);
+        let subject = self.subject(position);
+        let missing;
+        let own = match seen.servers.get(&subject.work.server) {
+            Some(own) => own,
+            None => {
+                missing = ServerObservation::unknown(subject.work.server.clone(), now, "the server was not looked at");
+                &missing
+            }
+        };
+        let since = match &self.state.steps[step.0 as usize] {
+            StepState::Running { since } => *since,
+            StepState::Pending | StepState::Ended { .. } => now,
+        };
+        let kind = self.plan.steps()[step.0 as usize].kind;
+        let case = Case { subject, step, kind, since, seen, own, now };
+        let unknown_looks = scratch.unknown_looks;
+        let mut ruling = judge(&case, &mut scratch);
+        if scratch.unknown_looks == unknown_looks {
+            // An answer came: only looks without one in a row count.
+            scratch.unknown_looks = 0;
+        }
+        if let Judgement::Act(acts) = &ruling.next
+            && let Some(why) = spent(&mut scratch, acts, &subject.work.server)
+        {
+            ruling.next = case.give_up(why);
+        }
+        if matches!(ruling.next, Judgement::Reopen(..)) && subject.own.reopened >= REOPENINGS {
+            let why = format!("{}: its steps were done again {REOPENINGS} times", subject.work.server);
+            ruling.next = case.give_up(why);
+        }
+        self.scratch[position] = scratch;
+        ruling
+    }
+
+    fn follow(&mut self, position: usize, step: StepId, next: Judgement, now: Timestamp) {
+        let id = work_id(position);
+        match next {
+            Judgement::Done(how, proof) => self.record(now, Record::StepDone { step, how, proof }),
+            Judgement::NothingToDo(why) => {
+                self.record(now, Record::ServerEnded { work: id, end: ServerEnd::NothingToDo { why } });
+            }
+            Judgement::Act(acts) => self.act(position, step, acts.into(), (now, now)),
+            Judgement::LookAgain => self.look(position, step, now),
+            Judgement::Wait(_, again) => self.sleep(position, again, now),
+            Judgement::Reopen(kinds, why) => {
+                let steps = self.chains[position]
+                    .iter()
+                    .copied()
+                    .filter(|step| kinds.contains(&self.plan.steps()[step.0 as usize].kind))
+                    .collect();
+                self.scratch[position].guarded_stop = false;
+                if kinds.contains(&StepKind::Block) {
+                    self.scratch[position].guarded = false;
+                }
+                self.record(now, Record::Reopened { steps, why });
+            }
+            Judgement::TurnBack(why) => self.turn_back(id, why, now),
+            Judgement::Hold(reason, choices) => self.record(now, Record::Held { work: id, step, reason, choices }),
+        }
+    }
+
+    fn sleep(&mut self, position: usize, wait: SignedDuration, now: Timestamp) {
+        let ticket = self.ticket();
+        self.positions[position] = Position::Sleeping(ticket);
+        self.effects.push(Effect::Wake { ticket, at: now + wait });
+    }
+
+    /// Intends the first act of the queue.
+    fn act(&mut self, position: usize, step: StepId, mut queue: VecDeque<Act>, (seen, now): (Timestamp, Timestamp)) {
+        let Some(act) = queue.pop_front() else { return };
+        let id = IntentId(self.state.next_intent);
+        let subject = self.subject(position);
+        let target = Target { pool: subject.pool.name.clone(), server: subject.work.server.clone() };
+        self.positions[position] = Position::Acting { intent: id, queue, since: now, seen };
+        self.record(now, Record::Intent(Intent { id, step, work: work_id(position), target, act }));
+    }
+
+    fn acted(&mut self, intent: IntentId, outcome: ActOutcome, now: Timestamp) {
+        let position = self
+            .positions
+            .iter()
+            .position(|position| matches!(position, Position::Acting { intent: acting, .. } if *acting == intent));
+        let Some(position) = position else { return };
+        let Position::Acting { queue, seen, .. } = std::mem::replace(&mut self.positions[position], Position::Idle)
+        else {
+            return;
+        };
+        let success = outcome.is_success();
+        let unknown = matches!(outcome, ActOutcome::Unknown(_));
+        // Acts that follow from one look are carried out as long as that look is fresh.
+        let fresh = now.duration_since(seen) <= EVIDENCE_LIFETIME;
+        self.note_refusal(position, &outcome);
+        self.record(now, Record::Outcome { intent, outcome });
+        let step = self.step_in_hand(position);
+        // Only what a stop turns back is broken off: half a return would be worse than a whole one.
+        let work = &self.state.work[position];
+        let stopping = self.state.stop.is_some() && work.back.is_none() && !self.subject(position).is_patching();
+        match step {
+            Some(step) if success && fresh && !queue.is_empty() && !stopping => {
+                self.act(position, step, queue, (seen, now));
+            }
+            // The first look after accepted acts is taken at once, later ones when they had time to come about.
+            Some(_) if success && (self.scratch[position].rounds <= 1 || !queue.is_empty()) => {}
+            Some(_) | None if unknown => self.settle(position, now),
+            Some(_) | None => self.sleep(position, SETTLE_LOOK, now),
+        }
+    }
+
+    fn note_refusal(&mut self, position: usize, outcome: &ActOutcome) {
+        let scratch = &mut self.scratch[position];
+        match outcome {
+            ActOutcome::Failed(why) => {
+                let times = scratch.refused_acts.as_ref().map_or(0, |(times, _)| *times) + 1;
+                scratch.refused_acts = Some((times, why.clone()));
+            }
+            ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined => scratch.refused_acts = None,
+            ActOutcome::Retry(_) | ActOutcome::Unknown(_) => {}
+        }
+    }
+}
+
+/// Says why no more acts are tried in a step, when enough were.
+fn spent(scratch: &mut Scratch, acts: &[Act], server: &ServerName) -> Option<String> {
+    let wanted = acts.first().map(ToString::to_string).unwrap_or_default();
+    if let Some((times, why)) = scratch.refused_acts.as_ref().filter(|(times, _)| *times >= REFUSED_ACTS) {
+        return Some(format!("{server}: could not {wanted} ({times} tries): {why}"));
+    }
+    // Another first act than last time is progress, however long the list is.
+    if scratch.last_wanted == wanted {
+        scratch.rounds += 1;
+    } else {
+        scratch.rounds = 1;
+        scratch.last_wanted.clone_from(&wanted);
+    }
+    (scratch.rounds > ACT_ROUNDS)
+        .then(|| format!("{server}: {wanted} was accepted {ACT_ROUNDS} times and has not come about"))
+}

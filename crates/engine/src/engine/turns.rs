@@ -1,0 +1,122 @@
+//! Whose turn it is: edges, shared budgets, windows and stop conditions decide what is begun next.
+
+use super::Engine;
+use crate::record::{Record, ServerEnd, StepEnd, StopWhy, WhyKind};
+use crate::state::work_id;
+use jiff::Timestamp;
+use orchestrate_planner::StepId;
+use orchestrate_planner::plan::StepTarget;
+
+impl Engine {
+    pub(super) fn check_stop_conditions(&mut self, now: Timestamp) {
+        let stopping = !matches!(self.state.stop, None | Some(StopWhy::Window(_)));
+        if stopping || self.state.recover || self.state.header.is_none() {
+            return;
+        }
+        let failed: Vec<&str> = self
+            .state
+            .work
+            .iter()
+            .zip(self.plan.work())
+            .filter(|(work, _)| {
+                let going = work.end.is_none() && work.back.as_ref().is_some_and(|why| why.kind == WhyKind::Failed);
+                going || work.end.as_ref().is_some_and(ServerEnd::is_failure)
+            })
+            .map(|(_, work)| work.server.as_str())
+            .collect();
+        let most = self.plan.change().stop_when.failed;
+        if failed.len() >= most as usize {
+            let text = format!("{} failed; the plan stops at {most}", failed.join(", "));
+            self.record(now, Record::StopRequested { why: StopWhy::Policy(text) });
+            for position in 0..self.state.work.len() {
+                self.move_on(position, now);
+            }
+        }
+    }
+
+    /// Begins the work of servers whose turn has come.
+    pub(super) fn start_work(&mut self, now: Timestamp) {
+        for position in 0..self.state.work.len() {
+            let work = &self.state.work[position];
+            if self.state.stop.is_some() || self.state.recover || self.state.header.is_none() || self.broken {
+                return;
+            }
+            if work.started.is_some() || work.end.is_some() || !self.is_free(position) {
+                continue;
+            }
+            if let Some(why) = self.plan.work()[position].skip.clone() {
+                let end = ServerEnd::NothingToDo { why };
+                self.record(now, Record::ServerEnded { work: work_id(position), end });
+                continue;
+            }
+            if let Some(why) = self.does_not_fit(position, now) {
+                self.record(now, Record::StopRequested { why: StopWhy::Window(why) });
+                return;
+            }
+            let Some(step) = self.step_in_hand(position) else { continue };
+            self.record(now, Record::StepStarted { step });
+            self.move_on(position, now);
+        }
+    }
+
+    /// Whether everything that a server waits for is over, and the shared budgets have room.
+    pub(super) fn is_free(&self, position: usize) -> bool {
+        let Some(first) = self.chains[position].first() else { return true };
+        self.needs[first.0 as usize].iter().all(|step| self.is_settled(*step)) && self.has_room(position)
+    }
+
+    /// Whether nothing more comes of a step: it has ended, or its server has.
+    pub(super) fn is_settled(&self, step: StepId) -> bool {
+        if self.state.steps[step.0 as usize].is_ended() {
+            return true;
+        }
+        match self.plan.steps()[step.0 as usize].target {
+            StepTarget::Server(work) => self.state.work[work.0 as usize].end.is_some(),
+            StepTarget::Pool(_) => false,
+        }
+    }
+
+    /// Whether budgets that several pools share allow one more server out.
+    pub(super) fn has_room(&self, position: usize) -> bool {
+        let pool = self.subject(position).pool;
+        self.plan.change().budgets.iter().filter(|budget| pool.labels.contains(&budget.label)).all(|budget| {
+            let out = self
+                .plan
+                .work()
+                .iter()
+                .zip(&self.state.work)
+                .filter(|(work, state)| {
+                    let labelled = self.plan.pool_of(work).labels.contains(&budget.label);
+                    labelled && (state.is_active() || state.is_out())
+                })
+                .count();
+            out < budget.at_once as usize
+        })
+    }
+
+    /// Ends database steps whose pool is done: the work is a person's, the run says that its time has come.
+    pub(super) fn database_steps(&mut self, now: Timestamp) {
+        if self.state.stop.is_some() || self.state.recover || self.state.header.is_none() {
+            return;
+        }
+        for step in self.plan.clone().steps() {
+            let StepTarget::Pool(pool) = step.target else { continue };
+            let ended = self.state.steps[step.id.0 as usize].is_ended();
+            let free = self.needs[step.id.0 as usize].iter().all(|need| self.state.steps[need.0 as usize].is_ended());
+            if ended || !free || self.broken {
+                continue;
+            }
+            let proof = self.plan.change().pools[pool as usize].database.as_ref().map_or_else(
+                || "left to a person".to_owned(),
+                |work| {
+                    format!(
+                        "left to a person, now that all servers are done: {} on {}",
+                        work.instructions, work.primary
+                    )
+                },
+            );
+            self.record(now, Record::StepStarted { step: step.id });
+            self.record(now, Record::StepDone { step: step.id, how: StepEnd::Skipped, proof });
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What a step looks at before it is judged.
+
+use crate::state::{RunState, StepState, WorkState, steps_of};
+use crate::steps::Scratch;
+use orchestrate_model::observe::{DnsAsk, Part};
+use orchestrate_model::pool::Hosted;
+use orchestrate_model::{Ask, Change, Pool, PoolName, ServerName, ServiceName};
+use orchestrate_planner::plan::{ServerWork, WorkId};
+use orchestrate_planner::{Plan, StepId, StepKind, scope};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is looked at, all at about one time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The pool.
+    pub pool: PoolName,
+    /// What each server is asked. A server that is missing is not asked.
+    pub servers: BTreeMap<ServerName, Ask>,
+    /// Which names are looked up.
+    pub names: Option<DnsAsk>,
+    /// Whether the pool's balancer is asked.
+    pub balancer: AskBalancer,
+}
+
+/// Whether the pool's balancer is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskBalancer {
+    /// It is.
+    Ask,
+    /// It is not.
+    Leave,
+}
+
+/// One server's work with all that is known of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) state: &'a RunState,
+    pub(crate) id: WorkId,
+    pub(crate) work: &'a ServerWork,
+    pub(crate) own: &'a WorkState,
+    pub(crate) pool: &'a Pool,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn new(plan: &'a Plan, state: &'a RunState, id: WorkId) -> Self {
+        let work = plan.work_of(id);
+        Self { plan, state, id, work, own: &state.work[id.0 as usize], pool: plan.pool_of(work) }
+    }
+
+    /// The servers of the same pool that are out on our account, without this one.
+    pub(crate) fn others_out(&self) -> BTreeSet<ServerName> {
+        self.plan
+            .work()
+            .iter()
+            .zip(&self.state.work)
+            .filter(|(work, state)| work.pool == self.work.pool && work.server != self.work.server && state.is_out())
+            .map(|(work, _)| work.server.clone())
+            .collect()
+    }
+
+    /// Returns whether the configuration is replicated from the server's pool.
+    pub(crate) fn hosts_central_management(&self) -> bool {
+        self.pool.servers.iter().any(|server| server.hosts.contains(&Hosted::CentralManagement))
+    }
+
+    /// Returns whether the server is in the middle of its patch, or beyond it. An installer of an earlier pass does not
+    /// count as long as this pass has not come to its patch step.
+    pub(crate) fn is_patching(&self) -> bool {
+        let reached = |step: &StepId| self.state.steps[step.0 as usize] != StepState::Pending;
+        let patch = steps_of(self.plan, self.id).find(|step| step.kind == StepKind::Patch);
+        self.own.patch_started() && patch.is_some_and(|step| reached(&step.id))
+    }
+
+    /// Every service of the server that the run has to do with.
+    pub(crate) fn services(&self, extra: &BTreeSet<ServiceName>) -> Vec<ServiceName> {
+        let mut all: BTreeSet<&ServiceName> = self.work.block.iter().chain(&self.work.support).chain(extra).collect();
+        if let Some(snapshot) = self.own.snapshot.as_ref().or(self.own.earlier.as_ref()) {
+            all.extend(snapshot.services.keys());
+        }
+        all.into_iter().cloned().collect()
+    }
+}
+
+/// The pools that share a budget with a pool, itself included. None when it shares none.
+pub(crate) fn sharing<'a>(change: &'a Change, pool: &'a Pool) -> impl Iterator<Item = &'a Pool> {
+    let labels = change.budgets.iter().map(|budget| &budget.label).filter(|label| pool.labels.contains(label));
+    let labels: BTreeSet<_> = labels.collect();
+    change.pools.iter().filter(move |other| other.labels.iter().any(|label| labels.contains(label)))
+}
+
+impl Look {
+    /// Returns what the step in hand has to see.
+    pub(crate) fn for_step(subject: &Subject<'_>, kind: StepKind, scratch: &Scratch) -> Self {
+        let own = |parts: &[Part], sessions: Vec<ServiceName>| Ask {
+            parts: parts.iter().copied().collect(),
+            services: subject.services(&scratch.extra),
+            sessions,
+            installer: None,
+        };
+        let sessions = || crate::steps::paused_services(subject);
+        let alone = |ask: Ask, balancer: AskBalancer| Self {
+            pool: subject.pool.name.clone(),
+            servers: BTreeMap::from([(subject.work.server.clone(), ask)]),
+            names: None,
+            balancer,
+        };
+        match kind {
+            StepKind::Stop if scratch.is_guarding(kind) => Self::pool(subject, own(&[Part::Host], sessions())),
+            StepKind::Guard => Self::pool(subject, own(&[Part::Host], Vec::new())),
+            _ if scratch.is_guarding(kind) => Self::pool(subject, own(&[Part::Host], Vec::new())),
+            StepKind::Record => {
+                let mut look = alone(own(&[Part::Host, Part::Versions], Vec::new()), AskBalancer::Ask);
+                if crate::steps::concerns_fabric(subject) {
+                    look.ask_another(subject, scratch, Part::Fabric);
+                }
+                look
+            }
+            StepKind::BalancerOut | StepKind::BalancerIn => alone(own(&[], Vec::new()), AskBalancer::Ask),
+            StepKind::Drain | StepKind::Stop => alone(own(&[], sessions()), AskBalancer::Leave),
+            StepKind::Block | StepKind::Return => alone(own(&[Part::Host], Vec::new()), AskBalancer::Leave),
+            StepKind::Patch => {
+                let mut ask = own(&[Part::Host], Vec::new());
+                ask.installer = crate::steps::token_in_hand(subject);
+                alone(ask, AskBalancer::Leave)
+            }
+            StepKind::Restart => alone(own(&[Part::Host], Vec::new()), AskBalancer::Leave),
+            StepKind::Verify => alone(own(&[Part::Host, Part::Versions], Vec::new()), AskBalancer::Leave),
+            StepKind::Gate | StepKind::Soak | StepKind::Database => {
+                let mut look = alone(own(&[Part::Host], Vec::new()), AskBalancer::Ask);
+                if subject.pool.has_fabric() {
+                    look.ask_another(subject, scratch, Part::Readiness);
+                }
+                if kind == StepKind::Gate {
+                    look.ask_after(subject, scratch);
+                }
+                look
+            }
+        }
+    }
+
+    /// Returns what the final sweep has to see.
+    pub(crate) fn for_sweep(subject: &Subject<'_>) -> Self {
+        let ask = Ask { services: subject.services(&BTreeSet::new()), ..Ask::default() };
+        Self {
+            pool: subject.pool.name.clone(),
+            servers: BTreeMap::from([(subject.work.server.clone(), ask)]),
+            names: None,
+            balancer: AskBalancer::Ask,
+        }
+    }
+
+    /// The whole pool, for the safety questions: what [`scope::evidence`] names, and what the step itself has to see.
+    fn pool(subject: &Subject<'_>, own: Ask) -> Self {
+        let mut evidence = scope::evidence(subject.plan.change(), subject.pool, Some(&subject.work.server));
+        let asked = evidence.servers.entry(subject.work.server.clone()).or_default();
+        asked.parts.extend(own.parts);
+        let more: Vec<ServiceName> = own.services.into_iter().filter(|name| !asked.services.contains(name)).collect();
+        asked.services.extend(more);
+        let more: Vec<ServiceName> = own.sessions.into_iter().filter(|name| !asked.sessions.contains(name)).collect();
+        asked.sessions.extend(more);
+        for pool in sharing(subject.plan.change(), subject.pool).filter(|pool| pool.name != subject.pool.name) {
+            let services = scope::PoolScope::of(subject.plan.change(), pool).serving;
+            let ask = Ask { services, ..Ask::default() };
+            evidence.servers.extend(pool.servers.iter().map(|server| (server.name.clone(), ask.clone())));
+        }
+        Self {
+            pool: subject.pool.name.clone(),
+            servers: evidence.servers,
+            names: evidence.names,
+            balancer: if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave },
+        }
+    }
+
+    /// Asks what the gate compares with the time before the server went.
+    fn ask_after(&mut self, subject: &Subject<'_>, scratch: &Scratch) {
+        if subject.own.snapshot.as_ref().is_some_and(|snapshot| snapshot.fabric.is_some()) {
+            self.ask_another(subject, scratch, Part::Fabric);
+        }
+        if subject.hosts_central_management() && subject.own.back.is_none() {
+            if subject.pool.servers.len() > 1 {
+                self.ask_another(subject, scratch, Part::Replication);
+            } else {
+                let own = self.servers.entry(subject.work.server.clone()).or_default();
+                own.parts.insert(Part::Replication);
+            }
+        }
+    }
+
+    /// Asks one server that is not the one in work about the pool; another one after each failed look.
+    fn ask_another(&mut self, subject: &Subject<'_>, scratch: &Scratch, part: Part) {
+        let out = subject.others_out();
+        let others: Vec<&ServerName> = subject
+            .pool
+            .servers
+            .iter()
+            .map(|server| &server.name)
+            .filter(|name| **name != subject.work.server && !out.contains(*name))
+            .collect();
+        if let Some(name) = others.get(scratch.unknown_looks as usize % others.len().max(1)) {
+            self.servers.entry((*name).clone()).or_default().parts.insert(part);
+        }
+    }
+}

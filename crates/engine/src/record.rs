@@ -1,0 +1,373 @@
+//! What is written down: the facts of a run, in order. The state of a run is the fold of its records and nothing else.
+//!
+//! Progress (counters falling, time passing) is not a record: it may be lost. Unknown kinds of record in a journal of a
+//! later version are refused by the reader, not skipped.
+
+use jiff::Timestamp;
+use orchestrate_model::act::Act;
+use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::observe::BalancerState;
+use orchestrate_model::version::ComponentVersion;
+use orchestrate_model::{ActOutcome, RunId, RunState, ServiceName, StartType, Target};
+use orchestrate_planner::plan::WorkId;
+use orchestrate_planner::safety::Asked;
+use orchestrate_planner::{StepId, StepKind};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// One fact of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Record {
+    /// The run began. Always the first record, and never repeated.
+    RunStarted(RunHeader),
+    /// Another start of the tool took the run up again.
+    Resumed {
+        /// Who.
+        by: Actor,
+        /// Whether it only brings servers back.
+        recover: bool,
+        /// Whether an operator is there to decide about holds.
+        attended: Attended,
+    },
+    /// A step was begun.
+    StepStarted {
+        /// The step.
+        step: StepId,
+    },
+    /// The safety questions were answered.
+    Evidence {
+        /// The step that asked.
+        step: StepId,
+        /// Questions and answers.
+        asked: Vec<Asked>,
+    },
+    /// How a server was before the first change to it.
+    Snapshot {
+        /// The server's work.
+        work: WorkId,
+        /// What was found.
+        snapshot: Snapshot,
+    },
+    /// An act is about to be performed.
+    Intent(Intent),
+    /// What became of an act.
+    Outcome {
+        /// The act.
+        intent: IntentId,
+        /// How it ended.
+        outcome: ActOutcome,
+    },
+    /// The installer ended.
+    InstallerEnded {
+        /// The server's work.
+        work: WorkId,
+        /// The exit code.
+        exit_code: i64,
+        /// What it means.
+        meaning: ExitMeaning,
+    },
+    /// A service that was blocked was found taking work again, and is blocked again.
+    Reasserted {
+        /// The server's work.
+        work: WorkId,
+        /// The service.
+        service: ServiceName,
+        /// What was found.
+        found: String,
+    },
+    /// Sessions were cut because the plan says so.
+    SessionsCut {
+        /// The server's work.
+        work: WorkId,
+        /// How many, by service.
+        sessions: BTreeMap<ServiceName, u64>,
+    },
+    /// A step ended well.
+    StepDone {
+        /// The step.
+        step: StepId,
+        /// How.
+        how: StepEnd,
+        /// What proves it, or why it was passed over.
+        proof: String,
+    },
+    /// Steps that were done have to be done again.
+    Reopened {
+        /// The steps.
+        steps: Vec<StepId>,
+        /// Why.
+        why: String,
+    },
+    /// A server goes back into service without the rest of its steps.
+    TurnedBack {
+        /// The server's work.
+        work: WorkId,
+        /// Why.
+        why: Why,
+    },
+    /// A server waits for the operator.
+    Held {
+        /// The server's work.
+        work: WorkId,
+        /// The step in hand.
+        step: StepId,
+        /// What is known.
+        reason: String,
+        /// What the operator can choose.
+        choices: Vec<HoldChoice>,
+    },
+    /// The operator, or the plan in the operator's place, decided about a held server.
+    Decided {
+        /// The server's work.
+        work: WorkId,
+        /// The choice.
+        choice: HoldChoice,
+        /// Who.
+        by: String,
+    },
+    /// Nothing more is done to a server.
+    ServerEnded {
+        /// The server's work.
+        work: WorkId,
+        /// How it ended.
+        end: ServerEnd,
+    },
+    /// The run is to stop.
+    StopRequested {
+        /// Why.
+        why: StopWhy,
+    },
+    /// A touched server was looked at once more at the end of the run.
+    Swept {
+        /// The server's work.
+        work: WorkId,
+        /// What differs from the record, and how to mend it. Empty: it is as it was.
+        differences: Vec<String>,
+    },
+    /// Something worth knowing that changes nothing.
+    Note {
+        /// The server's work, if it is about one.
+        work: Option<WorkId>,
+        /// The note.
+        text: String,
+    },
+    /// The run ended. Always the last record of a run that ended.
+    RunEnded {
+        /// How.
+        outcome: RunOutcome,
+    },
+}
+
+/// What a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunHeader {
+    /// Its id.
+    pub run: RunId,
+    /// The fingerprint of its plan, hexadecimal.
+    pub plan: String,
+    /// Who started it.
+    pub by: Actor,
+    /// Whether an operator is there to decide about holds.
+    pub attended: Attended,
+}
+
+/// Who acted: a process on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The account.
+    pub user: String,
+    /// The host.
+    pub host: String,
+    /// The process id.
+    pub process: u32,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{} (process {})", self.user, self.host, self.process)
+    }
+}
+
+/// Whether an operator is there to decide about holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attended {
+    /// Holds wait for a decision.
+    Yes,
+    /// Holds take the choice that the plan names.
+    No,
+}
+
+/// How a server was before the first change to it. What goes back into service is compared with this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When it was last booted.
+    pub booted: Timestamp,
+    /// Its services that the plan knows of, with all their dependents.
+    pub services: BTreeMap<ServiceName, RecordedService>,
+    /// Installed versions, as far as they could be read.
+    pub versions: Vec<ComponentVersion>,
+    /// What its balancer did with it. `None` where there is no balancer that can be asked.
+    pub balancer: Option<BalancerState>,
+    /// The fabric state of its pool as another server printed it. `None` where there is none, or none could be read.
+    #[serde(default)]
+    pub fabric: Option<Vec<String>>,
+}
+
+/// One service before the first change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedService {
+    /// Its state.
+    pub state: RunState,
+    /// Its start type.
+    pub start: StartType,
+    /// What must be stopped before it.
+    pub dependents: Vec<ServiceName>,
+}
+
+/// The number of an act in its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IntentId(pub u64);
+
+/// An act that is about to be performed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Its number.
+    pub id: IntentId,
+    /// The step it is part of.
+    pub step: StepId,
+    /// The server's work.
+    pub work: WorkId,
+    /// The server.
+    pub target: Target,
+    /// The act.
+    pub act: Act,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepEnd {
+    /// It was done, and is proven.
+    Done,
+    /// There was nothing to do.
+    AlreadyDone,
+    /// It was passed over.
+    Skipped,
+}
+
+/// Why a server turned back or a run stopped, by the kind that decides the exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// The kind.
+    pub kind: WhyKind,
+    /// In words.
+    pub text: String,
+}
+
+/// The kind of a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyKind {
+    /// Something failed, or a safety question was not answered with yes.
+    Failed,
+    /// The window ends.
+    Window,
+    /// Somebody asked for it.
+    Operator,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "as")]
+pub enum ServerEnd {
+    /// All its steps are done; it is back in service.
+    Finished,
+    /// There was nothing to do.
+    NothingToDo {
+        /// Why.
+        why: String,
+    },
+    /// Nothing was changed on it.
+    Untouched {
+        /// Why.
+        why: Why,
+    },
+    /// It is back in service, without the rest of its steps.
+    Returned {
+        /// Why.
+        why: Why,
+    },
+    /// It is out of service.
+    Out {
+        /// What is known.
+        why: String,
+    },
+}
+
+impl ServerEnd {
+    /// Returns whether the server counts as failed for `stop_when`.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::Finished | Self::NothingToDo { .. } => false,
+            Self::Untouched { why } | Self::Returned { why } => why.kind == WhyKind::Failed,
+            Self::Out { .. } => true,
+        }
+    }
+}
+
+/// Why a run stops early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopWhy {
+    /// A stop condition of the plan, or a hold that nobody decides.
+    Policy(String),
+    /// The window ends, or there is none.
+    Window(String),
+    /// Somebody asked: what is in hand is finished or undone first.
+    Operator(String),
+    /// Somebody asked twice: stop now, whatever is out.
+    OperatorNow(String),
+}
+
+impl StopWhy {
+    /// Returns the reason in words.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Policy(text) | Self::Window(text) | Self::Operator(text) | Self::OperatorNow(text) => text,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Every server is done and back.
+    Done,
+    /// Some servers were skipped or failed; all that were touched are back.
+    PartlyDone,
+    /// Stopped by policy.
+    StoppedByPolicy,
+    /// Stopped by the window.
+    StoppedByWindow,
+    /// Stopped by an operator or a signal.
+    Interrupted,
+    /// A `recover` brought everything back.
+    Recovered,
+    /// Our bug: a rule of the engine was broken.
+    Bug,
+}
+
+impl Record {
+    /// Returns the step kinds that are undone or redone when a server turns back.
+    #[must_use]
+    pub fn return_path() -> [StepKind; 3] {
+        [StepKind::Return, StepKind::BalancerIn, StepKind::Gate]
+    }
+}

@@ -1,0 +1,606 @@
+//! The state of a run: the fold of its records, by one total function.
+//!
+//! Running, resuming, the terminal, JSON output and the web page all use this fold. A record that does not fit the
+//! state is refused by name: a journal that does not replay is corrupt.
+
+use crate::record::{
+    Attended, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd, StopWhy, Why, WhyKind,
+};
+use jiff::Timestamp;
+use orchestrate_model::act::{Act, InstallerToken};
+use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::{ActOutcome, ServiceName};
+use orchestrate_planner::plan::{StepTarget, WorkId};
+use orchestrate_planner::{Plan, Step, StepId, StepKind};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A record that does not fit the state it came upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Illegal {
+    /// What the record was.
+    pub record: &'static str,
+    /// Why it does not fit.
+    pub why: String,
+}
+
+impl std::fmt::Display for Illegal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the record {:?} does not fit the state of the run: {}", self.record, self.why)
+    }
+}
+
+impl std::error::Error for Illegal {}
+
+/// The state of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunState {
+    /// The run, once it has begun.
+    pub header: Option<RunHeader>,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When the last record was written.
+    pub last: Option<Timestamp>,
+    /// Each server's work, by position in the plan.
+    pub work: Vec<WorkState>,
+    /// Each step, by position in the plan.
+    pub steps: Vec<StepState>,
+    /// Acts whose outcome is not recorded.
+    pub open: BTreeMap<IntentId, Intent>,
+    /// Why the run stops, when it does. The gravest request counts.
+    pub stop: Option<StopWhy>,
+    /// Whether the run only brings servers back.
+    pub recover: bool,
+    /// How often the run was taken up again.
+    pub resumed: u32,
+    /// How the run ended.
+    pub ended: Option<RunOutcome>,
+    /// The number of the next act.
+    pub next_intent: u64,
+}
+
+/// The state of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum StepState {
+    /// Not begun.
+    Pending,
+    /// Begun.
+    Running {
+        /// When.
+        since: Timestamp,
+    },
+    /// Ended.
+    Ended {
+        /// How.
+        how: StepEnd,
+        /// When.
+        at: Timestamp,
+        /// What proves it.
+        proof: String,
+    },
+}
+
+impl StepState {
+    /// Returns whether the step has ended.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        matches!(self, Self::Ended { .. })
+    }
+}
+
+/// The state of one server's work.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WorkState {
+    /// When its first step began.
+    pub started: Option<Timestamp>,
+    /// How the server was before the first change.
+    pub snapshot: Option<Snapshot>,
+    /// How the server was before the first change of an earlier start that ended with it.
+    pub earlier: Option<Snapshot>,
+    /// Whether an act on it was ever intended.
+    pub touched: bool,
+    /// Whether its gate proved that it is back in service, and nothing was begun since but the soak.
+    pub proven_back: bool,
+    /// The tokens under which an installer was started or may have been, with how often it was asked for.
+    pub tokens: BTreeMap<InstallerToken, u32>,
+    /// The token in hand.
+    pub token: Option<InstallerToken>,
+    /// How the last installer ended.
+    pub installer: Option<(i64, ExitMeaning)>,
+    /// Each restart that was asked for.
+    pub restarts: Vec<RestartAsked>,
+    /// Why the last restart was refused, if it was said to be.
+    pub restart_refused: Option<String>,
+    /// How often steps were done again.
+    pub reopened: u32,
+    /// How often each service was blocked again.
+    pub reasserted: BTreeMap<ServiceName, u32>,
+    /// Sessions cut.
+    pub cut: BTreeMap<ServiceName, u64>,
+    /// Services whose sessions the drain in hand has given up. Another drain waits for sessions anew.
+    pub given_up: BTreeSet<ServiceName>,
+    /// When a service was last blocked again.
+    pub blocked_again: Option<Timestamp>,
+    /// What was passed over of the patch and its proof, and why: such a server is not done.
+    pub passed_over: Option<Why>,
+    /// Why it goes back without the rest of its steps.
+    pub back: Option<Why>,
+    /// Why it is held.
+    pub held: Option<Hold>,
+    /// Whether the operator accepted the state it was found in.
+    pub accepted_as_found: bool,
+    /// How often its held step was tried again by decision of the plan.
+    pub retries: u32,
+    /// How it ended.
+    pub end: Option<ServerEnd>,
+    /// What the final sweep found. `None`: not swept.
+    pub swept: Option<Vec<String>>,
+}
+
+/// A restart that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartAsked {
+    /// When.
+    pub at: Timestamp,
+    /// The boot time that it is to change.
+    pub booted: Timestamp,
+}
+
+/// A held server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    pub since: Timestamp,
+    /// The step in hand.
+    pub step: StepId,
+    /// What is known.
+    pub reason: String,
+    /// What the operator can choose.
+    pub choices: Vec<HoldChoice>,
+}
+
+impl WorkState {
+    /// Returns whether an installer was started on the server, or may have been.
+    #[must_use]
+    pub fn patch_started(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    /// Returns how the server has to be at the end, when the run has ever changed it.
+    #[must_use]
+    pub fn as_recorded(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref().filter(|_| self.touched).or(self.earlier.as_ref())
+    }
+
+    /// Returns whether the server may be out of service on our account.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        match &self.end {
+            None => self.touched && !self.proven_back,
+            Some(ServerEnd::Out { .. }) => true,
+            Some(
+                ServerEnd::Finished
+                | ServerEnd::NothingToDo { .. }
+                | ServerEnd::Untouched { .. }
+                | ServerEnd::Returned { .. },
+            ) => false,
+        }
+    }
+
+    /// Returns whether the work has begun and not ended.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.started.is_some() && self.end.is_none()
+    }
+}
+
+impl RunState {
+    /// Returns the state before the first record of a run of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            header: None,
+            started: None,
+            last: None,
+            work: vec![WorkState::default(); plan.work().len()],
+            steps: vec![StepState::Pending; plan.steps().len()],
+            open: BTreeMap::new(),
+            stop: None,
+            recover: false,
+            resumed: 0,
+            ended: None,
+            next_intent: 1,
+        }
+    }
+
+    /// Returns whether holds wait for an operator.
+    #[must_use]
+    pub fn is_attended(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.attended == Attended::Yes)
+    }
+
+    /// Returns whether taking the run up again has anything to do: it did not end, left a server out, or left servers
+    /// undone.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        let done = |work: &WorkState| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
+        self.started.is_some() && (self.ended.is_none() || !self.work.iter().all(done))
+    }
+
+    /// Returns the servers that may be out on our account.
+    #[must_use]
+    pub fn out(&self, plan: &Plan) -> BTreeSet<WorkId> {
+        plan.work()
+            .iter()
+            .zip(&self.work)
+            .enumerate()
+            .filter(|(_, (_, work))| work.is_out())
+            .map(|(position, _)| work_id(position))
+            .collect()
+    }
+
+    /// Applies one record.
+    ///
+    /// # Errors
+    /// Says why the record does not fit; the state is then unchanged.
+    pub fn apply(&mut self, plan: &Plan, at: Timestamp, record: &Record) -> Result<(), Illegal> {
+        let name = record.name();
+        let illegal = |why: &str| Illegal { record: name, why: why.to_owned() };
+        match (&self.header, record) {
+            (None, Record::RunStarted(_)) => {}
+            (None, _) => return Err(illegal("the run has not begun")),
+            (Some(_), Record::RunStarted(_)) => return Err(illegal("the run has begun already")),
+            (Some(_), _) => {}
+        }
+        if self.ended.is_some() && !matches!(record, Record::Resumed { .. }) {
+            return Err(illegal("the run has ended"));
+        }
+        self.check_references(plan, record).map_err(|why| illegal(&why))?;
+        self.transition(plan, at, record).map_err(|why| illegal(&why))?;
+        self.last = Some(at);
+        Ok(())
+    }
+
+    /// Checks that everything a record points at exists.
+    fn check_references(&self, plan: &Plan, record: &Record) -> Result<(), String> {
+        let step_exists = |step: &StepId| {
+            if (step.0 as usize) < self.steps.len() { Ok(()) } else { Err(format!("there is no step {}", step.0)) }
+        };
+        let work_exists = |work: &WorkId| {
+            if (work.0 as usize) < plan.work().len() { Ok(()) } else { Err(format!("there is no server {}", work.0)) }
+        };
+        match record {
+            Record::StepStarted { step } | Record::Evidence { step, .. } | Record::StepDone { step, .. } => {
+                step_exists(step)
+            }
+            Record::Reopened { steps, .. } => steps.iter().try_for_each(step_exists),
+            Record::Intent(intent) => step_exists(&intent.step).and_then(|()| work_exists(&intent.work)),
+            Record::Held { work, step, .. } => step_exists(step).and_then(|()| work_exists(work)),
+            Record::Snapshot { work, .. }
+            | Record::InstallerEnded { work, .. }
+            | Record::Reasserted { work, .. }
+            | Record::SessionsCut { work, .. }
+            | Record::TurnedBack { work, .. }
+            | Record::Decided { work, .. }
+            | Record::ServerEnded { work, .. }
+            | Record::Swept { work, .. } => work_exists(work),
+            Record::RunStarted(_)
+            | Record::Resumed { .. }
+            | Record::Outcome { .. }
+            | Record::StopRequested { .. }
+            | Record::Note { .. }
+            | Record::RunEnded { .. } => Ok(()),
+        }
+    }
+
+    fn transition(&mut self, plan: &Plan, at: Timestamp, record: &Record) -> Result<(), String> {
+        match record {
+            Record::RunStarted(header) => {
+                self.header = Some(header.clone());
+                self.started = Some(at);
+            }
+            Record::Resumed { recover, attended, .. } => {
+                if let Some(header) = &mut self.header {
+                    header.attended = *attended;
+                }
+                self.resumed += 1;
+                self.recover = *recover;
+                self.ended = None;
+                // What stopped the earlier start does not stop this one.
+                self.stop = None;
+                self.reopen_work(plan);
+            }
+            Record::StepStarted { step } => self.step_started(plan, at, *step)?,
+            Record::StepDone { step, how, proof } => self.step_done(plan, at, (*step, *how, proof))?,
+            Record::Reopened { steps, .. } => {
+                for step in steps {
+                    self.steps[step.0 as usize] = StepState::Pending;
+                }
+                if let Some(StepTarget::Server(work)) = steps.first().map(|step| plan.steps()[step.0 as usize].target) {
+                    let state = self.work_mut(work)?;
+                    state.reopened += 1;
+                    state.given_up.clear();
+                }
+            }
+            Record::Intent(intent) => self.intend(at, plan, intent)?,
+            Record::Outcome { intent, outcome } => self.outcome(*intent, outcome)?,
+            Record::Snapshot { work, snapshot } => {
+                let state = self.work_mut(*work)?;
+                if state.touched {
+                    return Err("the server was changed already, so this is not how it was".to_owned());
+                }
+                state.snapshot = Some(snapshot.clone());
+            }
+            Record::TurnedBack { work, why } => self.turn_back(plan, *work, why)?,
+            Record::Held { work, step, reason, choices } => {
+                let hold = Hold { since: at, step: *step, reason: reason.clone(), choices: choices.clone() };
+                self.work_mut(*work)?.held = Some(hold);
+            }
+            Record::Decided { work, choice, .. } => self.decide(plan, *work, *choice)?,
+            Record::ServerEnded { work, end } => {
+                let state = &mut self.work[work.0 as usize];
+                if state.end.is_some() {
+                    return Err("the server has ended already".to_owned());
+                }
+                state.end = Some(end.clone());
+                state.held = None;
+            }
+            Record::StopRequested { why } => self.stop = Some(why.clone()),
+            Record::RunEnded { outcome } => self.ended = Some(*outcome),
+            Record::InstallerEnded { .. }
+            | Record::Reasserted { .. }
+            | Record::SessionsCut { .. }
+            | Record::Swept { .. } => self.happened(at, record),
+            Record::Evidence { .. } | Record::Note { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Facts about a server that are only written down.
+    fn happened(&mut self, at: Timestamp, record: &Record) {
+        match record {
+            Record::InstallerEnded { work, exit_code, meaning } => {
+                self.work[work.0 as usize].installer = Some((*exit_code, *meaning));
+            }
+            Record::Reasserted { work, service, .. } => {
+                let state = &mut self.work[work.0 as usize];
+                *state.reasserted.entry(service.clone()).or_default() += 1;
+                state.blocked_again = Some(at);
+                // It may have new sessions, and nobody has given those up.
+                state.given_up.remove(service);
+            }
+            Record::SessionsCut { work, sessions } => {
+                let state = &mut self.work[work.0 as usize];
+                for (name, count) in sessions {
+                    *state.cut.entry(name.clone()).or_default() += count;
+                    state.given_up.insert(name.clone());
+                }
+            }
+            Record::Swept { work, differences } => self.work[work.0 as usize].swept = Some(differences.clone()),
+            Record::RunStarted(_)
+            | Record::Resumed { .. }
+            | Record::StepStarted { .. }
+            | Record::Evidence { .. }
+            | Record::Snapshot { .. }
+            | Record::Intent(_)
+            | Record::Outcome { .. }
+            | Record::StepDone { .. }
+            | Record::Reopened { .. }
+            | Record::TurnedBack { .. }
+            | Record::Held { .. }
+            | Record::Decided { .. }
+            | Record::ServerEnded { .. }
+            | Record::StopRequested { .. }
+            | Record::Note { .. }
+            | Record::RunEnded { .. } => {}
+        }
+    }
+
+    fn work_mut(&mut self, work: WorkId) -> Result<&mut WorkState, String> {
+        let state = &mut self.work[work.0 as usize];
+        if state.end.is_some() { Err("the server has ended already".to_owned()) } else { Ok(state) }
+    }
+
+    fn step_started(&mut self, plan: &Plan, at: Timestamp, id: StepId) -> Result<(), String> {
+        let state = &mut self.steps[id.0 as usize];
+        if state.is_ended() {
+            return Err(format!("step {} has ended already", id.0));
+        }
+        *state = StepState::Running { since: at };
+        if let StepTarget::Server(work) = plan.steps()[id.0 as usize].target {
+            let kind = plan.steps()[id.0 as usize].kind;
+            let work = self.work_mut(work)?;
+            work.started.get_or_insert(at);
+            // A soak only watches; every other step that begins may be on a server that is out.
+            work.proven_back &= kind == StepKind::Soak;
+        }
+        Ok(())
+    }
+
+    fn step_done(&mut self, plan: &Plan, at: Timestamp, record: (StepId, StepEnd, &str)) -> Result<(), String> {
+        let (id, how, proof) = record;
+        let state = &mut self.steps[id.0 as usize];
+        match (&state, how) {
+            (StepState::Ended { .. }, _) => return Err(format!("step {} has ended already", id.0)),
+            (StepState::Pending, StepEnd::Done | StepEnd::AlreadyDone) => {
+                return Err(format!("step {} has not begun", id.0));
+            }
+            (StepState::Pending, StepEnd::Skipped) | (StepState::Running { .. }, _) => {}
+        }
+        *state = StepState::Ended { how, at, proof: proof.to_owned() };
+        let step = &plan.steps()[id.0 as usize];
+        if let (StepKind::Gate, StepEnd::Done, StepTarget::Server(work)) = (step.kind, how, step.target) {
+            self.work[work.0 as usize].proven_back = true;
+        }
+        Ok(())
+    }
+
+    fn intend(&mut self, at: Timestamp, plan: &Plan, intent: &Intent) -> Result<(), String> {
+        if intent.id.0 != self.next_intent {
+            return Err(format!("act {} was expected, not {}", self.next_intent, intent.id.0));
+        }
+        if plan.steps()[intent.step.0 as usize].target != StepTarget::Server(intent.work) {
+            return Err("the step belongs to another server".to_owned());
+        }
+        let state = self.work_mut(intent.work)?;
+        if state.snapshot.is_none() {
+            return Err("nothing may be changed on a server that was not recorded".to_owned());
+        }
+        state.touched = true;
+        match &intent.act {
+            Act::StartInstaller(run) => {
+                *state.tokens.entry(run.token.clone()).or_default() += 1;
+                state.token = Some(run.token.clone());
+                state.installer = None;
+            }
+            Act::Restart { booted, .. } => {
+                if state.restart_refused.take().is_some() {
+                    state.restarts.pop();
+                }
+                state.restarts.push(RestartAsked { at, booted: *booted });
+            }
+            Act::SetStartType { .. }
+            | Act::Pause { .. }
+            | Act::Continue { .. }
+            | Act::Start { .. }
+            | Act::Stop { .. }
+            | Act::SetBalancer { .. } => {}
+        }
+        self.next_intent += 1;
+        self.open.insert(intent.id, intent.clone());
+        Ok(())
+    }
+
+    fn outcome(&mut self, id: IntentId, outcome: &ActOutcome) -> Result<(), String> {
+        let intent = self.open.remove(&id).ok_or_else(|| format!("act {} is not open", id.0))?;
+        let refused = match outcome {
+            ActOutcome::Retry(why) | ActOutcome::Failed(why) => why,
+            ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined | ActOutcome::Unknown(_) => return Ok(()),
+        };
+        // A refusal is a word, not a proof: that an installer or a restart was asked for is kept, and looks decide.
+        if matches!(intent.act, Act::Restart { .. }) {
+            self.work[intent.work.0 as usize].restart_refused = Some(refused.clone());
+        }
+        Ok(())
+    }
+
+    fn turn_back(&mut self, plan: &Plan, work: WorkId, why: &Why) -> Result<(), String> {
+        let state = &mut self.work[work.0 as usize];
+        match &state.end {
+            None | Some(ServerEnd::Out { .. }) => {}
+            Some(_) => return Err("the server is back already".to_owned()),
+        }
+        state.end = None;
+        state.proven_back = false;
+        state.back = Some(why.clone());
+        state.held = None;
+        state.given_up.clear();
+        for step in steps_of(plan, work).filter(|step| Record::return_path().contains(&step.kind)) {
+            self.steps[step.id.0 as usize] = StepState::Pending;
+        }
+        Ok(())
+    }
+
+    /// A run that is taken up again looks anew at every server that is out or was left undone.
+    fn reopen_work(&mut self, plan: &Plan) {
+        for position in 0..self.work.len() {
+            let state = &mut self.work[position];
+            let differs = state.swept.take().is_some_and(|found| !found.is_empty());
+            state.held = None;
+            match &state.end {
+                Some(ServerEnd::Out { .. }) => state.end = None,
+                // What the last look found is what a recovery was asked to mend.
+                Some(_) if self.recover && differs && state.touched => state.end = None,
+                Some(ServerEnd::Untouched { .. } | ServerEnd::Returned { .. }) if !self.recover => {
+                    // What happened to the server is kept: an installer that ran is not run again, nor is it restarted again.
+                    let snapshot = state.snapshot.take().filter(|_| state.touched);
+                    *state = WorkState {
+                        earlier: snapshot.or_else(|| state.earlier.take()),
+                        tokens: std::mem::take(&mut state.tokens),
+                        token: state.token.take(),
+                        installer: state.installer.take(),
+                        restarts: std::mem::take(&mut state.restarts),
+                        cut: std::mem::take(&mut state.cut),
+                        ..WorkState::default()
+                    };
+                    for step in steps_of(plan, work_id(position)) {
+                        self.steps[step.id.0 as usize] = StepState::Pending;
+                    }
+                }
+                None | Some(_) => {}
+            }
+        }
+    }
+
+    fn decide(&mut self, plan: &Plan, work: WorkId, choice: HoldChoice) -> Result<(), String> {
+        let by_plan = !self.is_attended();
+        let state = self.work_mut(work)?;
+        let Some(hold) = state.held.take() else {
+            return Err("the server is not held".to_owned());
+        };
+        match choice {
+            HoldChoice::Retry => {
+                if by_plan {
+                    state.retries += 1;
+                }
+                // The retried step gets its full time again, and a failed installer a token of its own.
+                if plan.steps()[hold.step.0 as usize].kind == StepKind::Patch && state.installer.is_some() {
+                    state.token = None;
+                    state.installer = None;
+                }
+                self.steps[hold.step.0 as usize] = StepState::Pending;
+            }
+            HoldChoice::Skip => {
+                let step = plan.steps()[hold.step.0 as usize].kind;
+                state.accepted_as_found |= step == StepKind::Record;
+                if matches!(step, StepKind::Patch | StepKind::Restart | StepKind::Verify) {
+                    let kind = if by_plan { WhyKind::Failed } else { WhyKind::Operator };
+                    state.passed_over = Some(Why { kind, text: format!("passed over: {}", hold.reason) });
+                }
+            }
+            HoldChoice::Stop | HoldChoice::Return | HoldChoice::Abandon => {}
+        }
+        Ok(())
+    }
+}
+
+impl Record {
+    /// Returns the word for this kind of record, as it stands in the journal.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunStarted(_) => "run_started",
+            Self::Resumed { .. } => "resumed",
+            Self::StepStarted { .. } => "step_started",
+            Self::Evidence { .. } => "evidence",
+            Self::Snapshot { .. } => "snapshot",
+            Self::Intent(_) => "intent",
+            Self::Outcome { .. } => "outcome",
+            Self::InstallerEnded { .. } => "installer_ended",
+            Self::Reasserted { .. } => "reasserted",
+            Self::SessionsCut { .. } => "sessions_cut",
+            Self::StepDone { .. } => "step_done",
+            Self::Reopened { .. } => "reopened",
+            Self::TurnedBack { .. } => "turned_back",
+            Self::Held { .. } => "held",
+            Self::Decided { .. } => "decided",
+            Self::ServerEnded { .. } => "server_ended",
+            Self::StopRequested { .. } => "stop_requested",
+            Self::Swept { .. } => "swept",
+            Self::Note { .. } => "note",
+            Self::RunEnded { .. } => "run_ended",
+        }
+    }
+}
+
+/// Returns the steps of one server in their order.
+pub fn steps_of(plan: &Plan, work: WorkId) -> impl Iterator<Item = &Step> {
+    plan.steps().iter().filter(move |step| step.target == StepTarget::Server(work))
+}
+
+/// Returns the id of the work at a position of the plan.
+#[must_use]
+pub fn work_id(position: usize) -> WorkId {
+    WorkId(u32::try_from(position).expect("a plan has fewer than four billion servers"))
+}

@@ -1,0 +1,162 @@
+//! Bringing a server back exactly as it was recorded (promise P5), and proving at the end that it still is (P8).
+
+use super::block::may_touch;
+use super::{Case, Judgement, Scratch};
+use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK};
+use crate::look::Subject;
+use crate::record::{RecordedService, Snapshot, StepEnd};
+use orchestrate_model::act::Act;
+use orchestrate_model::{PoolObservation, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
+
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
+    let Some(snapshot) = &case.subject.own.snapshot else {
+        let proof = "nothing was recorded, so nothing was changed".to_owned();
+        return Judgement::Done(StepEnd::AlreadyDone, proof);
+    };
+    match compare(case, snapshot) {
+        Err(why) => late_or(case, "what the services do is unknown", &why, scratch),
+        Ok(todo) if !todo.acts.is_empty() && case.elapsed() < RETURN_DEADLINE => Judgement::Act(todo.acts),
+        Ok(todo) if todo.acts.is_empty() && todo.waiting.is_empty() && todo.beside.is_empty() => {
+            Judgement::Done(StepEnd::Done, format!("{} services as recorded, read back", snapshot.services.len()))
+        }
+        Ok(todo) => {
+            let why: Vec<String> = todo.waiting.into_iter().chain(todo.beside).collect();
+            late_or(case, "services to run", &why.join(", "), scratch)
+        }
+    }
+}
+
+fn late_or(case: &Case<'_>, what: &str, why: &str, scratch: &mut Scratch) -> Judgement {
+    scratch.unknown_looks += 1;
+    if case.elapsed() >= RETURN_DEADLINE {
+        let text = format!("{} is not back after {RETURN_DEADLINE:#}: {why}", case.subject.work.server);
+        return Judgement::Hold(text, case.choices());
+    }
+    let limit = Some((RETURN_DEADLINE, "the server is held"));
+    Judgement::Wait(case.wait(what, why.to_owned(), limit), SETTLE_LOOK)
+}
+
+#[derive(Debug, Default)]
+struct Todo {
+    acts: Vec<Act>,
+    /// What has to come about before the start types are restored.
+    waiting: Vec<String>,
+    /// What else differs, on services that the run has not blocked.
+    beside: Vec<String>,
+}
+
+fn compare(case: &Case<'_>, snapshot: &Snapshot) -> Result<Todo, String> {
+    let services = case.own.services.as_result().map_err(str::to_owned)?;
+    let mut states = Todo::default();
+    let mut start_types = Todo::default();
+    let mut unknown = Vec::new();
+    for (name, recorded) in &snapshot.services {
+        let Some(status) = services.get(name) else {
+            states.waiting.push(format!("{name} is not installed any more"));
+            continue;
+        };
+        if let Err(why) = compare_state(case, name, recorded, status, &mut states) {
+            unknown.push(why);
+        }
+        match status.start.as_result() {
+            Err(why) => unknown.push(format!("the start type of {name}: {why}")),
+            Ok(start) if *start != recorded.start && may_touch(name) => {
+                let act = Act::SetStartType { service: name.clone(), to: recorded.start };
+                // A disabled service cannot be started: its start type comes first.
+                let first = start.mode == StartMode::Disabled && recorded.state != RunState::Stopped;
+                if first { states.acts.insert(0, act) } else { start_types.acts.push(act) }
+            }
+            Ok(_) => {}
+        }
+    }
+    // Start types last: a server that restarts in between must not come up half done.
+    if states.acts.is_empty() && states.waiting.is_empty() && unknown.is_empty() {
+        states.acts = start_types.acts;
+    }
+    if states.acts.is_empty() && !unknown.is_empty() {
+        return Err(unknown.join(", "));
+    }
+    Ok(states)
+}
+
+fn compare_state(
+    case: &Case<'_>,
+    name: &ServiceName,
+    recorded: &RecordedService,
+    status: &ServiceStatus,
+    todo: &mut Todo,
+) -> Result<(), String> {
+    let state = *status.state.as_result().map_err(|why| format!("the state of {name}: {why}"))?;
+    let service = || name.clone();
+    let ours = case.subject.work.block.contains(name) || super::block::paused_services(&case.subject).contains(name);
+    match (recorded.state, state) {
+        // What was stopped and runs now was started by somebody; stopping it could cut sessions.
+        (RunState::Running, RunState::Running) | (RunState::Paused, RunState::Paused) | (RunState::Stopped, _) => {}
+        (RunState::Running, RunState::Paused) if ours => todo.acts.push(Act::Continue { service: service() }),
+        (RunState::Running | RunState::Paused, RunState::Stopped) if ours => {
+            todo.acts.push(Act::Start { service: service() });
+        }
+        (RunState::Running, RunState::Stopped) if may_touch(name) && case.elapsed() >= SELF_START => {
+            todo.acts.push(Act::Start { service: service() });
+        }
+        (RunState::Running, RunState::Paused) if may_touch(name) && case.elapsed() >= SELF_START => {
+            todo.acts.push(Act::Continue { service: service() });
+        }
+        (RunState::Paused, RunState::Running) if ours => todo.acts.push(Act::Pause { service: service() }),
+        (RunState::Running, RunState::StartPending) if name.as_str().eq_ignore_ascii_case("RTCSRV") => {
+            // Events 32169 and 32174: it waits for quorum, or for the first placement of the users.
+            let text = "RTCSRV is start pending, which may last an hour while the pool places its users";
+            todo.waiting.push(text.to_owned());
+        }
+        (wanted, found) => {
+            let list = if ours { &mut todo.waiting } else { &mut todo.beside };
+            list.push(format!("{name} is {found}, {wanted} is wanted"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns what differs from the record, or why that is not known.
+pub(super) fn differences(
+    subject: &Subject<'_>,
+    own: &ServerObservation,
+    seen: &PoolObservation,
+) -> Result<Vec<String>, String> {
+    let Some(snapshot) = subject.own.as_recorded() else {
+        return Ok(Vec::new());
+    };
+    let services = own.services.as_result().map_err(str::to_owned)?;
+    let mut found = Vec::new();
+    for (name, recorded) in &snapshot.services {
+        let Some(status) = services.get(name) else {
+            found.push(format!("{name} is not installed any more"));
+            continue;
+        };
+        let state = *status.state.as_result().map_err(|why| format!("the state of {name}: {why}"))?;
+        let start = *status.start.as_result().map_err(|why| format!("the start type of {name}: {why}"))?;
+        if state != recorded.state && recorded.state != RunState::Stopped {
+            found.push(format!("{name} is {state}, it was {}", recorded.state));
+        }
+        if start != recorded.start {
+            found.push(format!("the start type of {name} is {start}, it was {}", recorded.start));
+        }
+    }
+    if let Some(recorded) = snapshot.balancer {
+        let balancer = seen.balancer.as_result().map_err(|why| format!("the balancer: {why}"))?;
+        let servers = balancer.servers.as_result().map_err(|why| format!("the balancer: {why}"))?;
+        match servers.get(&subject.work.server) {
+            None => found.push("the balancer does not have the server any more".to_owned()),
+            Some(server) if server.admin != recorded => {
+                found.push(format!("the balancer has it as {:?}, it was {recorded:?}", server.admin));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Judges the last look at a touched server.
+pub(crate) fn sweep(subject: &Subject<'_>, seen: &PoolObservation) -> Result<Vec<String>, String> {
+    let own = seen.servers.get(&subject.work.server).ok_or_else(|| "the server was not looked at".to_owned())?;
+    differences(subject, own, seen)
+}

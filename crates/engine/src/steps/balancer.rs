@@ -1,0 +1,77 @@
+//! The HTTP(S) plane: out of the balancer before the block, back as it was afterwards. DNS load balancing never covers
+//! web traffic, and a balancer's port check does not notice a paused service.
+
+use super::block::{guard_first_change, is_fresh};
+use super::{Case, Judgement, Ruling, Scratch};
+use crate::record::StepEnd;
+use orchestrate_model::act::Act;
+use orchestrate_model::observe::BalancerState;
+use orchestrate_model::pool::Balancer;
+
+pub(super) fn out(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    match &case.subject.pool.load_balancing.balancer {
+        Balancer::None => Judgement::Done(StepEnd::Skipped, "there is no balancer".to_owned()).into(),
+        Balancer::Elsewhere(words) => Judgement::Done(StepEnd::AlreadyDone, elsewhere(words)).into(),
+        Balancer::Operator => by_hand(case, "out of").into(),
+        Balancer::Haproxy(_) => {
+            if let Some(ruling) = guard_first_change(case, scratch) {
+                return ruling;
+            }
+            match current(case) {
+                Err(why) => case.unknown(scratch, &why).into(),
+                Ok(BalancerState::Ready) if !is_fresh(case, scratch) => {
+                    scratch.guarded = false;
+                    Judgement::LookAgain.into()
+                }
+                Ok(BalancerState::Ready) => set(case, BalancerState::Drain).into(),
+                Ok(BalancerState::Drain | BalancerState::Maintenance) => {
+                    Judgement::Done(StepEnd::Done, "the balancer sends it nothing new, read back".to_owned()).into()
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn back(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
+    match &case.subject.pool.load_balancing.balancer {
+        Balancer::None => Judgement::Done(StepEnd::Skipped, "there is no balancer".to_owned()),
+        Balancer::Elsewhere(words) => Judgement::Done(StepEnd::AlreadyDone, elsewhere(words)),
+        Balancer::Operator => by_hand(case, "back into"),
+        Balancer::Haproxy(_) => {
+            let wanted = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer);
+            match (current(case), wanted) {
+                (_, None) => Judgement::Done(StepEnd::Skipped, "the balancer was never changed".to_owned()),
+                (Err(why), Some(_)) => case.unknown(scratch, &why),
+                (Ok(found), Some(wanted)) if found == wanted => {
+                    Judgement::Done(StepEnd::Done, "as recorded, read back".to_owned())
+                }
+                (Ok(_), Some(wanted)) => set(case, wanted),
+            }
+        }
+    }
+}
+
+fn set(case: &Case<'_>, to: BalancerState) -> Judgement {
+    Judgement::Act(vec![Act::SetBalancer { pool: case.subject.pool.name.clone(), to }])
+}
+
+fn elsewhere(words: &str) -> String {
+    format!("the plan says that it is handled elsewhere: {words}")
+}
+
+fn by_hand(case: &Case<'_>, direction: &str) -> Judgement {
+    let text = format!(
+        "take {} {direction} the HTTP(S) balancer in front of {}, then choose skip to confirm",
+        case.subject.work.server, case.subject.pool.name
+    );
+    Judgement::Hold(text, case.choices())
+}
+
+fn current(case: &Case<'_>) -> Result<BalancerState, String> {
+    let seen = case.seen.balancer.as_result().map_err(|why| format!("the balancer: {why}"))?;
+    let servers = seen.servers.as_result().map_err(|why| format!("the balancer: {why}"))?;
+    servers
+        .get(&case.subject.work.server)
+        .map(|server| server.admin)
+        .ok_or_else(|| "the balancer does not have this server".to_owned())
+}

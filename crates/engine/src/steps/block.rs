@@ -1,0 +1,256 @@
+//! Blocking a server, and stopping what was blocked once its sessions are gone.
+
+use super::guard::{Asking, ask};
+use super::{Case, Judgement, Ruling, Scratch, drain};
+use crate::constants::{BLOCK_DEADLINE, SETTLE_LOOK, STOP_DEADLINE};
+use crate::look::Subject;
+use crate::record::{Snapshot, StepEnd};
+use orchestrate_model::act::Act;
+use orchestrate_model::catalogue::{self, DrainClass};
+use orchestrate_model::change::StartTypePolicy;
+use orchestrate_model::{RunState, ServiceName, StartMode, StartType};
+use orchestrate_planner::StepKind;
+use orchestrate_planner::safety::{EVIDENCE_LIFETIME, Question};
+
+/// Returns the services that are blocked on a server: those in scope that it has, with everything that depends on them,
+/// in the order in which they are paused. Those that were stopped when it was recorded are among them, since somebody
+/// may start them.
+pub(crate) fn paused_services(subject: &Subject<'_>) -> Vec<ServiceName> {
+    let Some(snapshot) = &subject.own.snapshot else {
+        return subject.work.block.clone();
+    };
+    let has = |name: &ServiceName| snapshot.services.contains_key(name);
+    let mut names: Vec<ServiceName> = subject.work.block.iter().filter(|name| has(name)).cloned().collect();
+    let mut position = 0;
+    while position < names.len() {
+        for dependent in &snapshot.services[&names[position]].dependents {
+            if has(dependent) && may_touch(dependent) && !names.contains(dependent) {
+                names.push(dependent.clone());
+            }
+        }
+        position += 1;
+    }
+    names
+}
+
+/// Returns the services that would come up by themselves after a restart, and so are set to Manual.
+fn manual_services(subject: &Subject<'_>, snapshot: &Snapshot) -> Vec<ServiceName> {
+    if subject.plan.change().maintenance.start_type == StartTypePolicy::Keep {
+        return Vec::new();
+    }
+    let mut names = paused_services(subject);
+    names.extend(subject.work.block.iter().filter(|name| snapshot.services.contains_key(name)).cloned());
+    names.sort();
+    names.dedup();
+    names.retain(|name| snapshot.services.get(name).is_some_and(|s| s.start.mode == StartMode::Automatic));
+    names
+}
+
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    if let Some(ruling) = guard_first_change(case, scratch) {
+        return ruling;
+    }
+    let Some(snapshot) = &case.subject.own.snapshot else {
+        return case.give_up(format!("{} was not recorded", case.subject.work.server)).into();
+    };
+    match block_acts(case, snapshot) {
+        Err(why) => case.unknown(scratch, &why).into(),
+        Ok(Blocked::All(count)) => {
+            let manual = manual_services(&case.subject, snapshot).len();
+            let proof = format!("{count} services paused, {manual} start types manual, read back");
+            Judgement::Done(StepEnd::Done, proof).into()
+        }
+        Ok(Blocked::Acts(acts)) if takes_out(case, &acts) && !is_fresh(case, scratch) => {
+            // Setting start types may have taken long; the evidence has to be fresh when the server goes.
+            scratch.guarded = false;
+            Judgement::LookAgain.into()
+        }
+        Ok(Blocked::Acts(acts)) => Judgement::Act(acts).into(),
+        Ok(Blocked::Pending(why)) if case.elapsed() > BLOCK_DEADLINE => case.give_up(why).into(),
+        Ok(Blocked::Pending(why)) => {
+            let limit = Some((BLOCK_DEADLINE, "the server goes back"));
+            Judgement::Wait(case.wait("services to be paused", why, limit), SETTLE_LOOK).into()
+        }
+    }
+}
+
+/// Whether these acts take a server out that serves.
+fn takes_out(case: &Case<'_>, acts: &[Act]) -> bool {
+    acts.iter().any(|act| matches!(act, Act::Pause { .. })) && all_run(case)
+}
+
+/// Whether nothing of what is to be blocked is known to be blocked: every service that ran when the server was recorded
+/// runs, or is on its way to, or nobody knows. The server then has to be taken for one that serves.
+pub(super) fn all_run(case: &Case<'_>) -> bool {
+    let ran = |name: &ServiceName| {
+        let recorded = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.services.get(name));
+        recorded.is_some_and(|service| service.state == RunState::Running)
+    };
+    let names = paused_services(&case.subject);
+    let serves = |name: &&ServiceName| match case.state(name) {
+        Ok(RunState::Running | RunState::StartPending | RunState::ContinuePending) | Err(_) => true,
+        Ok(RunState::Paused | RunState::PausePending | RunState::Stopped | RunState::StopPending) => false,
+    };
+    names.iter().filter(|name| ran(name)).all(|name| serves(&name))
+}
+
+pub(super) fn is_fresh(case: &Case<'_>, scratch: &Scratch) -> bool {
+    scratch.guarded_at.is_some_and(|at| case.now.duration_since(at) <= EVIDENCE_LIFETIME)
+}
+
+/// Fresh evidence right before the first change, also after an interruption (promise P2).
+pub(super) fn guard_first_change(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling> {
+    if scratch.guarded {
+        return None;
+    }
+    // A server in the middle of its patch that serves with nothing or half of it is out already: to block it again
+    // changes nothing for the others.
+    if case.subject.is_patching() && !all_run(case) {
+        (scratch.guarded, scratch.guarded_at) = (true, Some(case.now));
+        return None;
+    }
+    // A server that is partly blocked by us cannot be asked whether it can be blocked.
+    let touched = case.subject.own.touched;
+    match ask(case, scratch, |question| !touched || question != Question::Blockable) {
+        Asking::Safe(_) => {
+            (scratch.guarded, scratch.guarded_at) = (true, case.seen.oldest());
+            None
+        }
+        Asking::NotYet(ruling) => Some(ruling),
+    }
+}
+
+enum Blocked {
+    All(usize),
+    Acts(Vec<Act>),
+    Pending(String),
+}
+
+/// Compares what is with what must be: start types first, so that a restart in between finds them manual.
+fn block_acts(case: &Case<'_>, snapshot: &Snapshot) -> Result<Blocked, String> {
+    let manual = start_type_acts(case, snapshot)?;
+    if !manual.is_empty() {
+        return Ok(Blocked::Acts(manual));
+    }
+    let names = paused_services(&case.subject);
+    let mut acts = Vec::new();
+    let mut pending = Vec::new();
+    for name in &names {
+        match case.state(name)? {
+            // Stopped takes nothing new either; it happens when a service ends by itself.
+            RunState::Paused | RunState::Stopped => {}
+            RunState::Running => acts.push(Act::Pause { service: name.clone() }),
+            state @ (RunState::StartPending
+            | RunState::StopPending
+            | RunState::ContinuePending
+            | RunState::PausePending) => pending.push(format!("{name} is {state}")),
+        }
+    }
+    Ok(match (acts.is_empty(), pending.is_empty()) {
+        (false, _) => Blocked::Acts(acts),
+        (true, false) => Blocked::Pending(pending.join(", ")),
+        (true, true) => Blocked::All(names.len()),
+    })
+}
+
+/// The acts that set what is still automatic to Manual.
+pub(super) fn start_type_acts(case: &Case<'_>, snapshot: &Snapshot) -> Result<Vec<Act>, String> {
+    let services = case.own.services.as_result().map_err(str::to_owned)?;
+    let mut acts = Vec::new();
+    for service in manual_services(&case.subject, snapshot) {
+        let status = services.get(&service).ok_or_else(|| format!("{service} is not installed any more"))?;
+        let start = status.start.as_result().map_err(|why| format!("the start type of {service}: {why}"))?;
+        if start.mode == StartMode::Automatic {
+            acts.push(Act::SetStartType { service, to: StartType::MANUAL });
+        }
+    }
+    Ok(acts)
+}
+
+pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    if !scratch.guarded_stop {
+        // The last look at the pool before the server cannot serve any more at once.
+        let counts = |question| {
+            matches!(
+                question,
+                Question::Fresh | Question::Budget | Question::Remaining | Question::Quorum | Question::UpgradeDomain
+            )
+        };
+        match ask(case, scratch, counts) {
+            Asking::Safe(_) => scratch.guarded_stop = true,
+            Asking::NotYet(ruling) => return ruling,
+        }
+    }
+    match stop_next(case) {
+        Ok(next) => next.into(),
+        Err(why) => case.unknown(scratch, &why).into(),
+    }
+}
+
+fn stop_next(case: &Case<'_>) -> Result<Judgement, String> {
+    let names = paused_services(&case.subject);
+    let mut acts = Vec::new();
+    let mut pending = Vec::new();
+    for name in &names {
+        match case.state(name)? {
+            RunState::Stopped => {}
+            RunState::Running | RunState::ContinuePending => return Ok(reopen(format!("{name} takes work again"))),
+            RunState::Paused => {
+                if let Some(left) = drain::still_there(case, name)? {
+                    return Ok(reopen(format!("{name} has {left} sessions")));
+                }
+                match waits_for(case, name)? {
+                    None => acts.push(Act::Stop { service: name.clone() }),
+                    Some(dependent) => pending.push(format!("{name} waits for {dependent} to stop")),
+                }
+            }
+            state @ (RunState::StartPending | RunState::StopPending | RunState::PausePending) => {
+                pending.push(format!("{name} is {state}"));
+            }
+        }
+    }
+    Ok(if !acts.is_empty() {
+        Judgement::Act(acts)
+    } else if pending.is_empty() {
+        Judgement::Done(StepEnd::Done, format!("{} services stopped, read back", names.len()))
+    } else if case.elapsed() > STOP_DEADLINE {
+        case.give_up(format!("{}: services do not stop: {}", case.subject.work.server, pending.join(", ")))
+    } else {
+        let limit = Some((STOP_DEADLINE, "the server goes back"));
+        Judgement::Wait(case.wait("services to stop", pending.join(", "), limit), SETTLE_LOOK)
+    })
+}
+
+/// Returns the first steps again when a server that is to be patched or restarted is not stopped any more: somebody
+/// started a service, and people may use it (promise P4).
+pub(super) fn still_stopped(case: &Case<'_>) -> Result<Option<Judgement>, String> {
+    for name in paused_services(&case.subject) {
+        let state = case.state(&name)?;
+        if state != RunState::Stopped {
+            return Ok(Some(reopen(format!("{name} is {state}, somebody started it"))));
+        }
+    }
+    Ok(None)
+}
+
+/// The product's infrastructure services are never touched.
+pub(super) fn may_touch(name: &ServiceName) -> bool {
+    catalogue::service(name).is_none_or(|facts| facts.drain != DrainClass::Infrastructure)
+}
+
+fn reopen(why: String) -> Judgement {
+    Judgement::Reopen(vec![StepKind::Block, StepKind::Drain, StepKind::Stop], why)
+}
+
+/// A dependent that has to be stopped before `name`.
+fn waits_for(case: &Case<'_>, name: &ServiceName) -> Result<Option<ServiceName>, String> {
+    let Some(recorded) = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.services.get(name)) else {
+        return Ok(None);
+    };
+    for dependent in &recorded.dependents {
+        if case.state(dependent)? != RunState::Stopped {
+            return Ok(Some(dependent.clone()));
+        }
+    }
+    Ok(None)
+}

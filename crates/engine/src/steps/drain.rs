@@ -1,0 +1,348 @@
+//! Waiting until the sessions have ended by themselves, and proving that they have (promise P4).
+//!
+//! Paused alone proves nothing, and one zero proves little. Drained is: paused, every session value zero in three
+//! samples ten seconds apart, and conferencing services say that they are draining.
+
+use super::block::{paused_services, start_type_acts};
+use super::{Case, Judgement, Ruling, Scratch};
+use crate::constants::{DRAIN_SAMPLE, REASSERTIONS, ZERO_SAMPLES};
+use crate::record::{Record, StepEnd, Why, WhyKind};
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::act::Act;
+use orchestrate_model::change::{AtDeadline, Drain};
+use orchestrate_model::{Answer, RunState, ServiceName};
+use orchestrate_planner::StepKind;
+use std::collections::BTreeMap;
+
+/// How long a drain must have gone on before its pace says anything.
+const LEAST_PACE: SignedDuration = SignedDuration::from_mins(1);
+
+/// What one sample says.
+#[derive(Debug, Default)]
+struct Sample {
+    /// Sessions left by service, as far as known and not zero.
+    left: BTreeMap<ServiceName, u64>,
+    /// The counters of those services that are not zero.
+    counters: BTreeMap<(ServiceName, String), i64>,
+    /// Why something is not known.
+    unknown: Vec<String>,
+    /// Services that take work again.
+    resumed: Vec<(ServiceName, String)>,
+    /// Services that are on their way to a state.
+    pending: Vec<String>,
+}
+
+impl Sample {
+    fn total(&self) -> u64 {
+        self.left.values().sum()
+    }
+
+    fn is_zero(&self) -> bool {
+        self.left.is_empty() && self.unknown.is_empty() && self.pending.is_empty()
+    }
+
+    fn describe(&self) -> String {
+        let mut parts: Vec<String> = self.left.iter().map(|(name, left)| format!("{name} {left}")).collect();
+        parts.extend(self.unknown.iter().map(|why| format!("unknown: {why}")));
+        parts.extend(self.pending.iter().cloned());
+        parts.join(", ")
+    }
+}
+
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    let sample = take(case);
+    scratch.left = Some(match sample.unknown.first() {
+        None => Answer::Known(sample.total()),
+        Some(why) => Answer::unknown(why),
+    });
+    if !sample.resumed.is_empty() {
+        return reassert(case, scratch, &sample);
+    }
+    match start_types(case) {
+        Ok(acts) if !acts.is_empty() => return Judgement::Act(acts).into(),
+        Ok(_) => {}
+        Err(_unknown) => scratch.zeros = 0,
+    }
+    count(case, scratch, &sample);
+    if scratch.zeros >= ZERO_SAMPLES {
+        let proof = format!("{} zero samples, {DRAIN_SAMPLE:#} apart", scratch.zeros);
+        return Judgement::Done(StepEnd::Done, proof).into();
+    }
+    if let Some(ruling) = at_deadline(case, &sample) {
+        return ruling;
+    }
+    let mut records = Vec::new();
+    let drain = &case.subject.plan.change().maintenance.drain;
+    if let Some((lowest, at)) = scratch.lowest
+        && lowest > 0
+        && !scratch.stuck
+        && case.now.duration_since(at) >= drain.stuck_after
+    {
+        scratch.stuck = true;
+        let text = format!(
+            "{}: the drain is stuck, no fall for {:#}: {}{}",
+            case.subject.work.server,
+            drain.stuck_after,
+            sample.describe(),
+            longest_lived(scratch, case.now)
+        );
+        records.push(Record::Note { work: Some(case.subject.id), text });
+    }
+    // The first of the deadlines that what is left has.
+    let first = sample.left.keys().map(|name| limit(drain, name)).min_by_key(|(deadline, _)| *deadline);
+    let (deadline, action) = first.unwrap_or((drain.deadline, drain.at_deadline));
+    let why = format!("{}{}", why(scratch, &sample), forecast(scratch, &sample, case.now));
+    let wait = case.wait("sessions to end by themselves", why, Some((deadline, then(action))));
+    Ruling { records, next: Judgement::Wait(wait, DRAIN_SAMPLE) }
+}
+
+fn why(scratch: &Scratch, sample: &Sample) -> String {
+    match (sample.is_zero(), scratch.stuck) {
+        (true, _) => format!("no sessions; {} of {ZERO_SAMPLES} zero samples", scratch.zeros),
+        (false, false) => format!("{} left: {}", sample.total(), sample.describe()),
+        (false, true) => format!("{} left and no fall for long: {}", sample.total(), sample.describe()),
+    }
+}
+
+/// Returns the deadline of a service, and what happens then.
+fn limit(drain: &Drain, name: &ServiceName) -> (SignedDuration, AtDeadline) {
+    let own = drain.per_service.get(name);
+    own.map_or((drain.deadline, drain.at_deadline), |service| (service.deadline, service.at_deadline))
+}
+
+/// The counter that has not fallen for longest.
+fn longest_lived(scratch: &Scratch, now: Timestamp) -> String {
+    let oldest = scratch.counters.iter().min_by_key(|(_, (_, at))| *at);
+    oldest.map_or_else(String::new, |((service, counter), (value, at))| {
+        let age = SignedDuration::from_mins(now.duration_since(*at).as_mins());
+        format!("; longest-lived: {counter} of {service}, at {value} for {age:#}")
+    })
+}
+
+/// Says how long the rest takes at the pace so far. Sessions end like atoms decay: half of them in about the same time,
+/// whatever their number. It is a guess, since a few last ones may be of another kind, and nothing is decided by it.
+fn forecast(scratch: &Scratch, sample: &Sample, now: Timestamp) -> String {
+    let left = sample.total();
+    let Some((first, at)) = scratch.first_count.filter(|(first, _)| *first > left && left > 0) else {
+        return String::new();
+    };
+    let passed = now.duration_since(at);
+    if passed < LEAST_PACE || scratch.stuck || !sample.unknown.is_empty() {
+        return String::new();
+    }
+    let count = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    let pace = (count(first) / count(left)).ln() / passed.as_secs_f64();
+    // Less than half a session left is none.
+    match SignedDuration::try_from_secs_f64((2.0 * count(left)).ln() / pace) {
+        Ok(rest) if rest < SignedDuration::from_hours(24) => {
+            format!("; about {:#} more at the pace so far", SignedDuration::from_mins(rest.as_mins() + 1))
+        }
+        Ok(_) | Err(_) => "; more than a day at the pace so far".to_owned(),
+    }
+}
+
+fn then(at_deadline: AtDeadline) -> &'static str {
+    match at_deadline {
+        AtDeadline::Hold => "the server is held, blocked, until the operator decides",
+        AtDeadline::Return => "the server goes back into service, unpatched",
+        AtDeadline::Cut => "the sessions left are cut, as the plan says",
+    }
+}
+
+fn start_types(case: &Case<'_>) -> Result<Vec<Act>, String> {
+    match &case.subject.own.snapshot {
+        Some(snapshot) => start_type_acts(case, snapshot),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn take(case: &Case<'_>) -> Sample {
+    let mut sample = Sample::default();
+    for name in paused_services(&case.subject) {
+        match case.state(&name) {
+            Err(why) => sample.unknown.push(why),
+            Ok(state @ (RunState::Running | RunState::ContinuePending | RunState::StartPending)) => {
+                sample.resumed.push((name, format!("found {state}")));
+            }
+            Ok(RunState::PausePending) => sample.pending.push(format!("{name} is pause pending")),
+            Ok(RunState::Stopped | RunState::StopPending) => {}
+            Ok(RunState::Paused) => match still_there(case, &name) {
+                Ok(None) => {}
+                Ok(Some(left)) => {
+                    let measures = case.own.sessions.get(&name).map(|reading| reading.measures.as_slice());
+                    for measure in measures.unwrap_or_default() {
+                        if let Some(value) = measure.value.known().filter(|value| **value > 0) {
+                            sample.counters.insert((name.clone(), measure.name.clone()), *value);
+                        }
+                    }
+                    sample.left.insert(name, left);
+                }
+                Err(why) => sample.unknown.push(why),
+            },
+        }
+    }
+    sample
+}
+
+/// Returns the sessions that a paused service still has, if any.
+pub(super) fn still_there(case: &Case<'_>, name: &ServiceName) -> Result<Option<u64>, String> {
+    if case.subject.own.given_up.contains(name) {
+        return Ok(None);
+    }
+    let reading = case.own.sessions.get(name);
+    let left = reading.map_or_else(|| Answer::unknown("sessions were not read"), |reading| reading.left());
+    match left {
+        Answer::Known(0) => match reading.and_then(|reading| reading.draining.as_ref()) {
+            None | Some(Answer::Known(true)) => Ok(None),
+            Some(Answer::Known(false)) => Err(format!("{name} does not say that it is draining")),
+            Some(Answer::Unknown(why)) => Err(format!("whether {name} is draining: {why}")),
+        },
+        Answer::Known(left) => Ok(Some(left)),
+        Answer::Unknown(why) => match case.subject.plan.change().maintenance.unmeasured.get(name) {
+            // The plan names this service and the time to wait instead of a measure.
+            Some(time) if unmeasured_time(case) >= *time => Ok(None),
+            Some(time) => Err(format!("{name} cannot be measured; waiting {time:#} instead")),
+            None => Err(format!("{name}: {why}")),
+        },
+    }
+}
+
+/// How long the server has been blocked, for services that only time can tell of.
+fn unmeasured_time(case: &Case<'_>) -> SignedDuration {
+    let began = crate::state::steps_of(case.subject.plan, case.subject.id)
+        .find(|step| step.kind == StepKind::Block)
+        .and_then(|step| match &case.subject.state.steps[step.id.0 as usize] {
+            crate::state::StepState::Ended { at, .. } => Some(*at),
+            crate::state::StepState::Pending | crate::state::StepState::Running { .. } => None,
+        });
+    let began = began.max(case.subject.own.blocked_again.filter(|_| began.is_some()));
+    began.map_or(SignedDuration::ZERO, |began| case.now.duration_since(began))
+}
+
+/// Counts zero samples. A sample that comes too soon after the last one proves nothing more and is not counted.
+fn count(case: &Case<'_>, scratch: &mut Scratch, sample: &Sample) {
+    let total = sample.total();
+    scratch.counters.retain(|counter, _| sample.counters.contains_key(counter));
+    for (counter, value) in &sample.counters {
+        let lowest = scratch.counters.entry(counter.clone()).or_insert((*value, case.now));
+        if *value < lowest.0 {
+            *lowest = (*value, case.now);
+        }
+    }
+    if sample.unknown.is_empty() {
+        scratch.first_count.get_or_insert((total, case.now));
+    }
+    if sample.unknown.is_empty() && scratch.lowest.is_none_or(|(lowest, _)| total < lowest) {
+        scratch.lowest = Some((total, case.now));
+        scratch.stuck = false;
+    }
+    if !sample.is_zero() {
+        scratch.zeros = 0;
+        scratch.sampled = None;
+        return;
+    }
+    // Counted by when the sample was taken: answers that come late come in a bunch.
+    let taken = case.own.taken;
+    if scratch.sampled.is_none_or(|last| taken.duration_since(last) >= DRAIN_SAMPLE) {
+        scratch.zeros += 1;
+        scratch.sampled = Some(taken);
+    }
+}
+
+fn reassert(case: &Case<'_>, scratch: &mut Scratch, sample: &Sample) -> Ruling {
+    scratch.zeros = 0;
+    let mut records = Vec::new();
+    let mut acts = Vec::new();
+    for (service, found) in &sample.resumed {
+        let times = case.subject.own.reasserted.get(service).copied().unwrap_or_default();
+        if times >= REASSERTIONS {
+            let text = format!(
+                "{}: {service} was blocked {} times and {found} again: somebody or something resumes it",
+                case.subject.work.server,
+                times + 1
+            );
+            return Judgement::Hold(text, case.choices()).into();
+        }
+        records.push(Record::Reasserted { work: case.subject.id, service: service.clone(), found: found.clone() });
+        acts.push(Act::Pause { service: service.clone() });
+    }
+    if super::block::all_run(case) {
+        // It serves again in full: to take it out is a new decision.
+        let why = format!("{} was resumed as a whole", case.subject.work.server);
+        return Ruling { records, next: Judgement::Reopen(vec![StepKind::Block, StepKind::Drain], why) };
+    }
+    Ruling { records, next: Judgement::Act(acts) }
+}
+
+/// What happens at the deadline of a service, or of all.
+fn at_deadline(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
+    let drain = &case.subject.plan.change().maintenance.drain;
+    let late = |name: &ServiceName| {
+        let (deadline, action) = limit(drain, name);
+        (case.elapsed() >= deadline).then_some(action)
+    };
+    if !sample.unknown.is_empty() || sample.left.is_empty() {
+        // What is not known cannot be counted, so it cannot be cut.
+        return (case.elapsed() >= drain.deadline).then(|| match drain.at_deadline {
+            AtDeadline::Return => turn_back(case, sample),
+            AtDeadline::Hold | AtDeadline::Cut => hold(case, sample),
+        });
+    }
+    let actions: Vec<(&ServiceName, AtDeadline)> =
+        sample.left.keys().filter_map(|name| late(name).map(|action| (name, action))).collect();
+    if actions.iter().any(|(_, action)| *action == AtDeadline::Return) {
+        return Some(turn_back(case, sample));
+    }
+    if actions.iter().any(|(_, action)| *action == AtDeadline::Hold) {
+        return Some(hold(case, sample));
+    }
+    if actions.is_empty() {
+        return None;
+    }
+    let sessions = actions.iter().map(|(name, _)| ((*name).clone(), sample.left[*name])).collect();
+    Some(Ruling { records: vec![Record::SessionsCut { work: case.subject.id, sessions }], next: Judgement::LookAgain })
+}
+
+fn hold(case: &Case<'_>, sample: &Sample) -> Ruling {
+    let text = deadline_text(case, sample);
+    Judgement::Hold(text, case.choices()).into()
+}
+
+fn turn_back(case: &Case<'_>, sample: &Sample) -> Ruling {
+    Judgement::TurnBack(Why { kind: WhyKind::Failed, text: deadline_text(case, sample) }).into()
+}
+
+fn deadline_text(case: &Case<'_>, sample: &Sample) -> String {
+    format!(
+        "{}: sessions have not ended after {:#}: {}",
+        case.subject.work.server,
+        case.elapsed().round(jiff::Unit::Second).unwrap_or_else(|_| case.elapsed()),
+        sample.describe()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)
+    }
+
+    fn left(number: u64) -> Sample {
+        Sample { left: BTreeMap::from([(ServiceName::new("RTCAVMCU").unwrap(), number)]), ..Sample::default() }
+    }
+
+    #[test]
+    fn the_rest_is_forecast_from_the_pace_so_far() {
+        let scratch = Scratch { first_count: Some((64, at(0))), ..Scratch::default() };
+        // Half of them every ten minutes: 16 become less than a half in five more times ten.
+        assert_eq!(forecast(&scratch, &left(16), at(20)), "; about 51m more at the pace so far");
+        assert_eq!(forecast(&scratch, &left(63), at(600)), "; more than a day at the pace so far");
+        for (sample, now) in [(left(64), 20), (left(70), 20), (left(0), 20), (left(16), 0)] {
+            assert_eq!(forecast(&scratch, &sample, at(now)), "", "nothing is guessed from nothing");
+        }
+        let unknown = Sample { unknown: vec!["RTCSRV: no answer".to_owned()], ..left(16) };
+        assert_eq!(forecast(&scratch, &unknown, at(20)), "", "p3: what is not known is not guessed");
+    }
+}

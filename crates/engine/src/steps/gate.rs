@@ -1,0 +1,201 @@
+//! The proof that a server is back, and the soak that proves that it stays.
+
+use super::back::differences;
+use super::fabric::Compared;
+use super::guard::readiness;
+use super::{Case, Judgement, Ruling, Scratch};
+use crate::constants::{FABRIC_WAIT, GATE_DEADLINE, SLOW_LOOK, SOAK_RESTARTS, SOAK_SAMPLE};
+use crate::record::{Record, StepEnd};
+use orchestrate_model::ServerName;
+use orchestrate_model::observe::{BalancerState, ReadinessState};
+use orchestrate_planner::StepKind;
+use std::collections::BTreeSet;
+
+/// What one sample says.
+enum Sample {
+    Good(String),
+    /// Not yet, or not known: time may mend it.
+    NotYet(String),
+    /// What was returned is not as it was any more.
+    Fallen(String),
+    /// The product says that the pool has a problem.
+    Trouble(String),
+}
+
+fn sample(case: &Case<'_>) -> Sample {
+    match differences(&case.subject, case.own, case.seen) {
+        Err(why) => return Sample::NotYet(why),
+        Ok(found) if !found.is_empty() => return Sample::Fallen(found.join(", ")),
+        Ok(_) => {}
+    }
+    if let Some(why) = balancer_down(case) {
+        return Sample::NotYet(why);
+    }
+    if !case.subject.pool.has_fabric() || case.subject.pool.servers.len() < 2 {
+        return Sample::Good("services, start types and balancer as recorded".to_owned());
+    }
+    match readiness(case) {
+        Some(ReadinessState::Ready) => {
+            Sample::Good("services, start types and balancer as recorded, the pool says ready".to_owned())
+        }
+        Some(ReadinessState::Busy) => Sample::NotYet("the pool says busy".to_owned()),
+        Some(ReadinessState::InsufficientActiveFrontEnds) => {
+            Sample::Trouble("the pool says that too few front ends are active".to_owned())
+        }
+        Some(ReadinessState::Other(word)) => Sample::NotYet(format!("the pool says {word:?}")),
+        None => Sample::NotYet(format!("whether the pool is ready is unknown: {}", why_unready(case))),
+    }
+}
+
+fn why_unready(case: &Case<'_>) -> String {
+    let other = |seen: &&orchestrate_model::ServerObservation| seen.server != case.subject.work.server;
+    case.seen
+        .servers
+        .values()
+        .filter(other)
+        .find_map(|seen| seen.readiness.why_unknown().map(|why| format!("{}: {why}", seen.server)))
+        .unwrap_or_else(|| "no other server could be asked".to_owned())
+}
+
+fn balancer_down(case: &Case<'_>) -> Option<String> {
+    let recorded = case.subject.own.snapshot.as_ref()?.balancer?;
+    let server = case.seen.balancer.known()?.servers.known()?.get(&case.subject.work.server)?;
+    (recorded == BalancerState::Ready && !server.up).then(|| "the balancer's health check does not pass yet".to_owned())
+}
+
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    let why = match sample(case) {
+        Sample::Good(proof) => match replicas(case) {
+            Ok(replicas) => return fabric(case, scratch, format!("{proof}{replicas}")),
+            Err(why) => why,
+        },
+        Sample::Trouble(why) => return hold(case, &why).into(),
+        Sample::Fallen(why) if case.subject.own.reopened == 0 => return again(why).into(),
+        Sample::Fallen(why) | Sample::NotYet(why) => why,
+    };
+    // The next look asks another server about the pool: the one that was asked may be the one that does not know.
+    scratch.unknown_looks += 1;
+    if case.elapsed() >= GATE_DEADLINE {
+        return hold(case, &why).into();
+    }
+    let limit = Some((GATE_DEADLINE, "the server is held"));
+    Judgement::Wait(case.wait("proof that the server is back", why, limit), SLOW_LOOK).into()
+}
+
+/// Returns that the configuration has reached everybody again, for the proof, or why not. Only the pool with central
+/// management can tell, and a server that goes back unpatched does not wait for it.
+fn replicas(case: &Case<'_>) -> Result<&'static str, String> {
+    let subject = &case.subject;
+    if !subject.hosts_central_management() || subject.own.back.is_some() {
+        return Ok("");
+    }
+    // A server that the run has out replicates nothing, and has its own gate.
+    let out: BTreeSet<&ServerName> = subject
+        .plan
+        .work()
+        .iter()
+        .zip(&subject.state.work)
+        .filter(|(work, state)| state.is_out() && work.server != subject.work.server)
+        .map(|(work, _)| &work.server)
+        .collect();
+    let known: Vec<_> = case.seen.servers.values().filter_map(|seen| seen.replication.known()).collect();
+    if known.is_empty() {
+        let alone = subject.pool.servers.len() == 1;
+        let asked = case.seen.servers.values().find(|seen| alone || seen.server != subject.work.server);
+        let why = asked.and_then(|seen| seen.replication.why_unknown()).unwrap_or("no other server could be asked");
+        return Err(format!("whether the configuration replicas are up to date is unknown: {why}"));
+    }
+    let replicas = known.into_iter().flatten();
+    let behind: BTreeSet<&str> = replicas
+        .filter(|(server, up_to_date)| !**up_to_date && !out.contains(server))
+        .map(|(server, _)| server.short())
+        .collect();
+    if behind.is_empty() {
+        return Ok(", every configuration replica is up to date");
+    }
+    let behind: Vec<&str> = behind.into_iter().collect();
+    Err(format!("configuration replicas are behind: {}", behind.join(", ")))
+}
+
+/// Compares the fabric state with the one before. What its text means is not documented, so a difference is written
+/// down and waited for, and does not hold the server.
+fn fabric(case: &Case<'_>, scratch: &mut Scratch, proof: String) -> Ruling {
+    let differs = match super::fabric::compare(case) {
+        Compared::NotNow => return Judgement::Done(StepEnd::Done, proof).into(),
+        Compared::Same => {
+            return Judgement::Done(StepEnd::Done, format!("{proof}, the fabric state is as before")).into();
+        }
+        Compared::Differs(text) => text,
+    };
+    scratch.unknown_looks += 1;
+    let first = scratch.fabric_differs.is_none();
+    let since = *scratch.fabric_differs.get_or_insert(case.now);
+    let server = &case.subject.work.server;
+    let going_back = case.subject.own.back.is_some();
+    let next = if going_back || case.now.duration_since(since) >= FABRIC_WAIT {
+        Judgement::Done(StepEnd::Done, format!("{proof}; the fabric state is not as before, as noted"))
+    } else {
+        let mut wait = case.wait("the fabric state to be as before", "lines differ, as noted".to_owned(), None);
+        wait.since = since;
+        wait.until = Some(since + FABRIC_WAIT);
+        "the run goes on, with a note".clone_into(&mut wait.then);
+        Judgement::Wait(wait, SLOW_LOOK)
+    };
+    let mut records = Vec::new();
+    if first {
+        let text = format!(
+            "{server}: the fabric state is not as it was before: {differs}. Waits up to {FABRIC_WAIT:#} for it, then goes \
+             on; compare Get-CsPoolFabricState -PoolFqdn {} by hand",
+            case.subject.pool.name
+        );
+        records.push(Record::Note { work: Some(case.subject.id), text });
+    }
+    Ruling { records, next }
+}
+
+fn again(why: String) -> Judgement {
+    Judgement::Reopen(vec![StepKind::Return, StepKind::BalancerIn, StepKind::Gate, StepKind::Soak], why)
+}
+
+fn hold(case: &Case<'_>, why: &str) -> Judgement {
+    let text = format!("{} is not proven back: {why}", case.subject.work.server);
+    Judgement::Hold(text, case.choices())
+}
+
+pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    let soak = case.subject.plan.change().maintenance.soak;
+    let why = match sample(case) {
+        Sample::Good(_) => {
+            scratch.bad_since = None;
+            let since = *scratch.good_since.get_or_insert(case.now);
+            let good = case.now.duration_since(since);
+            if good >= soak {
+                return Judgement::Done(StepEnd::Done, format!("good for {soak:#}")).into();
+            }
+            let mut wait = case.wait("the soak time to pass", "the pool is good".to_owned(), None);
+            wait.since = since;
+            wait.until = Some(since + soak);
+            "the next server is taken".clone_into(&mut wait.then);
+            return Judgement::Wait(wait, SOAK_SAMPLE.min(soak - good)).into();
+        }
+        Sample::Trouble(why) => return hold(case, &why).into(),
+        Sample::Fallen(why) if case.subject.own.reopened == 0 => return again(why).into(),
+        Sample::Fallen(why) | Sample::NotYet(why) => why,
+    };
+    if scratch.soak_restarts >= SOAK_RESTARTS {
+        return hold(case, &why).into();
+    }
+    let mut records = Vec::new();
+    if scratch.good_since.take().is_some() {
+        scratch.soak_restarts += 1;
+        let text = format!("{}: the soak starts over: {why}", case.subject.work.server);
+        records.push(Record::Note { work: Some(case.subject.id), text });
+    }
+    let since = *scratch.bad_since.get_or_insert(case.now);
+    let rest = GATE_DEADLINE - case.now.duration_since(since);
+    if !rest.is_positive() {
+        return hold(case, &why).into();
+    }
+    let wait = case.wait_on("the pool to be good again", why, (rest, "the server is held"));
+    Ruling { records, next: Judgement::Wait(wait, SLOW_LOOK) }
+}

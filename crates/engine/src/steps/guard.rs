@@ -1,0 +1,138 @@
+//! The guard: may this server go out of service now? The answers come from [`orchestrate_planner::safety`].
+
+use super::{Case, Judgement, Ruling, Scratch};
+use crate::constants::{BUSY_ANSWERS, BUSY_WAIT, REFUSED_LOOK, REFUSED_LOOKS, UNKNOWN_LOOKS};
+use crate::look::sharing;
+use crate::record::{Record, StepEnd};
+use orchestrate_model::observe::ReadinessState;
+use orchestrate_model::{Answer, PoolName, PoolObservation, ServerName, Verdict};
+use orchestrate_planner::safety::{self, Asked, Question};
+use orchestrate_planner::scope::PoolScope;
+use orchestrate_planner::standing;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    match ask(case, scratch, |_| true) {
+        Asking::Safe(asked) => {
+            let proof = summary(&asked);
+            Ruling {
+                records: vec![Record::Evidence { step: case.step, asked }],
+                next: Judgement::Done(StepEnd::Done, proof),
+            }
+        }
+        Asking::NotYet(ruling) => ruling,
+    }
+}
+
+/// What came of asking.
+pub(super) enum Asking {
+    /// Every answer is yes.
+    Safe(Vec<Asked>),
+    /// Not every answer is yes; this comes next.
+    NotYet(Ruling),
+}
+
+/// Puts the safety questions that `wanted` names.
+pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Question) -> bool) -> Asking {
+    let out = case.subject.others_out();
+    let mut asked = safety::assess(&safety::Case {
+        change: case.subject.plan.change(),
+        pool: case.subject.pool,
+        server: &case.subject.work.server,
+        seen: case.seen,
+        ours_out: &out,
+        now: case.now,
+    });
+    asked.extend(shared(case));
+    asked.retain(|asked| wanted(asked.question));
+    let bad: Vec<&Asked> = asked.iter().filter(|asked| !asked.verdict.is_yes()).collect();
+    if bad.is_empty() {
+        scratch.refused_looks = 0;
+        scratch.unknown_looks = 0;
+        return Asking::Safe(asked);
+    }
+    let text: Vec<String> = bad.iter().map(|asked| asked.verdict.to_string()).collect();
+    let text = format!("{} may not go out of service: {}", case.subject.work.server, text.join("; "));
+    let stale = bad.iter().all(|asked| asked.question == Question::Fresh);
+    let next = if stale && scratch.unknown_looks + 1 < UNKNOWN_LOOKS {
+        // Nothing but the time that the look took speaks against it: the next one may be quicker.
+        scratch.unknown_looks += 1;
+        return Asking::NotYet(Judgement::LookAgain.into());
+    } else if only_readiness(&bad) && readiness(case) == Some(&ReadinessState::Busy) {
+        busy(case, scratch, text)
+    } else if readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
+        case.give_up(text)
+    } else if bad.iter().all(|asked| matches!(asked.verdict, Verdict::Unknown(_))) {
+        case.unknown(scratch, &text)
+    } else {
+        refused(case, scratch, text)
+    };
+    Asking::NotYet(Ruling { records: vec![Record::Evidence { step: case.step, asked }], next })
+}
+
+fn refused(case: &Case<'_>, scratch: &mut Scratch, text: String) -> Judgement {
+    scratch.refused_looks += 1;
+    if scratch.refused_looks >= REFUSED_LOOKS {
+        return case.give_up(text);
+    }
+    let rest = REFUSED_LOOK * i32::try_from(REFUSED_LOOKS - scratch.refused_looks).unwrap_or(i32::MAX);
+    let wait = case.wait_on("the pool to be able to do without the server", text, (rest, "the run stops"));
+    Judgement::Wait(wait, REFUSED_LOOK)
+}
+
+fn busy(case: &Case<'_>, scratch: &mut Scratch, text: String) -> Judgement {
+    scratch.busy += 1;
+    if scratch.busy >= BUSY_ANSWERS {
+        return case.give_up(format!("{text}; the pool has said so {} times", scratch.busy));
+    }
+    let rest = BUSY_WAIT * i32::try_from(BUSY_ANSWERS - scratch.busy).unwrap_or(i32::MAX);
+    let wait = case.wait_on("the pool to be ready for an upgrade", text, (rest, "the run stops"));
+    Judgement::Wait(wait, BUSY_WAIT)
+}
+
+/// The budgets that the server's pool shares with others, counted by what was seen of all of them (promise P1).
+fn shared(case: &Case<'_>) -> Vec<Asked> {
+    let subject = &case.subject;
+    let change = subject.plan.change();
+    let out = sharing(change, subject.pool).map(|pool| {
+        let of_pool = |name: &ServerName| pool.servers.iter().any(|server| server.name == *name);
+        let seen = PoolObservation {
+            pool: pool.name.clone(),
+            servers: case
+                .seen
+                .servers
+                .iter()
+                .filter(|(name, _)| of_pool(name))
+                .map(|(name, seen)| (name.clone(), seen.clone()))
+                .collect(),
+            dns: Answer::not_asked(),
+            balancer: Answer::not_asked(),
+        };
+        let ours = subject.plan.work().iter().zip(&subject.state.work);
+        let ours = ours.filter(|(work, state)| state.is_out() && of_pool(&work.server));
+        let ours: BTreeSet<ServerName> = ours.map(|(work, _)| work.server.clone()).collect();
+        let standings = standing::standings(pool, &PoolScope::of(change, pool), &seen, &ours);
+        let out = standings.into_iter().filter(|(_, standing)| !standing.serves()).map(|(name, _)| name);
+        (pool.name.clone(), out.collect())
+    });
+    let out: BTreeMap<PoolName, BTreeSet<ServerName>> = out.collect();
+    safety::shared_budgets(change, subject.pool, &subject.work.server, &out)
+}
+
+fn only_readiness(bad: &[&Asked]) -> bool {
+    bad.iter().all(|asked| asked.question == Question::Ready)
+}
+
+/// The readiness that any server of the pool reported.
+pub(super) fn readiness<'a>(case: &Case<'a>) -> Option<&'a ReadinessState> {
+    case.seen
+        .servers
+        .values()
+        .filter(|seen| seen.server != case.subject.work.server)
+        .find_map(|seen| seen.readiness.known())
+        .map(|readiness| &readiness.state)
+}
+
+fn summary(asked: &[Asked]) -> String {
+    format!("{} of {} safety questions answered yes", asked.len(), asked.len())
+}

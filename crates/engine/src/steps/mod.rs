@@ -1,0 +1,302 @@
+//! The judgement of each step: pure functions from what was seen to what comes next.
+//!
+//! A judgement compares the world with what is wanted and names the difference, so it gives the same answer whether the
+//! run was interrupted in between or not: "already done", "do this", "wait for that", "cannot go on".
+
+mod back;
+mod balancer;
+mod block;
+mod drain;
+mod fabric;
+mod gate;
+mod guard;
+mod patch;
+mod restart;
+mod snapshot;
+
+pub(crate) use back::sweep;
+pub(crate) use block::paused_services;
+pub(crate) use fabric::is_concerned as concerns_fabric;
+pub(crate) use patch::token_in_hand;
+
+use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};
+use crate::look::Subject;
+use crate::record::{Record, StepEnd, Why, WhyKind};
+use crate::view::Wait;
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::act::Act;
+use orchestrate_model::change::HoldChoice;
+use orchestrate_model::observe::InstallerState;
+use orchestrate_model::{Answer, PoolObservation, RunState as ServiceRunState, ServerObservation, ServiceName};
+use orchestrate_planner::{StepId, StepKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the engine remembers of a step between two looks. Losing it makes the run slower, never less safe: after a
+/// restart of the tool every count begins anew.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scratch {
+    /// The step that the rest is about.
+    pub(crate) step: Option<StepId>,
+    /// Looks in a row that gave no answer.
+    pub(crate) unknown_looks: u32,
+    /// Looks of the final sweep.
+    pub(crate) sweep_looks: u32,
+    /// Looks in a row whose safety answer was not yes.
+    pub(crate) refused_looks: u32,
+    /// How often the pool said Busy.
+    pub(crate) busy: u32,
+    /// Zero samples in a row.
+    pub(crate) zeros: u32,
+    /// When the last sample of a drain was counted.
+    pub(crate) sampled: Option<Timestamp>,
+    /// The fewest sessions seen, and when.
+    pub(crate) lowest: Option<(u64, Timestamp)>,
+    /// The first count of a drain, and when.
+    pub(crate) first_count: Option<(u64, Timestamp)>,
+    /// Counters that are not zero, by service and name, with the lowest value and when it was reached.
+    pub(crate) counters: BTreeMap<(ServiceName, String), (i64, Timestamp)>,
+    /// Whether the drain was called stuck.
+    pub(crate) stuck: bool,
+    /// Since when the pool has been good without a break.
+    pub(crate) good_since: Option<Timestamp>,
+    /// Since when it has not been good without a break.
+    pub(crate) bad_since: Option<Timestamp>,
+    /// Since when the fabric state is not as it was.
+    pub(crate) fabric_differs: Option<Timestamp>,
+    /// How often a soak started over.
+    pub(crate) soak_restarts: u32,
+    /// Services learned of on the server itself.
+    pub(crate) extra: BTreeSet<ServiceName>,
+    /// Whether the safety questions were answered with yes since the tool started, before the first change.
+    pub(crate) guarded: bool,
+    /// When the evidence for it was taken.
+    pub(crate) guarded_at: Option<Timestamp>,
+    /// The same, before the first stop.
+    pub(crate) guarded_stop: bool,
+    /// Rounds in a row that wanted the same act first.
+    pub(crate) rounds: u32,
+    /// The act that the last round wanted first.
+    pub(crate) last_wanted: String,
+    /// Acts refused in a row, and what the last one said.
+    pub(crate) refused_acts: Option<(u32, String)>,
+    /// Sessions left, for the view.
+    pub(crate) left: Option<Answer<u64>>,
+    /// What is waited for, for the view.
+    pub(crate) wait: Option<Wait>,
+}
+
+impl Scratch {
+    /// Forgets what belonged to another step.
+    pub(crate) fn enter(&mut self, step: StepId) {
+        if self.step == Some(step) {
+            return;
+        }
+        *self = Self {
+            step: Some(step),
+            guarded: self.guarded,
+            guarded_at: self.guarded_at,
+            guarded_stop: self.guarded_stop,
+            extra: std::mem::take(&mut self.extra),
+            left: self.left.take(),
+            ..Self::default()
+        };
+    }
+
+    /// Returns whether the next look is one at the whole pool, for the safety questions.
+    pub(crate) fn is_guarding(&self, kind: StepKind) -> bool {
+        match kind {
+            StepKind::Guard => true,
+            StepKind::BalancerOut | StepKind::Block => !self.guarded,
+            StepKind::Stop => !self.guarded_stop,
+            StepKind::Record
+            | StepKind::Drain
+            | StepKind::Patch
+            | StepKind::Restart
+            | StepKind::Verify
+            | StepKind::Return
+            | StepKind::BalancerIn
+            | StepKind::Gate
+            | StepKind::Soak
+            | StepKind::Database => false,
+        }
+    }
+}
+
+/// What comes next for a server.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Judgement {
+    /// The step is over.
+    Done(StepEnd, String),
+    /// The rest of the server's steps is needless.
+    NothingToDo(String),
+    /// These acts, one after the other; then look again.
+    Act(Vec<Act>),
+    /// Look again at once, at more than before.
+    LookAgain,
+    /// Look again later.
+    Wait(Wait, SignedDuration),
+    /// Steps that were done have to be done again.
+    Reopen(Vec<StepKind>, String),
+    /// Bring the server back as it was.
+    TurnBack(Why),
+    /// Wait for the operator.
+    Hold(String, Vec<HoldChoice>),
+}
+
+/// A judgement, and what is written down before it is followed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ruling {
+    pub(crate) records: Vec<Record>,
+    pub(crate) next: Judgement,
+}
+
+impl From<Judgement> for Ruling {
+    fn from(next: Judgement) -> Self {
+        Self { records: Vec::new(), next }
+    }
+}
+
+/// All that a step is judged by.
+pub(crate) struct Case<'a> {
+    pub(crate) subject: Subject<'a>,
+    pub(crate) step: StepId,
+    pub(crate) kind: StepKind,
+    /// When the step began.
+    pub(crate) since: Timestamp,
+    pub(crate) seen: &'a PoolObservation,
+    /// The server itself.
+    pub(crate) own: &'a ServerObservation,
+    pub(crate) now: Timestamp,
+}
+
+impl Case<'_> {
+    /// Says what is waited for.
+    pub(crate) fn wait(&self, what: &str, why: String, limit: Option<(SignedDuration, &str)>) -> Wait {
+        Wait {
+            what: what.to_owned(),
+            why,
+            since: self.since,
+            until: limit.map(|(limit, _)| self.since + limit),
+            then: limit.map_or_else(
+                || "nothing: until it is so, or the run is stopped".to_owned(),
+                |(_, then)| then.to_owned(),
+            ),
+        }
+    }
+
+    /// Returns how long the step has been in hand.
+    pub(crate) fn elapsed(&self) -> SignedDuration {
+        self.now.duration_since(self.since)
+    }
+
+    /// Returns the state of a service, or why it is not known. A service that is not installed is unknown here.
+    pub(crate) fn state(&self, service: &ServiceName) -> Result<ServiceRunState, String> {
+        let services = self.own.services.as_result().map_err(str::to_owned)?;
+        match services.get(service) {
+            Some(status) => status.state.as_result().copied().map_err(|why| format!("{service}: {why}")),
+            None => Err(format!("{service} was recorded and is not installed any more")),
+        }
+    }
+
+    /// The same as [`Case::wait`], with an end that is counted from now.
+    pub(crate) fn wait_on(&self, what: &str, why: String, (rest, then): (SignedDuration, &str)) -> Wait {
+        Wait { until: Some(self.now + rest), ..self.wait(what, why, Some((rest, then))) }
+    }
+
+    /// Whether the server itself says that the installer that was asked for was never started.
+    fn is_proven_unstarted(&self) -> bool {
+        let own = self.subject.own;
+        self.own.installer == Answer::Known(InstallerState::NotStarted)
+            && own.installer.is_none()
+            && own.tokens.len() <= 1
+    }
+
+    /// Gives up by the rule of the design: before the patch the server goes back, afterwards it is held.
+    pub(crate) fn give_up(&self, why: String) -> Judgement {
+        let patching = self.subject.is_patching() && !self.is_proven_unstarted();
+        if patching || self.subject.own.back.is_some() {
+            Judgement::Hold(why, self.choices())
+        } else {
+            Judgement::TurnBack(Why { kind: WhyKind::Failed, text: why })
+        }
+    }
+
+    /// Waits for an answer a few times, then gives up. Unknown never lets a step go on (promise P3).
+    pub(crate) fn unknown(&self, scratch: &mut Scratch, why: &str) -> Judgement {
+        scratch.unknown_looks += 1;
+        if scratch.unknown_looks >= UNKNOWN_LOOKS {
+            return self.give_up(format!(
+                "{}: no answer after {} looks in the {} step: {why}",
+                self.subject.work.server,
+                scratch.unknown_looks,
+                self.kind.word()
+            ));
+        }
+        let then = "the server goes back, or is held if it is being patched";
+        let rest = UNKNOWN_LOOK * i32::try_from(UNKNOWN_LOOKS - scratch.unknown_looks).unwrap_or(i32::MAX);
+        let wait = self.wait_on("an answer of the server", why.to_owned(), (rest, then));
+        Judgement::Wait(wait, UNKNOWN_LOOK)
+    }
+
+    /// Returns what an operator can choose when the step is held.
+    pub(crate) fn choices(&self) -> Vec<HoldChoice> {
+        let going_back = self.subject.own.back.is_some();
+        let kind = self.kind;
+        let skippable = match kind {
+            // Taking a found state as true, confirming work done by hand, and going on after an unclear installer are the
+            // operator's to decide. Sessions, services and the proof of return are not (promises P4, P5, P8).
+            StepKind::Record
+            | StepKind::BalancerOut
+            | StepKind::BalancerIn
+            | StepKind::Patch
+            | StepKind::Restart
+            | StepKind::Verify
+            | StepKind::Soak => true,
+            StepKind::Guard
+            | StepKind::Block
+            | StepKind::Drain
+            | StepKind::Stop
+            | StepKind::Return
+            | StepKind::Gate
+            | StepKind::Database => false,
+        };
+        let mut choices = vec![HoldChoice::Retry];
+        if skippable {
+            choices.push(HoldChoice::Skip);
+        }
+        if !going_back && !matches!(kind, StepKind::Return | StepKind::BalancerIn | StepKind::Gate | StepKind::Soak) {
+            choices.push(HoldChoice::Return);
+        }
+        choices.push(HoldChoice::Abandon);
+        choices.push(HoldChoice::Stop);
+        choices
+    }
+}
+
+/// Judges the step in hand.
+pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    let ruling = match case.kind {
+        StepKind::Guard => guard::judge(case, scratch),
+        StepKind::Record => snapshot::judge(case, scratch),
+        StepKind::BalancerOut => balancer::out(case, scratch),
+        StepKind::Block => block::judge(case, scratch),
+        StepKind::Drain => drain::judge(case, scratch),
+        StepKind::Stop => block::stop(case, scratch),
+        StepKind::Patch => patch::judge(case, scratch),
+        StepKind::Restart => restart::judge(case, scratch).into(),
+        StepKind::Verify => patch::verify(case, scratch).into(),
+        StepKind::Return => back::judge(case, scratch).into(),
+        StepKind::BalancerIn => balancer::back(case, scratch).into(),
+        StepKind::Gate => gate::judge(case, scratch),
+        StepKind::Soak => gate::soak(case, scratch),
+        // Work on databases is a person's; the engine ends the step without looking.
+        StepKind::Database => Judgement::Done(StepEnd::Skipped, "left to a person".to_owned()).into(),
+    };
+    if !matches!(ruling.next, Judgement::Wait(..)) {
+        scratch.wait = None;
+    }
+    if let Judgement::Wait(wait, _) = &ruling.next {
+        scratch.wait = Some(wait.clone());
+    }
+    ruling
+}

@@ -1,0 +1,144 @@
+//! Running the installer once, by token, and proving the level it leads to.
+
+use super::block::still_stopped;
+use super::{Case, Judgement, Ruling, Scratch};
+use crate::constants::{INSTALLER_ATTEMPTS, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK};
+use crate::look::Subject;
+use crate::record::{Record, StepEnd};
+use orchestrate_model::Answer;
+use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
+use orchestrate_model::change::{ExitMeaning, Patch};
+use orchestrate_model::observe::InstallerState;
+
+/// Returns the token under which the installer is asked about, or started next.
+///
+/// A token stands for one start at most. A new one is taken only when the start under the last one is known to have
+/// ended, so that a crash in between never leads to a second start.
+pub(crate) fn token_in_hand(subject: &Subject<'_>) -> Option<InstallerToken> {
+    subject.plan.change().maintenance.patch.as_ref()?;
+    match (&subject.own.token, &subject.own.installer) {
+        (Some(token), None) => Some(token.clone()),
+        (Some(_), Some(_)) | (None, _) => {
+            let run = &subject.state.header.as_ref()?.run;
+            let number = subject.own.tokens.len() + 1;
+            Some(InstallerToken(format!("{run}-{}-{number}", subject.work.server.short())))
+        }
+    }
+}
+
+/// Returns what an exit code usually means (Windows Installer error codes; the `wusa` codes are those of the Windows
+/// Update Agent).
+pub(crate) fn usual_meaning(exit_code: i64) -> ExitMeaning {
+    match exit_code {
+        0 | 2_359_302 => ExitMeaning::Done,
+        3010 | 2_359_301 => ExitMeaning::RestartNeeded,
+        1641 => ExitMeaning::RestartStarted,
+        1618 => ExitMeaning::Busy,
+        _ => ExitMeaning::Failed,
+    }
+}
+
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    let (Some(patch), Some(token)) = (&case.subject.plan.change().maintenance.patch, token_in_hand(&case.subject))
+    else {
+        return Judgement::Done(StepEnd::Skipped, "the plan names no patch".to_owned()).into();
+    };
+    match &case.subject.own.installer {
+        Some((code, ExitMeaning::Done)) => {
+            Judgement::Done(StepEnd::Done, format!("the installer ended with {code}")).into()
+        }
+        Some((code, ExitMeaning::RestartNeeded)) => {
+            let proof = format!("the installer ended with {code}: a restart is needed");
+            Judgement::Done(StepEnd::Done, proof).into()
+        }
+        Some((code, ExitMeaning::RestartStarted)) => {
+            let proof = format!("the installer ended with {code}: it has started a restart");
+            Judgement::Done(StepEnd::Done, proof).into()
+        }
+        Some((code, ExitMeaning::Failed)) => hold(case, &format!("the installer ended with {code}")),
+        Some((code, ExitMeaning::Busy)) => busy(case, scratch, *code, (patch, token)),
+        None => running(case, scratch, patch, token),
+    }
+}
+
+/// Starts the installer, if nothing that it stops is in use.
+fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, InstallerToken)) -> Judgement {
+    match still_stopped(case) {
+        Err(why) => return case.unknown(scratch, &why),
+        Ok(Some(again)) => return again,
+        Ok(None) => {}
+    }
+    Judgement::Act(vec![Act::StartInstaller(InstallerRun {
+        token,
+        installer: patch.installer.clone(),
+        arguments: patch.arguments.clone(),
+        sha256: patch.sha256.clone(),
+        deadline: patch.deadline,
+    })])
+}
+
+fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: InstallerToken) -> Ruling {
+    let limit = patch.deadline + INSTALLER_GRACE;
+    let late = case.elapsed() >= limit;
+    let text = match &case.own.installer {
+        Answer::Known(InstallerState::Finished { exit_code }) => {
+            let meaning = patch.exit_codes.get(exit_code).copied().unwrap_or_else(|| usual_meaning(*exit_code));
+            let record = Record::InstallerEnded { work: case.subject.id, exit_code: *exit_code, meaning };
+            return Ruling { records: vec![record], next: Judgement::LookAgain };
+        }
+        // Starting under this token is safe however often: the server starts it once.
+        Answer::Known(InstallerState::NotStarted) if !late => return start(case, scratch, (patch, token)).into(),
+        Answer::Known(InstallerState::NotStarted) => "the installer could not be started".to_owned(),
+        Answer::Known(InstallerState::Running) => "the installer is running".to_owned(),
+        Answer::Known(InstallerState::Vanished) => {
+            return hold(case, "the installer was started, is not running, and left no result");
+        }
+        Answer::Unknown(why) if !case.subject.own.patch_started() => return case.unknown(scratch, why).into(),
+        Answer::Unknown(why) => format!("what the installer does is unknown: {why}"),
+    };
+    if late {
+        return hold(case, &format!("{text} after {limit:#}"));
+    }
+    let wait = case.wait("the installer", text, Some((limit, "the server is held out of service")));
+    Judgement::Wait(wait, SLOW_LOOK).into()
+}
+
+fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, InstallerToken)) -> Ruling {
+    if case.subject.own.tokens.len() >= INSTALLER_ATTEMPTS {
+        return hold(case, &format!("another installation runs on it; the installer ended with {code} each time"));
+    }
+    let since = *scratch.good_since.get_or_insert(case.now);
+    if case.now.duration_since(since) >= INSTALLER_BUSY_WAIT {
+        scratch.good_since = None;
+        return start(case, scratch, next).into();
+    }
+    let why = format!("the installer ended with {code}: another installation is running");
+    let rest = INSTALLER_BUSY_WAIT - case.now.duration_since(since);
+    let wait = case.wait_on("the other installation to end", why, (rest, "the installer is tried again"));
+    Judgement::Wait(wait, SLOW_LOOK).into()
+}
+
+fn hold(case: &Case<'_>, why: &str) -> Ruling {
+    let text = format!("{}: {why}. It is out of service; nothing is guessed", case.subject.work.server);
+    Judgement::Hold(text, case.choices()).into()
+}
+
+pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
+    let level = case.subject.plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
+    let Some(level) = level else {
+        let proof = "the plan names no level; the installer's exit code is the proof".to_owned();
+        return Judgement::Done(StepEnd::Skipped, proof);
+    };
+    let versions = match case.own.versions.as_result() {
+        Ok(versions) => versions,
+        Err(why) => return case.unknown(scratch, why),
+    };
+    match orchestrate_model::version::level_of(versions, level) {
+        Some(found) if found >= *level => Judgement::Done(StepEnd::Done, format!("at {found}, {level} is wanted")),
+        Some(found) => case.give_up(format!(
+            "{}: the installer says that it is done, but the level is {found}; {level} is wanted",
+            case.subject.work.server
+        )),
+        None => case.give_up(format!("{}: no installed component is of the line of {level}", case.subject.work.server)),
+    }
+}

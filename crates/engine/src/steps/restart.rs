@@ -1,0 +1,124 @@
+//! Restarting a server, with a new boot time as the proof.
+
+use super::block::{start_type_acts, still_stopped};
+use super::{Case, Judgement, Scratch};
+use crate::constants::{BOOT_MOVES, RESTART_DEADLINE, RESTART_SHOWS, RESTARTS, SLOW_LOOK};
+use crate::record::StepEnd;
+use crate::state::{RestartAsked, StepState, steps_of};
+use jiff::Timestamp;
+use orchestrate_model::act::Act;
+use orchestrate_model::change::{ExitMeaning, RestartPolicy};
+use orchestrate_model::observe::HostFacts;
+use orchestrate_planner::StepKind;
+
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
+    let own = case.subject.own;
+    let asked_for = matches!(own.installer, Some((_, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted)));
+    match (case.subject.plan.change().maintenance.restart, asked_for) {
+        (RestartPolicy::Never, true) => {
+            let text = "the installer asks for a restart; the plan says never".to_owned();
+            return Judgement::Done(StepEnd::Skipped, text);
+        }
+        (RestartPolicy::Never, false) => {
+            return Judgement::Done(StepEnd::Skipped, "the plan says never".to_owned());
+        }
+        (RestartPolicy::WhenNeeded, false) => {
+            return Judgement::Done(StepEnd::Skipped, "the installer does not ask for one".to_owned());
+        }
+        (RestartPolicy::WhenNeeded, true) | (RestartPolicy::Always, _) => {}
+    }
+    match (case.own.host.as_result(), own.restarts.last()) {
+        (Ok(host), last) if is_new(case, host, last) => {
+            let booted = host.booted.strftime("%Y-%m-%d %H:%M:%SZ");
+            Judgement::Done(StepEnd::Done, format!("booted {booted}"))
+        }
+        (Ok(host), None) => restart(case, scratch, host),
+        (Ok(host), Some(last)) => still_the_old_boot(case, scratch, host, *last),
+        (Err(why), None) if !started_by_installer(case) => case.unknown(scratch, why),
+        (Err(why), last) => wait(case, last.map_or(case.since, |last| last.at), why),
+    }
+}
+
+fn started_by_installer(case: &Case<'_>) -> bool {
+    matches!(case.subject.own.installer, Some((_, ExitMeaning::RestartStarted)))
+}
+
+/// Whether the server was booted by this restart, or by one that serves as well.
+fn is_new(case: &Case<'_>, host: &HostFacts, last: Option<&RestartAsked>) -> bool {
+    let later = |than: Timestamp| host.booted.duration_since(than) > BOOT_MOVES;
+    match (last, &case.subject.own.snapshot) {
+        (Some(last), _) => later(last.booted),
+        (None, Some(snapshot)) if started_by_installer(case) => later(snapshot.booted),
+        // Somebody restarted it after the installer had ended: compared by our clock, since that is what the end of
+        // the patch was written down by.
+        (None, Some(snapshot)) => {
+            let skew = host.local_time.duration_since(case.own.taken);
+            later(snapshot.booted)
+                && patch_ended(case).is_some_and(|ended| (host.booted - skew).duration_since(ended) > BOOT_MOVES)
+        }
+        (None, None) => false,
+    }
+}
+
+fn patch_ended(case: &Case<'_>) -> Option<Timestamp> {
+    let patch = steps_of(case.subject.plan, case.subject.id).find(|step| step.kind == StepKind::Patch)?;
+    match &case.subject.state.steps[patch.id.0 as usize] {
+        StepState::Ended { at, .. } => Some(*at),
+        StepState::Pending | StepState::Running { .. } => None,
+    }
+}
+
+/// Restarts, once every start type is Manual: what comes up by itself would take connections (promise P5).
+fn restart(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts) -> Judgement {
+    let Some(snapshot) = &case.subject.own.snapshot else {
+        return case.give_up(format!("{} was not recorded", case.subject.work.server));
+    };
+    match still_stopped(case) {
+        Err(why) => return case.unknown(scratch, &why),
+        Ok(Some(again)) => return again,
+        Ok(None) => {}
+    }
+    match start_type_acts(case, snapshot) {
+        Err(why) => case.unknown(scratch, &why),
+        Ok(acts) if !acts.is_empty() => Judgement::Act(acts),
+        Ok(_) => {
+            let comment = format!("orchestrate: {}", case.subject.plan.change().reason);
+            Judgement::Act(vec![Act::Restart { booted: host.booted, comment }])
+        }
+    }
+}
+
+/// The restart was asked for, and the boot time is the old one.
+fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, last: RestartAsked) -> Judgement {
+    if case.subject.own.restart_refused.is_some() {
+        return restart(case, scratch, host);
+    }
+    if case.now.duration_since(last.at) < RESTART_SHOWS {
+        return wait(case, last.at, "the boot time is still the old one");
+    }
+    // The old boot time after so long is proof that the restart did not happen.
+    if case.subject.own.restarts.len() < RESTARTS {
+        return restart(case, scratch, host);
+    }
+    Judgement::Hold(
+        format!(
+            "{} was asked to restart {} times and has not gone down",
+            case.subject.work.server,
+            case.subject.own.restarts.len()
+        ),
+        case.choices(),
+    )
+}
+
+fn wait(case: &Case<'_>, asked: Timestamp, why: &str) -> Judgement {
+    if case.now.duration_since(asked) >= RESTART_DEADLINE {
+        let text =
+            format!("{} has not come back {RESTART_DEADLINE:#} after its restart: {why}", case.subject.work.server);
+        return Judgement::Hold(text, case.choices());
+    }
+    let mut wait = case.wait("the server to come back", why.to_owned(), None);
+    wait.since = asked;
+    wait.until = Some(asked + RESTART_DEADLINE);
+    "the server is held out of service".clone_into(&mut wait.then);
+    Judgement::Wait(wait, SLOW_LOOK)
+}

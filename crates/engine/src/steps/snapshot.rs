@@ -1,0 +1,157 @@
+//! The record step: how the server was before the first change to it.
+
+use super::{Case, Judgement, Ruling, Scratch};
+use crate::constants::{SELF_START, SLOW_LOOK};
+use crate::record::{Record, RecordedService, Snapshot, StepEnd};
+use jiff::SignedDuration;
+use orchestrate_model::pool::Balancer;
+use orchestrate_model::{RunState, ServiceName, ServiceStatus, StartMode};
+use std::collections::BTreeMap;
+
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    if case.subject.own.snapshot.is_some() && case.subject.own.touched {
+        return Judgement::Done(StepEnd::AlreadyDone, "recorded before the first change".to_owned()).into();
+    }
+    if let Some((name, rest)) = still_starting(case) {
+        let why = format!("{name} is stopped and starts by itself; the server was booted a moment ago");
+        let wait = case.wait_on("services to start by themselves", why, (rest, "the server is recorded as it is"));
+        return Judgement::Wait(wait, SLOW_LOOK.min(rest)).into();
+    }
+    match read(case, scratch) {
+        Ok(None) => Judgement::LookAgain.into(),
+        Ok(Some(snapshot)) => rule(case, snapshot),
+        Err(why) => case.unknown(scratch, &why).into(),
+    }
+}
+
+/// A service that will soon start by itself: what is recorded in the first minutes after a boot is not how the server is.
+fn still_starting<'a>(case: &'a Case<'_>) -> Option<(&'a ServiceName, SignedDuration)> {
+    let host = case.own.host.known()?;
+    let rest = SELF_START - host.local_time.duration_since(host.booted);
+    let services = case.own.services.known()?;
+    let late = |status: &ServiceStatus| {
+        status.is(RunState::Stopped) && status.start.known().is_some_and(|start| start.mode == StartMode::Automatic)
+    };
+    let (name, _) = services.iter().find(|(_, status)| late(status))?;
+    rest.is_positive().then_some((name, rest))
+}
+
+fn rule(case: &Case<'_>, snapshot: Snapshot) -> Ruling {
+    if let Some(reason) = nothing_to_do(case, &snapshot) {
+        return Judgement::NothingToDo(reason).into();
+    }
+    let found = foreign(case, &snapshot);
+    if !found.is_empty() && !case.subject.own.accepted_as_found {
+        let reason = format!(
+            "{}: {}. An earlier maintenance may have died here. Nothing was changed. Mend it and choose retry, or choose \
+             skip if it is meant to be so: the run will then restore what was found",
+            case.subject.work.server,
+            found.join("; ")
+        );
+        return Judgement::Hold(reason, case.choices()).into();
+    }
+    let proof = format!(
+        "{} services, booted {}{}{}",
+        snapshot.services.len(),
+        snapshot.booted.strftime("%Y-%m-%d %H:%M:%SZ"),
+        if snapshot.balancer.is_some() { ", balancer state" } else { "" },
+        if snapshot.fabric.is_some() { ", fabric state" } else { "" }
+    );
+    let mut records = Vec::new();
+    if let Some(Err(why)) = super::fabric::before(case) {
+        let text = format!(
+            "{}: the fabric state before cannot be read ({why}), so it is not compared afterwards. Not every release has \
+             Get-CsPoolFabricState; where it is there, compare it by hand",
+            case.subject.work.server
+        );
+        records.push(Record::Note { work: Some(case.subject.id), text });
+    }
+    records.push(Record::Snapshot { work: case.subject.id, snapshot });
+    Ruling { records, next: Judgement::Done(StepEnd::Done, proof) }
+}
+
+/// Reads the snapshot. `None`: the server has named dependents that have to be looked at first.
+fn read(case: &Case<'_>, scratch: &mut Scratch) -> Result<Option<Snapshot>, String> {
+    let seen = case.own.services.as_result().map_err(str::to_owned)?;
+    let host = case.own.host.as_result().map_err(str::to_owned)?;
+    let mut services = BTreeMap::new();
+    let mut more = false;
+    for (name, status) in seen {
+        let state = *status.state.as_result().map_err(|why| format!("the state of {name}: {why}"))?;
+        let start = *status.start.as_result().map_err(|why| format!("the start type of {name}: {why}"))?;
+        let dependents = status.dependents.as_result().map_err(|why| format!("what depends on {name}: {why}"))?;
+        if !state.is_settled() {
+            return Err(format!("{name} is {state}; it has to settle before it can be recorded"));
+        }
+        for dependent in dependents {
+            if !seen.contains_key(dependent) {
+                more |= scratch.extra.insert(dependent.clone());
+            }
+        }
+        services.insert(name.clone(), RecordedService { state, start, dependents: dependents.clone() });
+    }
+    if more {
+        return Ok(None);
+    }
+    if services.keys().all(|name| !case.subject.work.block.contains(name)) {
+        return Err("none of the services in scope is installed".to_owned());
+    }
+    let versions = match (&case.subject.plan.change().maintenance.patch, &case.own.versions) {
+        (None, versions) => versions.known().cloned().unwrap_or_default(),
+        (Some(_), versions) => versions.as_result().map_err(|why| format!("installed versions: {why}"))?.clone(),
+    };
+    let fabric = super::fabric::before(case).and_then(Result::ok);
+    Ok(Some(Snapshot { booted: host.booted, services, versions, balancer: balancer(case)?, fabric }))
+}
+
+fn balancer(case: &Case<'_>) -> Result<Option<orchestrate_model::observe::BalancerState>, String> {
+    match case.subject.pool.load_balancing.balancer {
+        Balancer::None | Balancer::Operator | Balancer::Elsewhere(_) => Ok(None),
+        Balancer::Haproxy(_) => {
+            let seen = case.seen.balancer.as_result().map_err(|why| format!("the balancer: {why}"))?;
+            let servers = seen.servers.as_result().map_err(|why| format!("the balancer: {why}"))?;
+            let server = servers
+                .get(&case.subject.work.server)
+                .ok_or_else(|| "the balancer does not have this server".to_owned())?;
+            Ok(Some(server.admin))
+        }
+    }
+}
+
+/// Why there is nothing to do: the server is at the wanted level and nothing but a patch is asked for.
+fn nothing_to_do(case: &Case<'_>, snapshot: &Snapshot) -> Option<String> {
+    use orchestrate_model::change::RestartPolicy;
+    let maintenance = &case.subject.plan.change().maintenance;
+    let patch = maintenance.patch.as_ref()?;
+    let level = patch.level.as_ref()?;
+    let reached = orchestrate_model::version::level_of(&snapshot.versions, level)?;
+    (reached >= *level && maintenance.restart != RestartPolicy::Always)
+        .then(|| format!("it is at {reached} already; {level} is wanted"))
+}
+
+/// What looks as if somebody else's maintenance was not finished.
+fn foreign(case: &Case<'_>, snapshot: &Snapshot) -> Vec<String> {
+    let in_scope = |name: &&ServiceName| case.subject.work.block.contains(name);
+    snapshot
+        .services
+        .iter()
+        .filter(|(name, _)| in_scope(name))
+        .filter_map(|(name, service)| match (service.state, service.start.mode) {
+            (RunState::Paused, _) => Some(format!("{name} was found paused")),
+            (RunState::Running, StartMode::Manual | StartMode::Disabled) => {
+                Some(format!("{name} runs although its start type is {}", service.start))
+            }
+            // A disabled service that is stopped may be one that the pool does not use; the preview compares servers.
+            (RunState::Stopped, StartMode::Manual) => Some(format!("{name} is stopped and its start type is manual")),
+            (
+                RunState::Running
+                | RunState::Stopped
+                | RunState::StartPending
+                | RunState::StopPending
+                | RunState::ContinuePending
+                | RunState::PausePending,
+                _,
+            ) => None,
+        })
+        .collect()
+}
