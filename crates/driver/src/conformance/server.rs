@@ -1,0 +1,451 @@
+//! The promises of a driver of servers.
+
+use super::{Findings, Rule, Violation, Waiting, not_asked, same, why_not_unreachable};
+use crate::{Change, Observe};
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::observe::{BalancerState, InstallerState, Part};
+use orchestrate_model::{
+    Act, ActOutcome, Answer, Ask, InstallerToken, PoolName, RunState, ServerName, ServerObservation, ServiceName,
+    ServiceStatus, StartMode, StartType,
+};
+
+/// What stands behind a driver of a server.
+#[derive(Debug, Clone)]
+pub struct ServerExpectation {
+    /// The server.
+    pub server: ServerName,
+    /// Services that are installed, with `changeable` among them. They must be quiet: in a state in which they stay.
+    pub installed: Vec<ServiceName>,
+    /// A service that is not installed.
+    pub absent: ServiceName,
+    /// An installed service that is running, accepts a pause and a stop, and has no dependents.
+    pub changeable: ServiceName,
+    /// Parts that the server can answer.
+    pub answers: Vec<Part>,
+}
+
+const PARTS: [Part; 5] = [Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Fabric];
+
+/// Boot times move a little when a server's clock is corrected.
+const BOOT_TIME_MOVES: SignedDuration = SignedDuration::from_secs(2);
+
+/// Tries the promises of looking at a server that answers. Changes nothing.
+pub async fn server_reads(server: &dyn Observe, expected: &ServerExpectation, waiting: &Waiting) -> Vec<Violation> {
+    let mut findings = Findings::default();
+    let mut asks = vec![Ask::default(), services_ask(&expected.installed)];
+    asks.extend(PARTS.map(|part| Ask { parts: [part].into(), ..Ask::default() }));
+    for ask in &asks {
+        if let Some(seen) = look(&mut findings, server, ask, expected, waiting).await {
+            only_what_was_asked(&mut findings, ask, &seen);
+            what_was_asked(&mut findings, ask, &seen, expected);
+        }
+    }
+    absent_is_missing(&mut findings, server, expected, waiting).await;
+    looking_changes_nothing(&mut findings, server, expected, waiting).await;
+    findings.0
+}
+
+/// Tries the promises of changing a server, on one service of it, and puts everything back.
+///
+/// A driver that breaks a promise may leave the service paused, stopped or with another start type; the violations say
+/// so. Run [`server_reads`] first: what fails there is not looked into again here.
+pub async fn server_changes(server: &dyn Change, expected: &ServerExpectation, waiting: &Waiting) -> Vec<Violation> {
+    let mut trial = Trial { server, expected, waiting, findings: Findings::default() };
+    trial.run().await;
+    trial.findings.0
+}
+
+/// Tries that a driver which reaches nothing says so, and changes nothing: `server` must be pointed at an address where
+/// nobody answers.
+pub async fn server_unreachable(
+    server: &dyn Change,
+    expected: &ServerExpectation,
+    waiting: &Waiting,
+) -> Vec<Violation> {
+    let mut findings = Findings::default();
+    let ask = Ask {
+        parts: PARTS.into(),
+        services: expected.installed.clone(),
+        sessions: expected.installed.clone(),
+        installer: Some(unused_token()),
+    };
+    if let Some(seen) = look(&mut findings, server, &ask, expected, waiting).await {
+        let rule = Rule::UnreachableIsUnknown;
+        findings.add_if(rule, why_not_unreachable("the host", &seen.host));
+        findings.add_if(rule, why_not_unreachable("the services", &seen.services));
+        findings.add_if(rule, why_not_unreachable("the versions", &seen.versions));
+        findings.add_if(rule, why_not_unreachable("the installer", &seen.installer));
+        findings.add_if(rule, why_not_unreachable("the readiness", &seen.readiness));
+        findings.add_if(rule, why_not_unreachable("the replication", &seen.replication));
+        for (service, reading) in &seen.sessions {
+            if let Answer::Known(left) = reading.left() {
+                findings.add(Rule::UnreadableIsNoNumber, format!("{service} has {left} sessions"));
+            }
+        }
+    }
+    let act = Act::Pause { service: expected.changeable.clone() };
+    match waiting.look(server.apply(&act)).await {
+        None => findings.add(Rule::AnswersInTime, format!("{act}: nothing within {:#}", waiting.patience)),
+        Some(look) if look.seen.is_success() => {
+            findings.add(Rule::UnreachableIsUnknown, format!("{act}: {:?}", look.seen));
+        }
+        Some(_) => {}
+    }
+    findings.0
+}
+
+async fn look(
+    findings: &mut Findings,
+    server: &dyn Observe,
+    ask: &Ask,
+    expected: &ServerExpectation,
+    waiting: &Waiting,
+) -> Option<ServerObservation> {
+    let Some(look) = waiting.look(server.observe(ask)).await else {
+        findings.add(Rule::AnswersInTime, format!("{ask:?}: nothing within {:#}", waiting.patience));
+        return None;
+    };
+    if look.seen.server != expected.server {
+        findings.add(Rule::NamesItsServer, format!("expected {}, found {}", expected.server, look.seen.server));
+    }
+    findings.add_if(Rule::TakenWhenAsked, look.why_stale(look.seen.taken));
+    Some(look.seen)
+}
+
+fn services_ask(services: &[ServiceName]) -> Ask {
+    Ask { services: services.to_vec(), ..Ask::default() }
+}
+
+fn unused_token() -> InstallerToken {
+    InstallerToken("conformance-never-used".to_owned())
+}
+
+fn only_what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservation) {
+    let mut unasked = |part: &str, why: Option<&str>| {
+        if why != Some(not_asked().as_str()) {
+            findings.add(Rule::NotAskedIsNotAnswered, format!("{part} says {why:?} to {ask:?}"));
+        }
+    };
+    if !ask.wants(Part::Host) {
+        unasked("the host", seen.host.why_unknown());
+    }
+    if !ask.wants(Part::Versions) {
+        unasked("the versions", seen.versions.why_unknown());
+    }
+    if !ask.wants(Part::Readiness) {
+        unasked("the readiness", seen.readiness.why_unknown());
+    }
+    if !ask.wants(Part::Replication) {
+        unasked("the replication", seen.replication.why_unknown());
+    }
+    if !ask.wants(Part::Fabric) {
+        unasked("the fabric state", seen.fabric.why_unknown());
+    }
+    if ask.services.is_empty() {
+        unasked("the services", seen.services.why_unknown());
+    }
+    if ask.installer.is_none() {
+        unasked("the installer", seen.installer.why_unknown());
+    }
+    for service in seen.sessions.keys().filter(|service| !ask.sessions.contains(service)) {
+        findings.add(Rule::NotAskedIsNotAnswered, format!("the sessions of {service}"));
+    }
+    let services = seen.services.known().into_iter().flatten();
+    for (service, _) in services.filter(|(service, _)| !ask.services.contains(service)) {
+        findings.add(Rule::NotAskedIsNotAnswered, format!("the service {service}"));
+    }
+}
+
+fn what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservation, expected: &ServerExpectation) {
+    for part in ask.parts.iter().filter(|part| expected.answers.contains(part)) {
+        let why = match part {
+            Part::Host => seen.host.why_unknown(),
+            Part::Versions => seen.versions.why_unknown(),
+            Part::Readiness => seen.readiness.why_unknown(),
+            Part::Replication => seen.replication.why_unknown(),
+            Part::Fabric => seen.fabric.why_unknown(),
+        };
+        findings.add_if(Rule::AskedIsAnswered, why.map(|why| format!("{part:?}: {why}")));
+    }
+    if ask.services.is_empty() {
+        return;
+    }
+    let services = match seen.services.as_result() {
+        Ok(services) => services,
+        Err(why) => return findings.add(Rule::AskedIsAnswered, format!("the services: {why}")),
+    };
+    for service in &ask.services {
+        let Some(status) = services.get(service) else {
+            findings.add(Rule::AskedIsAnswered, format!("{service} is installed and missing"));
+            continue;
+        };
+        if status.name != *service {
+            findings.add(Rule::AskedIsAnswered, format!("{service} is filed under another name, {}", status.name));
+        }
+        findings
+            .add_if(Rule::AskedIsAnswered, status.state.why_unknown().map(|why| format!("{service}, state: {why}")));
+        let start = status.start.why_unknown().map(|why| format!("{service}, start type: {why}"));
+        findings.add_if(Rule::AskedIsAnswered, start);
+    }
+}
+
+async fn absent_is_missing(
+    findings: &mut Findings,
+    server: &dyn Observe,
+    expected: &ServerExpectation,
+    waiting: &Waiting,
+) {
+    let absent = &expected.absent;
+    let ask = Ask {
+        services: vec![absent.clone(), expected.changeable.clone()],
+        sessions: vec![absent.clone()],
+        installer: Some(unused_token()),
+        ..Ask::default()
+    };
+    let Some(seen) = look(findings, server, &ask, expected, waiting).await else { return };
+    match seen.services.as_result() {
+        Err(why) => findings.add(Rule::AbsentIsMissing, format!("{absent} made all services unknown: {why}")),
+        Ok(services) => {
+            if services.contains_key(absent) {
+                findings.add(Rule::AbsentIsMissing, format!("{absent} is there"));
+            }
+            if !services.contains_key(&expected.changeable) {
+                findings.add(Rule::AskedIsAnswered, format!("{absent} hides {}", expected.changeable));
+            }
+        }
+    }
+    if let Some(Answer::Known(left)) = seen.sessions.get(absent).map(|reading| reading.left()) {
+        findings.add(Rule::UnreadableIsNoNumber, format!("{absent} is not installed and has {left} sessions"));
+    }
+    match seen.installer {
+        Answer::Unknown(_) | Answer::Known(InstallerState::NotStarted) => {}
+        Answer::Known(state) => findings.add(Rule::UnusedTokenWasNotStarted, format!("{state:?}")),
+    }
+}
+
+async fn looking_changes_nothing(
+    findings: &mut Findings,
+    server: &dyn Observe,
+    expected: &ServerExpectation,
+    waiting: &Waiting,
+) {
+    let ask = Ask {
+        parts: PARTS.into(),
+        services: expected.installed.clone(),
+        sessions: expected.installed.clone(),
+        installer: Some(unused_token()),
+    };
+    let Some(one) = look(findings, server, &ask, expected, waiting).await else { return };
+    let Some(two) = look(findings, server, &ask, expected, waiting).await else { return };
+    let mut compare = |part: &str, equal: Option<()>| {
+        if equal.is_none() {
+            findings.add(Rule::LookingChangesNothing, format!("{part} differ between two looks: {one:?} and {two:?}"));
+        }
+    };
+    compare("the services", same(&one.services, &two.services).then_some(()));
+    compare("the versions", same(&one.versions, &two.versions).then_some(()));
+    compare("the installer's states", same(&one.installer, &two.installer).then_some(()));
+    compare("the boot times", same_boot(&one, &two).then_some(()));
+    // How many sessions there are may change between two looks; whose are counted may not.
+    compare("the services with sessions", one.sessions.keys().eq(two.sessions.keys()).then_some(()));
+}
+
+fn same_boot(one: &ServerObservation, two: &ServerObservation) -> bool {
+    match (one.host.known(), two.host.known()) {
+        (Some(one), Some(two)) => one.booted.duration_since(two.booted).abs() <= BOOT_TIME_MOVES,
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// The changes tried on one service.
+struct Trial<'a> {
+    server: &'a dyn Change,
+    expected: &'a ServerExpectation,
+    waiting: &'a Waiting,
+    findings: Findings,
+}
+
+impl Trial<'_> {
+    async fn run(&mut self) {
+        let Some(before) = self.prepared().await else { return };
+        let service = self.expected.changeable.clone();
+        self.absent_cannot_be_changed().await;
+        self.refuses_the_balancers_act().await;
+        self.other_boot_is_not_restarted().await;
+        for to in [StartType::MANUAL, StartType::DELAYED, StartType::AUTOMATIC, before.1] {
+            self.start_type(to).await;
+        }
+        let pause = Act::Pause { service: service.clone() };
+        self.act(&pause, RunState::Paused, &[RunState::PausePending]).await;
+        let resume = Act::Continue { service: service.clone() };
+        self.act(&resume, RunState::Running, &[RunState::Paused, RunState::ContinuePending]).await;
+        let stop = Act::Stop { service: service.clone() };
+        self.act(&stop, RunState::Stopped, &[RunState::Running, RunState::StopPending]).await;
+        let start = Act::Start { service };
+        self.act(&start, RunState::Running, &[RunState::Stopped, RunState::StartPending]).await;
+        if let Some(after) = self.states().await
+            && after != before.0
+        {
+            self.findings.add(Rule::LeftAsFound, format!("expected {:?}, found {after:?}", before.0));
+        }
+    }
+
+    /// Returns how the services are and the start type of the one to change, if it can be changed at all.
+    async fn prepared(&mut self) -> Option<(Vec<ServiceStatus>, StartType)> {
+        let states = self.states().await?;
+        let status = states.iter().find(|status| status.name == self.expected.changeable);
+        let start = status.and_then(|status| status.start.known().copied());
+        match (status, start) {
+            (Some(status), Some(start))
+                if status.is(RunState::Running)
+                    && status.accepts_pause
+                    && !matches!(start.mode, StartMode::Disabled | StartMode::Boot | StartMode::System) =>
+            {
+                Some((states, start))
+            }
+            _ => {
+                let wanted = format!("{} running, accepting a pause, not disabled", self.expected.changeable);
+                self.findings.add(Rule::Prepared, format!("expected {wanted}; found {status:?}"));
+                None
+            }
+        }
+    }
+
+    async fn states(&mut self) -> Option<Vec<ServiceStatus>> {
+        let ask = services_ask(&self.expected.installed);
+        let seen = look(&mut self.findings, self.server, &ask, self.expected, self.waiting).await?;
+        match seen.services {
+            Answer::Known(services) => Some(services.into_values().collect()),
+            Answer::Unknown(why) => {
+                self.findings.add(Rule::AskedIsAnswered, format!("the services: {why}"));
+                None
+            }
+        }
+    }
+
+    /// Returns the service that is changed, and the others.
+    async fn parted(&mut self) -> Option<(ServiceStatus, Vec<ServiceStatus>)> {
+        let mut states = self.states().await?;
+        let place = states.iter().position(|status| status.name == self.expected.changeable)?;
+        let status = states.remove(place);
+        Some((status, states))
+    }
+
+    async fn apply(&mut self, act: &Act) -> Option<ActOutcome> {
+        let Some(look) = self.waiting.look(self.server.apply(act)).await else {
+            self.findings.add(Rule::AnswersInTime, format!("{act}: nothing within {:#}", self.waiting.patience));
+            return None;
+        };
+        Some(look.seen)
+    }
+
+    /// Asks for a change of state, watches it come about, and asks for it again.
+    async fn act(&mut self, act: &Act, wanted: RunState, on_the_way: &[RunState]) {
+        let Some((before, others)) = self.parted().await else { return };
+        match self.apply(act).await {
+            Some(outcome) if outcome.is_success() => {}
+            Some(outcome) => return self.findings.add(Rule::ChangeIsAccepted, format!("{act}: {outcome:?}")),
+            None => return,
+        }
+        self.comes_about(act, wanted, on_the_way).await;
+        match self.apply(act).await {
+            Some(outcome) if !outcome.is_success() => {
+                self.findings.add(Rule::RepeatIsHarmless, format!("{act}: {outcome:?} the second time"));
+            }
+            Some(_) | None => {}
+        }
+        let Some((after, others_after)) = self.parted().await else { return };
+        if !after.is(wanted) {
+            self.findings.add(Rule::RepeatIsHarmless, format!("{act}: {:?} after the second time", after.state));
+        }
+        if others != others_after || !same(&before.start, &after.start) {
+            let found = format!("{act}: before {before:?} and {others:?}, after {after:?} and {others_after:?}");
+            self.findings.add(Rule::NothingElseChanges, found);
+        }
+    }
+
+    async fn comes_about(&mut self, act: &Act, wanted: RunState, on_the_way: &[RunState]) {
+        let deadline = self.waiting.deadline();
+        loop {
+            let Some((now, _)) = self.parted().await else { return };
+            match &now.state {
+                Answer::Known(state) if *state == wanted => return,
+                Answer::Known(state) if !on_the_way.contains(state) => {
+                    return self.findings.add(Rule::ChangeComesAbout, format!("{act}: {state} on the way to {wanted}"));
+                }
+                Answer::Known(_) | Answer::Unknown(_) => {}
+            }
+            if self.waiting.is_over(deadline) {
+                let found = format!("{act}: {:?} after {:#}", now.state, self.waiting.patience);
+                return self.findings.add(Rule::ChangeComesAbout, found);
+            }
+            self.waiting.pause().await;
+        }
+    }
+
+    async fn start_type(&mut self, to: StartType) {
+        let act = Act::SetStartType { service: self.expected.changeable.clone(), to };
+        let Some((before, others)) = self.parted().await else { return };
+        for (time, rule) in [("first", Rule::ChangeIsAccepted), ("second", Rule::RepeatIsHarmless)] {
+            match self.apply(&act).await {
+                Some(outcome) if !outcome.is_success() => {
+                    return self.findings.add(rule, format!("{act}, the {time} time: {outcome:?}"));
+                }
+                Some(_) => {}
+                None => return,
+            }
+            let Some((after, others_after)) = self.parted().await else { return };
+            if after.start != Answer::Known(to) {
+                self.findings.add(Rule::StartTypeReadsBack, format!("expected {to}, found {:?}", after.start));
+            }
+            if others != others_after || !same(&before.state, &after.state) {
+                let found = format!("{act}: before {before:?} and {others:?}, after {after:?} and {others_after:?}");
+                self.findings.add(Rule::NothingElseChanges, found);
+            }
+        }
+    }
+
+    async fn absent_cannot_be_changed(&mut self) {
+        let service = self.expected.absent.clone();
+        let acts = [
+            Act::Pause { service: service.clone() },
+            Act::Continue { service: service.clone() },
+            Act::Start { service: service.clone() },
+            Act::Stop { service: service.clone() },
+            Act::SetStartType { service, to: StartType::MANUAL },
+        ];
+        for act in acts {
+            match self.apply(&act).await {
+                Some(ActOutcome::Failed(_)) | None => {}
+                Some(outcome) => self.findings.add(Rule::AbsentCannotBeChanged, format!("{act}: {outcome:?}")),
+            }
+        }
+    }
+
+    async fn refuses_the_balancers_act(&mut self) {
+        // Any pool does: the act is refused because it is not for a server.
+        let Ok(pool) = PoolName::new("pool.conformance.example") else { return };
+        match self.apply(&Act::SetBalancer { pool, to: BalancerState::Drain }).await {
+            Some(ActOutcome::Failed(_)) | None => {}
+            Some(outcome) => self.findings.add(Rule::BalancerActIsRefused, format!("{outcome:?}")),
+        }
+    }
+
+    async fn other_boot_is_not_restarted(&mut self) {
+        let Some(booted) = self.booted().await else { return };
+        let Ok(other) = booted.checked_sub(SignedDuration::from_hours(1)) else { return };
+        let act = Act::Restart { booted: other, comment: "conformance: this restart must not happen".to_owned() };
+        match self.apply(&act).await {
+            // With another boot time the restart may count as having happened already.
+            Some(ActOutcome::Failed(_) | ActOutcome::Retry(_) | ActOutcome::AlreadySo) | None => {}
+            Some(outcome) => self.findings.add(Rule::OtherBootIsNotRestarted, format!("{outcome:?}")),
+        }
+    }
+
+    async fn booted(&mut self) -> Option<Timestamp> {
+        let ask = Ask { parts: [Part::Host].into(), ..Ask::default() };
+        let seen = look(&mut self.findings, self.server, &ask, self.expected, self.waiting).await?;
+        seen.host.known().map(|host| host.booted)
+    }
+}

@@ -1,0 +1,100 @@
+//! The contract between a run and what it drives.
+//!
+//! Belongs here: the traits that a transport implements, the clock that all waiting goes through, and the conformance
+//! suite that every driver and the lab pass. Does not belong here: any transport, plans, runs, and judgement of what
+//! was seen.
+//!
+//! Reading and changing are separate traits. A preview is given only [`Eyes`], which hold no method that changes
+//! anything (promise P7).
+
+mod clock;
+pub mod conformance;
+
+pub use clock::Clock;
+
+use async_trait::async_trait;
+use orchestrate_model::observe::{BalancerObservation, BalancerState, DnsAsk, DnsObservation};
+use orchestrate_model::{Act, ActOutcome, Answer, Ask, PoolName, ServerName, ServerObservation};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Reads one server. Nothing here changes anything.
+#[async_trait]
+pub trait Observe: Send + Sync {
+    /// Returns what could be read of the parts asked about. Never fails as a whole and never hangs: every part that
+    /// could not be read within the driver's own limits is unknown, with the reason.
+    async fn observe(&self, ask: &Ask) -> ServerObservation;
+}
+
+/// Changes one server.
+///
+/// `apply` asks for the change and returns when the server has accepted it, not when it has come about: the caller
+/// looks. It is never repeated by the driver once the request may have reached the server.
+#[async_trait]
+pub trait Change: Observe {
+    /// Asks the server for one change. [`Act::SetBalancer`] is not for servers and fails.
+    async fn apply(&self, act: &Act) -> ActOutcome;
+}
+
+/// Looks names up.
+#[async_trait]
+pub trait Resolve: Send + Sync {
+    /// Returns what each resolver says of each name.
+    async fn resolve(&self, ask: &DnsAsk) -> DnsObservation;
+}
+
+/// Reads the balancer of one pool.
+#[async_trait]
+pub trait ObserveBalancer: Send + Sync {
+    /// Returns what the balancer says of the pool's servers.
+    async fn observe_balancer(&self) -> BalancerObservation;
+}
+
+/// Changes the balancer of one pool.
+#[async_trait]
+pub trait ChangeBalancer: ObserveBalancer {
+    /// Asks the balancer to treat a server differently. Established sessions are never cut by this.
+    async fn set_balancer(&self, server: &ServerName, to: BalancerState) -> ActOutcome;
+}
+
+/// Everything that can be looked at: all that a preview holds.
+#[derive(Clone)]
+pub struct Eyes {
+    /// The servers.
+    pub servers: BTreeMap<ServerName, Arc<dyn Observe>>,
+    /// The name servers.
+    pub names: Arc<dyn Resolve>,
+    /// The balancers, by pool. A pool without one is missing.
+    pub balancers: BTreeMap<PoolName, Arc<dyn ObserveBalancer>>,
+}
+
+/// Everything that can be changed: what a run holds besides [`Eyes`].
+#[derive(Clone)]
+pub struct Hands {
+    /// The servers.
+    pub servers: BTreeMap<ServerName, Arc<dyn Change>>,
+    /// The balancers, by pool. A pool without one is missing.
+    pub balancers: BTreeMap<PoolName, Arc<dyn ChangeBalancer>>,
+}
+
+/// A resolver for runs that have no names to ask about: every answer is unknown.
+#[derive(Debug, Clone, Copy)]
+pub struct NoNames;
+
+#[async_trait]
+impl Resolve for NoNames {
+    async fn resolve(&self, ask: &DnsAsk) -> DnsObservation {
+        use orchestrate_model::observe::DnsAnswer;
+        let resolver = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+        let answers = ask
+            .names
+            .iter()
+            .map(|name| DnsAnswer {
+                name: name.clone(),
+                resolver,
+                records: Answer::unknown("no name server was given"),
+            })
+            .collect();
+        DnsObservation { taken: jiff::Timestamp::UNIX_EPOCH, answers }
+    }
+}
