@@ -1,0 +1,173 @@
+//! Claims: two runs never work on one pool (promise P12).
+//!
+//! A claim is a lock that the operating system holds for the process, so a dead holder's claim is free at once, and a
+//! file beside it that says who holds it. Each claim has a number that only grows; a run that lost its claim finds
+//! another number there and may not act any more.
+
+use crate::error::JournalError;
+use jiff::Timestamp;
+use orchestrate_model::{PoolName, RunId};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Who holds a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The account.
+    pub user: String,
+    /// The host.
+    pub host: String,
+    /// The process id.
+    pub process: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// The run.
+    pub run: RunId,
+}
+
+/// Why a pool could not be claimed.
+#[derive(Debug, Error)]
+pub enum ClaimError {
+    /// Somebody else holds it.
+    #[error("{}", held(pool, holder.as_deref()))]
+    Held {
+        /// The pool.
+        pool: PoolName,
+        /// Who, as far as it can be read.
+        holder: Option<Box<Holder>>,
+    },
+    /// The claim is not ours any more.
+    #[error("this run no longer holds {pool}: {why}")]
+    Lost {
+        /// The pool.
+        pool: PoolName,
+        /// What was found.
+        why: String,
+    },
+    /// The system refused.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+fn held(pool: &PoolName, holder: Option<&Holder>) -> String {
+    holder.map_or_else(
+        || format!("{pool} is held by another process, which has not said who it is"),
+        |holder| {
+            let since = holder.since.strftime("%Y-%m-%d %H:%MZ");
+            format!(
+                "{pool} is held by {} on {} (process {}) since {since} for run {}: {}",
+                holder.user, holder.host, holder.process, holder.run, holder.reason
+            )
+        },
+    )
+}
+
+/// A hold on pools. Dropping it gives them back.
+#[derive(Debug)]
+pub struct Claim {
+    pools: Vec<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    pool: PoolName,
+    path: PathBuf,
+    number: u64,
+    holder: Holder,
+    /// Holds the system's lock until it is dropped.
+    _lock: File,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OnDisk {
+    pub(crate) number: u64,
+    pub(crate) holder: Holder,
+}
+
+impl Claim {
+    /// Claims all of `pools`, or none.
+    pub(crate) fn take(folder: &Path, pools: &[PoolName], holder: &Holder) -> Result<Self, ClaimError> {
+        // One order for everybody, so that two runs with several pools cannot wait for each other.
+        let mut names = pools.to_vec();
+        names.sort();
+        names.dedup();
+        let mut held = Vec::new();
+        for pool in names {
+            held.push(take_one(folder, pool, holder)?);
+        }
+        Ok(Self { pools: held })
+    }
+
+    /// Returns whether every pool is still ours.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] names the pool that is not.
+    pub fn check(&self) -> Result<(), ClaimError> {
+        self.pools.iter().try_for_each(|held| {
+            let lost = |why: String| ClaimError::Lost { pool: held.pool.clone(), why };
+            match on_disk(&held.path) {
+                // Numbers begin anew when the folder was deleted, so the holder has to be the same too.
+                Ok(Some(there)) if there.number == held.number && there.holder == held.holder => Ok(()),
+                Ok(Some(there)) => Err(lost(format!("run {} holds it now", there.holder.run))),
+                Ok(None) => Err(lost(format!("{} is gone", held.path.display()))),
+                Err(error) => Err(lost(error.to_string())),
+            }
+        })
+    }
+}
+
+fn take_one(folder: &Path, pool: PoolName, holder: &Holder) -> Result<Held, ClaimError> {
+    let lock_path = folder.join(format!("{pool}.lock"));
+    let path = folder.join(format!("{pool}.json"));
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(JournalError::io("open", &lock_path))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let holder = on_disk(&path).ok().flatten().map(|there| Box::new(there.holder));
+            return Err(ClaimError::Held { pool, holder });
+        }
+        Err(TryLockError::Error(source)) => {
+            return Err(JournalError::Io { doing: "lock", path: lock_path, source }.into());
+        }
+    }
+    let number = on_disk(&path)?.map_or(1, |there| there.number + 1);
+    let body = serde_json::to_vec(&OnDisk { number, holder: holder.clone() }).expect("a holder serialises");
+    crate::folder::write_synced(&path, &body)?;
+    Ok(Held { pool, path, number, holder: holder.clone(), _lock: lock })
+}
+
+/// Returns who holds a pool now. A shared lock that is had at once proves that nobody does; it is given back at once.
+pub(crate) fn holder(folder: &Path, pool: &PoolName) -> Result<Option<Holder>, JournalError> {
+    let lock_path = folder.join(format!("{pool}.lock"));
+    let lock = match File::open(&lock_path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(JournalError::Io { doing: "open", path: lock_path, source }),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            on_disk(&folder.join(format!("{pool}.json"))).map(|there| there.map(|there| there.holder))
+        }
+        Err(TryLockError::Error(source)) => Err(JournalError::Io { doing: "lock", path: lock_path, source }),
+    }
+}
+
+fn on_disk(path: &Path) -> Result<Option<OnDisk>, JournalError> {
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| JournalError::Unreadable { path: path.to_owned(), why: error.to_string() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(JournalError::Io { doing: "read", path: path.to_owned(), source }),
+    }
+}

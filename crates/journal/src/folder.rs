@@ -1,0 +1,250 @@
+//! The state folder and the folders of runs in it.
+//!
+//! `runs/ID/` holds `plan.json` (all that a run needs, also when the plan file is gone), `plan.yaml` (as it was read),
+//! `journal.jsonl`, `progress.json` (the latest view; losing it loses nothing) and `inbox/`; `claims/` the claims.
+
+use crate::claim::{Claim, ClaimError, Holder};
+use crate::error::JournalError;
+use crate::inbox;
+use crate::journal::Journal;
+use crate::line::{self, Entries};
+use crate::storage::FileStorage;
+use jiff::Timestamp;
+use orchestrate_engine::{Command, Record, View};
+use orchestrate_model::{PoolName, RunId};
+use orchestrate_planner::Plan;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The folder in which everything is kept that outlives a start of the tool.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    id: RunId,
+    path: PathBuf,
+}
+
+/// What a process keeps of its run, should the run's folder go.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// The plan file as it was read.
+    pub plan_file: Vec<u8>,
+    /// The records so far.
+    pub records: Vec<(Timestamp, Record)>,
+}
+
+impl StateDir {
+    /// Opens the state folder, creating it when it is not there.
+    ///
+    /// # Errors
+    /// The system's answer, with the folder.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        for folder in [path.to_owned(), path.join("runs"), path.join("claims")] {
+            std::fs::create_dir_all(&folder).map_err(JournalError::io("create", &folder))?;
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Returns where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Creates the folder of a new run, with its plan in it.
+    ///
+    /// # Errors
+    /// The system's answer, with the file.
+    pub fn create_run(&self, id: &RunId, plan: &Plan, plan_file: &[u8]) -> Result<RunFolder, JournalError> {
+        let path = self.path.join("runs").join(id.as_str());
+        std::fs::create_dir(&path).map_err(JournalError::io("create", &path))?;
+        write_synced(&path.join("plan.yaml"), plan_file)?;
+        let body = serde_json::to_vec(plan).expect("a plan serialises");
+        write_synced(&path.join("plan.json"), &body)?;
+        sync_folder(&path)?;
+        Ok(RunFolder { id: id.clone(), path })
+    }
+
+    /// Writes a run again whose folder is gone or damaged, from what its process still knows.
+    ///
+    /// # Errors
+    /// The system's answer, with the file.
+    pub fn restore_run(&self, id: &RunId, plan: &Plan, kept: &Kept) -> Result<RunFolder, JournalError> {
+        let folder = self.create_run(id, plan, &kept.plan_file)?;
+        let mut journal = folder.writer(&folder.entries()?)?;
+        kept.records.iter().try_for_each(|(at, record)| journal.append(*at, record).map(drop))?;
+        Ok(folder)
+    }
+
+    /// Returns every run, oldest first.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn runs(&self) -> Result<Vec<RunFolder>, JournalError> {
+        let folder = self.path.join("runs");
+        let listing = std::fs::read_dir(&folder).map_err(JournalError::io("read", &folder))?;
+        let mut runs: Vec<RunFolder> = listing
+            .filter_map(Result::ok)
+            .filter_map(|entry| {
+                let id = RunId::new(entry.file_name().to_str()?).ok()?;
+                // With a journal and no plan it is a run all the same, and reading it says what is missing.
+                let there = ["plan.json", "journal.jsonl"].iter().any(|file| entry.path().join(file).exists());
+                there.then(|| RunFolder { id, path: entry.path() })
+            })
+            .collect();
+        runs.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(runs)
+    }
+
+    /// Returns the run with this id.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn run(&self, id: &RunId) -> Result<RunFolder, JournalError> {
+        let path = self.path.join("runs").join(id.as_str());
+        if path.join("plan.json").exists() || path.join("journal.jsonl").exists() {
+            Ok(RunFolder { id: id.clone(), path })
+        } else {
+            Err(JournalError::NoSuchRun { run: id.to_string(), path: self.path.clone() })
+        }
+    }
+
+    /// Claims pools for a run: all of them or none.
+    ///
+    /// # Errors
+    /// [`ClaimError::Held`] says who holds which.
+    pub fn claim(&self, pools: &[PoolName], holder: &Holder) -> Result<Claim, ClaimError> {
+        Claim::take(&self.path.join("claims"), pools, holder)
+    }
+
+    /// Returns who holds a pool now. `None`: nobody does, whatever a claim that was left behind says.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn holder(&self, pool: &PoolName) -> Result<Option<Holder>, JournalError> {
+        crate::claim::holder(&self.path.join("claims"), pool)
+    }
+}
+
+impl RunFolder {
+    /// Returns the run's id.
+    #[must_use]
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// Returns where the folder is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns where the journal is.
+    #[must_use]
+    pub fn journal_path(&self) -> PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// Returns the run's plan.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn plan(&self) -> Result<Plan, JournalError> {
+        let path = self.path.join("plan.json");
+        let bytes = std::fs::read(&path).map_err(JournalError::io("read", &path))?;
+        serde_json::from_slice(&bytes).map_err(|error| JournalError::Unreadable { path, why: error.to_string() })
+    }
+
+    /// Returns the plan file as it was read when the run began.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn plan_file(&self) -> Result<Vec<u8>, JournalError> {
+        let path = self.path.join("plan.yaml");
+        std::fs::read(&path).map_err(JournalError::io("read", &path))
+    }
+
+    /// Reads the journal. A run whose first record was not written has none.
+    ///
+    /// # Errors
+    /// When it is damaged: names the record.
+    pub fn entries(&self) -> Result<Entries, JournalError> {
+        let path = self.journal_path();
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(JournalError::Io { doing: "read", path, source }),
+        };
+        line::read(&path, &bytes)
+    }
+
+    /// Opens the journal for appending after `entries`, which must have just been read under the run's claim.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn writer(&self, entries: &Entries) -> Result<Journal, JournalError> {
+        let path = self.journal_path();
+        let storage = FileStorage::open(&path, entries.length).map_err(JournalError::io("open", &path))?;
+        sync_folder(&self.path)?;
+        Ok(Journal::after(entries, Box::new(storage)))
+    }
+
+    /// Sends a command to whoever works on the run. Commands are taken in the order of `at`.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn send(&self, at: Timestamp, command: &Command) -> Result<(), JournalError> {
+        let name = format!("{:020}-{}", at.as_nanosecond(), std::process::id());
+        inbox::send(&self.path.join("inbox"), &name, command)
+    }
+
+    /// Takes the commands that were sent.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn take_commands(&self) -> Result<Vec<Command>, JournalError> {
+        inbox::take(&self.path.join("inbox"))
+    }
+
+    /// Leaves the latest view for other processes. Not synced: losing it loses nothing.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn write_view(&self, view: &View) -> Result<(), JournalError> {
+        let path = self.path.join("progress.json");
+        let beside = self.path.join("progress.json.new");
+        let body = serde_json::to_vec(view).expect("a view serialises");
+        std::fs::write(&beside, body).map_err(JournalError::io("write", &beside))?;
+        std::fs::rename(&beside, &path).map_err(JournalError::io("rename", &path))
+    }
+
+    /// Returns the latest view that was left, if any can be read.
+    #[must_use]
+    pub fn view(&self) -> Option<View> {
+        let bytes = std::fs::read(self.path.join("progress.json")).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+}
+
+/// Writes a file that is there in full or not at all.
+pub(crate) fn write_synced(path: &Path, body: &[u8]) -> Result<(), JournalError> {
+    let beside = path.with_extension("new");
+    let written = File::create(&beside).and_then(|mut file| file.write_all(body).and_then(|()| file.sync_all()));
+    written.map_err(JournalError::io("write", &beside))?;
+    std::fs::rename(&beside, path).map_err(JournalError::io("rename", path))?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Makes the entries of a folder survive a loss of power. Only Unix needs and offers it.
+fn sync_folder(path: &Path) -> Result<(), JournalError> {
+    if cfg!(unix) {
+        File::open(path).and_then(|folder| folder.sync_all()).map_err(JournalError::io("sync", path))?;
+    }
+    Ok(())
+}

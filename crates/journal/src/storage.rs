@@ -1,0 +1,122 @@
+//! Where lines are kept: a file that is synced after every line, or memory for simulations.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Keeps lines.
+pub trait Storage: Send {
+    /// Appends a line, ending included, and returns when it would survive a loss of power.
+    ///
+    /// # Errors
+    /// The system's answer. Part of the line may have been written.
+    fn append(&mut self, line: &[u8]) -> io::Result<()>;
+
+    /// Returns whether room is running out: what is in hand can still be brought back, nothing more should be begun.
+    fn is_strained(&self) -> bool {
+        false
+    }
+}
+
+/// A file that only grows.
+#[derive(Debug)]
+pub struct FileStorage {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    reserve: PathBuf,
+    strained: bool,
+}
+
+/// Room kept free for the records that bring servers back when the disk is full. A record takes a few hundred bytes,
+/// and bringing back a server with thirty services fewer than two hundred records.
+const RESERVE: usize = 1024 * 1024;
+
+impl FileStorage {
+    /// Opens the journal at `path` for appending after its first `length` bytes; what follows them is cut off.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn open(path: &Path, length: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+        if file.metadata()?.len() != length {
+            file.set_len(length)?;
+        }
+        file.sync_all()?;
+        let reserve = path.with_extension("reserve");
+        let reserved = if reserve.exists() { Ok(()) } else { std::fs::write(&reserve, vec![0x5a; RESERVE]) };
+        let strained = match reserved {
+            Ok(()) => false,
+            // A disk that is full must not keep servers from being brought back.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => true,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { path: path.to_owned(), file, length, reserve, strained })
+    }
+
+    fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(line).and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => {
+                self.length += line.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // A torn line in the middle would make what follows unreadable.
+                self.file.set_len(self.length)?;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Storage for FileStorage {
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        // A journal that was deleted or replaced would take records that nobody finds again.
+        let there = std::fs::metadata(&self.path)?.len();
+        if there != self.length {
+            return Err(io::Error::other(format!(
+                "the file has {there} bytes, {} were written: it was changed by something else",
+                self.length
+            )));
+        }
+        match self.write_line(line) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && self.reserve.exists() => {
+                self.strained = true;
+                std::fs::remove_file(&self.reserve)?;
+                self.write_line(line)
+            }
+            other => other,
+        }
+    }
+
+    fn is_strained(&self) -> bool {
+        self.strained
+    }
+}
+
+/// Lines in memory, shared with whoever wants to read them.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStorage(Arc<Mutex<Vec<u8>>>);
+
+impl MemoryStorage {
+    /// Returns storage that begins with what was kept before.
+    #[must_use]
+    pub fn with(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(bytes)))
+    }
+
+    /// Returns a copy of what was kept.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Storage for MemoryStorage {
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
+        Ok(())
+    }
+}
