@@ -1,0 +1,246 @@
+//! One run, from its first record to its last.
+
+use crate::act::{Actuator, Fence};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+use orchestrate_driver::{Clock, Eyes, Hands};
+use orchestrate_engine::{Command, Effect, Engine, Input, Record, RunOutcome, RunState, Start, View};
+use orchestrate_journal::{Journal, JournalError};
+use std::sync::Arc;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tracing::Instrument as _;
+
+/// Hears what happens in a run. Called between effects; must not block.
+pub trait Listener: Send {
+    /// A record is on disk.
+    fn recorded(&mut self, seq: u64, at: Timestamp, record: &Record);
+    /// Something may have changed. Calls may be left out without loss.
+    fn progressed(&mut self, engine: &Engine, now: Timestamp);
+}
+
+/// Hears nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet;
+
+impl Listener for Quiet {
+    fn recorded(&mut self, _seq: u64, _at: Timestamp, _record: &Record) {}
+    fn progressed(&mut self, _engine: &Engine, _now: Timestamp) {}
+}
+
+/// What happened in a run.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A record is on disk.
+    Recorded {
+        /// Its number.
+        seq: u64,
+        /// Its time.
+        at: Timestamp,
+        /// The record.
+        record: Box<Record>,
+    },
+    /// What the run looks like now.
+    Progress(Box<View>),
+}
+
+/// Passes events on through a channel. When nobody listens any more the run goes on.
+#[derive(Debug, Clone)]
+pub struct Events(mpsc::UnboundedSender<Event>);
+
+impl Events {
+    /// Returns a listener and the other end of its channel.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    fn pass(&self, event: Event) {
+        if self.0.send(event).is_err() {
+            tracing::trace!("nobody listens to the run any more");
+        }
+    }
+}
+
+impl Listener for Events {
+    fn recorded(&mut self, seq: u64, at: Timestamp, record: &Record) {
+        self.pass(Event::Recorded { seq, at, record: Box::new(record.clone()) });
+    }
+
+    fn progressed(&mut self, engine: &Engine, now: Timestamp) {
+        self.pass(Event::Progress(Box::new(engine.view(now))));
+    }
+}
+
+/// Why a run could not go on. The servers are as the journal and a look at them say.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A record could not be written, so nothing more may be done.
+    #[error("the journal cannot be written, so nothing more is done")]
+    Journal(#[from] JournalError),
+    /// The pools are not ours any more.
+    #[error("nothing more is done: {0}")]
+    ClaimLost(String),
+    /// A rule of the engine was broken: our bug.
+    #[error("a rule of the engine was broken: {0}")]
+    Broken(String),
+}
+
+/// How a run ended, and its last state.
+#[derive(Debug)]
+pub struct Finished {
+    /// The outcome, or why there is none.
+    pub outcome: Result<RunOutcome, RunError>,
+    /// The state when it ended.
+    pub state: RunState,
+}
+
+/// Everything a run needs.
+pub struct Run {
+    /// The engine, after the records of earlier starts.
+    pub engine: Engine,
+    /// Where its records go.
+    pub journal: Journal,
+    /// What it sees with.
+    pub eyes: Eyes,
+    /// What it acts with.
+    pub hands: Hands,
+    /// What it waits by.
+    pub clock: Clock,
+    /// What keeps it from acting on pools that are not its own any more.
+    pub fence: Arc<dyn Fence>,
+}
+
+type Pending = FuturesUnordered<BoxFuture<'static, Input>>;
+
+impl Run {
+    /// Runs to the end. Commands are obeyed as they come; a closed channel means that none will.
+    pub async fn execute(
+        self,
+        start: Start,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        listener: &mut dyn Listener,
+    ) -> Finished {
+        let Self { mut engine, journal, eyes, hands, clock, fence } = self;
+        let mut shell = Shell {
+            journal,
+            eyes: Arc::new(eyes),
+            actuator: Actuator { hands, fence },
+            clock,
+            pending: Pending::new(),
+        };
+        let mut input = Some(Input::Begin(start));
+        let mut listening = true;
+        let mut told_of_full_disk = false;
+        loop {
+            if let Some(given) = input.take() {
+                let now = clock.now();
+                let effects = engine.handle(given, now);
+                match shell.perform(effects, now, listener) {
+                    Ok(None) => {}
+                    Ok(Some(outcome)) => {
+                        listener.progressed(&engine, clock.now());
+                        return Finished { outcome: Ok(outcome), state: engine.state().clone() };
+                    }
+                    Err(error) => return Finished { outcome: Err(error), state: engine.state().clone() },
+                }
+                listener.progressed(&engine, now);
+                if shell.journal.is_strained() && !told_of_full_disk {
+                    told_of_full_disk = true;
+                    let by = "the full disk of the state folder".to_owned();
+                    input = Some(Input::Operator(Command::Stop { by }));
+                    continue;
+                }
+            }
+            tokio::select! {
+                biased;
+                command = commands.recv(), if listening => match command {
+                    Some(command) => input = Some(Input::Operator(command)),
+                    None => listening = false,
+                },
+                next = shell.pending.next(), if !shell.pending.is_empty() => input = next,
+                else => {
+                    let broken = RunError::Broken("nothing is waited for and the run has not ended".to_owned());
+                    return Finished { outcome: Err(broken), state: engine.state().clone() };
+                }
+            }
+        }
+    }
+}
+
+struct Shell {
+    journal: Journal,
+    eyes: Arc<Eyes>,
+    actuator: Actuator,
+    clock: Clock,
+    pending: Pending,
+}
+
+impl Shell {
+    /// Performs effects in their order. A record is on disk before what follows it begins.
+    fn perform(
+        &mut self,
+        effects: Vec<Effect>,
+        now: Timestamp,
+        listener: &mut dyn Listener,
+    ) -> Result<Option<RunOutcome>, RunError> {
+        // Before looks too: a drain may last for hours without a record, and is not to go on unwatched on a pool that
+        // is not ours any more.
+        let binding = |effect: &Effect| !matches!(effect, Effect::Wake { .. } | Effect::Broken(_));
+        if effects.iter().any(binding)
+            && let Some(why) = self.actuator.fence.closed()
+        {
+            // Whoever holds the pools now goes on after the journal as it is.
+            return Err(RunError::ClaimLost(why));
+        }
+        for effect in effects {
+            match effect {
+                Effect::Record(record) => {
+                    let seq = self.journal.append(now, &record)?;
+                    listener.recorded(seq, now, &record);
+                }
+                Effect::Act(intent) => {
+                    let record = Record::Intent(intent.clone());
+                    let (seq, receipt) = self.journal.intend(now, intent)?;
+                    listener.recorded(seq, now, &record);
+                    self.act(receipt);
+                }
+                Effect::Look { ticket, look } => {
+                    let eyes = self.eyes.clone();
+                    let clock = self.clock;
+                    self.pending.push(Box::pin(async move {
+                        let seen = crate::look(&eyes, &look, &clock).await;
+                        Input::Seen { ticket, seen: Box::new(seen) }
+                    }));
+                }
+                Effect::Wake { ticket, at } => {
+                    let clock = self.clock;
+                    self.pending.push(Box::pin(async move {
+                        clock.sleep_until(at).await;
+                        Input::Woke { ticket }
+                    }));
+                }
+                Effect::End(outcome) => return Ok(Some(outcome)),
+                Effect::Broken(why) => return Err(RunError::Broken(why)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn act(&mut self, receipt: orchestrate_journal::Receipt) {
+        let actuator = self.actuator.clone();
+        let intent = receipt.intent();
+        let span = tracing::info_span!("act", server = %intent.target.server, step = intent.step.0, intent = intent.id.0, act = %intent.act);
+        self.pending.push(Box::pin(
+            async move {
+                let outcome = actuator.perform(&receipt).await;
+                tracing::debug!(?outcome, "performed");
+                Input::Acted { intent: receipt.intent().id, outcome }
+            }
+            .instrument(span),
+        ));
+    }
+}
