@@ -1,0 +1,323 @@
+//! The client: one server, one connection, one request at a time.
+
+use crate::config::{Endpoint, Limits, Timeouts};
+use crate::connection::{Connection, Dial, Raw};
+use crate::credentials::{Auth, Authenticator};
+use crate::envelope::{Header, Reply, Sender};
+use crate::error::{Cause, Error, NotSent, Outcome, Refusal, SetupError, Unresolved};
+use crate::instance::{Identity, Instance};
+use crate::names::{cimv2, transfer};
+use crate::text::plain;
+use crate::tls::Transport;
+use crate::xml::{self, Element};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Method, Request, header};
+use roxmltree::Node;
+use rustls_pki_types::ServerName;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+const CONTENT_TYPE: &str = "application/soap+xml;charset=UTF-8";
+
+/// A client of one server. Copies share the connection and wait for each other.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    dial: Dial,
+    authenticator: Authenticator,
+    sender: Sender,
+    limits: Limits,
+    slot: Mutex<Option<Connection>>,
+}
+
+/// One operation, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) operation: &'static str,
+    pub(crate) object: String,
+    pub(crate) header: Header,
+    pub(crate) body: Option<Element>,
+    pub(crate) repeat: Repeat,
+}
+
+/// Whether an operation whose outcome is unknown may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// It changes something, or its answer cannot be had twice.
+    Never,
+    /// It is a question: asked once more on a new connection.
+    Once,
+}
+
+impl Client {
+    /// Returns a client. Nothing is sent before the first operation.
+    ///
+    /// # Errors
+    /// When what is asked for is not available or not safe: see [`SetupError`].
+    pub fn new(
+        endpoint: Endpoint,
+        transport: &Transport,
+        auth: &Auth,
+        timeouts: Timeouts,
+        limits: Limits,
+    ) -> Result<Self, SetupError> {
+        let authenticator = Authenticator::new(auth, transport)?;
+        let tls = match transport {
+            Transport::Https(trust) => trust.settings()?,
+            Transport::Http => return Err(SetupError::BasicWithoutTls),
+        };
+        let name =
+            ServerName::try_from(endpoint.name.clone()).map_err(|_invalid| SetupError::Name(plain(&endpoint.name)))?;
+        let sender = Sender::new(&endpoint, &timeouts, &limits);
+        let dial = Dial { endpoint, name, tls, timeouts, most_bytes: limits.body_bytes() };
+        let slot = Mutex::new(None);
+        Ok(Self { inner: Arc::new(Inner { dial, authenticator, sender, limits, slot }) })
+    }
+
+    /// Returns another client of the same server, with a connection of its own.
+    #[must_use]
+    pub fn second(&self) -> Self {
+        let inner = &self.inner;
+        let slot = Mutex::new(None);
+        let sender = Sender::new(&inner.dial.endpoint, &inner.dial.timeouts, &inner.limits);
+        let (dial, authenticator) = (inner.dial.clone(), inner.authenticator.clone());
+        Self { inner: Arc::new(Inner { dial, authenticator, sender, limits: inner.limits, slot }) }
+    }
+
+    /// Returns the name of the server.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.inner.dial.endpoint.name
+    }
+
+    /// Returns the limits of this client.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// Returns how long the levels may take.
+    #[must_use]
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.inner.dial.timeouts
+    }
+
+    /// Asks whether WinRM is up. Says nothing about what we are allowed to do.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn identify(&self) -> Result<Identity, Error> {
+        let body = Some(Element::new("wsmid:Identify"));
+        let header = Header::default();
+        let ask = Ask { operation: "Identify", object: String::new(), header, body, repeat: Repeat::Once };
+        self.ask(ask, Identity::read).await
+    }
+
+    /// Reads one instance of a class in `root/cimv2`. Classes with one instance only take no keys.
+    ///
+    /// # Errors
+    /// When there is no such instance, or no answer.
+    pub async fn get(&self, class: &str, keys: &[(&str, &str)]) -> Result<Instance, Error> {
+        let mut header = Header::new(transfer("Get"), cimv2(class));
+        for (name, value) in keys {
+            header = header.selector(name, value);
+        }
+        let ask = Ask { operation: "Get", object: object(class, keys), header, body: None, repeat: Repeat::Once };
+        self.ask(ask, |body| first_element(body).map(Instance::read)).await
+    }
+
+    /// Calls a method of an instance of a class in `root/cimv2` and returns its out-parameters. Never repeated.
+    ///
+    /// An answer without `ReturnValue` says nothing of what happened; the caller has to look at it.
+    ///
+    /// # Errors
+    /// See [`Error::outcome`]: unless it was refused or not sent, the method may have run.
+    pub async fn invoke(
+        &self,
+        class: &str,
+        keys: &[(&str, &str)],
+        method: &'static str,
+        arguments: &[(&str, &str)],
+    ) -> Result<Instance, Error> {
+        let resource = cimv2(class);
+        let inputs: Vec<Element> =
+            arguments.iter().map(|(name, value)| Element::new(format!("m:{name}")).text(*value)).collect();
+        let body = Element::new(format!("m:{method}_INPUT")).attribute("xmlns:m", &resource).children(inputs);
+        let mut header = Header::new(format!("{resource}/{method}"), resource);
+        for (name, value) in keys {
+            header = header.selector(name, value);
+        }
+        let object = object(class, keys);
+        let ask = Ask { operation: method, object, header, body: Some(body), repeat: Repeat::Never };
+        self.ask(ask, |body| {
+            let output = first_element(body)?;
+            let expected = format!("{method}_OUTPUT");
+            if output.tag_name().name() == expected {
+                Ok(Instance::read(output))
+            } else {
+                Err(Unresolved::Shape(format!("expected {expected}, found {}", plain(output.tag_name().name()))))
+            }
+        })
+        .await
+    }
+
+    /// Sends one operation and returns what `read` makes of the answer.
+    pub(crate) async fn ask<T>(
+        &self,
+        ask: Ask,
+        read: impl Fn(Node<'_, '_>) -> Result<T, Unresolved>,
+    ) -> Result<T, Error> {
+        let (operation, object, repeat) = (ask.operation, ask.object.clone(), ask.repeat);
+        let once = async || {
+            let started = Instant::now();
+            let cause = self.attempt(&ask, &read).await;
+            let result = cause.map_err(|cause| self.error(operation, &object, cause));
+            self.trace(operation, &object, started.elapsed(), result.as_ref().err());
+            result
+        };
+        match once().await {
+            Err(error) if repeat == Repeat::Once && is_lost(&error) => once().await,
+            result => result,
+        }
+    }
+
+    /// Returns an error of this client.
+    pub(crate) fn error(&self, operation: &'static str, object: &str, cause: Cause) -> Error {
+        Error { host: self.host().to_owned(), operation, object: object.to_owned(), cause: Box::new(cause) }
+    }
+
+    async fn attempt<T>(&self, ask: &Ask, read: &impl Fn(Node<'_, '_>) -> Result<T, Unresolved>) -> Result<T, Cause> {
+        let (id, text) = self.inner.sender.envelope(&ask.header, ask.body.clone());
+        let raw = self.exchange(Bytes::from(text)).await?;
+        let id = (!ask.header.action.is_empty()).then_some(id.as_str());
+        let result = self.judge(&raw, id, read);
+        if let Err(Cause::Unresolved(_)) = &result {
+            // Whatever this server is doing, the next request starts afresh.
+            *self.inner.slot.lock().await = None;
+        }
+        result
+    }
+
+    /// Sends a body over the connection, opening one when there is none.
+    async fn exchange(&self, body: Bytes) -> Result<Raw, Cause> {
+        let inner = &self.inner;
+        let mut slot = inner.slot.lock().await;
+        // The connection leaves its slot for the time of the exchange: if this future is dropped, so is the connection.
+        if let Some(mut open) = slot.take().filter(Connection::is_open) {
+            match self.exchange_on(&mut open, body.clone()).await {
+                Ok(raw) => {
+                    *slot = Some(open);
+                    return Ok(raw);
+                }
+                // The server closed an idle connection: nothing was sent, so a new one is tried.
+                Err(Cause::NotSent(NotSent::Closed(_))) => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+        let mut fresh = Connection::open(&inner.dial).await.map_err(Cause::NotSent)?;
+        let raw = self.exchange_on(&mut fresh, body).await?;
+        *slot = Some(fresh);
+        Ok(raw)
+    }
+
+    /// Sends a body over an open connection, and notes whether the account was let in. A server that cannot be
+    /// reached holds nobody up: the account is only waited for once a connection stands.
+    async fn exchange_on(&self, connection: &mut Connection, body: Bytes) -> Result<Raw, Cause> {
+        let (dial, credentials) = (&self.inner.dial, self.inner.authenticator.credentials());
+        let trial = credentials.trial(dial.timeouts.refused_account).await.map_err(Cause::NotSent)?;
+        let raw = connection.exchange(dial, self.request(body)?).await?;
+        if raw.status == 401 {
+            credentials.refused();
+        } else {
+            credentials.accepted();
+        }
+        drop(trial);
+        Ok(raw)
+    }
+
+    fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, Cause> {
+        Request::builder()
+            .method(Method::POST)
+            .uri("/wsman")
+            .header(header::HOST, self.inner.dial.endpoint.authority())
+            .header(header::CONTENT_TYPE, CONTENT_TYPE)
+            .header(header::USER_AGENT, concat!("orchestrate/", env!("CARGO_PKG_VERSION")))
+            .header(header::AUTHORIZATION, self.inner.authenticator.header())
+            .body(Full::new(body))
+            .map_err(|error| Cause::NotSent(NotSent::Closed(error.to_string())))
+    }
+
+    /// Sorts an answer by its status before its body is looked at.
+    fn judge<T>(
+        &self,
+        raw: &Raw,
+        id: Option<&str>,
+        read: &impl Fn(Node<'_, '_>) -> Result<T, Unresolved>,
+    ) -> Result<T, Cause> {
+        let credentials = self.inner.authenticator.credentials();
+        if raw.status == 401 {
+            let schemes: Vec<&str> = raw.offers.iter().filter_map(|offer| offer.split_whitespace().next()).collect();
+            let offers = if schemes.is_empty() { "nothing".to_owned() } else { plain(&schemes.join(", ")) };
+            return Err(Cause::Refused(Refusal::Unauthorized { user: plain(credentials.user()), offers }));
+        }
+        match raw.status {
+            200 | 500 if !raw.body.is_empty() => {
+                let text = xml::decode(&raw.body, raw.content_type.as_deref()).map_err(Cause::Unresolved)?;
+                Reply::read(&text, id, read)
+            }
+            status @ (200 | 500) => Err(Cause::Unresolved(Unresolved::Mute(status))),
+            status @ 400..500 => Err(Cause::Refused(Refusal::Status { status, hint: hint(status) })),
+            503 => Err(Cause::Refused(Refusal::Status { status: 503, hint: hint(503) })),
+            status => Err(Cause::Unresolved(Unresolved::Shape(format!("HTTP {status}")))),
+        }
+    }
+
+    fn trace(&self, operation: &str, object: &str, took: Duration, error: Option<&Error>) {
+        let host = self.host();
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match error {
+            None => tracing::debug!(host, operation, object, took_ms, outcome = "answered", "wsman"),
+            Some(error) => {
+                let outcome = match error.outcome() {
+                    Outcome::NotSent => "not sent",
+                    Outcome::Refused => "refused",
+                    Outcome::Unknown => "unknown",
+                };
+                let code = error.fault().and_then(|fault| fault.provider_code.or(fault.code));
+                tracing::debug!(host, operation, object, took_ms, outcome, code, cause = %error.cause, "wsman");
+            }
+        }
+    }
+}
+
+/// Whether the answer got lost on the way, as opposed to a server that is slow or says something odd.
+fn is_lost(error: &Error) -> bool {
+    matches!(&*error.cause, Cause::Unresolved(Unresolved::Lost(_)))
+}
+
+fn hint(status: u16) -> &'static str {
+    match status {
+        403 => "not allowed; is the address of this machine let in?",
+        404 => "nothing answers under /wsman; WinRM may be starting",
+        413 => "the request is larger than the server allows (MaxEnvelopeSizekb)",
+        503 => "WinRM is not available; it may be starting",
+        _ => "the request was not accepted",
+    }
+}
+
+fn object(class: &str, keys: &[(&str, &str)]) -> String {
+    let values: Vec<&str> = keys.iter().map(|(_, value)| *value).collect();
+    plain(&format!("{class} {}", values.join(" ")))
+}
+
+fn first_element<'a, 'i>(body: Node<'a, 'i>) -> Result<Node<'a, 'i>, Unresolved> {
+    let found = body.children().find(Node::is_element);
+    found.ok_or_else(|| Unresolved::Shape("the body is empty".to_owned()))
+}

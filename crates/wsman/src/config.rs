@@ -1,0 +1,109 @@
+//! Where a server is, and the limits of what it may cost us.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A server as its certificate names it, and where it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The name that the certificate is checked against, and that requests are addressed to.
+    pub name: String,
+    /// Where to connect to: a host name or address, and a port.
+    pub connect_to: String,
+}
+
+impl Endpoint {
+    /// The port of WinRM over HTTPS.
+    pub const HTTPS_PORT: u16 = 5986;
+
+    /// Returns the endpoint of a server that is reached by its own name on the usual port.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), connect_to: format!("{name}:{}", Self::HTTPS_PORT) }
+    }
+
+    /// Returns the port that requests are addressed to.
+    fn port(&self) -> &str {
+        self.connect_to.rsplit_once(':').map_or("5986", |(_, port)| port)
+    }
+
+    /// Returns name and port, for the `Host` header.
+    pub(crate) fn authority(&self) -> String {
+        format!("{}:{}", self.name, self.port())
+    }
+
+    /// Returns the address that requests carry.
+    pub(crate) fn url(&self) -> String {
+        format!("https://{}/wsman", self.authority())
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// How long each level may take. Real time: a scaled clock does not apply to a wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the TCP connection stands.
+    pub connect: Duration,
+    /// Until TLS stands.
+    pub handshake: Duration,
+    /// What the server is told: the longest it may keep a request before it says that it timed out.
+    pub operation: Duration,
+    /// How much longer than `operation` we wait for the answer.
+    pub answer_margin: Duration,
+    /// How long an account that was refused twice in a row is left alone, so that we do not lock it out.
+    pub refused_account: Duration,
+}
+
+impl Timeouts {
+    /// Returns the longest wait for one answer.
+    #[must_use]
+    pub fn answer(&self) -> Duration {
+        self.operation + self.answer_margin
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            handshake: Duration::from_secs(15),
+            operation: Duration::from_secs(20),
+            answer_margin: Duration::from_secs(15),
+            refused_account: Duration::from_secs(300),
+        }
+    }
+}
+
+/// How much an answer may be. Answers are not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// What the server is told, in its own units. 153,600 is what the oldest releases allow; a server that allows
+    /// more still answers within it.
+    pub envelope_bytes: usize,
+    /// Most pages of one enumeration.
+    pub pages: usize,
+    /// Most items of one enumeration.
+    pub items: usize,
+    /// Most output of one command.
+    pub output_bytes: usize,
+}
+
+impl Limits {
+    /// Returns the largest body that is read: the server counts UTF-16 units and may be generous, a factor of four
+    /// covers both.
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        self.envelope_bytes.saturating_mul(4)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { envelope_bytes: 153_600, pages: 1_000, items: 50_000, output_bytes: 4 << 20 }
+    }
+}

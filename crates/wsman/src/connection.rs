@@ -1,0 +1,137 @@
+//! One TCP and TLS connection that we own, with HTTP/1.1 on it.
+//!
+//! There is no pool: a connection is opened for one client, and requests go over it one after the other.
+
+use crate::config::{Endpoint, Timeouts};
+use crate::error::{Cause, NotSent, Unresolved};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response, body::Incoming, header};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// What is needed to open a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Dial {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) name: ServerName<'static>,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) most_bytes: usize,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    driver: JoinHandle<()>,
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) offers: Vec<String>,
+    pub(crate) body: Bytes,
+}
+
+impl Connection {
+    /// Opens a connection. Nothing of a request is sent before the server has proven who it is.
+    pub(crate) async fn open(dial: &Dial) -> Result<Self, NotSent> {
+        let address = dial.endpoint.connect_to.clone();
+        let limit = dial.timeouts.connect;
+        let tcp = match timeout(limit, TcpStream::connect(&address)).await {
+            Ok(Ok(tcp)) => tcp,
+            Ok(Err(error)) => return Err(NotSent::Connect { address, error }),
+            Err(_elapsed) => return Err(NotSent::ConnectTimeout { address, limit }),
+        };
+        // Requests are single small writes: waiting to fill a packet would cost 40 ms each.
+        tcp.set_nodelay(true).map_err(|error| NotSent::Connect { address: address.clone(), error })?;
+        let tls_error = |reason: String| NotSent::Tls { address: address.clone(), reason };
+        let handshake = async {
+            let connector = TlsConnector::from(dial.tls.clone());
+            let tls = connector.connect(dial.name.clone(), tcp).await;
+            let tls = tls.map_err(|error| tls_error(crate::text::plain(&error.to_string())))?;
+            http1::handshake(TokioIo::new(tls)).await.map_err(|error| NotSent::Closed(error.to_string()))
+        };
+        let limit = dial.timeouts.handshake;
+        let (sender, connection) = timeout(limit, handshake)
+            .await
+            .map_err(|_elapsed| tls_error(format!("no handshake within {} s", limit.as_secs_f32())))??;
+        let driver = tokio::spawn(async move {
+            // What ends a connection is told to the request that is on it; afterwards nobody is interested.
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "connection ended");
+            }
+        });
+        Ok(Self { sender, driver })
+    }
+
+    /// Returns whether another request can be tried on the connection.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.sender.is_closed() && !self.driver.is_finished()
+    }
+
+    /// Sends one request and returns the answer. After an error, or when this is cancelled, the connection is of no
+    /// further use: a late answer would be taken for that of the next request.
+    pub(crate) async fn exchange(&mut self, dial: &Dial, request: Request<Full<Bytes>>) -> Result<Raw, Cause> {
+        let limit = dial.timeouts.answer();
+        match timeout(limit, self.exchange_unlimited(dial, request)).await {
+            Ok(done) => done,
+            Err(_elapsed) => Err(Cause::Unresolved(Unresolved::Timeout(limit))),
+        }
+    }
+
+    async fn exchange_unlimited(&mut self, dial: &Dial, request: Request<Full<Bytes>>) -> Result<Raw, Cause> {
+        let closed = |error: &hyper::Error| Cause::NotSent(NotSent::Closed(chain(error)));
+        self.sender.ready().await.map_err(|error| closed(&error))?;
+        let response = self.sender.try_send_request(request).await.map_err(|mut failed| {
+            // The request comes back only if not a byte of it was written.
+            match failed.take_message() {
+                Some(_unsent) => closed(failed.error()),
+                None => Cause::Unresolved(Unresolved::Lost(chain(failed.error()))),
+            }
+        })?;
+        read(response, dial.most_bytes).await
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+async fn read(response: Response<Incoming>, most_bytes: usize) -> Result<Raw, Cause> {
+    let status = response.status().as_u16();
+    let headers = response.headers();
+    let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(text);
+    let offers = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(text).collect();
+    let body = Limited::new(response.into_body(), most_bytes).collect().await.map_err(|error| {
+        Cause::Unresolved(match error.downcast::<LengthLimitError>() {
+            Ok(_too_long) => Unresolved::TooLarge(most_bytes),
+            Err(error) => Unresolved::Lost(chain(&*error)),
+        })
+    })?;
+    Ok(Raw { status, content_type, offers, body: body.to_bytes() })
+}
+
+/// Returns an error with what is behind it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    crate::text::plain(&text)
+}

@@ -1,0 +1,233 @@
+//! What can go wrong, sorted by what it means for the caller.
+
+use crate::fault::{Fault, FaultClass};
+use std::fmt;
+use std::time::Duration;
+use thiserror::Error;
+
+/// What is known about a request that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It never reached the server: sending it again is safe.
+    NotSent,
+    /// The server did not do it and said why.
+    Refused,
+    /// It may or may not have happened: look.
+    Unknown,
+}
+
+/// An operation on a server that failed.
+#[derive(Debug, Error)]
+#[error("{host}: {operation}{}: {cause}", Object(object))]
+pub struct Error {
+    /// The server.
+    pub host: String,
+    /// The operation, such as `Get`.
+    pub operation: &'static str,
+    /// What it was about, such as `Win32_Service RTCSRV`. May be empty.
+    pub object: String,
+    /// Why.
+    #[source]
+    pub cause: Box<Cause>,
+}
+
+struct Object<'a>(&'a str);
+
+impl fmt::Display for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " {}", self.0) }
+    }
+}
+
+impl Error {
+    /// Returns what the failure means for the request.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match &*self.cause {
+            Cause::NotSent(_) => Outcome::NotSent,
+            Cause::Unresolved(_) => Outcome::Unknown,
+            Cause::Refused(Refusal::Fault(fault)) => match fault.class() {
+                // The server gave up on it, and says nothing of what was done until then.
+                FaultClass::TimedOut | FaultClass::Aborted => Outcome::Unknown,
+                // A command whose shell is gone may have run to its end; one that found no shell never started.
+                FaultClass::LostShell if self.operation != "Command" && self.operation != "Create" => Outcome::Unknown,
+                FaultClass::LostShell
+                | FaultClass::Quota
+                | FaultClass::AccessDenied
+                | FaultClass::NotFound
+                | FaultClass::FileNotFound
+                | FaultClass::BadQuery
+                | FaultClass::Malformed
+                | FaultClass::LostEnumeration
+                | FaultClass::Other => Outcome::Refused,
+            },
+            Cause::Refused(_) => Outcome::Refused,
+        }
+    }
+
+    /// Returns the fault that the server answered with, if it did.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        match &*self.cause {
+            Cause::Refused(Refusal::Fault(fault)) => Some(fault),
+            Cause::Refused(_) | Cause::NotSent(_) | Cause::Unresolved(_) => None,
+        }
+    }
+
+    /// Returns the class of the fault that the server answered with, if it did.
+    #[must_use]
+    pub fn fault_class(&self) -> Option<FaultClass> {
+        self.fault().map(Fault::class)
+    }
+}
+
+/// Why an operation failed.
+#[derive(Debug, Error)]
+pub enum Cause {
+    /// It never reached the server.
+    #[error("not sent: {0}")]
+    NotSent(NotSent),
+    /// The server refused it.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// It was sent, and there is no answer that can be relied on.
+    #[error("outcome unknown: {0}")]
+    Unresolved(Unresolved),
+}
+
+/// Why a request never reached the server.
+#[derive(Debug, Error)]
+pub enum NotSent {
+    /// No TCP connection.
+    #[error("cannot connect to {address}: {error}")]
+    Connect {
+        /// Where to.
+        address: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// No TCP connection in time.
+    #[error("no connection to {address} within {}", Seconds(*limit))]
+    ConnectTimeout {
+        /// Where to.
+        address: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// No TLS: above all a server that is not who it should be.
+    #[error("TLS with {address} failed: {reason}")]
+    Tls {
+        /// Where to.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The account was refused too often in a row.
+    #[error("the account {user} was refused {times} times in a row and is left alone, so that it is not locked out")]
+    AccountLeftAlone {
+        /// The account.
+        user: String,
+        /// How often it was refused.
+        times: u32,
+    },
+    /// The connection closed before the request was written.
+    #[error("the connection closed before the request was written: {0}")]
+    Closed(String),
+}
+
+/// How a server refused a request.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// With a fault.
+    #[error("{0}")]
+    Fault(Box<Fault>),
+    /// It did not let us in.
+    #[error(
+        "HTTP 401: the account {user} was not let in (the server offers {offers}); check user, password and rights"
+    )]
+    Unauthorized {
+        /// The account.
+        user: String,
+        /// The ways of proving who we are that the server offers.
+        offers: String,
+    },
+    /// It answered with a status and no fault.
+    #[error("HTTP {status}: {hint}")]
+    Status {
+        /// The status.
+        status: u16,
+        /// What that usually means.
+        hint: &'static str,
+    },
+}
+
+/// Why nobody knows what became of a request.
+#[derive(Debug, Error)]
+pub enum Unresolved {
+    /// The connection was lost.
+    #[error("the connection was lost before the answer was complete: {0}")]
+    Lost(String),
+    /// No answer in time.
+    #[error("no answer within {}", Seconds(*.0))]
+    Timeout(Duration),
+    /// The answer is no XML that we accept.
+    #[error("the answer cannot be read: {0}")]
+    NotXml(String),
+    /// The answer lacks what it must have.
+    #[error("the answer has an unexpected shape: {0}")]
+    Shape(String),
+    /// The answer belongs to another request.
+    #[error("the answer belongs to another request: expected RelatesTo {expected}, found {found}")]
+    WrongRelation {
+        /// The id of our request.
+        expected: String,
+        /// The id that the answer names.
+        found: String,
+    },
+    /// The answer is too large.
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(usize),
+    /// The server failed without saying why.
+    #[error(
+        "HTTP {0} without a body: WinRM answers so when it wants sealed messages (AllowUnencrypted=false), \
+         or when it failed within"
+    )]
+    Mute(u16),
+    /// A command did not end in time.
+    #[error("the command did not end within {}", Seconds(*.0))]
+    CommandTimeout(Duration),
+}
+
+/// Why a client could not be made.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// Negotiate is not there yet.
+    #[error("negotiate is not available yet: use basic over https with a certificate that can be verified")]
+    NegotiateNotAvailable,
+    /// The password would travel in the clear.
+    #[error("basic is refused over http: the password would travel in the clear; use https")]
+    BasicWithoutTls,
+    /// The name cannot be sent.
+    #[error("{0:?} cannot be used as a user name: it is empty, or has a colon or control characters")]
+    User(String),
+    /// The server has no usable name.
+    #[error("{0:?} is not a server name that a certificate can be checked against")]
+    Name(String),
+    /// The certificate authority is not usable.
+    #[error("the certificate authority cannot be used: {0}")]
+    Authority(String),
+    /// The pin is not usable.
+    #[error("{0:?} is not a pin: the SHA-256 of the server's certificate is needed, 64 hexadecimal digits")]
+    Pin(String),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(rustls::Error),
+}
+
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0.as_secs_f32())
+    }
+}

@@ -1,0 +1,280 @@
+//! The remote shell: start a program, feed it, collect its output and exit code.
+
+use crate::client::{Ask, Client, Repeat};
+use crate::envelope::Header;
+use crate::error::{Cause, Error, Unresolved};
+use crate::fault::FaultClass;
+use crate::names::{self, SHELL, SHELL_RESOURCE, TRANSFER, WSMAN, transfer};
+use crate::text::plain;
+use crate::xml::{Element, child, path, text};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use roxmltree::Node;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// Input bytes in one Send: in base64 and with its envelope far below the smallest allowed size.
+const SEND_BYTES: usize = 48 * 1024;
+/// How long cleaning up may take. The server cleans up by itself when a shell is idle for long enough.
+const CLEAN_UP: Duration = Duration::from_secs(5);
+
+/// How a shell is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShellOptions {
+    /// After how long without use the server removes it, at least a minute.
+    pub idle: Duration,
+}
+
+impl Default for ShellOptions {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(900) }
+    }
+}
+
+/// What a program left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output. Put together from its pieces before it is decoded, so that no character is cut.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// The exit code: an unsigned 32-bit number where Windows gives one.
+    pub exit_code: i64,
+}
+
+/// An open shell. Dropping it deletes it on the server, in the background and bounded in time.
+#[derive(Debug)]
+pub struct Shell {
+    client: Client,
+    id: Option<String>,
+}
+
+/// A piece of what a running command has said.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) done: bool,
+    pub(crate) exit_code: Option<i64>,
+}
+
+impl Client {
+    /// Opens a shell. Not repeated: a shell that was made without our knowledge counts against the user until it is
+    /// idle for long enough.
+    ///
+    /// # Errors
+    /// When it is refused (above all for too many shells), or nobody knows.
+    pub async fn create_shell(&self, options: &ShellOptions) -> Result<Shell, Error> {
+        let header = Header::new(transfer("Create"), SHELL_RESOURCE)
+            .option("WINRS_NOPROFILE", "TRUE")
+            .option("WINRS_CODEPAGE", "65001");
+        let body = Element::new("rsp:Shell")
+            .child(Element::new("rsp:IdleTimeOut").text(format!("PT{}S", options.idle.as_secs().max(60))))
+            .child(Element::new("rsp:InputStreams").text("stdin"))
+            .child(Element::new("rsp:OutputStreams").text("stdout stderr"));
+        let object = "shell".to_owned();
+        let ask = Ask { operation: "Create", object, header, body: Some(body), repeat: Repeat::Never };
+        let id = self.ask(ask, read_shell_id).await?;
+        Ok(Shell { client: self.clone(), id: Some(id) })
+    }
+}
+
+impl Shell {
+    /// Runs a program to its end. Arguments are joined by spaces as they are: quoting is the caller's.
+    ///
+    /// # Errors
+    /// When the program could not be started, or its end is not known. After `limit` it is terminated, and what it
+    /// did until then is not known.
+    pub async fn run(
+        &self,
+        program: &str,
+        arguments: &[String],
+        input: Option<&[u8]>,
+        limit: Duration,
+    ) -> Result<Output, Error> {
+        let started = Instant::now();
+        let command = self.command(program, arguments).await?;
+        let collected = timeout(limit, async {
+            if let Some(input) = input {
+                self.send(&command, input).await?;
+            }
+            self.collect(&command).await
+        })
+        .await;
+        // The signal is also the acknowledgement: without it the command stays counted against the user.
+        let signalled = timeout(CLEAN_UP, self.signal(&command, "terminate")).await;
+        if !matches!(signalled, Ok(Ok(()))) {
+            tracing::debug!(host = self.client.host(), "the end of a command could not be acknowledged");
+        }
+        let object = plain(program);
+        collected.unwrap_or_else(|_elapsed| {
+            let waited = started.elapsed().max(limit);
+            Err(self.client.error("Receive", &object, Cause::Unresolved(Unresolved::CommandTimeout(waited))))
+        })
+    }
+
+    /// Deletes the shell on the server.
+    ///
+    /// # Errors
+    /// When the server does not confirm it. It then deletes it by itself after the idle time.
+    pub async fn delete(mut self) -> Result<(), Error> {
+        match self.id.take() {
+            Some(id) => delete(&self.client, &id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of the shell without deleting it, for a shell that the server has lost.
+    pub fn forget(mut self) {
+        self.id = None;
+    }
+
+    async fn command(&self, program: &str, arguments: &[String]) -> Result<String, Error> {
+        // The command shell is wanted: it resolves variables such as %SystemRoot% in the program's path.
+        let header = self
+            .header(names::shell("Command"))
+            .option("WINRS_CONSOLEMODE_STDIN", "TRUE")
+            .option("WINRS_SKIP_CMD_SHELL", "FALSE");
+        let arguments = arguments.iter().map(|argument| Element::new("rsp:Arguments").text(argument));
+        let body = Element::new("rsp:CommandLine")
+            .child(Element::new("rsp:Command").text(program))
+            .children(arguments.collect::<Vec<_>>());
+        let ask = Ask { operation: "Command", object: plain(program), header, body: Some(body), repeat: Repeat::Never };
+        self.client.ask(ask, read_command_id).await
+    }
+
+    async fn send(&self, command: &str, input: &[u8]) -> Result<(), Error> {
+        let pieces = input.chunks(SEND_BYTES);
+        let last = pieces.len().saturating_sub(1);
+        for (at, piece) in pieces.enumerate() {
+            let mut stream = Element::new("rsp:Stream")
+                .attribute("Name", "stdin")
+                .attribute("CommandId", command)
+                .text(STANDARD.encode(piece));
+            if at == last {
+                stream = stream.attribute("End", "true");
+            }
+            let body = Element::new("rsp:Send").child(stream);
+            self.client.ask(self.operation("Send", body), |_body| Ok(())).await?;
+        }
+        Ok(())
+    }
+
+    async fn collect(&self, command: &str) -> Result<Output, Error> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let most = self.client.limits().output_bytes;
+        loop {
+            let desired = Element::new("rsp:DesiredStream").attribute("CommandId", command).text("stdout stderr");
+            let body = Element::new("rsp:Receive").child(desired);
+            let piece = match self.client.ask(self.operation("Receive", body), |body| Piece::read(body, command)).await
+            {
+                Ok(piece) => piece,
+                // Nothing was said within the operation timeout, and nothing is lost: ask again.
+                Err(error) if error.fault_class() == Some(FaultClass::TimedOut) => continue,
+                Err(error) => return Err(error),
+            };
+            stdout.extend(piece.stdout);
+            stderr.extend(piece.stderr);
+            if stdout.len() + stderr.len() > most {
+                return Err(self.client.error("Receive", "", Cause::Unresolved(Unresolved::TooLarge(most))));
+            }
+            if piece.done {
+                let missing = || Cause::Unresolved(Unresolved::Shape("the exit code is missing".to_owned()));
+                let exit_code = piece.exit_code.ok_or_else(|| self.client.error("Receive", "", missing()))?;
+                return Ok(Output { stdout: decode(&stdout), stderr: decode(&stderr), exit_code });
+            }
+        }
+    }
+
+    async fn signal(&self, command: &str, signal: &str) -> Result<(), Error> {
+        let code = Element::new("rsp:Code").text(names::shell(&format!("signal/{signal}")));
+        let body = Element::new("rsp:Signal").attribute("CommandId", command).child(code);
+        self.client.ask(self.operation("Signal", body), |_body| Ok(())).await
+    }
+
+    fn operation(&self, operation: &'static str, body: Element) -> Ask {
+        let header = self.header(names::shell(operation));
+        Ask { operation, object: "shell".to_owned(), header, body: Some(body), repeat: Repeat::Never }
+    }
+
+    fn header(&self, action: String) -> Header {
+        // Only `delete` and `forget` take the id, and they take the shell with it.
+        let id = self.id.as_deref().unwrap_or_default();
+        Header::new(action, SHELL_RESOURCE).selector("ShellId", id)
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        let client = self.client.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // Detached on purpose: nobody waits for it.
+            drop(runtime.spawn(async move {
+                if let Err(error) = delete(&client, &id).await {
+                    tracing::debug!(%error, "the shell could not be deleted; the server does it when it is idle");
+                }
+            }));
+        }
+    }
+}
+
+async fn delete(client: &Client, id: &str) -> Result<(), Error> {
+    let header = Header::new(transfer("Delete"), SHELL_RESOURCE).selector("ShellId", id);
+    let ask = Ask { operation: "Delete", object: "shell".to_owned(), header, body: None, repeat: Repeat::Never };
+    match timeout(CLEAN_UP, client.ask(ask, |_body| Ok(()))).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(client.error("Delete", "shell", Cause::Unresolved(Unresolved::Timeout(CLEAN_UP)))),
+    }
+}
+
+fn decode(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub(crate) fn read_shell_id(body: Node<'_, '_>) -> Result<String, Unresolved> {
+    if let Some(id) = path(body, &[(SHELL, "Shell"), (SHELL, "ShellId")]) {
+        return Ok(text(id));
+    }
+    // Older releases answer with the endpoint reference only.
+    let created = child(body, TRANSFER, "ResourceCreated");
+    let selector = created.and_then(|created| {
+        created
+            .descendants()
+            .find(|node| node.has_tag_name((WSMAN, "Selector")) && node.attribute("Name") == Some("ShellId"))
+    });
+    selector.map(text).ok_or_else(|| Unresolved::Shape("no shell id".to_owned()))
+}
+
+pub(crate) fn read_command_id(body: Node<'_, '_>) -> Result<String, Unresolved> {
+    let id = path(body, &[(SHELL, "CommandResponse"), (SHELL, "CommandId")]).map(text);
+    id.filter(|id| !id.is_empty()).ok_or_else(|| Unresolved::Shape("no command id".to_owned()))
+}
+
+impl Piece {
+    pub(crate) fn read(body: Node<'_, '_>, command: &str) -> Result<Self, Unresolved> {
+        let response = child(body, SHELL, "ReceiveResponse")
+            .ok_or_else(|| Unresolved::Shape("ReceiveResponse is missing".to_owned()))?;
+        let mut piece = Self::default();
+        for node in response.children().filter(Node::is_element) {
+            let owner = node.attribute("CommandId").unwrap_or(command);
+            if !owner.eq_ignore_ascii_case(command) {
+                return Err(Unresolved::Shape("output of another command".to_owned()));
+            }
+            if node.has_tag_name((SHELL, "Stream")) {
+                let encoded: String = text(node).split_whitespace().collect();
+                let bytes = STANDARD.decode(encoded);
+                let bytes = bytes.map_err(|error| Unresolved::Shape(format!("output is not base64: {error}")))?;
+                match node.attribute("Name") {
+                    Some("stdout") => piece.stdout.extend(bytes),
+                    Some("stderr") => piece.stderr.extend(bytes),
+                    _ => {}
+                }
+            } else if node.has_tag_name((SHELL, "CommandState")) {
+                piece.done = node.attribute("State").is_some_and(|state| state.ends_with("/CommandState/Done"));
+                piece.exit_code = child(node, SHELL, "ExitCode").and_then(|code| text(code).parse().ok());
+            }
+        }
+        Ok(piece)
+    }
+}

@@ -1,0 +1,35 @@
+//! Text that comes from a server and goes into messages and logs.
+
+/// Longest text that is taken over from a server into a message.
+const LONGEST: usize = 500;
+
+/// Returns `text` without control characters, on one line, and not longer than a message can bear.
+///
+/// A server's text is not trusted: control characters in it could rewrite a terminal or forge a line of a log.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let joined = words.join(" ");
+    match joined.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &joined[..end]),
+        None => joined,
+    }
+}
+
+/// Control characters, and the marks that turn the direction of text around.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_never_reach_a_message() {
+        assert_eq!(plain("one\r\n\u{1b}[2Jtwo\u{202e} \t three "), "one [2Jtwo three");
+        assert_eq!(plain(&"x".repeat(2000)).chars().count(), LONGEST + 1);
+    }
+}

@@ -1,0 +1,172 @@
+//! Whom we trust to be the server.
+
+use crate::error::SetupError;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
+
+/// How requests travel.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// Over TLS.
+    Https(Trust),
+    /// In the clear. Only with sealed messages, which are not available yet.
+    Http,
+}
+
+/// What a server's certificate is checked against. There is no way to check nothing.
+#[derive(Debug, Clone)]
+pub enum Trust {
+    /// The certificate authorities of the machine we run on, and the server's name.
+    Platform,
+    /// These certificate authorities (PEM) and no other, and the server's name.
+    Authority(Arc<[u8]>),
+    /// The SHA-256 of the one certificate that is accepted. Name and dates are not looked at: the pin says more.
+    Pin([u8; 32]),
+}
+
+impl Trust {
+    /// Returns trust in the certificate with this SHA-256, in hexadecimal, with or without colons.
+    ///
+    /// # Errors
+    /// When the text is not 64 hexadecimal digits.
+    pub fn pin(hex: &str) -> Result<Self, SetupError> {
+        let digits: String = hex.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
+        let wrong = || SetupError::Pin(crate::text::plain(hex));
+        if digits.len() != 64 || !digits.is_ascii() {
+            return Err(wrong());
+        }
+        let mut pin = [0; 32];
+        for (byte, at) in pin.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_not_hex| wrong())?;
+        }
+        Ok(Self::Pin(pin))
+    }
+
+    /// Returns the TLS settings that check for this. Those of the platform are made once: they hold every authority
+    /// that the machine trusts, and a pool may have thousands of servers.
+    pub(crate) fn settings(&self) -> Result<Arc<ClientConfig>, SetupError> {
+        static PLATFORM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+        match self {
+            Self::Platform => match PLATFORM.get() {
+                Some(made) => Ok(made.clone()),
+                None => self.make().map(|made| PLATFORM.get_or_init(|| Arc::new(made)).clone()),
+            },
+            Self::Authority(_) | Self::Pin(_) => self.make().map(Arc::new),
+        }
+    }
+
+    fn make(&self) -> Result<ClientConfig, SetupError> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(SetupError::Tls)?;
+        match self {
+            Self::Platform => Ok(builder.with_platform_verifier().map_err(SetupError::Tls)?.with_no_client_auth()),
+            Self::Authority(pem) => {
+                let mut roots = RootCertStore::empty();
+                for certificate in CertificateDer::pem_slice_iter(pem) {
+                    let certificate = certificate.map_err(|error| SetupError::Authority(error.to_string()))?;
+                    roots.add(certificate).map_err(|error| SetupError::Authority(error.to_string()))?;
+                }
+                if roots.is_empty() {
+                    return Err(SetupError::Authority("it holds no certificate".to_owned()));
+                }
+                let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                    .build()
+                    .map_err(|error| SetupError::Authority(error.to_string()))?;
+                Ok(builder.with_webpki_verifier(verifier).with_no_client_auth())
+            }
+            Self::Pin(pin) => {
+                let verifier = Arc::new(Pinned { pin: *pin, provider });
+                Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+            }
+        }
+    }
+}
+
+/// Accepts one certificate and no other. The server still has to prove that it holds the key.
+#[derive(Debug)]
+struct Pinned {
+    pin: [u8; 32],
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let found = Sha256::digest(end_entity.as_ref());
+        if found.as_slice() == self.pin {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let (expected, found) = (hex(&self.pin), hex(&found));
+        let text = format!("the certificate is not the pinned one: expected SHA-256 {expected}, found {found}");
+        Err(rustls::Error::General(text))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        write!(text, "{byte:02x}").map_or_else(|_| String::new(), |()| text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_are_read_as_people_write_them() {
+        let plain = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF";
+        let colons: Vec<String> = plain.as_bytes().chunks(2).map(|b| String::from_utf8_lossy(b).into_owned()).collect();
+        for text in [plain.to_owned(), colons.join(":")] {
+            let Trust::Pin(pin) = Trust::pin(&text).unwrap() else { panic!("not a pin") };
+            assert_eq!(hex(&pin), plain.to_ascii_lowercase());
+        }
+        for bad in ["", "00", &"g".repeat(64), &"é".repeat(32)] {
+            assert!(Trust::pin(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_authority_without_a_certificate_is_refused() {
+        let error = Trust::Authority(Arc::from(&b"nothing"[..])).settings().unwrap_err();
+        assert!(matches!(error, SetupError::Authority(_)));
+    }
+}
