@@ -1,0 +1,29 @@
+//! Windows servers over WinRM: the driver that looks at them and changes them.
+//!
+//! Belongs here: which question is put to which class, counter or script, and what the answers say in the words of the
+//! model. Does not belong here: how requests travel (`orchestrate-wsman`), how often is asked, what an answer means for
+//! a run, and every decision.
+//!
+//! There are two types. [`WinrmReader`] can look and has no method that changes anything (promise P7). [`WinrmServer`]
+//! wraps a reader and can change. Everything that cannot be read is unknown, with the reason (P3); a request that may
+//! have reached the server is never repeated by the driver.
+
+mod activity;
+mod counters;
+mod host;
+mod link;
+mod measures;
+mod outcome;
+mod reader;
+mod readiness;
+mod restart;
+mod script;
+mod server;
+mod services;
+mod sessions;
+mod target;
+
+pub use orchestrate_wsman::{Auth, Credentials, SetupError, Timeouts, Transport, Trust};
+pub use reader::WinrmReader;
+pub use server::WinrmServer;
+pub use target::{WinrmLimits, WinrmTarget};

@@ -1,0 +1,325 @@
+//! The driver that can look.
+
+use crate::counters::Found;
+use crate::link::Link;
+use crate::script::{Look, Trouble};
+use crate::services::{self, Rows};
+use crate::target::WinrmTarget;
+use crate::{host, readiness, sessions};
+use async_trait::async_trait;
+use orchestrate_driver::{Clock, Observe};
+use orchestrate_model::observe::{HostFacts, InstallerState, Part, Readiness};
+use orchestrate_model::version::ComponentVersion;
+use orchestrate_model::{
+    Answer, Ask, InstallerToken, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
+};
+use orchestrate_wsman::{Error, Outcome, SetupError, plain};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Lines of the fabric state that are kept. The largest pool has sixteen servers; this leaves room for hundreds of
+/// routing groups and still bounds what one answer can put into the journal.
+const FABRIC_LINES: usize = 2_000;
+
+/// Looks at one server over WinRM. Has no method that changes anything (promise P7):
+///
+/// ```compile_fail,E0277
+/// fn to_change(_: &dyn orchestrate_driver::Change) {}
+/// fn preview(reader: &orchestrate_driver_winrm::WinrmReader) {
+///     to_change(reader);
+/// }
+/// ```
+///
+/// Copies share the connections. It opens at most two, and one shell for the scripts that answer what WMI does not;
+/// the shell is deleted by [`WinrmReader::close`], and in the background when the last copy is dropped.
+#[derive(Debug, Clone)]
+pub struct WinrmReader {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    target: WinrmTarget,
+    clock: Clock,
+    link: Link,
+    counters: Found,
+}
+
+impl WinrmReader {
+    /// Returns a reader. Nothing is sent before the first observation. `clock` dates the observations; the waits of
+    /// the wire are real time.
+    ///
+    /// # Errors
+    /// When the target asks for something that is not available or not safe.
+    pub fn new(target: WinrmTarget, clock: Clock) -> Result<Self, SetupError> {
+        let link = Link::new(&target)?;
+        Ok(Self { inner: Arc::new(Inner { target, clock, link, counters: Found::default() }) })
+    }
+
+    /// Returns the name of the server.
+    #[must_use]
+    pub fn server(&self) -> &ServerName {
+        &self.inner.target.server
+    }
+
+    /// Deletes the shell that the reader holds on the server, if any. It opens a new one when it needs one again.
+    pub async fn close(&self) {
+        self.inner.link.close().await;
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.inner.link
+    }
+}
+
+#[async_trait]
+impl Observe for WinrmReader {
+    async fn observe(&self, ask: &Ask) -> ServerObservation {
+        Box::pin(self.inner.observe(ask)).await
+    }
+}
+
+impl Inner {
+    async fn observe(&self, ask: &Ask) -> ServerObservation {
+        let taken = self.clock.now();
+        let mut seen = ServerObservation::unknown(self.target.server.clone(), taken, "not asked");
+        // WMI comes first: when the server cannot be reached at all, the other questions need not find that out again.
+        let (host, rows) = match self.first(ask).await {
+            Ok(first) => first,
+            Err(reason) => return unreachable(seen, ask, &reason),
+        };
+        if let Some(host) = host {
+            seen.host = host;
+        }
+        let (services, sessions, versions, installer, readiness, replication, fabric) = tokio::join!(
+            self.within(self.services(rows)),
+            self.within(self.sessions(&ask.sessions)),
+            self.within(part(ask, Part::Versions, self.versions())),
+            self.within(self.installer(ask.installer.as_ref())),
+            self.within(part(ask, Part::Readiness, self.readiness())),
+            self.within(part(ask, Part::Replication, self.replication())),
+            self.within(part(ask, Part::Fabric, self.fabric())),
+        );
+        seen.services = flatten(services);
+        // Sessions have no answer of their own: a service that is missing could not be measured.
+        seen.sessions = sessions.known().cloned().unwrap_or_default();
+        seen.versions = flatten(versions);
+        seen.installer = flatten(installer);
+        seen.readiness = flatten(readiness);
+        seen.replication = flatten(replication);
+        seen.fabric = flatten(fabric);
+        seen
+    }
+
+    /// Reads what WMI alone answers: the host's facts and the rows of services.
+    async fn first(&self, ask: &Ask) -> Result<(Option<Answer<HostFacts>>, Option<Result<Rows, String>>), String> {
+        let mut host = None;
+        if ask.wants(Part::Host) {
+            host = Some(match flat_result(self.within(host::read(&self.link)).await)? {
+                Ok(answer) => answer,
+                Err(reason) => Answer::Unknown(reason),
+            });
+        }
+        let mut rows = None;
+        if !ask.services.is_empty() {
+            rows = Some(flat_result(self.within(services::rows(&self.link, &ask.services)).await)?);
+        }
+        Ok((host, rows))
+    }
+
+    async fn services(&self, rows: Option<Result<Rows, String>>) -> Answer<BTreeMap<ServiceName, ServiceStatus>> {
+        match rows {
+            None => Answer::not_asked(),
+            Some(Err(reason)) => Answer::Unknown(reason),
+            Some(Ok(rows)) => {
+                let installed: Vec<ServiceName> = rows.keys().cloned().collect();
+                let details = services::details(&self.link, &installed).await;
+                Answer::Known(services::statuses(&rows, &details))
+            }
+        }
+    }
+
+    async fn sessions(
+        &self,
+        asked: &[ServiceName],
+    ) -> BTreeMap<ServiceName, orchestrate_model::observe::SessionReading> {
+        if asked.is_empty() {
+            return BTreeMap::new();
+        }
+        sessions::read(&self.link, &self.counters, &self.target, asked, self.clock.now()).await
+    }
+
+    async fn versions(&self) -> Answer<Vec<ComponentVersion>> {
+        #[derive(Deserialize)]
+        struct Said {
+            components: Vec<Component>,
+        }
+        #[derive(Deserialize)]
+        struct Component {
+            name: String,
+            version: String,
+        }
+        let said: Result<Said, Trouble> =
+            self.link.look(Look::Versions, &json!({ "product": self.target.product.word() })).await;
+        Answer::from(said.map(|said| {
+            let known = said.components.into_iter().filter_map(|component| {
+                // A component whose version is no version is as good as missing, which is never taken for patched.
+                let version = Version::parse(&component.version).ok()?;
+                Some(ComponentVersion { component: plain(&component.name), version })
+            });
+            known.collect()
+        }))
+    }
+
+    async fn readiness(&self) -> Answer<Readiness> {
+        #[derive(Deserialize)]
+        struct Said {
+            answer: Value,
+        }
+        let (pool, product) = (&self.target.pool, self.target.product.word());
+        let said: Result<Said, Trouble> =
+            self.link.look(Look::Readiness, &json!({ "pool": pool.as_str(), "product": product })).await;
+        match said {
+            Ok(said) => readiness::parse(&said.answer, pool),
+            Err(trouble) => Answer::unknown(trouble),
+        }
+    }
+
+    async fn replication(&self) -> Answer<BTreeMap<ServerName, bool>> {
+        #[derive(Deserialize)]
+        struct Said {
+            replicas: Vec<Replica>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Replica {
+            fqdn: String,
+            up_to_date: bool,
+        }
+        let said: Result<Said, Trouble> = self.link.look(Look::Replication, &json!({})).await;
+        let named = |replica: Replica| match ServerName::new(&replica.fqdn) {
+            Ok(server) => Ok((server, replica.up_to_date)),
+            Err(error) => Err(format!("a replica has an odd name, {:?}: {error}", plain(&replica.fqdn))),
+        };
+        match said {
+            Ok(said) => Answer::from(said.replicas.into_iter().map(named).collect::<Result<_, _>>()),
+            Err(trouble) => Answer::unknown(trouble),
+        }
+    }
+
+    /// Returns the fabric state as it was printed. Its format is not documented, so it is not read further.
+    async fn fabric(&self) -> Answer<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Said {
+            lines: Vec<String>,
+        }
+        let pool = self.target.pool.as_str();
+        let said: Result<Said, Trouble> = self.link.look(Look::Fabric, &json!({ "pool": pool })).await;
+        match said {
+            Ok(said) => {
+                let lines: Vec<String> = said.lines.iter().take(FABRIC_LINES).map(|line| plain(line)).collect();
+                if lines.iter().all(|line| line.trim().is_empty()) {
+                    return Answer::unknown("the fabric state was printed as nothing");
+                }
+                Answer::Known(lines)
+            }
+            Err(trouble) => Answer::unknown(trouble),
+        }
+    }
+
+    async fn installer(&self, token: Option<&InstallerToken>) -> Answer<InstallerState> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Said {
+            state: String,
+            exit_code: Option<i64>,
+        }
+        let Some(token) = token else { return Answer::not_asked() };
+        if let Err(reason) = check_token(token) {
+            return Answer::Unknown(reason);
+        }
+        let said: Result<Said, Trouble> = self.link.look(Look::InstallerState, &json!({ "token": token.0 })).await;
+        let said = match said {
+            Ok(said) => said,
+            Err(trouble) => return Answer::unknown(trouble),
+        };
+        match (said.state.as_str(), said.exit_code) {
+            ("not-started", _) => Answer::Known(InstallerState::NotStarted),
+            ("running", _) => Answer::Known(InstallerState::Running),
+            ("finished", Some(exit_code)) => Answer::Known(InstallerState::Finished { exit_code }),
+            ("finished", None) => Answer::unknown("the installer has ended, and its exit code is missing"),
+            ("vanished", _) => Answer::Known(InstallerState::Vanished),
+            (other, _) => Answer::unknown(format!("the state of the installer is {:?}", plain(other))),
+        }
+    }
+
+    /// Returns what a part says, or unknown when it takes too long.
+    async fn within<T>(&self, part: impl Future<Output = T>) -> Answer<T> {
+        let limit = self.target.limits.observation;
+        match tokio::time::timeout(limit, Box::pin(part)).await {
+            Ok(value) => Answer::Known(value),
+            Err(_elapsed) => Answer::unknown(format!("{}: not read within {} s", self.target.server, limit.as_secs())),
+        }
+    }
+}
+
+/// Returns an observation of a server that cannot be reached: what was asked about is unknown for that reason.
+fn unreachable(mut seen: ServerObservation, ask: &Ask, reason: &str) -> ServerObservation {
+    let nothing = ServerObservation::unknown(seen.server.clone(), seen.taken, reason);
+    if ask.wants(Part::Host) {
+        seen.host = nothing.host;
+    }
+    if ask.wants(Part::Versions) {
+        seen.versions = nothing.versions;
+    }
+    if ask.wants(Part::Readiness) {
+        seen.readiness = nothing.readiness;
+    }
+    if ask.wants(Part::Replication) {
+        seen.replication = nothing.replication;
+    }
+    if ask.wants(Part::Fabric) {
+        seen.fabric = nothing.fabric;
+    }
+    if !ask.services.is_empty() {
+        seen.services = nothing.services;
+    }
+    if ask.installer.is_some() {
+        seen.installer = nothing.installer;
+    }
+    seen
+}
+
+/// Reads a part, if it is asked about.
+async fn part<T>(ask: &Ask, part: Part, read: impl Future<Output = Answer<T>>) -> Answer<T> {
+    if ask.wants(part) { read.await } else { Answer::not_asked() }
+}
+
+fn flatten<T>(answer: Answer<Answer<T>>) -> Answer<T> {
+    match answer {
+        Answer::Known(inner) => inner,
+        Answer::Unknown(reason) => Answer::Unknown(reason),
+    }
+}
+
+/// Returns what was read, or why it could not be; and as an error the reason why nothing can be read at all.
+fn flat_result<T>(answer: Answer<Result<T, Error>>) -> Result<Result<T, String>, String> {
+    match answer {
+        Answer::Known(Ok(value)) => Ok(Ok(value)),
+        Answer::Known(Err(error)) if error.outcome() == Outcome::NotSent => Err(error.to_string()),
+        Answer::Known(Err(error)) => Ok(Err(error.to_string())),
+        Answer::Unknown(reason) => Ok(Err(reason)),
+    }
+}
+
+/// A token becomes the name of a folder and of a scheduled task.
+pub(crate) fn check_token(token: &InstallerToken) -> Result<(), String> {
+    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let text = token.0.as_str();
+    if text.is_empty() || text.len() > 128 || text.starts_with('.') || text.ends_with('.') || !text.chars().all(safe) {
+        return Err(format!("{:?} cannot be the name of an installation on a server", plain(text)));
+    }
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! The scripts that run on a server: what they are called, how they are put together, and how their answer is read.
+//!
+//! A script gets its values as data, base64 of JSON, and never as script text. It prints ASCII only: one marked line
+//! with base64 of JSON. Noise around that line does not matter.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use orchestrate_wsman::{Error, Outcome, Output, clixml, plain};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fmt;
+
+/// Scripts that only look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The delayed flag and the dependents of services.
+    ServiceDetails,
+    /// The WMI classes of counter sets.
+    CounterClasses,
+    /// What services say they are doing.
+    Activity,
+    /// What is installed.
+    Versions,
+    /// Whether the pool may lose a server.
+    Readiness,
+    /// Whether the configuration has reached everybody.
+    Replication,
+    /// The fabric state of the pool, as text.
+    Fabric,
+    /// What became of an installer.
+    InstallerState,
+}
+
+/// Scripts that change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lever {
+    /// Sets the delayed flag of an automatic service.
+    SetDelayed,
+    /// Clears the delayed flag of an automatic service.
+    ClearDelayed,
+    /// Starts an installer, at most once per token.
+    InstallerStart,
+}
+
+/// A script: its name on the wire and its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Script {
+    pub(crate) name: &'static str,
+    body: &'static str,
+}
+
+/// The version of the contract with a script, in its first line.
+const VERSION: u32 = 1;
+/// Ends every script: decodes the request, answers, and sets the exit code.
+const CLOSE: &str = include_str!("scripts/close.ps1");
+
+impl Look {
+    /// Returns the script.
+    pub(crate) fn script(self) -> Script {
+        let (name, body) = match self {
+            Self::ServiceDetails => ("service-details", include_str!("scripts/service-details.ps1")),
+            Self::CounterClasses => ("counter-classes", include_str!("scripts/counter-classes.ps1")),
+            Self::Activity => ("activity", include_str!("scripts/activity.ps1")),
+            Self::Versions => ("versions", include_str!("scripts/versions.ps1")),
+            Self::Readiness => ("readiness", include_str!("scripts/readiness.ps1")),
+            Self::Replication => ("replication", include_str!("scripts/replication.ps1")),
+            Self::Fabric => ("fabric", include_str!("scripts/fabric.ps1")),
+            Self::InstallerState => ("installer-state", include_str!("scripts/installer-state.ps1")),
+        };
+        Script { name, body }
+    }
+}
+
+impl Lever {
+    /// Returns the script.
+    pub(crate) fn script(self) -> Script {
+        let (name, body) = match self {
+            Self::SetDelayed => ("set-delayed", include_str!("scripts/set-delayed.ps1")),
+            Self::ClearDelayed => ("clear-delayed", include_str!("scripts/clear-delayed.ps1")),
+            Self::InstallerStart => ("installer-start", include_str!("scripts/installer-start.ps1")),
+        };
+        Script { name, body }
+    }
+}
+
+/// The program that runs scripts. The full path: what stands first in a path variable is not ours to trust.
+pub(crate) const POWERSHELL: &str = r"%SystemRoot%\System32\WindowsPowerShell\v1.0\powershell.exe";
+/// Longest command line that goes through the command shell, with some room: the limit is 8,191 characters.
+const LONGEST_LINE: usize = 8_000;
+
+/// A command that runs a script.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Command {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) input: Option<Vec<u8>>,
+}
+
+impl Script {
+    /// Returns the command that runs the script with this request: on the command line where it fits, otherwise on
+    /// standard input.
+    pub(crate) fn command(self, request: &Value) -> Command {
+        let fixed = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass"].map(str::to_owned);
+        let fixed_length: usize = POWERSHELL.len() + fixed.iter().map(|part| part.len() + 1).sum::<usize>();
+        let text = format!("{}{}", self.head(request), self.tail());
+        let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let encoded = STANDARD.encode(units);
+        let mut arguments = fixed.to_vec();
+        if fixed_length + " -EncodedCommand ".len() + encoded.len() <= LONGEST_LINE {
+            arguments.extend(["-EncodedCommand".to_owned(), encoded]);
+            return Command { arguments, input: None };
+        }
+        // Read from standard input, PowerShell takes the text line by line as if it were typed, and a block that spans
+        // lines may end early. So everything after the first two lines is one line that decodes and runs the rest.
+        let rest = STANDARD.encode(self.tail());
+        let run = format!(
+            "& ([ScriptBlock]::Create([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('{rest}'))))\n"
+        );
+        arguments.extend(["-Command".to_owned(), "-".to_owned()]);
+        Command { arguments, input: Some(format!("{}{run}", self.head(request)).into_bytes()) }
+    }
+
+    /// The first two lines: what the script is, and its request.
+    fn head(self, request: &Value) -> String {
+        let request = STANDARD.encode(request.to_string());
+        format!("# orchestrate script {} {VERSION}\n$request = '{request}'\n", self.name)
+    }
+
+    /// The rest without comments and indentation, which would only make the command line longer.
+    fn tail(self) -> String {
+        let lines = self.body.lines().chain(CLOSE.lines()).map(str::trim);
+        let kept: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        kept.join("\n") + "\n"
+    }
+}
+
+/// Why a script gave no answer, and what that means for what it was to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) outcome: Outcome,
+    pub(crate) text: String,
+    /// Whether asking again may help.
+    pub(crate) passing: bool,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Trouble {
+    /// Returns trouble of which nobody knows what happened.
+    pub(crate) fn unknown(text: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Unknown, text: text.into(), passing: false }
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self { outcome: error.outcome(), passing: crate::outcome::is_passing(&error), text: error.to_string() }
+    }
+}
+
+/// Marks the line of the answer.
+const MARK: &str = "ORCHESTRATE:";
+
+/// Returns what a script answered.
+pub(crate) fn answer<A: DeserializeOwned>(script: Script, output: &Output) -> Result<A, Trouble> {
+    let name = script.name;
+    let shape = |text: &str| Trouble::unknown(format!("script {name}: {text}"));
+    let line = output.stdout.lines().find_map(|line| line.trim().strip_prefix(MARK));
+    let Some(line) = line else {
+        let said = clixml::said(&output.stderr);
+        let said = if said.is_empty() { "it said nothing".to_owned() } else { said };
+        return Err(shape(&format!("no answer, exit code {}: {said}", output.exit_code)));
+    };
+    let bytes = STANDARD.decode(line.trim()).map_err(|_damaged| shape("the answer is not base64"))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|_damaged| shape("the answer is not JSON"))?;
+    if let Some(error) = value.get("error").and_then(Value::as_str) {
+        return Err(shape(&plain(error)));
+    }
+    if output.exit_code != 0 {
+        return Err(shape(&format!("it answered and then ended with {}", output.exit_code)));
+    }
+    serde_json::from_value(value).map_err(|error| shape(&format!("unexpected answer: {}", plain(&error.to_string()))))
+}
+
+/// Returns a request as data.
+pub(crate) fn request<R: Serialize>(request: &R) -> Result<Value, Trouble> {
+    serde_json::to_value(request).map_err(|error| Trouble {
+        outcome: Outcome::NotSent,
+        text: format!("the request cannot be written: {error}"),
+        passing: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const LOOKS: [Look; 8] = [
+        Look::ServiceDetails,
+        Look::CounterClasses,
+        Look::Activity,
+        Look::Versions,
+        Look::Readiness,
+        Look::Replication,
+        Look::Fabric,
+        Look::InstallerState,
+    ];
+
+    fn text(command: &Command) -> String {
+        if let Some(input) = &command.input {
+            return String::from_utf8(input.clone()).unwrap();
+        }
+        let bytes = STANDARD.decode(command.arguments.last().unwrap()).unwrap();
+        let units: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        String::from_utf16(&units).unwrap()
+    }
+
+    fn every_script() -> Vec<Script> {
+        let levers = [Lever::SetDelayed, Lever::ClearDelayed, Lever::InstallerStart].map(Lever::script);
+        LOOKS.map(Look::script).into_iter().chain(levers).collect()
+    }
+
+    #[test]
+    fn every_script_begins_with_its_name_and_its_request() {
+        let request = json!({"services": ["it's; $(here)"]});
+        for script in every_script() {
+            let command = script.command(&request);
+            let text = text(&command);
+            let mut lines = text.lines();
+            assert_eq!(lines.next().unwrap(), format!("# orchestrate script {} 1", script.name));
+            let data = lines.next().unwrap().strip_prefix("$request = '").unwrap().strip_suffix('\'').unwrap();
+            let decoded: Value = serde_json::from_slice(&STANDARD.decode(data).unwrap()).unwrap();
+            assert_eq!(decoded, request);
+            assert!(!text.contains("it's"), "a value is in the script text: {}", script.name);
+            assert!(text.is_ascii(), "{}", script.name);
+            assert!(script.body.contains("function Get-Answer($ask) {"), "{}", script.name);
+        }
+    }
+
+    #[test]
+    fn a_script_that_is_too_long_for_the_command_line_goes_by_standard_input() {
+        let names: Vec<String> = (0..200).map(|n| format!("SERVICE-{n}")).collect();
+        let short = Look::Activity.script().command(&json!({"services": ["RTCSRV"]}));
+        let long = Look::Activity.script().command(&json!({"services": names}));
+        assert!(short.input.is_none());
+        assert_eq!(
+            &short.arguments[..5],
+            &["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-EncodedCommand"]
+        );
+        assert_eq!(&long.arguments[4..], &["-Command", "-"]);
+        let text = text(&long);
+        assert_eq!(text.lines().count(), 3, "nothing that spans lines: {text}");
+        let rest = text.lines().nth(2).unwrap().split('\'').nth(1).unwrap();
+        let rest = String::from_utf8(STANDARD.decode(rest).unwrap()).unwrap();
+        assert!(rest.contains("Get-CsWindowsService") && rest.contains("exit 0"));
+        assert!(Lever::InstallerStart.script().command(&json!({})).input.is_some());
+    }
+
+    #[test]
+    fn comments_are_left_out_and_strings_that_span_lines_stay() {
+        let tail = Lever::InstallerStart.script().tail();
+        assert!(tail.lines().all(|line| !line.starts_with('#')));
+        assert!(tail.contains("\n'@\n"));
+    }
+
+    /// Returns the first place that the grammar of PowerShell does not know.
+    fn wrong_place(text: &str) -> Option<String> {
+        let mut parser = tree_sitter::Parser::new();
+        parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).unwrap();
+        let tree = parser.parse(text, None).unwrap();
+        let mut open = vec![tree.root_node()];
+        while let Some(node) = open.pop() {
+            if node.is_error() || node.is_missing() {
+                let line = node.start_position().row;
+                return Some(format!("line {}: {}", line + 1, text.lines().nth(line).unwrap_or_default()));
+            }
+            open.extend((0..node.child_count()).filter_map(|at| node.child(at)));
+        }
+        None
+    }
+
+    #[test]
+    fn every_script_is_powershell_by_its_grammar() {
+        assert!(wrong_place("function f { 'open").is_some(), "the check finds what is wrong");
+        for script in every_script() {
+            let whole = format!("{}{}", script.head(&json!({})), script.tail());
+            assert_eq!(wrong_place(&whole), None, "{}", script.name);
+        }
+        let start = Lever::InstallerStart.script().body;
+        let runner = start.split_once("@'\n").unwrap().1.split_once("\n'@").unwrap().0;
+        assert_eq!(wrong_place(runner), None, "the script that the scheduled task runs");
+    }
+
+    fn output(stdout: &str, exit_code: i64) -> Output {
+        Output { stdout: stdout.to_owned(), stderr: String::new(), exit_code }
+    }
+
+    #[test]
+    fn only_a_marked_answer_with_exit_code_0_is_an_answer() {
+        let script = Look::Versions.script();
+        let line = format!("noise\r\n{MARK}{}\r\nmore", STANDARD.encode(r#"{"a":1}"#));
+        assert_eq!(answer::<Value>(script, &output(&line, 0)).unwrap(), json!({"a": 1}));
+        let failed = format!("{MARK}{}", STANDARD.encode(r#"{"error":"no such\u0007 cmdlet"}"#));
+        let trouble = answer::<Value>(script, &output(&failed, 1)).unwrap_err();
+        assert_eq!(trouble.text, "script versions: no such cmdlet");
+        for bad in ["", "ORCHESTRATE:", "ORCHESTRATE:%%%", "ORCHESTRATE:e30", "x ORCHESTRATE:e30="] {
+            assert!(answer::<Value>(script, &output(bad, 0)).is_err(), "{bad}");
+        }
+        assert!(answer::<Value>(script, &output(&line, 1)).is_err());
+    }
+}

@@ -1,0 +1,18 @@
+# One call for all services: it reads performance counters and takes seconds.
+function Get-Answer($ask) {
+    $activity = @{}
+    $errors = @{}
+    $all = @(Get-CsWindowsService -ErrorAction SilentlyContinue -ErrorVariable problems)
+    if ($all.Count -eq 0) { throw "Get-CsWindowsService lists nothing: $problems" }
+    foreach ($name in $ask.services) {
+        $found = $all | Where-Object { $_.Name -eq $name } | Select-Object -First 1
+        if ($null -eq $found) {
+            $errors[$name] = "Get-CsWindowsService does not list it. $problems"
+        } elseif ($null -eq $found.ActivityLevel) {
+            $errors[$name] = "it has no activity level. $problems"
+        } else {
+            $activity[$name] = [string]($found.ActivityLevel -join ',')
+        }
+    }
+    return @{ activity = $activity; errors = $errors }
+}

@@ -1,0 +1,6 @@
+function Get-Answer($ask) {
+    $replicas = @(Get-CsManagementStoreReplicationStatus | ForEach-Object {
+        @{ fqdn = [string]$_.ReplicaFqdn; upToDate = [bool]$_.UpToDate }
+    })
+    return @{ replicas = [object[]]$replicas }
+}

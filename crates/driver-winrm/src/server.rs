@@ -1,0 +1,194 @@
+//! The driver that can change a server.
+
+use crate::outcome::{self, Verb};
+use crate::reader::{WinrmReader, check_token};
+use crate::script::{Lever, Trouble};
+use crate::target::WinrmTarget;
+use crate::{restart, services};
+use async_trait::async_trait;
+use orchestrate_driver::{Change, Clock, Observe};
+use orchestrate_model::{Act, ActOutcome, Ask, InstallerRun, ServerObservation, ServiceName, StartMode, StartType};
+use orchestrate_wsman::{SetupError, plain};
+use serde::Deserialize;
+use serde_json::json;
+
+/// Looks at one server over WinRM, and changes it.
+#[derive(Debug, Clone)]
+pub struct WinrmServer {
+    reader: WinrmReader,
+}
+
+impl WinrmServer {
+    /// Returns a driver. Nothing is sent before the first observation or act.
+    ///
+    /// # Errors
+    /// When the target asks for something that is not available or not safe.
+    pub fn new(target: WinrmTarget, clock: Clock) -> Result<Self, SetupError> {
+        WinrmReader::new(target, clock).map(Self::over)
+    }
+
+    /// Returns a driver that uses the connections of a reader.
+    #[must_use]
+    pub fn over(reader: WinrmReader) -> Self {
+        Self { reader }
+    }
+
+    /// Returns the part that can only look.
+    #[must_use]
+    pub fn reader(&self) -> &WinrmReader {
+        &self.reader
+    }
+}
+
+#[async_trait]
+impl Observe for WinrmServer {
+    async fn observe(&self, ask: &Ask) -> ServerObservation {
+        self.reader.observe(ask).await
+    }
+}
+
+#[async_trait]
+impl Change for WinrmServer {
+    async fn apply(&self, act: &Act) -> ActOutcome {
+        let outcome = self.change(act).await;
+        tracing::info!(server = %self.reader.server(), %act, ?outcome, "asked for a change");
+        outcome
+    }
+}
+
+impl WinrmServer {
+    async fn change(&self, act: &Act) -> ActOutcome {
+        match act {
+            Act::SetStartType { service, to } => Box::pin(self.set_start_type(service, *to)).await,
+            Act::Pause { service } => self.control(Verb::Pause, service, &[]).await,
+            Act::Continue { service } => self.control(Verb::Continue, service, &[]).await,
+            Act::Start { service } => self.control(Verb::Start, service, &[]).await,
+            Act::Stop { service } => self.control(Verb::Stop, service, &[]).await,
+            Act::StartInstaller(run) => Box::pin(self.start_installer(run)).await,
+            Act::Restart { booted, comment } => Box::pin(restart::ask(self.reader.link(), *booted, comment)).await,
+            Act::SetBalancer { .. } => {
+                ActOutcome::Failed(format!("{}: a server cannot set what its balancer does", self.reader.server()))
+            }
+        }
+    }
+
+    /// Calls a method of a service, once.
+    async fn control(&self, verb: Verb, service: &ServiceName, arguments: &[(&str, &str)]) -> ActOutcome {
+        let keys = [("Name", service.as_str())];
+        match self.reader.link().wmi.invoke("Win32_Service", &keys, verb.method(), arguments).await {
+            Ok(output) => match output.number("ReturnValue") {
+                Some(value) => self.named(service, outcome::of_return_value(verb, value)),
+                None => self
+                    .named(service, ActOutcome::Unknown(format!("{}: the answer has no return value", verb.method()))),
+            },
+            Err(error) => outcome::of_error(&error),
+        }
+    }
+
+    /// Puts server and service in front of what went wrong.
+    fn named(&self, service: &ServiceName, outcome: ActOutcome) -> ActOutcome {
+        let name = |text: String| format!("{}: {service}: {text}", self.reader.server());
+        match outcome {
+            ActOutcome::Retry(text) => ActOutcome::Retry(name(text)),
+            ActOutcome::Failed(text) => ActOutcome::Failed(name(text)),
+            ActOutcome::Unknown(text) => ActOutcome::Unknown(name(text)),
+            done @ (ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined) => done,
+        }
+    }
+
+    /// Sets a start type. The delayed flag is a second step, because the method of WMI does not know it, and it is read
+    /// back: what a mode change does to the flag is not documented.
+    async fn set_start_type(&self, service: &ServiceName, to: StartType) -> ActOutcome {
+        let mode = match to.mode {
+            // It reads back as `Auto`, and is set as `Automatic`.
+            StartMode::Automatic => "Automatic",
+            StartMode::Manual => "Manual",
+            StartMode::Disabled => "Disabled",
+            StartMode::Boot | StartMode::System => {
+                let text = format!("{} is a driver's start type and is never set", to.mode);
+                return self.named(service, ActOutcome::Failed(text));
+            }
+        };
+        let set = self.control(Verb::ChangeStartMode, service, &[("StartMode", mode)]).await;
+        if !set.is_success() || to.mode != StartMode::Automatic {
+            return set;
+        }
+        let flag = if to.delayed { self.set_flag(service).await } else { self.clear_flag(service).await };
+        match flag {
+            Ok(()) => set,
+            // The mode is set, and the flag may or may not be.
+            Err(trouble) => self.named(service, outcome::of_trouble(trouble)),
+        }
+    }
+
+    async fn set_flag(&self, service: &ServiceName) -> Result<(), Trouble> {
+        self.pull_flag(Lever::SetDelayed, service).await?;
+        match self.is_delayed(service).await? {
+            Some(true) => Ok(()),
+            found => Err(Trouble::unknown(format!("the delayed flag was set and reads back as {found:?}"))),
+        }
+    }
+
+    /// The flag is left over when somebody else has set it: our own changes never set it for a service that had none.
+    async fn clear_flag(&self, service: &ServiceName) -> Result<(), Trouble> {
+        // A flag that cannot be read is left to the caller, who looks at the start type in any case.
+        if !matches!(self.is_delayed(service).await, Ok(Some(true))) {
+            return Ok(());
+        }
+        self.pull_flag(Lever::ClearDelayed, service).await?;
+        match self.is_delayed(service).await? {
+            Some(false) => Ok(()),
+            found => Err(Trouble::unknown(format!("the delayed flag was cleared and reads back as {found:?}"))),
+        }
+    }
+
+    async fn is_delayed(&self, service: &ServiceName) -> Result<Option<bool>, Trouble> {
+        let details = services::details(self.reader.link(), std::slice::from_ref(service)).await?;
+        Ok(details.delayed(service))
+    }
+
+    async fn pull_flag(&self, lever: Lever, service: &ServiceName) -> Result<(), Trouble> {
+        #[derive(Deserialize)]
+        struct Said {
+            ok: bool,
+        }
+        let said: Said = self.reader.link().pull(lever, &json!({ "service": service.as_str() })).await?;
+        if said.ok { Ok(()) } else { Err(Trouble::unknown("the delayed flag could not be changed")) }
+    }
+
+    async fn start_installer(&self, run: &InstallerRun) -> ActOutcome {
+        #[derive(Deserialize)]
+        struct Said {
+            result: String,
+            #[serde(default)]
+            detail: String,
+        }
+        let server = self.reader.server();
+        if let Err(reason) = check_token(&run.token) {
+            return ActOutcome::Failed(format!("{server}: {reason}"));
+        }
+        let request = json!({
+            "token": run.token.0,
+            "installer": run.installer,
+            "arguments": run.arguments,
+            "sha256": run.sha256,
+            "deadlineSeconds": run.deadline.as_secs(),
+        });
+        let said: Said = match self.reader.link().pull(Lever::InstallerStart, &request).await {
+            Ok(said) => said,
+            Err(trouble) => return outcome::of_trouble(trouble),
+        };
+        let (installer, detail) = (plain(&run.installer), plain(&said.detail));
+        match said.result.as_str() {
+            "started" => ActOutcome::Accepted,
+            "already" => ActOutcome::AlreadySo,
+            "missing-file" => ActOutcome::Failed(format!("{server}: {installer} is not there; copy it to the server")),
+            "wrong-hash" => ActOutcome::Failed(format!(
+                "{server}: {installer} is another file: expected SHA-256 {}, found {detail}",
+                plain(&run.sha256)
+            )),
+            "failed" => ActOutcome::Failed(format!("{server}: {installer} was not started: {detail}")),
+            other => ActOutcome::Unknown(format!("{server}: starting {installer} gave {:?}", plain(other))),
+        }
+    }
+}

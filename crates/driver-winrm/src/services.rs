@@ -1,0 +1,162 @@
+//! Windows services as the service manager shows them.
+
+use crate::link::Link;
+use crate::script::{Look, Trouble};
+use orchestrate_model::{Answer, RunState, ServiceName, ServiceStatus, StartMode, StartType};
+use orchestrate_wsman::{Error, Instance, plain};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Names in one query. Keeps a query far below the length that WMI takes, whatever the names.
+const NAMES_PER_QUERY: usize = 20;
+
+/// The rows of `Win32_Service` by the names that were asked for.
+pub(crate) type Rows = BTreeMap<ServiceName, Instance>;
+
+/// Reads the rows of services. A service that has none is not installed.
+///
+/// All properties are asked for: a query that names `DelayedAutoStart` fails on a server before 2016.
+pub(crate) async fn rows(link: &Link, names: &[ServiceName]) -> Result<Rows, Error> {
+    let mut rows = Rows::new();
+    for some in names.chunks(NAMES_PER_QUERY) {
+        for row in link.wmi.query(&query(some)).await? {
+            // The spelling that was asked for is kept: the service manager's may differ in case.
+            let found =
+                row.text("Name").and_then(|name| some.iter().find(|asked| asked.as_str().eq_ignore_ascii_case(name)));
+            if let Some(asked) = found {
+                rows.insert(asked.clone(), row);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn query(names: &[ServiceName]) -> String {
+    // Names have no quotes and no backslashes by their type; escaped all the same, in case that ever changes.
+    let escaped = |name: &ServiceName| name.as_str().replace('\\', "\\\\").replace('\'', "\\'");
+    let terms: Vec<String> = names.iter().map(|name| format!("Name = '{}'", escaped(name))).collect();
+    format!("SELECT * FROM Win32_Service WHERE {}", terms.join(" OR "))
+}
+
+/// What the `service-details` script says.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Details {
+    services: BTreeMap<String, Detail>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Detail {
+    delayed: bool,
+    #[serde(default)]
+    dependents: Vec<String>,
+}
+
+impl Details {
+    fn of(&self, name: &ServiceName) -> Option<&Detail> {
+        let found = self.services.iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_str()));
+        found.map(|(_, detail)| detail)
+    }
+
+    /// Returns whether a service starts delayed, where it is listed.
+    pub(crate) fn delayed(&self, name: &ServiceName) -> Option<bool> {
+        self.of(name).map(|detail| detail.delayed)
+    }
+}
+
+/// Reads the delayed flag and the dependents of services: WMI has the first only since Windows 2016, and the second
+/// not in one question.
+pub(crate) async fn details(link: &Link, names: &[ServiceName]) -> Result<Details, Trouble> {
+    if names.is_empty() {
+        return Ok(Details::default());
+    }
+    let names: Vec<&str> = names.iter().map(ServiceName::as_str).collect();
+    link.look(Look::ServiceDetails, &json!({ "services": names })).await
+}
+
+/// Puts rows and details together.
+pub(crate) fn statuses(rows: &Rows, details: &Result<Details, Trouble>) -> BTreeMap<ServiceName, ServiceStatus> {
+    rows.iter().map(|(name, row)| (name.clone(), status(name, row, details))).collect()
+}
+
+fn status(name: &ServiceName, row: &Instance, details: &Result<Details, Trouble>) -> ServiceStatus {
+    let detail = match details {
+        Ok(details) => details.of(name).ok_or_else(|| "the details of the service could not be read".to_owned()),
+        Err(trouble) => Err(trouble.to_string()),
+    };
+    ServiceStatus {
+        name: name.clone(),
+        display_name: plain(row.text("DisplayName").unwrap_or_default()),
+        state: state(row.text("State")),
+        start: start(row, &detail),
+        accepts_pause: row.truth("AcceptPause").unwrap_or(false),
+        dependents: Answer::from(detail.and_then(dependents)),
+    }
+}
+
+fn dependents(detail: &Detail) -> Result<Vec<ServiceName>, String> {
+    let name = |text: &String| ServiceName::new(text).map_err(|error| format!("a dependent has an odd name: {error}"));
+    detail.dependents.iter().map(name).collect()
+}
+
+fn state(text: Option<&str>) -> Answer<RunState> {
+    let states = [
+        ("Stopped", RunState::Stopped),
+        ("Start Pending", RunState::StartPending),
+        ("Stop Pending", RunState::StopPending),
+        ("Running", RunState::Running),
+        ("Continue Pending", RunState::ContinuePending),
+        ("Pause Pending", RunState::PausePending),
+        ("Paused", RunState::Paused),
+    ];
+    let Some(text) = text else { return Answer::unknown("Win32_Service.State is missing") };
+    let known = states.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+    known.map_or_else(
+        || Answer::unknown(format!("Win32_Service.State is {:?}", plain(text))),
+        |(_, state)| Answer::Known(*state),
+    )
+}
+
+fn start(row: &Instance, detail: &Result<&Detail, String>) -> Answer<StartType> {
+    let Some(text) = row.text("StartMode") else { return Answer::unknown("Win32_Service.StartMode is missing") };
+    let mode = match text.to_ascii_lowercase().as_str() {
+        "auto" | "automatic" => StartMode::Automatic,
+        "manual" => StartMode::Manual,
+        "disabled" => StartMode::Disabled,
+        "boot" => StartMode::Boot,
+        "system" => StartMode::System,
+        _ => return Answer::unknown(format!("Win32_Service.StartMode is {:?}", plain(text))),
+    };
+    // The flag means nothing with the other modes, where a left-over in the registry may still say otherwise.
+    if mode != StartMode::Automatic {
+        return Answer::Known(StartType { mode, delayed: false });
+    }
+    match (row.truth("DelayedAutoStart"), detail) {
+        (Some(delayed), _) => Answer::Known(StartType { mode, delayed }),
+        (None, Ok(detail)) => Answer::Known(StartType { mode, delayed: detail.delayed }),
+        (None, Err(reason)) => Answer::unknown(format!("automatic, delayed or not: {reason}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[&str]) -> Vec<ServiceName> {
+        list.iter().map(|name| ServiceName::new(name).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_query_names_each_service() {
+        let query = query(&names(&["RTCSRV", "MSSQL$RTCLOCAL"]));
+        assert_eq!(query, "SELECT * FROM Win32_Service WHERE Name = 'RTCSRV' OR Name = 'MSSQL$RTCLOCAL'");
+    }
+
+    #[test]
+    fn p3_a_state_that_is_not_in_the_list_is_unknown() {
+        assert_eq!(state(Some("Pause Pending")), Answer::Known(RunState::PausePending));
+        for odd in [None, Some("Unknown"), Some(""), Some("Paused?")] {
+            assert!(state(odd).known().is_none(), "{odd:?}");
+        }
+    }
+}

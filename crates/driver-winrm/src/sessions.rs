@@ -1,0 +1,131 @@
+//! How many sessions services still have.
+
+use crate::activity::Activity;
+use crate::counters::{self, Counter, Found, Reading};
+use crate::link::Link;
+use crate::measures::{self, Source, Want};
+use crate::script::{Look, Trouble};
+use crate::target::WinrmTarget;
+use jiff::Timestamp;
+use orchestrate_model::observe::{Measure, SessionReading};
+use orchestrate_model::{Answer, ServiceName, catalogue};
+use orchestrate_wsman::plain;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the `activity` script says.
+#[derive(Debug, Default, Deserialize)]
+struct Said {
+    #[serde(default)]
+    activity: BTreeMap<String, String>,
+    #[serde(default)]
+    errors: BTreeMap<String, String>,
+}
+
+/// What is read for one service.
+struct Plan {
+    wants: Vec<Want>,
+    draining: Option<Counter>,
+}
+
+/// Reads the sessions of services. Each service has a reading; what could not be read in it is unknown. `now` is when
+/// the looking began.
+pub(crate) async fn read(
+    link: &Link,
+    found: &Found,
+    target: &WinrmTarget,
+    services: &[ServiceName],
+    now: Timestamp,
+) -> BTreeMap<ServiceName, SessionReading> {
+    let plans: BTreeMap<&ServiceName, Plan> = services.iter().map(|service| (service, plan(target, service))).collect();
+    let counters: BTreeSet<Counter> = plans.values().flat_map(Plan::counters).cloned().collect();
+    let asks_activity = |plan: &Plan| plan.wants.iter().any(|want| matches!(want.source, Source::Activity(_)));
+    let by_activity: Vec<&str> =
+        plans.iter().filter(|(_, plan)| asks_activity(plan)).map(|(name, _)| name.as_str()).collect();
+    // Scripts run one after the other on the same connection, counters are read on the other one.
+    let (readings, said) = tokio::join!(
+        async { if counters.is_empty() { BTreeMap::new() } else { counters::read(link, found, &counters, now).await } },
+        async { if by_activity.is_empty() { Ok(Said::default()) } else { activity(link, &by_activity).await } },
+    );
+    let reading = |(service, plan): (&ServiceName, Plan)| (service.clone(), plan.reading(service, &readings, &said));
+    plans.into_iter().map(reading).collect()
+}
+
+async fn activity(link: &Link, services: &[&str]) -> Result<Said, Trouble> {
+    link.look(Look::Activity, &json!({ "services": services })).await
+}
+
+fn plan(target: &WinrmTarget, service: &ServiceName) -> Plan {
+    let draining = catalogue::service(service).and_then(measures::draining);
+    Plan { wants: measures::wanted(target, service), draining }
+}
+
+impl Plan {
+    fn counters(&self) -> impl Iterator<Item = &Counter> {
+        let wanted = self.wants.iter().filter_map(|want| match &want.source {
+            Source::Counter(counter) => Some(counter),
+            Source::Activity(_) | Source::Nowhere(_) => None,
+        });
+        wanted.chain(&self.draining)
+    }
+
+    fn reading(
+        &self,
+        service: &ServiceName,
+        readings: &BTreeMap<Counter, Reading>,
+        said: &Result<Said, Trouble>,
+    ) -> SessionReading {
+        let level = level(service, said);
+        let read: Vec<(&Want, Reading)> =
+            self.wants.iter().map(|want| (want, read_one(want, readings, &level))).collect();
+        let proven = read.iter().any(|(want, reading)| want.sourced && reading.value.known().is_some());
+        let kept = read.into_iter().filter(|(want, reading)| {
+            // A counter that nobody has seen anywhere, and that the server says it does not have, counts nothing there.
+            // It is left out only when a counter with a source was read; anything else about it is unknown.
+            !(proven && !want.sourced && reading.absent)
+        });
+        let measures = kept.map(|(want, reading)| Measure { name: want.name.clone(), value: reading.value }).collect();
+        let draining = self.draining.as_ref().map(|counter| is_draining(counter, readings));
+        SessionReading { measures, draining }
+    }
+}
+
+fn read_one(want: &Want, readings: &BTreeMap<Counter, Reading>, level: &Result<Activity, String>) -> Reading {
+    match &want.source {
+        Source::Counter(counter) => readings.get(counter).cloned().unwrap_or_else(|| unread("it was not read")),
+        Source::Activity(key) => match level {
+            Ok(activity) => Reading { value: activity.value(key), absent: false },
+            Err(reason) => unread(reason),
+        },
+        Source::Nowhere(reason) => unread(reason),
+    }
+}
+
+fn unread(reason: &str) -> Reading {
+    Reading { value: Answer::unknown(reason), absent: false }
+}
+
+/// Returns the activity level of a service.
+fn level(service: &ServiceName, said: &Result<Said, Trouble>) -> Result<Activity, String> {
+    let said = said.as_ref().map_err(ToString::to_string)?;
+    let of = |texts: &BTreeMap<String, String>| {
+        texts.iter().find(|(name, _)| name.eq_ignore_ascii_case(service.as_str())).map(|(_, text)| text.clone())
+    };
+    match (of(&said.activity), of(&said.errors)) {
+        (_, Some(error)) => Err(plain(&error)),
+        (Some(text), None) => Ok(Activity::parse(&text)),
+        (None, None) => Err("Get-CsWindowsService says nothing of it".to_owned()),
+    }
+}
+
+/// 0 is normal, 1 is draining; nothing else is documented.
+fn is_draining(counter: &Counter, readings: &BTreeMap<Counter, Reading>) -> Answer<bool> {
+    match readings.get(counter).map(|reading| &reading.value) {
+        Some(Answer::Known(0)) => Answer::Known(false),
+        Some(Answer::Known(1)) => Answer::Known(true),
+        Some(Answer::Known(other)) => Answer::unknown(format!("{} reads {other}", counter.counter)),
+        Some(Answer::Unknown(reason)) => Answer::unknown(format!("{}: {reason}", counter.counter)),
+        None => Answer::unknown(format!("{} was not read", counter.counter)),
+    }
+}

@@ -1,0 +1,59 @@
+//! What has to be known of a server to reach it.
+
+use orchestrate_model::{PoolName, Product, Role, ServerName, ServiceName};
+use orchestrate_wsman::{Auth, Endpoint, Timeouts, Transport};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A server and how it is reached.
+#[derive(Debug, Clone)]
+pub struct WinrmTarget {
+    /// The server: the name that its certificate is checked against.
+    pub server: ServerName,
+    /// The pool that it belongs to.
+    pub pool: PoolName,
+    /// What the pool runs.
+    pub product: Product,
+    /// What the servers of the pool do.
+    pub role: Role,
+    /// Where to connect to, `host:port`, when that is not the server's own name and the usual port.
+    pub connect_to: Option<String>,
+    /// How requests travel, and whom we trust.
+    pub transport: Transport,
+    /// How we prove who we are.
+    pub auth: Auth,
+    /// Session measures that replace those of the catalogue: counter paths such as
+    /// `\LS:AVMCU - Operations\AVMCU - Number of Users`, or keys of the activity level.
+    pub measures: BTreeMap<ServiceName, Vec<String>>,
+    /// How long everything may take.
+    pub limits: WinrmLimits,
+}
+
+impl WinrmTarget {
+    /// Returns where the server is reached.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        let named = Endpoint::named(self.server.as_str());
+        match &self.connect_to {
+            Some(connect_to) => Endpoint { connect_to: connect_to.clone(), ..named },
+            None => named,
+        }
+    }
+}
+
+/// How long the levels may take. Real time: the clock of a run does not apply to a wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WinrmLimits {
+    /// Of single requests.
+    pub wire: Timeouts,
+    /// One script from its start to its end. The cmdlets of the product take seconds, and up to a minute on a server
+    /// that is busy.
+    pub script: Duration,
+    /// One part of an observation, waiting for the parts before it included. A part that takes longer is unknown.
+    pub observation: Duration,
+}
+
+impl Default for WinrmLimits {
+    fn default() -> Self {
+        Self { wire: Timeouts::default(), script: Duration::from_secs(120), observation: Duration::from_secs(240) }
+    }
+}

@@ -1,0 +1,296 @@
+//! What is read, and what stays unknown.
+
+use crate::fake::{BOOTED, Fake, World, service, target};
+use crate::loopback::{Loopback, Reaction, auth};
+use orchestrate_driver::{Clock, Observe as _};
+use orchestrate_driver_winrm::{Auth, SetupError, Transport, WinrmReader};
+use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
+use orchestrate_model::{Answer, Ask, InstallerToken, RunState, ServiceName, StartType};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn name(text: &str) -> ServiceName {
+    ServiceName::new(text).unwrap()
+}
+
+fn services(names: &[&str]) -> Ask {
+    Ask { services: names.iter().map(|text| name(text)).collect(), ..Ask::default() }
+}
+
+fn sessions(names: &[&str]) -> Ask {
+    Ask { sessions: names.iter().map(|text| name(text)).collect(), ..Ask::default() }
+}
+
+fn parts(parts: &[Part]) -> Ask {
+    Ask { parts: parts.iter().copied().collect(), ..Ask::default() }
+}
+
+#[tokio::test]
+async fn services_are_read_in_the_spelling_that_was_asked_for() {
+    let fake = Fake::start(World::default()).await;
+    let seen = fake.driver.observe(&services(&["rtcSrv", "RTCCAA", "RTCXYZ"])).await;
+    let known = seen.services.known().unwrap();
+    assert_eq!(known.len(), 2, "a service that is not installed is missing");
+    let (srv, caa) = (&known[&name("RTCSRV")], &known[&name("RTCCAA")]);
+    assert_eq!(srv.name.as_str(), "rtcSrv");
+    assert_eq!(srv.state, Answer::Known(RunState::Running));
+    assert_eq!(srv.start, Answer::Known(StartType::DELAYED), "the flag comes from the script before Windows 2016");
+    assert_eq!(srv.dependents, Answer::Known(vec![name("RTCCAA")]));
+    assert!(srv.accepts_pause);
+    assert_eq!(caa.state, Answer::Known(RunState::Paused));
+    assert_eq!(caa.start, Answer::Known(StartType::MANUAL), "the flag means nothing with manual");
+    assert_eq!(seen.host.why_unknown(), Some("not asked"));
+    assert_eq!(fake.runs("service-details"), 1);
+}
+
+#[tokio::test]
+async fn p3_what_cannot_be_read_of_a_service_is_unknown() {
+    let mut world = World::default();
+    world.scripts.clear();
+    world.services = vec![service("RTCSRV", "Dreaming", "Auto"), service("RTCCAA", "Running", "Manual")];
+    world.services[0]["StartMode"] = json!("Sometimes");
+    let mut newer = service("RTCRGS", "Running", "Auto");
+    newer["DelayedAutoStart"] = json!("true");
+    world.services.push(newer);
+    let mut older = service("RTCCPS", "Running", "Auto");
+    older["State"] = Value::Null;
+    world.services.push(older);
+    let fake = Fake::start(world).await;
+    let seen = fake.driver.observe(&services(&["RTCSRV", "RTCCAA", "RTCRGS", "RTCCPS"])).await;
+    let known = seen.services.known().unwrap();
+    assert!(known[&name("RTCSRV")].state.why_unknown().unwrap().contains("Dreaming"));
+    assert!(known[&name("RTCSRV")].start.why_unknown().unwrap().contains("Sometimes"));
+    assert_eq!(known[&name("RTCCAA")].start, Answer::Known(StartType::MANUAL));
+    assert!(known[&name("RTCCAA")].dependents.why_unknown().unwrap().contains("no such cmdlet"));
+    assert_eq!(known[&name("RTCRGS")].start, Answer::Known(StartType::DELAYED), "newer servers have the flag in WMI");
+    assert!(known[&name("RTCCPS")].start.why_unknown().unwrap().contains("delayed or not"));
+    assert!(known[&name("RTCCPS")].state.known().is_none());
+}
+
+#[tokio::test]
+async fn the_boot_time_is_read() {
+    let fake = Fake::start(World::default()).await;
+    let seen = fake.driver.observe(&parts(&[Part::Host])).await;
+    let host = seen.host.known().unwrap();
+    assert_eq!(host.booted, BOOTED.parse().unwrap());
+    assert_eq!(host.system, "Windows Server 6.3.9600");
+    assert_eq!(fake.server.actions(), ["Get"]);
+}
+
+const AVMCU: &str = "Win32_PerfFormattedData_LSAVMCU_LSAVMCUOperations";
+const HEALTH: &str = "Win32_PerfFormattedData_LSAVMCU_Health";
+const PEERS: &str = "Win32_PerfFormattedData_LSSIP_LSSIPPeers";
+
+/// A server with the counters of audio and video, and of the front end.
+fn measured() -> World {
+    let mut world = World::default();
+    world.scripts.insert(
+        "counter-classes",
+        json!({"classes": {
+            "LS:AVMCU - Operations": {"class": AVMCU, "properties": {
+                "AVMCU - Number of Conferences": "Conferences", "AVMCU - Number of Users": "Users"}},
+            "LS:AVMCU - MCU Health And Performance": {"class": HEALTH, "properties": {
+                "AVMCU - MCU Draining State": "Draining"}},
+            "LS:SIP - Peers": {"class": PEERS, "properties": {"SIP - Connections Active": "Active"}},
+        }}),
+    );
+    world.counters.insert(AVMCU, vec![json!({"Conferences": 2, "Users": 17})]);
+    world.counters.insert(HEALTH, vec![json!({"Draining": 1})]);
+    world
+        .counters
+        .insert(PEERS, vec![json!({"Name": "_Total", "Active": 95}), json!({"Name": "Clients", "Active": 0})]);
+    world
+}
+
+#[tokio::test]
+async fn counters_are_looked_up_once_and_then_read() {
+    let fake = Fake::start(measured()).await;
+    for _ in 0..3 {
+        let seen = fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
+        let reading = &seen.sessions[&name("RTCAVMCU")];
+        assert_eq!(reading.left(), Answer::Known(17));
+        assert_eq!(reading.draining, Some(Answer::Known(true)));
+        assert_eq!(reading.measures[0].name, r"\LS:AVMCU - Operations\AVMCU - Number of Conferences");
+    }
+    assert_eq!(fake.runs("counter-classes"), 1);
+    assert_eq!(fake.runs("activity"), 0, "counters are all that is needed");
+    assert_eq!(fake.count("Enumerate"), 6, "one per class");
+}
+
+#[tokio::test]
+async fn p3_a_counter_that_cannot_be_read_is_unknown_and_never_zero() {
+    let mut world = measured();
+    world.counters.insert(AVMCU, vec![json!({"Conferences": 0, "Users": null})]);
+    world.counters.insert(HEALTH, vec![json!({"Draining": 2})]);
+    world.counters.remove(PEERS);
+    let fake = Fake::start(world).await;
+    let seen = fake.driver.observe(&sessions(&["RTCAVMCU", "RTCSRV", "RTCIMMCU"])).await;
+    let conferences = &seen.sessions[&name("RTCAVMCU")];
+    assert!(conferences.left().why_unknown().unwrap().contains("has no value"));
+    assert!(conferences.draining.as_ref().unwrap().why_unknown().unwrap().contains("reads 2"));
+    let front_end = &seen.sessions[&name("RTCSRV")];
+    assert!(front_end.left().why_unknown().unwrap().contains("AccessDenied"), "{front_end:?}");
+    let messages = &seen.sessions[&name("RTCIMMCU")];
+    assert!(messages.left().why_unknown().unwrap().contains("no counter set"), "{messages:?}");
+    assert!(messages.draining.as_ref().unwrap().known().is_none());
+    fake.driver.observe(&sessions(&["RTCIMMCU"])).await;
+    assert_eq!(fake.runs("counter-classes"), 1, "what is not there is not asked for at every look");
+}
+
+#[tokio::test]
+async fn p3_an_instance_is_never_mistaken_for_another() {
+    let mut world = measured();
+    world.counters.insert(PEERS, vec![json!({"Name": "_Total", "Active": 0})]);
+    world.counters.insert(AVMCU, vec![json!({"Conferences": 0, "Users": 0}), json!({"Conferences": 1, "Users": 1})]);
+    let fake = Fake::start(world).await;
+    let seen = fake.driver.observe(&sessions(&["RTCSRV", "RTCAVMCU"])).await;
+    assert!(seen.sessions[&name("RTCSRV")].left().why_unknown().unwrap().contains("no such instance"));
+    assert!(seen.sessions[&name("RTCAVMCU")].left().why_unknown().unwrap().contains("2 instances"));
+}
+
+#[tokio::test]
+async fn one_call_reads_the_activity_of_all_services() {
+    let mut world = World::default();
+    world.scripts.insert(
+        "activity",
+        json!({"activity": {"rtccaa": "Concurrent Calls=3", "RTCRGS": "Something New=0"},
+            "errors": {"RTCCPS": "not\u{7} listed"}}),
+    );
+    let fake = Fake::start(world).await;
+    let seen = fake.driver.observe(&sessions(&["RTCCAA", "RTCRGS", "RTCCPS", "RTCATS", "NOBODYKNOWS"])).await;
+    assert_eq!(seen.sessions[&name("RTCCAA")].left(), Answer::Known(3));
+    for (service, reason) in [
+        ("RTCRGS", "does not have this key"),
+        ("RTCCPS", "not listed"),
+        ("RTCATS", "says nothing"),
+        ("NOBODYKNOWS", "no session measure"),
+    ] {
+        let left = seen.sessions[&name(service)].left();
+        assert!(left.why_unknown().is_some_and(|why| why.contains(reason)), "{service}: {left:?}");
+    }
+    assert_eq!(fake.runs("activity"), 1);
+}
+
+#[tokio::test]
+async fn measures_of_the_plan_replace_those_of_the_catalogue() {
+    let mut world = measured();
+    world.scripts.insert("activity", json!({"activity": {"RTCSRV": "Messages in Server=0,Own Key=4"}}));
+    let fake = Fake::start_with(world, |target| {
+        let own = |names: &[&str]| names.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+        target.measures.insert(name("rtcavmcu"), own(&[r"\LS:AVMCU - Operations\AVMCU - Number of Conferences"]));
+        target.measures.insert(name("RTCSRV"), own(&["Own Key"]));
+        target.measures.insert(name("RTCCAA"), own(&["Incoming Requests per Second"]));
+    })
+    .await;
+    let seen = fake.driver.observe(&sessions(&["RTCAVMCU", "RTCSRV", "RTCCAA"])).await;
+    assert_eq!(seen.sessions[&name("RTCAVMCU")].left(), Answer::Known(2));
+    assert_eq!(seen.sessions[&name("RTCSRV")].left(), Answer::Known(4));
+    assert!(seen.sessions[&name("RTCCAA")].left().why_unknown().unwrap().contains("rate"));
+}
+
+#[tokio::test]
+async fn the_parts_that_scripts_answer_are_read() {
+    let mut world = World::default();
+    world.scripts.extend([
+        (
+            "versions",
+            json!({"components": [{"name": "Core Components", "version": "5.0.8308.0"}, {"name": "odd", "version": "x"}]}),
+        ),
+        ("readiness", json!({"answer": {"State": "Busy", "TotalFrontends": 3}})),
+        ("replication", json!({"replicas": [{"fqdn": "fe1.contoso.example", "upToDate": true}]})),
+        ("fabric", json!({"lines": ["fe1.contoso.example   Up\u{1b}[31m"]})),
+        ("installer-state", json!({"state": "finished", "exitCode": 3010})),
+    ]);
+    let fake = Fake::start(world).await;
+    let mut ask = parts(&[Part::Versions, Part::Readiness, Part::Replication, Part::Fabric]);
+    ask.installer = Some(InstallerToken("run-1-fe1-1".to_owned()));
+    let seen = fake.driver.observe(&ask).await;
+    assert_eq!(seen.versions.known().unwrap().len(), 1);
+    assert_eq!(seen.readiness.known().unwrap().state, ReadinessState::Busy);
+    assert_eq!(seen.replication.known().unwrap().len(), 1);
+    assert_eq!(seen.fabric.known().unwrap(), &["fe1.contoso.example Up [31m"]);
+    assert_eq!(seen.installer, Answer::Known(InstallerState::Finished { exit_code: 3010 }));
+    assert_eq!(fake.count("Create"), 1, "one shell for all scripts");
+    let ran = fake.world.lock().unwrap().ran.clone();
+    let request = |script: &str| ran.iter().find(|(name, _)| name == script).unwrap().1.clone();
+    assert_eq!(request("readiness"), json!({"pool": "pool01.contoso.example", "product": "lync2013"}));
+    assert_eq!(request("fabric"), json!({"pool": "pool01.contoso.example"}));
+    assert_eq!(request("installer-state"), json!({"token": "run-1-fe1-1"}));
+    fake.driver.reader().close().await;
+    assert_eq!(fake.count("Delete"), 1);
+}
+
+#[tokio::test]
+async fn p3_parts_that_fail_are_unknown_one_by_one() {
+    let mut world = World::default();
+    world.scripts.extend([
+        ("versions", json!({"error": "access\u{1b}[31m denied"})),
+        ("readiness", json!({"answer": null})),
+        ("replication", json!({"replicas": [{"fqdn": "fe1", "upToDate": true}]})),
+        ("installer-state", json!({"state": "finished"})),
+        ("fabric", json!({"lines": ["  "]})),
+    ]);
+    let fake = Fake::start(world).await;
+    let mut ask = parts(&[Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Fabric]);
+    ask.installer = Some(InstallerToken("t".to_owned()));
+    let seen = fake.driver.observe(&ask).await;
+    assert!(seen.host.known().is_some());
+    assert_eq!(seen.versions.why_unknown(), Some("script versions: access [31m denied"));
+    assert!(seen.readiness.known().is_none());
+    assert!(seen.replication.why_unknown().unwrap().contains("odd name"));
+    assert!(seen.fabric.why_unknown().unwrap().contains("nothing"));
+    assert!(seen.installer.why_unknown().unwrap().contains("exit code is missing"));
+    ask.installer = Some(InstallerToken("..\\x".to_owned()));
+    assert!(fake.driver.observe(&ask).await.installer.known().is_none());
+    assert_eq!(fake.runs("installer-state"), 1, "a token that is no name is not sent");
+}
+
+#[tokio::test]
+async fn a_lost_shell_is_replaced_once_for_a_look() {
+    let fake = Fake::start(World::default()).await;
+    fake.driver.observe(&services(&["RTCSRV"])).await;
+    fake.world.lock().unwrap().faults = vec![("Command", "InvalidSelectors", 2_150_858_843)];
+    let seen = fake.driver.observe(&services(&["RTCSRV"])).await;
+    assert!(seen.service(&name("RTCSRV")).unwrap().dependents.known().is_some());
+    assert_eq!(fake.count("Create"), 2);
+    let fault = ("Command", "InvalidSelectors", 2_150_858_843);
+    fake.world.lock().unwrap().faults = vec![fault, fault];
+    let seen = fake.driver.observe(&services(&["RTCSRV"])).await;
+    assert!(seen.service(&name("RTCSRV")).unwrap().dependents.known().is_none(), "twice in a row is not tried again");
+}
+
+#[tokio::test]
+async fn p3_a_server_that_cannot_be_reached_leaves_only_unknowns() {
+    let fake = Fake::start_with(World::default(), |target| target.connect_to = Some("127.0.0.1:1".to_owned())).await;
+    let mut ask = parts(&[Part::Host, Part::Versions]);
+    ask.services = vec![name("RTCSRV")];
+    ask.sessions = vec![name("RTCSRV")];
+    let seen = fake.driver.observe(&ask).await;
+    for why in [seen.host.why_unknown(), seen.services.why_unknown(), seen.versions.why_unknown()] {
+        assert!(why.unwrap().contains("cannot connect to 127.0.0.1:1"), "{why:?}");
+    }
+    assert_eq!(seen.readiness.why_unknown(), Some("not asked"));
+    assert!(seen.sessions.is_empty());
+}
+
+#[tokio::test]
+async fn p3_a_silent_server_does_not_hold_up_an_observation() {
+    let server = Loopback::start(|_, _| Reaction::Hang).await;
+    let mut target = target(&server);
+    target.limits.observation = Duration::from_millis(200);
+    let reader = WinrmReader::new(target, Clock::real()).unwrap();
+    let seen = reader.observe(&parts(&[Part::Host])).await;
+    assert!(seen.host.why_unknown().unwrap().contains("not read within"));
+}
+
+#[tokio::test]
+async fn p10_what_is_not_safe_is_refused_when_the_driver_is_made() {
+    let server = Loopback::start(|_, _| Reaction::Close).await;
+    let mut plain = target(&server);
+    plain.transport = Transport::Http;
+    assert!(matches!(WinrmReader::new(plain, Clock::real()), Err(SetupError::BasicWithoutTls)));
+    let mut negotiate = target(&server);
+    let Auth::Basic(credentials) = auth() else { panic!("the tests use basic") };
+    negotiate.auth = Auth::Negotiate(credentials);
+    assert!(matches!(WinrmReader::new(negotiate, Clock::real()), Err(SetupError::NegotiateNotAvailable)));
+}
