@@ -1,0 +1,180 @@
+//! Where the parts of a running lab are, and how it is asked for its report or to stop.
+
+use crate::LabError;
+use crate::report::LabReport;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{AUTHORIZATION, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use orchestrate_driver::Clock;
+use orchestrate_model::{PoolName, ServerName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// The layout of the file.
+const VERSION: u32 = 1;
+
+/// How long a lab may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The largest report that is read, in bytes.
+const LARGEST_REPORT: usize = 64 << 20;
+
+/// Where the parts of a running lab are. Written for the owner's eyes only: it holds the lab's throw-away credentials.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabDirectory {
+    /// The layout of the file: 1.
+    pub version: u32,
+    /// The id of the lab's process.
+    pub pid: u32,
+    /// The fingerprint of the change that the lab was made for.
+    pub plan: String,
+    /// Lab time at the start.
+    pub origin: Timestamp,
+    /// Real time at the start.
+    pub started: Timestamp,
+    /// How many times as fast as real time the lab runs.
+    pub speed: f64,
+    /// Where the lab takes questions about itself.
+    pub control: SocketAddr,
+    /// What has to come with such a question.
+    pub control_token: String,
+    /// The certificate of the lab's authority.
+    pub ca_pem: String,
+    /// The user that the servers know.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+    /// WinRM of each server.
+    pub servers: BTreeMap<ServerName, SocketAddr>,
+    /// The name server, UDP and TCP.
+    pub dns: SocketAddr,
+    /// The runtime API of the balancers, by pool.
+    pub balancers: BTreeMap<PoolName, SocketAddr>,
+}
+
+impl fmt::Debug for LabDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LabDirectory")
+            .field("pid", &self.pid)
+            .field("plan", &self.plan)
+            .field("speed", &self.speed)
+            .field("control", &self.control)
+            .field("servers", &self.servers)
+            .field("dns", &self.dns)
+            .field("balancers", &self.balancers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LabDirectory {
+    /// Reads the file of a lab.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is none of a lab, or names an address that is not on loopback.
+    pub fn read(path: &Path) -> Result<Self, LabError> {
+        let text = std::fs::read(path).map_err(|source| LabError::File { path: path.to_owned(), source })?;
+        let directory: Self = serde_json::from_slice(&text)
+            .map_err(|source| LabError::Unreadable { what: path.display().to_string(), source })?;
+        match directory.version == VERSION && directory.is_on_loopback() {
+            true => Ok(directory),
+            false => Err(LabError::NotALab { path: path.to_owned() }),
+        }
+    }
+
+    /// Writes the file, readable by its owner only, all of it or nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), LabError> {
+        let failed = |source| LabError::File { path: path.to_owned(), source };
+        let unreadable = |source| LabError::Unreadable { what: path.display().to_string(), source };
+        let text = serde_json::to_vec_pretty(self).map_err(unreadable)?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let temporary = path.with_file_name(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let written = options
+            .open(&temporary)
+            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
+            .and_then(|()| std::fs::rename(&temporary, path));
+        if written.is_err() {
+            // What is left of the attempt helps nobody; that it may be gone already is fine.
+            std::fs::remove_file(&temporary).unwrap_or_default();
+        }
+        written.map_err(failed)
+    }
+
+    /// Returns whether every address of the lab is on loopback.
+    #[must_use]
+    pub fn is_on_loopback(&self) -> bool {
+        let servers = self.servers.values().chain(self.balancers.values());
+        servers.chain([&self.control, &self.dns]).all(|address| address.ip().is_loopback())
+    }
+
+    /// Returns a clock that shows the lab's time.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        Clock::joined(self.origin, self.started, self.speed)
+    }
+
+    /// Asks the lab what has happened so far.
+    ///
+    /// # Errors
+    /// When the lab does not answer, or not as a lab does.
+    pub async fn report(&self) -> Result<LabReport, LabError> {
+        self.ask(Method::GET, "/report").await
+    }
+
+    /// Asks the lab to stop and returns its last report.
+    ///
+    /// # Errors
+    /// When the lab does not answer, or not as a lab does.
+    pub async fn stop(&self) -> Result<LabReport, LabError> {
+        self.ask(Method::POST, "/stop").await
+    }
+
+    async fn ask(&self, method: Method, path: &'static str) -> Result<LabReport, LabError> {
+        match tokio::time::timeout(PATIENCE, self.exchange(method, path)).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(LabError::NoAnswer { address: self.control, source: Box::new(elapsed) }),
+        }
+    }
+
+    async fn exchange(&self, method: Method, path: &'static str) -> Result<LabReport, LabError> {
+        let address = self.control;
+        let lost = |source: Box<dyn std::error::Error + Send + Sync>| LabError::NoAnswer { address, source };
+        let stream = TcpStream::connect(address).await.map_err(|error| lost(error.into()))?;
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| lost(error.into()))?;
+        let connection = tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, address.to_string())
+            .header(AUTHORIZATION, format!("Bearer {}", self.control_token))
+            .body(Full::<Bytes>::default())
+            .map_err(|error| lost(error.into()))?;
+        let answer = sender.send_request(request).await.map_err(|error| lost(error.into()))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), LARGEST_REPORT).collect().await.map_err(lost)?;
+        connection.abort();
+        if status != StatusCode::OK {
+            return Err(LabError::Refused { address, status: status.as_u16() });
+        }
+        let what = format!("the answer of the lab at {address}");
+        serde_json::from_slice(&body.to_bytes()).map_err(|source| LabError::Unreadable { what, source })
+    }
+}

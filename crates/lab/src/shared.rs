@@ -1,0 +1,154 @@
+//! What all listeners of a lab share: the world behind one lock, the clock, and the record.
+
+use crate::report::{LabReport, report};
+use crate::scenario::{Fault as ScenarioFault, FaultEffect};
+use crate::world::{ServerIndex, World};
+use crate::wsman::Host;
+use jiff::Timestamp;
+use orchestrate_driver::Clock;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// What all listeners share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) origin: Timestamp,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) record_path: Option<PathBuf>,
+    state: Mutex<State>,
+    /// Whether each server answers.
+    answering: Vec<watch::Sender<bool>>,
+    /// Set once the lab is to stop.
+    stopping: watch::Sender<bool>,
+}
+
+/// What changes.
+pub(crate) struct State {
+    pub(crate) world: World,
+    pub(crate) hosts: Vec<Host>,
+    faults: Vec<FaultLeft>,
+    record: Option<File>,
+}
+
+struct FaultLeft {
+    fault: ScenarioFault,
+    skip: u32,
+    count: u32,
+}
+
+/// A fault that a request has met.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Met {
+    pub(crate) effect: FaultEffect,
+    pub(crate) seconds: f64,
+    pub(crate) value: u32,
+}
+
+/// What a lab's listeners are made from.
+pub(crate) struct Parts {
+    pub(crate) clock: Clock,
+    pub(crate) origin: Timestamp,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) record: Option<(PathBuf, File)>,
+}
+
+impl Shared {
+    pub(crate) fn new(world: World, parts: Parts) -> Self {
+        let faults = world.scenario.faults.iter().map(|fault| FaultLeft {
+            fault: fault.clone(),
+            skip: fault.skip,
+            count: fault.count,
+        });
+        let (path, file) = parts.record.unzip();
+        let now = world.now();
+        let answering = world.servers.iter().map(|server| watch::Sender::new(server.answers(now))).collect();
+        let hosts = world.servers.iter().map(|_| Host::default()).collect();
+        let faults = faults.collect();
+        Self {
+            clock: parts.clock,
+            origin: parts.origin,
+            user: parts.user,
+            password: parts.password,
+            record_path: path,
+            state: Mutex::new(State { world, hosts, faults, record: file }),
+            answering,
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    /// Lets the world catch up with the clock, does something with it, and tells everybody who has to know.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.world.advance(self.clock.now());
+        let result = act(&mut state);
+        state.write_record();
+        let now = state.world.now();
+        for (server, answering) in state.world.servers.iter().zip(&self.answering) {
+            let answers = server.answers(now);
+            answering.send_if_modified(|known| std::mem::replace(known, answers) != answers);
+        }
+        result
+    }
+
+    /// Returns what tells whether a server answers.
+    pub(crate) fn answering(&self, server: ServerIndex) -> watch::Receiver<bool> {
+        self.answering[server].subscribe()
+    }
+
+    /// Returns what tells that the lab is to stop.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Asks the lab to stop.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Returns what has happened so far.
+    pub(crate) fn report(&self) -> LabReport {
+        let record = self.record_path.clone();
+        self.with(|state| report(&state.world, self.origin, self.clock.speed(), record))
+    }
+}
+
+impl State {
+    /// Returns the fault that a request meets, if it meets one.
+    pub(crate) fn meet(&mut self, server: ServerIndex, tags: &[String]) -> Option<Met> {
+        let name = self.world.servers[server].name.clone();
+        for left in &mut self.faults {
+            let here = left.fault.server.as_ref().is_none_or(|wanted| *wanted == name);
+            let wanted = left.fault.operation.as_str();
+            let this = wanted.eq_ignore_ascii_case("any") || tags.iter().any(|tag| tag.eq_ignore_ascii_case(wanted));
+            if !here || !this || left.count == 0 {
+                continue;
+            }
+            if left.skip > 0 {
+                left.skip -= 1;
+                continue;
+            }
+            left.count -= 1;
+            let met = Met { effect: left.fault.effect, seconds: left.fault.seconds, value: left.fault.value };
+            self.world.tell(server, "fault", &tags.join(" "), format!("{:?}", met.effect));
+            return Some(met);
+        }
+        None
+    }
+
+    fn write_record(&mut self) {
+        let told = self.world.take_told();
+        let Some(file) = &mut self.record else { return };
+        for entry in told {
+            let Ok(mut line) = serde_json::to_vec(&entry) else { continue };
+            line.push(b'\n');
+            if let Err(error) = file.write_all(&line) {
+                tracing::warn!(%error, "the record of the lab cannot be written");
+            }
+        }
+    }
+}

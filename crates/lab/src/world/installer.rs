@@ -1,0 +1,188 @@
+//! Installers, started at most once per token, and the level that they bring.
+
+use super::{Event, ServerIndex, World, lab_seconds};
+use crate::scenario::{InstallerFile, Scenario};
+use jiff::Timestamp;
+use orchestrate_model::change::Patch;
+use orchestrate_model::{Pool, Product, Version};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+/// One installer that was started.
+#[derive(Debug, Clone)]
+pub(crate) struct Installer {
+    pub(crate) started: Timestamp,
+    pub(crate) end: InstallerEnd,
+    /// How often somebody asked for it to be started.
+    pub(crate) asked: u32,
+    pub(crate) path: String,
+}
+
+/// How far an installer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InstallerEnd {
+    /// It runs and will end with this exit code, or be ended without a result.
+    Running(Option<i64>),
+    /// It has ended.
+    Finished(i64),
+    /// It is gone and left no result.
+    Vanished,
+}
+
+impl Installer {
+    /// The power failed: what ran is gone.
+    pub(super) fn power_failed(&mut self) {
+        if matches!(self.end, InstallerEnd::Running(_)) {
+            self.end = InstallerEnd::Vanished;
+        }
+    }
+}
+
+/// A request to start an installer.
+#[derive(Debug, Clone)]
+pub(crate) struct InstallerRequest {
+    pub(crate) token: String,
+    pub(crate) path: String,
+    pub(crate) sha256: String,
+    pub(crate) deadline_s: f64,
+}
+
+/// What became of such a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InstallerAnswer {
+    /// It runs.
+    Started,
+    /// The token was used before.
+    Already,
+    /// No such file.
+    MissingFile,
+    /// Another file than wanted.
+    WrongHash,
+}
+
+/// The level of a product before and after the installer.
+#[derive(Debug, Clone)]
+pub(super) struct Levels {
+    before: Version,
+    after: Version,
+    components: Vec<String>,
+    patch: Option<Patch>,
+}
+
+impl Levels {
+    pub(super) fn new(pool: &Pool, patch: Option<&Patch>, scenario: &Scenario) -> Self {
+        let base = match pool.product {
+            Product::Lync2013 => "5.0.8308.866",
+            Product::Sfb2015 => "6.0.9319.281",
+            Product::Sfb2019 => "7.0.2046.123",
+            Product::Sfbse | Product::Generic => "1.0.0.0",
+        };
+        let wanted = patch.and_then(|patch| patch.level.clone());
+        let base = Version::parse(base).expect("the levels of the lab are versions");
+        let after = scenario.installer.after.clone().or(wanted).unwrap_or_else(|| next_level(&base));
+        let before = match &scenario.installer.before {
+            Some(before) => before.clone(),
+            None if base < after => base,
+            None => Version::parse("1.0.0.0").expect("the levels of the lab are versions"),
+        };
+        Self { before, after, components: components(pool.product), patch: patch.cloned() }
+    }
+}
+
+fn next_level(base: &Version) -> Version {
+    let text = base.to_string();
+    let (head, last) = text.rsplit_once('.').unwrap_or(("1", "0"));
+    let last = last.parse::<u64>().unwrap_or_default() + 283;
+    Version::parse(&format!("{head}.{last}")).expect("a version with a larger last part is a version")
+}
+
+fn components(product: Product) -> Vec<String> {
+    let parts: &[&str] = match product {
+        Product::Lync2013 | Product::Sfb2015 | Product::Sfb2019 | Product::Sfbse => {
+            &["Core Components", "Administrative Tools", "Front End Server", "Web Components Server"]
+        }
+        Product::Generic => return vec!["Lab Server".to_owned()],
+    };
+    parts.iter().map(|part| format!("Microsoft {}, {part}", product.title())).collect()
+}
+
+/// The exit code with which an installer gives up at once because another one runs.
+const ANOTHER_RUNS: i64 = 1618;
+
+impl World {
+    /// Starts an installer, unless its token was used before.
+    pub(crate) fn start_installer(&mut self, server: ServerIndex, request: &InstallerRequest) -> InstallerAnswer {
+        if let Some(known) = self.servers[server].installers.get_mut(&request.token) {
+            known.asked += 1;
+            return InstallerAnswer::Already;
+        }
+        if let Some(refusal) = self.file_refusal(server, request) {
+            return refusal;
+        }
+        let busy = self.servers[server].installers.values().any(|other| matches!(other.end, InstallerEnd::Running(_)));
+        let (exit_code, seconds) = if busy { (ANOTHER_RUNS, 1.0) } else { self.draw_run(server) };
+        let ended_by_task = seconds > request.deadline_s;
+        let end = InstallerEnd::Running((!ended_by_task).then_some(exit_code));
+        let installer = Installer { started: self.now(), end, asked: 1, path: request.path.clone() };
+        self.servers[server].installers.insert(request.token.clone(), installer);
+        self.servers[server].installs += 1;
+        let at = self.now() + lab_seconds(seconds.min(request.deadline_s));
+        let boot = self.servers[server].boot;
+        self.schedule(at, Event::InstallerEnd { server, token: request.token.clone(), boot });
+        InstallerAnswer::Started
+    }
+
+    fn file_refusal(&self, server: ServerIndex, request: &InstallerRequest) -> Option<InstallerAnswer> {
+        let own = self.scenario.servers.get(&self.servers[server].name).and_then(|server| server.file);
+        match own.unwrap_or(self.scenario.installer.file) {
+            InstallerFile::Missing => return Some(InstallerAnswer::MissingFile),
+            InstallerFile::Different => return Some(InstallerAnswer::WrongHash),
+            InstallerFile::Staged => {}
+        }
+        let pool = &self.pools[self.servers[server].pool];
+        match &pool.level.patch {
+            Some(patch) if patch.installer.eq_ignore_ascii_case(&request.path) => {
+                (!patch.sha256.eq_ignore_ascii_case(&request.sha256)).then_some(InstallerAnswer::WrongHash)
+            }
+            Some(_) | None => Some(InstallerAnswer::MissingFile),
+        }
+    }
+
+    fn draw_run(&self, server: ServerIndex) -> (i64, f64) {
+        let count = self.servers[server].installs;
+        let salt = (u64::try_from(server).unwrap_or_default() << 20) + u64::from(count);
+        let mut rng = SmallRng::seed_from_u64(self.scenario.seed ^ 0x5eed_0000_0000_0000 ^ salt);
+        let (shortest, longest) = self.scenario.installer.duration_s;
+        let seconds = shortest + rng.random::<f64>() * (longest - shortest).max(0.0);
+        let own = self.scenario.servers.get(&self.servers[server].name).map(|server| server.exit_codes.as_slice());
+        let own = own.unwrap_or_default();
+        let position = usize::try_from(count).unwrap_or_default();
+        let listed = own.get(position).or(own.last()).copied().or(self.scenario.installer.exit_code);
+        let drawn = if rng.random_bool(0.6) { 3010 } else { 0 };
+        (listed.unwrap_or(drawn), seconds)
+    }
+
+    pub(super) fn installer_end(&mut self, server: ServerIndex, token: &str, boot: u64) {
+        if self.servers[server].boot != boot {
+            return;
+        }
+        let Some(installer) = self.servers[server].installers.get_mut(token) else { return };
+        let InstallerEnd::Running(code) = installer.end else { return };
+        installer.end = code.map_or(InstallerEnd::Vanished, InstallerEnd::Finished);
+        let outcome = code.map_or_else(|| "ended by its task".to_owned(), |code| code.to_string());
+        let installed = matches!(code, Some(0 | 3010 | 1641));
+        self.servers[server].patched |= installed;
+        self.tell(server, "installer ended", token, outcome);
+        if code == Some(1641) {
+            self.restart(server, 5.0);
+        }
+    }
+
+    /// Returns the installed components and their versions.
+    pub(crate) fn components(&self, server: ServerIndex) -> Vec<(String, String)> {
+        let server = &self.servers[server];
+        let levels = &self.pools[server.pool].level;
+        let version = if server.patched { &levels.after } else { &levels.before };
+        levels.components.iter().map(|component| (component.clone(), version.to_string())).collect()
+    }
+}

@@ -1,0 +1,366 @@
+//! Commands and scripts that the lab knows. They are recognised, never run; everything else fails honestly.
+
+use crate::world::{InstallerAnswer, InstallerEnd, InstallerRequest, ServerIndex, Shutdown, World};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+/// The first line of every script of `orchestrate`.
+const MARK: &str = "# orchestrate script ";
+
+/// What a command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Program {
+    /// A PowerShell script.
+    Script(String),
+    /// A PowerShell script that comes as input.
+    ScriptFromInput,
+    /// `shutdown.exe` with its arguments.
+    Shutdown(Vec<String>),
+    /// `hostname.exe`
+    HostName,
+    /// `whoami.exe`
+    WhoAmI,
+    /// A program that is not there.
+    Missing(String),
+}
+
+/// What a command leaves behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Output {
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) exit_code: i64,
+    pub(super) tag: String,
+}
+
+impl Program {
+    /// Returns the word that faults of the scenario name it by.
+    pub(super) fn tag(&self) -> String {
+        match self {
+            Self::Script(text) => Script::parse(text).map_or_else(|| "unknown script".to_owned(), |script| script.name),
+            Self::ScriptFromInput => "script from input".to_owned(),
+            Self::Shutdown(_) => "shutdown".to_owned(),
+            Self::HostName => "hostname".to_owned(),
+            Self::WhoAmI => "whoami".to_owned(),
+            Self::Missing(name) => name.clone(),
+        }
+    }
+}
+
+/// Returns what a command line asks for.
+pub(super) fn recognise(line: &str) -> Program {
+    let words = words(line);
+    let first = words.first().cloned().unwrap_or_default();
+    let file = first.rsplit(['\\', '/']).next().unwrap_or_default().to_ascii_lowercase();
+    match file.strip_suffix(".exe").unwrap_or(&file) {
+        "powershell" => powershell(&words[1..]),
+        "shutdown" => Program::Shutdown(words[1..].to_vec()),
+        "hostname" => Program::HostName,
+        "whoami" => Program::WhoAmI,
+        _ => Program::Missing(first),
+    }
+}
+
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quoted = false;
+    for character in line.chars() {
+        match character {
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            c => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+fn powershell(arguments: &[String]) -> Program {
+    let option = |names: &[&str]| {
+        let position = arguments.iter().position(|given| names.iter().any(|name| given.eq_ignore_ascii_case(name)))?;
+        arguments.get(position + 1)
+    };
+    if let Some(encoded) = option(&["-EncodedCommand", "-e", "-ec", "-enc"]) {
+        return Program::Script(decode_utf16(encoded).unwrap_or_default());
+    }
+    match option(&["-Command", "-c"]) {
+        Some(input) if input == "-" => Program::ScriptFromInput,
+        Some(text) => Program::Script(text.clone()),
+        None => Program::Script(String::new()),
+    }
+}
+
+fn decode_utf16(encoded: &str) -> Option<String> {
+    let bytes = STANDARD.decode(encoded).ok()?;
+    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    String::from_utf16(&units).ok()
+}
+
+/// Answers a command from the world.
+pub(super) fn run(world: &mut World, server: ServerIndex, program: &Program) -> Output {
+    let tag = program.tag();
+    let output = match program {
+        Program::Script(text) => script(world, server, text),
+        Program::ScriptFromInput => Output::default(),
+        Program::Shutdown(arguments) => shutdown(world, server, arguments),
+        Program::HostName => said(&format!("{}\r\n", world.servers[server].name.short())),
+        Program::WhoAmI => said(&format!("{}\\lab\r\n", world.servers[server].name.short())),
+        Program::Missing(name) => Output {
+            stderr: format!(
+                "'{name}' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n"
+            ),
+            exit_code: 1,
+            ..Output::default()
+        },
+    };
+    Output { tag, ..output }
+}
+
+fn said(text: &str) -> Output {
+    Output { stdout: text.to_owned(), ..Output::default() }
+}
+
+fn shutdown(world: &mut World, server: ServerIndex, arguments: &[String]) -> Output {
+    let has = |name: &str| arguments.iter().any(|given| given.eq_ignore_ascii_case(name));
+    if !has("/r") {
+        let stderr = "The lab imitates shutdown.exe only with /r.\r\n".to_owned();
+        return Output { stderr, exit_code: 1, ..Output::default() };
+    }
+    let position = arguments.iter().position(|given| given.eq_ignore_ascii_case("/t"));
+    let grace = position.and_then(|position| arguments.get(position + 1)).and_then(|text| text.parse::<f64>().ok());
+    let (exit_code, stderr) = match world.restart(server, grace.unwrap_or(30.0)) {
+        Shutdown::Accepted => (0, ""),
+        Shutdown::Scheduled => (1190, "A system shutdown has already been scheduled.(1190)\r\n"),
+    };
+    world.tell(server, "shutdown", &arguments.join(" "), exit_code.to_string());
+    Output { stderr: stderr.to_owned(), exit_code, ..Output::default() }
+}
+
+struct Script {
+    name: String,
+    request: Vec<u8>,
+}
+
+impl Script {
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.trim_start_matches('\u{feff}').lines();
+        let name = lines.next()?.trim().strip_prefix(MARK)?.strip_suffix(" 1")?.to_owned();
+        let encoded = lines.next()?.trim().strip_prefix("$request = '")?.strip_suffix('\'')?;
+        Some(Self { name, request: STANDARD.decode(encoded).ok()? })
+    }
+}
+
+fn script(world: &mut World, server: ServerIndex, text: &str) -> Output {
+    let Some(script) = Script::parse(text) else {
+        return Output {
+            stderr: clixml("This script is not one that the lab knows."),
+            exit_code: 1,
+            ..Output::default()
+        };
+    };
+    let (answer, exit_code) = match answer(world, server, &script) {
+        Ok(answer) => (answer, 0),
+        Err(error) => (json!({ "error": error }), 1),
+    };
+    let stdout = format!("ORCHESTRATE:{}\r\n", STANDARD.encode(answer.to_string()));
+    Output { stdout, stderr: PROGRESS.to_owned(), exit_code, tag: String::new() }
+}
+
+/// What PowerShell writes to its error stream when it loads a module in a session without a console.
+const PROGRESS: &str = "#< CLIXML\r\n<Objs Version=\"1.1.0.1\" xmlns=\"http://schemas.microsoft.com/powershell/2004/04\">\
+    <Obj S=\"progress\" RefId=\"0\"><TN RefId=\"0\"><T>System.Management.Automation.PSCustomObject</T>\
+    <T>System.Object</T></TN><MS><I64 N=\"SourceId\">1</I64><PR N=\"Record\"><AV>Preparing modules for first use.</AV>\
+    <AI>0</AI><Nil /><PI>-1</PI><PC>-1</PC><T>Completed</T><SR>-1</SR><SD> </SD></PR></MS></Obj></Objs>";
+
+fn clixml(text: &str) -> String {
+    let text = super::xml::escape(text);
+    format!(
+        "#< CLIXML\r\n<Objs Version=\"1.1.0.1\" xmlns=\"http://schemas.microsoft.com/powershell/2004/04\">\
+         <S S=\"Error\">{text}_x000D__x000A_</S></Objs>"
+    )
+}
+
+fn read<T: DeserializeOwned>(script: &Script) -> Result<T, String> {
+    serde_json::from_slice(&script.request).map_err(|error| format!("the request cannot be read: {error}"))
+}
+
+fn answer(world: &mut World, server: ServerIndex, script: &Script) -> Result<Value, String> {
+    match script.name.as_str() {
+        "service-details" => service_details(world, server, &read::<Services>(script)?),
+        "set-delayed" => set_delayed(world, server, &read(script)?),
+        "clear-delayed" => clear_delayed(world, server, &read(script)?),
+        "counter-classes" => Ok(counter_classes(world, server, &read(script)?)),
+        "activity" => Ok(activity(world, server, &read(script)?)),
+        "versions" => Ok(versions(world, server)),
+        "readiness" => readiness(world, server, &read(script)?),
+        "replication" => Ok(replication(world)),
+        "fabric" => fabric(world, server, &read(script)?),
+        "installer-start" => installer_start(world, server, &read(script)?),
+        "installer-state" => Ok(installer_state(world, server, &read(script)?)),
+        other => Err(format!("the lab does not know the script {other}")),
+    }
+}
+
+#[derive(Deserialize)]
+struct Services {
+    services: Vec<String>,
+}
+
+fn service_details(world: &World, server: ServerIndex, request: &Services) -> Result<Value, String> {
+    let mut services = Map::new();
+    for name in &request.services {
+        let Some(service) = world.servers[server].service_named(name) else { continue };
+        let dependents = world.servers[server].dependents(&service.name);
+        let dependents: Vec<&str> = dependents.map(|dependent| dependent.name.as_str()).collect();
+        services.insert(name.clone(), json!({ "delayed": service.start.delayed, "dependents": dependents }));
+    }
+    Ok(json!({ "services": services }))
+}
+
+#[derive(Deserialize)]
+struct Service {
+    service: String,
+}
+
+fn set_delayed(world: &mut World, server: ServerIndex, request: &Service) -> Result<Value, String> {
+    world.set_delayed(server, &request.service).ok_or("OpenService FAILED 1060")?;
+    world.tell(server, "set-delayed", &request.service, "ok");
+    Ok(json!({ "ok": true }))
+}
+
+fn clear_delayed(world: &mut World, server: ServerIndex, request: &Service) -> Result<Value, String> {
+    world.clear_delayed(server, &request.service).ok_or("OpenService FAILED 1060")?;
+    world.tell(server, "clear-delayed", &request.service, "ok");
+    Ok(json!({ "ok": true }))
+}
+
+#[derive(Deserialize)]
+struct Objects {
+    objects: Vec<String>,
+}
+
+fn counter_classes(world: &World, server: ServerIndex, request: &Objects) -> Value {
+    let mut classes = Map::new();
+    for object in &request.objects {
+        if let Some(found) = world.perf_class(server, object) {
+            let value = json!({ "class": found.class, "properties": found.properties });
+            classes.insert(object.clone(), value);
+        }
+    }
+    json!({ "classes": classes })
+}
+
+fn activity(world: &World, server: ServerIndex, request: &Services) -> Value {
+    let (mut activity, mut errors) = (Map::new(), Map::new());
+    for name in &request.services {
+        match world.activity(server, name) {
+            Some(level) => activity.insert(name.clone(), Value::String(level)),
+            None => errors.insert(name.clone(), Value::String(format!("Cannot find any service named {name}."))),
+        };
+    }
+    json!({ "activity": activity, "errors": errors })
+}
+
+fn versions(world: &World, server: ServerIndex) -> Value {
+    let components: Vec<Value> = world
+        .components(server)
+        .into_iter()
+        .map(|(name, version)| json!({ "name": name, "version": version }))
+        .collect();
+    json!({ "components": components })
+}
+
+#[derive(Deserialize)]
+struct PoolRequest {
+    pool: String,
+}
+
+fn readiness(world: &World, server: ServerIndex, request: &PoolRequest) -> Result<Value, String> {
+    let found = world.readiness(server, &request.pool)?;
+    let domains: Vec<Value> = found
+        .domains
+        .iter()
+        .map(|domain| {
+            json!({
+                "Name": domain.name,
+                "Frontends": domain.servers,
+                "TotalFrontends": domain.servers.len(),
+                "TotalActiveFrontends": domain.active,
+                "IsReadyForUpgrade": domain.ready,
+            })
+        })
+        .collect();
+    Ok(json!({ "answer": {
+        "PoolFqdn": found.pool,
+        "State": found.state,
+        "TotalFrontends": found.total,
+        "TotalActiveFrontends": found.active,
+        "UpgradeDomains": domains,
+    } }))
+}
+
+fn fabric(world: &World, server: ServerIndex, request: &PoolRequest) -> Result<Value, String> {
+    Ok(json!({ "lines": world.fabric(server, &request.pool)? }))
+}
+
+fn replication(world: &World) -> Value {
+    let replicas: Vec<Value> =
+        world.replication().into_iter().map(|(fqdn, upto)| json!({ "fqdn": fqdn, "upToDate": upto })).collect();
+    json!({ "replicas": replicas })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InstallerStart {
+    token: String,
+    installer: String,
+    #[serde(default)]
+    arguments: Vec<String>,
+    sha256: String,
+    deadline_seconds: f64,
+}
+
+fn installer_start(world: &mut World, server: ServerIndex, request: &InstallerStart) -> Result<Value, String> {
+    if request.token.is_empty() {
+        return Err("an installer needs a token".to_owned());
+    }
+    let wanted = InstallerRequest {
+        token: request.token.clone(),
+        path: request.installer.clone(),
+        sha256: request.sha256.clone(),
+        deadline_s: request.deadline_seconds,
+    };
+    let (word, detail) = match world.start_installer(server, &wanted) {
+        InstallerAnswer::Started => ("started", String::new()),
+        InstallerAnswer::Already => ("already", "this token was used before".to_owned()),
+        InstallerAnswer::MissingFile => ("missing-file", format!("{} does not exist", request.installer)),
+        InstallerAnswer::WrongHash => ("wrong-hash", format!("{} is another file", request.installer)),
+    };
+    let object = format!("{} {} {}", request.token, request.installer, request.arguments.join(" "));
+    world.tell(server, "installer-start", object.trim_end(), word);
+    Ok(json!({ "result": word, "detail": detail }))
+}
+
+#[derive(Deserialize)]
+struct Token {
+    token: String,
+}
+
+fn installer_state(world: &World, server: ServerIndex, request: &Token) -> Value {
+    match world.servers[server].installers.get(&request.token).map(|installer| installer.end) {
+        None => json!({ "state": "not-started" }),
+        Some(InstallerEnd::Running(_)) => json!({ "state": "running" }),
+        Some(InstallerEnd::Finished(code)) => json!({ "state": "finished", "exitCode": code }),
+        Some(InstallerEnd::Vanished) => json!({ "state": "vanished" }),
+    }
+}

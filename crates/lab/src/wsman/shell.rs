@@ -1,0 +1,275 @@
+//! The remote shell: Create, Command, Send, Receive, Signal, Delete. Commands are answered by the world; nothing is
+//! ever run.
+
+use super::envelope::fresh_guid;
+use super::fault::Fault;
+use super::names::{ACTION_CREATE, ACTION_DELETE, ACTION_GET, COMMAND_STATE, NS_SHELL, SHELL_ACTION, SHELL_CMD};
+use super::scripts::{self, Program};
+use super::xml::{Element, escape};
+use super::{Body, Call, Host, Request};
+use crate::world::{World, lab_seconds};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Most shells of one user on one server.
+const MOST_SHELLS: usize = 30;
+
+/// Output up to this length comes in one piece.
+const SHORT_OUTPUT: usize = 48;
+
+/// One shell.
+pub(super) struct Shell {
+    commands: BTreeMap<String, Command>,
+}
+
+/// One command of a shell.
+struct Command {
+    /// What it will run once its input is complete.
+    waits_for_input: bool,
+    input: Vec<u8>,
+    /// When its output is there. `None` while it waits for input.
+    ready: Option<Timestamp>,
+    pieces: VecDeque<(&'static str, Vec<u8>)>,
+    exit_code: i64,
+    /// Which known script or program it is, for faults of the scenario.
+    tag: String,
+}
+
+impl Command {
+    fn finish(&mut self, output: scripts::Output, ready: Timestamp) {
+        self.exit_code = output.exit_code;
+        self.tag = output.tag;
+        self.pieces = pieces(&output.stdout, &output.stderr);
+        self.ready = Some(ready);
+        self.waits_for_input = false;
+    }
+}
+
+/// Splits output so that it comes with several answers, cut anywhere.
+fn pieces(stdout: &str, stderr: &str) -> VecDeque<(&'static str, Vec<u8>)> {
+    let mut pieces = VecDeque::new();
+    let bytes = stdout.as_bytes();
+    let cut = if bytes.len() > SHORT_OUTPUT { bytes.len() * 2 / 3 } else { bytes.len() };
+    let (first, second) = bytes.split_at(cut);
+    for part in [first, second] {
+        if !part.is_empty() {
+            pieces.push_back(("stdout", part.to_vec()));
+        }
+    }
+    if !stderr.is_empty() {
+        pieces.push_back(("stderr", stderr.as_bytes().to_vec()));
+    }
+    pieces
+}
+
+fn shell_of<'a>(host: &'a mut Host, request: &Request) -> Result<&'a mut Shell, Fault> {
+    let id = request.selector("ShellId").ok_or_else(Fault::too_few_selectors)?;
+    let id = id.to_ascii_uppercase();
+    host.shells.get_mut(&id).ok_or_else(Fault::no_such_shell)
+}
+
+fn answer(operation: &str, content: String) -> Body {
+    Body::Content { action: format!("{SHELL_ACTION}{operation}Response"), content }
+}
+
+/// Answers Create.
+pub(super) fn create(world: &World, host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
+    call.request.body(NS_SHELL, "Shell")?;
+    if host.shells.len() >= MOST_SHELLS {
+        return Err(Fault::too_many_shells());
+    }
+    let id = fresh_guid();
+    host.shells.insert(id.clone(), Shell { commands: BTreeMap::new() });
+    let to = escape(&format!("https://{}:5986/wsman", world.servers[call.server].name));
+    let content = format!(
+        "<x:ResourceCreated><a:Address>{to}</a:Address><a:ReferenceParameters><w:ResourceURI>{SHELL_CMD}</w:ResourceURI>\
+         <w:SelectorSet><w:Selector Name=\"ShellId\">{id}</w:Selector></w:SelectorSet></a:ReferenceParameters>\
+         </x:ResourceCreated>{}",
+        description(&id)
+    );
+    Ok(Body::Content { action: format!("{ACTION_CREATE}Response"), content })
+}
+
+fn description(id: &str) -> String {
+    format!(
+        "<rsp:Shell xmlns:rsp=\"{NS_SHELL}\"><rsp:ShellId>{id}</rsp:ShellId><rsp:ResourceUri>{SHELL_CMD}</rsp:ResourceUri>\
+         <rsp:Owner>lab</rsp:Owner><rsp:ClientIP>127.0.0.1</rsp:ClientIP><rsp:IdleTimeOut>PT7200.000S</rsp:IdleTimeOut>\
+         <rsp:InputStreams>stdin</rsp:InputStreams><rsp:OutputStreams>stdout stderr</rsp:OutputStreams>\
+         <rsp:ShellRunTime>P0DT0H0M0S</rsp:ShellRunTime><rsp:ShellInactivity>P0DT0H0M0S</rsp:ShellInactivity></rsp:Shell>"
+    )
+}
+
+/// Answers Get.
+pub(super) fn get(host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
+    shell_of(host, call.request)?;
+    let id = call.request.selector("ShellId").unwrap_or_default();
+    Ok(Body::Content { action: format!("{ACTION_GET}Response"), content: description(&id) })
+}
+
+/// Answers Delete.
+pub(super) fn delete(host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
+    shell_of(host, call.request)?;
+    let id = call.request.selector("ShellId").unwrap_or_default().to_ascii_uppercase();
+    host.shells.remove(&id);
+    Ok(Body::Content { action: format!("{ACTION_DELETE}Response"), content: String::new() })
+}
+
+/// Returns the command line of a Command request.
+fn command_line(request: &Request) -> Result<String, Fault> {
+    let body = request.body(NS_SHELL, "CommandLine")?;
+    let command = body.child(NS_SHELL, "Command").map(Element::text).unwrap_or_default();
+    if command.is_empty() {
+        return Err(Fault::parameter());
+    }
+    let mut line = command.to_owned();
+    for argument in body.children.iter().filter(|child| child.is(NS_SHELL, "Arguments")) {
+        line.push(' ');
+        line.push_str(argument.text());
+    }
+    Ok(line)
+}
+
+/// Answers Command.
+pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
+    let line = command_line(call.request)?;
+    let without_cmd =
+        call.request.option("WINRS_SKIP_CMD_SHELL").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let shell = shell_of(host, call.request)?;
+    let mut command = Command {
+        waits_for_input: false,
+        input: Vec::new(),
+        ready: None,
+        pieces: VecDeque::new(),
+        exit_code: 0,
+        tag: String::new(),
+    };
+    match scripts::recognise(&line) {
+        Program::Missing(_) if without_cmd => return Err(Fault::no_such_file()),
+        Program::ScriptFromInput => command.waits_for_input = true,
+        program => {
+            let output = scripts::run(world, call.server, &program);
+            let ready = world.now() + lab_seconds(world.scenario.timing.command_s);
+            command.finish(output, ready);
+        }
+    }
+    let id = fresh_guid();
+    shell.commands.insert(id.clone(), command);
+    Ok(answer("Command", format!("<rsp:CommandResponse><rsp:CommandId>{id}</rsp:CommandId></rsp:CommandResponse>")))
+}
+
+fn command_of<'a>(shell: &'a mut Shell, id: Option<&str>) -> Result<(String, &'a mut Command), Fault> {
+    let id = id.ok_or_else(Fault::parameter)?.to_ascii_uppercase();
+    let command = shell.commands.get_mut(&id).ok_or_else(Fault::no_such_command)?;
+    Ok((id, command))
+}
+
+/// Answers Send.
+pub(super) fn send(world: &mut World, host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
+    let body = call.request.body(NS_SHELL, "Send")?;
+    let shell = shell_of(host, call.request)?;
+    for stream in body.children.iter().filter(|child| child.is(NS_SHELL, "Stream")) {
+        let (_, command) = command_of(shell, stream.attribute("CommandId"))?;
+        if stream.attribute("Name") != Some("stdin") {
+            return Err(Fault::parameter());
+        }
+        let bytes = STANDARD.decode(stream.text()).map_err(|_not_base64| Fault::parameter())?;
+        command.input.extend_from_slice(&bytes);
+        let ended = stream.attribute("End").is_some_and(|end| end.eq_ignore_ascii_case("true"));
+        if ended && command.waits_for_input {
+            let script = String::from_utf8_lossy(&command.input).into_owned();
+            let output = scripts::run(world, call.server, &Program::Script(script));
+            command.finish(output, world.now() + lab_seconds(world.scenario.timing.command_s));
+        }
+    }
+    Ok(answer("Send", "<rsp:SendResponse/>".to_owned()))
+}
+
+/// Answers Receive: waits for output, brings a piece of it, and with the last piece the exit code.
+pub(super) fn receive(world: &World, host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
+    let body = call.request.body(NS_SHELL, "Receive")?;
+    let wanted = body.child(NS_SHELL, "DesiredStream").and_then(|stream| stream.attribute("CommandId"));
+    let shell = shell_of(host, call.request)?;
+    let (id, command) = command_of(shell, wanted)?;
+    let patience = call.arrived + call.request.patience();
+    match command.ready {
+        Some(ready) if ready <= world.now() => {}
+        Some(ready) if ready <= patience => return Ok(Body::Wait(ready)),
+        Some(_) | None if world.now() < patience => return Ok(Body::Wait(patience)),
+        Some(_) | None => return Err(Fault::timed_out()),
+    }
+    let mut content = "<rsp:ReceiveResponse>".to_owned();
+    if let Some((name, bytes)) = command.pieces.pop_front() {
+        let (one, other) = bytes.split_at(bytes.len() / 2);
+        for part in [one, other].into_iter().filter(|part| !part.is_empty()) {
+            content.push_str(&stream(name, &id, part));
+        }
+    }
+    if command.pieces.is_empty() {
+        for name in ["stdout", "stderr"] {
+            content.push_str(&format_end(name, &id));
+        }
+        content.push_str(&format_done(&id, command.exit_code));
+        shell.commands.remove(&id);
+    } else {
+        content.push_str(&format_running(&id));
+    }
+    content.push_str("</rsp:ReceiveResponse>");
+    Ok(answer("Receive", content))
+}
+
+fn stream(name: &str, id: &str, bytes: &[u8]) -> String {
+    let data = STANDARD.encode(bytes);
+    format!("<rsp:Stream Name=\"{name}\" CommandId=\"{id}\">{data}</rsp:Stream>")
+}
+
+fn format_end(name: &str, id: &str) -> String {
+    format!("<rsp:Stream Name=\"{name}\" CommandId=\"{id}\" End=\"true\"></rsp:Stream>")
+}
+
+fn format_running(id: &str) -> String {
+    format!("<rsp:CommandState CommandId=\"{id}\" State=\"{COMMAND_STATE}Running\"></rsp:CommandState>")
+}
+
+fn format_done(id: &str, exit_code: i64) -> String {
+    format!(
+        "<rsp:CommandState CommandId=\"{id}\" State=\"{COMMAND_STATE}Done\"><rsp:ExitCode>{exit_code}</rsp:ExitCode>\
+         </rsp:CommandState>"
+    )
+}
+
+/// Answers Signal. A command that has ended may be acknowledged or not.
+pub(super) fn signal(host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
+    let body = call.request.body(NS_SHELL, "Signal")?;
+    let known = [
+        format!("{NS_SHELL}/signal/terminate"),
+        format!("{NS_SHELL}/signal/ctrl_c"),
+        format!("{NS_SHELL}/signal/ctrl_break"),
+    ];
+    let code = body.child(NS_SHELL, "Code").map(Element::text).unwrap_or_default();
+    if !known.iter().any(|known| known.eq_ignore_ascii_case(code)) {
+        return Err(Fault::parameter());
+    }
+    let shell = shell_of(host, call.request)?;
+    if let Some(id) = body.attribute("CommandId") {
+        shell.commands.remove(&id.to_ascii_uppercase());
+    }
+    Ok(answer("Signal", "<rsp:SignalResponse/>".to_owned()))
+}
+
+/// Returns the words that faults of the scenario may name a shell request by.
+pub(super) fn tags(host: &Host, request: &Request) -> Vec<String> {
+    let mut tags = Vec::new();
+    if let Ok(line) = command_line(request) {
+        tags.push(scripts::recognise(&line).tag());
+    }
+    let shell = request.selector("ShellId").and_then(|id| host.shells.get(&id.to_ascii_uppercase()));
+    let receive = request.body(NS_SHELL, "Receive").ok();
+    let wanted = receive.and_then(|receive| receive.child(NS_SHELL, "DesiredStream"));
+    if let (Some(shell), Some(id)) = (shell, wanted.and_then(|wanted| wanted.attribute("CommandId"))) {
+        let command = shell.commands.get(&id.to_ascii_uppercase());
+        tags.extend(command.map(|command| format!("Receive {}", command.tag)));
+    }
+    tags
+}
