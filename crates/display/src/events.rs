@@ -1,0 +1,117 @@
+//! The events of a run for programs: one JSON object per line.
+
+use crate::log::subject;
+use crate::preview::Preview;
+use jiff::Timestamp;
+use orchestrate_engine::{Record, RunState, View};
+use orchestrate_model::RunId;
+use orchestrate_planner::{Plan, StepId};
+use serde_json::{Value, json};
+
+/// The version of the events. It rises when a key changes its meaning or goes away; new keys and new kinds of event may
+/// come at any time.
+pub const EVENT_VERSION: u32 = 1;
+
+/// Returns the event for one record.
+#[must_use]
+pub fn recorded(plan: &Plan, seq: u64, at: Timestamp, record: &Record) -> Value {
+    let server = subject(plan, record).map(|work| plan.work_of(work).server.clone());
+    let step = step_of(record).and_then(|id| plan.steps().get(id.0 as usize)).map(|step| step.kind);
+    json!({
+        "version": EVENT_VERSION,
+        "event": "record",
+        "seq": seq,
+        "at": at,
+        "server": server,
+        "step": step,
+        "record": record,
+    })
+}
+
+/// Returns the first event of a new run: the plan as it was shown.
+#[must_use]
+pub fn preview(preview: &Preview<'_>) -> Value {
+    json!({"version": EVENT_VERSION, "event": "preview", "preview": crate::preview::json(preview)})
+}
+
+/// Returns the event for a view: may be missing, may be late.
+#[must_use]
+pub fn progress(view: &View) -> Value {
+    json!({"version": EVENT_VERSION, "event": "progress", "at": view.at, "view": view})
+}
+
+/// Returns the last event: how each server and the run ended.
+#[must_use]
+pub fn summary(run: &RunId, plan: &Plan, state: &RunState, exit_code: u8) -> Value {
+    json!({
+        "version": EVENT_VERSION,
+        "event": "summary",
+        "at": state.last,
+        "run": run,
+        "outcome": state.ended,
+        "exit_code": exit_code,
+        "servers": servers(plan, state),
+    })
+}
+
+/// Returns each server with how it ended.
+fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
+    plan.work()
+        .iter()
+        .zip(&state.work)
+        .map(|(work, state)| {
+            json!({
+                "server": work.server,
+                "end": state.end,
+                "out": state.is_out(),
+                "sessions_cut": state.cut,
+                "restarts": state.restarts.len(),
+                "installer": state.installer,
+                "differences": state.swept,
+            })
+        })
+        .collect()
+}
+
+/// Returns a whole run as one document: header, outcome, servers and every record.
+#[must_use]
+pub fn report(run: &RunId, plan: &Plan, state: &RunState, records: &[(u64, Timestamp, Record)]) -> Value {
+    json!({
+        "version": EVENT_VERSION,
+        "run": run,
+        "plan": {"name": plan.change().name, "reason": plan.change().reason,
+            "fingerprint": state.header.as_ref().map(|header| &header.plan)},
+        "started": state.started,
+        "last": state.last,
+        "resumed": state.resumed,
+        "outcome": state.ended,
+        "stop": state.stop,
+        "servers": servers(plan, state),
+        "records": records.iter().map(|(seq, at, record)| recorded(plan, *seq, *at, record)).collect::<Vec<_>>(),
+    })
+}
+
+fn step_of(record: &Record) -> Option<StepId> {
+    match record {
+        Record::StepStarted { step }
+        | Record::Evidence { step, .. }
+        | Record::StepDone { step, .. }
+        | Record::Held { step, .. } => Some(*step),
+        Record::Intent(intent) => Some(intent.step),
+        Record::RunStarted(_)
+        | Record::Resumed { .. }
+        | Record::Snapshot { .. }
+        | Record::Outcome { .. }
+        | Record::InstallerEnded { .. }
+        | Record::Reasserted { .. }
+        | Record::SessionsCut { .. }
+        | Record::Reopened { .. }
+        | Record::TurnedBack { .. }
+        | Record::Decided { .. }
+        | Record::ServerEnded { .. }
+        | Record::StopRequested { .. }
+        | Record::Swept { .. }
+        | Record::Note { .. }
+        | Record::RunEnded { .. } => None,
+    }
+}

@@ -1,0 +1,21 @@
+//! Plans and records as text, JSON and graphs.
+//!
+//! Belongs here: how a plan, a record, a view and the end of a run look, as functions from state and elapsed time to
+//! strings. Does not belong here: the terminal, the environment, the clock, drivers, and every decision. Colour is an
+//! argument ([`Style`]), and so are the width and the time zone.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod events;
+#[cfg(test)]
+mod fixture;
+pub mod live;
+pub mod log;
+pub mod preview;
+pub mod status;
+mod style;
+pub mod summary;
+mod text;
+pub mod words;
+
+pub use style::{Look, Style};
+pub use text::{clean, duration};

@@ -1,0 +1,148 @@
+//! The live view: one entry per server, as a function of the view and the time.
+
+use crate::log::Names;
+use crate::style::{Look, Tone};
+use crate::text::{clean, count, cut, pad, right, stopwatch};
+use crate::words;
+use jiff::Timestamp;
+use orchestrate_engine::View;
+use orchestrate_engine::view::{Phase, ServerView, Wait};
+use orchestrate_model::Answer;
+use orchestrate_planner::StepKind;
+use std::collections::BTreeMap;
+
+/// Returns the line above the servers: how long the run has taken, and how far it is.
+#[must_use]
+pub fn head(title: &str, view: &View, now: Timestamp, look: &Look) -> String {
+    let ended = view.servers.iter().filter(|server| matches!(server.phase, Phase::Ended(_))).count();
+    let out = view.servers.iter().filter(|server| server.out).count();
+    let elapsed = view.started.map_or_else(|| "-".to_owned(), |since| stopwatch(now.duration_since(since)));
+    let stop = view.stop.as_ref().map(|why| format!(" | stopping: {}", clean(why.text()))).unwrap_or_default();
+    let text = format!(
+        "{} | {elapsed} | {ended} of {} ended | {out} out{stop}",
+        clean(title),
+        count(view.servers.len() as u64, "server")
+    );
+    look.paint(Tone::Strong, &cut(&text, look.width))
+}
+
+/// Returns the lines of one server: where it is, and below that what it waits for, when it waits.
+#[must_use]
+pub fn server(view: &View, position: usize, now: Timestamp, look: &Look) -> Vec<String> {
+    let names = Names::from_names(view.servers.iter().map(|server| &server.server));
+    let Some(server) = view.servers.get(position) else {
+        return Vec::new();
+    };
+    let (tone, phase) = phase(&server.phase);
+    let lead = format!("  {}  ", pad(names.at(position), names.columns));
+    let (done, all) = server.steps;
+    let steps = right(&format!("{done}/{all}"), 5);
+    let elapsed = elapsed(server, now);
+    let text = format!("{} {steps}  {}  {}", pad(&phase, 15), right(&elapsed, 8), sessions(server));
+    let room = look.width.saturating_sub(lead.len());
+    let mut lines = vec![format!("{lead}{}", look.paint(tone, cut(&text, room).trim_end()))];
+    if let Some(said) = below(server, now, look) {
+        lines.extend(look.hang(&" ".repeat(names.columns + 4), Tone::Quiet, &said));
+    }
+    lines
+}
+
+fn phase(phase: &Phase) -> (Tone, String) {
+    match phase {
+        Phase::Waiting => (Tone::Quiet, "waits its turn".to_owned()),
+        Phase::Step { kind, back: false, .. } => (Tone::Plain, kind.word().to_owned()),
+        Phase::Step { kind, back: true, .. } => (Tone::Warn, format!("back: {kind}")),
+        Phase::Held(_) => (Tone::Bad, "HELD".to_owned()),
+        Phase::Ended(end) => (words::end_tone(end), words::end(end).to_owned()),
+    }
+}
+
+/// Returns how long the step in hand has taken.
+fn elapsed(server: &ServerView, now: Timestamp) -> String {
+    match &server.phase {
+        Phase::Step { since, .. } => stopwatch(now.duration_since(*since)),
+        Phase::Held(hold) => stopwatch(now.duration_since(hold.since)),
+        Phase::Waiting | Phase::Ended(_) => String::new(),
+    }
+}
+
+fn sessions(server: &ServerView) -> String {
+    let counted = match &server.phase {
+        Phase::Step { kind, .. } => matches!(kind, StepKind::Block | StepKind::Drain),
+        Phase::Held(_) => true,
+        Phase::Waiting | Phase::Ended(_) => false,
+    };
+    match server.sessions_left.as_ref().filter(|_| counted) {
+        None => String::new(),
+        Some(Answer::Known(left)) => format!("{} left", count(*left, "session")),
+        Some(Answer::Unknown(why)) => format!("sessions left: unknown ({})", clean(why)),
+    }
+}
+
+fn below(server: &ServerView, now: Timestamp, look: &Look) -> Option<String> {
+    match &server.phase {
+        Phase::Held(hold) => {
+            let choices: Vec<&str> = hold.choices.iter().map(|choice| choice.word()).collect();
+            Some(format!("{}; decide: {}", clean(&hold.reason), choices.join(", ")))
+        }
+        Phase::Waiting | Phase::Step { .. } => server.wait.as_ref().map(|wait| waiting(wait, now, look)),
+        Phase::Ended(end) => words::end_why(end).map(clean),
+    }
+}
+
+/// Returns a wait in full: for what, until when and what then, why, since when (promise P11).
+///
+/// The order is that of what an operator needs first.
+#[must_use]
+pub fn waiting(wait: &Wait, now: Timestamp, look: &Look) -> String {
+    let until = match wait.until {
+        Some(until) => format!("until {} at most", look.moment(until, now)),
+        None => "for as long as it takes".to_owned(),
+    };
+    let why = if wait.why.is_empty() { String::new() } else { format!("; now: {}", clean(&wait.why)) };
+    let then = if wait.then.is_empty() { String::new() } else { format!(", then {}", clean(&wait.then)) };
+    format!("waits for {} {until}{then}{why}; since {}", clean(&wait.what), look.moment(wait.since, now))
+}
+
+/// Tells of waits where there is no live view: once when a wait begins or turns into another one, and again after
+/// [`REMIND_AFTER`] for as long as it lasts.
+#[derive(Debug, Clone, Default)]
+pub struct Waits {
+    told: BTreeMap<usize, (String, Timestamp)>,
+}
+
+/// Why ten minutes: a log without a line for longer makes people ask whether the run is alive; at a line a minute the
+/// two hours of a drain would fill a screen of their own.
+pub const REMIND_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+impl Waits {
+    /// Returns the entries that are due.
+    pub fn entries(&mut self, view: &View, now: Timestamp, look: &Look) -> Vec<String> {
+        let names = Names::from_names(view.servers.iter().map(|server| &server.server));
+        let mut entries = Vec::new();
+        for (position, server) in view.servers.iter().enumerate() {
+            let wait = match (&server.phase, &server.wait) {
+                (Phase::Step { .. }, Some(wait)) => wait,
+                (Phase::Step { .. } | Phase::Waiting | Phase::Held(_) | Phase::Ended(_), _) => {
+                    self.told.remove(&position);
+                    continue;
+                }
+            };
+            let due = match self.told.get(&position) {
+                Some((what, at)) => *what != wait.what || now.duration_since(*at) >= REMIND_AFTER,
+                None => true,
+            };
+            if !due {
+                continue;
+            }
+            self.told.insert(position, (wait.what.clone(), now));
+            let lead = format!("{}  {}  ", look.time(now), pad(names.at(position), names.columns));
+            entries.push(look.hang(&lead, Tone::Quiet, &waiting(wait, now, look)).join("\n"));
+        }
+        entries
+    }
+}
+
+#[cfg(test)]
+#[path = "live_tests.rs"]
+mod tests;

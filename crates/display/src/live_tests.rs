@@ -1,0 +1,81 @@
+use super::{REMIND_AFTER, Waits, head, server};
+use crate::fixture::{self, at};
+use crate::style::Look;
+use jiff::SignedDuration;
+use orchestrate_engine::View;
+use orchestrate_engine::record::ServerEnd;
+use orchestrate_engine::state::Hold;
+use orchestrate_engine::view::{Phase, ServerView, Wait};
+use orchestrate_model::change::HoldChoice;
+use orchestrate_model::{Answer, PoolName};
+use orchestrate_planner::{StepId, StepKind};
+
+fn wait() -> Wait {
+    Wait {
+        what: "42 sessions to end by themselves".to_owned(),
+        why: "RTCSRV has 42".to_owned(),
+        since: at(0),
+        until: Some(at(7200)),
+        then: "the server stays blocked and you decide".to_owned(),
+    }
+}
+
+fn row(number: usize, phase: Phase) -> ServerView {
+    ServerView {
+        pool: PoolName::new(fixture::POOL).unwrap(),
+        server: fixture::server(number),
+        phase,
+        started: Some(at(0)),
+        out: false,
+        sessions_left: None,
+        wait: None,
+        steps: (3, 11),
+    }
+}
+
+fn view() -> View {
+    let step = |kind, back| Phase::Step { kind, since: at(60), back };
+    let hold = Hold {
+        since: at(60),
+        step: StepId(3),
+        reason: "the installer vanished".to_owned(),
+        choices: vec![HoldChoice::Retry, HoldChoice::Abandon],
+    };
+    let mut servers = vec![
+        row(1, Phase::Ended(ServerEnd::Finished)),
+        row(2, step(StepKind::Drain, false)),
+        row(3, Phase::Waiting),
+        row(4, step(StepKind::Return, true)),
+        row(5, Phase::Held(hold)),
+        row(6, Phase::Ended(ServerEnd::Out { why: "exit code 1603".to_owned() })),
+        row(7, step(StepKind::Drain, false)),
+    ];
+    servers[1].sessions_left = Some(Answer::Known(42));
+    servers[1].wait = Some(wait());
+    servers[1].out = true;
+    servers[6].sessions_left = Some(Answer::unknown("the counter cannot be read"));
+    View { run: None, at: at(100), started: Some(at(0)), stop: None, ended: None, servers }
+}
+
+#[test]
+fn p11_each_server_says_where_it_is_and_what_it_waits_for() {
+    let view = view();
+    let look = Look::plain();
+    let mut said = vec![head("pool01 November update", &view, at(3700), &look)];
+    for position in 0..view.servers.len() {
+        said.extend(server(&view, position, at(3700), &look));
+    }
+    said.push("at 60 columns:".to_owned());
+    said.extend(server(&view, 1, at(3700), &Look { width: 60, ..look }));
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn a_wait_is_told_once_and_again_after_ten_minutes() {
+    let (mut waits, view, look) = (Waits::default(), view(), Look::plain());
+    let first = waits.entries(&view, at(100), &look);
+    assert_eq!(first.len(), 1);
+    assert!(first[0].contains("waits for 42 sessions"), "{}", first[0]);
+    assert!(waits.entries(&view, at(100) + REMIND_AFTER - SignedDuration::from_secs(1), &look).is_empty());
+    assert_eq!(waits.entries(&view, at(100) + REMIND_AFTER, &look).len(), 1);
+}

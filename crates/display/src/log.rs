@@ -1,0 +1,325 @@
+//! The permanent log: at most one entry per record.
+//!
+//! Bookkeeping is passed over: what a step did to each service stands in the journal, and the step's own end says what
+//! came of it.
+
+use crate::style::{Look, Tone};
+use crate::text::{clean, count, duration, list, pad, width};
+use crate::words;
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_engine::record::{Attended, RunHeader, ServerEnd, StepEnd};
+use orchestrate_engine::{Intent, IntentId, Record};
+use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::{Act, ActOutcome, RunId, ServerName};
+use orchestrate_planner::plan::{StepTarget, WorkId};
+use orchestrate_planner::safety::Asked;
+use orchestrate_planner::{Plan, StepId, StepKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Writes log entries for the records of one run, in their order.
+#[derive(Debug, Clone)]
+pub struct Log<'a> {
+    plan: &'a Plan,
+    names: Names,
+    /// How an operator speaks to the run: the program and the run, as they are typed.
+    command: Option<(String, String)>,
+    /// What each act whose outcome is not known yet is about.
+    acts: BTreeMap<IntentId, (WorkId, String)>,
+}
+
+impl<'a> Log<'a> {
+    /// Returns the log of a run of `plan` before its first record.
+    #[must_use]
+    pub fn new(plan: &'a Plan) -> Self {
+        Self { plan, names: Names::of(plan), command: None, acts: BTreeMap::new() }
+    }
+
+    /// Returns the same log, which tells of a held server with the command that decides about it.
+    #[must_use]
+    pub fn with_command(self, program: &str, run: &RunId) -> Self {
+        Self { command: Some((program.to_owned(), run.to_string())), ..self }
+    }
+
+    /// Returns the entry for the next record, or nothing when the record is bookkeeping.
+    pub fn entry(&mut self, at: Timestamp, record: &Record, look: &Look) -> Option<String> {
+        let mut about = subject(self.plan, record);
+        let (tone, text) = match record {
+            Record::Intent(intent) => {
+                self.acts.insert(intent.id, (intent.work, intent.act.to_string()));
+                act(intent)?
+            }
+            Record::Outcome { intent, outcome } => {
+                let (work, act) = self.acts.remove(intent)?;
+                about = Some(work);
+                outcome_said(&act, outcome)?
+            }
+            Record::StepStarted { step } => self.begun(at, *step, look)?,
+            Record::RunStarted(_)
+            | Record::Resumed { .. }
+            | Record::Evidence { .. }
+            | Record::Snapshot { .. }
+            | Record::InstallerEnded { .. }
+            | Record::Reasserted { .. }
+            | Record::SessionsCut { .. }
+            | Record::StepDone { .. }
+            | Record::Reopened { .. }
+            | Record::TurnedBack { .. }
+            | Record::Held { .. }
+            | Record::Decided { .. }
+            | Record::ServerEnded { .. }
+            | Record::StopRequested { .. }
+            | Record::Swept { .. }
+            | Record::Note { .. }
+            | Record::RunEnded { .. } => self.said(record)?,
+        };
+        let name = about.map_or("", |work| self.names.of_work(work));
+        let lead = format!("{}  {}  ", look.time(at), pad(name, self.names.columns));
+        Some(look.hang(&lead, tone, &text).join("\n"))
+    }
+
+    /// Returns what is said when a step begins: only of steps that take long.
+    fn begun(&self, at: Timestamp, id: StepId, look: &Look) -> Option<(Tone, String)> {
+        let step = self.plan.steps()[id.0 as usize];
+        let rules = &self.plan.change().maintenance;
+        let until = |wait: SignedDuration| look.moment(at.saturating_add(wait).unwrap_or(Timestamp::MAX), at);
+        let text = match step.kind {
+            StepKind::Guard => match step.target {
+                StepTarget::Server(work) => format!("begins ({} of {})", work.0 + 1, self.plan.work().len()),
+                StepTarget::Pool(_) => return None,
+            },
+            StepKind::Drain => format!(
+                "drain: waits for its sessions to end, until {} at most; then {}",
+                until(rules.drain.deadline),
+                words::at_deadline(rules.drain.at_deadline)
+            ),
+            StepKind::Patch => {
+                let patch = rules.patch.as_ref()?;
+                format!("patch: {}, until {} at most", clean(&patch.installer), until(patch.deadline))
+            }
+            StepKind::Soak => {
+                format!(
+                    "soak: the pool has to stay good for {}, until about {}",
+                    duration(rules.soak),
+                    until(rules.soak)
+                )
+            }
+            StepKind::Database
+            | StepKind::Record
+            | StepKind::BalancerOut
+            | StepKind::Block
+            | StepKind::Stop
+            | StepKind::Restart
+            | StepKind::Verify
+            | StepKind::Return
+            | StepKind::BalancerIn
+            | StepKind::Gate => return None,
+        };
+        let tone = if step.kind == StepKind::Guard { Tone::Strong } else { Tone::Plain };
+        Some((tone, text))
+    }
+
+    fn said(&self, record: &Record) -> Option<(Tone, String)> {
+        Some(match record {
+            Record::RunStarted(header) => (Tone::Strong, run_started(header)),
+            Record::Resumed { by, recover: false, .. } => (Tone::Strong, format!("taken up again by {by}")),
+            Record::Resumed { by, recover: true, .. } => {
+                (Tone::Strong, format!("recovery by {by}: only brings back what was touched"))
+            }
+            Record::Evidence { step, asked } => self.refused(*step, asked)?,
+            Record::InstallerEnded { exit_code, meaning, .. } => installer(*exit_code, *meaning),
+            Record::Reasserted { service, found, .. } => {
+                (Tone::Warn, format!("{service} was found {}: blocked again", clean(found)))
+            }
+            Record::SessionsCut { sessions, .. } => (Tone::Bad, cut(sessions.iter())),
+            Record::StepDone { step, how, proof } => self.done(*step, *how, proof),
+            Record::Reopened { steps, why } => {
+                let kinds: Vec<&str> = steps.iter().map(|id| self.plan.steps()[id.0 as usize].kind.word()).collect();
+                (Tone::Warn, format!("again: {}: {}", list(&kinds), clean(why)))
+            }
+            Record::TurnedBack { why, .. } => {
+                (Tone::Warn, format!("goes back into service without the rest of its steps: {}", clean(&why.text)))
+            }
+            Record::Held { work, step, reason, choices } => self.held(*work, *step, reason, choices),
+            Record::Decided { choice, by, .. } => {
+                (Tone::Strong, format!("decided by {}: {}", clean(by), choice.word()))
+            }
+            Record::ServerEnded { end, .. } => ended(end),
+            Record::StopRequested { why } => (Tone::Warn, format!("the run is to stop: {}", clean(why.text()))),
+            Record::Swept { differences, .. } if differences.is_empty() => {
+                (Tone::Good, "looked at once more: as it was recorded".to_owned())
+            }
+            Record::Swept { differences, .. } => {
+                (Tone::Bad, format!("looked at once more, and it differs: {}", clean(&differences.join("; "))))
+            }
+            Record::Note { text, .. } => (Tone::Quiet, clean(text)),
+            Record::RunEnded { outcome } => {
+                (words::outcome_tone(*outcome), format!("the run has ended: {}", words::outcome(*outcome)))
+            }
+            Record::StepStarted { .. } | Record::Snapshot { .. } | Record::Intent(_) | Record::Outcome { .. } => {
+                return None;
+            }
+        })
+    }
+
+    /// Answers are only told when they are not all yes: the end of the guard tells those.
+    fn refused(&self, step: StepId, asked: &[Asked]) -> Option<(Tone, String)> {
+        let not_yes: Vec<String> = asked
+            .iter()
+            .filter(|asked| !asked.verdict.is_yes())
+            .map(|asked| {
+                let (question, word) = (asked.question, asked.verdict.word());
+                format!("{question}? {word}: {}", clean(asked.verdict.text()))
+            })
+            .collect();
+        let kind = self.plan.steps()[step.0 as usize].kind;
+        (!not_yes.is_empty()).then(|| (Tone::Warn, format!("{kind}: {}", not_yes.join("; "))))
+    }
+
+    fn done(&self, step: StepId, how: StepEnd, proof: &str) -> (Tone, String) {
+        let kind = self.plan.steps()[step.0 as usize].kind;
+        let proof = clean(proof);
+        match how {
+            StepEnd::Done => (Tone::Plain, format!("{kind}: {proof}")),
+            StepEnd::AlreadyDone => (Tone::Plain, format!("{kind}: nothing to do: {proof}")),
+            StepEnd::Skipped => (Tone::Quiet, format!("{kind}: passed over: {proof}")),
+        }
+    }
+
+    fn held(&self, work: WorkId, step: StepId, reason: &str, choices: &[HoldChoice]) -> (Tone, String) {
+        let kind = self.plan.steps()[step.0 as usize].kind;
+        let choices: Vec<&str> = choices.iter().map(|choice| choice.word()).collect();
+        let choices = choices.join("|");
+        let how = match &self.command {
+            Some((program, run)) => {
+                format!("decide with: {program} decide {run} {} {choices}", self.names.of_work(work))
+            }
+            None => format!("decide: {choices}"),
+        };
+        (Tone::Bad, format!("HELD in {kind}: {}; {how}", clean(reason)))
+    }
+}
+
+fn run_started(header: &RunHeader) -> String {
+    let plan = header.plan.get(..12).unwrap_or(&header.plan);
+    let attended = match header.attended {
+        Attended::Yes => "",
+        Attended::No => ", unattended",
+    };
+    format!("run {} of plan {plan} begins, started by {}{attended}", header.run, header.by)
+}
+
+/// Acts on single services are bookkeeping; what is told are the acts that nobody can overlook.
+fn act(intent: &Intent) -> Option<(Tone, String)> {
+    match &intent.act {
+        Act::StartInstaller(_) | Act::Restart { .. } | Act::SetBalancer { .. } => {
+            Some((Tone::Plain, clean(&intent.act.to_string())))
+        }
+        Act::SetStartType { .. } | Act::Pause { .. } | Act::Continue { .. } | Act::Start { .. } | Act::Stop { .. } => {
+            None
+        }
+    }
+}
+
+fn outcome_said(act: &str, outcome: &ActOutcome) -> Option<(Tone, String)> {
+    let act = clean(act);
+    match outcome {
+        ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined => None,
+        ActOutcome::Retry(why) => Some((Tone::Warn, format!("{act}: not yet, will be tried again: {}", clean(why)))),
+        ActOutcome::Failed(why) => Some((Tone::Bad, format!("{act}: failed: {}", clean(why)))),
+        ActOutcome::Unknown(why) => {
+            Some((Tone::Warn, format!("{act}: nobody knows whether it happened ({}): looks", clean(why))))
+        }
+    }
+}
+
+fn installer(exit_code: i64, meaning: ExitMeaning) -> (Tone, String) {
+    let (tone, said) = match meaning {
+        ExitMeaning::Done => (Tone::Plain, "installed"),
+        ExitMeaning::RestartNeeded => (Tone::Plain, "installed, a restart is needed"),
+        ExitMeaning::RestartStarted => (Tone::Plain, "installed, the installer has started a restart"),
+        ExitMeaning::Busy => (Tone::Warn, "another installation is in progress"),
+        ExitMeaning::Failed => (Tone::Bad, "not installed"),
+    };
+    (tone, format!("the installer ended with exit code {exit_code}: {said}"))
+}
+
+fn ended(end: &ServerEnd) -> (Tone, String) {
+    let said = match end {
+        ServerEnd::Finished => "done: back in service".to_owned(),
+        ServerEnd::NothingToDo { why } => format!("nothing to do: {}", clean(why)),
+        ServerEnd::Untouched { why } => format!("not touched: {}", clean(&why.text)),
+        ServerEnd::Returned { why } => format!("back in service early: {}", clean(&why.text)),
+        ServerEnd::Out { why } => format!("OUT OF SERVICE: {}", clean(why)),
+    };
+    (words::end_tone(end), said)
+}
+
+fn cut<'s>(sessions: impl Iterator<Item = (&'s orchestrate_model::ServiceName, &'s u64)>) -> String {
+    let each: Vec<(String, u64)> = sessions.map(|(service, count)| (format!("{service} {count}"), *count)).collect();
+    let all = each.iter().map(|(_, count)| count).sum();
+    let each: Vec<&str> = each.iter().map(|(text, _)| text.as_str()).collect();
+    format!("{} cut, as the plan says: {}", count(all, "session"), each.join(", "))
+}
+
+/// Returns the server's work that a record is about, if it is about one.
+#[must_use]
+pub fn subject(plan: &Plan, record: &Record) -> Option<WorkId> {
+    let of_step = |id: &StepId| match plan.steps().get(id.0 as usize)?.target {
+        StepTarget::Server(work) => Some(work),
+        StepTarget::Pool(_) => None,
+    };
+    match record {
+        Record::StepStarted { step } | Record::Evidence { step, .. } | Record::StepDone { step, .. } => of_step(step),
+        Record::Reopened { steps, .. } => steps.first().and_then(of_step),
+        Record::Intent(intent) => Some(intent.work),
+        Record::Snapshot { work, .. }
+        | Record::InstallerEnded { work, .. }
+        | Record::Reasserted { work, .. }
+        | Record::SessionsCut { work, .. }
+        | Record::TurnedBack { work, .. }
+        | Record::Held { work, .. }
+        | Record::Decided { work, .. }
+        | Record::ServerEnded { work, .. }
+        | Record::Swept { work, .. } => Some(*work),
+        Record::Note { work, .. } => *work,
+        Record::RunStarted(_)
+        | Record::Resumed { .. }
+        | Record::Outcome { .. }
+        | Record::StopRequested { .. }
+        | Record::RunEnded { .. } => None,
+    }
+}
+
+/// The names of a plan's servers for output where space is short: first labels, where these are unique.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    names: Vec<String>,
+    pub(crate) columns: usize,
+}
+
+impl Names {
+    pub(crate) fn of(plan: &Plan) -> Self {
+        Self::from_names(plan.work().iter().map(|work| &work.server))
+    }
+
+    pub(crate) fn from_names<'s>(servers: impl Iterator<Item = &'s ServerName> + Clone) -> Self {
+        let shorts: BTreeSet<&str> = servers.clone().map(ServerName::short).collect();
+        let unique = shorts.len() == servers.clone().count();
+        let names: Vec<String> =
+            servers.map(|name| if unique { name.short().to_owned() } else { name.to_string() }).collect();
+        let columns = names.iter().map(|name| width(name)).max().unwrap_or(0);
+        Self { names, columns }
+    }
+
+    pub(crate) fn of_work(&self, work: WorkId) -> &str {
+        self.at(work.0 as usize)
+    }
+
+    pub(crate) fn at(&self, position: usize) -> &str {
+        self.names.get(position).map_or("", String::as_str)
+    }
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

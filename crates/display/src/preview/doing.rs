@@ -1,0 +1,267 @@
+//! What each step would do to which service.
+
+use crate::text::{clean, count, duration, list};
+use crate::words;
+use orchestrate_model::change::{RestartPolicy, Scope, StartTypePolicy};
+use orchestrate_model::pool::{Balancer, Hosted};
+use orchestrate_model::{Answer, Pool, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
+use orchestrate_planner::plan::StepTarget;
+use orchestrate_planner::{Plan, ServerWork, Step, StepKind};
+
+/// One thing that a step would do, and the services that it would do it to, in order. No service: it is about the
+/// whole server or pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doing {
+    /// What.
+    pub what: String,
+    /// To which services.
+    pub services: Vec<ServiceName>,
+}
+
+impl Doing {
+    fn whole(what: impl Into<String>) -> Self {
+        Self { what: what.into(), services: Vec::new() }
+    }
+}
+
+/// The server that a step is about, as far as it is known.
+struct Place<'a> {
+    plan: &'a Plan,
+    pool: &'a Pool,
+    work: &'a ServerWork,
+    seen: Option<&'a ServerObservation>,
+}
+
+/// Returns what a step would do.
+#[must_use]
+pub fn doings(plan: &Plan, step: &Step, seen: Option<&ServerObservation>) -> Vec<Doing> {
+    match step.target {
+        StepTarget::Pool(pool) => database(&plan.change().pools[pool as usize]),
+        StepTarget::Server(id) => {
+            let work = plan.work_of(id);
+            Place { plan, pool: plan.pool_of(work), work, seen }.doings(step.kind)
+        }
+    }
+}
+
+fn database(pool: &Pool) -> Vec<Doing> {
+    let Some(work) = &pool.database else {
+        return Vec::new();
+    };
+    vec![Doing::whole(format!("leaves the database work on {} to you: {}", work.primary, clean(&work.instructions)))]
+}
+
+impl Place<'_> {
+    fn doings(&self, kind: StepKind) -> Vec<Doing> {
+        match kind {
+            StepKind::Guard => vec![Doing::whole(format!(
+                "asks every safety question about {} without {}; goes on only when each answer is yes",
+                self.pool.name, self.work.server
+            ))],
+            StepKind::Record => vec![Doing::whole(
+                "writes down start types with the delayed flag, service states, boot time, versions, and, where there \
+                 are such, the balancer's state and the fabric state",
+            )],
+            StepKind::BalancerOut => vec![Doing::whole(self.balancer("out"))],
+            StepKind::Block => self.block(),
+            StepKind::Drain => self.drain(),
+            StepKind::Stop => self.each("stops, dependents first", |status| {
+                status.is(RunState::Stopped).then(|| "stopped already, left alone".to_owned())
+            }),
+            StepKind::Patch => self.patch(),
+            StepKind::Restart => vec![Doing::whole(self.restart())],
+            StepKind::Verify => vec![Doing::whole(self.verify())],
+            StepKind::Return => self.bring_back(),
+            StepKind::BalancerIn => vec![Doing::whole(self.balancer("in"))],
+            StepKind::Gate => vec![Doing::whole(self.gate())],
+            StepKind::Soak => vec![Doing::whole(format!(
+                "watches that the pool stays good for {}; a bad sample starts the time over",
+                duration(self.plan.change().maintenance.soak)
+            ))],
+            StepKind::Database => database(self.pool),
+        }
+    }
+
+    /// Groups the blocked services by what would be done to each: `usual`, or what `unusual` says of its status.
+    fn each(&self, usual: &str, unusual: impl Fn(&ServiceStatus) -> Option<String>) -> Vec<Doing> {
+        let mut doings: Vec<Doing> = Vec::new();
+        for service in &self.work.block {
+            let what = match self.status(service) {
+                Answer::Known(Some(status)) => unusual(status).unwrap_or_else(|| usual.to_owned()),
+                Answer::Known(None) => "not installed, passed over".to_owned(),
+                Answer::Unknown(_) => format!("{usual} (if it is installed)"),
+            };
+            match doings.iter_mut().find(|doing| doing.what == what) {
+                Some(doing) => doing.services.push(service.clone()),
+                None => doings.push(Doing { what, services: vec![service.clone()] }),
+            }
+        }
+        doings
+    }
+
+    fn status(&self, service: &ServiceName) -> Answer<Option<&ServiceStatus>> {
+        match self.seen.map(|seen| &seen.services) {
+            Some(Answer::Known(services)) => Answer::Known(services.get(service)),
+            Some(Answer::Unknown(why)) => Answer::Unknown(why.clone()),
+            None => Answer::not_asked(),
+        }
+    }
+
+    fn block(&self) -> Vec<Doing> {
+        let manual = self.plan.change().maintenance.start_type == StartTypePolicy::Manual;
+        let usual = if manual { "start type to manual, then pauses" } else { "pauses, start type left alone" };
+        self.each(usual, |status| {
+            if status.is(RunState::Stopped) && !starts_by_itself(status) {
+                return Some("stopped and does not start by itself, left alone".to_owned());
+            }
+            let start = match (&status.start, manual) {
+                (Answer::Known(start), true) if starts_by_itself(status) => format!("start type {start} -> manual"),
+                (Answer::Known(start), _) => format!("start type stays {start}"),
+                (Answer::Unknown(why), _) => format!("start type unknown ({})", clean(why)),
+            };
+            let state = match &status.state {
+                Answer::Known(RunState::Running) => "pauses".to_owned(),
+                Answer::Known(RunState::Paused) => "is paused already".to_owned(),
+                Answer::Known(state) => format!("is {state}"),
+                Answer::Unknown(why) => format!("state unknown ({})", clean(why)),
+            };
+            Some(format!("{start}, {state}"))
+        })
+    }
+
+    fn drain(&self) -> Vec<Doing> {
+        let mut doings = vec![Doing::whole(format!(
+            "waits until every session count is 0 three times, 10 s apart; {}",
+            words::drain_rule(self.plan.change())
+        ))];
+        let Some(seen) = self.seen else {
+            return doings;
+        };
+        let (mut now, mut unknown) = (Vec::new(), Vec::new());
+        for (service, reading) in &seen.sessions {
+            match reading.left() {
+                Answer::Known(0) => {}
+                Answer::Known(left) => now.push(format!("{service} {left}")),
+                Answer::Unknown(why) => unknown.push(format!("{service}: {}", clean(&why))),
+            }
+        }
+        if !now.is_empty() {
+            doings.push(Doing::whole(format!("sessions now: {}", now.join(", "))));
+        } else if unknown.is_empty() && !seen.sessions.is_empty() {
+            doings.push(Doing::whole("sessions now: none"));
+        }
+        for text in unknown {
+            doings.push(Doing::whole(format!("sessions unknown: {text}")));
+        }
+        for (service, single) in &self.plan.change().maintenance.drain.per_service {
+            let rule = words::at_deadline(single.at_deadline);
+            doings.push(Doing::whole(format!("{service} gets {}; then {rule}", duration(single.deadline))));
+        }
+        doings
+    }
+
+    fn patch(&self) -> Vec<Doing> {
+        let Some(patch) = &self.plan.change().maintenance.patch else {
+            return Vec::new();
+        };
+        let arguments = patch.arguments.iter().map(|text| format!(" {}", clean(text))).collect::<String>();
+        vec![
+            Doing::whole(format!(
+                "runs {}{arguments}, detached, once, at most {}",
+                clean(&patch.installer),
+                duration(patch.deadline)
+            )),
+            Doing::whole(format!("only if the file's SHA-256 is {}", patch.sha256)),
+        ]
+    }
+
+    fn restart(&self) -> String {
+        match self.plan.change().maintenance.restart {
+            RestartPolicy::Never => "does not restart the server, even if the installer asks".to_owned(),
+            RestartPolicy::WhenNeeded => "restarts the server if the installer asks for it".to_owned(),
+            RestartPolicy::Always => "restarts the server".to_owned(),
+        }
+    }
+
+    fn verify(&self) -> String {
+        match self.plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref()) {
+            Some(level) => format!("reads the installed versions: at least {level} is needed"),
+            None => "the plan names no level: the installer's exit code is all the proof there is".to_owned(),
+        }
+    }
+
+    fn bring_back(&self) -> Vec<Doing> {
+        let patched = self.plan.change().maintenance.patch.is_some();
+        let verb = if patched { "starts" } else { "continues" };
+        self.each(&format!("{verb}, start type as recorded"), |status| {
+            let start = match &status.start {
+                Answer::Known(start) => format!("start type back to {start}"),
+                Answer::Unknown(_) => "start type as recorded".to_owned(),
+            };
+            let state = match &status.state {
+                Answer::Known(RunState::Running) => verb.to_owned(),
+                Answer::Known(state) => format!("stays {state}, as it was found"),
+                Answer::Unknown(_) => "state as recorded".to_owned(),
+            };
+            Some(format!("{state}, {start}"))
+        })
+    }
+
+    fn balancer(&self, way: &str) -> String {
+        let server = &self.work.server;
+        match (&self.pool.load_balancing.balancer, way) {
+            (Balancer::None, _) => "there is no balancer in front of the pool".to_owned(),
+            (Balancer::Operator, "out") => format!("waits until you say that {server} is out of the balancer"),
+            (Balancer::Operator, _) => format!("waits until you say that {server} is back in the balancer"),
+            (Balancer::Elsewhere(text), _) => format!("done elsewhere: {}", clean(text)),
+            (Balancer::Haproxy(proxy), "out") => {
+                format!("sets {}/{} to drain in HAProxy at {}", proxy.backend, proxy.name_of(server), proxy.address)
+            }
+            (Balancer::Haproxy(proxy), _) => format!(
+                "sets {}/{} back to its recorded state in HAProxy at {}",
+                proxy.backend,
+                proxy.name_of(server),
+                proxy.address
+            ),
+        }
+    }
+
+    fn compares_fabric(&self) -> bool {
+        self.pool.has_fabric() && self.work.block.iter().any(|name| name.as_str().eq_ignore_ascii_case("RTCSRV"))
+    }
+
+    fn gate(&self) -> String {
+        let mut proofs = vec!["services run as recorded".to_owned()];
+        if self.pool.has_fabric() {
+            proofs.push("the pool says ready".to_owned());
+        }
+        if self.pool.servers.iter().any(|server| server.hosts.contains(&Hosted::CentralManagement)) {
+            proofs.push("every configuration replica is up to date".to_owned());
+        }
+        if matches!(self.pool.load_balancing.balancer, Balancer::Haproxy(_)) {
+            proofs.push("the balancer sees it up".to_owned());
+        }
+        let fabric = if self.compares_fabric() { "; compares the fabric state with the one before" } else { "" };
+        format!("proves that {}{fabric}", list(&proofs))
+    }
+}
+
+fn starts_by_itself(status: &ServiceStatus) -> bool {
+    status.start.known().is_some_and(|start| start.mode == StartMode::Automatic)
+}
+
+/// Returns the scope of a change in words.
+pub(super) fn scope(plan: &Plan) -> String {
+    match &plan.change().maintenance.scope {
+        Scope::AllServices => "every service of the product that has sessions".to_owned(),
+        Scope::Services(services) => {
+            let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+            format!("only {} with what depends on {}", list(&names), if names.len() == 1 { "it" } else { "them" })
+        }
+    }
+}
+
+/// Returns the number of services that are blocked on a server, in words.
+pub(super) fn services(work: &ServerWork) -> String {
+    count(work.block.len() as u64, "service")
+}

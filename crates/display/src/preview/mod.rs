@@ -1,0 +1,74 @@
+//! What a run would do, before it does anything.
+
+mod doing;
+mod graph;
+mod json;
+mod text;
+
+pub use doing::{Doing, doings};
+pub use graph::{dot, mermaid};
+pub use json::{PREVIEW_VERSION, json};
+pub use text::{Detail, text};
+
+use orchestrate_model::{PoolName, PoolObservation, ServerObservation};
+use orchestrate_planner::plan::{StepTarget, WorkId};
+use orchestrate_planner::{EdgeReason, Plan, Report, ServerWork};
+use std::collections::BTreeMap;
+
+/// All that a preview shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Preview<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Its fingerprint, hexadecimal.
+    pub fingerprint: &'a str,
+    /// What was seen of the pools. Empty when nobody was asked.
+    pub seen: &'a BTreeMap<PoolName, PoolObservation>,
+    /// What the planner says about it.
+    pub report: &'a Report,
+}
+
+impl<'a> Preview<'a> {
+    /// Returns what was seen of the server of `work`.
+    fn seen(&self, work: &ServerWork) -> Option<&'a ServerObservation> {
+        let pool = self.seen.get(&self.plan.pool_of(work).name)?;
+        pool.servers.get(&work.server)
+    }
+
+    /// Returns what the first step of a server waits for on other servers: each server with the reasons, in order.
+    fn waits(&self, id: WorkId) -> Vec<(String, Vec<&'a EdgeReason>)> {
+        let mut waits: Vec<(String, Vec<&EdgeReason>)> = Vec::new();
+        let target = |step: orchestrate_planner::StepId| self.plan.steps()[step.0 as usize].target;
+        for edge in self.plan.edges() {
+            let (before, after) = (target(edge.before), target(edge.after));
+            if after != StepTarget::Server(id) || before == after {
+                continue;
+            }
+            let name = match before {
+                StepTarget::Server(other) => self.plan.work_of(other).server.to_string(),
+                StepTarget::Pool(pool) => self.plan.change().pools[pool as usize].name.to_string(),
+            };
+            let position = waits.iter().position(|(known, _)| *known == name);
+            let reasons = match position {
+                Some(position) => &mut waits[position].1,
+                None => {
+                    waits.push((name, Vec::new()));
+                    let last = waits.len() - 1;
+                    &mut waits[last].1
+                }
+            };
+            if !reasons.contains(&&edge.reason) {
+                reasons.push(&edge.reason);
+            }
+        }
+        waits
+    }
+}
+
+/// Returns the works of a plan with their ids, in the order in which they are taken.
+fn works(plan: &Plan) -> impl Iterator<Item = (WorkId, &ServerWork)> {
+    plan.work().iter().enumerate().map(|(position, work)| (orchestrate_engine::state::work_id(position), work))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+use super::{Detail, Preview, dot, json, mermaid, text};
+use crate::fixture::{asked, at, plan, seen, server};
+use crate::style::{Look, Style};
+use crate::text::width;
+use jiff::SignedDuration;
+use orchestrate_planner::forecast::Forecast;
+use orchestrate_planner::report::ServerSafety;
+use orchestrate_planner::{Plan, Report};
+
+fn report(plan: &Plan) -> Report {
+    Report {
+        order: Vec::new(),
+        safety: vec![ServerSafety { pool: plan.change().pools[0].name.clone(), server: server(1), asked: asked() }],
+        forecast: Forecast {
+            servers: 3,
+            one_server: SignedDuration::from_mins(219),
+            length: SignedDuration::from_mins(657),
+            lower_bound: SignedDuration::from_mins(657),
+            begins: Some(at(0)),
+            ends: Some(at(86_400)),
+            openings: Some(2),
+            batches_per_opening: Some(1),
+        },
+        findings: Vec::new(),
+    }
+}
+
+fn with_preview<T>(use_it: impl FnOnce(&Preview<'_>) -> T) -> T {
+    let (plan, seen) = (plan(), seen());
+    let report = report(&plan);
+    let fingerprint = "5e3a91c07d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a089f86";
+    use_it(&Preview { plan: &plan, fingerprint, seen: &seen, report: &report })
+}
+
+#[test]
+fn the_preview_says_what_each_step_would_do() {
+    let said = with_preview(|preview| text(preview, Detail::Full, &Look::plain()));
+    assert!(said.lines().all(|line| width(line) <= 100), "a line is wider than 100 columns");
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn before_a_run_everything_that_is_not_safe_is_said_in_brief() {
+    let said = with_preview(|preview| text(preview, Detail::Brief, &Look::plain()));
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn in_brief_the_reasons_against_a_server_are_not_told_twice() {
+    let (plan, seen) = (plan(), seen());
+    let mut report = report(&plan);
+    let first = report.safety[0].clone();
+    report.safety.push(ServerSafety { server: server(2), ..first });
+    let said = |detail| {
+        let preview = Preview { plan: &plan, fingerprint: "5e3a91c07d65", seen: &seen, report: &report };
+        text(&preview, detail, &Look::plain())
+    };
+    let brief = said(Detail::Brief);
+    assert_eq!(brief.matches("192.0.2.12 is missing").count(), 1, "{brief}");
+    assert!(brief.contains("    for the reasons of fe1.contoso.example\n"), "{brief}");
+    assert_eq!(said(Detail::Full).matches("192.0.2.12 is missing").count(), 2);
+}
+
+#[test]
+fn colours_change_no_word() {
+    let plain = with_preview(|preview| text(preview, Detail::Full, &Look::plain()));
+    let coloured = with_preview(|preview| text(preview, Detail::Full, &Look { style: Style::Ansi, ..Look::plain() }));
+    assert_ne!(plain, coloured);
+    let mut stripped = String::new();
+    let mut rest = coloured.as_str();
+    while let Some(start) = rest.find('\u{1b}') {
+        stripped.push_str(&rest[..start]);
+        let end = rest[start..].find('m').unwrap();
+        rest = &rest[start + end + 1..];
+    }
+    stripped.push_str(rest);
+    assert_eq!(plain, stripped);
+}
+
+#[test]
+fn the_preview_for_programs_is_versioned() {
+    let said = with_preview(json);
+    assert_eq!(said["version"], 1);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&said).unwrap());
+}
+
+#[test]
+fn graphs_carry_the_reasons_of_their_edges() {
+    insta::assert_snapshot!("dot", dot(&plan()));
+    insta::assert_snapshot!("mermaid", mermaid(&plan()));
+}

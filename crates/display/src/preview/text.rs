@@ -1,0 +1,341 @@
+//! The preview for people: readable at two in the morning.
+
+use super::doing::{doings, scope, services};
+use super::{Preview, works};
+use crate::style::{Look, Tone};
+use crate::text::{clean, count, duration, list, pad, width};
+use crate::words;
+use jiff::Timestamp;
+use orchestrate_engine::state::steps_of;
+use orchestrate_model::{Pool, Verdict};
+use orchestrate_planner::plan::{StepTarget, WorkId};
+use orchestrate_planner::report::ServerSafety;
+use orchestrate_planner::safety::{Asked, Question};
+use orchestrate_planner::{Finding, ServerWork, Severity, Step, StepKind};
+
+/// How much a preview says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    Full,
+    /// What has to be read before saying yes: the rules, the order, what is not safe, how long it takes, the findings.
+    Brief,
+}
+
+/// Returns the preview as text. Each line ends with a newline.
+#[must_use]
+pub fn text(preview: &Preview<'_>, detail: Detail, look: &Look) -> String {
+    let mut page = Page { preview: *preview, look, detail, lines: Vec::new() };
+    page.head();
+    page.rules();
+    page.order();
+    if detail == Detail::Full {
+        page.reasons();
+    }
+    page.safety();
+    if detail == Detail::Full {
+        page.steps();
+    }
+    page.forecast();
+    page.findings();
+    if detail == Detail::Brief {
+        // The log of the run follows.
+        page.lines.push(String::new());
+    }
+    page.lines.push(String::new());
+    page.lines.join("\n")
+}
+
+struct Page<'a> {
+    preview: Preview<'a>,
+    look: &'a Look,
+    detail: Detail,
+    lines: Vec<String>,
+}
+
+/// Columns before the text of a step.
+const STEP_INDENT: usize = 20;
+
+impl<'a> Page<'a> {
+    fn heading(&mut self, text: &str) {
+        self.lines.push(String::new());
+        self.lines.push(self.look.paint(Tone::Strong, text));
+    }
+
+    fn hang(&mut self, lead: &str, text: &str) {
+        self.lines.extend(self.look.hang(lead, Tone::Plain, text));
+    }
+
+    fn head(&mut self) {
+        let change = self.preview.plan.change();
+        self.lines.push(self.look.paint(Tone::Strong, &clean(&change.name)));
+        if !change.reason.is_empty() {
+            self.hang("  ", &clean(&change.reason));
+        }
+        let short = self.preview.fingerprint.get(..12).unwrap_or(self.preview.fingerprint);
+        self.hang("  ", &format!("plan {short}"));
+        for pool in &change.pools {
+            self.hang("  ", &pool_line(pool));
+        }
+    }
+
+    fn rules(&mut self) {
+        let change = self.preview.plan.change();
+        self.heading("Rules");
+        self.hang("  blocks    ", &scope(self.preview.plan));
+        self.hang("  budget    ", &words::budget(change));
+        self.hang("  drain     ", &words::drain_rule(change));
+        self.hang("  stop      ", &words::stop_when(change.stop_when));
+        for feature in &change.maintenance.accept_loss {
+            self.hang("  accepted  ", &format!("the loss of {feature}: {}", feature.loss()));
+        }
+        for (service, wait) in &change.maintenance.unmeasured {
+            self.hang("  accepted  ", &format!("{service} cannot be measured: waits {} instead", duration(*wait)));
+        }
+    }
+
+    fn order(&mut self) {
+        self.heading("Order");
+        let names = self.preview.plan.work().iter().map(|work| width(work.server.as_str())).max().unwrap_or(0);
+        for (position, (id, work)) in works(self.preview.plan).enumerate() {
+            let domain = work.upgrade_domain.as_ref().map(|domain| format!("  {domain}")).unwrap_or_default();
+            let lead = format!("  {:>2}. {}{domain}  ", position + 1, pad(work.server.as_str(), names));
+            let text = match &work.skip {
+                Some(why) => format!("passed over: {}", clean(why)),
+                None => self.why(id),
+            };
+            self.hang(&lead, &text);
+        }
+    }
+
+    fn reasons(&mut self) {
+        self.heading("The steps of a server, and why in this order");
+        let mut kinds: Vec<StepKind> = self.preview.plan.steps().iter().map(|step| step.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in kinds {
+            self.hang(&format!("  {}  ", pad(kind.word(), 12)), words::why_here(kind));
+        }
+    }
+
+    fn why(&self, id: WorkId) -> String {
+        let waits = self.preview.waits(id);
+        if waits.is_empty() {
+            return "first: nothing has to be finished before it".to_owned();
+        }
+        let said: Vec<String> = waits
+            .iter()
+            .map(|(name, reasons)| {
+                let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                format!("after {name} ({})", reasons.join("; "))
+            })
+            .collect();
+        said.join(", ")
+    }
+
+    fn safety(&mut self) {
+        self.heading("Safety: may each server go out now?");
+        if self.preview.report.safety.is_empty() {
+            self.hang("  ", "not asked: this preview was made without looking at the servers");
+            return;
+        }
+        let preview = self.preview;
+        let mut before: Vec<&ServerSafety> = Vec::new();
+        for safety in &preview.report.safety {
+            let asked = &safety.asked;
+            let yes = asked.iter().filter(|asked| asked.verdict.is_yes()).count();
+            let all = asked.len();
+            let (tone, said) = if yes == all {
+                (Tone::Good, format!("yes: all {all} questions are answered with yes"))
+            } else {
+                (Tone::Bad, format!("NO: {} of {all} questions not answered with yes", all - yes))
+            };
+            self.lines.push(format!("  {}  {}", safety.server, self.look.paint(tone, &said)));
+            // The record that one server lacks is a reason against each of the others too, in the same words.
+            let same = before.iter().find(|other| yes < all && same_refusals(other, safety));
+            if let (Detail::Brief, Some(other)) = (self.detail, same) {
+                self.hang("    ", &format!("for the reasons of {}", other.server));
+                continue;
+            }
+            before.push(safety);
+            let shown = asked
+                .chunk_by(alike)
+                .filter(|alike| self.detail == Detail::Full || alike.iter().any(|asked| !asked.verdict.is_yes()));
+            for alike in shown.collect::<Vec<_>>() {
+                self.asked(alike);
+            }
+        }
+    }
+
+    /// Shows questions that have the same answer.
+    fn asked(&mut self, alike: &[Asked]) {
+        let [asked, others @ ..] = alike else {
+            return;
+        };
+        let (question, text) = if others.is_empty() {
+            (asked.question.to_string(), asked.verdict.text().to_owned())
+        } else {
+            let features: Vec<String> = alike.iter().filter_map(|asked| feature(asked.question)).collect();
+            (format!("{} features are covered", alike.len()), format!("{}: {}", list(&features), asked.verdict.text()))
+        };
+        let question = pad(&question, 36);
+        let word = pad(asked.verdict.word(), 7);
+        let painted = self.look.paint(words::verdict_tone(&asked.verdict), &word);
+        let indent = 4 + width(&question) + 2 + 7 + 2;
+        let mut rows = self.look.hang(&" ".repeat(indent), Tone::Plain, &clean(&text)).into_iter();
+        if let Some(first) = rows.next() {
+            self.lines.push(format!("    {question}  {painted}  {}", first.trim_start()));
+        }
+        self.lines.extend(rows);
+        match &asked.verdict {
+            Verdict::Yes(_) => {}
+            Verdict::No(_) | Verdict::Unknown(_) => {
+                self.hang(&" ".repeat(indent), &format!("do: {}", clean(&asked.advice)));
+            }
+        }
+    }
+
+    fn steps(&mut self) {
+        let preview = self.preview;
+        let all = preview.plan.work().len();
+        for (position, (id, work)) in works(preview.plan).enumerate() {
+            self.heading(&format!("{} ({} of {all}): {}", work.server, position + 1, services(work)));
+            if let Some(why) = &work.skip {
+                self.hang("  ", &format!("passed over: {}", clean(why)));
+            }
+            for (number, step) in steps_of(preview.plan, id).enumerate() {
+                self.step(number + 1, step, Some(work));
+            }
+        }
+        let pools: Vec<&Step> =
+            preview.plan.steps().iter().filter(|step| matches!(step.target, StepTarget::Pool(_))).collect();
+        if !pools.is_empty() {
+            self.heading("After the servers");
+            for (number, step) in pools.into_iter().enumerate() {
+                self.step(number + 1, step, None);
+            }
+        }
+    }
+
+    fn step(&mut self, number: usize, step: &Step, work: Option<&ServerWork>) {
+        let seen = work.and_then(|work| self.preview.seen(work));
+        let certainty = format!("[{}]", step.certainty.word());
+        let lead = format!("  {number:>2}  {}", pad(step.kind.word(), STEP_INDENT - 4));
+        let certainty = self.look.paint(words::certainty_tone(step.certainty), &certainty);
+        self.lines.push(format!("{lead}{certainty}"));
+        for doing in doings(self.preview.plan, step, seen) {
+            let names: Vec<&str> = doing.services.iter().map(|service| service.as_str()).collect();
+            if names.is_empty() {
+                self.hang(&" ".repeat(STEP_INDENT), &doing.what);
+            } else {
+                self.hang(&" ".repeat(STEP_INDENT), &format!("{}:", doing.what));
+                self.hang(&" ".repeat(STEP_INDENT + 2), &names.join(", "));
+            }
+        }
+    }
+
+    fn forecast(&mut self) {
+        let forecast = &self.preview.report.forecast;
+        self.heading("Forecast, if every drain lasts until its deadline");
+        let at = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| self.look.date_time(time));
+        let length = duration(forecast.length);
+        let mut lines = vec![
+            format!(
+                "{} out, each for up to {}",
+                count(forecast.servers as u64, "server"),
+                duration(forecast.one_server)
+            ),
+            match duration(forecast.lower_bound) {
+                least if least == length => format!("{length} in all; no order of the servers takes less"),
+                least => format!("{length} in all; no order of the servers takes less than {least}"),
+            },
+            format!("from {} to {}", at(forecast.begins), at(forecast.ends)),
+        ];
+        if let Some(openings) = forecast.openings.filter(|openings| *openings > 1) {
+            lines.push(format!("spread over {}", count(openings as u64, "window")));
+        }
+        if let Some(batches) = forecast.batches_per_opening {
+            lines.push(format!("the next window has room for {} at worst", count(batches, "batch")));
+        }
+        for line in lines {
+            self.hang("  ", &line);
+        }
+    }
+
+    fn findings(&mut self) {
+        let findings = self.preview.plan.findings();
+        if findings.is_empty() {
+            return;
+        }
+        let many = |severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+        let counted = [Severity::Refusal, Severity::Warning, Severity::Note]
+            .into_iter()
+            .filter(|severity| many(*severity) > 0)
+            .map(|severity| count(many(severity), words::severity(severity)));
+        let counted: Vec<String> = counted.collect();
+        self.heading(&format!("Findings: {}", list(&counted)));
+        for finding in findings {
+            self.lines.extend(self::finding(finding, self.look));
+        }
+    }
+}
+
+/// Returns whether two servers may not go for the same reasons.
+fn same_refusals(one: &ServerSafety, other: &ServerSafety) -> bool {
+    let refusals = |safety: &ServerSafety| -> Vec<(String, String)> {
+        let not_yes = safety.asked.iter().filter(|asked| !asked.verdict.is_yes());
+        not_yes.map(|asked| (asked.question.to_string(), asked.verdict.text().to_owned())).collect()
+    };
+    refusals(one) == refusals(other)
+}
+
+/// Returns whether two questions are about features with one and the same answer, which is then shown once.
+fn alike(one: &Asked, other: &Asked) -> bool {
+    let features = feature(one.question).is_some() && feature(other.question).is_some();
+    features && one.verdict == other.verdict && one.advice == other.advice
+}
+
+fn feature(question: Question) -> Option<String> {
+    match question {
+        Question::Coverage(feature) => Some(feature.to_string()),
+        Question::Fresh
+        | Question::Budget
+        | Question::SharedBudget
+        | Question::Remaining
+        | Question::Quorum
+        | Question::UpgradeDomain
+        | Question::Balancer
+        | Question::Ready
+        | Question::Replication
+        | Question::Blockable => None,
+    }
+}
+
+fn pool_line(pool: &Pool) -> String {
+    let servers = count(pool.servers.len() as u64, "server");
+    format!("{}: {}, {}, {servers}", pool.name, pool.product.title(), pool.role)
+}
+
+/// Returns one finding as lines, with its advice.
+#[must_use]
+pub(crate) fn finding(finding: &Finding, look: &Look) -> Vec<String> {
+    let place = match (&finding.server, &finding.pool) {
+        (Some(server), _) => server.as_str(),
+        (None, Some(pool)) => pool.as_str(),
+        (None, None) => "",
+    };
+    // Most messages name their server or pool themselves.
+    let named = place.is_empty() || finding.message.contains(place);
+    let place = if named { String::new() } else { format!("{place}: ") };
+    let word = words::severity(finding.severity);
+    let painted = look.paint(words::severity_tone(finding.severity), &format!("{word} {}", finding.code));
+    let lead_width = 2 + width(word) + 1 + width(&finding.code) + 2;
+    let mut rows = look.hang(&" ".repeat(lead_width), Tone::Plain, &format!("{place}{}", clean(&finding.message)));
+    if let Some(first) = rows.first_mut() {
+        *first = format!("  {painted}  {}", first.trim_start());
+    }
+    if !finding.advice.is_empty() {
+        rows.extend(look.hang(&" ".repeat(lead_width), Tone::Plain, &format!("do: {}", clean(&finding.advice))));
+    }
+    rows
+}

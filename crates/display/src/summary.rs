@@ -1,0 +1,169 @@
+//! What is said when a run has ended, or when its orchestrator stops (promise P8).
+
+use crate::style::{Look, Tone};
+use crate::text::{clean, count, duration, list, pad, width};
+use crate::words;
+use orchestrate_engine::record::{RunOutcome, ServerEnd};
+use orchestrate_engine::state::WorkState;
+use orchestrate_engine::{RunState, state};
+use orchestrate_model::RunId;
+use orchestrate_planner::{Plan, ServerWork};
+
+/// What a summary needs to know besides the state.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// How to call this program again for the same runs: `orchestrate`, with the state folder when it is not the usual.
+    pub program: &'a str,
+}
+
+/// Returns the summary. Each line ends with a newline.
+#[must_use]
+pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
+    let mut lines = vec![head(context, state, look)];
+    let works = context.plan.work().iter().zip(&state.work);
+    let names = works.clone().map(|(work, _)| width(work.server.as_str())).max().unwrap_or(0);
+    for (work, each) in works.clone() {
+        let word = each.end.as_ref().map_or_else(|| unfinished(each), words::end);
+        let tone = each.end.as_ref().map_or(Tone::Warn, words::end_tone);
+        let word_column = pad(word, 14);
+        let lead = format!("  {}  {}  ", pad(work.server.as_str(), names), word_column);
+        let rows = look.hang(&" ".repeat(width(&lead)), Tone::Plain, &facts(context.plan, work, each, state));
+        let painted = format!("  {}  {}  ", pad(work.server.as_str(), names), look.paint(tone, &word_column));
+        for (row, line) in rows.into_iter().enumerate() {
+            let line = if row == 0 { format!("{painted}{}", line.trim_start()) } else { line };
+            lines.push(line.trim_end().to_owned());
+        }
+    }
+    lines.extend(out(context, state, look));
+    lines.extend(levels(context, state, look));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn head(context: Context<'_>, state: &RunState, look: &Look) -> String {
+    let name = clean(&context.plan.change().name);
+    let (tone, how) = match state.ended {
+        Some(outcome) => (words::outcome_tone(outcome), words::outcome(outcome)),
+        None => (Tone::Warn, "not ended"),
+    };
+    let took = match (state.started, state.last) {
+        (Some(started), Some(last)) => format!(" in {}", duration(last.duration_since(started))),
+        _ => String::new(),
+    };
+    let why = match &state.stop {
+        Some(why) => format!(" ({})", clean(why.text())),
+        None => String::new(),
+    };
+    format!("{} {}{took}{why}", look.paint(Tone::Strong, &format!("{name}:")), look.paint(tone, how))
+}
+
+fn unfinished(work: &WorkState) -> &'static str {
+    match (work.touched, work.started.is_some(), work.held.is_some()) {
+        (_, _, true) => "HELD",
+        (true, ..) => "IN WORK",
+        (false, true, false) => "looked at",
+        (false, false, false) => "not begun",
+    }
+}
+
+fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> String {
+    let mut said = Vec::new();
+    if let (Some(started), Some(ended)) = (each.started, last_step(plan, work, state)) {
+        said.push(duration(ended.duration_since(started)));
+    }
+    if each.touched {
+        said.push(format!("{} cut", count(each.cut.values().sum(), "session")));
+        said.push(count(each.restarts.len() as u64, "restart"));
+        said.push(match &each.swept {
+            Some(differences) if differences.is_empty() => "start types as before".to_owned(),
+            Some(differences) => format!("DIFFERS from before: {}", clean(&differences.join("; "))),
+            None => "not compared with before".to_owned(),
+        });
+    }
+    if let Some(held) = &each.held {
+        said.push(clean(&held.reason));
+    }
+    if let Some(why) = each.end.as_ref().and_then(words::end_why) {
+        said.push(clean(why));
+    }
+    said.join(", ")
+}
+
+/// Returns when the last step of a server ended.
+fn last_step(plan: &Plan, work: &ServerWork, state: &RunState) -> Option<jiff::Timestamp> {
+    let position = plan.work().iter().position(|other| other.server == work.server)?;
+    let steps = state::steps_of(plan, state::work_id(position));
+    let ends = steps.filter_map(|step| match state.steps.get(step.id.0 as usize)? {
+        state::StepState::Ended { at, .. } => Some(*at),
+        state::StepState::Pending | state::StepState::Running { .. } => None,
+    });
+    ends.max()
+}
+
+/// Says which pools were left at mixed levels: all servers of a pool belong on one.
+fn levels(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
+    let change = context.plan.change();
+    let level = change.maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
+    let Some(level) = level.filter(|_| state.ended.is_some()) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for pool in &change.pools {
+        let works = context.plan.work().iter().zip(&state.work);
+        let own = works.filter(|(work, _)| context.plan.pool_of(work).name == pool.name);
+        let (at, others): (Vec<_>, Vec<_>) =
+            own.partition(|(_, each)| matches!(each.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. })));
+        if at.is_empty() || others.is_empty() {
+            continue;
+        }
+        let names: Vec<String> = others.iter().map(|(work, _)| work.server.short().to_owned()).collect();
+        let text = format!(
+            "{} is at mixed levels: {} of {} at {level}, not {}",
+            pool.name,
+            at.len(),
+            count(pool.servers.len() as u64, "server"),
+            list(&names)
+        );
+        lines.extend(look.hang("", Tone::Warn, &text));
+    }
+    lines
+}
+
+/// Returns what is out, why, and the command that brings it back.
+fn out(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
+    let works = context.plan.work().iter().zip(&state.work);
+    let out: Vec<(&ServerWork, &WorkState)> = works.filter(|(_, each)| each.is_out()).collect();
+    let differing = state.work.iter().any(|each| each.swept.as_ref().is_some_and(|found| !found.is_empty()));
+    let mut lines = Vec::new();
+    if !out.is_empty() {
+        let title = format!("{} may be out of service:", count(out.len() as u64, "server"));
+        lines.push(look.paint(Tone::Bad, &title));
+        for (work, each) in &out {
+            let why = match (&each.end, &each.held) {
+                (Some(ServerEnd::Out { why }), _) => clean(why),
+                (_, Some(hold)) => clean(&hold.reason),
+                (Some(_) | None, None) => "its steps were not finished".to_owned(),
+            };
+            lines.extend(look.hang(&format!("  {}: ", work.server), Tone::Plain, &why));
+        }
+    }
+    if !out.is_empty() || differing {
+        lines.push(format!("bring everything back as it was:  {} recover {}", context.program, context.run));
+    }
+    if !out.is_empty() || (state.ended.is_none() && state.started.is_some()) {
+        lines.push(format!("go on with the run:               {} resume {}", context.program, context.run));
+    }
+    let rest = state.work.iter().any(|each| each.end.is_none() && !each.touched);
+    if out.is_empty() && rest && state.ended == Some(RunOutcome::Interrupted) {
+        lines.push("nothing is out; to go on with the rest, start the plan again".to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;

@@ -1,0 +1,124 @@
+//! Widths, padding, wrapping and counts.
+
+use jiff::SignedDuration;
+use unicode_width::UnicodeWidthStr;
+
+/// Returns `text` without control characters, which a server could use to write over the operator's screen.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    text.trim_end().chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).map(visible).collect()
+}
+
+fn visible(c: char) -> char {
+    // Bidirectional controls reorder what stands around them; they are no control characters to the standard library.
+    let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    if c.is_control() || reorders { '\u{fffd}' } else { c }
+}
+
+/// Returns how long something took or may take, in the two largest units that say something.
+#[must_use]
+pub fn duration(length: SignedDuration) -> String {
+    let seconds = length.as_secs().max(0);
+    let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    match (days, hours, minutes, rest) {
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, 0) => format!("{m}m"),
+        (0, 0, m, s) => format!("{m}m {s:02}s"),
+        (0, h, 0, _) => format!("{h}h"),
+        (0, h, m, _) => format!("{h}h {m:02}m"),
+        (d, 0, ..) => format!("{d}d"),
+        (d, h, ..) => format!("{d}d {h:02}h"),
+    }
+}
+
+/// Returns a running time as `H:MM:SS`, which keeps its width while it counts.
+pub(crate) fn stopwatch(length: SignedDuration) -> String {
+    let seconds = length.as_secs().max(0);
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Returns how many columns `text` takes. The text must not carry escape sequences.
+pub(crate) fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// Returns `text` filled up with spaces to `columns`.
+pub(crate) fn pad(text: &str, columns: usize) -> String {
+    format!("{text}{:fill$}", "", fill = columns.saturating_sub(width(text)))
+}
+
+/// Returns `text` with spaces before it up to `columns`.
+pub(crate) fn right(text: &str, columns: usize) -> String {
+    format!("{:fill$}{text}", "", fill = columns.saturating_sub(width(text)))
+}
+
+/// Returns `text` cut to `columns`, with an ellipsis when something is missing.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if width(&kept) + width(&c.to_string()) + 1 > columns {
+            break;
+        }
+        kept.push(c);
+    }
+    if columns > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+/// Returns `text` broken into lines of at most `columns`, at spaces where it can be.
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let options = textwrap::Options::new(columns).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let lines: Vec<String> = textwrap::wrap(text, options).into_iter().map(|line| line.trim_end().to_owned()).collect();
+    if lines.is_empty() { vec![String::new()] } else { lines }
+}
+
+/// Returns a count with its noun: `1 server`, `3 servers`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let ending = if noun.ends_with("ch") { "es" } else { "s" };
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}{ending}") }
+}
+
+/// Returns a list in words: `a`, `a and b`, `a, b and c`.
+pub(crate) fn list<T: AsRef<str>>(items: &[T]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.as_ref().to_owned(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", first.join(", "), last.as_ref())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_say_two_units_at_most() {
+        let said = |seconds| duration(SignedDuration::from_secs(seconds));
+        assert_eq!(said(0), "0s");
+        assert_eq!(said(130), "2m 10s");
+        assert_eq!(said(2700), "45m");
+        assert_eq!(said(7200), "2h");
+        assert_eq!(said(7200 + 300), "2h 05m");
+        assert_eq!(said(86_400 + 3600), "1d 01h");
+    }
+
+    #[test]
+    fn a_server_cannot_write_over_the_screen() {
+        assert_eq!(clean("a\u{1b}[2Jb\r\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c");
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        assert_eq!(pad("服务", 6), "服务  ");
+        assert_eq!(cut("服务器一", 5), "服务…");
+        assert_eq!(right("7", 3), "  7");
+    }
+}

@@ -1,0 +1,181 @@
+//! The words for questions, ends and outcomes, in one place.
+
+use crate::style::Tone;
+use crate::text::{count, duration};
+use orchestrate_engine::record::{RunOutcome, ServerEnd, WhyKind};
+use orchestrate_model::change::{AtDeadline, StopWhen};
+use orchestrate_model::{Change, Verdict};
+use orchestrate_planner::Severity;
+use orchestrate_planner::StepKind;
+use orchestrate_planner::plan::Certainty;
+use orchestrate_planner::safety::Question;
+
+/// Returns the stable word for a safety question, for programs.
+#[must_use]
+pub fn question_key(question: Question) -> String {
+    match question {
+        Question::Fresh => "fresh".to_owned(),
+        Question::Budget => "budget".to_owned(),
+        Question::SharedBudget => "shared-budget".to_owned(),
+        Question::Remaining => "remaining".to_owned(),
+        Question::Quorum => "quorum".to_owned(),
+        Question::UpgradeDomain => "upgrade-domain".to_owned(),
+        Question::Coverage(feature) => format!("coverage:{feature}"),
+        Question::Balancer => "balancer".to_owned(),
+        Question::Ready => "ready".to_owned(),
+        Question::Replication => "replication".to_owned(),
+        Question::Blockable => "blockable".to_owned(),
+    }
+}
+
+pub(crate) fn verdict_tone(verdict: &Verdict) -> Tone {
+    match verdict {
+        Verdict::Yes(_) => Tone::Good,
+        Verdict::No(_) => Tone::Bad,
+        Verdict::Unknown(_) => Tone::Warn,
+    }
+}
+
+pub(crate) fn certainty_tone(certainty: Certainty) -> Tone {
+    match certainty {
+        Certainty::Proven => Tone::Good,
+        Certainty::Assumed => Tone::Warn,
+        Certainty::NotKnowable => Tone::Quiet,
+    }
+}
+
+/// Returns the word for a severity.
+#[must_use]
+pub fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Refusal => "refusal",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+pub(crate) fn severity_tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Refusal => Tone::Bad,
+        Severity::Warning => Tone::Warn,
+        Severity::Note => Tone::Plain,
+    }
+}
+
+/// Returns why a step stands where it stands among the steps of its server.
+#[must_use]
+pub fn why_here(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Guard => "first: nothing is touched before the rest of the pool is proven able to take over",
+        StepKind::Record => "before the first change: what comes back is compared with it",
+        StepKind::BalancerOut => "before the block: the balancer must not send it what it would refuse",
+        StepKind::Block => "start types before the pause: a restart must not bring a service back by itself",
+        StepKind::Drain => "after the block: from then on no new sessions come",
+        StepKind::Stop => "after the drain: no session is left that a stop could cut",
+        StepKind::Patch => "after the stop: files in use cannot be replaced",
+        StepKind::Restart => "after the patch: its exit code says whether a restart is needed",
+        StepKind::Verify => "before the return: users must not meet a half-patched server",
+        StepKind::Return => "after the proof of the level: undoes the block as recorded, nothing more",
+        StepKind::BalancerIn => "after the services run: no request may find the door closed",
+        StepKind::Gate => "after the return: a server counts as back only when it is proven back",
+        StepKind::Soak => "last: the next server waits until this one has stayed good",
+        StepKind::Database => "after all servers of the pool",
+    }
+}
+
+/// Returns what happens when sessions are left at the deadline of a drain.
+#[must_use]
+pub fn at_deadline(what: AtDeadline) -> &'static str {
+    match what {
+        AtDeadline::Hold => "the server stays blocked and waits for your decision",
+        AtDeadline::Return => "the server goes back into service, unpatched",
+        AtDeadline::Cut => "the sessions left are CUT, counted and reported",
+    }
+}
+
+/// Returns the stop condition in words.
+#[must_use]
+pub fn stop_when(stop: StopWhen) -> String {
+    let verb = if stop.failed == 1 { "has" } else { "have" };
+    format!(
+        "stops after {} {verb} failed: not got out safely, gone back because of a fault, or left out",
+        count(u64::from(stop.failed), "server")
+    )
+}
+
+/// Returns the sentence that says how many servers may be out at once.
+#[must_use]
+pub fn budget(change: &Change) -> String {
+    let most = change.maintenance.at_once;
+    let mut said = format!(
+        "never more than {} of a pool out of service, counting those already down",
+        count(u64::from(most), "server")
+    );
+    for shared in &change.budgets {
+        let more = format!("; of all pools labelled {} never more than {}", shared.label, shared.at_once);
+        said.push_str(&more);
+    }
+    said
+}
+
+/// Returns the drain rule in words.
+#[must_use]
+pub fn drain_rule(change: &Change) -> String {
+    let drain = &change.maintenance.drain;
+    format!("sessions get {} to end by themselves; then {}", duration(drain.deadline), at_deadline(drain.at_deadline))
+}
+
+/// Returns how a server ended, in a word or two.
+#[must_use]
+pub fn end(end: &ServerEnd) -> &'static str {
+    match end {
+        ServerEnd::Finished => "done",
+        ServerEnd::NothingToDo { .. } => "nothing to do",
+        ServerEnd::Untouched { .. } => "not touched",
+        ServerEnd::Returned { .. } => "returned early",
+        ServerEnd::Out { .. } => "OUT OF SERVICE",
+    }
+}
+
+pub(crate) fn end_tone(end: &ServerEnd) -> Tone {
+    match end {
+        ServerEnd::Finished | ServerEnd::NothingToDo { .. } => Tone::Good,
+        ServerEnd::Untouched { why } | ServerEnd::Returned { why } => match why.kind {
+            WhyKind::Failed => Tone::Bad,
+            WhyKind::Window | WhyKind::Operator => Tone::Warn,
+        },
+        ServerEnd::Out { .. } => Tone::Bad,
+    }
+}
+
+/// Returns why a server ended as it did, where there is something to say.
+#[must_use]
+pub fn end_why(end: &ServerEnd) -> Option<&str> {
+    match end {
+        ServerEnd::Finished => None,
+        ServerEnd::NothingToDo { why } | ServerEnd::Out { why } => Some(why),
+        ServerEnd::Untouched { why } | ServerEnd::Returned { why } => Some(&why.text),
+    }
+}
+
+/// Returns how a run ended, in words.
+#[must_use]
+pub fn outcome(outcome: RunOutcome) -> &'static str {
+    match outcome {
+        RunOutcome::Done => "done",
+        RunOutcome::PartlyDone => "finished, but some servers were skipped or failed; all that were touched are back",
+        RunOutcome::StoppedByPolicy => "stopped by policy",
+        RunOutcome::StoppedByWindow => "stopped by the window",
+        RunOutcome::Interrupted => "interrupted",
+        RunOutcome::Recovered => "recovered: everything touched is back as it was",
+        RunOutcome::Bug => "stopped by a fault of orchestrate itself",
+    }
+}
+
+pub(crate) fn outcome_tone(outcome: RunOutcome) -> Tone {
+    match outcome {
+        RunOutcome::Done | RunOutcome::Recovered => Tone::Good,
+        RunOutcome::PartlyDone | RunOutcome::StoppedByWindow => Tone::Warn,
+        RunOutcome::StoppedByPolicy | RunOutcome::Interrupted | RunOutcome::Bug => Tone::Bad,
+    }
+}
