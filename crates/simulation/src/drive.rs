@@ -1,0 +1,302 @@
+//! The world behind the contract of drivers, behind a journal's storage, and behind a fence.
+
+use crate::world::{Ms, Reply, World};
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use orchestrate_driver::{
+    Change as ChangeServer, ChangeBalancer, Clock, Eyes, Hands, Observe, ObserveBalancer, Resolve,
+};
+use orchestrate_executor::Fence;
+use orchestrate_journal::Storage;
+use orchestrate_model::observe::{BalancerObservation, BalancerState, DnsAsk, DnsObservation};
+use orchestrate_model::pool::Balancer;
+use orchestrate_model::{Act, ActOutcome, Ask, ServerName, ServerObservation};
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// The world, for all who look at it and act on it.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    pub(crate) fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where orchestrate is killed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum CrashAt {
+    /// Before the record of this number, counted from the start, is written.
+    BeforeRecord(u64),
+    /// When this share of its bytes is written.
+    TornRecord(u64, f64),
+    /// When it is on disk, before anything that depends on it.
+    AfterRecord(u64),
+    /// When the act of this number has reached the server, before its answer.
+    AfterAct(u64),
+    /// At this time.
+    Time(Ms),
+}
+
+/// Who is dead, and who will be.
+#[derive(Debug, Default)]
+pub(crate) struct Crash {
+    pub(crate) at: Option<CrashAt>,
+    pub(crate) records: u64,
+    pub(crate) acts: u64,
+    pub(crate) dead: BTreeSet<u32>,
+    pub(crate) bell: Arc<Notify>,
+}
+
+impl Crash {
+    fn die(&mut self, epoch: u32) {
+        self.at = None;
+        self.dead.insert(epoch);
+        self.bell.notify_one();
+    }
+}
+
+/// One start of orchestrate in the world.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) world: Shared,
+    pub(crate) clock: Clock,
+    pub(crate) epoch: u32,
+}
+
+impl Link {
+    /// Asks the world for an answer and waits until it comes. The dead get none.
+    async fn ask<T>(&self, question: impl FnOnce(&mut World) -> Reply<T> + Send) -> T {
+        let reply = {
+            let mut world = self.world.lock();
+            if world.crash.dead.contains(&self.epoch) {
+                None
+            } else {
+                world.at(self.clock.now());
+                Some(question(&mut world))
+            }
+        };
+        let Some(reply) = reply else { return std::future::pending().await };
+        self.sleep(reply.after).await;
+        reply.value
+    }
+
+    async fn sleep(&self, time: Ms) {
+        if time > 0 {
+            self.clock.sleep(SignedDuration::from_millis(time)).await;
+        }
+    }
+
+    async fn act(&self, at: usize, act: &Act) -> ActOutcome {
+        let way = {
+            let mut world = self.world.lock();
+            if world.crash.dead.contains(&self.epoch) {
+                None
+            } else {
+                world.at(self.clock.now());
+                let way = world.begin_act(at, act, self.epoch);
+                world.crash.acts += 1;
+                if world.crash.at == Some(CrashAt::AfterAct(world.crash.acts)) {
+                    world.crash.die(self.epoch);
+                    None
+                } else {
+                    Some(way)
+                }
+            }
+        };
+        let Some(way) = way else { return std::future::pending().await };
+        let Some(after) = way.answers else { return std::future::pending().await };
+        self.sleep(after).await;
+        let mut world = self.world.lock();
+        world.at(self.clock.now());
+        world.outcome(&way)
+    }
+
+    /// What this start sees with.
+    pub(crate) fn eyes(&self) -> Eyes {
+        let world = self.world.lock();
+        let server = |(name, at): (&ServerName, &usize)| {
+            let driver: Arc<dyn Observe> = Arc::new(SimServer { link: self.clone(), at: *at });
+            (name.clone(), driver)
+        };
+        let balancers = world.change.pools.iter().enumerate().filter(|(_, pool)| has_balancer(pool));
+        let balancers = balancers.map(|(place, pool)| {
+            let driver: Arc<dyn ObserveBalancer> = Arc::new(SimBalancer { link: self.clone(), pool: place });
+            (pool.name.clone(), driver)
+        });
+        Eyes {
+            servers: world.by_name.iter().map(server).collect(),
+            names: Arc::new(SimNames { link: self.clone() }),
+            balancers: balancers.collect(),
+        }
+    }
+
+    /// What this start acts with.
+    pub(crate) fn hands(&self) -> Hands {
+        let world = self.world.lock();
+        let server = |(name, at): (&ServerName, &usize)| {
+            let driver: Arc<dyn ChangeServer> = Arc::new(SimServer { link: self.clone(), at: *at });
+            (name.clone(), driver)
+        };
+        let balancers = world.change.pools.iter().enumerate().filter(|(_, pool)| has_balancer(pool));
+        let balancers = balancers.map(|(place, pool)| {
+            let driver: Arc<dyn ChangeBalancer> = Arc::new(SimBalancer { link: self.clone(), pool: place });
+            (pool.name.clone(), driver)
+        });
+        Hands { servers: world.by_name.iter().map(server).collect(), balancers: balancers.collect() }
+    }
+}
+
+fn has_balancer(pool: &orchestrate_model::Pool) -> bool {
+    matches!(pool.load_balancing.balancer, Balancer::Haproxy(_))
+}
+
+struct SimServer {
+    link: Link,
+    at: usize,
+}
+
+#[async_trait]
+impl Observe for SimServer {
+    async fn observe(&self, ask: &Ask) -> ServerObservation {
+        self.link.ask(|world| world.observe(self.at, ask)).await
+    }
+}
+
+#[async_trait]
+impl ChangeServer for SimServer {
+    async fn apply(&self, act: &Act) -> ActOutcome {
+        self.link.act(self.at, act).await
+    }
+}
+
+struct SimNames {
+    link: Link,
+}
+
+#[async_trait]
+impl Resolve for SimNames {
+    async fn resolve(&self, ask: &DnsAsk) -> DnsObservation {
+        self.link.ask(|world| world.resolve(ask)).await
+    }
+}
+
+struct SimBalancer {
+    link: Link,
+    pool: usize,
+}
+
+#[async_trait]
+impl ObserveBalancer for SimBalancer {
+    async fn observe_balancer(&self) -> BalancerObservation {
+        self.link.ask(|world| world.observe_balancer(self.pool)).await
+    }
+}
+
+#[async_trait]
+impl ChangeBalancer for SimBalancer {
+    async fn set_balancer(&self, server: &ServerName, to: BalancerState) -> ActOutcome {
+        let found = {
+            let world = self.link.world.lock();
+            world.by_name.get(server).map(|at| (*at, world.change.pools[self.pool].name.clone()))
+        };
+        match found {
+            None => ActOutcome::Failed(format!("the balancer does not have {server}")),
+            Some((at, pool)) => self.link.act(at, &Act::SetBalancer { pool, to }).await,
+        }
+    }
+}
+
+/// The disk: bytes that outlive a start.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Disk(Arc<Mutex<Vec<u8>>>);
+
+impl Disk {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Cuts off what a crash left of a record.
+    pub(crate) fn truncate(&self, length: u64) {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).truncate(length);
+    }
+
+    fn write(&self, bytes: &[u8]) -> u64 {
+        let mut disk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        disk.extend_from_slice(bytes);
+        disk.len() as u64
+    }
+
+    fn length(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+}
+
+/// The journal's storage of one start, watched by the oracle.
+pub(crate) struct Tape {
+    pub(crate) link: Link,
+    pub(crate) disk: Disk,
+    pub(crate) length: u64,
+}
+
+impl Storage for Tape {
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut world = self.link.world.lock();
+        let epoch = self.link.epoch;
+        if world.crash.dead.contains(&epoch) {
+            return Err(io::Error::other("the process is dead"));
+        }
+        if self.disk.length() != self.length {
+            return Err(io::Error::other("the journal was changed by something else"));
+        }
+        world.at(self.link.clock.now());
+        world.crash.records += 1;
+        let number = world.crash.records;
+        match world.crash.at {
+            Some(CrashAt::BeforeRecord(at)) if at == number => {
+                world.crash.die(epoch);
+                return Err(io::Error::other("killed"));
+            }
+            Some(CrashAt::TornRecord(at, share)) if at == number => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    clippy::cast_precision_loss,
+                    reason = "a share of a line"
+                )]
+                let part = (line.len() as f64 * share) as usize;
+                self.disk.write(&line[..part.min(line.len() - 1)]);
+                world.crash.die(epoch);
+                return Err(io::Error::other("killed"));
+            }
+            _ => {}
+        }
+        self.length = self.disk.write(line);
+        let now = world.now;
+        world.oracle.read_line(now, line);
+        if world.crash.at == Some(CrashAt::AfterRecord(number)) {
+            world.crash.die(epoch);
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a start from acting when another one holds the pools.
+pub(crate) struct SimFence {
+    pub(crate) link: Link,
+}
+
+impl Fence for SimFence {
+    fn closed(&self) -> Option<String> {
+        let holder = self.link.world.lock().oracle.holder;
+        (holder != self.link.epoch).then(|| format!("start {holder} holds the pools now"))
+    }
+}

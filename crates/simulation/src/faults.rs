@@ -1,0 +1,223 @@
+//! What can go wrong in a simulated world, and how often.
+
+use crate::dice::Dice;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Answers come seconds to minutes late.
+    LateAnswers,
+    /// Looks are not answered at all.
+    LostAnswers,
+    /// Some parts of an answer are missing.
+    PartialAnswers,
+    /// Answers are those of an earlier look.
+    StaleAnswers,
+    /// One answer contradicts the next.
+    Contradictions,
+    /// Answers are well formed and empty.
+    EmptyAnswers,
+    /// Session counts read negative.
+    NegativeCounts,
+    /// What became of an act is not said.
+    SilentActs,
+    /// An act was done and is reported as failed, or the other way round.
+    MisreportedActs,
+    /// Services stay pending for an hour or more.
+    StuckServices,
+    /// Sessions do not end.
+    EndlessSessions,
+    /// People come back into a conference that goes on.
+    ReturningSessions,
+    /// A restarted server stays away for hours.
+    HangingRestarts,
+    /// A restarted server restarts once more.
+    DoubleRestarts,
+    /// A restart that was accepted does not happen.
+    SkippedRestarts,
+    /// Servers restart by themselves.
+    OwnRestarts,
+    /// The installer fails.
+    InstallerFails,
+    /// Another installation is running.
+    InstallerBusy,
+    /// The installer leaves no result.
+    InstallerVanishes,
+    /// The installer does not end.
+    InstallerHangs,
+    /// Records of the pool vanish from name servers.
+    RecordsVanish,
+    /// The product says that the pool is busy.
+    PoolBusy,
+    /// Somebody resumes or starts blocked services.
+    ForeignResume,
+    /// Somebody stops services or changes start types.
+    ForeignStop,
+    /// Somebody patches a server.
+    ForeignPatch,
+    /// Somebody takes another server down.
+    ForeignOutage,
+    /// Orchestrate is killed.
+    Crash,
+    /// Somebody else takes the pools over.
+    Takeover,
+}
+
+impl Fault {
+    /// Every kind.
+    pub const ALL: [Self; 28] = [
+        Self::LateAnswers,
+        Self::LostAnswers,
+        Self::PartialAnswers,
+        Self::StaleAnswers,
+        Self::Contradictions,
+        Self::EmptyAnswers,
+        Self::NegativeCounts,
+        Self::SilentActs,
+        Self::MisreportedActs,
+        Self::StuckServices,
+        Self::EndlessSessions,
+        Self::ReturningSessions,
+        Self::HangingRestarts,
+        Self::DoubleRestarts,
+        Self::SkippedRestarts,
+        Self::OwnRestarts,
+        Self::InstallerFails,
+        Self::InstallerBusy,
+        Self::InstallerVanishes,
+        Self::InstallerHangs,
+        Self::RecordsVanish,
+        Self::PoolBusy,
+        Self::ForeignResume,
+        Self::ForeignStop,
+        Self::ForeignPatch,
+        Self::ForeignOutage,
+        Self::Crash,
+        Self::Takeover,
+    ];
+
+    /// Returns the word used on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::LateAnswers => "late-answers",
+            Self::LostAnswers => "lost-answers",
+            Self::PartialAnswers => "partial-answers",
+            Self::StaleAnswers => "stale-answers",
+            Self::Contradictions => "contradictions",
+            Self::EmptyAnswers => "empty-answers",
+            Self::NegativeCounts => "negative-counts",
+            Self::SilentActs => "silent-acts",
+            Self::MisreportedActs => "misreported-acts",
+            Self::StuckServices => "stuck-services",
+            Self::EndlessSessions => "endless-sessions",
+            Self::ReturningSessions => "returning-sessions",
+            Self::HangingRestarts => "hanging-restarts",
+            Self::DoubleRestarts => "double-restarts",
+            Self::SkippedRestarts => "skipped-restarts",
+            Self::OwnRestarts => "own-restarts",
+            Self::InstallerFails => "installer-fails",
+            Self::InstallerBusy => "installer-busy",
+            Self::InstallerVanishes => "installer-vanishes",
+            Self::InstallerHangs => "installer-hangs",
+            Self::RecordsVanish => "records-vanish",
+            Self::PoolBusy => "pool-busy",
+            Self::ForeignResume => "foreign-resume",
+            Self::ForeignStop => "foreign-stop",
+            Self::ForeignPatch => "foreign-patch",
+            Self::ForeignOutage => "foreign-outage",
+            Self::Crash => "crash",
+            Self::Takeover => "takeover",
+        }
+    }
+
+    /// Returns the fault that a word means.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.word() == word)
+    }
+
+    /// How often it happens when it is tried: per look, act, transition, session or installation, or, for what comes
+    /// by itself, how often in a night of eight hours.
+    fn usual(self) -> f64 {
+        match self {
+            Self::LateAnswers => 0.08,
+            Self::LostAnswers | Self::PartialAnswers | Self::StaleAnswers => 0.05,
+            Self::Contradictions | Self::EmptyAnswers | Self::NegativeCounts => 0.03,
+            Self::SilentActs | Self::MisreportedActs => 0.12,
+            Self::StuckServices => 0.05,
+            Self::EndlessSessions => 0.02,
+            Self::ReturningSessions => 0.6,
+            Self::HangingRestarts | Self::DoubleRestarts | Self::SkippedRestarts => 0.3,
+            Self::InstallerFails | Self::InstallerBusy | Self::InstallerVanishes | Self::InstallerHangs => 0.25,
+            Self::OwnRestarts => 2.0,
+            Self::RecordsVanish | Self::PoolBusy => 4.0,
+            Self::ForeignResume => 8.0,
+            Self::ForeignStop | Self::ForeignOutage => 4.0,
+            Self::ForeignPatch => 2.0,
+            Self::Crash => 2.0,
+            Self::Takeover => 1.0,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// How often each fault happens.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Faults([f64; Fault::ALL.len()]);
+
+impl Faults {
+    pub(crate) fn none() -> Self {
+        Self([0.0; Fault::ALL.len()])
+    }
+
+    /// Each fault of the list as often as usual.
+    pub(crate) fn of(faults: &[Fault]) -> Self {
+        let mut rates = Self::none();
+        for fault in faults {
+            rates.0[*fault as usize] = fault.usual();
+        }
+        rates
+    }
+
+    /// A few faults, rare to frequent: a run in which everything goes wrong ends at once and shows little.
+    pub(crate) fn by(dice: &mut Dice) -> Self {
+        let mut rates = Self::none();
+        let share = dice.pick(&[0.0, 0.08, 0.15, 0.15, 0.25, 0.4]);
+        for fault in Fault::ALL {
+            if dice.chance(share) {
+                let strength = dice.pick(&[0.1, 0.3, 1.0, 1.0, 2.0]);
+                rates.0[fault as usize] = fault.usual() * strength;
+            }
+        }
+        rates
+    }
+
+    /// These faults too, more often than usual.
+    pub(crate) fn add(&mut self, faults: &[Fault]) {
+        for fault in faults {
+            self.0[*fault as usize] = fault.usual() * 3.0;
+        }
+    }
+
+    pub(crate) fn rate(&self, fault: Fault) -> f64 {
+        self.0[fault as usize]
+    }
+
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.rate(fault) > 0.0
+    }
+
+    /// The faults that can happen, for timelines.
+    pub(crate) fn words(&self) -> Vec<&'static str> {
+        Fault::ALL.into_iter().filter(|fault| self.has(*fault)).map(Fault::word).collect()
+    }
+}

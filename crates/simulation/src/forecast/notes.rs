@@ -1,0 +1,122 @@
+//! Notes what takes how long in a simulated run, and stands in for its operator.
+
+use super::Moment;
+use super::text::word;
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_engine::{Command, Engine, Record};
+use orchestrate_executor::Listener;
+use orchestrate_model::change::HoldChoice;
+use orchestrate_planner::plan::{StepTarget, WorkId};
+use orchestrate_planner::{Plan, StepId, StepKind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// How often one server is given the choice that the plan names before the run stops for it.
+const DECISIONS: u32 = 3;
+
+pub(super) struct Notes {
+    plan: Arc<Plan>,
+    pub(super) commands: Option<mpsc::UnboundedSender<Command>>,
+    pub(super) begun: BTreeMap<WorkId, Timestamp>,
+    pub(super) ended: BTreeMap<WorkId, Timestamp>,
+    draining: BTreeMap<WorkId, Timestamp>,
+    pub(super) drained: BTreeMap<WorkId, SignedDuration>,
+    decided: BTreeMap<WorkId, u32>,
+    pub(super) cut: u64,
+    pub(super) lines: Vec<Moment>,
+}
+
+impl Notes {
+    pub(super) fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            plan,
+            commands: None,
+            begun: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            draining: BTreeMap::new(),
+            drained: BTreeMap::new(),
+            decided: BTreeMap::new(),
+            cut: 0,
+            lines: Vec::new(),
+        }
+    }
+
+    fn say(&mut self, at: Timestamp, text: String) {
+        self.lines.push(Moment { at, text });
+    }
+
+    fn name(&self, work: WorkId) -> String {
+        self.plan.work_of(work).server.short().to_owned()
+    }
+
+    fn step_begins(&mut self, at: Timestamp, step: StepId) {
+        let step = self.plan.steps()[step.0 as usize];
+        let StepTarget::Server(work) = step.target else { return };
+        self.begun.entry(work).or_insert(at);
+        if step.kind == StepKind::Drain {
+            self.draining.insert(work, at);
+        }
+    }
+
+    fn step_ends(&mut self, at: Timestamp, step: StepId, proof: &str) {
+        let step = self.plan.steps()[step.0 as usize];
+        let StepTarget::Server(work) = step.target else { return };
+        if step.kind == StepKind::Drain
+            && let Some(since) = self.draining.remove(&work)
+        {
+            *self.drained.entry(work).or_default() += at.duration_since(since);
+        }
+        let text = format!("{} {}: {proof}", self.name(work), step.kind);
+        self.say(at, text);
+    }
+
+    /// Decides as the plan says; work that is left to a person is done at once.
+    fn decide(&mut self, work: WorkId, step: StepId, choices: &[HoldChoice]) {
+        let times = self.decided.entry(work).or_default();
+        *times += 1;
+        let by_hand = matches!(self.plan.steps()[step.0 as usize].kind, StepKind::BalancerOut | StepKind::BalancerIn);
+        let planned = self.plan.change().maintenance.on_hold;
+        let choice = if by_hand && choices.contains(&HoldChoice::Skip) {
+            HoldChoice::Skip
+        } else if *times <= DECISIONS && choices.contains(&planned) {
+            planned
+        } else {
+            HoldChoice::Stop
+        };
+        let server = self.plan.work_of(work).server.clone();
+        let command = Command::Decide { server, choice, by: "the simulated operator".to_owned() };
+        if self.commands.as_ref().is_some_and(|commands| commands.send(command).is_err()) {
+            tracing::trace!("the run does not listen any more");
+        }
+    }
+}
+
+impl Listener for Notes {
+    fn recorded(&mut self, _seq: u64, at: Timestamp, record: &Record) {
+        match record {
+            Record::StepStarted { step } => self.step_begins(at, *step),
+            Record::StepDone { step, proof, .. } => self.step_ends(at, *step, proof),
+            Record::ServerEnded { work, end } => {
+                self.ended.insert(*work, at);
+                let text = format!("{}: {end:?}", self.name(*work));
+                self.say(at, text);
+            }
+            Record::SessionsCut { sessions, .. } => self.cut += sessions.values().sum::<u64>(),
+            Record::Held { work, step, choices, reason } => {
+                let text = format!("{} is held: {reason}", self.name(*work));
+                self.say(at, text);
+                self.decide(*work, *step, choices);
+            }
+            Record::TurnedBack { work, why } => {
+                let text = format!("{} goes back: {}", self.name(*work), why.text);
+                self.say(at, text);
+            }
+            Record::StopRequested { why } => self.say(at, format!("the run stops: {}", why.text())),
+            Record::RunEnded { outcome } => self.say(at, format!("the run ended: {}", word(*outcome))),
+            _ => {}
+        }
+    }
+
+    fn progressed(&mut self, _engine: &Engine, _now: Timestamp) {}
+}

@@ -1,0 +1,88 @@
+//! The forecast in words.
+
+use super::{Forecast, Options, SessionAssumption};
+use orchestrate_engine::RunOutcome;
+use std::collections::BTreeMap;
+
+/// Returns the words for an outcome.
+pub(super) fn word(outcome: RunOutcome) -> String {
+    let text = serde_json::to_value(outcome).unwrap_or_default();
+    text.as_str().unwrap_or("unknown").replace('_', " ")
+}
+
+pub(super) fn assumptions(options: &Options) -> Vec<String> {
+    let SessionAssumption { most, mean_min } = options.sessions;
+    vec![
+        format!("each service has up to {most} sessions when it is blocked, evenly distributed"),
+        format!("its sessions last up to {mean_min} min on average, each for a random time around that (exponential)"),
+        "nobody comes back to a service that is blocked, unless the fault returning-sessions is tried".to_owned(),
+        "the installer takes 6 to 14 min and asks for a restart in three of four cases".to_owned(),
+        "a restart takes 3 to 6 min, and services start within two minutes after it".to_owned(),
+        "servers answer at once, and a person confirms what the plan leaves to people at once".to_owned(),
+        "holds are decided as the plan says for runs without an operator".to_owned(),
+    ]
+}
+
+fn counts(outcomes: &BTreeMap<String, u32>) -> String {
+    let counts: Vec<String> = outcomes.iter().map(|(word, count)| format!("{word} {count}")).collect();
+    counts.join(", ")
+}
+
+impl Forecast {
+    /// Returns the forecast as text for a terminal, without the timeline.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut lines = Vec::new();
+        if !self.refusals.is_empty() {
+            lines.push("The plan is refused even when all servers are well:".to_owned());
+            lines.extend(self.refusals.iter().map(|refusal| format!("  {refusal}")));
+            return lines.join("\n");
+        }
+        lines.push(format!("{} runs from seed {}", self.runs, self.seed));
+        lines.push(format!(
+            "all servers   half within {}, 19 of 20 within {}, at most {}",
+            time(self.whole.p50),
+            time(self.whole.p95),
+            time(self.whole.most)
+        ));
+        lines.push(format!("fits          {:.1} % of the runs are done in the first opening", self.fits * 100.0));
+        let (schedule, bound) = (time(self.schedule_s), time(self.lower_bound_s));
+        lines.push(format!("schedule      {schedule} at worst, {bound} is the lower bound"));
+        lines.push(format!("ended         {}", counts(&self.outcomes)));
+        for server in &self.servers {
+            lines.push(format!(
+                "{:<13} half within {}, 19 of 20 within {}; drain {} and {}",
+                server.server.short(),
+                time(server.takes.p50),
+                time(server.takes.p95),
+                time(server.drain.p50),
+                time(server.drain.p95)
+            ));
+        }
+        for fault in &self.faults {
+            let (word, back, runs) = (fault.fault.word(), fault.all_back, fault.runs);
+            let outcomes = counts(&fault.outcomes);
+            lines.push(format!("{word:<20} {back} of {runs} runs end with every server back: {outcomes}"));
+        }
+        lines.push("assumed:".to_owned());
+        lines.extend(self.assumptions.iter().map(|assumption| format!("  {assumption}")));
+        lines.join("\n")
+    }
+
+    /// Returns the timeline of the first run as text.
+    #[must_use]
+    pub fn timeline_text(&self) -> String {
+        let lines: Vec<String> = self
+            .timeline
+            .iter()
+            .map(|moment| format!("{} {}", moment.at.strftime("%Y-%m-%d %H:%M:%SZ"), moment.text))
+            .collect();
+        lines.join("\n")
+    }
+}
+
+/// Returns a time in hours and minutes.
+fn time(seconds: i64) -> String {
+    let minutes = (seconds + 30) / 60;
+    if minutes < 60 { format!("{minutes} min") } else { format!("{} h {:02} min", minutes / 60, minutes % 60) }
+}

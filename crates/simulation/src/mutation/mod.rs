@@ -1,0 +1,169 @@
+//! Faults of our own making: what the engine, the executor and the journal would do if a rule were missing.
+//!
+//! Each is put in from outside, at a seam: the plan that the engine is given, what it is shown, what becomes of its
+//! acts, what is kept of its records. The product has no hooks for them. They prove that the oracle can see.
+
+mod drivers;
+mod plans;
+mod tape;
+
+use crate::drive::{Link, Tape};
+use crate::faults::Fault;
+use orchestrate_driver::{Eyes, Hands};
+use orchestrate_executor::{Fence, NoFence};
+use orchestrate_journal::Storage;
+use orchestrate_planner::Plan;
+use std::sync::Arc;
+
+/// A rule that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutation {
+    /// A count that cannot be read is zero.
+    UnknownIsZero,
+    /// A negative count is zero.
+    NegativeIsZero,
+    /// No session is ever counted.
+    SessionsNotCounted,
+    /// The other servers of the pool are always taken to serve.
+    OthersAlwaysServe,
+    /// A server that does not answer is taken to serve.
+    SilentServersServe,
+    /// The records of a pool are not looked at.
+    RecordsNotLookedAt,
+    /// A pool that is busy is taken to be ready.
+    BusyIsReady,
+    /// Old answers are taken as new.
+    StaleIsFresh,
+    /// Nobody looks again whether services were resumed before the patch and the restart.
+    ResumedNotNoticed,
+    /// A new boot is not noticed, and a restart is not tied to a boot.
+    BootNotNoticed,
+    /// The last look shows what is wanted.
+    SweepIsBlind,
+    /// Start types are not set to Manual.
+    StartTypesNotSet,
+    /// Start types are not restored.
+    StartTypesNotRestored,
+    /// The delayed flag is not restored.
+    DelayedFlagForgotten,
+    /// Services are stopped where they should be paused.
+    StoppedInsteadOfPaused,
+    /// Services are not continued.
+    NotContinued,
+    /// Services are not started.
+    NotStarted,
+    /// The server is not put back into the balancer.
+    BalancerNotRestored,
+    /// Each start of the installer has a token of its own.
+    TokenPerStart,
+    /// Every act is done twice.
+    ActsTwice,
+    /// A preview changes something.
+    PreviewChanges,
+    /// Intents are not written down.
+    IntentsNotWritten,
+    /// Records are written down one record late.
+    RecordsWrittenLate,
+    /// A run that is taken up again knows nothing of what was before.
+    ResumeForgets,
+    /// A run that lost its claim goes on.
+    NoFence,
+    /// Every run that ends is called done.
+    AlwaysCalledDone,
+    /// Windows do not count.
+    WindowsIgnored,
+    /// Budgets do not count.
+    BudgetIgnored,
+    /// Budgets that pools share do not count.
+    SharedBudgetIgnored,
+    /// Sessions are cut at the deadline though the plan does not say so.
+    SessionsCut,
+    /// Start types are left alone though the plan does not say so.
+    StartTypesKept,
+    /// Every loss of a feature counts as accepted.
+    EveryLossAccepted,
+    /// Services whose sessions cannot be read are waited for by no time at all.
+    UnmeasuredAtOnce,
+    /// There is no way back.
+    NoReturn,
+    /// Waits do not say what happens then.
+    SilentWaits,
+}
+
+impl Mutation {
+    /// Every one.
+    pub const ALL: [Self; 35] = [
+        Self::UnknownIsZero,
+        Self::NegativeIsZero,
+        Self::SessionsNotCounted,
+        Self::OthersAlwaysServe,
+        Self::SilentServersServe,
+        Self::RecordsNotLookedAt,
+        Self::BusyIsReady,
+        Self::StaleIsFresh,
+        Self::ResumedNotNoticed,
+        Self::BootNotNoticed,
+        Self::SweepIsBlind,
+        Self::StartTypesNotSet,
+        Self::StartTypesNotRestored,
+        Self::DelayedFlagForgotten,
+        Self::StoppedInsteadOfPaused,
+        Self::NotContinued,
+        Self::NotStarted,
+        Self::BalancerNotRestored,
+        Self::TokenPerStart,
+        Self::ActsTwice,
+        Self::PreviewChanges,
+        Self::IntentsNotWritten,
+        Self::RecordsWrittenLate,
+        Self::ResumeForgets,
+        Self::NoFence,
+        Self::AlwaysCalledDone,
+        Self::WindowsIgnored,
+        Self::BudgetIgnored,
+        Self::SharedBudgetIgnored,
+        Self::SessionsCut,
+        Self::StartTypesKept,
+        Self::EveryLossAccepted,
+        Self::UnmeasuredAtOnce,
+        Self::NoReturn,
+        Self::SilentWaits,
+    ];
+
+    /// Faults without which the missing rule makes no difference: they happen in every night with it.
+    pub(crate) fn needs(self) -> &'static [Fault] {
+        match self {
+            Self::UnknownIsZero | Self::UnmeasuredAtOnce => {
+                &[Fault::PartialAnswers, Fault::NegativeCounts, Fault::EmptyAnswers]
+            }
+            Self::NegativeIsZero => &[Fault::NegativeCounts],
+            Self::StaleIsFresh => &[Fault::StaleAnswers, Fault::ForeignOutage],
+            Self::BusyIsReady => &[Fault::PoolBusy],
+            Self::TokenPerStart => &[Fault::SilentActs, Fault::MisreportedActs],
+            Self::SilentServersServe | Self::OthersAlwaysServe => &[Fault::ForeignOutage],
+            Self::RecordsNotLookedAt | Self::EveryLossAccepted => &[Fault::RecordsVanish],
+            Self::ResumedNotNoticed => &[Fault::ForeignResume],
+            Self::NoFence => &[Fault::Takeover],
+            Self::ResumeForgets => &[Fault::Crash],
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn plan(self, plan: &Plan) -> Plan {
+        plans::mutated(self, plan)
+    }
+
+    pub(crate) fn storage(self, tape: Tape) -> Box<dyn Storage> {
+        match self {
+            Self::IntentsNotWritten => Box::new(tape::WithoutIntents(tape)),
+            Self::RecordsWrittenLate => Box::new(tape::Late { tape, line: Vec::new() }),
+            _ => Box::new(tape),
+        }
+    }
+
+    pub(crate) fn drivers(self, link: &Link, fence: Arc<dyn Fence>) -> (Eyes, Hands, Arc<dyn Fence>) {
+        let fence = if self == Self::NoFence { Arc::new(NoFence) } else { fence };
+        let (eyes, hands) = drivers::mutated(self, link);
+        (eyes, hands, fence)
+    }
+}

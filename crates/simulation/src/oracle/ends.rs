@@ -1,0 +1,88 @@
+//! What the oracle checks when a run says that it has ended.
+
+use super::LOOK_AGE;
+use crate::world::{MINUTE, World};
+use orchestrate_model::RunState;
+
+impl World {
+    /// Says what of a machine that the run has changed is not as it was.
+    pub(crate) fn not_back(&self, at: usize) -> Vec<String> {
+        let Some(baseline) = self.oracle.baselines.get(&at) else { return Vec::new() };
+        let machine = &self.machines[at];
+        if !machine.up {
+            return vec!["it is down".to_owned()];
+        }
+        let mut found = Vec::new();
+        for (place, service) in machine.services.iter().enumerate().filter(|(_, service)| service.touchable) {
+            let (state, start) = baseline.services[place];
+            let foreign = self.oracle.foreign.get(&(at, place));
+            let started = foreign.is_some_and(|foreign| foreign.starts.contains(&service.start));
+            if service.start != start && !started {
+                found.push(format!("the start type of {} is {}, it was {start}", service.name, service.start));
+            }
+            // Whoever changes a start type answers for what the next restart makes of it.
+            let fell = |foreign: &super::Foreign| !foreign.starts.is_empty() && service.state == RunState::Stopped;
+            let running = service.state == RunState::Running;
+            let stated = foreign.is_some_and(|foreign| {
+                let seen = foreign.states.contains(&service.state) && (foreign.last || running);
+                seen || fell(foreign)
+            });
+            if service.state != state && state.is_settled() && state != RunState::Stopped && !stated {
+                found.push(format!("{} is {}, it was {state}", service.name, service.state));
+            }
+        }
+        if machine.admin != baseline.admin {
+            found.push(format!("the balancer has it as {:?}, it was {:?}", machine.admin, baseline.admin));
+        }
+        found
+    }
+
+    /// Whether something happened to a machine so shortly ago that a last look may not have shown it.
+    fn just_changed(&self, at: usize) -> bool {
+        let swept = self.oracle.swept.get(&at).map_or(self.now, |(at, _)| *at);
+        let recent = swept - LOOK_AGE;
+        let machine = &self.machines[at];
+        let foreign = self.oracle.foreign.range((at, 0)..=(at, usize::MAX)).any(|(_, foreign)| foreign.at > recent);
+        // After a restart the delayed services come up within minutes.
+        let starting = self.now - machine.booted < 6 * MINUTE && machine.booted > recent - 6 * MINUTE;
+        let out = machine.out_since.is_some_and(|(since, _)| since > recent);
+        foreign || machine.booted > recent || machine.going_down || starting || out
+    }
+
+    /// P8: what a run says of its servers when it ends is true.
+    pub(crate) fn check_end(&mut self) {
+        let now = self.now;
+        let Some(outcome) = self.oracle.outcome.clone() else { return };
+        let all_back = matches!(outcome.as_str(), "done" | "partly_done" | "recovered" | "stopped_by_window");
+        let touched: Vec<usize> = self.oracle.baselines.keys().copied().collect();
+        for at in touched {
+            let found = self.not_back(at);
+            if found.is_empty() || self.just_changed(at) {
+                continue;
+            }
+            let said_same = self.oracle.swept.get(&at).map(|(_, same)| *same);
+            let name = self.machines[at].name.clone();
+            let text = found.join(", ");
+            if all_back {
+                self.oracle.breach("P8", now, format!("the run ended as {outcome}, but {name} is not back: {text}"));
+            } else if said_same == Some(true) {
+                self.oracle.breach("P8", now, format!("{name} was said to be as it was, but {text}"));
+            } else if said_same.is_none() && outcome != "interrupted" && outcome != "bug" {
+                self.oracle.breach("P8", now, format!("nothing was said of {name}, which is not back: {text}"));
+            }
+        }
+        self.check_all_mentioned(&outcome);
+    }
+
+    /// P8: every server that was changed ended somehow, or the run was stopped at once.
+    fn check_all_mentioned(&mut self, outcome: &str) {
+        let now = self.now;
+        for at in self.oracle.out() {
+            let said = self.oracle.ended.contains_key(&at);
+            if !said && outcome != "interrupted" && outcome != "bug" {
+                let name = self.machines[at].name.clone();
+                self.oracle.breach("P8", now, format!("the run ended as {outcome} and says nothing of {name}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! What the oracle checks when a run acts.
+
+use super::{Baseline, GUARD_AGE, LOOK_AGE, Oracle};
+use crate::world::{By, Ms, World};
+use orchestrate_model::change::{AtDeadline, RestartPolicy, StartTypePolicy};
+use orchestrate_model::observe::BalancerState;
+use orchestrate_model::pool::{Balancer, SipBalancing};
+use orchestrate_model::{Act, Feature, RunState, StartMode};
+
+impl World {
+    fn baseline(&self, at: usize) -> Baseline {
+        let machine = &self.machines[at];
+        let services = machine.services.iter().map(|service| (service.state, service.start)).collect();
+        Baseline { services, admin: machine.admin }
+    }
+
+    /// Remembers how everything is before anything happens.
+    pub(crate) fn remember_originals(&mut self) {
+        self.oracle.names = self.machines.iter().map(|machine| machine.name.clone()).collect();
+        self.oracle.originals = (0..self.machines.len()).map(|at| self.baseline(at)).collect();
+    }
+
+    /// A run asks for a change.
+    pub(crate) fn oracle_request(&mut self, at: usize, act: &Act, epoch: u32) {
+        let now = self.now;
+        let name = self.machines[at].name.clone();
+        let text = || format!("{name}: {act}");
+        self.oracle.requests += 1;
+        if self.oracle.previewing {
+            self.oracle.breach("P7", now, format!("a preview changes something: {}", text()));
+        }
+        if epoch != self.oracle.holder {
+            self.oracle.breach("P12", now, format!("a run that lost its claim acts: {}", text()));
+        }
+        if !self.oracle.take_intent(&name, act) {
+            self.oracle.breach("P6", now, format!("no intent is on disk for: {}", text()));
+        }
+        let begins = !self.oracle.has_touched(at) || self.oracle.ended.get(&at).is_some_and(|end| end != "out");
+        if begins {
+            self.take_baseline(at);
+            // An intent that never became an act shows that the server was begun before the run was killed.
+            if !self.oracle.has_intent(&name) {
+                self.check_begin(at, act);
+            }
+        }
+        self.oracle.ended.remove(&at);
+    }
+
+    /// Remembers how a machine is before a maintenance of it. In a second maintenance of the same machine the first truth
+    /// counts, but for what other people were the last to change and what a restart of the machine's own made of it.
+    fn take_baseline(&mut self, at: usize) {
+        let mut now = self.baseline(at);
+        let restarted = self.machines[at].booted > self.oracle.ended_at.get(&at).copied().unwrap_or_default();
+        if let Some(before) = self.oracle.baselines.get(&at).filter(|_| !restarted) {
+            for (place, service) in now.services.iter_mut().enumerate() {
+                if !self.oracle.foreign.get(&(at, place)).is_some_and(|foreign| foreign.last) {
+                    *service = before.services[place];
+                }
+            }
+        }
+        self.oracle.baselines.insert(at, now);
+    }
+
+    /// P9: nothing is begun that cannot fit.
+    fn check_begin(&mut self, at: usize, act: &Act) {
+        let Some((_, closes)) = self.oracle.window else { return };
+        let back = match act {
+            Act::Continue { .. } | Act::Start { .. } => true,
+            Act::SetStartType { to, .. } => to.mode != StartMode::Manual,
+            Act::SetBalancer { to, .. } => *to == BalancerState::Ready,
+            Act::Pause { .. } | Act::Stop { .. } | Act::StartInstaller(_) | Act::Restart { .. } => false,
+        };
+        let now = self.now;
+        if !back && now + self.needs() > closes + LOOK_AGE && self.machines[at].serves() {
+            let name = self.machines[at].name.clone();
+            let text = format!("{name} is begun {} min before the window ends", (closes - now) / 60_000);
+            self.oracle.breach("P9", now, text);
+        }
+    }
+
+    /// An act is about to change a machine.
+    pub(crate) fn oracle_before(&mut self, at: usize, act: &Act) {
+        match act {
+            Act::Pause { .. } => self.check_out(at, act),
+            Act::SetBalancer { to, .. } if *to != BalancerState::Ready => self.check_out(at, act),
+            Act::Stop { service } => {
+                self.check_out(at, act);
+                let place = self.machines[at].service(service);
+                self.check_sessions(at, act, |candidate| Some(candidate) == place);
+            }
+            Act::StartInstaller(_) => {
+                self.check_out(at, act);
+                self.check_sessions(at, act, |_| true);
+            }
+            Act::Restart { .. } => {
+                self.check_out(at, act);
+                self.check_sessions(at, act, |_| true);
+                self.check_start_types(at);
+            }
+            Act::SetBalancer { .. } | Act::SetStartType { .. } | Act::Continue { .. } | Act::Start { .. } => {}
+        }
+        self.check_window(at, act);
+    }
+
+    /// P1 and P2: the others must be able to take over when a machine goes out by our hand.
+    fn check_out(&mut self, at: usize, act: &Act) {
+        let machine = &self.machines[at];
+        let matters = match act {
+            Act::Pause { service } | Act::Stop { service } => {
+                machine.service(service).is_some_and(|place| machine.services[place].serving)
+            }
+            Act::SetBalancer { .. } => self.has_balancer(at),
+            _ => true,
+        };
+        if !machine.serves() || !matters {
+            return;
+        }
+        let now = self.now;
+        let mut broken: Vec<(&'static str, String)> = Vec::new();
+        let others = self.others(at);
+        let out: Vec<usize> = others.iter().copied().filter(|other| self.counts_as_out(*other)).collect();
+        let most = self.change.maintenance.at_once as usize;
+        if out.len() >= most {
+            broken.push(("P1", format!("{} are out already, at most {most} may", self.names(&out))));
+        }
+        if out.len() == others.len() && !others.is_empty() {
+            broken.push(("P1", "it is the last one that serves".to_owned()));
+        }
+        broken.extend(self.shared_budgets(at));
+        broken.extend(self.quorum(at, &out));
+        broken.extend(self.domains(at, &out));
+        broken.extend(self.coverage(at));
+        if self.has_balancer(at) && !others.iter().any(|other| !self.lacks(*other)) {
+            broken.push(("P2", "nothing is left behind the balancer".to_owned()));
+        }
+        let pool = &self.pools[self.machines[at].pool];
+        if pool.quorum.is_some() && pool.busy.0 <= now - GUARD_AGE && now < pool.busy.1 {
+            broken.push(("P2", "the product says Busy".to_owned()));
+        }
+        let name = self.machines[at].name.clone();
+        for (promise, why) in broken {
+            self.oracle.breach(promise, now, format!("{name}: {act}, although {why}"));
+        }
+    }
+
+    fn others(&self, at: usize) -> Vec<usize> {
+        let pool = &self.pools[self.machines[at].pool];
+        pool.machines.iter().copied().filter(|other| *other != at).collect()
+    }
+
+    fn names(&self, machines: &[usize]) -> String {
+        let said = |at: &usize| {
+            let machine = &self.machines[*at];
+            let stopped = machine.services.iter().filter(|s| s.serving && s.state != RunState::Running);
+            let stopped: Vec<String> = stopped.map(|s| format!("{} {}", s.name, s.state)).collect();
+            format!(
+                "{} (up {}, {}, since {:?})",
+                machine.name.short(),
+                machine.up,
+                stopped.join(" "),
+                machine.out_since
+            )
+        };
+        machines.iter().map(said).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a machine is out, and somebody who looked in time knows it.
+    fn counts_as_out(&self, at: usize) -> bool {
+        self.machines[at].out_since.is_some_and(|(since, by)| by == By::Us || since <= self.now - GUARD_AGE)
+    }
+
+    /// Whether a machine has been behind the balancer at no time that a guard may have seen.
+    fn lacks(&self, at: usize) -> bool {
+        !self.is_behind_balancer(at) && self.counts_as_out(at)
+    }
+
+    fn has_balancer(&self, at: usize) -> bool {
+        let pool = &self.change.pools[self.machines[at].pool];
+        matches!(pool.load_balancing.balancer, Balancer::Haproxy(_))
+    }
+
+    fn shared_budgets(&self, at: usize) -> Vec<(&'static str, String)> {
+        let own = &self.change.pools[self.machines[at].pool];
+        let shared = self.change.budgets.iter().filter(|budget| own.labels.contains(&budget.label));
+        let over = shared.filter_map(|budget| {
+            let labelled = |at: &usize| self.change.pools[self.machines[*at].pool].labels.contains(&budget.label);
+            let out: Vec<usize> = (0..self.machines.len())
+                .filter(|other| *other != at && labelled(other) && self.counts_as_out(*other))
+                .collect();
+            let over = out.len() >= budget.at_once as usize;
+            over.then(|| ("P1", format!("{} of {} are out, {} may", self.names(&out), budget.label, budget.at_once)))
+        });
+        over.collect()
+    }
+
+    fn quorum(&self, at: usize, out: &[usize]) -> Option<(&'static str, String)> {
+        let pool = &self.pools[self.machines[at].pool];
+        let (need, of_first) = pool.quorum?;
+        let registrar = |at: usize| self.machines[at].services.iter().find(|service| service.name.as_str() == "RTCSRV");
+        registrar(at).filter(|service| service.scope)?;
+        let runs = |at: usize| registrar(at).is_some_and(|service| service.state == RunState::Running);
+        let counted = pool.machines.iter().take(of_first);
+        let left = counted.filter(|other| **other != at && (runs(**other) || !out.contains(other))).count();
+        (left < need).then(|| ("P1", format!("{left} of the first {of_first} stay, {need} must")))
+    }
+
+    fn domains(&self, at: usize, out: &[usize]) -> Option<(&'static str, String)> {
+        let pool = &self.change.pools[self.machines[at].pool];
+        self.pools[self.machines[at].pool].quorum?;
+        let domain = |at: usize| pool.server(&self.machines[at].name).and_then(|s| s.upgrade_domain.clone());
+        let other = out.iter().find(|other| domain(**other) != domain(at))?;
+        Some(("P1", format!("{} of another upgrade domain is out", self.machines[*other].name)))
+    }
+
+    /// DNS has to list every server, and another server has to run each DNS-dependent service.
+    fn coverage(&self, at: usize) -> Vec<(&'static str, String)> {
+        let described = &self.change.pools[self.machines[at].pool];
+        let pool = &self.pools[self.machines[at].pool];
+        let mut broken = Vec::new();
+        for feature in Feature::ALL {
+            let here = self.machines[at].services.iter().any(|service| {
+                service.scope && service.name.as_str() == feature.service() && service.state != RunState::Stopped
+            });
+            if !here || self.change.maintenance.accept_loss.contains(&feature) {
+                continue;
+            }
+            let gone = pool.missing.iter().flatten().find(|(_, since)| **since <= self.now - GUARD_AGE);
+            if described.load_balancing.sip != SipBalancing::Dns {
+                broken.push(("P2", format!("{feature} is not balanced by DNS")));
+            } else if let Some((machine, _)) = gone {
+                let name = &self.machines[*machine].name;
+                broken.push(("P2", format!("{feature} is not covered: the record of {name} is gone")));
+            }
+            let runs = |other: &usize| {
+                let machine = &self.machines[*other];
+                machine.services.iter().any(|s| s.name.as_str() == feature.service() && s.state == RunState::Running)
+                    || !self.counts_as_out(*other)
+            };
+            if !self.others(at).iter().any(runs) {
+                broken.push(("P2", format!("{feature} is not covered: no other server runs it")));
+            }
+        }
+        broken
+    }
+
+    /// P4: sessions that were there long enough to be seen.
+    fn check_sessions(&mut self, at: usize, act: &Act, concerns: impl Fn(usize) -> bool) {
+        let now = self.now;
+        let drain = &self.change.maintenance.drain;
+        let machine = &self.machines[at];
+        let left: Vec<String> = machine
+            .services
+            .iter()
+            .enumerate()
+            .filter(|(place, service)| concerns(*place) && service.scope)
+            .filter(|(_, service)| {
+                let said = self.oracle.cut.contains(&(at, service.name.as_str().to_owned()));
+                let own = drain.per_service.get(&service.name).map_or(drain.at_deadline, |own| own.at_deadline);
+                !(said && own == AtDeadline::Cut)
+            })
+            .filter_map(|(_, service)| {
+                let left = service.sessions_older(now, LOOK_AGE);
+                (left > 0).then(|| format!("{} has {left}", service.name))
+            })
+            .collect();
+        if !left.is_empty() {
+            let text = format!("{}: {act} cuts sessions: {}", machine.name, left.join(", "));
+            self.oracle.breach("P4", now, text);
+        }
+    }
+
+    /// P5: what is restarted must not take connections by itself.
+    fn check_start_types(&mut self, at: usize) {
+        if self.change.maintenance.start_type == StartTypePolicy::Keep {
+            return;
+        }
+        let now = self.now;
+        let machine = &self.machines[at];
+        let by_itself = machine.services.iter().enumerate().find(|(place, service)| {
+            let foreign = self.oracle.foreign.get(&(at, *place)).is_some_and(|foreign| foreign.at > now - LOOK_AGE);
+            service.scope && service.comes_up() && !foreign
+        });
+        if let Some((_, service)) = by_itself {
+            let text = format!("{} is restarted while {} starts by itself", machine.name, service.name);
+            self.oracle.breach("P5", now, text);
+        }
+    }
+
+    /// P9: nothing but the way back is done outside the window.
+    fn check_window(&mut self, at: usize, act: &Act) {
+        let Some((opens, closes)) = self.oracle.window else { return };
+        let now = self.now;
+        let begun = self.oracle.installs.get(&at).copied().unwrap_or_default() > 0;
+        let name = self.machines[at].name.clone();
+        let inside = opens <= now && now <= closes + LOOK_AGE;
+        match act {
+            Act::Pause { .. } | Act::Stop { .. } | Act::Restart { .. } | Act::StartInstaller(_) => {
+                if !inside && !begun {
+                    self.oracle.breach("P9", now, format!("{name}: {act} outside the window"));
+                }
+            }
+            Act::SetStartType { .. } | Act::Continue { .. } | Act::Start { .. } | Act::SetBalancer { .. } => {}
+        }
+    }
+
+    /// How long the work on one server may take by the plan's own limits.
+    fn needs(&self) -> Ms {
+        let maintenance = &self.change.maintenance;
+        let ms = |length: jiff::SignedDuration| Ms::try_from(length.as_millis()).unwrap_or(0);
+        let patch = maintenance.patch.as_ref().map_or(0, |patch| ms(patch.deadline));
+        let restart = if maintenance.restart == RestartPolicy::Always { 10 * crate::world::MINUTE } else { 0 };
+        ms(maintenance.drain.deadline) + patch + restart + ms(maintenance.soak)
+    }
+
+    /// P6: an installer really starts.
+    pub(crate) fn oracle_installs(&mut self, at: usize) {
+        let now = self.now;
+        let name = self.machines[at].name.clone();
+        *self.oracle.installs.entry(at).or_default() += 1;
+        if self.oracle.installed.get(&at).copied().unwrap_or_default() > 0 {
+            self.oracle.breach("P6", now, format!("{name}: the installer is started again after it had ended well"));
+        }
+        let running = self.machines[at].installers.values().filter(|i| **i == crate::world::Installer::Running).count();
+        if running > 1 {
+            self.oracle.breach("P6", now, format!("{name}: two installers run at once"));
+        }
+    }
+
+    /// P6: a restart really begins.
+    pub(crate) fn oracle_restarts(&mut self, at: usize) {
+        let now = self.now;
+        let booted = self.machines[at].booted;
+        let before = self.oracle.restarts.entry(at).or_default();
+        let again = before.iter().any(|asked| booted > *asked);
+        before.push(now);
+        if again {
+            let name = self.machines[at].name.clone();
+            self.oracle.breach("P6", now, format!("{name} is restarted again after its restart"));
+        }
+    }
+}
+
+impl Oracle {
+    /// A new installation makes a new restart right.
+    pub(crate) fn forget_restarts(&mut self, at: usize) {
+        self.restarts.remove(&at);
+    }
+}

@@ -1,0 +1,371 @@
+//! Random changes and nights for the hunt: small pools of several kinds, every setting of a plan in turn.
+
+use crate::dice::Dice;
+use crate::drive::CrashAt;
+use crate::faults::{Fault, Faults};
+use crate::operator::Orders;
+use crate::world::{HOUR, LEVELS, MINUTE, Ms, Pace, SECOND, Sessions, Setup, World, service_names};
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_engine::Command;
+use orchestrate_model::change::{
+    AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope, SharedBudget, StartTypePolicy, StopWhen,
+};
+use orchestrate_model::pool::{Access, Balancer, DnsSettings, HaproxyBalancer, LoadBalancing, SipBalancing};
+use orchestrate_model::window::{Recurrence, Window};
+use orchestrate_model::{
+    Change, DnsName, Label, Pool, PoolName, Product, Role, Server, ServerName, UpgradeDomain, Version,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Everything about one simulated night.
+pub(crate) struct Scenario {
+    pub(crate) world: World,
+    pub(crate) change: Arc<Change>,
+    pub(crate) attended: bool,
+    pub(crate) orders: Orders,
+    /// Where the starts of orchestrate are killed, by start.
+    pub(crate) crashes: Vec<CrashAt>,
+    /// When somebody else takes the pools over.
+    pub(crate) takeover: Option<Ms>,
+    pub(crate) dice: Dice,
+}
+
+/// When every simulated night begins.
+pub(crate) fn origin() -> Timestamp {
+    "2026-11-28T22:00:00Z".parse().expect("the origin is a time")
+}
+
+impl Scenario {
+    pub(crate) fn by_seed(seed: u64, more: &[Fault]) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut faults = Faults::by(&mut dice);
+        faults.add(more);
+        let change = Arc::new(change(&mut dice));
+        let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
+        let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
+        let pace = if dice.chance(0.85) { Pace::Uneven } else { Pace::Smooth };
+        let setup = Setup { origin: origin(), change: change.clone(), faults: faults.clone(), sessions, pace, heals };
+        let mut world = World::new(setup, dice.fork());
+        details(&mut world, &mut dice);
+        world.remember_originals();
+        world.oracle.window = change.windows.first().map(|window| (0, ms(window.duration)));
+        let crashes = crashes(&faults, &mut dice);
+        let takeover = dice.chance(faults.rate(Fault::Takeover) * 0.7).then(|| dice.between(MINUTE, 4 * HOUR));
+        let attended = dice.chance(0.6);
+        let servers: Vec<ServerName> = world.by_name.keys().cloned().collect();
+        let orders = orders(&servers, &mut dice);
+        Self { world, change, attended, orders, crashes, takeover, dice }
+    }
+}
+
+impl Scenario {
+    /// A night of somebody's own change, with these faults.
+    pub(crate) fn of(change: &Arc<Change>, faults: Faults, begins: (Timestamp, Sessions), seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let (origin, sessions) = begins;
+        let setup = Setup {
+            origin,
+            change: change.clone(),
+            faults: faults.clone(),
+            sessions,
+            pace: Pace::Smooth,
+            heals: Some(8 * HOUR),
+        };
+        let mut world = World::new(setup, dice.fork());
+        let returning = faults.rate(Fault::ReturningSessions);
+        for service in world.machines.iter_mut().flat_map(|machine| &mut machine.services) {
+            service.returning = dice.chance(returning);
+        }
+        let crashes = crashes(&faults, &mut dice);
+        let takeover = faults.has(Fault::Takeover).then(|| dice.between(MINUTE, 4 * HOUR));
+        Self { world, change: change.clone(), attended: false, orders: Vec::new(), crashes, takeover, dice }
+    }
+}
+
+fn ms(length: SignedDuration) -> Ms {
+    Ms::try_from(length.as_millis()).unwrap_or(Ms::MAX / 8)
+}
+
+fn details(world: &mut World, dice: &mut Dice) {
+    let returning = world.faults.rate(Fault::ReturningSessions);
+    let dependent = dice.chance(0.4);
+    let beside = dice.chance(0.2);
+    for machine in &mut world.machines {
+        for service in &mut machine.services {
+            service.returning = dice.chance(returning);
+        }
+        let count = machine.services.len();
+        let others: Vec<usize> = (1..count).filter(|place| machine.services[*place].scope).collect();
+        if dependent && !others.is_empty() && machine.services[0].scope {
+            let name = machine.services[dice.pick(&others)].name.clone();
+            machine.services[0].dependents.push(name);
+        }
+        // A service that only the server itself knows of: it depends on one in scope.
+        if beside && machine.services[0].scope {
+            let mut extra = machine.services[0].clone();
+            extra.name = service_names(&["BESIDE"]).remove(0);
+            (extra.serving, extra.says_draining, extra.dependents) = (false, false, Vec::new());
+            machine.services[0].dependents.push(extra.name.clone());
+            machine.services.push(extra);
+        }
+    }
+}
+
+fn crashes(faults: &Faults, dice: &mut Dice) -> Vec<CrashAt> {
+    let rate = faults.rate(Fault::Crash);
+    let mut crashes = Vec::new();
+    while crashes.len() < 4 && dice.chance(rate * 0.4) {
+        let record = u64::try_from(dice.between(1, 120)).unwrap_or(1);
+        crashes.push(match dice.place(6) {
+            0 => CrashAt::BeforeRecord(record),
+            1 => CrashAt::TornRecord(record, dice.real()),
+            2 | 3 => CrashAt::AfterRecord(record),
+            4 => CrashAt::AfterAct(record / 2 + 1),
+            _ => CrashAt::Time(dice.between(SECOND, 3 * HOUR)),
+        });
+    }
+    crashes
+}
+
+fn orders(servers: &[ServerName], dice: &mut Dice) -> Orders {
+    let mut orders = Vec::new();
+    while orders.len() < 3 && dice.chance(0.2) {
+        let by = "the operator".to_owned();
+        let command = match dice.place(5) {
+            0 | 1 => Command::Stop { by },
+            2 => Command::StopNow { by },
+            3 => Command::Hold { server: None, by },
+            _ => Command::Hold { server: Some(servers[dice.place(servers.len())].clone()), by },
+        };
+        orders.push((dice.between(MINUTE, 4 * HOUR), command));
+    }
+    orders
+}
+
+/// Returns a change that patches a front end pool of so many servers: for benches, tests and trials of
+/// [`crate::simulate`].
+///
+/// # Panics
+/// Never for fewer than two hundred servers.
+#[must_use]
+pub fn example_change(servers: u32) -> Change {
+    let mut dice = Dice::new(0);
+    let pool = Pool { servers: self::servers("fe", 2, i64::from(servers), None), ..front_end(&mut dice) };
+    let drain = Drain {
+        deadline: SignedDuration::from_mins(120),
+        at_deadline: AtDeadline::Hold,
+        stuck_after: SignedDuration::from_mins(30),
+        per_service: BTreeMap::new(),
+    };
+    Change {
+        name: "example".to_owned(),
+        reason: "CHG1".to_owned(),
+        pools: vec![pool],
+        maintenance: Maintenance {
+            start_type: StartTypePolicy::Manual,
+            drain,
+            patch: Some(patch(&mut dice)),
+            restart: RestartPolicy::WhenNeeded,
+            soak: SignedDuration::from_mins(5),
+            on_hold: HoldChoice::Stop,
+            ..maintenance(&mut dice)
+        },
+        budgets: Vec::new(),
+        stop_when: StopWhen { failed: 1 },
+        windows: Vec::new(),
+        freezes: Vec::new(),
+        dns: DnsSettings::default(),
+    }
+}
+
+/// A change that only blocks and returns the servers of a small pool with one service.
+#[cfg(test)]
+pub(crate) fn small_change(servers: usize, at_once: u32) -> Change {
+    let service = service_names(&["APPSRV"]);
+    let count = i64::try_from(servers).expect("a small number");
+    let pool = Pool {
+        name: PoolName::new("app.contoso.example").expect("a pool name"),
+        load_balancing: LoadBalancing { sip: SipBalancing::Hardware, web: None, balancer: Balancer::None },
+        servers: self::servers("app", 1, count, None),
+        measures: BTreeMap::from([(service[0].clone(), vec!["sessions".to_owned()])]),
+        extra_services: service,
+        ..unstated()
+    };
+    let mut change = example_change(2);
+    change.pools = vec![pool];
+    change.maintenance.at_once = at_once;
+    change.maintenance.patch = None;
+    change.maintenance.restart = RestartPolicy::Never;
+    change.maintenance.soak = SignedDuration::ZERO;
+    change
+}
+
+fn minutes(dice: &mut Dice, low: i64, high: i64) -> SignedDuration {
+    SignedDuration::from_mins(dice.between(low, high))
+}
+
+fn change(dice: &mut Dice) -> Change {
+    let kind = dice.place(10);
+    let (pools, scope) = match kind {
+        0..=5 => (vec![generic("app", 1, dice)], Scope::AllServices),
+        6 => {
+            let mut pools = vec![generic("app", 1, dice), generic("web", 2, dice)];
+            for pool in &mut pools {
+                pool.labels.insert(Label::new("site").expect("a label"));
+            }
+            (pools, Scope::AllServices)
+        }
+        7 => (vec![front_end(dice)], Scope::Services(service_names(&["RTCRGS", "RTCCPS"]))),
+        _ => (vec![front_end(dice)], Scope::AllServices),
+    };
+    let whole = scope == Scope::AllServices;
+    let shared = pools.len() > 1;
+    let smallest = pools.iter().map(|pool| pool.servers.len()).min().unwrap_or(2);
+    let wide = smallest > 2 && dice.chance(0.3);
+    let patch = (whole && dice.chance(0.8)).then(|| patch(dice));
+    let budget = || SharedBudget { label: Label::new("site").expect("a label"), at_once: 1 };
+    Change {
+        name: "simulated".to_owned(),
+        reason: "CHG1".to_owned(),
+        maintenance: Maintenance {
+            at_once: if wide { 2 } else { 1 },
+            restart: restart(&scope, patch.as_ref(), dice),
+            scope,
+            patch,
+            ..maintenance(dice)
+        },
+        pools,
+        budgets: if shared { vec![budget()] } else { Vec::new() },
+        stop_when: StopWhen { failed: u32::try_from(dice.between(1, 3)).unwrap_or(1) },
+        windows: if dice.chance(0.4) { vec![window(dice)] } else { Vec::new() },
+        freezes: Vec::new(),
+        dns: DnsSettings::default(),
+    }
+}
+
+fn maintenance(dice: &mut Dice) -> Maintenance {
+    let at_deadline = dice.pick(&[AtDeadline::Hold, AtDeadline::Hold, AtDeadline::Return, AtDeadline::Cut]);
+    let holds = [HoldChoice::Stop, HoldChoice::Stop, HoldChoice::Retry, HoldChoice::Return, HoldChoice::Abandon];
+    Maintenance {
+        scope: Scope::AllServices,
+        at_once: 1,
+        start_type: if dice.chance(0.9) { StartTypePolicy::Manual } else { StartTypePolicy::Keep },
+        drain: Drain {
+            deadline: minutes(dice, 15, 90),
+            at_deadline,
+            stuck_after: SignedDuration::from_mins(30),
+            per_service: BTreeMap::new(),
+        },
+        patch: None,
+        restart: RestartPolicy::Never,
+        soak: minutes(dice, 0, 5),
+        accept_loss: Vec::new(),
+        unmeasured: BTreeMap::new(),
+        on_hold: dice.pick(&holds),
+    }
+}
+
+fn restart(scope: &Scope, patch: Option<&Patch>, dice: &mut Dice) -> RestartPolicy {
+    match (scope, patch) {
+        (Scope::Services(_), _) => RestartPolicy::Never,
+        (Scope::AllServices, Some(_)) => {
+            dice.pick(&[RestartPolicy::WhenNeeded, RestartPolicy::WhenNeeded, RestartPolicy::Always])
+        }
+        (Scope::AllServices, None) => dice.pick(&[RestartPolicy::Never, RestartPolicy::Always]),
+    }
+}
+
+fn patch(dice: &mut Dice) -> Patch {
+    let level = Version::parse(LEVELS[1]).expect("the levels of the simulation are versions");
+    Patch {
+        installer: r"C:\CU\Installer.exe".to_owned(),
+        arguments: vec!["/silentmode".to_owned()],
+        sha256: "00".repeat(32),
+        deadline: minutes(dice, 20, 45),
+        level: dice.chance(0.7).then_some(level),
+        exit_codes: BTreeMap::new(),
+    }
+}
+
+fn window(dice: &mut Dice) -> Window {
+    let begins = origin().to_zoned(jiff::tz::TimeZone::UTC);
+    Window {
+        every: Recurrence::Once(begins.date()),
+        start: begins.time(),
+        duration: minutes(dice, 120, 480),
+        timezone: "UTC".to_owned(),
+    }
+}
+
+fn servers(prefix: &str, net: u8, count: i64, domains: Option<i64>) -> Vec<Server> {
+    let server = |number: i64| Server {
+        name: ServerName::new(&format!("{prefix}{number}.contoso.example")).expect("a server name"),
+        addresses: vec![IpAddr::from([192, 0, net, u8::try_from(number).unwrap_or(1)])],
+        upgrade_domain: domains
+            .map(|most| UpgradeDomain::new(&format!("UD{}", (number - 1) % most.max(1))).expect("an upgrade domain")),
+        hosts: BTreeSet::new(),
+    };
+    (1..=count).map(server).collect()
+}
+
+fn generic(prefix: &str, net: u8, dice: &mut Dice) -> Pool {
+    let services = service_names(&["APPSRV", "APPWEB", "APPMEDIA"][..dice.pick(&[1, 2, 2, 3])]);
+    let haproxy = Balancer::Haproxy(HaproxyBalancer {
+        address: "192.0.2.250:9999".to_owned(),
+        backend: "app".to_owned(),
+        names: BTreeMap::new(),
+    });
+    Pool {
+        name: PoolName::new(&format!("{prefix}.contoso.example")).expect("a pool name"),
+        product: Product::Generic,
+        role: Role::Generic,
+        load_balancing: LoadBalancing {
+            sip: SipBalancing::Hardware,
+            web: None,
+            balancer: if dice.chance(0.6) { haproxy } else { Balancer::None },
+        },
+        servers: servers(prefix, net, dice.between(2, 4), None),
+        measures: services.iter().map(|name| (name.clone(), vec!["sessions".to_owned()])).collect(),
+        extra_services: services,
+        ..unstated()
+    }
+}
+
+fn front_end(dice: &mut Dice) -> Pool {
+    let count = dice.between(2, 4);
+    let count = if count == 2 { 3 } else { count };
+    let domains = dice.chance(0.5).then(|| dice.between(2, 3));
+    Pool {
+        name: PoolName::new("pool01.contoso.example").expect("a pool name"),
+        product: Product::Lync2013,
+        role: Role::FrontEnd,
+        load_balancing: LoadBalancing {
+            sip: SipBalancing::Dns,
+            web: DnsName::new("webint.contoso.example").ok(),
+            balancer: Balancer::None,
+        },
+        servers: servers("fe", 2, count, domains),
+        ..unstated()
+    }
+}
+
+fn unstated() -> Pool {
+    Pool {
+        name: PoolName::new("pool.contoso.example").expect("a pool name"),
+        product: Product::Generic,
+        role: Role::Generic,
+        load_balancing: LoadBalancing { sip: SipBalancing::Dns, web: None, balancer: Balancer::None },
+        servers: Vec::new(),
+        access: Access::Unstated,
+        after: Vec::new(),
+        labels: BTreeSet::new(),
+        paired_with: None,
+        next_hop: None,
+        archiving: None,
+        extra_services: Vec::new(),
+        database: None,
+        measures: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Tests that need the inside of the simulation: kills at every record, records that do not fit, the small model.
+
+mod kills;
+mod records;
+mod small_model;
+
+use crate::drive::{Crash, CrashAt, Disk, Link, Shared, Tape};
+use crate::faults::Faults;
+use crate::scenario::{Scenario, example_change, origin};
+use crate::world::{MINUTE, Sessions};
+use orchestrate_driver::Clock;
+use orchestrate_engine::record::{Actor, Attended};
+use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
+use orchestrate_executor::{NoFence, Quiet, Run, survey};
+use orchestrate_journal::{Entries, Journal};
+use orchestrate_model::RunId;
+use orchestrate_planner::{Observations, Plan, make};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// A quiet pool of two servers with a plan for it, and what its starts have in common.
+struct Stage {
+    link: Link,
+    plan: Arc<Plan>,
+    disk: Disk,
+}
+
+fn actor() -> Actor {
+    Actor { user: "test".into(), host: "memory".into(), process: 1 }
+}
+
+fn first() -> Start {
+    let run = RunId::new("test").expect("a run id");
+    Start::New(RunHeader { run, plan: "test".into(), by: actor(), attended: Attended::No })
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let change = Arc::new(example_change(3));
+        let sessions = Sessions { most: 2, mean: 2 * MINUTE };
+        let scenario = Scenario::of(&change, Faults::none(), (origin(), sessions), 3);
+        let clock = Clock::derived(origin(), 1.0);
+        let link = Link { world: Shared::new(scenario.world), clock, epoch: 1 };
+        let pools = survey(&link.eyes(), &change, &clock).await;
+        let seen = Observations { pools, ..Observations::default() };
+        let (plan, _report) = make(&change, &seen, clock.now()).expect("a plan for a pool that is well");
+        assert_eq!(plan.refusals().count(), 0, "{:?}", plan.findings());
+        {
+            let mut world = link.world.lock();
+            world.oracle.holder = 1;
+            world.oracle.work = plan.work().iter().map(|work| world.by_name[&work.server]).collect();
+        }
+        Self { link, plan: Arc::new(plan), disk: Disk::default() }
+    }
+
+    fn entries(&self) -> Entries {
+        orchestrate_journal::read(std::path::Path::new("journal.jsonl"), &self.disk.bytes()).expect("a whole journal")
+    }
+
+    /// Runs one start. `None`: it was killed.
+    async fn start(&mut self, start: Start, crash: Option<CrashAt>) -> Option<RunOutcome> {
+        let entries = self.entries();
+        self.disk.truncate(entries.length);
+        let mut engine = Engine::new(self.plan.clone());
+        for entry in &entries.entries {
+            engine.replay(entry.at, &entry.record).expect("every record replays");
+        }
+        let bell = {
+            let mut world = self.link.world.lock();
+            let dead = std::mem::take(&mut world.crash.dead);
+            world.crash = Crash { at: crash, dead, ..Crash::default() };
+            world.oracle.holder = self.link.epoch;
+            world.crash.bell.clone()
+        };
+        let tape = Tape { link: self.link.clone(), disk: self.disk.clone(), length: entries.length };
+        let run = Run {
+            engine,
+            journal: Journal::after(&entries, Box::new(tape)),
+            eyes: self.link.eyes(),
+            hands: self.link.hands(),
+            clock: self.link.clock,
+            fence: Arc::new(NoFence),
+        };
+        let (_sender, commands) = mpsc::unbounded_channel();
+        let start = if entries.entries.is_empty() { first() } else { start };
+        let mut quiet = Quiet;
+        let finished = tokio::select! {
+            biased;
+            () = bell.notified() => None,
+            finished = run.execute(start, commands, &mut quiet) => Some(finished),
+        };
+        let killed = !self.link.world.lock().crash.dead.insert(self.link.epoch);
+        self.link.epoch += 1;
+        match finished {
+            Some(finished) if !killed => Some(finished.outcome.expect("a run that nobody kills ends")),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! What the world shows to somebody who looks, faults included.
+
+use super::{Installer, MINUTE, Machine, Ms, Pace, SECOND, Service, World};
+use crate::faults::Fault;
+use orchestrate_model::observe::{
+    AddressRecords, BalancerObservation, BalancerServer, BalancerState, DnsAnswer, DnsAsk, DnsObservation, HostFacts,
+    InstallerState, Measure, Part, Readiness, ReadinessState, SessionReading,
+};
+use orchestrate_model::version::ComponentVersion;
+use orchestrate_model::{Answer, Ask, RunState, ServerObservation, ServiceName, ServiceStatus, Version};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// An answer on its way.
+pub(crate) struct Reply<T> {
+    /// How long it takes.
+    pub(crate) after: Ms,
+    /// The answer.
+    pub(crate) value: T,
+}
+
+impl World {
+    fn latency(&mut self) -> Ms {
+        match self.pace {
+            Pace::Smooth => 0,
+            Pace::Uneven => self.dice.pick(&[0, 0, 0, 0, 0, 0, 300, 2 * SECOND]),
+        }
+    }
+
+    /// Looks at one machine.
+    pub(crate) fn observe(&mut self, at: usize, ask: &Ask) -> Reply<ServerObservation> {
+        let taken = self.stamp(self.now);
+        let name = self.machines[at].name.clone();
+        let mut after = self.latency();
+        if !self.machines[at].up {
+            let value = ServerObservation::unknown(name, taken, "the server does not answer");
+            return Reply { after: after + 3 * SECOND, value };
+        }
+        if self.happens(Fault::LostAnswers) {
+            let value = ServerObservation::unknown(name, taken, "no answer within 10 s");
+            return Reply { after: 10 * SECOND, value };
+        }
+        if self.happens(Fault::LateAnswers) {
+            after += self.dice.between(5 * SECOND, 200 * SECOND);
+        }
+        let fresh = self.shown(at, ask);
+        let mut value = fresh;
+        if self.faulty {
+            self.spoil(at, ask, &mut value);
+            if self.faults.has(Fault::StaleAnswers) {
+                value = self.stale(at, ask, value);
+            }
+        }
+        Reply { after, value }
+    }
+
+    /// What a truthful answer shows.
+    fn shown(&mut self, at: usize, ask: &Ask) -> ServerObservation {
+        let now = self.now;
+        let taken = self.stamp(now);
+        let jitter = if self.pace == Pace::Uneven { self.dice.between(-900, 900) } else { 0 };
+        let readiness = if ask.wants(Part::Readiness) { self.readiness(at) } else { Answer::Unknown(String::new()) };
+        let machine = &self.machines[at];
+        let services = ask.services.iter().filter_map(|name| {
+            let service = &machine.services[machine.service(name)?];
+            Some((name.clone(), status(service)))
+        });
+        let sessions = ask.sessions.iter().filter_map(|name| {
+            let service = &machine.services[machine.service(name)?];
+            Some((name.clone(), reading(service, now)))
+        });
+        let stamp = |at: Ms| self.stamp(at);
+        ServerObservation {
+            server: machine.name.clone(),
+            taken,
+            host: asked(ask, Part::Host, || HostFacts {
+                booted: stamp(machine.booted + machine.skew + jitter),
+                local_time: stamp(now + machine.skew),
+                system: String::new(),
+            }),
+            services: Answer::Known(services.collect()),
+            sessions: sessions.collect(),
+            versions: asked(ask, Part::Versions, || versions(machine, &self.levels)),
+            installer: installer(machine, ask),
+            readiness,
+            replication: asked(ask, Part::Replication, || {
+                self.machines.iter().map(|machine| (machine.name.clone(), true)).collect()
+            }),
+            fabric: asked(ask, Part::Fabric, || {
+                self.machines.iter().map(|machine| format!("{} Up", machine.name)).collect()
+            }),
+        }
+    }
+
+    fn readiness(&mut self, at: usize) -> Answer<Readiness> {
+        let pool = &self.pools[self.machines[at].pool];
+        let runs = |machine: &&usize| {
+            let services = &self.machines[**machine].services;
+            services.iter().any(|s| s.name.as_str() == "RTCSRV" && s.state == RunState::Running)
+        };
+        let active = pool.machines.iter().filter(runs).count();
+        let busy = pool.busy.0 <= self.now && self.now < pool.busy.1;
+        let state = match pool.quorum {
+            Some((need, _)) if active < need => ReadinessState::InsufficientActiveFrontEnds,
+            _ if busy => ReadinessState::Busy,
+            _ => ReadinessState::Ready,
+        };
+        let total = u32::try_from(pool.machines.len()).ok();
+        Answer::Known(Readiness { state, active: u32::try_from(active).ok(), total, domains: Vec::new() })
+    }
+
+    /// Leaves out, contradicts and distorts.
+    fn spoil(&mut self, at: usize, ask: &Ask, value: &mut ServerObservation) {
+        if self.happens(Fault::PartialAnswers) {
+            let why = "this part was not answered";
+            match self.dice.place(6) {
+                0 => value.host = Answer::unknown(why),
+                1 => value.services = Answer::unknown(why),
+                2 => value.versions = Answer::unknown(why),
+                3 => value.installer = Answer::unknown(why),
+                4 => value.readiness = Answer::unknown(why),
+                _ => self.one_unknown(value),
+            }
+        }
+        if self.happens(Fault::EmptyAnswers) {
+            match self.dice.place(3) {
+                0 => value.services = Answer::Known(BTreeMap::new()),
+                1 => value.sessions.clear(),
+                _ => value.versions = Answer::Known(Vec::new()),
+            }
+        }
+        if self.happens(Fault::NegativeCounts) {
+            for reading in value.sessions.values_mut() {
+                for measure in &mut reading.measures {
+                    measure.value = Answer::Known(-1);
+                }
+            }
+        }
+        if self.faults.has(Fault::Contradictions) {
+            self.contradict(at, ask, value);
+        }
+    }
+
+    fn one_unknown(&mut self, value: &mut ServerObservation) {
+        let Answer::Known(services) = &mut value.services else { return };
+        let place = self.dice.place(services.len());
+        if let Some((name, status)) = services.iter_mut().nth(place) {
+            if self.dice.chance(0.5) {
+                status.state = Answer::unknown("it said nothing");
+                status.start = Answer::unknown("it said nothing");
+            }
+            if let Some(reading) = value.sessions.get_mut(name) {
+                reading.measures.clear();
+            }
+        }
+    }
+
+    /// Says once what the next answer takes back. Never more than two false zeros in a row, and never that something
+    /// has begun to serve that we have just brought back: against an answer that is consistently false nobody can guard.
+    fn contradict(&mut self, at: usize, ask: &Ask, value: &mut ServerObservation) {
+        let now = self.now;
+        for name in &ask.sessions {
+            let Some(place) = self.machines[at].service(name) else { continue };
+            let lie = self.happens(Fault::Contradictions);
+            let service = &mut self.machines[at].services[place];
+            let truth = service.sessions(now);
+            let Some(reading) = value.sessions.get_mut(name) else { continue };
+            if truth > 0 && lie && service.lies < 2 && !service.returning {
+                service.lies += 1;
+                set(reading, 0);
+            } else {
+                service.lies = 0;
+                if lie && truth == 0 {
+                    set(reading, 2);
+                }
+            }
+        }
+        // What is written down as the truth to restore is not contradicted.
+        if ask.wants(Part::Versions) || !self.happens(Fault::Contradictions) {
+            return;
+        }
+        let Answer::Known(services) = &mut value.services else { return };
+        let place = self.dice.place(services.len());
+        if let Some(status) = services.values_mut().nth(place)
+            && let Answer::Known(state) = &mut status.state
+        {
+            *state = match *state {
+                RunState::Running => RunState::StartPending,
+                RunState::Paused => RunState::PausePending,
+                other => other,
+            };
+        }
+    }
+
+    /// Gives the answer of an earlier look of the same kind, with its true age.
+    fn stale(&mut self, at: usize, ask: &Ask, fresh: ServerObservation) -> ServerObservation {
+        let old = self.machines[at].remembered.clone();
+        if let Some((asked, seen)) = old
+            && asked == *ask
+            && self.stamp(self.now).duration_since(seen.taken).as_secs() < 30 * 60
+            && self.happens(Fault::StaleAnswers)
+        {
+            return seen;
+        }
+        self.machines[at].remembered = Some((ask.clone(), fresh.clone()));
+        fresh
+    }
+
+    /// Looks names up.
+    pub(crate) fn resolve(&mut self, ask: &DnsAsk) -> Reply<DnsObservation> {
+        let taken = self.stamp(self.now);
+        let pool = self.change.pools.iter().position(|pool| pool.name == ask.pool).unwrap_or_default();
+        let mut answers = Vec::new();
+        for (number, resolver) in [53_u8, 54].into_iter().enumerate() {
+            let lost = self.happens(Fault::LostAnswers);
+            let empty = self.happens(Fault::EmptyAnswers);
+            let resolver = SocketAddr::from(([192, 0, 2, resolver], 53));
+            for name in &ask.names {
+                let records = if lost {
+                    Answer::unknown("no answer within 5 s")
+                } else {
+                    let addresses = if empty { Vec::new() } else { self.addresses(pool, number, name.as_str()) };
+                    Answer::Known(AddressRecords { addresses, ttl_s: 300, alias: None })
+                };
+                answers.push(DnsAnswer { name: name.clone(), resolver, records });
+            }
+        }
+        let late = self.happens(Fault::LateAnswers);
+        let after = if late { self.dice.between(SECOND, MINUTE) } else { self.latency() };
+        Reply { after, value: DnsObservation { taken, answers } }
+    }
+
+    fn addresses(&self, pool: usize, resolver: usize, name: &str) -> Vec<IpAddr> {
+        let described = &self.change.pools[pool];
+        if described.name.as_str() == name {
+            let missing = &self.pools[pool].missing[resolver];
+            let listed = self.pools[pool].machines.iter().filter(|machine| !missing.contains_key(machine));
+            return listed.map(|machine| self.machines[*machine].address).collect();
+        }
+        let own = self.machines.iter().find(|machine| machine.name.as_str() == name);
+        own.map_or_else(|| vec![IpAddr::from([203, 0, 113, 10])], |machine| vec![machine.address])
+    }
+
+    /// Asks the balancer of a pool.
+    pub(crate) fn observe_balancer(&mut self, pool: usize) -> Reply<BalancerObservation> {
+        let taken = self.stamp(self.now);
+        let lost = self.happens(Fault::LostAnswers);
+        let empty = self.happens(Fault::EmptyAnswers);
+        let machines = self.pools[pool].machines.iter().map(|at| &self.machines[*at]);
+        let shown = |machine: &Machine| BalancerServer {
+            admin: machine.admin,
+            up: machine.up && machine.services.iter().any(|s| s.serving && s.state != RunState::Stopped),
+            sessions: 0,
+        };
+        let servers = if lost {
+            Answer::unknown("the balancer does not answer")
+        } else if empty {
+            Answer::Known(BTreeMap::new())
+        } else {
+            Answer::Known(machines.map(|machine| (machine.name.clone(), shown(machine))).collect())
+        };
+        Reply { after: self.latency(), value: BalancerObservation { taken, servers } }
+    }
+
+    /// Whether a machine has what a balancer calls up and ready.
+    pub(crate) fn is_behind_balancer(&self, at: usize) -> bool {
+        self.machines[at].admin == BalancerState::Ready && self.machines[at].serves()
+    }
+}
+
+fn asked<T>(ask: &Ask, part: Part, value: impl FnOnce() -> T) -> Answer<T> {
+    if ask.wants(part) { Answer::Known(value()) } else { Answer::Unknown(String::new()) }
+}
+
+fn set(reading: &mut SessionReading, value: i64) {
+    for measure in &mut reading.measures {
+        measure.value = Answer::Known(value);
+    }
+}
+
+fn status(service: &Service) -> ServiceStatus {
+    ServiceStatus {
+        name: service.name.clone(),
+        display_name: String::new(),
+        state: Answer::Known(service.state),
+        start: Answer::Known(service.start),
+        accepts_pause: matches!(service.state, RunState::Running | RunState::Paused),
+        dependents: Answer::Known(service.dependents.clone()),
+    }
+}
+
+fn reading(service: &Service, now: Ms) -> SessionReading {
+    SessionReading {
+        measures: vec![Measure { name: String::new(), value: Answer::Known(service.sessions(now)) }],
+        draining: service.says_draining.then(|| Answer::Known(service.state == RunState::Paused)),
+    }
+}
+
+/// The levels before and after the patch.
+pub(crate) const LEVELS: [&str; 2] = ["5.0.8308.866", "5.0.8308.1149"];
+
+/// The levels before and after a patch to this level.
+pub(crate) fn levels(wanted: Option<&Version>) -> [Version; 2] {
+    let parse = |text: &str| Version::parse(text).expect("the levels of the simulation are versions");
+    let Some(wanted) = wanted else { return LEVELS.map(parse) };
+    // Of the same product line, and older than any update of it.
+    let text = wanted.to_string();
+    let line: Vec<&str> = text.split('.').take(2).collect();
+    [parse(&line.join(".")), wanted.clone()]
+}
+
+fn versions(machine: &Machine, levels: &[Version; 2]) -> Vec<ComponentVersion> {
+    let version = levels[usize::from(machine.patched)].clone();
+    vec![ComponentVersion { component: "Core Components".to_owned(), version }]
+}
+
+fn installer(machine: &Machine, ask: &Ask) -> Answer<InstallerState> {
+    let Some(token) = &ask.installer else { return Answer::Unknown(String::new()) };
+    Answer::Known(match machine.installers.get(token) {
+        None => InstallerState::NotStarted,
+        Some(Installer::Running) => InstallerState::Running,
+        Some(Installer::Finished(exit_code)) => InstallerState::Finished { exit_code: *exit_code },
+        Some(Installer::Vanished) => InstallerState::Vanished,
+    })
+}
+
+/// Returns the service names of a list of texts.
+pub(crate) fn service_names(names: &[&str]) -> Vec<ServiceName> {
+    names.iter().map(|name| ServiceName::new(name).expect("the names of the simulation are names")).collect()
+}

@@ -1,0 +1,160 @@
+//! Servers in memory, in virtual time, with a true state that nobody but the oracle sees directly.
+//!
+//! The world is moved on only when somebody looks or acts, but what happened in between happens in its order and at its
+//! own time.
+
+mod acts;
+mod events;
+mod looks;
+mod machine;
+mod setup;
+
+pub(crate) use events::Event;
+pub(crate) use looks::{LEVELS, Reply, service_names};
+pub(crate) use machine::{Installer, Machine, Service};
+pub(crate) use setup::{Sessions, Setup};
+
+use crate::dice::Dice;
+use crate::faults::{Fault, Faults};
+use crate::oracle::Oracle;
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::{ActOutcome, Change, ServerName, Version};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Milliseconds since the world began.
+pub(crate) type Ms = i64;
+pub(crate) const SECOND: Ms = 1000;
+pub(crate) const MINUTE: Ms = 60 * SECOND;
+pub(crate) const HOUR: Ms = 60 * MINUTE;
+
+/// Nobody waits for this.
+pub(crate) const NEVER: Ms = Ms::MAX / 4;
+
+/// Whose doing something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The run's.
+    Us,
+    /// Somebody else's.
+    Foreign,
+    /// Nobody's: it happens.
+    Itself,
+}
+
+/// How fast things go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Answers at once, services within seconds.
+    Smooth,
+    /// Everything takes a little while.
+    Uneven,
+}
+
+/// The pool's own side of the world.
+#[derive(Debug, Clone)]
+pub(crate) struct PoolWorld {
+    /// The machines, in topology order.
+    pub(crate) machines: Vec<usize>,
+    /// For each name server the machines whose records are missing, with since when.
+    pub(crate) missing: [BTreeMap<usize, Ms>; 2],
+    /// Since when and until when the product says Busy.
+    pub(crate) busy: (Ms, Ms),
+    /// How many servers must run, of the first how many.
+    pub(crate) quorum: Option<(usize, usize)>,
+}
+
+/// The world.
+pub(crate) struct World {
+    pub(crate) origin: Timestamp,
+    pub(crate) now: Ms,
+    pub(crate) change: Arc<Change>,
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) pools: Vec<PoolWorld>,
+    pub(crate) by_name: BTreeMap<ServerName, usize>,
+    pub(crate) faults: Faults,
+    /// Whether faults happen at present.
+    pub(crate) faulty: bool,
+    /// When they cease, if they do.
+    pub(crate) heals: Option<Ms>,
+    pub(crate) pace: Pace,
+    /// The levels before and after the patch.
+    pub(crate) levels: [Version; 2],
+    pub(crate) dice: Dice,
+    pub(crate) oracle: Oracle,
+    pub(crate) log: Log,
+    pub(crate) crash: crate::drive::Crash,
+    queue: BTreeMap<(Ms, u64), Event>,
+    order: u64,
+    landed: BTreeMap<u64, ActOutcome>,
+}
+
+/// What happened, for people. Kept only when somebody wants to read it.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) lines: Option<Vec<(Ms, String)>>,
+}
+
+impl Log {
+    pub(crate) fn say(&mut self, at: Ms, text: impl FnOnce() -> String) {
+        if let Some(lines) = &mut self.lines {
+            lines.push((at, text()));
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn stamp(&self, at: Ms) -> Timestamp {
+        self.origin + SignedDuration::from_millis(at)
+    }
+
+    pub(crate) fn moment(&self, at: Timestamp) -> Ms {
+        Ms::try_from(at.duration_since(self.origin).as_millis()).unwrap_or(NEVER)
+    }
+
+    /// Whether a fault happens at this opportunity.
+    pub(crate) fn happens(&mut self, fault: Fault) -> bool {
+        self.faulty && self.faults.has(fault) && {
+            let rate = self.faults.rate(fault);
+            self.dice.chance(rate)
+        }
+    }
+
+    pub(crate) fn schedule(&mut self, at: Ms, event: Event) {
+        self.order += 1;
+        self.queue.insert((at.max(self.now), self.order), event);
+    }
+
+    /// Lets everything happen that happens up to this time.
+    pub(crate) fn advance(&mut self, to: Ms) {
+        while let Some(entry) = self.queue.first_entry() {
+            let at = entry.key().0;
+            if at > to {
+                break;
+            }
+            let event = entry.remove();
+            self.now = self.now.max(at);
+            self.happen(event);
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// Moves the world on to a time and returns it.
+    pub(crate) fn at(&mut self, now: Timestamp) -> Ms {
+        let now = self.moment(now);
+        self.advance(now);
+        self.now
+    }
+
+    /// Notes whether a machine serves now.
+    pub(crate) fn note_standing(&mut self, at: usize, by: By) {
+        let now = self.now;
+        let serves = self.machines[at].serves();
+        let machine = &mut self.machines[at];
+        match (serves, machine.out_since) {
+            (true, Some(_)) => machine.out_since = None,
+            (false, None) => machine.out_since = Some((now, by)),
+            (true, None) | (false, Some(_)) => {}
+        }
+    }
+}

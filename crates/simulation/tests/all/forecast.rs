@@ -1,0 +1,48 @@
+//! Forecasts of a change.
+
+use orchestrate_simulation::{Fault, Options, SessionAssumption, example_change, simulate};
+
+fn options(runs: u32, faults: Vec<Fault>) -> Options {
+    let now = "2026-11-28T22:00:00Z".parse().expect("a time");
+    Options { runs, seed: 7, faults, now, sessions: SessionAssumption::default() }
+}
+
+#[test]
+fn a_forecast_says_how_long_and_what_faults_do() {
+    let faults = vec![Fault::LateAnswers, Fault::Crash, Fault::DoubleRestarts];
+    let forecast = simulate(&example_change(3), &options(60, faults)).unwrap();
+    assert_eq!((forecast.runs, forecast.refusals.len()), (60, 0), "{forecast:?}");
+    assert_eq!(forecast.outcomes.get("done"), Some(&60), "{}", forecast.text());
+    assert_eq!(forecast.servers.len(), 3);
+    for server in &forecast.servers {
+        assert_eq!(server.takes.values, 60);
+        assert!(0 < server.drain.p50 && server.drain.p95 < server.takes.p95, "{server:?}");
+        assert!(server.takes.p50 <= server.takes.p95 && server.takes.p95 <= server.takes.most);
+    }
+    assert!(forecast.whole.p50 < forecast.schedule_s && forecast.lower_bound_s <= forecast.schedule_s);
+    assert!(forecast.faults.iter().all(|fault| fault.broken == 0 && fault.all_back == fault.runs), "{forecast:?}");
+    assert!(forecast.timeline.iter().any(|moment| moment.text.contains("drain")));
+    for part in ["19 of 20", "late-answers", "assumed", "lower bound"] {
+        assert!(forecast.text().contains(part), "{}", forecast.text());
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_forecast() {
+    let twice = [0, 1].map(|_| simulate(&example_change(2), &options(10, Vec::new())).unwrap());
+    assert_eq!(twice[0], twice[1]);
+}
+
+#[test]
+fn p9_a_window_that_is_too_short_is_told() {
+    let mut change = example_change(4);
+    change.windows = vec![orchestrate_model::window::Window {
+        every: orchestrate_model::window::Recurrence::Daily,
+        start: "22:00".parse().unwrap(),
+        duration: jiff::SignedDuration::from_hours(4),
+        timezone: "UTC".into(),
+    }];
+    let forecast = simulate(&change, &options(20, Vec::new())).unwrap();
+    assert!(forecast.fits < 1.0 && forecast.openings.p50 > 1, "{}", forecast.text());
+    assert_eq!(forecast.outcomes.get("done"), Some(&20), "{}", forecast.text());
+}
