@@ -1,0 +1,353 @@
+//! The command line as it is written.
+
+use crate::exit::Exit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use orchestrate_model::Change;
+use std::path::PathBuf;
+
+/// Takes a pool of servers through maintenance, one server at a time, so that nobody who uses it notices.
+#[derive(Debug, Parser)]
+#[command(
+    name = "orchestrate",
+    version,
+    max_term_width = 100,
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    subcommand_value_name = "COMMAND",
+    override_usage = "orchestrate [OPTIONS] PLAN\n       orchestrate COMMAND ...",
+    after_help = "A plan file that is called like a command is given as a path: orchestrate ./check",
+    after_long_help = Exit::help()
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Where runs are kept [default: the platform's state folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "ORCHESTRATE_STATE_DIR",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// What is traced to stderr, such as `debug` or `orchestrate_driver_winrm=trace`
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "ORCHESTRATE_LOG",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
+    pub(crate) log: Option<String>,
+}
+
+/// What `orchestrate PLAN` takes.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub(crate) struct RunArgs {
+    /// The plan file
+    #[arg(value_name = "PLAN", required = true)]
+    pub(crate) plan: Option<PathBuf>,
+    /// Asks the servers every read-only question, shows what a run would do, and changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The preview without asking the servers anything
+    #[arg(long, requires = "dry_run")]
+    pub(crate) offline: bool,
+    /// Ends a dry run that found changes to make with exit code 2
+    #[arg(long, requires = "dry_run")]
+    pub(crate) detailed_exitcode: bool,
+    /// How output looks; json gives one event per line during a run
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    pub(crate) output: Format,
+    #[command(flatten)]
+    pub(crate) approval: ApprovalArgs,
+    #[command(flatten)]
+    pub(crate) lab: LabArgs,
+}
+
+impl RunArgs {
+    /// Returns whether anything of this was given, which makes no sense before a command.
+    pub(crate) fn is_given(&self) -> bool {
+        let Self { plan, dry_run, offline, detailed_exitcode, output, approval, lab } = self;
+        let ApprovalArgs { yes, unattended, approve } = approval;
+        let flags = [*dry_run, *offline, *detailed_exitcode, *yes, *unattended, lab.lab];
+        plan.is_some()
+            || flags.contains(&true)
+            || *output != Format::Text
+            || approve.is_some()
+            || lab.lab_scenario.is_some()
+            || lab.lab_at.is_some()
+    }
+}
+
+/// Who says yes.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub(crate) struct ApprovalArgs {
+    /// Does not ask
+    #[arg(short, long, group = "consent", help_heading = "Approval")]
+    pub(crate) yes: bool,
+    /// Does not ask, and holds take the choice that the plan names
+    #[arg(long, help_heading = "Approval")]
+    pub(crate) unattended: bool,
+    /// Runs only the plan with this fingerprint; see `orchestrate approve`
+    #[arg(long, value_name = "HASH", group = "consent", help_heading = "Approval")]
+    pub(crate) approve: Option<String>,
+}
+
+/// Servers that are imitated.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub(crate) struct LabArgs {
+    /// Works on imitated servers on this machine, never on real ones
+    #[arg(long, help_heading = "Lab")]
+    pub(crate) lab: bool,
+    /// How many times as fast as real time the lab of a run goes [default: 120, less where a plan has more than four
+    /// servers; a preview's goes in real time]
+    #[arg(long, value_name = "N", help_heading = "Lab")]
+    pub(crate) lab_speed: Option<f64>,
+    /// What the lab is told besides the plan [default: PLAN's name with `.lab.yaml`, if there is such a file]
+    #[arg(long, value_name = "FILE", requires = "lab", help_heading = "Lab")]
+    pub(crate) lab_scenario: Option<PathBuf>,
+    /// Works on a lab that runs already, by its directory file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lab", "lab_scenario"], help_heading = "Lab")]
+    pub(crate) lab_at: Option<PathBuf>,
+}
+
+impl LabArgs {
+    /// Why 120: an hour passes in half a minute, and a pool of three takes about 75 seconds. Evidence may be 30 s old,
+    /// which is a quarter of a real second at this speed; a look at a pool takes up to 170 ms in a debug build, so
+    /// that faster labs would call their own evidence stale.
+    pub(crate) const SPEED: f64 = 120.0;
+
+    /// Returns how fast the lab for a plan goes. A look takes longer where there are more servers to be asked, and the
+    /// evidence of a fast lab would be stale before it is judged.
+    pub(crate) fn speed(&self, change: &Change) -> f64 {
+        let servers: usize = change.pools.iter().map(|pool| pool.servers.len()).sum();
+        let servers = f64::from(u32::try_from(servers).unwrap_or(u32::MAX));
+        self.lab_speed.unwrap_or(Self::SPEED * 4.0 / servers.max(4.0))
+    }
+}
+
+/// How output looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs, versioned
+    Json,
+    /// The graph of the steps for Graphviz; previews only
+    Dot,
+    /// The graph of the steps for Mermaid; previews only
+    Mermaid,
+}
+
+/// For people or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextOrJson {
+    /// For people
+    Text,
+    /// For programs, versioned
+    Json,
+}
+
+/// The commands besides running a plan.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Says what is wrong with a plan file; no network
+    Check {
+        /// The plan file
+        plan: PathBuf,
+    },
+    /// Prints the page about a diagnostic
+    Explain {
+        /// The code, such as O1004; without it, all codes are listed
+        code: Option<String>,
+    },
+    /// Prints the JSON Schema of plan files, for editors
+    Schema,
+    /// Says what is out, and what waits for what, since when
+    Status {
+        /// The run; without it, all runs are listed
+        run: Option<String>,
+        /// How output looks
+        #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+        output: TextOrJson,
+    },
+    /// Goes on with a run that was interrupted
+    Resume(ResumeArgs),
+    /// Only brings back what a run has touched, as it was recorded
+    Recover(ResumeArgs),
+    /// Asks a run to stop: finishes or undoes what is in hand, returns the server, stops
+    Stop {
+        /// The run
+        run: String,
+    },
+    /// Asks a run to hold a server where it is
+    Hold {
+        /// The run
+        run: String,
+        /// The server; without it, every server in work
+        server: Option<String>,
+    },
+    /// Decides about a held server
+    Decide {
+        /// The run
+        run: String,
+        /// The server
+        server: String,
+        /// What to do with it
+        choice: Choice,
+    },
+    /// Shows a run as it goes on; leaving does not stop it
+    Watch {
+        /// The run
+        run: String,
+    },
+    /// Prints everything about a run as JSON
+    Report {
+        /// The run
+        run: String,
+    },
+    /// Prints when the plan's windows open next
+    Windows {
+        /// The plan file
+        plan: PathBuf,
+        /// How many openings
+        #[arg(long, value_name = "N", default_value_t = 5)]
+        next: usize,
+    },
+    /// Runs the plan many times on servers in memory: how long it takes, whether it fits, what each fault does to it
+    Simulate(SimulateArgs),
+    /// Prints the fingerprint that `--approve` takes
+    Approve {
+        /// The plan file
+        plan: PathBuf,
+        #[command(flatten)]
+        lab: LabArgs,
+    },
+    /// Runs the lab alone, in the foreground, for other clients
+    Lab {
+        /// The plan file
+        plan: PathBuf,
+        /// How many times as fast as real time the lab runs
+        #[arg(long, value_name = "N", default_value_t = LabArgs::SPEED)]
+        lab_speed: f64,
+        /// What the lab is told besides the plan [default: PLAN's name with `.lab.yaml`, if there is such a file]
+        #[arg(long, value_name = "FILE")]
+        lab_scenario: Option<PathBuf>,
+        /// Stops the plan's lab that runs already, and prints its report
+        #[arg(long)]
+        stop: bool,
+    },
+    /// Prints completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Runs the lab of one run, detached
+    #[command(hide = true, name = "lab-process")]
+    LabProcess {
+        /// The plan file
+        plan: PathBuf,
+        /// Where the directory file goes
+        #[arg(long)]
+        directory: PathBuf,
+        /// How many times as fast as real time the lab runs
+        #[arg(long)]
+        speed: f64,
+        /// What the lab is told besides the plan
+        #[arg(long)]
+        scenario: Option<PathBuf>,
+        /// What the lab's clock shows first
+        #[arg(long)]
+        origin: jiff::Timestamp,
+    },
+}
+
+/// What `simulate` takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SimulateArgs {
+    /// The plan file
+    pub(crate) plan: PathBuf,
+    /// How many runs [default: 300, or one with `--seed`]
+    #[arg(long, value_name = "N")]
+    pub(crate) runs: Option<u32>,
+    /// The seed of the first run; without `--runs` that one run is told as a timeline
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Faults to try one by one, by commas; `all` tries every one
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
+    pub(crate) faults: Vec<String>,
+    /// Most sessions of one service of a server when it is blocked
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub(crate) sessions: u32,
+    /// How long sessions last on average, at most, in minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 10)]
+    pub(crate) session_mean_min: u32,
+    /// How output looks
+    #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+    pub(crate) output: TextOrJson,
+}
+
+/// What `resume` and `recover` take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run
+    pub(crate) run: String,
+    /// How output looks
+    #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+    pub(crate) output: TextOrJson,
+    /// Holds take the choice that the plan names
+    #[arg(long)]
+    pub(crate) unattended: bool,
+    /// Works on a lab that runs already, by its directory file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lab_at: Option<PathBuf>,
+}
+
+/// What can be decided about a held server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Choice {
+    /// Do the step again, after a look at the server
+    Retry,
+    /// Count the step as done and go on with the next one of this server
+    Skip,
+    /// Bring the server back as it was recorded
+    Return,
+    /// Leave the server out, and go on without it as far as the budget lets
+    Abandon,
+    /// Stop the run where it is
+    Stop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_plan_needs_no_command_and_a_command_no_plan() {
+        let cli = Cli::try_parse_from(["orchestrate", "plan.yaml", "--dry-run"]).unwrap();
+        assert!(cli.command.is_none() && cli.run.dry_run);
+        let cli = Cli::try_parse_from(["orchestrate", "--state-dir", "x", "status"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Status { .. })) && cli.run.plan.is_none());
+        let cli = Cli::try_parse_from(["orchestrate", "./check"]).unwrap();
+        assert_eq!(cli.run.plan, Some(PathBuf::from("./check")));
+    }
+}

@@ -1,0 +1,15 @@
+//! One module per command.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod explain;
+pub(crate) mod lab;
+pub(crate) mod order;
+pub(crate) mod report;
+pub(crate) mod resume;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod simulate;
+pub(crate) mod status;
+pub(crate) mod watch;
+pub(crate) mod windows;

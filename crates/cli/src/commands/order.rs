@@ -1,0 +1,101 @@
+//! `orchestrate stop`, `hold` and `decide`: what an operator says to a run that goes on elsewhere.
+
+use crate::args::Choice;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::{Home, actor};
+use crate::runs::{self, Found};
+use crate::terminal::output;
+use jiff::Timestamp;
+use orchestrate_engine::Command;
+use orchestrate_model::ServerName;
+use orchestrate_model::change::HoldChoice;
+use orchestrate_planner::Plan;
+
+pub(crate) fn stop(home: &Home, run: &str) -> Result<Exit, Failure> {
+    send(home, run, |_found| Ok((Command::Stop { by: by() }, "stop".to_owned())))
+}
+
+pub(crate) fn hold(home: &Home, run: &str, server: Option<&str>) -> Result<Exit, Failure> {
+    send(home, run, |found| {
+        let server = server.map(|text| server_of(&found.plan, text)).transpose()?;
+        let said = server.as_ref().map_or_else(|| "hold".to_owned(), |server| format!("hold {server}"));
+        Ok((Command::Hold { server, by: by() }, said))
+    })
+}
+
+pub(crate) fn decide(home: &Home, run: &str, server: &str, choice: Choice) -> Result<Exit, Failure> {
+    let choice = match choice {
+        Choice::Retry => HoldChoice::Retry,
+        Choice::Skip => HoldChoice::Skip,
+        Choice::Return => HoldChoice::Return,
+        Choice::Abandon => HoldChoice::Abandon,
+        Choice::Stop => HoldChoice::Stop,
+    };
+    send(home, run, |found| {
+        let server = server_of(&found.plan, server)?;
+        offered(found, &server, choice)?;
+        let said = format!("{} {server}", choice.word());
+        Ok((Command::Decide { server, choice, by: by() }, said))
+    })
+}
+
+fn by() -> String {
+    let actor = actor();
+    format!("{}@{}", actor.user, actor.host)
+}
+
+/// Returns the server that `text` names: in full, or by its first label when only one server has it.
+fn server_of(plan: &Plan, text: &str) -> Result<ServerName, Failure> {
+    let servers = || plan.work().iter().map(|work| &work.server);
+    let exact = servers().find(|server| server.as_str().eq_ignore_ascii_case(text));
+    let mut short = servers().filter(|server| server.short().eq_ignore_ascii_case(text));
+    match (exact, short.next(), short.next()) {
+        (Some(server), ..) | (None, Some(server), None) => Ok(server.clone()),
+        (None, ..) => {
+            let known: Vec<&str> = servers().map(ServerName::as_str).collect();
+            Err(Failure::Usage(format!("the run has no server {text}; it has {}", known.join(", "))))
+        }
+    }
+}
+
+/// Refuses a decision that the run would pass over in silence. A hold is in the journal before anybody is told of it, so
+/// what is not there has not been asked.
+fn offered(found: &Found, server: &ServerName, choice: HoldChoice) -> Result<(), Failure> {
+    let works = || found.plan.work().iter().zip(&found.state.work);
+    let held = works().find(|(work, _)| work.server == *server).and_then(|(_, each)| each.held.as_ref());
+    let Some(hold) = held else {
+        let held: Vec<&str> =
+            works().filter(|(_, each)| each.held.is_some()).map(|(work, _)| work.server.as_str()).collect();
+        let others = if held.is_empty() { "no server is".to_owned() } else { format!("held now: {}", held.join(", ")) };
+        return Err(Failure::NothingToDecide(format!("{server} is not held, so there is nothing to decide; {others}")));
+    };
+    if hold.choices.contains(&choice) {
+        return Ok(());
+    }
+    let choices: Vec<&str> = hold.choices.iter().map(|choice| choice.word()).collect();
+    Err(Failure::NothingToDecide(format!(
+        "{server} is held, and {} is not offered there; the choices are {}",
+        choice.word(),
+        choices.join(", ")
+    )))
+}
+
+/// Leaves a command for whoever works on the run. With nobody there, nobody would read it.
+fn send(
+    home: &Home,
+    run: &str,
+    command: impl FnOnce(&Found) -> Result<(Command, String), Failure>,
+) -> Result<Exit, Failure> {
+    let (place, folder) = home.run(run)?;
+    let found = runs::read(folder)?;
+    let Some(holder) = found.holder(&home.open(place)?)? else {
+        let run = found.folder.id().to_string();
+        return Err(Failure::NobodyThere { run, program: home.program.clone(), ended: found.state.ended.is_some() });
+    };
+    let (command, said) = command(&found)?;
+    found.folder.send(Timestamp::now(), &command)?;
+    let holder = runs::said(&holder);
+    output::talk(&format!("{said}: passed on to run {}, worked on by {holder}", found.folder.id()));
+    Ok(Exit::Done)
+}

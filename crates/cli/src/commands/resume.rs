@@ -1,0 +1,62 @@
+//! `orchestrate resume` and `orchestrate recover`: goes on with a run, or only brings back what it touched.
+
+use crate::args::{ResumeArgs, TextOrJson};
+use crate::commands::run::{Continued, claim, continued};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::{Home, actor};
+use crate::runs;
+use crate::stage::Stage;
+use crate::terminal::live::Manner;
+use crate::terminal::output;
+use orchestrate_engine::record::Attended;
+use orchestrate_engine::{Start, WorkState};
+
+/// What is done with the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// All that is left of it.
+    Resume,
+    /// Only what brings servers back.
+    Recover,
+}
+
+pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit, Failure> {
+    let (place, folder) = home.run(&args.run)?;
+    let found = runs::read(folder)?;
+    let run = found.folder.id().clone();
+    let left = match way {
+        Way::Resume => found.state.is_unfinished(),
+        Way::Recover => {
+            let differs = |work: &WorkState| work.swept.as_ref().is_some_and(|found| !found.is_empty());
+            let out = found.state.work.iter().any(|work| work.is_out() || differs(work));
+            found.state.started.is_some() && (found.state.ended.is_none() || out)
+        }
+    };
+    if !left {
+        output::talk(&format!("run {run} has ended and left nothing out: there is nothing to do"));
+        return Ok(Exit::Done);
+    }
+    let claim = claim(&home.open(place)?, &found.plan, &run)?;
+    let stage = Stage::reopen(home, place, &found.plan, args.lab_at.as_deref()).await;
+    let stage = stage.map_err(|failure| match failure {
+        Failure::LabGone { .. } => Failure::LabGone { run: run.to_string() },
+        other => other,
+    })?;
+    if way == Way::Resume
+        && let Some(why) = stage.outside_window(found.plan.change())?
+    {
+        let recover = format!("`{} recover {run}` brings back what is out at any time", home.program);
+        return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}; {recover}")));
+    }
+    let attended = if args.unattended { Attended::No } else { Attended::Yes };
+    let start = match way {
+        Way::Resume => Start::Resume { by: actor(), attended },
+        Way::Recover => Start::Recover { by: actor() },
+    };
+    let manner = match args.output {
+        TextOrJson::Text => Manner::Text,
+        TextOrJson::Json => Manner::Json,
+    };
+    continued(home, stage, Continued { found, claim, manner }, start).await
+}

@@ -1,0 +1,60 @@
+//! `orchestrate simulate`: how long somebody's own change takes, and what each fault does to it.
+
+use crate::args::{SimulateArgs, TextOrJson};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::plan_file;
+use crate::terminal::output;
+use jiff::Timestamp;
+use orchestrate_simulation::{Fault, Forecast, Options, SessionAssumption, SimulateError, simulate};
+
+/// Runs when nothing is said: enough for the nineteenth of twenty, and over within seconds.
+const RUNS: u32 = 300;
+
+pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
+    let change = plan_file::read(&args.plan)?.change;
+    let faults = faults(&args.faults)?;
+    // A seed alone means that one run; with a number of runs it is where they begin.
+    let one = args.seed.is_some() && args.runs.is_none();
+    let options = Options {
+        runs: args.runs.unwrap_or(if one { 1 } else { RUNS }).max(1),
+        seed: args.seed.unwrap_or(1),
+        faults,
+        now: Timestamp::now(),
+        sessions: SessionAssumption { most: args.sessions, mean_min: args.session_mean_min },
+    };
+    let forecast = simulate(&change, &options).map_err(|error| match error {
+        SimulateError::Plan(error) => Failure::Plan(error),
+        SimulateError::NeverOpen(_) => Failure::OutsideWindow(error.to_string()),
+        SimulateError::Broken { .. } => Failure::Simulation(error.to_string()),
+    })?;
+    match args.output {
+        TextOrJson::Json => {
+            let mut text = serde_json::to_string_pretty(&forecast).map_err(|error| Failure::Output(error.into()))?;
+            text.push('\n');
+            output::data(&text)?;
+        }
+        TextOrJson::Text if one => output::data(&format!("{}\n\n{}\n", forecast.timeline_text(), forecast.text()))?,
+        TextOrJson::Text => output::data(&format!("{}\n", forecast.text()))?,
+    }
+    Ok(exit(&forecast))
+}
+
+/// A plan that is refused even when all servers are well cannot be run as it is.
+fn exit(forecast: &Forecast) -> Exit {
+    if forecast.refusals.is_empty() { Exit::Done } else { Exit::Unsafe }
+}
+
+fn faults(words: &[String]) -> Result<Vec<Fault>, Failure> {
+    if words.iter().any(|word| word == "all") {
+        return Ok(Fault::ALL.to_vec());
+    }
+    let known = || Fault::ALL.map(Fault::word).join(", ");
+    words
+        .iter()
+        .map(|word| {
+            Fault::from_word(word)
+                .ok_or_else(|| Failure::Usage(format!("there is no fault called {word:?}; there are all, {}", known())))
+        })
+        .collect()
+}

@@ -1,0 +1,53 @@
+//! `orchestrate status`: what is out, what waits for what, since when.
+
+use crate::args::TextOrJson;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::{Home, Place};
+use crate::lab;
+use crate::runs;
+use crate::terminal::output;
+use jiff::Timestamp;
+use orchestrate_display::status;
+
+pub(crate) fn run(home: &Home, run: Option<&str>, format: TextOrJson) -> Result<Exit, Failure> {
+    match run {
+        Some(run) => one(home, run, format),
+        None => all(home, format),
+    }
+}
+
+fn one(home: &Home, run: &str, format: TextOrJson) -> Result<Exit, Failure> {
+    let (place, folder) = home.run(run)?;
+    let found = runs::read(folder)?.status(home, place)?;
+    let text = match format {
+        TextOrJson::Text => {
+            let now = match place {
+                Place::Real => Timestamp::now(),
+                Place::Lab => lab::now(home, &found.plan).or(found.state.last).unwrap_or_else(Timestamp::now),
+            };
+            status::one(&found, &home.program, now, &output::look())
+        }
+        TextOrJson::Json => format!("{}\n", status::json(&found)),
+    };
+    output::data(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Lists every run. One that cannot be read does not hide the others.
+fn all(home: &Home, format: TextOrJson) -> Result<Exit, Failure> {
+    let mut runs = Vec::new();
+    let mut exit = Exit::Done;
+    for (place, folder) in home.runs()? {
+        match runs::read(folder).and_then(|found| found.status(home, place)) {
+            Ok(run) => runs.push(run),
+            Err(failure) => exit = failure.tell(),
+        }
+    }
+    let text = match format {
+        TextOrJson::Text => status::list(&runs, &output::look()),
+        TextOrJson::Json => runs.iter().map(|run| format!("{}\n", status::json(run))).collect(),
+    };
+    output::data(&text)?;
+    Ok(exit)
+}

@@ -1,0 +1,60 @@
+//! `orchestrate watch`: a run as it goes on elsewhere. Leaving does not stop it.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::{Home, Place};
+use crate::lab;
+use crate::runs;
+use crate::terminal::live::{Manner, Screen};
+use crate::terminal::{output, signals};
+use orchestrate_display::log::Log;
+use orchestrate_display::summary::{Context, summary};
+use orchestrate_driver::Clock;
+use orchestrate_lab::LabDirectory;
+use std::time::Duration;
+
+/// How often the run's folder is looked at. Real time.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
+    let (place, folder) = home.run(run)?;
+    let state = home.open(place)?;
+    let first = runs::read(folder.clone())?;
+    let plan = first.plan;
+    let clock = match place {
+        Place::Real => Clock::real(),
+        Place::Lab => LabDirectory::read(&lab::directory_path(home, plan.change()))
+            .map_or_else(|_gone| Clock::real(), |directory| directory.clock()),
+    };
+    let log = Log::new(&plan).with_command(&home.program, folder.id());
+    let mut screen = Screen::new(&plan, log, Manner::Text, clock);
+    let mut told = 0;
+    let leave = signals::any();
+    tokio::pin!(leave);
+    let last = loop {
+        let found = runs::read(folder.clone())?;
+        for entry in found.entries.entries.iter().skip(told) {
+            screen.recorded(entry.seq, entry.at, &entry.record);
+        }
+        told = found.entries.entries.len();
+        if let Some(view) = folder.view() {
+            screen.progressed(view);
+            screen.refresh();
+        }
+        if found.state.ended.is_some() || found.holder(&state)?.is_none() {
+            break found;
+        }
+        tokio::select! {
+            () = &mut leave => {
+                screen.close();
+                output::talk("the run goes on");
+                return Ok(Exit::Done);
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    };
+    screen.close();
+    let context = Context { run: folder.id(), plan: &plan, program: &home.program };
+    output::data(&format!("\n{}", summary(context, &last.state, &output::look())))?;
+    Ok(Exit::Done)
+}

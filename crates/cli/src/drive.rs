@@ -1,0 +1,286 @@
+//! Driving a run from a start of the engine to its end: signals and commands in, records and views out.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::{Home, actor, quoted};
+use crate::runs;
+use crate::terminal::live::{Manner, Screen};
+use crate::terminal::{output, signals};
+use jiff::Timestamp;
+use orchestrate_display::events;
+use orchestrate_display::log::Log;
+use orchestrate_display::summary::{Context, summary};
+use orchestrate_driver::{Clock, Eyes, Hands};
+use orchestrate_engine::record::RunOutcome;
+use orchestrate_engine::{Command, Engine, Record, RunState, Start, View};
+use orchestrate_executor::{Event, Events, Finished, Run};
+use orchestrate_journal::{Claim, Entries, Journal, JournalError, Kept, RunFolder, StateDir};
+use orchestrate_planner::Plan;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How often the inbox of a run is looked into. Real time: people write into it.
+const INBOX_EVERY: Duration = Duration::from_millis(200);
+
+/// A run that can be driven: claimed, with its journal open.
+pub(crate) struct Drive<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) folder: RunFolder,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) entries: Entries,
+    pub(crate) journal: Journal,
+    pub(crate) claim: Claim,
+    pub(crate) eyes: Eyes,
+    pub(crate) hands: Hands,
+    pub(crate) clock: Clock,
+    pub(crate) manner: Manner,
+}
+
+/// How a run ended for this process.
+pub(crate) struct Ended {
+    pub(crate) exit: Exit,
+    pub(crate) state: RunState,
+}
+
+impl Ended {
+    /// Returns whether everything that was touched is back, so that nothing has to be gone on with.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.ended.is_some() && !self.state.work.iter().any(orchestrate_engine::WorkState::is_out)
+    }
+}
+
+/// Drives a run to its end, shows it, and says how it ended.
+pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failure> {
+    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, manner } = drive;
+    let mut engine = Engine::new(plan.clone());
+    for entry in &entries.entries {
+        engine
+            .replay(entry.at, &entry.record)
+            .map_err(|why| Failure::Corrupt { path: folder.journal_path(), why: why.to_string() })?;
+    }
+    let mut kept = Kept {
+        plan_file: folder.plan_file().unwrap_or_default(),
+        records: entries.entries.into_iter().map(|entry| (entry.at, entry.record)).collect(),
+    };
+    // What was said to an earlier start is no order to this one.
+    for command in folder.take_commands()? {
+        output::talk(&format!("passed over, since it was said to an earlier start of the run: {command:?}"));
+    }
+    let (commands, received) = mpsc::unbounded_channel();
+    let listening = tokio::spawn(listen(commands, folder.clone()));
+    let (mut events, heard) = Events::channel();
+    let run = Run { engine, journal, eyes, hands, clock, fence: Arc::new(claim) };
+    let log = Log::new(&plan).with_command(&home.program, folder.id());
+    let mut screen = Screen::new(&plan, log, manner, clock);
+    let running = async move {
+        let finished = run.execute(start, received, &mut events).await;
+        drop(events);
+        finished
+    };
+    let (finished, ()) = tokio::join!(running, show(&mut screen, heard, &folder, &mut kept.records));
+    listening.abort();
+    screen.close();
+    tell(&Telling { home, folder: &folder, plan: &plan, kept, manner }, finished)
+}
+
+/// Shows events until no more come.
+async fn show(
+    screen: &mut Screen<'_>,
+    mut heard: mpsc::UnboundedReceiver<Event>,
+    folder: &RunFolder,
+    kept: &mut Vec<(Timestamp, Record)>,
+) {
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            event = heard.recv() => match event {
+                None => return,
+                Some(Event::Recorded { seq, at, record }) => {
+                    screen.recorded(seq, at, &record);
+                    kept.push((at, *record));
+                }
+                Some(Event::Progress(view)) => screen.progressed(*view),
+            },
+            _ = tick.tick() => leave(screen.refresh(), folder),
+        }
+    }
+}
+
+/// Leaves the view for other processes.
+fn leave(view: Option<&View>, folder: &RunFolder) {
+    if let Some(view) = view
+        && let Err(error) = folder.write_view(view)
+    {
+        tracing::debug!(%error, "the view cannot be left for others");
+    }
+}
+
+/// Passes on what the terminal, the system and other processes say, until nobody listens.
+async fn listen(commands: mpsc::UnboundedSender<Command>, folder: RunFolder) {
+    let by = || {
+        let actor = actor();
+        format!("{}@{}", actor.user, actor.host)
+    };
+    let mut asked = false;
+    let mut inbox = tokio::time::interval(INBOX_EVERY);
+    let signal = signals::any();
+    tokio::pin!(signal);
+    loop {
+        let heard = tokio::select! {
+            () = &mut signal => {
+                signal.set(signals::any());
+                let command = if asked { Command::StopNow { by: by() } } else { Command::Stop { by: by() } };
+                asked = true;
+                vec![command]
+            }
+            _ = inbox.tick() => folder.take_commands().unwrap_or_else(|error| {
+                tracing::warn!(%error, "the inbox of the run cannot be read");
+                Vec::new()
+            }),
+        };
+        for command in heard {
+            if commands.send(command).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What it takes to say how a run ended.
+struct Telling<'a> {
+    home: &'a Home,
+    folder: &'a RunFolder,
+    plan: &'a Plan,
+    kept: Kept,
+    manner: Manner,
+}
+
+/// Says how the run ended: to people a summary and what the journal proves, to programs one last event.
+fn tell(told: &Telling<'_>, finished: Finished) -> Result<Ended, Failure> {
+    let Telling { home, folder, plan, manner, .. } = told;
+    let Finished { outcome, state } = finished;
+    let (mut exit, failure) = match outcome {
+        Ok(outcome) => (exit_of(outcome), None),
+        Err(error) => {
+            let failure = Failure::from(error);
+            (failure.exit(), Some(failure))
+        }
+    };
+    // What is out comes first and always; only then what else went wrong.
+    let saved = if failure.is_some() { saved(told) } else { Saved::Whole };
+    let program = match &saved {
+        Saved::Elsewhere(folder) => format!("orchestrate --state-dir {}", quoted(folder)),
+        Saved::Whole | Saved::Again | Saved::Lost(_) => home.program.clone(),
+    };
+    let text = match manner {
+        Manner::Json => format!("{}\n", events::summary(folder.id(), plan, &state, exit.code())),
+        Manner::Text => {
+            let context = Context { run: folder.id(), plan, program: &program };
+            format!("\n{}", summary(context, &state, &output::look()))
+        }
+    };
+    say(&text);
+    match &failure {
+        None if *manner == Manner::Text => say(&format!("{}\n", verified(folder, plan, &state)?)),
+        None => {}
+        Some(failure) => {
+            failure.tell();
+            if let Some(text) = saved.text(folder) {
+                exit = Exit::Temporary;
+                output::talk(&text);
+            }
+        }
+    }
+    Ok(Ended { exit, state })
+}
+
+/// Says something about a run that is over. A terminal that was closed or a reader that has gone changes nothing about
+/// how it ended.
+pub(crate) fn say(text: &str) {
+    match output::data(text) {
+        Ok(()) | Err(Failure::ClosedPipe) => {}
+        Err(failure) => {
+            failure.tell();
+        }
+    }
+}
+
+/// What became of the run's folder when the run could not go on.
+enum Saved {
+    /// The records on disk are all there.
+    Whole,
+    /// The folder was gone, and was written again.
+    Again,
+    /// The journal is damaged. A whole one is in this state folder.
+    Elsewhere(PathBuf),
+    /// It could not be written anywhere.
+    Lost(JournalError),
+}
+
+impl Saved {
+    fn text(&self, folder: &RunFolder) -> Option<String> {
+        let path = folder.path().display();
+        match self {
+            Self::Whole => None,
+            Self::Again => {
+                Some(format!("{path} was gone; it was written again from memory, so that `recover` can read it"))
+            }
+            Self::Elsewhere(there) => {
+                Some(format!("{path} was changed by something else; a whole copy is in {}", there.display()))
+            }
+            Self::Lost(why) => Some(format!("{path} is gone or damaged, and could not be written again: {why}")),
+        }
+    }
+}
+
+/// Writes the run down once more when its folder is gone or damaged: without its records nobody could bring its servers
+/// back as they were.
+fn saved(told: &Telling<'_>) -> Saved {
+    let Telling { folder, plan, kept, .. } = told;
+    if folder.entries().is_ok_and(|entries| entries.entries.len() >= kept.records.len()) {
+        return Saved::Whole;
+    }
+    let gone = !folder.path().exists();
+    let Some(root) = folder.path().ancestors().nth(2) else { return Saved::Whole };
+    let elsewhere = std::env::temp_dir().join(format!("orchestrate-{}", folder.id()));
+    let place = match root.file_name() {
+        _ if gone => root.to_owned(),
+        // Runs on labs are kept apart here too.
+        Some(name) if name == Home::LABS => elsewhere.join(name),
+        Some(_) | None => elsewhere.clone(),
+    };
+    let written = StateDir::open(&place).and_then(|state| state.restore_run(folder.id(), plan, kept));
+    match written {
+        Ok(_) if gone => Saved::Again,
+        Ok(_) => Saved::Elsewhere(elsewhere),
+        Err(why) => Saved::Lost(why),
+    }
+}
+
+/// Reads the journal once more from disk and says whether it proves the state that the run ended in.
+fn verified(folder: &RunFolder, plan: &Plan, state: &RunState) -> Result<String, Failure> {
+    let entries = folder.entries()?;
+    let folded = runs::fold(plan, &entries)
+        .map_err(|why| Failure::Corrupt { path: folder.journal_path(), why: why.to_string() })?;
+    let path = folder.journal_path();
+    if folded == *state {
+        Ok(format!("journal verified: {} records, chain intact, {}", entries.entries.len(), path.display()))
+    } else {
+        Err(Failure::Corrupt { path, why: "its records do not amount to the state that the run ended in".to_owned() })
+    }
+}
+
+fn exit_of(outcome: RunOutcome) -> Exit {
+    match outcome {
+        RunOutcome::Done | RunOutcome::Recovered => Exit::Done,
+        RunOutcome::PartlyDone => Exit::SomeServers,
+        RunOutcome::StoppedByPolicy => Exit::StoppedByPolicy,
+        RunOutcome::StoppedByWindow => Exit::StoppedByWindow,
+        RunOutcome::Interrupted => Exit::Interrupted,
+        RunOutcome::Bug => Exit::Bug,
+    }
+}

@@ -1,0 +1,249 @@
+//! Everything that can end the program early, and in one table the exit code and the advice for each.
+
+use crate::exit::Exit;
+use crate::terminal::output;
+use orchestrate_display::clean;
+use orchestrate_driver_dns::MachineSettingsError;
+use orchestrate_driver_haproxy::HaproxySettingsError;
+use orchestrate_driver_winrm::SetupError;
+use orchestrate_executor::RunError;
+use orchestrate_journal::{ClaimError, JournalError};
+use orchestrate_lab::LabError;
+use orchestrate_model::{PoolName, ServerName};
+use orchestrate_planner::PlanError;
+use orchestrate_planner::windows::UnknownZone;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use thiserror::Error;
+
+/// Why the program ends early.
+#[derive(Debug, Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot read the plan file {}", path.display())]
+    PlanUnreadable { path: PathBuf, source: io::Error },
+    #[error("{} has {}", path.display(), counted(*mistakes, "mistake"))]
+    BadPlan { path: PathBuf, mistakes: usize, empty: bool, code: String, rendered: String },
+    #[error("there is no page about {code}")]
+    NoSuchCode { code: String },
+    #[error("the output was closed")]
+    ClosedPipe,
+    #[error("cannot write the output")]
+    Output(#[source] io::Error),
+    #[error("cannot start the machinery for waiting")]
+    Runtime(#[source] io::Error),
+    #[error("there is no home folder to keep runs in")]
+    NoHome,
+    #[error("{0}")]
+    NothingToDecide(String),
+    #[error("{}", no_such_run(run, path))]
+    NoSuchRun { run: String, path: PathBuf },
+    #[error("the journal {} does not replay: {why}", path.display())]
+    Corrupt { path: PathBuf, why: String },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error("{0}")]
+    Simulation(String),
+    #[error("nobody works on run {run}")]
+    NobodyThere { run: String, program: String, ended: bool },
+    #[error("the plan does not say how the servers of {pool} are reached")]
+    NoAccess { pool: PoolName },
+    #[error("the variable {variable}, which the plan names for {pool}, is not set")]
+    NoCredentials { pool: PoolName, variable: String },
+    #[error("cannot read {}, which the plan names for {pool}", path.display())]
+    AccessFile { pool: PoolName, path: PathBuf, source: io::Error },
+    #[error("{} can be read by others", path.display())]
+    OpenCredentials { path: PathBuf },
+    #[error("{} does not hold a user and a password, one per line", path.display())]
+    EmptyCredentials { path: PathBuf },
+    #[error("the access of {pool} cannot be used")]
+    Access { pool: PoolName, source: Box<SetupError> },
+    #[error("{server} cannot be reached in the way that the plan says")]
+    Setup { server: ServerName, source: SetupError },
+    #[error("the balancer of {pool} cannot be reached in the way that the plan says")]
+    Balancer { pool: PoolName, source: HaproxySettingsError },
+    #[error(transparent)]
+    NameServers(#[from] MachineSettingsError),
+    #[error("the lab has no {server}")]
+    NotInLab { server: String },
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error("the lab cannot be started")]
+    LabStart { source: io::Error },
+    #[error("the lab ended before it listened ({status}): {said}")]
+    LabEnded { status: ExitStatus, said: String },
+    #[error("the lab did not listen in time; {} may say why", log.display())]
+    LabSlow { log: PathBuf },
+    #[error("the lab of this plan runs already; its directory file is {}", path.display())]
+    LabThere { path: PathBuf },
+    #[error("no lab of this plan runs")]
+    NoLab,
+    #[error("the lab of {} was made for another plan", path.display())]
+    OtherLab { path: PathBuf },
+    #[error("run {run} happened on a lab that is gone")]
+    LabGone { run: String },
+    #[error("cannot read the lab scenario {}", path.display())]
+    ScenarioUnreadable { path: PathBuf, source: io::Error },
+    #[error("the lab scenario {} cannot be used: {why}", path.display())]
+    BadScenario { path: PathBuf, why: String },
+    #[error("no server answers: {why}")]
+    Unreachable { why: String },
+    #[error("refused before any change: {}", reasons.join("; "))]
+    Refused { reasons: Vec<String> },
+    #[error("refused before any change, because nobody is there to decide: {}", reasons.join("; "))]
+    NobodyToAsk { reasons: Vec<String> },
+    #[error("{0}")]
+    OutsideWindow(String),
+    #[error("nobody has approved the plan {fingerprint}")]
+    NotApproved { fingerprint: String, program: String },
+    #[error("nothing was changed: you did not say yes")]
+    Declined,
+    #[error("the plan that was approved is {approved}; the plan now is {found}")]
+    OtherPlan { approved: String, found: String },
+    #[error("run {run} of an earlier version of the plan is unfinished, and this plan is another one")]
+    PlanChanged { run: String, program: String },
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Says where mistakes are explained.
+fn page(mistakes: usize, code: &str) -> String {
+    if mistakes == 1 {
+        format!("`orchestrate explain {code}` says more")
+    } else {
+        format!("each code has a page, such as `orchestrate explain {code}`")
+    }
+}
+
+fn no_such_run(run: &str, path: &Path) -> String {
+    let name = if run == "last" { "run yet".to_owned() } else { format!("run {run}") };
+    format!("there is no {name} in {}", path.display())
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+impl Failure {
+    /// Returns the failure for an error of writing output.
+    pub(crate) fn output(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::ClosedPipe } else { Self::Output(error) }
+    }
+
+    /// The table: the exit code of each failure, and what the operator can do.
+    fn edge(&self) -> (Exit, Option<String>) {
+        let help = |text: &str| Some(text.to_owned());
+        match self {
+            Self::Usage(_) => (Exit::Usage, help("see `orchestrate --help`")),
+            Self::NoSuchCode { .. } => (Exit::Usage, help("`orchestrate explain` lists all codes")),
+            Self::NothingToDecide(_) => (Exit::Usage, help("`orchestrate status RUN` says what waits for what")),
+            Self::NoSuchRun { .. } => (Exit::Usage, help("`orchestrate status` lists all runs")),
+            Self::LabThere { .. } => {
+                (Exit::Usage, help("`--lab-at FILE` attaches to it, `orchestrate lab PLAN --stop` ends it"))
+            }
+            Self::NoLab => (Exit::Usage, None),
+            Self::NoHome => (Exit::Usage, help("name a folder with --state-dir")),
+            Self::PlanUnreadable { .. } | Self::Zone(_) => (Exit::BadPlan, None),
+            Self::BadPlan { empty: true, .. } => (Exit::EmptySelection, None),
+            Self::BadPlan { mistakes, code, .. } => (Exit::BadPlan, Some(page(*mistakes, code))),
+            Self::ScenarioUnreadable { .. } | Self::BadScenario { .. } => (Exit::BadPlan, None),
+            Self::Plan(PlanError::Cycle(_) | PlanError::Zone(_)) => (Exit::BadPlan, None),
+            Self::Simulation(_) | Self::Plan(PlanError::Broken(_)) | Self::Run(RunError::Broken(_)) => {
+                (Exit::Bug, help("please report this with the plan file and the run's journal"))
+            }
+            Self::ClosedPipe => (Exit::Done, None),
+            Self::NoAccess { .. } => (Exit::BadPlan, help("state access in the plan, or try the plan with --lab")),
+            Self::NoCredentials { .. } => (Exit::Unreachable, help("set it, or write `credentials: {file: PATH}`")),
+            Self::OpenCredentials { .. } => (Exit::Unreachable, help("take the file away from others: chmod 600")),
+            Self::AccessFile { .. }
+            | Self::EmptyCredentials { .. }
+            | Self::Access { .. }
+            | Self::Setup { .. }
+            | Self::Balancer { .. }
+            | Self::NameServers(_)
+            | Self::Unreachable { .. } => (Exit::Unreachable, None),
+            Self::NotInLab { .. } | Self::OtherLab { .. } => (Exit::Unreachable, help("start a lab of this plan")),
+            Self::LabGone { .. } => (Exit::Unreachable, help("its servers went too: nothing to bring back")),
+            Self::Lab(_) | Self::LabStart { .. } | Self::LabEnded { .. } | Self::LabSlow { .. } => {
+                (Exit::Unreachable, None)
+            }
+            Self::Output(_) | Self::Runtime(_) | Self::Journal(_) | Self::Run(RunError::Journal(_)) => {
+                (Exit::Temporary, None)
+            }
+            Self::Corrupt { .. } => {
+                (Exit::Bug, help("keep the file; look at the servers before anything else is done"))
+            }
+            Self::Claim(ClaimError::Held { .. }) => {
+                (Exit::PoolHeld, help("`orchestrate status` says what it does; `orchestrate watch RUN` shows it"))
+            }
+            Self::Claim(ClaimError::Lost { .. }) | Self::Run(RunError::ClaimLost(_)) => (Exit::PoolHeld, None),
+            Self::Claim(ClaimError::Journal(_)) => (Exit::Temporary, None),
+            Self::NobodyThere { ended: true, .. } => (Exit::Usage, help("it has ended")),
+            Self::NobodyThere { run, program, .. } => {
+                (Exit::Temporary, Some(format!("go on with: {program} resume {run}")))
+            }
+            Self::Refused { .. } => (Exit::Unsafe, help("the findings above say what to do about each")),
+            Self::NobodyToAsk { .. } => {
+                (Exit::Unsafe, help("run it in a terminal without --unattended, or mend what the findings above say"))
+            }
+            Self::OutsideWindow(_) => (Exit::StoppedByWindow, help("`orchestrate windows PLAN` lists the openings")),
+            Self::NotApproved { fingerprint, program } => (
+                Exit::WaitingForApproval,
+                Some(format!(
+                    "look at the preview, then: {program} PLAN --approve {fingerprint}; or --yes, or run it in a terminal"
+                )),
+            ),
+            Self::Declined => (Exit::WaitingForApproval, None),
+            Self::OtherPlan { .. } => (Exit::WorldMoved, help("look at the preview again and approve what it shows")),
+            Self::PlanChanged { run, program } => (
+                Exit::WorldMoved,
+                Some(format!(
+                    "finish it as it was planned: {program} resume {run}; or bring its servers back: {program} recover {run}"
+                )),
+            ),
+        }
+    }
+
+    /// Returns the exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        self.edge().0
+    }
+
+    /// Says what went wrong, why, and what to do; returns the exit code.
+    pub(crate) fn tell(&self) -> Exit {
+        let (exit, help) = self.edge();
+        if matches!(self, Self::ClosedPipe) {
+            return exit;
+        }
+        if let Self::BadPlan { rendered, .. } = self {
+            output::talk(rendered);
+            output::talk("");
+        }
+        output::talk(&chain(self, help.as_deref()));
+        exit
+    }
+}
+
+/// Returns an error with all its causes, one per line, and the advice.
+fn chain(error: &dyn Error, help: Option<&str>) -> String {
+    let mut text = format!("error: {}", clean(&error.to_string()));
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(text, "\n  caused by: {}", clean(&error.to_string())).unwrap_or_default();
+        cause = error.source();
+    }
+    if let Some(help) = help {
+        write!(text, "\n  help: {help}").unwrap_or_default();
+    }
+    text
+}

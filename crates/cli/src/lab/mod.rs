@@ -1,0 +1,42 @@
+//! The lab as a process of its own: started detached, found again by its directory file, ended with the run.
+
+mod process;
+mod start;
+
+pub(crate) use process::{Serving, foreground, scenario, serve};
+pub(crate) use start::{Wanted, attach, ensure, find, scenario_path};
+
+use crate::failure::Failure;
+use crate::home::Home;
+use jiff::Timestamp;
+use orchestrate_lab::LabDirectory;
+use orchestrate_model::Change;
+use orchestrate_planner::Plan;
+use orchestrate_planner::windows::{Calendar, WindowState};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+
+/// Returns the name under which the lab of a change is found again.
+pub(crate) fn key(change: &Change) -> String {
+    let body = serde_json::to_vec(change).expect("a change serialises");
+    Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns where the directory file of a change's lab is.
+pub(crate) fn directory_path(home: &Home, change: &Change) -> PathBuf {
+    home.labs().join(format!("{}.json", key(change)))
+}
+
+/// Returns the time of the lab that a plan runs on, as its directory file tells it.
+pub(crate) fn now(home: &Home, plan: &Plan) -> Option<Timestamp> {
+    let directory = LabDirectory::read(&directory_path(home, plan.change())).ok()?;
+    Some(directory.clock().now())
+}
+
+/// Returns the time at which a new lab begins: now, or the next opening of the plan's windows.
+pub(crate) fn origin(change: &Change, now: Timestamp) -> Result<Timestamp, Failure> {
+    match Calendar::new(&change.windows, &change.freezes)?.state(now) {
+        WindowState::Inside { .. } | WindowState::Outside { next: None } => Ok(now),
+        WindowState::Outside { next: Some(opening) } => Ok(opening.starts),
+    }
+}

@@ -1,0 +1,117 @@
+//! A lab in this process: in the foreground, or as the detached process of a run.
+
+use super::{directory_path, find, key, origin, scenario_path};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::plan_file;
+use crate::terminal::{output, signals};
+use jiff::Timestamp;
+use orchestrate_lab::{Lab, LabConfig, LabReport, Scenario};
+use orchestrate_model::Change;
+use std::path::{Path, PathBuf};
+
+/// What is served.
+pub(crate) struct Serving {
+    pub(crate) plan: PathBuf,
+    pub(crate) directory: PathBuf,
+    pub(crate) speed: f64,
+    pub(crate) scenario: Option<PathBuf>,
+    pub(crate) origin: Timestamp,
+}
+
+/// Runs the detached lab of a run until it is told to stop.
+pub(crate) async fn serve(serving: &Serving) -> Result<(), Failure> {
+    let change = plan_file::read(&serving.plan)?.change;
+    let lab = start(change, serving).await?;
+    lab.directory().write(&serving.directory)?;
+    let report = lab.run_until_stopped().await;
+    forget(&serving.directory)?;
+    output::data(&format!("{}\n", report.text()))
+}
+
+/// Runs a lab in the foreground until somebody stops it.
+pub(crate) async fn foreground(
+    home: &Home,
+    plan: &Path,
+    speed: f64,
+    scenario: Option<&Path>,
+) -> Result<LabReport, Failure> {
+    let change = plan_file::read(plan)?.change;
+    let directory = directory_path(home, &change);
+    if find(home, &change).await.is_some() {
+        return Err(Failure::LabThere { path: directory });
+    }
+    std::fs::create_dir_all(home.labs()).map_err(|source| Failure::LabStart { source })?;
+    let serving = Serving {
+        plan: plan.to_owned(),
+        directory,
+        speed,
+        scenario: scenario_path(plan, scenario),
+        origin: origin(&change, Timestamp::now())?,
+    };
+    let lab = start(change, &serving).await?;
+    lab.directory().write(&serving.directory)?;
+    output::data(&listening(&lab, &serving.directory))?;
+    let directory = lab.directory().clone();
+    let stopped = lab.run_until_stopped();
+    tokio::pin!(stopped);
+    let report = tokio::select! {
+        report = &mut stopped => report,
+        () = signals::any() => {
+            directory.stop().await?;
+            stopped.await
+        }
+    };
+    forget(&serving.directory)?;
+    Ok(report)
+}
+
+async fn start(change: Change, serving: &Serving) -> Result<Lab, Failure> {
+    let scenario = match &serving.scenario {
+        Some(path) => scenario(path)?,
+        None => Scenario::default(),
+    };
+    let config = LabConfig {
+        plan: key(&change),
+        scenario,
+        speed: serving.speed,
+        origin: serving.origin,
+        record: Some(serving.directory.with_extension("record.jsonl")),
+        ..LabConfig::new(change)
+    };
+    Ok(Lab::start(config).await?)
+}
+
+/// Reads a scenario file.
+pub(crate) fn scenario(path: &Path) -> Result<Scenario, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Failure::ScenarioUnreadable { path: path.to_owned(), source })?;
+    serde_saphyr::from_str(&text).map_err(|error| Failure::BadScenario { path: path.to_owned(), why: said(&error) })
+}
+
+/// Returns what the reader says in its first line; the others draw the place again.
+fn said(error: &serde_saphyr::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    first.trim_start_matches("error: ").to_owned()
+}
+
+/// Removes the directory file, so that nobody looks for a lab that has ended.
+fn forget(directory: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(directory) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Failure::LabStart { source }),
+    }
+}
+
+fn listening(lab: &Lab, path: &Path) -> String {
+    let directory = lab.directory();
+    let mut lines = vec![format!("directory file  {}", path.display())];
+    let servers = directory.servers.iter().map(|(server, address)| format!("{server}  https://{address}/wsman"));
+    lines.extend(servers);
+    lines.extend(directory.balancers.iter().map(|(pool, address)| format!("balancer of {pool}  {address}")));
+    lines.push(format!("name server  {}", directory.dns));
+    lines.push(format!("speed {}, Ctrl-C ends it\n", directory.speed));
+    lines.join("\n")
+}

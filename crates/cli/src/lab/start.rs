@@ -1,0 +1,113 @@
+//! Starting a lab that outlives this process, as real servers would, and finding it again.
+
+use super::{directory_path, key, origin};
+use crate::failure::Failure;
+use crate::home::Home;
+use jiff::Timestamp;
+use orchestrate_lab::LabDirectory;
+use orchestrate_model::Change;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long a lab may take to listen. Real time; it makes a certificate for every server.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often the directory file is looked for while a lab starts.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What a lab is to be.
+pub(crate) struct Wanted<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) plan: &'a Path,
+    pub(crate) change: &'a Change,
+    pub(crate) speed: f64,
+    pub(crate) scenario: Option<&'a Path>,
+}
+
+/// A lab that answers.
+pub(crate) struct Running {
+    pub(crate) directory: LabDirectory,
+    /// Whether it was there before us.
+    pub(crate) found: bool,
+}
+
+/// Returns the lab of a plan: the one that runs already, or a new one.
+pub(crate) async fn ensure(wanted: &Wanted<'_>) -> Result<Running, Failure> {
+    if let Some(directory) = find(wanted.home, wanted.change).await {
+        return Ok(Running { directory, found: true });
+    }
+    let directory = start(wanted).await?;
+    Ok(Running { directory, found: false })
+}
+
+/// Returns the lab of a change if it is there and answers.
+pub(crate) async fn find(home: &Home, change: &Change) -> Option<LabDirectory> {
+    attach(&directory_path(home, change), change).await.ok()
+}
+
+/// Returns the lab with this directory file after asking it.
+pub(crate) async fn attach(path: &Path, change: &Change) -> Result<LabDirectory, Failure> {
+    let directory = LabDirectory::read(path)?;
+    directory.report().await?;
+    if directory.plan != key(change) {
+        return Err(Failure::OtherLab { path: path.to_owned() });
+    }
+    Ok(directory)
+}
+
+/// Returns the scenario file that was named, or the one beside the plan if it is there.
+pub(crate) fn scenario_path(plan: &Path, named: Option<&Path>) -> Option<PathBuf> {
+    match named {
+        Some(named) => Some(named.to_owned()),
+        None => Some(plan.with_extension("lab.yaml")).filter(|beside| beside.exists()),
+    }
+}
+
+async fn start(wanted: &Wanted<'_>) -> Result<LabDirectory, Failure> {
+    let path = directory_path(wanted.home, wanted.change);
+    let failed = |source| Failure::LabStart { source };
+    std::fs::create_dir_all(wanted.home.labs()).map_err(failed)?;
+    for left in [path.clone(), path.with_extension("record.jsonl")] {
+        // What is there belongs to a lab that is gone.
+        if left.exists() {
+            std::fs::remove_file(&left).map_err(failed)?;
+        }
+    }
+    let log = path.with_extension("log");
+    let mut child = spawn(wanted, &path, &log)?;
+    let began = tokio::time::Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            return Err(Failure::LabEnded { status, said: said.trim().to_owned() });
+        }
+        // The file appears whole: the lab renames it into place.
+        if path.exists() {
+            return attach(&path, wanted.change).await;
+        }
+        if began.elapsed() > START_LIMIT {
+            child.kill().map_err(failed)?;
+            return Err(Failure::LabSlow { log });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn spawn(wanted: &Wanted<'_>, directory: &Path, log: &Path) -> Result<Child, Failure> {
+    let failed = |source| Failure::LabStart { source };
+    let out = File::create(log).map_err(failed)?;
+    let origin = origin(wanted.change, Timestamp::now())?;
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.arg("lab-process").arg(wanted.plan).arg("--directory").arg(directory);
+    command.arg("--speed").arg(wanted.speed.to_string()).arg("--origin").arg(origin.to_string());
+    if let Some(scenario) = wanted.scenario {
+        command.arg("--scenario").arg(scenario);
+    }
+    command.stdin(Stdio::null()).stdout(out.try_clone().map_err(failed)?).stderr(out);
+    // A Ctrl-C in our terminal must not reach it: real servers do not stop with the orchestrator either.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().map_err(failed)
+}

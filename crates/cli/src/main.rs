@@ -1,0 +1,117 @@
+//! The command line. Belongs here: arguments, wiring, signals and exit codes. It alone prints, reads the environment and
+//! exits.
+//!
+//! Does not belong here: rules of the domain. What a plan means, what is safe and what a run does next is decided by
+//! the crates below.
+
+mod args;
+mod commands;
+mod drive;
+mod exit;
+mod failure;
+mod home;
+mod lab;
+mod plan_file;
+mod runs;
+mod stage;
+mod terminal;
+mod wiring;
+
+use args::{Cli, Command};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use commands::resume::Way;
+use exit::Exit;
+use failure::Failure;
+use home::Home;
+use std::path::Path;
+use std::process::ExitCode;
+use terminal::output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    let ended = terminal::tracing::start(cli.common.log.as_deref()).and_then(|()| dispatch(cli));
+    ended.unwrap_or_else(|failure| failure.tell()).into()
+}
+
+/// Prints what the argument parser has to say: help and version are data, all else is a mistake.
+fn usage(error: &clap::Error) -> Exit {
+    // A closed pipe is an ordinary end here too.
+    error.print().unwrap_or_default();
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(word) =
+            std::env::args_os().nth(1).and_then(|word| word.into_string().ok()).filter(|word| is_no_command(word))
+    {
+        output::talk(&format!("  tip: there is no command {word}; a run is started with: orchestrate PLAN"));
+    }
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+        _ => Exit::Usage,
+    }
+}
+
+/// Returns whether a first word was probably meant for a command that there is not.
+fn is_no_command(word: &str) -> bool {
+    let command = Cli::command();
+    !word.starts_with('-') && command.find_subcommand(word).is_none() && !Path::new(word).exists()
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { common, run, command } = cli;
+    let Some(command) = command else {
+        let home = Home::find(&common)?;
+        return wait(commands::run::run(&home, &run));
+    };
+    if run.is_given() {
+        let text = "a plan and the options of a run do not go with a command; options of the command stand after it";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    match command {
+        Command::Check { plan } => commands::check::run(&plan),
+        Command::Explain { code } => commands::explain::run(code.as_deref()),
+        Command::Schema => commands::schema::run(),
+        Command::Windows { plan, next } => commands::windows::run(&plan, next),
+        Command::Simulate(args) => commands::simulate::run(&args),
+        Command::Completions { shell } => commands::completions::run(shell),
+        Command::LabProcess { plan, directory, speed, scenario, origin } => {
+            let serving = lab::Serving { plan, directory, speed, scenario, origin };
+            wait(lab::serve(&serving)).map(|()| Exit::Done)
+        }
+        others => with_home(&Home::find(&common)?, others),
+    }
+}
+
+/// The commands that know of runs.
+fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Status { run, output } => commands::status::run(home, run.as_deref(), output),
+        Command::Report { run } => commands::report::run(home, &run),
+        Command::Stop { run } => commands::order::stop(home, &run),
+        Command::Hold { run, server } => commands::order::hold(home, &run, server.as_deref()),
+        Command::Decide { run, server, choice } => commands::order::decide(home, &run, &server, choice),
+        Command::Resume(args) => wait(commands::resume::run(home, &args, Way::Resume)),
+        Command::Recover(args) => wait(commands::resume::run(home, &args, Way::Recover)),
+        Command::Watch { run } => wait(commands::watch::run(home, &run)),
+        Command::Approve { plan, lab } => wait(commands::run::approve(home, &plan, &lab)),
+        Command::Lab { plan, stop: true, .. } => wait(commands::lab::stop(home, &plan)),
+        Command::Lab { plan, lab_speed, lab_scenario, stop: false } => {
+            wait(commands::lab::run(home, &plan, lab_speed, lab_scenario.as_deref()))
+        }
+        Command::Check { .. }
+        | Command::Explain { .. }
+        | Command::Schema
+        | Command::Windows { .. }
+        | Command::Simulate(_)
+        | Command::Completions { .. }
+        | Command::LabProcess { .. } => unreachable!("these commands need no state folder"),
+    }
+}
+
+/// Runs what waits. Commands that do not wait start faster without a runtime.
+fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
+    runtime.block_on(work)
+}

@@ -1,0 +1,187 @@
+//! Where a run or a preview happens: on the plan's servers by the machine's clock, or on a lab by the lab's.
+
+use crate::args::LabArgs;
+use crate::failure::Failure;
+use crate::home::{Home, Place};
+use crate::lab;
+use crate::plan_file::PlanFile;
+use crate::terminal::output;
+use crate::wiring::{Readers, Wires};
+use jiff::Timestamp;
+use orchestrate_driver::Clock;
+use orchestrate_executor::survey;
+use orchestrate_lab::LabDirectory;
+use orchestrate_model::{Change, PoolName, PoolObservation};
+use orchestrate_planner::safety::EVIDENCE_LIFETIME;
+use orchestrate_planner::windows::{Calendar, WindowState};
+use orchestrate_planner::{ControlHost, Observations, Plan, Report, make};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// How often the pools are looked at for a plan, when looks take longer than evidence lives.
+const LOOKS: usize = 3;
+
+/// Where a run or a preview happens.
+pub(crate) struct Stage {
+    pub(crate) place: Place,
+    pub(crate) clock: Clock,
+    pub(crate) readers: Readers,
+    /// The lab, and whether it was there before us.
+    pub(crate) lab: Option<(LabDirectory, Owner)>,
+}
+
+/// Whose a lab is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// We started it.
+    Us,
+    /// An earlier start for the same plan did; it ends with the run.
+    Earlier,
+    /// Somebody who named it to us; we leave it alone.
+    Other,
+}
+
+impl Stage {
+    /// Opens the stage that the arguments ask for, starting a lab where one is wanted and none is there.
+    pub(crate) async fn open(home: &Home, plan: &Path, file: &PlanFile, args: &LabArgs) -> Result<Self, Failure> {
+        let lab = match (&args.lab_at, args.lab) {
+            (Some(directory), _) => Some((lab::attach(directory, &file.change).await?, Owner::Other)),
+            (None, true) => {
+                let scenario = lab::scenario_path(plan, args.lab_scenario.as_deref());
+                if let Some(path) = &scenario {
+                    // Mistakes are told here and not in the log of a process that nobody looks at.
+                    lab::scenario(path)?;
+                }
+                let wanted = lab::Wanted {
+                    home,
+                    plan,
+                    change: &file.change,
+                    speed: args.speed(&file.change),
+                    scenario: scenario.as_deref(),
+                };
+                let running = lab::ensure(&wanted).await?;
+                Some((running.directory, if running.found { Owner::Earlier } else { Owner::Us }))
+            }
+            (None, false) => None,
+        };
+        Self::with(&file.change, lab)
+    }
+
+    /// Opens the stage on which a run happened before.
+    pub(crate) async fn reopen(home: &Home, place: Place, plan: &Plan, at: Option<&Path>) -> Result<Self, Failure> {
+        let change = plan.change();
+        let lab = match (place, at) {
+            (Place::Real, None) => None,
+            (Place::Real, Some(_)) => {
+                let text = "the run happened on real servers; it does not go on in a lab";
+                return Err(Failure::Usage(text.to_owned()));
+            }
+            (Place::Lab, Some(directory)) => Some((lab::attach(directory, change).await?, Owner::Other)),
+            (Place::Lab, None) => {
+                let found = lab::find(home, change).await;
+                let found = found.ok_or_else(|| Failure::LabGone { run: String::new() })?;
+                Some((found, Owner::Earlier))
+            }
+        };
+        Self::with(change, lab)
+    }
+
+    fn with(change: &Change, lab: Option<(LabDirectory, Owner)>) -> Result<Self, Failure> {
+        let (place, clock) = match &lab {
+            Some((directory, _)) => (Place::Lab, directory.clock()),
+            None => (Place::Real, Clock::real()),
+        };
+        let wires = match &lab {
+            Some((directory, _)) => Wires::Lab(directory),
+            None => Wires::Plan,
+        };
+        let readers = Readers::new(change, &wires, clock)?;
+        Ok(Self { place, clock, readers, lab })
+    }
+
+    /// Looks at every pool and makes the plan.
+    pub(crate) async fn plan(&self, change: &Change) -> Result<Planned, Failure> {
+        let servers: usize = change.pools.iter().map(|pool| pool.servers.len()).sum();
+        if output::is_live() {
+            output::talk(&format!("asking {servers} servers, the name servers and the balancers ..."));
+        }
+        let eyes = self.readers.eyes();
+        let mut seen = survey(&eyes, change, &self.clock).await;
+        // The first look opens connections and finds counters, which can take longer than evidence lives.
+        for _again in 1..LOOKS {
+            let oldest = seen.values().filter_map(PoolObservation::oldest).min();
+            if oldest.is_none_or(|oldest| self.clock.now().duration_since(oldest) < EVIDENCE_LIFETIME) {
+                break;
+            }
+            seen = survey(&eyes, change, &self.clock).await;
+        }
+        let control_host = match self.place {
+            Place::Real => ControlHost {
+                names: BTreeSet::from([gethostname::gethostname().to_string_lossy().into_owned()]),
+                addresses: BTreeSet::new(),
+            },
+            // The lab's servers are on this machine only in name.
+            Place::Lab => ControlHost::default(),
+        };
+        let observations = Observations { pools: seen, control_host };
+        let (plan, report) = make(change, &observations, self.clock.now())?;
+        Ok(Planned { plan, report, seen: observations.pools })
+    }
+
+    /// Says why nothing may be begun now, if it may not (promise P9).
+    pub(crate) fn outside_window(&self, change: &Change) -> Result<Option<String>, Failure> {
+        let now = self.clock.now();
+        let state = Calendar::new(&change.windows, &change.freezes)?.state(now);
+        let look = output::look();
+        Ok(match state {
+            WindowState::Inside { .. } => None,
+            WindowState::Outside { next: None } => Some("no window of the plan opens any more".to_owned()),
+            WindowState::Outside { next: Some(opening) } => Some(format!(
+                "no window is open at {}; the next opens {} and ends {}",
+                look.date_time(now),
+                look.date_time(opening.starts),
+                look.date_time(opening.ends)
+            )),
+        })
+    }
+
+    /// Ends a lab that we started, for a start that did not come to a run.
+    pub(crate) async fn leave(self) -> Result<(), Failure> {
+        if let Some((directory, Owner::Us)) = &self.lab {
+            directory.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// A plan with what it was made from.
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) report: Report,
+    pub(crate) seen: BTreeMap<PoolName, PoolObservation>,
+}
+
+impl Planned {
+    /// Returns the plan for a change that nobody was asked about.
+    pub(crate) fn offline(change: &Change) -> Result<Self, Failure> {
+        let (plan, report) = make(change, &Observations::default(), Timestamp::now())?;
+        Ok(Self { plan, report, seen: BTreeMap::new() })
+    }
+
+    /// Returns whether there is anything to do.
+    pub(crate) fn has_work(&self) -> bool {
+        self.plan.work().iter().any(|work| work.skip.is_none())
+    }
+
+    /// Returns why not a single server could be asked, if that is so.
+    pub(crate) fn silent(&self) -> Option<String> {
+        let mut why = None;
+        for server in self.seen.values().flat_map(|pool| pool.servers.values()) {
+            match (server.services.why_unknown(), server.host.why_unknown()) {
+                (Some(text), Some(_)) => why = why.or_else(|| Some(format!("{}: {text}", server.server))),
+                (None, _) | (_, None) => return None,
+            }
+        }
+        why
+    }
+}

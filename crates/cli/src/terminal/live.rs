@@ -1,0 +1,165 @@
+//! What is shown while a run goes on. Rendering is done elsewhere; here it meets the terminal.
+
+use crate::failure::Failure;
+use crate::terminal::output;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use orchestrate_display::log::Log;
+use orchestrate_display::{Look, events, live};
+use orchestrate_driver::Clock;
+use orchestrate_engine::view::Phase;
+use orchestrate_engine::{Record, View};
+use orchestrate_planner::Plan;
+use std::time::{Duration, Instant};
+
+/// How often the view is drawn, and how often JSON and the folder get one. A person sees no more, and a program that
+/// reads every second misses nothing, since records are never left out.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+const VIEW_EVERY: Duration = Duration::from_secs(1);
+
+/// How the events of a run are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// A permanent log, and below it a live view where there is a terminal.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Shows a run.
+pub(crate) struct Screen<'a> {
+    plan: &'a Plan,
+    manner: Manner,
+    clock: Clock,
+    log: Log<'a>,
+    log_look: Look,
+    live_look: Look,
+    bar: Option<ProgressBar>,
+    waits: live::Waits,
+    view: Option<View>,
+    drawn: Option<Instant>,
+    passed: Option<Instant>,
+    /// Whether others have the latest view.
+    passed_on: bool,
+    /// The reader of stdout has gone: the run goes on without saying so.
+    mute: bool,
+}
+
+impl<'a> Screen<'a> {
+    pub(crate) fn new(plan: &'a Plan, log: Log<'a>, manner: Manner, clock: Clock) -> Self {
+        let live = manner == Manner::Text && output::is_live();
+        let bar = live.then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.with_style(ProgressStyle::with_template("{msg}").expect("the template is well-formed"))
+        });
+        Self {
+            plan,
+            manner,
+            clock,
+            log,
+            log_look: output::log_look(),
+            live_look: output::live_look(),
+            bar,
+            waits: live::Waits::default(),
+            view: None,
+            drawn: None,
+            passed: None,
+            passed_on: true,
+            mute: false,
+        }
+    }
+
+    pub(crate) fn recorded(&mut self, seq: u64, at: Timestamp, record: &Record) {
+        match self.manner {
+            Manner::Json => self.say(&format!("{}\n", events::recorded(self.plan, seq, at, record))),
+            Manner::Text => {
+                if let Some(entry) = self.log.entry(at, record, &self.log_look) {
+                    self.say(&format!("{entry}\n"));
+                }
+            }
+        }
+    }
+
+    /// Takes a new view.
+    pub(crate) fn progressed(&mut self, view: View) {
+        self.view = Some(view);
+        self.passed_on = false;
+    }
+
+    /// Draws the live view and passes the view on, as far as it is time. Returns the view when others should have it
+    /// too. The last view always gets through, however quickly it followed the one before.
+    pub(crate) fn refresh(&mut self) -> Option<&View> {
+        self.draw();
+        let due = self.passed.is_none_or(|at| at.elapsed() >= VIEW_EVERY);
+        let view = self.view.clone()?;
+        if self.manner == Manner::Text && self.bar.is_none() && due {
+            for entry in self.waits.entries(&view, self.clock.now(), &self.log_look) {
+                self.say(&format!("{entry}\n"));
+            }
+        }
+        if self.passed_on || !due {
+            return None;
+        }
+        self.passed = Some(Instant::now());
+        self.passed_on = true;
+        if self.manner == Manner::Json {
+            self.say(&format!("{}\n", events::progress(&view)));
+        }
+        self.view.as_ref()
+    }
+
+    /// Draws the live view when it is time.
+    fn draw(&mut self) {
+        let (Some(bar), Some(view)) = (&self.bar, &self.view) else {
+            return;
+        };
+        if self.drawn.is_some_and(|at| at.elapsed() < DRAW_EVERY) {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let look = Look { width: output::live_look().width, ..self.live_look.clone() };
+        bar.set_message(picture(self.plan, view, self.clock.now(), &look));
+        bar.tick();
+    }
+
+    /// Ends the live view. The log stays.
+    pub(crate) fn close(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        if self.mute {
+            return;
+        }
+        let said = match &self.bar {
+            Some(bar) => bar.suspend(|| output::data(text)),
+            None => output::data(text),
+        };
+        if let Err(Failure::ClosedPipe | Failure::Output(_)) = said {
+            self.mute = true;
+        }
+    }
+}
+
+/// Returns the whole live view. Of many servers those are shown that are in work, held, or out; the others are counted.
+fn picture(plan: &Plan, view: &View, now: Timestamp, look: &Look) -> String {
+    let rows = output::rows().saturating_sub(3);
+    let mut lines = vec![live::head(&plan.change().name, view, now, look)];
+    let all = view.servers.len();
+    let crowded = all * 2 > rows;
+    let mut hidden = 0;
+    for (position, server) in view.servers.iter().enumerate() {
+        let quiet = !server.out && matches!(server.phase, Phase::Waiting | Phase::Ended(_));
+        if crowded && (quiet || lines.len() >= rows) {
+            hidden += 1;
+            continue;
+        }
+        lines.extend(live::server(view, position, now, look));
+    }
+    if hidden > 0 {
+        lines.push(format!("  and {hidden} more"));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,6 @@
+//! The terminal: the only place that prints and asks.
+
+pub(crate) mod live;
+pub(crate) mod output;
+pub(crate) mod signals;
+pub(crate) mod tracing;

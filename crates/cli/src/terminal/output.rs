@@ -1,0 +1,82 @@
+//! Data to stdout, talk to stderr. A pipe that was closed is an ordinary end.
+
+use crate::failure::Failure;
+use anstream::ColorChoice;
+use orchestrate_display::{Look, Style};
+use std::io::{self, IsTerminal, Write};
+
+/// Columns of a line where nobody looks at it: log lines in files are not broken.
+const UNBROKEN: usize = 10_000;
+
+/// Writes to stdout.
+///
+/// # Errors
+/// [`Failure::ClosedPipe`] when the reader has gone; another failure when the text cannot be written.
+pub(crate) fn data(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::output)
+}
+
+/// Writes a line to stderr. What cannot be written there has nowhere else to go.
+pub(crate) fn talk(line: &str) {
+    let mut err = anstream::stderr().lock();
+    writeln!(err, "{line}").unwrap_or_default();
+}
+
+/// Returns how text on stdout is to look, at most [`Look::WIDTH`] columns wide.
+pub(crate) fn look() -> Look {
+    let width = if io::stdout().is_terminal() { columns().clamp(60, Look::WIDTH) } else { Look::WIDTH };
+    Look { style: style(&io::stdout()), zone: jiff::tz::TimeZone::system(), width }
+}
+
+/// Returns how the permanent log is to look: as wide as the terminal, and unbroken elsewhere.
+pub(crate) fn log_look() -> Look {
+    let width = if io::stdout().is_terminal() { columns().max(60) } else { UNBROKEN };
+    Look { width, ..look() }
+}
+
+/// Returns how the live view on stderr is to look.
+pub(crate) fn live_look() -> Look {
+    Look { style: talk_style(), zone: jiff::tz::TimeZone::system(), width: columns().max(40) }
+}
+
+/// Returns whether talk carries colours.
+pub(crate) fn talk_style() -> Style {
+    style(&io::stderr())
+}
+
+/// Returns whether the live view can be drawn.
+pub(crate) fn is_live() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Returns whether somebody is there who can be asked.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn columns() -> usize {
+    terminal_size::terminal_size().map_or(Look::WIDTH, |(columns, _)| usize::from(columns.0))
+}
+
+/// Returns how many lines the terminal has.
+pub(crate) fn rows() -> usize {
+    terminal_size::terminal_size().map_or(24, |(_, rows)| usize::from(rows.0))
+}
+
+fn style(stream: &impl anstream::stream::RawStream) -> Style {
+    match anstream::AutoStream::choice(stream) {
+        ColorChoice::Never => Style::Plain,
+        ColorChoice::Auto | ColorChoice::Always | ColorChoice::AlwaysAnsi => Style::Ansi,
+    }
+}
+
+/// Asks for a yes. Anything but a yes is a no.
+pub(crate) fn ask(question: &str) -> Result<bool, Failure> {
+    let mut err = anstream::stderr().lock();
+    write!(err, "{question} [y/N] ").and_then(|()| err.flush()).map_err(Failure::output)?;
+    drop(err);
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(Failure::output)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}

@@ -1,0 +1,232 @@
+//! From what the plan says about access to drivers.
+//!
+//! A preview gets [`Readers::eyes`], built from reader types that have no method for changing anything (promise P7).
+//! Only a run gets [`Readers::hands`], built over the same readers, so that looking and acting share their connections.
+
+use crate::failure::Failure;
+use orchestrate_driver::{
+    Change as ChangeServer, ChangeBalancer, Clock, Eyes, Hands, Observe, ObserveBalancer, Resolve,
+};
+use orchestrate_driver_dns::{Authorities, NameServers};
+use orchestrate_driver_haproxy::{HaproxyReader, HaproxySwitch};
+use orchestrate_driver_winrm::{
+    Auth, Credentials, Transport, Trust, WinrmLimits, WinrmReader, WinrmServer, WinrmTarget,
+};
+use orchestrate_lab::LabDirectory;
+use orchestrate_model::pool::{Access, Balancer, CredentialSource, WinrmAccess, WinrmAuth};
+use orchestrate_model::{Change, Pool, PoolName, Server, ServerName, pool};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The drivers of a change, as far as they can look.
+pub(crate) struct Readers {
+    servers: BTreeMap<ServerName, WinrmReader>,
+    names: Arc<dyn Resolve>,
+    balancers: BTreeMap<PoolName, HaproxyReader>,
+}
+
+/// Which servers are meant by the names of the plan.
+pub(crate) enum Wires<'a> {
+    /// Those of the plan, reached as it says.
+    Plan,
+    /// Those of a lab.
+    Lab(&'a LabDirectory),
+}
+
+impl Readers {
+    /// Returns the readers of a change. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// What the plan says about access is missing, not available or not safe.
+    pub(crate) fn new(change: &Change, wires: &Wires<'_>, clock: Clock) -> Result<Self, Failure> {
+        let mut servers = BTreeMap::new();
+        let mut balancers = BTreeMap::new();
+        for pool in &change.pools {
+            let way = Way::of(pool, wires)?;
+            for server in &pool.servers {
+                let target = target(pool, server, &way)?;
+                let reader = WinrmReader::new(target, clock)
+                    .map_err(|source| Failure::Setup { server: server.name.clone(), source })?;
+                servers.insert(server.name.clone(), reader);
+            }
+            if let Some(reader) = balancer(pool, wires, clock)? {
+                balancers.insert(pool.name.clone(), reader);
+            }
+        }
+        let names: Arc<dyn Resolve> = match wires {
+            Wires::Lab(lab) => Arc::new(NameServers::new(vec![lab.dns], clock).with_authorities(Authorities::Skip)),
+            Wires::Plan if change.dns.resolvers.is_empty() => Arc::new(NameServers::of_this_machine(clock)?),
+            Wires::Plan => Arc::new(NameServers::new(change.dns.resolvers.clone(), clock)),
+        };
+        Ok(Self { servers, names, balancers })
+    }
+
+    /// Returns all that a preview holds.
+    pub(crate) fn eyes(&self) -> Eyes {
+        let servers = self.servers.iter();
+        let servers = servers.map(|(name, reader)| (name.clone(), Arc::new(reader.clone()) as Arc<dyn Observe>));
+        let balancers = self.balancers.iter();
+        let balancers =
+            balancers.map(|(name, reader)| (name.clone(), Arc::new(reader.clone()) as Arc<dyn ObserveBalancer>));
+        Eyes { servers: servers.collect(), names: self.names.clone(), balancers: balancers.collect() }
+    }
+
+    /// Returns what a run changes servers with. There is no way back to a preview from here.
+    pub(crate) fn hands(self) -> Hands {
+        let servers = self.servers.into_iter();
+        let servers =
+            servers.map(|(name, reader)| (name, Arc::new(WinrmServer::over(reader)) as Arc<dyn ChangeServer>));
+        let balancers = self.balancers.into_iter();
+        let balancers =
+            balancers.map(|(name, reader)| (name, Arc::new(HaproxySwitch::new(reader)) as Arc<dyn ChangeBalancer>));
+        Hands { servers: servers.collect(), balancers: balancers.collect() }
+    }
+}
+
+/// How the servers of one pool are reached.
+struct Way<'a> {
+    transport: Transport,
+    auth: Auth,
+    port: u16,
+    lab: Option<&'a LabDirectory>,
+}
+
+impl<'a> Way<'a> {
+    fn of(pool: &Pool, wires: &Wires<'a>) -> Result<Self, Failure> {
+        match (wires, &pool.access) {
+            (Wires::Lab(lab), _) => Ok(Self {
+                transport: Transport::Https(Trust::Authority(Arc::from(lab.ca_pem.as_bytes()))),
+                auth: Auth::Basic(Credentials::new(lab.user.clone(), Zeroizing::new(lab.password.clone()))),
+                port: 0,
+                lab: Some(lab),
+            }),
+            (Wires::Plan, Access::Unstated) => Err(Failure::NoAccess { pool: pool.name.clone() }),
+            (Wires::Plan, Access::Winrm(access)) => Ok(Self {
+                transport: transport(pool, access)?,
+                auth: auth(pool, access)?,
+                port: access.port.unwrap_or(match access.transport {
+                    pool::Transport::Https => 5986,
+                    pool::Transport::Http => 5985,
+                }),
+                lab: None,
+            }),
+        }
+    }
+}
+
+fn target(pool: &Pool, server: &Server, way: &Way<'_>) -> Result<WinrmTarget, Failure> {
+    let connect_to = match way.lab {
+        Some(lab) => {
+            let address = lab.servers.get(&server.name);
+            address.ok_or_else(|| Failure::NotInLab { server: server.name.to_string() })?.to_string()
+        }
+        // The plan's own word on the address comes before that of the name servers, which are themselves looked at.
+        None => match server.addresses.first() {
+            Some(address) => SocketAddr::new(*address, way.port).to_string(),
+            None => format!("{}:{}", server.name, way.port),
+        },
+    };
+    Ok(WinrmTarget {
+        server: server.name.clone(),
+        pool: pool.name.clone(),
+        product: pool.product,
+        role: pool.role,
+        connect_to: Some(connect_to),
+        transport: way.transport.clone(),
+        auth: way.auth.clone(),
+        measures: pool.measures.clone(),
+        limits: WinrmLimits::default(),
+    })
+}
+
+fn transport(pool: &Pool, access: &WinrmAccess) -> Result<Transport, Failure> {
+    let trust = match (&access.pin, &access.ca) {
+        (Some(pin), _) => {
+            Trust::pin(pin).map_err(|source| Failure::Access { pool: pool.name.clone(), source: Box::new(source) })?
+        }
+        (None, Some(file)) => {
+            let bytes = std::fs::read(file).map_err(|source| Failure::AccessFile {
+                pool: pool.name.clone(),
+                path: file.into(),
+                source,
+            })?;
+            Trust::Authority(bytes.into())
+        }
+        (None, None) => Trust::Platform,
+    };
+    Ok(match access.transport {
+        pool::Transport::Https => Transport::Https(trust),
+        pool::Transport::Http => Transport::Http,
+    })
+}
+
+fn auth(pool: &Pool, access: &WinrmAccess) -> Result<Auth, Failure> {
+    let credentials = credentials(pool, &access.credentials)?;
+    Ok(match access.auth {
+        WinrmAuth::Basic => Auth::Basic(credentials),
+        WinrmAuth::Negotiate => Auth::Negotiate(credentials),
+    })
+}
+
+fn credentials(pool: &Pool, source: &CredentialSource) -> Result<Credentials, Failure> {
+    match source {
+        CredentialSource::Env(name) => {
+            let read = |part: &str| {
+                let variable = format!("{name}_{part}");
+                std::env::var(&variable)
+                    .map_err(|_missing| Failure::NoCredentials { pool: pool.name.clone(), variable })
+            };
+            Ok(Credentials::new(read("USER")?, Zeroizing::new(read("PASSWORD")?)))
+        }
+        CredentialSource::File(path) => credentials_file(pool, Path::new(path)),
+    }
+}
+
+fn credentials_file(pool: &Pool, path: &Path) -> Result<Credentials, Failure> {
+    let unreadable = |source| Failure::AccessFile { pool: pool.name.clone(), path: path.to_owned(), source };
+    if is_open_to_others(&std::fs::metadata(path).map_err(unreadable)?) {
+        return Err(Failure::OpenCredentials { path: path.to_owned() });
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
+    let mut lines = text.lines();
+    match (lines.next(), lines.next()) {
+        (Some(user), Some(password)) if !user.is_empty() && !password.is_empty() => {
+            Ok(Credentials::new(user, Zeroizing::new(password.to_owned())))
+        }
+        _ => Err(Failure::EmptyCredentials { path: path.to_owned() }),
+    }
+}
+
+/// Returns whether anybody but the owner can read or write the file. Only Unix says so in the file's mode.
+fn is_open_to_others(file: &std::fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.permissions().mode() & 0o077 != 0
+    }
+    #[cfg(not(unix))]
+    {
+        let _unused = file;
+        false
+    }
+}
+
+fn balancer(pool: &Pool, wires: &Wires<'_>, clock: Clock) -> Result<Option<HaproxyReader>, Failure> {
+    let Balancer::Haproxy(haproxy) = &pool.load_balancing.balancer else {
+        return Ok(None);
+    };
+    let wrong = |source| Failure::Balancer { pool: pool.name.clone(), source };
+    let reader = HaproxyReader::new(haproxy, pool.servers.iter().map(|server| &server.name), clock).map_err(wrong)?;
+    match wires {
+        Wires::Plan => Ok(Some(reader)),
+        Wires::Lab(lab) => {
+            let address = lab.balancers.get(&pool.name);
+            let address =
+                address.ok_or_else(|| Failure::NotInLab { server: format!("the balancer of {}", pool.name) })?;
+            Ok(Some(reader.at(&address.to_string()).map_err(wrong)?))
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The command line without any server: usage, files, pages, exit codes.
+
+use orchestrate_tests::cli::{Said, Sandbox};
+use std::io::Read as _;
+use std::process::Stdio;
+
+const PLAN: &str = "plans/contoso-front-end.yaml";
+
+fn run(arguments: &[&str]) -> Said {
+    Sandbox::default().run(arguments)
+}
+
+#[test]
+fn the_help_says_every_command_and_exit_code() {
+    let said = run(&["--help"]);
+    assert_eq!(said.code, Some(0));
+    insta::assert_snapshot!(said.out);
+}
+
+#[test]
+fn exit_64_for_what_cannot_be_understood() {
+    for arguments in [
+        &[][..],
+        &["--no-such-option", PLAN],
+        &[PLAN, "--offline"],
+        &[PLAN, "-o", "dot"],
+        &["--yes", "status"],
+        &["explain", "O9999"],
+        &["status", "no-such-run"],
+        &["resume", "no-such-run"],
+        &["decide", "no-such-run", "fe1", "retry"],
+        &["lab", PLAN, "--stop"],
+        &["--log", "[", "check", PLAN],
+    ] {
+        let said = run(arguments);
+        assert_eq!(said.code, Some(64), "{arguments:?}: {}", said.err);
+        assert!(said.out.is_empty() && !said.err.is_empty(), "{arguments:?}: mistakes are talk, not data");
+    }
+}
+
+#[test]
+fn exit_0_for_a_good_plan_with_data_on_stdout_only() {
+    let said = run(&["check", PLAN]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(said.out, @"plans/contoso-front-end.yaml: good: 1 pool, 3 servers");
+}
+
+#[test]
+fn exit_65_for_a_bad_plan_with_every_mistake_on_stderr() {
+    let said = run(&["check", "tests/bad-plans/O1011-unknown-key.yaml"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(65), ""));
+    assert!(said.err.contains("O1011") && said.err.contains("-->"), "{}", said.err);
+    assert!(!said.err.contains('\u{1b}'), "no colours without a terminal");
+    let missing = run(&["check", "no-such-file.yaml"]);
+    assert_eq!(missing.code, Some(65));
+    insta::assert_snapshot!(missing.err, @r"
+    error: cannot read the plan file no-such-file.yaml
+      caused by: No such file or directory (os error 2)
+    ");
+}
+
+#[test]
+fn exit_10_for_a_plan_that_selects_nothing() {
+    let text = std::fs::read_to_string(orchestrate_tests::cli::repository().join(PLAN)).unwrap();
+    let sandbox = Sandbox::default();
+    let plan = sandbox.file("empty.yaml", &text.replace("scope: all-services", "scope: {services: []}"));
+    let said = sandbox.run(&["check", plan.to_str().unwrap()]);
+    assert_eq!(said.code, Some(10), "{}", said.err);
+}
+
+#[test]
+fn a_plan_may_be_called_like_a_command() {
+    let sandbox = Sandbox::default();
+    let text = std::fs::read_to_string(orchestrate_tests::cli::repository().join(PLAN)).unwrap();
+    let plan = sandbox.file("check", &text);
+    let run = |argument: &str| {
+        let mut command = sandbox.command(&[argument, "--dry-run", "--offline"]);
+        Said::from(command.current_dir(plan.parent().unwrap()).output().unwrap())
+    };
+    assert_eq!(run("./check").code, Some(0));
+    assert_eq!(run("check").code, Some(64), "the command wins");
+}
+
+#[test]
+fn every_code_has_a_page() {
+    let list = run(&["explain"]);
+    assert!(list.out.lines().count() > 50, "{}", list.out);
+    let page = run(&["explain", "o1011"]);
+    assert_eq!(page.code, Some(0));
+    assert!(page.out.starts_with("# O1011: "), "{}", page.out);
+}
+
+#[test]
+fn the_schema_is_json_and_completions_name_the_commands() {
+    let schema: serde_json::Value = serde_json::from_str(&run(&["schema"]).out).unwrap();
+    assert_eq!(schema["title"], "orchestrate plan");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(run(&["completions", shell]).out.contains("recover"), "{shell}");
+    }
+}
+
+#[test]
+fn windows_are_told_in_local_time_and_utc() {
+    let sandbox = Sandbox::default();
+    let said = sandbox.run(&["windows", PLAN, "--next", "2"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    insta::assert_snapshot!(sandbox.redacted(&said.out));
+}
+
+#[test]
+fn p7_a_preview_offline_asks_nobody_and_leaves_nothing_behind() {
+    let sandbox = Sandbox::default();
+    let said = sandbox.run(&[PLAN, "--dry-run", "--offline", "-o", "json"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let preview: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(preview["version"], 1);
+    assert!(preview["servers"][0]["steps"].as_array().unwrap().iter().all(|step| step["certainty"] != "proven"));
+    assert!(!sandbox.state().exists(), "a preview needs no state folder");
+    let changes = sandbox.run(&[PLAN, "--dry-run", "--offline", "--detailed-exitcode"]);
+    assert_eq!(changes.code, Some(2), "changes are planned");
+}
+
+#[test]
+fn the_graph_has_every_step_and_the_reasons() {
+    let dot = run(&[PLAN, "--dry-run", "--offline", "-o", "dot"]).out;
+    assert!(dot.starts_with("digraph") && dot.contains("one at a time"), "{dot}");
+    let mermaid = run(&[PLAN, "--dry-run", "--offline", "-o", "mermaid"]).out;
+    assert!(mermaid.starts_with("flowchart") && mermaid.contains("central management"), "{mermaid}");
+}
+
+#[test]
+fn a_closed_pipe_is_an_ordinary_end() {
+    let sandbox = Sandbox::default();
+    let mut child = sandbox.command(&["schema"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The reader leaves before anything was written.
+    drop(child.stdout.take());
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
+}
+
+/// A plan whose servers are reached at an address where nobody listens.
+fn unreachable(sandbox: &Sandbox, windows: &str) -> String {
+    let plan = format!(
+        "version: 1\nname: nobody\nreason: test\ndns: {{resolvers: ['127.0.0.1:9']}}\npools:\n  pool.a.example:\n    \
+         product: sfb2019\n    role: front-end\n    load_balancing: {{sip: dns}}\n    servers:\n      \
+         fe1.a.example: {{address: 127.0.0.2, upgrade_domain: A}}\n      \
+         fe2.a.example: {{address: 127.0.0.3, upgrade_domain: B}}\n      \
+         fe3.a.example: {{address: 127.0.0.4, upgrade_domain: C}}\n    \
+         access: {{winrm: {{transport: https, port: 9, auth: basic, credentials: {{env: NOBODY}}}}}}\n\
+         maintenance: {{scope: all-services}}\n{windows}"
+    );
+    sandbox.file("nobody.yaml", &plan).display().to_string()
+}
+
+#[test]
+fn exit_69_when_a_variable_with_credentials_is_missing_or_nobody_answers() {
+    let sandbox = Sandbox::default();
+    let plan = unreachable(&sandbox, "");
+    let without = sandbox.run(&[&plan, "--yes"]);
+    assert_eq!(without.code, Some(69), "{}", without.err);
+    assert!(without.err.contains("NOBODY_USER"), "{}", without.err);
+    let mut with = sandbox.command(&[&plan, "--yes"]);
+    let with = Said::from(with.env("NOBODY_USER", "u").env("NOBODY_PASSWORD", "hunter2").output().unwrap());
+    assert_eq!(with.code, Some(69), "{}", with.err);
+    assert!(with.err.contains("no server answers"), "{}", with.err);
+    assert!(!format!("{}{}", with.out, with.err).contains("hunter2"), "P10: secrets are never printed");
+}
+
+#[test]
+fn p9_exit_5_outside_a_window_with_the_next_opening() {
+    let sandbox = Sandbox::default();
+    let plan = unreachable(
+        &sandbox,
+        "windows: [{every: {date: 2099-01-03}, start: '22:00', duration: 6h, timezone: Europe/Paris}]\n",
+    );
+    let mut command = sandbox.command(&[&plan, "--yes"]);
+    let said = Said::from(command.env("NOBODY_USER", "u").env("NOBODY_PASSWORD", "p").output().unwrap());
+    assert_eq!(said.code, Some(5), "{}", said.err);
+    assert!(said.err.contains("2099-01-03"), "{}", said.err);
+}
+
+#[test]
+fn exit_75_when_the_state_folder_cannot_be_used() {
+    let sandbox = Sandbox::default();
+    let file = sandbox.file("not-a-folder", "");
+    let said = sandbox.run(&["--state-dir", file.to_str().unwrap(), "status"]);
+    assert_eq!(said.code, Some(75), "{}", said.err);
+}

@@ -1,0 +1,144 @@
+//! The binary on the lab, killed at random instants and started again with the same command (promise P6).
+//!
+//! The lab outlives every kill, as real servers would, and its own record says what was done to them: no session cut, no
+//! installer run twice, never two servers out, every start type as before.
+
+#![cfg(test)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Kills in all, unless `ORCHESTRATE_KILLS` says otherwise.
+const KILLS: u32 = 200;
+/// Pools that are worked on side by side, so that the test takes a minute.
+const POOLS: u32 = 4;
+/// How fast the lab's time passes. Evidence must be younger than 30 s, which a debug build has to manage on a busy
+/// machine.
+const SPEED: &str = "80";
+/// Starts after the last kill in which the run has to end.
+const FINISHES: u32 = 5;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The binary that `cargo test --workspace` has built beside this test.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let path = folder.join(format!("orchestrate{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{} is missing: build the whole workspace (cargo test --workspace)", path.display());
+    path
+}
+
+/// A small generator (xorshift), so that a failure can be repeated by its seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % most
+    }
+
+    /// Mostly soon after the start, where a resume decides; sometimes late, so that the run gets on.
+    fn patience(&mut self) -> Duration {
+        let millis = if self.below(10) < 7 { 20 + self.below(700) } else { 1000 + self.below(3000) };
+        Duration::from_millis(millis)
+    }
+}
+
+fn start(state: &Path, output: &Path) -> Child {
+    let file = std::fs::File::create(output).unwrap();
+    Command::new(binary())
+        .current_dir(root())
+        .args(["tests/data/kills.yaml", "--lab", "--yes", "--unattended", "--lab-speed", SPEED])
+        .env("ORCHESTRATE_STATE_DIR", state)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().unwrap())
+        .stderr(file)
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until the process ends by itself or its time is up, and says whether it ended.
+fn ended_within(child: &mut Child, patience: Duration) -> Option<Option<i32>> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status.code());
+        }
+        if begun.elapsed() >= patience {
+            return None;
+        }
+        // The operating system has no wait with a limit; yielding keeps the instant of the kill exact enough.
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// What the end of a run must say, in the words of the lab's own record.
+fn check_report(text: &str, seed: u64) {
+    let line = |name: &str| {
+        let found = text.lines().find(|line| line.trim_start().starts_with(name));
+        let found = found.unwrap_or_else(|| panic!("seed {seed}: no line {name:?} in:\n{text}"));
+        found.trim_start()[name.len()..].trim().to_owned()
+    };
+    assert_eq!(line("cut"), "0", "seed {seed}:\n{text}");
+    assert_eq!(line("refused"), "0", "seed {seed}:\n{text}");
+    assert_eq!(line("start types"), "as before", "seed {seed}:\n{text}");
+    assert_eq!(line("servers patched"), "3 of 3", "seed {seed}:\n{text}");
+    assert_eq!(line("installers started"), "3", "seed {seed}:\n{text}");
+    assert_eq!(line("restarts"), "3", "seed {seed}:\n{text}");
+    assert!(line("most servers out at once").starts_with("1 of 3"), "seed {seed}:\n{text}");
+    assert!(text.contains("journal verified"), "seed {seed}:\n{text}");
+}
+
+/// Kills and starts again until `kills` were made and the run in hand has ended. Returns the runs that ended.
+fn torment(seed: u64, kills: u32) -> u32 {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dice = Dice(seed);
+    let (mut killed, mut runs, mut starts_after) = (0, 0, 0);
+    let mut fresh = true;
+    while killed < kills || !fresh {
+        let state = folder.path().join(format!("state-{runs}"));
+        let output = folder.path().join("output.txt");
+        let mut child = start(&state, &output);
+        let patience = if killed < kills { dice.patience() } else { Duration::from_secs(300) };
+        let end = ended_within(&mut child, patience);
+        if end.is_none() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            killed += 1;
+            fresh = false;
+            starts_after = 0;
+            continue;
+        }
+        let text = std::fs::read_to_string(&output).unwrap();
+        if end == Some(Some(0)) {
+            check_report(&text, seed);
+            runs += 1;
+            fresh = true;
+            continue;
+        }
+        // A guard may say no while the lab overtakes a busy machine; nothing was harmed, and the next start goes on.
+        starts_after += 1;
+        fresh = false;
+        assert!(starts_after <= FINISHES, "seed {seed}: the run does not end ({end:?}):\n{text}");
+    }
+    runs
+}
+
+#[test]
+fn p6_killed_at_any_instant_the_next_start_goes_on_and_repeats_nothing() {
+    let kills = std::env::var("ORCHESTRATE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    let threads: Vec<_> = (0..POOLS)
+        .map(|pool| {
+            let seed = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(u64::from(pool) + 1);
+            std::thread::spawn(move || torment(seed, kills.div_ceil(POOLS)))
+        })
+        .collect();
+    let runs: u32 = threads.into_iter().map(|thread| thread.join().expect("the output above says what failed")).sum();
+    println!("{kills} kills, {runs} runs, each ended with nothing cut, nothing repeated, everything as before");
+}

@@ -1,0 +1,101 @@
+//! What keeps the tree readable: the top level, the size of files, and pages for every code.
+
+#![cfg(test)]
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    sources(&root().join("crates"), &mut found);
+    sources(&root().join("tests"), &mut found);
+    assert!(found.len() > 50, "the tree was not read");
+    found
+}
+
+#[test]
+fn the_top_level_is_the_agreed_one() {
+    let agreed = ["Cargo.toml", "crates", "plans", "examples", "tests", "docs", "README.md"];
+    let besides =
+        ["Cargo.lock", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE", "clippy.toml", "rustfmt.toml", "target"];
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().to_str().unwrap().to_owned();
+        if !name.starts_with('.') {
+            found.push(name);
+        }
+    }
+    for name in agreed {
+        assert!(found.iter().any(|found| found == name), "{name} is missing");
+    }
+    for name in &found {
+        assert!(agreed.contains(&name.as_str()) || besides.contains(&name.as_str()), "{name} does not belong here");
+    }
+}
+
+/// Files that were longer when the rule was made. They may only shrink.
+const LONG: &[(&str, usize)] = &[];
+
+#[test]
+fn files_stay_short_enough_to_read() {
+    for path in all_sources() {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        let most = LONG.iter().find(|(long, _)| *long == name).map_or(700, |(_, most)| *most);
+        assert!(lines <= most, "{name} has {lines} lines, at most {most}: split it at a seam");
+    }
+}
+
+#[test]
+fn every_crate_says_what_belongs_in_it() {
+    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
+        let path = entry.unwrap().path();
+        let lib = path.join("src/lib.rs");
+        let main = path.join("src/main.rs");
+        let text = std::fs::read_to_string(if lib.exists() { &lib } else { &main }).unwrap();
+        let opening: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        for words in ["Belongs here", "not belong here"] {
+            assert!(opening.contains(words), "{} does not say {words:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn pure_crates_carry_the_shared_lint_settings() {
+    let settings = |path: PathBuf| -> toml::Table { std::fs::read_to_string(path).unwrap().parse().unwrap() };
+    let shared = settings(root().join("clippy.toml"));
+    for name in ["model", "config", "planner", "engine"] {
+        let own = settings(root().join("crates").join(name).join("clippy.toml"));
+        for (key, value) in &shared {
+            assert_eq!(own.get(key), Some(value), "crates/{name}/clippy.toml differs in {key}");
+        }
+        assert!(own.contains_key("disallowed-methods"), "crates/{name}/clippy.toml bans nothing");
+    }
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    // Put together here, so that this file does not contain them.
+    let words = [["to", "do!("].concat(), ["FIX", "ME"].concat(), ["unimplement", "ed!("].concat()];
+    for path in all_sources() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for word in &words {
+            assert!(!text.contains(word.as_str()), "{} contains {word}", path.display());
+        }
+    }
+}

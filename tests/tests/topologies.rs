@@ -1,0 +1,214 @@
+//! The topologies of the product's domain as plans: what their previews find, and what their runs do on the lab.
+//!
+//! The previews are compared whole, as snapshots; beside them stand the sentences that an operator must find there. The
+//! runs are in `topologies_runs.rs`.
+#![cfg(test)]
+
+use insta::assert_snapshot;
+use orchestrate_tests::cli::{Said, Sandbox, repository};
+use std::collections::BTreeSet;
+
+/// Nothing waits in a preview, so time need not be hurried, and no evidence is stale on a slow machine.
+const PREVIEW_SPEED: &str = "1";
+
+/// Returns what the preview of a maintained plan says.
+fn preview(name: &str) -> Said {
+    let sandbox = Sandbox::default();
+    let said = sandbox.run(&[&format!("plans/{name}.yaml"), "--dry-run", "--lab", "--lab-speed", PREVIEW_SPEED]);
+    Said { out: one_server_per_pool(&sandbox.redacted(&said.out)), ..said }
+}
+
+/// Leaves out the steps of all servers but the first of each pool, which differ in nothing but names and counts.
+fn one_server_per_pool(text: &str) -> String {
+    let mut pools = BTreeSet::new();
+    let sections = text.split_inclusive("\n\n").filter(|section| {
+        let title = section.lines().next().unwrap_or_default();
+        let server = title.split(' ').next().filter(|_| title.contains(" of ") && title.contains("): "));
+        // Servers of one pool have the same letters before their number.
+        server.is_none_or(|server| {
+            pools.insert(server.trim_end_matches(".contoso.example").trim_end_matches(char::is_numeric).to_owned())
+        })
+    });
+    sections.collect()
+}
+
+/// The text without line breaks, so that a sentence is found wherever it is broken.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn assert_says(said: &Said, sentences: &[&str]) {
+    let text = flat(&said.out);
+    for sentence in sentences {
+        assert!(text.contains(sentence), "{sentence:?} is missing:\n{}\n{}", said.out, said.err);
+    }
+}
+
+#[test]
+fn t1_takes_the_central_management_server_last_and_the_database_after_all() {
+    let said = preview("contoso-front-end");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_says(
+        &said,
+        &[
+            "1. fe2.contoso.example",
+            "2. fe3.contoso.example UD3 after fe2.contoso.example (one at a time)",
+            "3. fe1.contoso.example UD1 after fe3.contoso.example (one at a time; the active central management server is last in its pool)",
+            "2 of 3 would run, 2 needed",
+            "5 features are covered yes",
+            "every configuration replica is up to date and the balancer sees it up; compares the fabric state with the one before",
+            "watches that the pool stays good for 20m; a bad sample starts the time over",
+            "leaves the database work on sql1.contoso.example to you",
+        ],
+    );
+    assert_snapshot!("t1", said.out);
+}
+
+#[test]
+fn p2_t2_is_refused_because_a_hardware_balancer_covers_no_feature() {
+    let said = preview("t2-hardware-balancer");
+    assert_eq!(said.code, Some(9), "{}", said.err);
+    assert_says(
+        &said,
+        &[
+            "Attendant, Conferencing Announcement, Response Group, Announcement and Call Park are not covered",
+            "accept_loss: [Attendant, Conferencing Announcement, Response Group, Announcement, Call Park]",
+            "balancer-out",
+            "the operator takes each server of pool02.contoso.example out of the balancer",
+        ],
+    );
+    assert_snapshot!("t2", said.out);
+}
+
+#[test]
+fn p2_t3_names_the_record_that_is_missing_and_the_one_that_is_stale() {
+    let said = preview("t3-partial-dns");
+    assert_eq!(said.code, Some(9), "{}", said.err);
+    assert_says(
+        &said,
+        &[
+            "refusal O2001 pool03.contoso.example does not list fe34.contoso.example (192.0.2.24)",
+            "refusal O2002 pool03.contoso.example lists 192.0.2.29",
+            "3 of 4 would run, 2 needed",
+        ],
+    );
+    assert_snapshot!("t3", said.out);
+}
+
+#[test]
+fn t4_warns_of_a_pool_of_two_and_of_its_witness() {
+    let said = preview("t4-two-servers");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_says(
+        &said,
+        &[
+            "pool04.contoso.example has two servers: while one is out, the pool depends on the other alone",
+            "Not recommended by the product",
+            "1 of 2 would run, 1 needed",
+            "sql4.contoso.example is the witness of pool04.contoso.example",
+            "1 of at most 1 would be out",
+        ],
+    );
+    assert_snapshot!("t4", said.out);
+}
+
+#[test]
+fn t4_is_refused_for_a_later_release() {
+    let sandbox = Sandbox::default();
+    let plan = std::fs::read_to_string(repository().join("plans/t4-two-servers.yaml")).unwrap();
+    let path = sandbox.file("plan.yaml", &plan.replace("product: sfb2015", "product: sfb2019"));
+    let said = sandbox.run(&[&path.display().to_string(), "--dry-run", "--lab"]);
+    assert_eq!(said.code, Some(65), "{}\n{}", said.out, said.err);
+    assert!(said.err.contains("O1038"), "{}", said.err);
+}
+
+#[test]
+fn t5_is_refused_until_the_pair_is_failed_over_by_hand() {
+    let said = preview("t5-standard-edition-pair");
+    assert_eq!(said.code, Some(9), "{}", said.err);
+    assert_says(
+        &said,
+        &[
+            "Fail the pool over to se2.contoso.example by hand, after the next hop of the Edge is changed",
+            "Fail the pool over to se1.contoso.example by hand, after the next hop of the Edge is changed",
+            "se1.contoso.example is the next hop of edge5.contoso.example and has one server",
+            "Make two changes of it, on different nights",
+            "replicas up to date yes",
+        ],
+    );
+    assert!(!said.out.contains("O2022"), "every session is counted or waited for: {}", said.out);
+    assert_snapshot!("t5", said.out);
+}
+
+#[test]
+fn t6_is_refused_because_both_sites_of_a_pair_are_in_it() {
+    let said = preview("t6-large-two-sites");
+    assert_eq!(said.code, Some(9), "{}", said.err);
+    let refusals: Vec<&str> = said.out.lines().filter(|line| line.starts_with("  refusal")).collect();
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    assert_says(
+        &said,
+        &[
+            "pool61.contoso.example and pool62.contoso.example are paired",
+            "5 of 6 would run, 3 needed",
+            "of all pools labelled site=paris never more than 1",
+            "6. fe611.contoso.example UD1 after fe616.contoso.example (one at a time; the active central management server is last in its pool)",
+            "13. med61.contoso.example",
+            "inside out: front ends, other internal roles, Edge last",
+            "18. edge61.contoso.example",
+            "19. edge62.contoso.example",
+        ],
+    );
+    assert_snapshot!("t6", said.out);
+}
+
+#[test]
+fn p1_t7_counts_the_servers_that_are_down_and_only_the_first_seven() {
+    let said = preview("t7-nine-servers");
+    assert_eq!(said.code, Some(9), "{}", said.err);
+    assert_says(
+        &said,
+        &[
+            "without f3: 4 of the first 7 would run, 4 needed, f1 and f2 are not known to run: exactly what is needed; one more failure stops the pool",
+            // f8 is not among the first seven: without it, five of them run.
+            "5 of the first 7 would run, 4 needed, f1 and f2 are not known to run",
+            "nobody knows whether f1.contoso.example serves",
+            "Never two upgrade domains at once: bring the other one back first",
+        ],
+    );
+    assert_snapshot!("t7", said.out);
+}
+
+#[test]
+fn t8_needs_several_nights_and_says_that_levels_are_mixed_in_between() {
+    let said = preview("t8-sixteen-servers");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_says(
+        &said,
+        &[
+            "11 of the first 12 would run, 7 needed",
+            "12 of the first 12 would run, 7 needed",
+            "16 servers, each out for up to 2 h 24 min, need 6 windows at worst: the next one has room for 3 servers of a pool, one after the other",
+            "The pool stays at mixed levels in between",
+        ],
+    );
+    assert_snapshot!("t8", said.out);
+}
+
+#[test]
+fn t9_says_what_an_edge_pool_loses_and_that_it_has_no_readiness_state() {
+    let said = preview("t9-edge-and-mediation");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_says(
+        &said,
+        &[
+            "public IM, XMPP and old federation partners have no fail-over while an Edge server is out",
+            "edge09.contoso.example has no readiness state: the gate looks at services only",
+            "med09.contoso.example has no readiness state: the gate looks at services only",
+            "3. edge91.contoso.example after med92.contoso.example",
+        ],
+    );
+    assert!(said.err.contains("O1047"), "the next hop is outside this change: {}", said.err);
+    assert_snapshot!("t9", said.out);
+}

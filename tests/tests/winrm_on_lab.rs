@@ -1,0 +1,240 @@
+//! The driver for Windows servers against the lab: two sides of one protocol that share no code.
+#![cfg(test)]
+
+use jiff::SignedDuration;
+use orchestrate_driver::conformance::{self, ServerExpectation, Waiting};
+use orchestrate_driver::{Change as _, Observe as _};
+use orchestrate_driver_winrm::{Auth, Credentials, Transport, Trust, WinrmLimits, WinrmServer, WinrmTarget};
+use orchestrate_lab::scenario::{Fault, FaultEffect, InstallerScenario, Scenario};
+use orchestrate_lab::{Lab, LabConfig};
+use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
+use orchestrate_model::{
+    Act, ActOutcome, Answer, Ask, Change, InstallerRun, InstallerToken, RunState, ServerName, ServerObservation,
+    ServiceName, StartType,
+};
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Fast enough that boots and installers take moments, and slow enough that a look takes no time to speak of.
+const SPEED: f64 = 60.0;
+
+fn change() -> Change {
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plans/contoso-front-end.yaml");
+    let text = std::fs::read(plan).unwrap();
+    orchestrate_config::parse("contoso-front-end.yaml", &text).unwrap().change
+}
+
+fn service(name: &str) -> ServiceName {
+    ServiceName::new(name).unwrap()
+}
+
+async fn lab(scenario: Scenario) -> Lab {
+    let config = LabConfig { scenario, speed: SPEED, ..LabConfig::new(change()) };
+    Lab::start(config).await.unwrap()
+}
+
+fn target(lab: &Lab, server: usize) -> WinrmTarget {
+    let change = change();
+    let (pool, directory) = (&change.pools[0], lab.directory());
+    let name = pool.servers[server].name.clone();
+    let credentials = Credentials::new(directory.user.clone(), Zeroizing::new(directory.password.clone()));
+    WinrmTarget {
+        connect_to: Some(directory.servers[&name].to_string()),
+        server: name,
+        pool: pool.name.clone(),
+        product: pool.product,
+        role: pool.role,
+        transport: Transport::Https(Trust::Authority(Arc::from(directory.ca_pem.as_bytes()))),
+        auth: Auth::Basic(credentials),
+        measures: pool.measures.clone(),
+        limits: WinrmLimits::default(),
+    }
+}
+
+fn driver(lab: &Lab, server: usize) -> WinrmServer {
+    WinrmServer::new(target(lab, server), lab.clock()).unwrap()
+}
+
+fn expectation(server: &ServerName) -> ServerExpectation {
+    ServerExpectation {
+        server: server.clone(),
+        installed: ["RTCSRV", "RTCCAA", "RTCRGS", "RTCAVMCU", "W3SVC", "REPLICA"].map(service).into(),
+        absent: service("NOSUCHSERVICE"),
+        changeable: service("RTCRGS"),
+        answers: vec![Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Fabric],
+    }
+}
+
+/// Looks until what is seen is as wanted.
+async fn until(driver: &WinrmServer, ask: &Ask, wanted: impl Fn(&ServerObservation) -> bool) -> ServerObservation {
+    loop {
+        let seen = driver.observe(ask).await;
+        if wanted(&seen) {
+            return seen;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_driver_keeps_the_promises_of_the_contract() {
+    let lab = lab(Scenario::default()).await;
+    let driver = driver(&lab, 1);
+    let expected = expectation(driver.reader().server());
+    let waiting = Waiting::new(lab.clock(), SignedDuration::from_mins(20));
+    let broken = conformance::server_reads(&driver, &expected, &waiting).await;
+    assert!(broken.is_empty(), "{}", conformance::report(&broken));
+    let broken = conformance::server_changes(&driver, &expected, &waiting).await;
+    assert!(broken.is_empty(), "{}", conformance::report(&broken));
+    let mut nowhere = target(&lab, 1);
+    nowhere.connect_to = Some("127.0.0.1:1".to_owned());
+    let nowhere = WinrmServer::new(nowhere, lab.clock()).unwrap();
+    let broken = conformance::server_unreachable(&nowhere, &expected, &waiting).await;
+    assert!(broken.is_empty(), "{}", conformance::report(&broken));
+    driver.reader().close().await;
+}
+
+#[tokio::test]
+async fn every_service_with_sessions_can_be_measured() {
+    let lab = lab(Scenario::default()).await;
+    let driver = driver(&lab, 0);
+    let change = change();
+    let pool = &change.pools[0];
+    let names: Vec<ServiceName> = orchestrate_model::catalogue::expected(pool.product, pool.role)
+        .filter(|facts| facts.drain == orchestrate_model::catalogue::DrainClass::Session)
+        .filter_map(orchestrate_model::catalogue::ServiceFacts::service_name)
+        .collect();
+    assert!(names.len() > 8);
+    let seen = driver.observe(&Ask { sessions: names.clone(), ..Ask::default() }).await;
+    for name in &names {
+        let reading = &seen.sessions[name];
+        assert!(reading.left().known().is_some(), "{name}: {reading:?}");
+        if let Some(draining) = &reading.draining {
+            assert_eq!(*draining, Answer::Known(false), "{name}");
+        }
+    }
+    let busy = names.iter().filter(|name| seen.sessions[*name].left() != Answer::Known(0)).count();
+    assert!(busy > 0, "{:?}", seen.sessions);
+}
+
+#[tokio::test]
+async fn a_paused_service_says_that_it_drains() {
+    let lab = lab(Scenario::default()).await;
+    let driver = driver(&lab, 0);
+    let name = service("RTCAVMCU");
+    assert_eq!(driver.apply(&Act::Pause { service: name.clone() }).await, ActOutcome::Accepted);
+    let ask = Ask { services: vec![name.clone()], sessions: vec![name.clone()], ..Ask::default() };
+    let paused = |seen: &ServerObservation| seen.service(&name).is_some_and(|status| status.is(RunState::Paused));
+    let seen = until(&driver, &ask, paused).await;
+    assert_eq!(seen.sessions[&name].draining, Some(Answer::Known(true)));
+}
+
+#[tokio::test]
+async fn p6_an_installer_runs_once_and_leaves_its_exit_code() {
+    let installer = InstallerScenario { exit_code: Some(3010), ..InstallerScenario::default() };
+    let lab = lab(Scenario { installer, ..Scenario::default() }).await;
+    let driver = driver(&lab, 0);
+    let patch = change().maintenance.patch.unwrap();
+    let token = InstallerToken("run-1-fe1-1".to_owned());
+    let run = InstallerRun {
+        token: token.clone(),
+        installer: patch.installer,
+        arguments: patch.arguments,
+        sha256: patch.sha256,
+        deadline: patch.deadline,
+    };
+    let other = InstallerRun { sha256: "0".repeat(64), token: InstallerToken("run-1-fe1-2".to_owned()), ..run.clone() };
+    assert!(matches!(driver.apply(&Act::StartInstaller(other)).await, ActOutcome::Failed(_)));
+    let ask = Ask { installer: Some(token), ..Ask::default() };
+    assert_eq!(driver.observe(&ask).await.installer, Answer::Known(InstallerState::NotStarted));
+    let start = Act::StartInstaller(run);
+    assert_eq!(driver.apply(&start).await, ActOutcome::Accepted);
+    assert_eq!(driver.apply(&start).await, ActOutcome::AlreadySo);
+    let ended = |seen: &ServerObservation| seen.installer != Answer::Known(InstallerState::Running);
+    let seen = until(&driver, &ask, ended).await;
+    assert_eq!(seen.installer, Answer::Known(InstallerState::Finished { exit_code: 3010 }));
+    assert_eq!(lab.report().installer_starts(driver.reader().server()), 1);
+}
+
+#[tokio::test]
+async fn p6_a_restart_happens_once_and_is_seen_by_its_boot_time() {
+    let lab = lab(Scenario::default()).await;
+    let driver = driver(&lab, 2);
+    let ask = Ask { parts: [Part::Host].into(), ..Ask::default() };
+    let booted = driver.observe(&ask).await.host.known().unwrap().booted;
+    let restart = Act::Restart { booted, comment: "CHG0031337: \"update\"".to_owned() };
+    assert_eq!(driver.apply(&restart).await, ActOutcome::Accepted);
+    let back = |seen: &ServerObservation| {
+        seen.host.known().is_some_and(|host| host.booted.duration_since(booted) > SignedDuration::from_secs(60))
+    };
+    until(&driver, &ask, |seen| seen.host.known().is_none()).await;
+    until(&driver, &ask, back).await;
+    assert_eq!(driver.apply(&restart).await, ActOutcome::AlreadySo);
+}
+
+#[tokio::test]
+async fn p3_mistakes_of_the_wire_leave_unknowns_and_no_second_act() {
+    let table = [
+        (FaultEffect::DropBefore, "Unknown"),
+        (FaultEffect::DropAfter, "Unknown"),
+        (FaultEffect::WrongRelatesTo, "Unknown"),
+        (FaultEffect::Garbage, "Unknown"),
+        (FaultEffect::Oversized, "Unknown"),
+        (FaultEffect::AccessDenied, "Failed"),
+        (FaultEffect::Unauthorised, "Retry"),
+        (FaultEffect::Quota, "Retry"),
+    ];
+    for (effect, expected) in table {
+        let fault = Fault {
+            server: None,
+            operation: "PauseService".to_owned(),
+            skip: 0,
+            count: 1,
+            effect,
+            seconds: 0.0,
+            value: 0,
+        };
+        let lab = lab(Scenario { faults: vec![fault], ..Scenario::default() }).await;
+        let driver = driver(&lab, 0);
+        let pause = Act::Pause { service: service("RTCRGS") };
+        let outcome = format!("{:?}", driver.apply(&pause).await);
+        assert!(outcome.starts_with(expected), "{effect:?}: {outcome}");
+        // Only what the server did counts from here on.
+        let ask = Ask { services: vec![service("RTCRGS")], ..Ask::default() };
+        let seen = driver.observe(&ask).await;
+        assert!(seen.services.known().is_some(), "{effect:?}: {:?}", seen.services);
+    }
+}
+
+#[tokio::test]
+async fn p5_start_types_come_back_with_their_delayed_flag() {
+    let lab = lab(Scenario::default()).await;
+    let driver = driver(&lab, 0);
+    let names = ["RTCSRV", "RTCRGS", "W3SVC"].map(service);
+    let ask = Ask { services: names.clone().into(), ..Ask::default() };
+    let starts =
+        |seen: &ServerObservation| names.clone().map(|name| *seen.service(&name).unwrap().start.known().unwrap());
+    let before = starts(&driver.observe(&ask).await);
+    for name in &names {
+        let act = Act::SetStartType { service: name.clone(), to: StartType::MANUAL };
+        assert_eq!(driver.apply(&act).await, ActOutcome::Accepted);
+    }
+    assert_eq!(starts(&driver.observe(&ask).await), [StartType::MANUAL; 3]);
+    for (name, to) in names.iter().zip(before) {
+        let act = Act::SetStartType { service: name.clone(), to };
+        assert_eq!(driver.apply(&act).await, ActOutcome::Accepted, "{act}");
+    }
+    assert_eq!(starts(&driver.observe(&ask).await), before);
+}
+
+#[tokio::test]
+async fn readiness_names_the_upgrade_domains() {
+    let lab = lab(Scenario::default()).await;
+    let seen = driver(&lab, 0).observe(&Ask { parts: [Part::Readiness].into(), ..Ask::default() }).await;
+    let readiness = seen.readiness.known().unwrap();
+    assert_eq!(readiness.state, ReadinessState::Ready);
+    assert_eq!((readiness.active, readiness.total), (Some(3), Some(3)));
+    let domains: Vec<&str> = readiness.domains.iter().map(|domain| domain.name.as_str()).collect();
+    assert_eq!(domains, ["UD1", "UD2", "UD3"]);
+}
