@@ -194,6 +194,20 @@ fn p2_t9_refuses_to_drain_the_last_server_that_runs() {
 }
 
 #[test]
+fn p2_a_server_that_lacks_the_installer_is_refused_before_anything_is_drained() {
+    for (file, said_of_it) in [("missing", "fe3 has no file C:"), ("different", "is another file than the plan means")]
+    {
+        let scenario = format!("{QUICK}servers: {{fe3.contoso.example: {{file: {file}}}}}\n");
+        let trial = Trial::of(&maintained("contoso-front-end.yaml"), &[SHORT], &scenario);
+        let said = trial.start(&["--unattended"]);
+        assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+        let text = said.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("O2049") && text.contains(said_of_it), "{}", said.err);
+        assert!(trial.records().is_empty(), "nothing was begun");
+    }
+}
+
+#[test]
 fn p2_t2_runs_once_each_loss_is_accepted_by_name() {
     let scenario = format!(
         "{QUICK}dns: {{records: {{pool02.contoso.example: [198.51.100.10]}}}}\nbalancer_addresses: [198.51.100.10]\n"

@@ -135,6 +135,7 @@ pub const PAGES: &[Page] = pages![
     "O2046",
     "O2047",
     "O2048",
+    "O2049",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -25,6 +25,7 @@ pub fn question_key(question: Question) -> String {
         Question::Ready => "ready".to_owned(),
         Question::Replication => "replication".to_owned(),
         Question::Blockable => "blockable".to_owned(),
+        Question::Staged => "staged".to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::target::WinrmTarget;
 use crate::{host, readiness, sessions};
 use async_trait::async_trait;
 use orchestrate_driver::{Clock, Observe};
-use orchestrate_model::observe::{HostFacts, InstallerState, Part, Readiness};
+use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Part, Readiness};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
     Answer, Ask, InstallerToken, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
@@ -93,11 +93,12 @@ impl Inner {
         if let Some(host) = host {
             seen.host = host;
         }
-        let (services, sessions, versions, installer, readiness, replication, fabric) = tokio::join!(
+        let (services, sessions, versions, installer, file, readiness, replication, fabric) = tokio::join!(
             self.within(self.services(rows)),
             self.within(self.sessions(&ask.sessions)),
             self.within(part(ask, Part::Versions, self.versions())),
             self.within(self.installer(ask.installer.as_ref())),
+            self.within(self.file(ask.file.as_deref())),
             self.within(part(ask, Part::Readiness, self.readiness())),
             self.within(part(ask, Part::Replication, self.replication())),
             self.within(part(ask, Part::Fabric, self.fabric())),
@@ -107,6 +108,7 @@ impl Inner {
         seen.sessions = sessions.known().cloned().unwrap_or_default();
         seen.versions = flatten(versions);
         seen.installer = flatten(installer);
+        seen.file = flatten(file);
         seen.readiness = flatten(readiness);
         seen.replication = flatten(replication);
         seen.fabric = flatten(fabric);
@@ -255,6 +257,28 @@ impl Inner {
         }
     }
 
+    async fn file(&self, path: Option<&str>) -> Answer<FileFacts> {
+        #[derive(Deserialize)]
+        struct Said {
+            sha256: Option<String>,
+        }
+        let Some(path) = path else { return Answer::not_asked() };
+        let said: Result<Said, Trouble> = self.link.look(Look::File, &json!({ "path": path })).await;
+        match said {
+            Ok(Said { sha256: None }) => Answer::Known(FileFacts::Missing),
+            Ok(Said { sha256: Some(found) }) => {
+                let sha256 = found.to_ascii_lowercase();
+                let is_hash = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if is_hash {
+                    Answer::Known(FileFacts::Found { sha256 })
+                } else {
+                    Answer::unknown(format!("{:?} is no SHA-256", plain(&found)))
+                }
+            }
+            Err(trouble) => Answer::unknown(trouble),
+        }
+    }
+
     /// Returns what a part says, or unknown when it takes too long.
     async fn within<T>(&self, part: impl Future<Output = T>) -> Answer<T> {
         let limit = self.target.limits.observation;
@@ -288,6 +312,9 @@ fn unreachable(mut seen: ServerObservation, ask: &Ask, reason: &str) -> ServerOb
     }
     if ask.installer.is_some() {
         seen.installer = nothing.installer;
+    }
+    if ask.file.is_some() {
+        seen.file = nothing.file;
     }
     seen
 }

@@ -30,6 +30,8 @@ pub(crate) enum Look {
     Fabric,
     /// What became of an installer.
     InstallerState,
+    /// Which file is at a path.
+    File,
 }
 
 /// Scripts that change something.
@@ -67,6 +69,7 @@ impl Look {
             Self::Replication => ("replication", include_str!("scripts/replication.ps1")),
             Self::Fabric => ("fabric", include_str!("scripts/fabric.ps1")),
             Self::InstallerState => ("installer-state", include_str!("scripts/installer-state.ps1")),
+            Self::File => ("file", include_str!("scripts/file.ps1")),
         };
         Script { name, body }
     }
@@ -200,7 +203,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const LOOKS: [Look; 8] = [
+    const LOOKS: [Look; 9] = [
         Look::ServiceDetails,
         Look::CounterClasses,
         Look::Activity,
@@ -209,6 +212,7 @@ mod tests {
         Look::Replication,
         Look::Fabric,
         Look::InstallerState,
+        Look::File,
     ];
 
     fn text(command: &Command) -> String {

@@ -99,6 +99,7 @@ impl Look {
             services: subject.services(&scratch.extra),
             sessions,
             installer: None,
+            file: None,
         };
         let sessions = || crate::steps::paused_services(subject);
         let alone = |ask: Ask, balancer: AskBalancer| Self {
@@ -108,9 +109,11 @@ impl Look {
             balancer,
         };
         match kind {
-            StepKind::Stop if scratch.is_guarding(kind) => Self::pool(subject, own(&[Part::Host], sessions())),
+            StepKind::Stop if scratch.is_guarding(kind) => {
+                Self::pool(subject, own(&[Part::Host], sessions())).without_file(subject)
+            }
             StepKind::Guard => Self::pool(subject, own(&[Part::Host], Vec::new())),
-            _ if scratch.is_guarding(kind) => Self::pool(subject, own(&[Part::Host], Vec::new())),
+            _ if scratch.is_guarding(kind) => Self::pool(subject, own(&[Part::Host], Vec::new())).without_file(subject),
             StepKind::Record => {
                 let mut look = alone(own(&[Part::Host, Part::Versions], Vec::new()), AskBalancer::Ask);
                 if crate::steps::concerns_fabric(subject) {
@@ -172,6 +175,15 @@ impl Look {
             names: evidence.names,
             balancer: if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave },
         }
+    }
+
+    /// The installer's file is asked about once, by the guard: to hash it again takes seconds, in which the rest of the
+    /// evidence grows old. Right before it is run the server compares it once more.
+    fn without_file(mut self, subject: &Subject<'_>) -> Self {
+        if let Some(own) = self.servers.get_mut(&subject.work.server) {
+            own.file = None;
+        }
+        self
     }
 
     /// Asks what the gate compares with the time before the server went.

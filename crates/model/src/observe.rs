@@ -24,6 +24,8 @@ pub struct Ask {
     pub sessions: Vec<ServiceName>,
     /// What became of this installer.
     pub installer: Option<InstallerToken>,
+    /// Which file is at this path.
+    pub file: Option<String>,
 }
 
 /// A part of a server that can be asked about as a whole.
@@ -67,6 +69,8 @@ pub struct ServerObservation {
     pub versions: Answer<Vec<ComponentVersion>>,
     /// What became of the installer.
     pub installer: Answer<InstallerState>,
+    /// Which file is at the path that was asked about.
+    pub file: Answer<FileFacts>,
     /// Readiness as this server sees its pool.
     pub readiness: Answer<Readiness>,
     /// Whether configuration replicas are up to date, by server.
@@ -87,6 +91,7 @@ impl ServerObservation {
             sessions: BTreeMap::new(),
             versions: Answer::unknown(reason),
             installer: Answer::unknown(reason),
+            file: Answer::unknown(reason),
             readiness: Answer::unknown(reason),
             replication: Answer::unknown(reason),
             fabric: Answer::unknown(reason),
@@ -167,6 +172,19 @@ pub enum InstallerState {
     },
     /// It was started, is not running, and left no result: a restart or a crash came in between.
     Vanished,
+}
+
+/// A file on a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileFacts {
+    /// There is none.
+    Missing,
+    /// There is one.
+    Found {
+        /// The SHA-256 of what is in it, as 64 hexadecimal digits in lower case.
+        sha256: String,
+    },
 }
 
 /// The pool's own word on whether a server may be taken out, from `Get-CsPoolUpgradeReadinessState` (2013, 2015) or

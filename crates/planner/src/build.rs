@@ -7,6 +7,7 @@ use crate::schedule::Schedule;
 use crate::scope::PoolScope;
 use crate::standing::left_behind;
 use orchestrate_model::change::{Patch, RestartPolicy, Scope};
+use orchestrate_model::observe::FileFacts;
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{Change, Pool, PoolObservation, Role, ServerObservation, Version};
 use std::collections::BTreeMap;
@@ -294,11 +295,14 @@ impl Sure<'_> {
             && seen.zip(server).is_some_and(|(servers, server)| servers.contains_key(server))
     }
 
-    /// Returns whether the server is known to be below the wanted level.
+    /// Returns whether the server is known to be below the wanted level, and to have the installer that leads there.
     fn lacks(&self, patch: &Patch) -> bool {
+        let file = self.seen.and_then(|seen| seen.file.known());
+        let staged = matches!(file, Some(FileFacts::Found { sha256 }) if sha256.eq_ignore_ascii_case(&patch.sha256));
         let level = patch.level.as_ref();
         let versions = self.seen.and_then(|seen| seen.versions.known());
-        level.zip(versions).is_some_and(|(level, versions)| versions.iter().any(|found| found.version < *level))
+        staged
+            && level.zip(versions).is_some_and(|(level, versions)| versions.iter().any(|found| found.version < *level))
     }
 }
 

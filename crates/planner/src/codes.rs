@@ -58,4 +58,5 @@ codes! {
     EDGE_LOSSES = "O2046", "traffic that has no fail-over at the Edge";
     NEVER_OPEN = "O2047", "no window opens";
     TIME_ALONE = "O2048", "a service is waited for by time alone";
+    NOT_STAGED = "O2049", "the installer is not in place";
 }

@@ -107,7 +107,7 @@ pub struct Evidence {
 /// Returns what to ask about `pool` before `server` may go out, or, without a server, before the change is planned.
 ///
 /// Readiness is asked of every server but the one in work, which may be about to go. Sessions are asked of the one in
-/// work (of all while planning), versions while planning a patch.
+/// work (of all while planning), and so is the file of the installer; versions while planning a patch.
 #[must_use]
 pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Evidence {
     let scope = PoolScope::of(change, pool);
@@ -127,7 +127,8 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
         }
         let counted = server.is_none_or(|server| server == name);
         let sessions = if counted { scope.block.clone() } else { Vec::new() };
-        Ask { parts, services: services.clone(), sessions, installer: None }
+        let file = change.maintenance.patch.as_ref().filter(|_| counted).map(|patch| patch.installer.clone());
+        Ask { parts, services: services.clone(), sessions, installer: None, file }
     };
     Evidence {
         servers: pool.servers.iter().map(|server| (server.name.clone(), ask(&server.name))).collect(),

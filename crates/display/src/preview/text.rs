@@ -307,7 +307,8 @@ fn feature(question: Question) -> Option<String> {
         | Question::Balancer
         | Question::Ready
         | Question::Replication
-        | Question::Blockable => None,
+        | Question::Blockable
+        | Question::Staged => None,
     }
 }
 

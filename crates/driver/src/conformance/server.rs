@@ -3,7 +3,7 @@
 use super::{Findings, Rule, Violation, Waiting, not_asked, same, why_not_unreachable};
 use crate::{Change, Observe};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::observe::{BalancerState, InstallerState, Part};
+use orchestrate_model::observe::{BalancerState, FileFacts, InstallerState, Part};
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, InstallerToken, PoolName, RunState, ServerName, ServerObservation, ServiceName,
     ServiceStatus, StartMode, StartType,
@@ -25,6 +25,9 @@ pub struct ServerExpectation {
 }
 
 const PARTS: [Part; 5] = [Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Fabric];
+
+/// A file that no server has.
+const NO_FILE: &str = r"C:\conformance\never-there.exe";
 
 /// Boot times move a little when a server's clock is corrected.
 const BOOT_TIME_MOVES: SignedDuration = SignedDuration::from_secs(2);
@@ -68,6 +71,7 @@ pub async fn server_unreachable(
         services: expected.installed.clone(),
         sessions: expected.installed.clone(),
         installer: Some(unused_token()),
+        file: Some(NO_FILE.to_owned()),
     };
     if let Some(seen) = look(&mut findings, server, &ask, expected, waiting).await {
         let rule = Rule::UnreachableIsUnknown;
@@ -75,6 +79,7 @@ pub async fn server_unreachable(
         findings.add_if(rule, why_not_unreachable("the services", &seen.services));
         findings.add_if(rule, why_not_unreachable("the versions", &seen.versions));
         findings.add_if(rule, why_not_unreachable("the installer", &seen.installer));
+        findings.add_if(rule, why_not_unreachable("the file", &seen.file));
         findings.add_if(rule, why_not_unreachable("the readiness", &seen.readiness));
         findings.add_if(rule, why_not_unreachable("the replication", &seen.replication));
         for (service, reading) in &seen.sessions {
@@ -147,6 +152,9 @@ fn only_what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservat
     if ask.installer.is_none() {
         unasked("the installer", seen.installer.why_unknown());
     }
+    if ask.file.is_none() {
+        unasked("the file", seen.file.why_unknown());
+    }
     for service in seen.sessions.keys().filter(|service| !ask.sessions.contains(service)) {
         findings.add(Rule::NotAskedIsNotAnswered, format!("the sessions of {service}"));
     }
@@ -200,6 +208,7 @@ async fn absent_is_missing(
         services: vec![absent.clone(), expected.changeable.clone()],
         sessions: vec![absent.clone()],
         installer: Some(unused_token()),
+        file: Some(NO_FILE.to_owned()),
         ..Ask::default()
     };
     let Some(seen) = look(findings, server, &ask, expected, waiting).await else { return };
@@ -221,6 +230,9 @@ async fn absent_is_missing(
         Answer::Unknown(_) | Answer::Known(InstallerState::NotStarted) => {}
         Answer::Known(state) => findings.add(Rule::UnusedTokenWasNotStarted, format!("{state:?}")),
     }
+    if let Answer::Known(FileFacts::Found { sha256 }) = seen.file {
+        findings.add(Rule::AbsentIsMissing, format!("{NO_FILE} is there, with SHA-256 {sha256}"));
+    }
 }
 
 async fn looking_changes_nothing(
@@ -234,6 +246,7 @@ async fn looking_changes_nothing(
         services: expected.installed.clone(),
         sessions: expected.installed.clone(),
         installer: Some(unused_token()),
+        file: Some(NO_FILE.to_owned()),
     };
     let Some(one) = look(findings, server, &ask, expected, waiting).await else { return };
     let Some(two) = look(findings, server, &ask, expected, waiting).await else { return };

@@ -111,7 +111,22 @@ pub(super) fn guard_first_change(case: &Case<'_>, scratch: &mut Scratch) -> Opti
     }
     // A server that is partly blocked by us cannot be asked whether it can be blocked.
     let touched = case.subject.own.touched;
-    match ask(case, scratch, |question| !touched || question != Question::Blockable) {
+    let wanted = |question| match question {
+        Question::Blockable => !touched,
+        // The guard has asked, and it takes too long to be asked again: see `Look::without_file`.
+        Question::Staged => false,
+        Question::Fresh
+        | Question::Budget
+        | Question::SharedBudget
+        | Question::Remaining
+        | Question::Quorum
+        | Question::UpgradeDomain
+        | Question::Coverage(_)
+        | Question::Balancer
+        | Question::Ready
+        | Question::Replication => true,
+    };
+    match ask(case, scratch, wanted) {
         Asking::Safe(_) => {
             (scratch.guarded, scratch.guarded_at) = (true, case.seen.oldest());
             None

@@ -106,6 +106,9 @@ fn components(product: Product) -> Vec<String> {
     parts.iter().map(|part| format!("Microsoft {}, {part}", product.title())).collect()
 }
 
+/// The hash of a file that is not the one in the plan: SHA-256 of the four bytes `DIFF`, which nobody's installer has.
+const OTHER_FILE: &str = "b6aeb797022b02364ac0df9510bbd283c65a25b70b61f421334654f77ad2d325";
+
 /// The exit code with which an installer gives up at once because another one runs.
 const ANOTHER_RUNS: i64 = 1618;
 
@@ -133,18 +136,21 @@ impl World {
     }
 
     fn file_refusal(&self, server: ServerIndex, request: &InstallerRequest) -> Option<InstallerAnswer> {
-        let own = self.scenario.servers.get(&self.servers[server].name).and_then(|server| server.file);
-        match own.unwrap_or(self.scenario.installer.file) {
-            InstallerFile::Missing => return Some(InstallerAnswer::MissingFile),
-            InstallerFile::Different => return Some(InstallerAnswer::WrongHash),
-            InstallerFile::Staged => {}
+        match self.file(server, &request.path) {
+            None => Some(InstallerAnswer::MissingFile),
+            Some(found) => (!found.eq_ignore_ascii_case(&request.sha256)).then_some(InstallerAnswer::WrongHash),
         }
+    }
+
+    /// Returns the SHA-256 of the file at a path, if there is one.
+    pub(crate) fn file(&self, server: ServerIndex, path: &str) -> Option<String> {
+        let own = self.scenario.servers.get(&self.servers[server].name).and_then(|server| server.file);
         let pool = &self.pools[self.servers[server].pool];
-        match &pool.level.patch {
-            Some(patch) if patch.installer.eq_ignore_ascii_case(&request.path) => {
-                (!patch.sha256.eq_ignore_ascii_case(&request.sha256)).then_some(InstallerAnswer::WrongHash)
-            }
-            Some(_) | None => Some(InstallerAnswer::MissingFile),
+        let patch = pool.level.patch.as_ref().filter(|patch| patch.installer.eq_ignore_ascii_case(path))?;
+        match own.unwrap_or(self.scenario.installer.file) {
+            InstallerFile::Missing => None,
+            InstallerFile::Different => Some(OTHER_FILE.to_owned()),
+            InstallerFile::Staged => Some(patch.sha256.clone()),
         }
     }
 

@@ -207,6 +207,7 @@ fn answer(world: &mut World, server: ServerIndex, script: &Script) -> Result<Val
         "fabric" => fabric(world, server, &read(script)?),
         "installer-start" => installer_start(world, server, &read(script)?),
         "installer-state" => Ok(installer_state(world, server, &read(script)?)),
+        "file" => Ok(file(world, server, &read(script)?)),
         other => Err(format!("the lab does not know the script {other}")),
     }
 }
@@ -363,4 +364,13 @@ fn installer_state(world: &World, server: ServerIndex, request: &Token) -> Value
         Some(InstallerEnd::Finished(code)) => json!({ "state": "finished", "exitCode": code }),
         Some(InstallerEnd::Vanished) => json!({ "state": "vanished" }),
     }
+}
+
+#[derive(Deserialize)]
+struct FileRequest {
+    path: String,
+}
+
+fn file(world: &World, server: ServerIndex, request: &FileRequest) -> Value {
+    json!({ "sha256": world.file(server, &request.path) })
 }

@@ -26,6 +26,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
         (Question::Ready, codes::NOT_READY),
         (Question::Balancer, codes::BALANCER_EMPTY),
         (Question::Replication, codes::REPLICAS_BEHIND),
+        (Question::Staged, codes::NOT_STAGED),
     ] {
         found.extend(refused(look, safety, question, code));
     }

@@ -80,6 +80,7 @@ impl<'a> Look<'a> {
         }
         asked.extend(questions::replication(self, server));
         asked.push(questions::blockable(self, server));
+        asked.extend(questions::staged(self, server));
         asked
     }
 

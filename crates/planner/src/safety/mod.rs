@@ -75,6 +75,8 @@ pub enum Question {
     Replication,
     /// Can every service in scope be blocked and its sessions be counted?
     Blockable,
+    /// Is the installer on the server, and is it the one that the plan means? Plans with a patch only.
+    Staged,
 }
 
 impl fmt::Display for Question {
@@ -91,6 +93,7 @@ impl fmt::Display for Question {
             Self::Ready => f.pad("the product says ready"),
             Self::Replication => f.pad("replicas up to date"),
             Self::Blockable => f.pad("can be blocked and counted"),
+            Self::Staged => f.pad("the installer is in place"),
         }
     }
 }

@@ -8,7 +8,9 @@ use crate::standing::Standing;
 use crate::words::{are, few, list, time};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::change::{Scope, SharedBudget};
-use orchestrate_model::observe::{BalancerState, DomainReadiness, Readiness, ReadinessState, SessionReading};
+use orchestrate_model::observe::{
+    BalancerState, DomainReadiness, FileFacts, Readiness, ReadinessState, SessionReading,
+};
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{
     Answer, Change, Feature, Pool, PoolName, Role, RunState, Server, ServerName, ServerObservation, ServiceName,
@@ -518,6 +520,27 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
             Verdict::Yes(format!("{running} services in scope run on {name}: each can be paused, its sessions counted"))
         }
     }
+}
+
+/// A server that was drained for an installer that is not there has been drained for nothing.
+pub(super) fn staged(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
+    let patch = look.change.maintenance.patch.as_ref()?;
+    let (name, path) = (server.short(), &patch.installer);
+    let file = look.seen.servers.get(server).map(|seen| &seen.file);
+    let verdict = match file {
+        None => Verdict::Unknown(format!("{name} was not asked whether it has {path}")),
+        Some(Answer::Unknown(why)) => Verdict::Unknown(format!("{name} did not say whether it has {path}: {why}")),
+        Some(Answer::Known(FileFacts::Missing)) => Verdict::No(format!("{name} has no file {path}")),
+        Some(Answer::Known(FileFacts::Found { sha256 })) if sha256.eq_ignore_ascii_case(&patch.sha256) => {
+            Verdict::Yes(format!("{name} has {path} with the SHA-256 of the plan"))
+        }
+        Some(Answer::Known(FileFacts::Found { sha256 })) => Verdict::No(format!(
+            "{path} on {name} is another file than the plan means: its SHA-256 is {sha256}, the plan says {}",
+            patch.sha256
+        )),
+    };
+    let advice = "Put the installer on each server, at the path in the plan, and compare its SHA-256 with the plan's.";
+    Some(asked(Question::Staged, verdict, advice))
 }
 
 /// Returns why the sessions of a service cannot be counted, if they cannot.

@@ -1,7 +1,7 @@
 //! The safety questions, one by one.
 
 use crate::support::*;
-use orchestrate_model::observe::{BalancerObservation, BalancerServer, BalancerState, ReadinessState};
+use orchestrate_model::observe::{BalancerObservation, BalancerServer, BalancerState, FileFacts, ReadinessState};
 use orchestrate_model::pool::{Balancer, HaproxyBalancer, SipBalancing};
 use orchestrate_model::{
     Answer, Change, Feature, Label, PoolObservation, Product, Role, RunState, ServerName, StartType, Verdict,
@@ -51,7 +51,7 @@ fn a_healthy_pool_lets_one_server_go() {
     let mut wanted = vec![Question::Fresh, Question::Budget, Question::Remaining, Question::Quorum];
     wanted.push(Question::UpgradeDomain);
     wanted.extend(Feature::ALL.map(Question::Coverage));
-    wanted.extend([Question::Ready, Question::Blockable]);
+    wanted.extend([Question::Ready, Question::Blockable, Question::Staged]);
     assert_eq!(questions, wanted);
     assert_eq!(world.answer("fe2", Question::Quorum).text(), "2 of 3 would run, 2 needed: exactly what is needed");
 }
@@ -320,6 +320,24 @@ fn p3_a_counter_that_cannot_be_read_is_not_zero() {
     let Answer::Known(services) = &mut world.seen.servers.get_mut(&name).unwrap().services else { panic!("known") };
     services.get_mut(&service("RTCSRV")).unwrap().accepts_pause = false;
     assert_eq!(world.answer("fe1", Question::Blockable).word(), "no");
+}
+
+#[test]
+fn p2_a_server_without_the_installer_of_the_plan_stays() {
+    let mut world = world(3);
+    let mut shown = |file: Answer<FileFacts>| {
+        world.seen.servers.get_mut(&server_name("fe2")).unwrap().file = file;
+        let (own, other) = (world.answer("fe2", Question::Staged), world.answer("fe1", Question::Staged));
+        assert!(other.is_yes(), "each server is asked about its own file: {other}");
+        own
+    };
+    let missing = shown(Answer::Known(FileFacts::Missing));
+    assert_eq!(missing, Verdict::No(r"fe2 has no file C:\CU\LyncServerUpdateInstaller.exe".into()));
+    let another = shown(Answer::Known(FileFacts::Found { sha256: "ab".repeat(32) }));
+    assert!(matches!(&another, Verdict::No(text) if text.contains(&"ab".repeat(32))), "{another}");
+    assert_eq!(shown(Answer::unknown("access denied")).word(), "unknown");
+    world.change.maintenance.patch = None;
+    assert!(world.ask("fe2").iter().all(|asked| asked.question != Question::Staged));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use orchestrate_model::change::{
     AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope, StartTypePolicy, StopWhen,
 };
 use orchestrate_model::observe::{
-    AddressRecords, DnsAnswer, DnsObservation, DomainReadiness, HostFacts, Measure, Readiness, ReadinessState,
-    SessionReading,
+    AddressRecords, DnsAnswer, DnsObservation, DomainReadiness, FileFacts, HostFacts, Measure, Readiness,
+    ReadinessState, SessionReading,
 };
 use orchestrate_model::pool::{Access, Balancer, DnsSettings, LoadBalancing, SipBalancing};
 use orchestrate_model::version::ComponentVersion;
@@ -18,6 +18,9 @@ use orchestrate_model::{
 use orchestrate_planner::{Finding, Observations, Plan, Report, Severity, StepKind, StepTarget, make};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+/// The SHA-256 of the installer, in the plan and on the servers.
+const SHA256: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 pub(crate) const RESOLVER: &str = "192.0.2.53:53";
 
@@ -91,7 +94,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
             patch: Some(Patch {
                 installer: r"C:\CU\LyncServerUpdateInstaller.exe".into(),
                 arguments: vec!["/silentmode".into()],
-                sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+                sha256: SHA256.into(),
                 deadline: minutes(45),
                 level: Some(Version::parse("5.0.8308.1149").unwrap()),
                 exit_codes: BTreeMap::new(),
@@ -148,6 +151,7 @@ pub(crate) fn healthy(pool: &Pool, server: &Server) -> ServerObservation {
         services: Answer::Known(services),
         versions: Answer::Known(vec![version]),
         installer: Answer::not_asked(),
+        file: Answer::Known(FileFacts::Found { sha256: SHA256.into() }),
         readiness: Answer::Known(Readiness {
             state: ReadinessState::Ready,
             active: total,

@@ -3,11 +3,11 @@
 use super::{Installer, MINUTE, Machine, Ms, Pace, SECOND, Service, World};
 use crate::faults::Fault;
 use orchestrate_model::observe::{
-    AddressRecords, BalancerObservation, BalancerServer, BalancerState, DnsAnswer, DnsAsk, DnsObservation, HostFacts,
-    InstallerState, Measure, Part, Readiness, ReadinessState, SessionReading,
+    AddressRecords, BalancerObservation, BalancerServer, BalancerState, DnsAnswer, DnsAsk, DnsObservation, FileFacts,
+    HostFacts, InstallerState, Measure, Part, Readiness, ReadinessState, SessionReading,
 };
 use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{Answer, Ask, RunState, ServerObservation, ServiceName, ServiceStatus, Version};
+use orchestrate_model::{Answer, Ask, Change, RunState, ServerObservation, ServiceName, ServiceStatus, Version};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -82,6 +82,7 @@ impl World {
             sessions: sessions.collect(),
             versions: asked(ask, Part::Versions, || versions(machine, &self.levels)),
             installer: installer(machine, ask),
+            file: file(&self.change, ask),
             readiness,
             replication: asked(ask, Part::Replication, || {
                 self.machines.iter().map(|machine| (machine.name.clone(), true)).collect()
@@ -114,7 +115,7 @@ impl World {
         if self.happens(Fault::PartialAnswers) {
             let why = "this part was not answered";
             match self.dice.place(6) {
-                0 => value.host = Answer::unknown(why),
+                0 => (value.host, value.file) = (Answer::unknown(why), Answer::unknown(why)),
                 1 => value.services = Answer::unknown(why),
                 2 => value.versions = Answer::unknown(why),
                 3 => value.installer = Answer::unknown(why),
@@ -322,6 +323,15 @@ fn installer(machine: &Machine, ask: &Ask) -> Answer<InstallerState> {
         Some(Installer::Finished(exit_code)) => InstallerState::Finished { exit_code: *exit_code },
         Some(Installer::Vanished) => InstallerState::Vanished,
     })
+}
+
+/// Every machine has the installer of the plan.
+fn file(change: &Change, ask: &Ask) -> Answer<FileFacts> {
+    if ask.file.is_none() {
+        return Answer::Unknown(String::new());
+    }
+    let patch = change.maintenance.patch.as_ref();
+    Answer::Known(patch.map_or(FileFacts::Missing, |patch| FileFacts::Found { sha256: patch.sha256.clone() }))
 }
 
 /// Returns the service names of a list of texts.
