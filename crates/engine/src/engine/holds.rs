@@ -27,7 +27,9 @@ impl Engine {
             (Some(StopWhy::Operator(text) | StopWhy::OperatorNow(text)), _) => {
                 Why { kind: WhyKind::Operator, text: format!("the run stops: {text}") }
             }
-            (Some(StopWhy::Policy(text)), _) => Why { kind: WhyKind::Operator, text: format!("the run stops: {text}") },
+            (Some(StopWhy::Policy(text) | StopWhy::Storage(text)), _) => {
+                Why { kind: WhyKind::Operator, text: format!("the run stops: {text}") }
+            }
             (Some(StopWhy::Window(_)) | None, Some(text)) => Why { kind: WhyKind::Window, text },
             (Some(StopWhy::Window(_)) | None, None) => return self.hold_on_request(position, now),
         };

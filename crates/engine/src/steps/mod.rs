@@ -16,6 +16,8 @@ mod snapshot;
 mod under_way;
 
 pub(crate) use back::sweep;
+#[cfg(test)]
+pub(crate) use block::is_fresh_at;
 pub(crate) use block::paused_services;
 pub(crate) use fabric::is_concerned as concerns_fabric;
 pub(crate) use patch::token_in_hand;
