@@ -382,6 +382,7 @@ impl Engine {
                 let read = |hold: &&Hold| since.is_none_or(|since| since == hold.since);
                 if held.filter(read).is_some_and(|hold| hold.choices.contains(&choice)) {
                     self.decisions.insert(work_id(position), (choice, by));
+                    self.wake(position);
                 } else {
                     let text = format!("{by} chose {choice:?} for {server}, which is no choice it has now: ignored");
                     self.record(now, Record::Note { work: Some(work_id(position)), text });
@@ -405,7 +406,14 @@ impl Engine {
         }
         self.to_hold.insert(work_id(position), by.to_owned());
         // Others go on waiting: what they wait for is counted.
-        if matches!(self.positions[position], Position::Sleeping(_)) {
+        self.wake(position);
+    }
+
+    /// Lets a sleeping server notice what was said. A look at a held server is no reason to wait for its answer.
+    fn wake(&mut self, position: usize) {
+        let held = self.state.work[position].held.is_some();
+        let looking = matches!(self.positions[position], Position::Looking { .. });
+        if matches!(self.positions[position], Position::Sleeping(_)) || (held && looking) {
             self.positions[position] = Position::Idle;
         }
     }
@@ -433,10 +441,8 @@ impl Engine {
 
     /// Lets sleeping servers notice what was said.
     fn wake_all(&mut self) {
-        for position in &mut self.positions {
-            if matches!(position, Position::Sleeping(_)) {
-                *position = Position::Idle;
-            }
+        for position in 0..self.positions.len() {
+            self.wake(position);
         }
     }
 
@@ -500,6 +506,7 @@ impl Engine {
         while self.state.work[position].is_active() && self.positions[position] == Position::Idle && !self.broken {
             if self.state.work[position].held.is_some() {
                 if !self.resolve_hold(position, now) {
+                    self.watch_hold(position, now);
                     return;
                 }
                 continue;
@@ -544,6 +551,10 @@ impl Engine {
         let seen = &*seen;
         if !self.state.work[position].is_active() {
             self.swept(position, seen, now);
+            return;
+        }
+        if self.state.work[position].held.is_some() {
+            self.seen_while_held(position, seen, now);
             return;
         }
         // A stop, a hold or the end of a window may have come while the look was on its way: nothing follows from it then.

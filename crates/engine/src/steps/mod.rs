@@ -85,6 +85,8 @@ pub(crate) struct Scratch {
     pub(crate) last_wanted: String,
     /// Acts refused in a row, and what the last one said.
     pub(crate) refused_acts: Option<(u32, String)>,
+    /// Services that were found running while the server was held, and said so.
+    pub(crate) resumed_in_hold: BTreeSet<ServiceName>,
     /// Sessions left, for the view.
     pub(crate) left: Option<Answer<u64>>,
     /// What is waited for, for the view.
