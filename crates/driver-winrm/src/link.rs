@@ -73,6 +73,11 @@ impl Link {
         result
     }
 
+    /// Notes that the server goes down, and may refuse us for a while when it comes back.
+    pub(crate) fn restart_asked(&self) {
+        self.wmi.restart_asked();
+    }
+
     /// Deletes the shell on the server, if one is open.
     pub(crate) async fn close(&self) {
         if let Some(shell) = self.shell.lock().await.take() {

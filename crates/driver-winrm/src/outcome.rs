@@ -2,7 +2,7 @@
 
 use crate::script::Trouble;
 use orchestrate_model::ActOutcome;
-use orchestrate_wsman::{Cause, Error, FaultClass, NotSent, Outcome, Refusal};
+use orchestrate_wsman::{Cause, Error, FaultClass, NotSent, Outcome, Refusal, Unresolved};
 
 /// What a method of a service was to bring about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +117,25 @@ pub(crate) fn is_passing(error: &Error) -> bool {
             | FaultClass::LostEnumeration
             | FaultClass::Other => false,
         },
+    }
+}
+
+/// Whether a server is out of reach, so that the other questions of a look need not find that out again. A 401 is
+/// among these: each further question would be another failed logon.
+pub(crate) fn is_out_of_reach(error: &Error) -> bool {
+    match &*error.cause {
+        Cause::NotSent(_) | Cause::Unresolved(Unresolved::Timeout(_) | Unresolved::Lost(_)) => true,
+        Cause::Unresolved(
+            Unresolved::NotXml(_)
+            | Unresolved::Shape(_)
+            | Unresolved::WrongRelation { .. }
+            | Unresolved::TooLarge(_)
+            | Unresolved::Mute(_)
+            | Unresolved::CommandTimeout(_),
+        ) => false,
+        Cause::Refused(Refusal::Unauthorized { .. }) => true,
+        Cause::Refused(Refusal::Status { status, .. }) => matches!(status, 404 | 503),
+        Cause::Refused(Refusal::Fault(_)) => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::counters::Found;
 use crate::link::Link;
+use crate::outcome::is_out_of_reach;
 use crate::script::{Look, Trouble};
 use crate::services::{self, Rows};
 use crate::target::WinrmTarget;
@@ -13,7 +14,7 @@ use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
     Answer, Ask, InstallerToken, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
 };
-use orchestrate_wsman::{Error, Outcome, SetupError, plain};
+use orchestrate_wsman::{Error, SetupError, plain};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -335,9 +336,9 @@ fn flatten<T>(answer: Answer<Answer<T>>) -> Answer<T> {
 fn flat_result<T>(answer: Answer<Result<T, Error>>) -> Result<Result<T, String>, String> {
     match answer {
         Answer::Known(Ok(value)) => Ok(Ok(value)),
-        Answer::Known(Err(error)) if error.outcome() == Outcome::NotSent => Err(error.to_string()),
+        Answer::Known(Err(error)) if is_out_of_reach(&error) => Err(error.to_string()),
         Answer::Known(Err(error)) => Ok(Err(error.to_string())),
-        Answer::Unknown(reason) => Ok(Err(reason)),
+        Answer::Unknown(reason) => Err(reason),
     }
 }
 

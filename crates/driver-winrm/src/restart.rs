@@ -4,7 +4,7 @@ use crate::link::Link;
 use crate::{host, outcome};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::{ActOutcome, Answer};
-use orchestrate_wsman::plain;
+use orchestrate_wsman::{Outcome, plain};
 
 /// The boot time is computed from uptime and clock, and moves by a second or so when the clock is corrected. Only a
 /// difference beyond this is another boot.
@@ -45,6 +45,9 @@ async fn run(link: &Link, comment: &str) -> ActOutcome {
     match link.program("shutdown.exe", &arguments).await {
         Ok(output) => {
             let said = plain(&format!("{} {}", output.stdout, output.stderr));
+            if matches!(output.exit_code, 0 | 1115 | 1190) {
+                link.restart_asked();
+            }
             match output.exit_code {
                 0 => ActOutcome::Accepted,
                 // Going down already, or told to by somebody else.
@@ -53,7 +56,12 @@ async fn run(link: &Link, comment: &str) -> ActOutcome {
                 code => ActOutcome::Failed(format!("shutdown.exe ended with {code}: {said}")),
             }
         }
-        Err(error) => outcome::of_error(&error),
+        Err(error) => {
+            if error.outcome() == Outcome::Unknown {
+                link.restart_asked();
+            }
+            outcome::of_error(&error)
+        }
     }
 }
 

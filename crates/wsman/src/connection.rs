@@ -43,6 +43,14 @@ pub(crate) struct Raw {
     pub(crate) body: Bytes,
 }
 
+impl Raw {
+    /// Returns whether there is a message in the answer, as opposed to a page of the HTTP service.
+    pub(crate) fn is_soap(&self) -> bool {
+        let kind = self.content_type.as_deref().unwrap_or_default();
+        !self.body.is_empty() && kind.to_ascii_lowercase().starts_with("application/soap+xml")
+    }
+}
+
 impl Connection {
     /// Opens a connection. Nothing of a request is sent before the server has proven who it is.
     pub(crate) async fn open(dial: &Dial) -> Result<Self, NotSent> {

@@ -2,10 +2,10 @@
 
 use crate::fake::{BOOTED, Fake, World, service, target};
 use crate::loopback::{Loopback, Reaction, auth};
-use orchestrate_driver::{Clock, Observe as _};
-use orchestrate_driver_winrm::{Auth, SetupError, Transport, WinrmReader};
+use orchestrate_driver::{Change as _, Clock, Observe as _};
+use orchestrate_driver_winrm::{Auth, SetupError, Transport, WinrmReader, WinrmTarget};
 use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
-use orchestrate_model::{Answer, Ask, InstallerToken, RunState, ServiceName, StartType};
+use orchestrate_model::{Act, ActOutcome, Answer, Ask, InstallerToken, RunState, ServiceName, StartType};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -271,6 +271,41 @@ async fn p3_a_server_that_cannot_be_reached_leaves_only_unknowns() {
     }
     assert_eq!(seen.readiness.why_unknown(), Some("not asked"));
     assert!(seen.sessions.is_empty());
+}
+
+#[tokio::test]
+async fn a_look_at_a_server_that_refuses_us_is_one_failed_logon() {
+    for line in ["401 Unauthorized", "404 Not Found", "503 Service Unavailable"] {
+        let page = move || Reaction::Answer { status: line, headers: String::new(), body: Vec::new() };
+        let server = Loopback::start(move |_, _| page()).await;
+        let reader = WinrmReader::new(target(&server), Clock::real()).unwrap();
+        let mut ask = parts(&[Part::Host, Part::Versions, Part::Readiness]);
+        ask.services = vec![name("RTCSRV")];
+        ask.sessions = vec![name("RTCSRV")];
+        let seen = reader.observe(&ask).await;
+        for why in [seen.host.why_unknown(), seen.services.why_unknown(), seen.versions.why_unknown()] {
+            assert!(why.unwrap().contains(&line[..3]), "{why:?}");
+        }
+        assert_eq!(server.seen().len(), 1, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_may_refuse_us_for_a_while_and_another_may_not() {
+    for (restarted, logons) in [(true, 4), (false, 2)] {
+        let soon = |target: &mut WinrmTarget| target.limits.wire.refused_in_restart = Duration::ZERO;
+        let fake = Fake::start_with(World::default(), soon).await;
+        if restarted {
+            let act = Act::Restart { booted: BOOTED.parse().unwrap(), comment: "CHG0031337".to_owned() };
+            assert_eq!(fake.driver.apply(&act).await, ActOutcome::Accepted);
+        }
+        fake.world.lock().unwrap().refuses = true;
+        let before = fake.server.seen().len();
+        for _ in 0..4 {
+            fake.driver.observe(&parts(&[Part::Host])).await;
+        }
+        assert_eq!(fake.server.seen().len() - before, logons, "restarted: {restarted}");
+    }
 }
 
 #[tokio::test]

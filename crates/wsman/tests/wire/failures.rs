@@ -49,6 +49,25 @@ async fn a_wrong_password_is_not_tried_by_all_connections_at_once() {
 }
 
 #[tokio::test]
+async fn an_answer_from_before_authentication_does_not_prove_the_account() {
+    let page = |line| Reaction::Answer {
+        status: line,
+        headers: "Content-Type: text/html\r\n".to_owned(),
+        body: b"<html/>".to_vec(),
+    };
+    for line in ["404 Not Found", "503 Service Unavailable", "500 Internal Server Error", "302 Found"] {
+        let refused = || status("401 Unauthorized", "", "");
+        let between = page(line);
+        let server = Loopback::start(move |_, number| if number == 1 { between.clone() } else { refused() }).await;
+        let client = server.client();
+        for _ in 0..4 {
+            pause(&client).await.unwrap_err();
+        }
+        assert_eq!(server.seen().len(), 3, "{line}: the second 401 is the last that is risked");
+    }
+}
+
+#[tokio::test]
 async fn p3_a_failure_without_a_body_leaves_the_outcome_open() {
     let server = Loopback::start(|_, _| status("500 Internal Server Error", "", "")).await;
     let error = pause(&server.client()).await.unwrap_err();
