@@ -4,7 +4,7 @@
 //! What was found is remembered for the life of the driver. What was not found is asked for again after a while: a
 //! counter set may appear when its service starts, and listing all classes of a server takes it seconds.
 
-use crate::link::Link;
+use crate::link::Glance;
 use crate::script::{Look, Trouble};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Answer;
@@ -94,12 +94,12 @@ impl Reading {
 /// Reads counters. A counter that is missing, denied or odd is unknown, never zero.
 /// `now` is when the looking began.
 pub(crate) async fn read(
-    link: &Link,
+    glance: &Glance<'_>,
     found: &Found,
     wanted: &BTreeSet<Counter>,
     now: Timestamp,
 ) -> BTreeMap<Counter, Reading> {
-    let lookup = classes(link, found, wanted, now).await;
+    let lookup = classes(glance, found, wanted, now).await;
     let mut readings = BTreeMap::new();
     let mut by_class: BTreeMap<String, Vec<(&Counter, String)>> = BTreeMap::new();
     for counter in wanted {
@@ -111,7 +111,7 @@ pub(crate) async fn read(
         }
     }
     for (class, counters) in by_class {
-        let rows = link.wmi.query(&query(&class, &counters)).await;
+        let rows = glance.query(&query(&class, &counters)).await;
         for (counter, property) in counters {
             let reading = match &rows {
                 Ok(rows) => value(rows, counter, &property),
@@ -125,7 +125,7 @@ pub(crate) async fn read(
 
 /// Returns the classes of the counter sets that are known, after asking for those that are not.
 async fn classes(
-    link: &Link,
+    glance: &Glance<'_>,
     found: &Found,
     wanted: &BTreeSet<Counter>,
     now: Timestamp,
@@ -135,7 +135,7 @@ async fn classes(
     let missing: Vec<&str> = objects.into_iter().filter(|object| known().lacks(object, now)).collect();
     let mut trouble = None;
     if !missing.is_empty() {
-        let answer: Result<Classes, Trouble> = link.look(Look::CounterClasses, &json!({ "objects": missing })).await;
+        let answer: Result<Classes, Trouble> = glance.look(Look::CounterClasses, &json!({ "objects": missing })).await;
         match answer {
             Ok(classes) => {
                 let fold = |name: String| name.to_lowercase();

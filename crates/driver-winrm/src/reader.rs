@@ -1,7 +1,7 @@
 //! The driver that can look.
 
 use crate::counters::Found;
-use crate::link::Link;
+use crate::link::{Glance, Link};
 use crate::outcome::is_out_of_reach;
 use crate::script::{Look, Trouble};
 use crate::services::{self, Rows};
@@ -86,23 +86,25 @@ impl Inner {
     async fn observe(&self, ask: &Ask) -> ServerObservation {
         let taken = self.clock.now();
         let mut seen = ServerObservation::unknown(self.target.server.clone(), taken, "not asked");
+        let glance = self.link.glance();
         // WMI comes first: when the server cannot be reached at all, the other questions need not find that out again.
-        let (host, rows) = match self.first(ask).await {
+        let (host, rows) = match self.first(ask, &glance).await {
             Ok(first) => first,
             Err(reason) => return unreachable(seen, ask, &reason),
         };
         if let Some(host) = host {
             seen.host = host;
         }
-        let (services, sessions, versions, installer, file, readiness, replication, fabric) = tokio::join!(
-            self.within(self.services(rows)),
-            self.within(self.sessions(&ask.sessions)),
-            self.within(part(ask, Part::Versions, self.versions())),
-            self.within(self.installer(ask.installer.as_ref())),
-            self.within(self.file(ask.file.as_deref())),
-            self.within(part(ask, Part::Readiness, self.readiness())),
-            self.within(part(ask, Part::Replication, self.replication())),
-            self.within(part(ask, Part::Fabric, self.fabric())),
+        // Scripts run one after the other, in this order: those that the product takes long over come last.
+        let (services, sessions, installer, file, versions, replication, fabric, readiness) = tokio::join!(
+            self.within(&glance, self.services(&glance, rows)),
+            self.within(&glance, self.sessions(&glance, &ask.sessions)),
+            self.within(&glance, self.installer(&glance, ask.installer.as_ref())),
+            self.within(&glance, self.file(&glance, ask.file.as_deref())),
+            self.within(&glance, part(ask, Part::Versions, self.versions(&glance))),
+            self.within(&glance, part(ask, Part::Replication, self.replication(&glance))),
+            self.within(&glance, part(ask, Part::Fabric, self.fabric(&glance))),
+            self.within(&glance, part(ask, Part::Readiness, self.readiness(&glance))),
         );
         seen.services = flatten(services);
         // Sessions have no answer of their own: a service that is missing could not be measured.
@@ -117,28 +119,36 @@ impl Inner {
     }
 
     /// Reads what WMI alone answers: the host's facts and the rows of services.
-    async fn first(&self, ask: &Ask) -> Result<(Option<Answer<HostFacts>>, Option<Result<Rows, String>>), String> {
+    async fn first(
+        &self,
+        ask: &Ask,
+        glance: &Glance<'_>,
+    ) -> Result<(Option<Answer<HostFacts>>, Option<Result<Rows, String>>), String> {
         let mut host = None;
         if ask.wants(Part::Host) {
-            host = Some(match flat_result(self.within(host::read(&self.link)).await)? {
+            host = Some(match flat_result(self.within(glance, host::read(glance.link())).await)? {
                 Ok(answer) => answer,
                 Err(reason) => Answer::Unknown(reason),
             });
         }
         let mut rows = None;
         if !ask.services.is_empty() {
-            rows = Some(flat_result(self.within(services::rows(&self.link, &ask.services)).await)?);
+            rows = Some(flat_result(self.within(glance, services::rows(glance.link(), &ask.services)).await)?);
         }
         Ok((host, rows))
     }
 
-    async fn services(&self, rows: Option<Result<Rows, String>>) -> Answer<BTreeMap<ServiceName, ServiceStatus>> {
+    async fn services(
+        &self,
+        glance: &Glance<'_>,
+        rows: Option<Result<Rows, String>>,
+    ) -> Answer<BTreeMap<ServiceName, ServiceStatus>> {
         match rows {
             None => Answer::not_asked(),
             Some(Err(reason)) => Answer::Unknown(reason),
             Some(Ok(rows)) => {
                 let installed: Vec<ServiceName> = rows.keys().cloned().collect();
-                let details = services::details(&self.link, &installed).await;
+                let details = services::details(glance, &installed).await;
                 Answer::Known(services::statuses(&rows, &details))
             }
         }
@@ -146,15 +156,16 @@ impl Inner {
 
     async fn sessions(
         &self,
+        glance: &Glance<'_>,
         asked: &[ServiceName],
     ) -> BTreeMap<ServiceName, orchestrate_model::observe::SessionReading> {
         if asked.is_empty() {
             return BTreeMap::new();
         }
-        sessions::read(&self.link, &self.counters, &self.target, asked, self.clock.now()).await
+        sessions::read(glance, &self.counters, &self.target, asked, self.clock.now()).await
     }
 
-    async fn versions(&self) -> Answer<Vec<ComponentVersion>> {
+    async fn versions(&self, glance: &Glance<'_>) -> Answer<Vec<ComponentVersion>> {
         #[derive(Deserialize)]
         struct Said {
             components: Vec<Component>,
@@ -165,7 +176,7 @@ impl Inner {
             version: String,
         }
         let said: Result<Said, Trouble> =
-            self.link.look(Look::Versions, &json!({ "product": self.target.product.word() })).await;
+            glance.look(Look::Versions, &json!({ "product": self.target.product.word() })).await;
         Answer::from(said.map(|said| {
             let known = said.components.into_iter().filter_map(|component| {
                 // A component whose version is no version is as good as missing, which is never taken for patched.
@@ -176,21 +187,21 @@ impl Inner {
         }))
     }
 
-    async fn readiness(&self) -> Answer<Readiness> {
+    async fn readiness(&self, glance: &Glance<'_>) -> Answer<Readiness> {
         #[derive(Deserialize)]
         struct Said {
             answer: Value,
         }
         let (pool, product) = (&self.target.pool, self.target.product.word());
         let said: Result<Said, Trouble> =
-            self.link.look(Look::Readiness, &json!({ "pool": pool.as_str(), "product": product })).await;
+            glance.look(Look::Readiness, &json!({ "pool": pool.as_str(), "product": product })).await;
         match said {
             Ok(said) => readiness::parse(&said.answer, pool),
             Err(trouble) => Answer::unknown(trouble),
         }
     }
 
-    async fn replication(&self) -> Answer<BTreeMap<ServerName, bool>> {
+    async fn replication(&self, glance: &Glance<'_>) -> Answer<BTreeMap<ServerName, bool>> {
         #[derive(Deserialize)]
         struct Said {
             replicas: Vec<Replica>,
@@ -201,7 +212,7 @@ impl Inner {
             fqdn: String,
             up_to_date: bool,
         }
-        let said: Result<Said, Trouble> = self.link.look(Look::Replication, &json!({})).await;
+        let said: Result<Said, Trouble> = glance.look(Look::Replication, &json!({})).await;
         let named = |replica: Replica| match ServerName::new(&replica.fqdn) {
             Ok(server) => Ok((server, replica.up_to_date)),
             Err(error) => Err(format!("a replica has an odd name, {:?}: {error}", plain(&replica.fqdn))),
@@ -213,13 +224,13 @@ impl Inner {
     }
 
     /// Returns the fabric state as it was printed. Its format is not documented, so it is not read further.
-    async fn fabric(&self) -> Answer<Vec<String>> {
+    async fn fabric(&self, glance: &Glance<'_>) -> Answer<Vec<String>> {
         #[derive(Deserialize)]
         struct Said {
             lines: Vec<String>,
         }
         let pool = self.target.pool.as_str();
-        let said: Result<Said, Trouble> = self.link.look(Look::Fabric, &json!({ "pool": pool })).await;
+        let said: Result<Said, Trouble> = glance.look(Look::Fabric, &json!({ "pool": pool })).await;
         match said {
             Ok(said) => {
                 let lines: Vec<String> = said.lines.iter().take(FABRIC_LINES).map(|line| plain(line)).collect();
@@ -232,7 +243,7 @@ impl Inner {
         }
     }
 
-    async fn installer(&self, token: Option<&InstallerToken>) -> Answer<InstallerState> {
+    async fn installer(&self, glance: &Glance<'_>, token: Option<&InstallerToken>) -> Answer<InstallerState> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Said {
@@ -243,7 +254,7 @@ impl Inner {
         if let Err(reason) = check_token(token) {
             return Answer::Unknown(reason);
         }
-        let said: Result<Said, Trouble> = self.link.look(Look::InstallerState, &json!({ "token": token.0 })).await;
+        let said: Result<Said, Trouble> = glance.look(Look::InstallerState, &json!({ "token": token.0 })).await;
         let said = match said {
             Ok(said) => said,
             Err(trouble) => return Answer::unknown(trouble),
@@ -258,13 +269,13 @@ impl Inner {
         }
     }
 
-    async fn file(&self, path: Option<&str>) -> Answer<FileFacts> {
+    async fn file(&self, glance: &Glance<'_>, path: Option<&str>) -> Answer<FileFacts> {
         #[derive(Deserialize)]
         struct Said {
             sha256: Option<String>,
         }
         let Some(path) = path else { return Answer::not_asked() };
-        let said: Result<Said, Trouble> = self.link.look(Look::File, &json!({ "path": path })).await;
+        let said: Result<Said, Trouble> = glance.look(Look::File, &json!({ "path": path })).await;
         match said {
             Ok(Said { sha256: None }) => Answer::Known(FileFacts::Missing),
             Ok(Said { sha256: Some(found) }) => {
@@ -280,12 +291,14 @@ impl Inner {
         }
     }
 
-    /// Returns what a part says, or unknown when it takes too long.
-    async fn within<T>(&self, part: impl Future<Output = T>) -> Answer<T> {
-        let limit = self.target.limits.observation;
-        match tokio::time::timeout(limit, Box::pin(part)).await {
+    /// Returns what a part says, or unknown when the look is over before.
+    async fn within<T>(&self, glance: &Glance<'_>, part: impl Future<Output = T>) -> Answer<T> {
+        match tokio::time::timeout_at(glance.until(), Box::pin(part)).await {
             Ok(value) => Answer::Known(value),
-            Err(_elapsed) => Answer::unknown(format!("{}: not read within {} s", self.target.server, limit.as_secs())),
+            Err(_elapsed) => {
+                let limit = self.target.limits.observation.as_secs_f32();
+                Answer::unknown(format!("{}: not read within {limit} s", self.target.server))
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use orchestrate_wsman::{Error, Outcome, Output, clixml, plain};
+use orchestrate_wsman::{Error, FaultClass, Outcome, Output, clixml, plain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -144,6 +144,8 @@ pub(crate) struct Trouble {
     pub(crate) text: String,
     /// Whether asking again may help.
     pub(crate) passing: bool,
+    /// The fault that the server answered with, if it did.
+    pub(crate) fault: Option<FaultClass>,
 }
 
 impl fmt::Display for Trouble {
@@ -155,13 +157,18 @@ impl fmt::Display for Trouble {
 impl Trouble {
     /// Returns trouble of which nobody knows what happened.
     pub(crate) fn unknown(text: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Unknown, text: text.into(), passing: false }
+        Self { outcome: Outcome::Unknown, text: text.into(), passing: false, fault: None }
     }
 }
 
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
-        Self { outcome: error.outcome(), passing: crate::outcome::is_passing(&error), text: error.to_string() }
+        Self {
+            outcome: error.outcome(),
+            passing: crate::outcome::is_passing(&error),
+            fault: error.fault_class(),
+            text: error.to_string(),
+        }
     }
 }
 
@@ -195,6 +202,7 @@ pub(crate) fn request<R: Serialize>(request: &R) -> Result<Value, Trouble> {
         outcome: Outcome::NotSent,
         text: format!("the request cannot be written: {error}"),
         passing: false,
+        fault: None,
     })
 }
 

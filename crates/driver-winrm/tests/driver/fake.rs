@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) exit_code: i64,
     /// The action that ends the connection instead of being answered.
     pub(crate) dies_at: Option<&'static str>,
+    /// The action that is never answered.
+    pub(crate) hangs_at: Option<&'static str>,
     /// Whether every request is refused with a 401.
     pub(crate) refuses: bool,
     /// Faults instead of answers, used up one by one: the action, the subcode and the code.
@@ -55,6 +57,7 @@ impl Default for World {
             output: json!({"ReturnValue": 0}),
             exit_code: 0,
             dies_at: None,
+            hangs_at: None,
             refuses: false,
             faults: Vec::new(),
             pending: (String::new(), 0),
@@ -128,6 +131,9 @@ impl World {
         }
         if self.refuses {
             return Reaction::Answer { status: "401 Unauthorized", headers: String::new(), body: Vec::new() };
+        }
+        if self.hangs_at == Some(action.as_str()) {
+            return Reaction::Hang;
         }
         if self.dies_at == Some(action.as_str()) {
             return Reaction::Close;

@@ -318,6 +318,62 @@ async fn p3_a_silent_server_does_not_hold_up_an_observation() {
     assert!(seen.host.why_unknown().unwrap().contains("not read within"));
 }
 
+const PRODUCT: [Part; 4] = [Part::Versions, Part::Replication, Part::Fabric, Part::Readiness];
+
+#[tokio::test]
+async fn p3_a_shell_that_does_not_open_is_waited_for_once_in_a_look_and_the_rest_is_kept() {
+    let fake = Fake::start_with(World { hangs_at: Some("Create"), ..measured() }, |target| {
+        target.limits.wire.operation = Duration::from_millis(100);
+        target.limits.wire.answer_margin = Duration::from_millis(100);
+    })
+    .await;
+    let mut ask = parts(&PRODUCT);
+    ask.parts.insert(Part::Host);
+    ask.services = vec![name("RTCSRV")];
+    ask.sessions = vec![name("RTCAVMCU")];
+    for looks in 1..=2 {
+        let seen = fake.driver.observe(&ask).await;
+        assert!(seen.host.known().is_some());
+        assert!(seen.service(&name("RTCSRV")).unwrap().state.known().is_some());
+        for why in [seen.versions.why_unknown(), seen.fabric.why_unknown(), seen.readiness.why_unknown()] {
+            assert!(why.unwrap().contains("no answer within"), "{why:?}");
+        }
+        assert!(seen.sessions[&name("RTCAVMCU")].left().known().is_none());
+        assert_eq!(fake.count("Create"), looks, "seven scripts, and one of them found out");
+    }
+}
+
+#[tokio::test]
+async fn p3_a_look_has_one_deadline_and_keeps_what_was_read_until_then() {
+    let mut world = measured();
+    world.hangs_at = Some("Receive");
+    let fake = Fake::start_with(world, |target| target.limits.observation = Duration::from_millis(300)).await;
+    let mut ask = parts(&PRODUCT);
+    ask.parts.insert(Part::Host);
+    ask.services = vec![name("RTCSRV")];
+    ask.sessions = vec![name("RTCSRV")];
+    let began = std::time::Instant::now();
+    let seen = fake.driver.observe(&ask).await;
+    assert!(began.elapsed() < Duration::from_secs(10), "not once for each part");
+    assert!(seen.host.known().is_some());
+    assert_eq!(seen.service(&name("RTCSRV")).unwrap().state, Answer::Known(RunState::Running));
+    assert!(seen.service(&name("RTCSRV")).unwrap().dependents.why_unknown().unwrap().contains("not read within"));
+    assert!(seen.sessions[&name("RTCSRV")].left().why_unknown().unwrap().contains("not read within"));
+    assert!(seen.readiness.why_unknown().unwrap().contains("not read within"));
+}
+
+#[tokio::test]
+async fn what_the_product_takes_long_over_comes_last() {
+    let fake = Fake::start(measured()).await;
+    let mut ask = parts(&PRODUCT);
+    ask.services = vec![name("RTCSRV")];
+    ask.sessions = vec![name("RTCAVMCU")];
+    ask.file = Some(r"C:\CU\x.exe".to_owned());
+    fake.driver.observe(&ask).await;
+    let ran: Vec<String> = fake.world.lock().unwrap().ran.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(ran[ran.len() - 3..], ["replication", "fabric", "readiness"], "{ran:?}");
+}
+
 #[tokio::test]
 async fn p10_what_is_not_safe_is_refused_when_the_driver_is_made() {
     let server = Loopback::start(|_, _| Reaction::Close).await;
