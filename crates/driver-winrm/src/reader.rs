@@ -249,6 +249,7 @@ impl Inner {
         struct Said {
             state: String,
             exit_code: Option<i64>,
+            detail: Option<String>,
         }
         let Some(token) = token else { return Answer::not_asked() };
         if let Err(reason) = check_token(token) {
@@ -259,11 +260,19 @@ impl Inner {
             Ok(said) => said,
             Err(trouble) => return Answer::unknown(trouble),
         };
+        let detail = plain(said.detail.as_deref().unwrap_or_default());
+        if !detail.is_empty() {
+            tracing::warn!(server = %self.target.server, token = token.0, detail, "the installer left a note");
+        }
         match (said.state.as_str(), said.exit_code) {
             ("not-started", _) => Answer::Known(InstallerState::NotStarted),
             ("running", _) => Answer::Known(InstallerState::Running),
             ("finished", Some(exit_code)) => Answer::Known(InstallerState::Finished { exit_code }),
-            ("finished", None) => Answer::unknown("the installer has ended, and its exit code is missing"),
+            ("finished", None) => {
+                Answer::unknown(format!("the installer has ended, and its exit code is missing {detail}").trim_end())
+            }
+            // There is no exit code of an installer that never ran, and one that we made up would be taken for its own.
+            ("never-ran", _) => Answer::unknown(format!("the installer was never started, and will not be: {detail}")),
             ("vanished", _) => Answer::Known(InstallerState::Vanished),
             (other, _) => Answer::unknown(format!("the state of the installer is {:?}", plain(other))),
         }

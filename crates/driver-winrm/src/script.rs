@@ -308,6 +308,16 @@ mod tests {
         assert_eq!(wrong_place(runner), None, "the script that the scheduled task runs");
     }
 
+    #[test]
+    fn p6_the_runner_takes_its_turn_before_anything_else_and_leaves_no_task_behind() {
+        let start = Lever::InstallerStart.script().tail();
+        let runner: Vec<&str> = start.split_once("@'\n").unwrap().1.split_once("\n'@").unwrap().0.lines().collect();
+        assert!(runner[1].contains(r#"\running", 'CreateNew'"#) && runner[1].contains("exit 0"), "{}", runner[1]);
+        assert!(runner.last().unwrap().contains("DeleteTask"));
+        // A policy that wants signed scripts refuses files, whatever the command line says.
+        assert!(!start.contains("-File "));
+    }
+
     fn output(stdout: &str, exit_code: i64) -> Output {
         Output { stdout: stdout.to_owned(), stderr: String::new(), exit_code }
     }

@@ -246,6 +246,26 @@ async fn p3_parts_that_fail_are_unknown_one_by_one() {
 }
 
 #[tokio::test]
+async fn an_installer_that_never_ran_has_no_exit_code_but_a_reason() {
+    let fake = Fake::start(World::default()).await;
+    let ask = Ask { installer: Some(InstallerToken("t".to_owned())), ..Ask::default() };
+    let table = [
+        (json!({"state": "never-ran", "detail": "the file has changed"}), "never started, and will not be: the file"),
+        (json!({"state": "finished", "detail": "access denied"}), "exit code is missing access denied"),
+        (json!({"error": "the scheduler is not available"}), "the scheduler is not available"),
+    ];
+    for (said, expected) in table {
+        fake.world.lock().unwrap().scripts.insert("installer-state", said.clone());
+        let seen = fake.driver.observe(&ask).await;
+        assert!(seen.installer.why_unknown().unwrap().contains(expected), "{said}: {:?}", seen.installer);
+    }
+    let ended = json!({"state": "finished", "exitCode": 1460, "detail": "it was ended at its deadline"});
+    fake.world.lock().unwrap().scripts.insert("installer-state", ended);
+    let seen = fake.driver.observe(&ask).await;
+    assert_eq!(seen.installer, Answer::Known(InstallerState::Finished { exit_code: 1460 }));
+}
+
+#[tokio::test]
 async fn a_lost_shell_is_replaced_once_for_a_look() {
     let fake = Fake::start(World::default()).await;
     fake.driver.observe(&services(&["RTCSRV"])).await;
