@@ -101,7 +101,8 @@ pub(crate) fn of_trouble(trouble: Trouble) -> ActOutcome {
 /// Whether what stood in the way of a request may be gone later.
 pub(crate) fn is_passing(error: &Error) -> bool {
     match &*error.cause {
-        // A server that is not who it should be does not become it by asking again.
+        // A server that is not who it should be does not become it by asking again. A handshake that broke off is
+        // another matter.
         Cause::NotSent(NotSent::Tls { .. }) => false,
         Cause::NotSent(_) | Cause::Unresolved(_) => true,
         // A server that has just been restarted may not reach its domain yet; the client spaces the attempts out.

@@ -100,6 +100,13 @@ async fn what_stands_in_the_way_for_a_while_can_be_tried_again() {
     let nowhere = Fake::start_with(World::default(), |target| target.connect_to = Some("127.0.0.1:1".to_owned())).await;
     let outcome = nowhere.driver.apply(&pause()).await;
     assert!(matches!(outcome, ActOutcome::Retry(_)), "{outcome:?}");
+    // A server that is just starting takes connections and drops them.
+    let starting = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = starting.local_addr().unwrap().to_string();
+    drop(tokio::spawn(async move { while starting.accept().await.is_ok() {} }));
+    let fake = Fake::start_with(World::default(), |target| target.connect_to = Some(address)).await;
+    let outcome = fake.driver.apply(&pause()).await;
+    assert!(matches!(outcome, ActOutcome::Retry(_)), "{outcome:?}");
 }
 
 #[tokio::test]
