@@ -1,14 +1,15 @@
 //! Performance counters through WMI.
 //!
 //! Class and property names of product counters are generated on each server, so they are asked for and never assumed.
-//! What was found is remembered for the life of the driver. What was not found is asked for again after a while: a
+//! What was found is remembered until the server does not know it any more: an update registers the counters of the
+//! product anew, and their classes may have other names then. What was not found is asked for again after a while: a
 //! counter set may appear when its service starts, and listing all classes of a server takes it seconds.
 
 use crate::link::Glance;
 use crate::script::{Look, Trouble};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Answer;
-use orchestrate_wsman::{Instance, plain};
+use orchestrate_wsman::{FaultClass, Instance, plain};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +66,19 @@ struct Known {
     not_found: BTreeMap<String, Timestamp>,
 }
 
+impl Found {
+    /// Forgets a class that the server does not know any more, so that the next look asks for it again.
+    fn forget(&self, class: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<String> =
+            known.classes.iter().filter(|(_, found)| found.class == class).map(|(object, _)| object.clone()).collect();
+        for object in gone {
+            known.classes.remove(&object);
+            known.not_found.remove(&object);
+        }
+    }
+}
+
 impl Known {
     /// Returns whether a counter set has to be asked for.
     fn lacks(&self, object: &str, now: Timestamp) -> bool {
@@ -112,6 +126,9 @@ pub(crate) async fn read(
     }
     for (class, counters) in by_class {
         let rows = glance.query(&query(&class, &counters)).await;
+        if let Err(Trouble { fault: Some(FaultClass::BadQuery | FaultClass::NotFound), .. }) = &rows {
+            found.forget(&class);
+        }
         for (counter, property) in counters {
             let reading = match &rows {
                 Ok(rows) => value(rows, counter, &property),

@@ -42,8 +42,9 @@ pub(crate) fn of_return_value(verb: Verb, value: i64) -> ActOutcome {
         (6, Verb::Stop) | (10, Verb::Start | Verb::Continue) | (24, Verb::Pause) => ActOutcome::AlreadySo,
         // In the middle of another change, or somebody holds the service database.
         (5 | 11, _) => ActOutcome::Retry(text()),
-        // The service was told and did not answer: it may still do it.
-        (7, _) => ActOutcome::Unknown(text()),
+        // The service was told and did not answer: it may still do it. And an error that has no number of its own says
+        // nothing about what was done until then.
+        (7 | 8, _) => ActOutcome::Unknown(text()),
         _ => ActOutcome::Failed(text()),
     }
 }
@@ -58,7 +59,7 @@ fn meaning(value: i64) -> &'static str {
         5 => "the service cannot take a control in its present state",
         6 => "the service is not started",
         7 => "the service did not answer the request in time",
-        8 => "unknown failure",
+        8 => "a failure that has no number of its own",
         9 => "the path of its program was not found",
         10 => "the service is running already",
         11 => "the service database is locked",
@@ -154,7 +155,7 @@ mod tests {
                     (0, _) => "accepted",
                     (10, Verb::Start | Verb::Continue) | (24, Verb::Pause) | (6, Verb::Stop) => "already",
                     (5 | 11, _) => "retry",
-                    (7, _) => "unknown",
+                    (7 | 8, _) => "unknown",
                     _ => "failed",
                 };
                 let (found, text) = match of_return_value(verb, value) {

@@ -57,10 +57,11 @@ async fn each_act_calls_its_method_once() {
 #[tokio::test]
 async fn return_values_are_told_apart() {
     let fake = Fake::start(World::default()).await;
-    let table: [(Value, &str); 7] = [
+    let table: [(Value, &str); 8] = [
         (json!({"ReturnValue": 24}), "AlreadySo"),
         (json!({"ReturnValue": 5}), "Retry"),
         (json!({"ReturnValue": 7}), "Unknown"),
+        (json!({"ReturnValue": 8}), "Unknown"),
         (json!({"ReturnValue": 2}), "Failed"),
         (json!({"ReturnValue": 4294967295_u32}), "Failed"),
         (json!({"ReturnValue": null}), "Unknown"),

@@ -118,6 +118,25 @@ async fn counters_are_looked_up_once_and_then_read() {
 }
 
 #[tokio::test]
+async fn counters_that_an_update_has_registered_anew_are_looked_up_again() {
+    let fake = Fake::start(measured()).await;
+    fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
+    {
+        let mut world = fake.world.lock().unwrap();
+        let rows = world.counters.remove(AVMCU).unwrap();
+        world.counters.insert("Win32_PerfFormattedData_New", rows);
+        let classes = world.scripts.get_mut("counter-classes").unwrap();
+        classes["classes"]["LS:AVMCU - Operations"]["class"] = json!("Win32_PerfFormattedData_New");
+        world.faults = vec![("Enumerate", "CannotProcessFilter", 2_150_858_778); 2];
+    }
+    let seen = fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
+    assert!(seen.sessions[&name("RTCAVMCU")].left().known().is_none());
+    let seen = fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
+    assert_eq!(seen.sessions[&name("RTCAVMCU")].left(), Answer::Known(17));
+    assert_eq!(fake.runs("counter-classes"), 2);
+}
+
+#[tokio::test]
 async fn p3_a_counter_that_cannot_be_read_is_unknown_and_never_zero() {
     let mut world = measured();
     world.counters.insert(AVMCU, vec![json!({"Conferences": 0, "Users": null})]);
