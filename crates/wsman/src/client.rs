@@ -278,7 +278,7 @@ impl Client {
         match raw.status {
             200 | 500 if !raw.body.is_empty() => {
                 let text = xml::decode(&raw.body, raw.content_type.as_deref()).map_err(Cause::Unresolved)?;
-                Reply::read(&text, id, read)
+                Reply::read(&text, id, read).map_err(|cause| cause.with_status(raw.status))
             }
             status @ (200 | 500) => Err(Cause::Unresolved(Unresolved::Mute(status))),
             status @ 400..500 => Err(Cause::Refused(Refusal::Status { status, hint: hint(status) })),

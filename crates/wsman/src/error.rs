@@ -95,6 +95,16 @@ pub enum Cause {
     Unresolved(Unresolved),
 }
 
+impl Cause {
+    /// Adds the status of the answer to a fault in it.
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        if let Self::Refused(Refusal::Fault(fault)) = &mut self {
+            fault.http_status = Some(status);
+        }
+        self
+    }
+}
+
 /// Why a request never reached the server.
 #[derive(Debug, Error)]
 pub enum NotSent {

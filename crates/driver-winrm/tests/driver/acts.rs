@@ -149,7 +149,8 @@ async fn p6_a_server_that_was_restarted_since_is_not_restarted_again() {
     let moved = booted() - SignedDuration::from_secs(2);
     assert_eq!(fake.driver.apply(&restart(moved)).await, ActOutcome::Accepted);
     let line = fake.world.lock().unwrap().command_line.clone();
-    assert_eq!(line, "shutdown.exe /r /t 5 /d p:2:17 /c \"CHG0031337: November more\"");
+    let expected = r#"%SystemRoot%\System32\shutdown.exe /r /t 5 /d p:2:17 /c "CHG0031337: November more""#;
+    assert_eq!(line, expected);
     assert_eq!(fake.count("Delete"), 1);
 }
 

@@ -272,6 +272,8 @@ async fn faults_say_whether_anything_happened() {
         let error = pause(&client).await.unwrap_err();
         assert_eq!((error.outcome(), error.fault_class()), (outcome, Some(class)), "{error}");
         assert!(matches!(&*error.cause, Cause::Refused(Refusal::Fault(_))));
-        assert!(error.to_string().contains(&format!("{subcode}: message (code {code}, 0x{code:08X})")), "{error}");
+        let text = format!("HTTP 500, {subcode}: message (code {code}, 0x{code:08X})");
+        assert!(error.to_string().contains(&text), "{error}");
+        assert_eq!(error.to_string().contains("LocalAccountTokenFilterPolicy"), code == 5, "{error}");
     }
 }
