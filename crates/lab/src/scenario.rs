@@ -332,7 +332,9 @@ pub struct Fault {
     #[serde(default)]
     pub server: Option<ServerName>,
     /// The operation: `Get`, `Enumerate`, `Pull`, `Invoke`, a method such as `PauseService`, a shell operation such as
-    /// `Receive`, the name of a script such as `installer-start`, `shutdown`, or `any`.
+    /// `Receive`, the name of a script such as `installer-start`, `Receive` with such a name behind it, `shutdown`, or
+    /// `any`. A script that comes as input is met when its input is complete.
+    #[serde(deserialize_with = "crate::operation::read")]
     pub operation: String,
     /// Requests that are let through before the first one is met.
     #[serde(default)]

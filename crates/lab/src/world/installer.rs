@@ -3,8 +3,8 @@
 use super::{Event, ServerIndex, World, lab_seconds};
 use crate::scenario::{InstallerFile, Scenario};
 use jiff::Timestamp;
-use orchestrate_model::change::Patch;
-use orchestrate_model::{Pool, Product, Version};
+use orchestrate_model::change::{Patch, Scope};
+use orchestrate_model::{Pool, Product, ServiceName, Version};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -124,6 +124,9 @@ impl World {
         }
         let busy = self.servers[server].installers.values().any(|other| matches!(other.end, InstallerEnd::Running(_)));
         let (exit_code, seconds) = if busy { (ANOTHER_RUNS, 1.0) } else { self.draw_run(server) };
+        if !busy {
+            self.replace_files(server);
+        }
         let ended_by_task = seconds > request.deadline_s;
         let end = InstallerEnd::Running((!ended_by_task).then_some(exit_code));
         let installer = Installer { started: self.now(), end, asked: 1, path: request.path.clone() };
@@ -133,6 +136,25 @@ impl World {
         let boot = self.servers[server].boot;
         self.schedule(at, Event::InstallerEnd { server, token: request.token.clone(), boot });
         InstallerAnswer::Started
+    }
+
+    /// What the installer replaces is in use as long as its service has a process: whatever sessions it has are lost,
+    /// and those that come meanwhile find nobody. Only services that the plan patches are concerned.
+    fn replace_files(&mut self, server: ServerIndex) {
+        let in_scope = |name: &ServiceName, scope: &Scope| match scope {
+            Scope::AllServices => true,
+            Scope::Services(names) => names.contains(name),
+        };
+        let running = self.servers[server].services.values().filter(|service| service.has_sessions);
+        let running = running.filter(|service| service.has_process() && in_scope(&service.name, &self.scope));
+        let running: Vec<(ServiceName, bool)> =
+            running.map(|service| (service.name.clone(), service.accepts())).collect();
+        for (name, accepts) in running {
+            self.cut_service(server, &name);
+            if accepts {
+                self.servers[server].patched_while_serving.insert(name);
+            }
+        }
     }
 
     fn file_refusal(&self, server: ServerIndex, request: &InstallerRequest) -> Option<InstallerAnswer> {

@@ -176,8 +176,7 @@ pub(super) fn send(world: &mut World, host: &mut Host, call: &Call<'_>) -> Resul
         }
         let bytes = STANDARD.decode(stream.text()).map_err(|_not_base64| Fault::parameter())?;
         command.input.extend_from_slice(&bytes);
-        let ended = stream.attribute("End").is_some_and(|end| end.eq_ignore_ascii_case("true"));
-        if ended && command.waits_for_input {
+        if ends(stream) && command.waits_for_input {
             let script = String::from_utf8_lossy(&command.input).into_owned();
             let output = scripts::run(world, call.server, &Program::Script(script));
             command.finish(output, world.now() + lab_seconds(world.scenario.timing.command_s));
@@ -264,12 +263,29 @@ pub(super) fn tags(host: &Host, request: &Request) -> Vec<String> {
     if let Ok(line) = command_line(request) {
         tags.push(scripts::recognise(&line).tag());
     }
-    let shell = request.selector("ShellId").and_then(|id| host.shells.get(&id.to_ascii_uppercase()));
+    let Some(shell) = request.selector("ShellId").and_then(|id| host.shells.get(&id.to_ascii_uppercase())) else {
+        return tags;
+    };
     let receive = request.body(NS_SHELL, "Receive").ok();
     let wanted = receive.and_then(|receive| receive.child(NS_SHELL, "DesiredStream"));
-    if let (Some(shell), Some(id)) = (shell, wanted.and_then(|wanted| wanted.attribute("CommandId"))) {
+    if let Some(id) = wanted.and_then(|wanted| wanted.attribute("CommandId")) {
         let command = shell.commands.get(&id.to_ascii_uppercase());
         tags.extend(command.map(|command| format!("Receive {}", command.tag)));
     }
+    tags.extend(script_of_input(shell, request));
     tags
+}
+
+/// Returns the name of the script that a Send brings to its end.
+fn script_of_input(shell: &Shell, request: &Request) -> Option<String> {
+    let send = request.body(NS_SHELL, "Send").ok()?;
+    let last = send.children.iter().find(|child| child.is(NS_SHELL, "Stream") && ends(child))?;
+    let command = shell.commands.get(&last.attribute("CommandId")?.to_ascii_uppercase())?;
+    let mut input = command.input.clone();
+    input.extend(STANDARD.decode(last.text()).ok()?);
+    command.waits_for_input.then(|| Program::Script(String::from_utf8_lossy(&input).into_owned()).tag())
+}
+
+fn ends(stream: &Element) -> bool {
+    stream.attribute("End").is_some_and(|end| end.eq_ignore_ascii_case("true"))
 }

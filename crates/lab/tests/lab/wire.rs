@@ -212,10 +212,8 @@ async fn shells_are_counted_and_gone_after_a_restart() {
     assert_eq!(client.post(&create).await.unwrap().status, 200);
 }
 
-#[tokio::test]
-async fn a_script_can_come_as_input() {
-    let lab = lab(QUIET, 100.0).await;
-    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+/// Opens a shell with a command that waits for a script as input; returns the header of both and the command's id.
+async fn script_by_input(client: &mut Client) -> (String, String) {
     let cmd = format!("{SHELL}cmd");
     let shell_body = "<rsp:Shell><rsp:InputStreams>stdin</rsp:InputStreams></rsp:Shell>";
     let created = client.post(&message(&format!("{TRANSFER}Create"), &cmd, "", shell_body)).await.unwrap();
@@ -223,18 +221,36 @@ async fn a_script_can_come_as_input() {
     let body = "<rsp:CommandLine><rsp:Command>powershell.exe</rsp:Command><rsp:Arguments>-Command -</rsp:Arguments></rsp:CommandLine>";
     let started = client.post(&message(&format!("{SHELL}Command"), &cmd, &shell, body)).await.unwrap();
     let id = started.text("CommandId").unwrap();
-    let receive =
-        format!(r#"<rsp:Receive><rsp:DesiredStream CommandId="{id}">stdout stderr</rsp:DesiredStream></rsp:Receive>"#);
-    let waiting = client.post(&message(&format!("{SHELL}Receive"), &cmd, &shell, &receive)).await.unwrap();
-    assert_eq!((waiting.status, waiting.code()), (500, Some(2_150_858_793)), "without input there is no output");
+    (shell, id)
+}
+
+fn shell_message(operation: &str, shell: &str, body: &str) -> String {
+    message(&format!("{SHELL}{operation}"), &format!("{SHELL}cmd"), shell, body)
+}
+
+fn receive(shell: &str, id: &str) -> String {
+    let stream = format!(r#"<rsp:DesiredStream CommandId="{id}">stdout stderr</rsp:DesiredStream>"#);
+    shell_message("Receive", shell, &format!("<rsp:Receive>{stream}</rsp:Receive>"))
+}
+
+fn send_script(shell: &str, id: &str) -> String {
     // "# orchestrate script replication 1" and an empty request, in base64.
     let data = "IyBvcmNoZXN0cmF0ZSBzY3JpcHQgcmVwbGljYXRpb24gMQokcmVxdWVzdCA9ICdlMzA9Jwo=";
-    let send =
-        format!(r#"<rsp:Send><rsp:Stream Name="stdin" CommandId="{id}" End="true">{data}</rsp:Stream></rsp:Send>"#);
-    let sent = client.post(&message(&format!("{SHELL}Send"), &cmd, &shell, &send)).await.unwrap();
+    let stream = format!(r#"<rsp:Stream Name="stdin" CommandId="{id}" End="true">{data}</rsp:Stream>"#);
+    shell_message("Send", shell, &format!("<rsp:Send>{stream}</rsp:Send>"))
+}
+
+#[tokio::test]
+async fn a_script_can_come_as_input() {
+    let lab = lab(QUIET, 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let (shell, id) = script_by_input(&mut client).await;
+    let waiting = client.post(&receive(&shell, &id)).await.unwrap();
+    assert_eq!((waiting.status, waiting.code()), (500, Some(2_150_858_793)), "without input there is no output");
+    let sent = client.post(&send_script(&shell, &id)).await.unwrap();
     assert_eq!(sent.status, 200, "{}", sent.body);
     loop {
-        let answer = client.post(&message(&format!("{SHELL}Receive"), &cmd, &shell, &receive)).await.unwrap();
+        let answer = client.post(&receive(&shell, &id)).await.unwrap();
         if let Some(code) = answer.text("ExitCode") {
             assert_eq!(code, "0");
             break;
@@ -334,6 +350,19 @@ async fn faults_of_the_scenario_are_met_as_often_as_it_says() {
     assert_eq!((denied.status, denied.code()), (500, Some(5)));
     let other = client.post(&invoke("RTCCAA", "StartService", "")).await.unwrap();
     assert_ne!(other.text("RelatesTo").unwrap(), "uuid:11111111-2222-3333-4444-555555555555");
+    let report = lab.report();
+    assert_eq!(report.faults_not_met, ["versions: DropBefore"]);
+    assert!(report.text().contains("faults that were never met  1"), "{report}");
+}
+
+#[tokio::test]
+async fn a_fault_of_a_script_also_meets_one_that_comes_as_input() {
+    let lab = lab("{load: {factor: 0}, faults: [{operation: replication, effect: access-denied}]}", 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let (shell, id) = script_by_input(&mut client).await;
+    let sent = client.post(&send_script(&shell, &id)).await.unwrap();
+    assert_eq!((sent.status, sent.code()), (500, Some(5)));
+    assert!(lab.report().faults_not_met.is_empty());
 }
 
 #[tokio::test]
