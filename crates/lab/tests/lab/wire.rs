@@ -258,6 +258,82 @@ async fn a_script_can_come_as_input() {
     }
 }
 
+fn signal(shell: &str, id: &str) -> String {
+    let code = format!("<rsp:Code>{SHELL}signal/terminate</rsp:Code>");
+    shell_message("Signal", shell, &format!(r#"<rsp:Signal CommandId="{id}">{code}</rsp:Signal>"#))
+}
+
+#[tokio::test]
+async fn a_command_counts_until_its_end_is_acknowledged() {
+    let lab = lab(QUIET, 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let (shell, first) = script_by_input(&mut client).await;
+    let body = "<rsp:CommandLine><rsp:Command>hostname.exe</rsp:Command></rsp:CommandLine>";
+    let start = shell_message("Command", &shell, body);
+    for _ in 1..15 {
+        let started = client.post(&start).await.unwrap();
+        let id = started.text("CommandId").unwrap_or_else(|| panic!("{}", started.body));
+        // It has ended and still counts, and says so again to whoever asks.
+        for _ in 0..2 {
+            assert_eq!(client.post(&receive(&shell, &id)).await.unwrap().text("ExitCode").unwrap(), "0");
+        }
+    }
+    let refused = client.post(&start).await.unwrap();
+    assert_eq!((refused.status, refused.code()), (500, Some(2_150_859_174)));
+    assert_eq!(client.post(&signal(&shell, &first)).await.unwrap().status, 200);
+    assert_eq!(client.post(&start).await.unwrap().status, 200);
+    let again = client.post(&signal(&shell, &first)).await.unwrap();
+    assert_eq!((again.status, again.code()), (500, Some(2_150_858_843)), "it is gone");
+    let gone = client.post(&receive(&shell, &first)).await.unwrap();
+    assert_eq!((gone.status, gone.code()), (500, Some(2_150_858_843)));
+}
+
+#[tokio::test]
+async fn the_start_of_an_installer_takes_longer_than_one_question_waits() {
+    let lab = lab(QUIET, 600.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let (shell, id) = script_by_input(&mut client).await;
+    // "# orchestrate script installer-start 1" and an empty request, in base64.
+    let data = "IyBvcmNoZXN0cmF0ZSBzY3JpcHQgaW5zdGFsbGVyLXN0YXJ0IDEKJHJlcXVlc3QgPSAnZTMwPScK";
+    let stream = format!(r#"<rsp:Stream Name="stdin" CommandId="{id}" End="true">{data}</rsp:Stream>"#);
+    let sent = client.post(&shell_message("Send", &shell, &format!("<rsp:Send>{stream}</rsp:Send>"))).await.unwrap();
+    assert_eq!(sent.status, 200, "{}", sent.body);
+    let waiting = client.post(&receive(&shell, &id)).await.unwrap();
+    assert_eq!((waiting.status, waiting.code()), (500, Some(2_150_858_793)));
+    assert_eq!(client.post(&receive(&shell, &id)).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn answers_come_in_chunks_or_in_utf_16_when_the_scenario_says_so() {
+    let faults = "{load: {factor: 0}, faults: [{operation: Get, effect: chunked}, {operation: Get, effect: utf16}]}";
+    let lab = lab(faults, 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let chunked = client.post(&get_service("RTCSRV")).await.unwrap();
+    assert_eq!(chunked.headers["Transfer-Encoding"], "chunked");
+    let wide = client.post(&get_service("RTCSRV")).await.unwrap();
+    assert_eq!(wide.headers["Content-Type"], "application/soap+xml;charset=UTF-16");
+    let plain = client.post(&get_service("RTCSRV")).await.unwrap();
+    assert!(plain.headers.contains_key("Content-Length"));
+    for answer in [chunked, wide, plain] {
+        assert_eq!((answer.status, answer.text("Name").unwrap().as_str()), (200, "RTCSRV"));
+    }
+}
+
+#[tokio::test]
+async fn headers_are_understood_by_name_and_sizes_are_numbers() {
+    let lab = lab(QUIET, 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let get = |more: &str| {
+        let header = format!("{}{more}", selector("Name", "RTCSRV"));
+        message(&format!("{TRANSFER}Get"), &format!("{WMI}Win32_Service"), &header, "")
+    };
+    let unknown = client.post(&get(r#"<w:Novelty s:mustUnderstand="true">1</w:Novelty>"#)).await.unwrap();
+    assert_eq!((unknown.status, unknown.code()), (500, Some(2_150_858_768)), "{}", unknown.body);
+    assert_eq!(client.post(&get("<w:Novelty>1</w:Novelty>")).await.unwrap().status, 200);
+    let odd = client.post(&get("<w:MaxEnvelopeSize>abc</w:MaxEnvelopeSize>")).await.unwrap();
+    assert_eq!((odd.status, odd.code()), (500, Some(2_150_858_817)), "{}", odd.body);
+}
+
 #[tokio::test]
 async fn counters_are_found_by_their_generated_names() {
     let lab = lab("seed: 5", 1.0).await;
