@@ -21,8 +21,8 @@ pub(crate) struct Installer {
 /// How far an installer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InstallerEnd {
-    /// It runs and will end with this exit code, or be ended without a result.
-    Running(Option<i64>),
+    /// It runs and will end with this exit code.
+    Running(i64),
     /// It has ended.
     Finished(i64),
     /// It is gone and left no result.
@@ -112,6 +112,9 @@ const OTHER_FILE: &str = "b6aeb797022b02364ac0df9510bbd283c65a25b70b61f421334654
 /// The exit code with which an installer gives up at once because another one runs.
 const ANOTHER_RUNS: i64 = 1618;
 
+/// The exit code of an installer that its runner ended at the deadline: `ERROR_TIMEOUT`.
+const ENDED_AT_DEADLINE: i64 = 1460;
+
 impl World {
     /// Starts an installer, unless its token was used before.
     pub(crate) fn start_installer(&mut self, server: ServerIndex, request: &InstallerRequest) -> InstallerAnswer {
@@ -127,8 +130,8 @@ impl World {
         if !busy {
             self.replace_files(server);
         }
-        let ended_by_task = seconds > request.deadline_s;
-        let end = InstallerEnd::Running((!ended_by_task).then_some(exit_code));
+        let exit_code = if seconds > request.deadline_s { ENDED_AT_DEADLINE } else { exit_code };
+        let end = InstallerEnd::Running(exit_code);
         let installer = Installer { started: self.now(), end, asked: 1, path: request.path.clone() };
         self.servers[server].installers.insert(request.token.clone(), installer);
         self.servers[server].installs += 1;
@@ -196,12 +199,11 @@ impl World {
         }
         let Some(installer) = self.servers[server].installers.get_mut(token) else { return };
         let InstallerEnd::Running(code) = installer.end else { return };
-        installer.end = code.map_or(InstallerEnd::Vanished, InstallerEnd::Finished);
-        let outcome = code.map_or_else(|| "ended by its task".to_owned(), |code| code.to_string());
-        let installed = matches!(code, Some(0 | 3010 | 1641));
+        installer.end = InstallerEnd::Finished(code);
+        let installed = matches!(code, 0 | 3010 | 1641);
         self.servers[server].patched |= installed;
-        self.tell(server, "installer ended", token, outcome);
-        if code == Some(1641) {
+        self.tell(server, "installer ended", token, code.to_string());
+        if code == 1641 {
             self.restart(server, 5.0);
         }
     }

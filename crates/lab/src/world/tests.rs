@@ -334,6 +334,18 @@ fn an_installer_starts_once_per_token_and_one_at_a_time() {
 }
 
 #[test]
+fn an_installer_that_runs_too_long_is_ended_with_the_code_for_that() {
+    let mut world = world("{load: {factor: 0}, installer: {duration_s: [500, 600]}}");
+    let (path, sha256) = ("C:\\CU\\update.exe".to_owned(), "ab".repeat(32));
+    let request = InstallerRequest { token: "one".to_owned(), path, sha256, deadline_s: 60.0 };
+    assert_eq!(world.start_installer(0, &request), InstallerAnswer::Started);
+    let before = world.components(0);
+    pass(&mut world, 61.0);
+    assert_eq!(world.servers[0].installers["one"].end, InstallerEnd::Finished(1460));
+    assert_eq!(world.components(0), before);
+}
+
+#[test]
 fn an_installer_that_is_cut_off_leaves_no_result() {
     let mut world = world("{load: {factor: 0}, servers: {fe1.contoso.example: {crash_after_s: 30}}}");
     let request = InstallerRequest {
