@@ -125,6 +125,11 @@ impl Inner {
         glance: &Glance<'_>,
     ) -> Result<(Option<Answer<HostFacts>>, Option<Result<Rows, String>>), String> {
         let mut host = None;
+        let only_others = !ask.wants(Part::Host) && ask.services.is_empty() && *ask != Ask::default();
+        if only_others && !glance.link().wmi.is_let_in() {
+            // Both connections would try an account that is not proven, each for itself: one failed logon is enough.
+            flat_result(self.within(glance, host::read(glance.link())).await)?.ok();
+        }
         if ask.wants(Part::Host) {
             host = Some(match flat_result(self.within(glance, host::read(glance.link())).await)? {
                 Ok(answer) => answer,

@@ -97,6 +97,12 @@ impl Client {
         &self.inner.dial.endpoint.name
     }
 
+    /// Returns whether the server has let the account in and not refused it since.
+    #[must_use]
+    pub fn is_let_in(&self) -> bool {
+        self.inner.authenticator.credentials().is_proven_on(self.host())
+    }
+
     /// Notes that the server was asked to restart: for a while after that it may refuse an account that it knows.
     pub fn restart_asked(&self) {
         self.inner.authenticator.credentials().restart_asked(self.host());

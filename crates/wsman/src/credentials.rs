@@ -159,6 +159,11 @@ impl Credentials {
         });
     }
 
+    /// Returns whether a server has let the account in and not refused it since.
+    pub(crate) fn is_proven_on(&self, server: &str) -> bool {
+        self.with(server, |_, here| here.count.proven)
+    }
+
     /// Notes that a server was asked to restart.
     pub(crate) fn restart_asked(&self, server: &str) {
         self.with(server, |_, here| here.restart_asked = Some(Instant::now()));

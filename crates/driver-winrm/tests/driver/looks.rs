@@ -327,6 +327,16 @@ async fn a_look_at_a_server_that_refuses_us_is_one_failed_logon() {
         }
         assert_eq!(server.seen().len(), 1, "{line}");
     }
+    let server = Loopback::start(|_, _| Reaction::Answer {
+        status: "401 Unauthorized",
+        headers: String::new(),
+        body: Vec::new(),
+    })
+    .await;
+    let reader = WinrmReader::new(target(&server), Clock::real()).unwrap();
+    let ask = Ask { sessions: vec![name("RTCSRV")], ..parts(&[Part::Versions]) };
+    assert!(reader.observe(&ask).await.versions.why_unknown().unwrap().contains("401"));
+    assert_eq!(server.seen().len(), 1, "sessions are read over both connections");
 }
 
 #[tokio::test]
