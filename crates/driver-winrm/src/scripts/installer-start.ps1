@@ -43,19 +43,21 @@ if ($process) {
     try {
         if ($process.WaitForExit([int]$run.deadlineSeconds * 1000)) {
             $code = [long]$process.ExitCode
+            if ($code -lt 0) { $code += 4294967296 }
+            $result.exitCode = $code
         } else {
-            # 1460 is ERROR_TIMEOUT. What it has started goes down with it.
-            $code = 1460
-            $result.note = 'it was ended at its deadline, with everything that it had started'
+            # ERROR_TIMEOUT. What it has started goes down with it.
+            $result.exitCode = 1460
+            $result.note = 'it was to be ended at its deadline, and something that it had started may still run'
             $killer = Start-Program "$system\taskkill.exe" @('/T', '/F', '/PID', $process.Id)
-            if (-not $killer.WaitForExit(60000) -or $killer.ExitCode -ne 0) {
-                $result.note = "it was to be ended at its deadline; taskkill.exe ended with $($killer.ExitCode)"
+            if ($killer.WaitForExit(60000) -and $killer.ExitCode -eq 0) {
+                $result.note = 'it was ended at its deadline, with everything that it had started'
+            } elseif (-not $process.HasExited) {
+                $process.Kill()
             }
         }
-        if ($code -lt 0) { $code += 4294967296 }
-        $result.exitCode = $code
     } catch {
-        $result.note = "its exit code could not be read: $_"
+        $result.note = "$($result.note): $_"
     }
 }
 $result.ended = [DateTime]::UtcNow.ToString('o')
