@@ -111,6 +111,7 @@ impl Ran {
     fn assert_done(&self) {
         assert_eq!(self.said.code, Some(0), "{}\n{}", self.said.out, self.said.err);
         assert_eq!(self.report.sessions.cut_total(), 0, "{:?}", self.report.sessions);
+        assert!(self.report.servers.values().all(|server| server.patched_while_serving.is_empty()), "{}", self.report);
         assert!(self.report.start_types_as_before, "{}", self.report);
         assert!(self.report.pools.values().all(|pool| pool.out.is_empty()), "{}", self.report);
     }

@@ -23,11 +23,16 @@ function Get-Answer($ask) {
     $name = 'Get-CsPoolUpgradeReadinessState'
     if (-not (Get-Command $name -ErrorAction SilentlyContinue)) { $name = 'Get-CsUpgradeDomainInfo' }
     $command = Get-Command $name
+    $arguments = @{}
     # Both answer for the pool of this server; whether they take its name differs between releases.
-    if ($command.Parameters.ContainsKey('PoolFqdn')) {
-        $state = & $command -PoolFqdn $ask.pool
-    } else {
-        $state = & $command
+    if ($command.Parameters.ContainsKey('PoolFqdn')) { $arguments.PoolFqdn = $ask.pool }
+    # Left alone, the older one waits until every replica is built, which may take longer than anybody listens, and the
+    # newer one takes its own time. The state is asked for again anyway, and compared with the fabric state at the gate.
+    if ($command.Parameters.ContainsKey('SkipIdleSecondaryVerification')) {
+        $arguments.SkipIdleSecondaryVerification = $true
     }
+    # In minutes.
+    if ($command.Parameters.ContainsKey('QueryTimeout')) { $arguments.QueryTimeout = 1 }
+    $state = & $command @arguments
     return @{ answer = (Expand-Value $state 5) }
 }

@@ -12,7 +12,7 @@ use orchestrate_model::pool::{Hosted, SipBalancing};
 use orchestrate_model::{Change, Pool, Product, RunState, ServiceName, StartMode, StartType};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Services of Windows itself: name, display name, start type.
@@ -46,6 +46,7 @@ impl World {
         let mut world = Self {
             now: origin,
             scenario,
+            scope: change.maintenance.scope.clone(),
             pools: Vec::new(),
             servers: Vec::new(),
             zone: BTreeMap::new(),
@@ -88,6 +89,7 @@ impl World {
                 installers: BTreeMap::new(),
                 restarts: 0,
                 installs: 0,
+                patched_while_serving: BTreeSet::new(),
                 patched: scenario.level == LevelAtStart::Patched,
                 os: operating_system(pool.product),
             });
