@@ -9,10 +9,10 @@ use crate::target::WinrmTarget;
 use crate::{host, readiness, sessions};
 use async_trait::async_trait;
 use orchestrate_driver::{Clock, Observe};
-use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Part, Readiness};
+use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Part, Readiness, ReadinessState};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
-    Answer, Ask, InstallerToken, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
+    Answer, Ask, InstallerToken, Product, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
 };
 use orchestrate_wsman::{Error, SetupError, plain};
 use serde::Deserialize;
@@ -202,6 +202,10 @@ impl Inner {
             glance.look(Look::Readiness, &json!({ "pool": pool.as_str(), "product": product })).await;
         match said {
             Ok(said) => readiness::parse(&said.answer, pool),
+            // The cmdlet of 2013 and 2015 waits until every replica is built: as long as it waits, they are not.
+            Err(trouble) if trouble.slow && matches!(self.target.product, Product::Lync2013 | Product::Sfb2015) => {
+                Answer::Known(Readiness { state: ReadinessState::Busy, active: None, total: None, domains: vec![] })
+            }
             Err(trouble) => Answer::unknown(trouble),
         }
     }

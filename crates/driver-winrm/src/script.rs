@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use orchestrate_wsman::{Error, FaultClass, Outcome, Output, clixml, plain};
+use orchestrate_wsman::{Cause, Error, FaultClass, Outcome, Output, Unresolved, clixml, plain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -146,6 +146,8 @@ pub(crate) struct Trouble {
     pub(crate) passing: bool,
     /// The fault that the server answered with, if it did.
     pub(crate) fault: Option<FaultClass>,
+    /// Whether it was running and took longer than anybody waits.
+    pub(crate) slow: bool,
 }
 
 impl fmt::Display for Trouble {
@@ -157,7 +159,7 @@ impl fmt::Display for Trouble {
 impl Trouble {
     /// Returns trouble of which nobody knows what happened.
     pub(crate) fn unknown(text: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Unknown, text: text.into(), passing: false, fault: None }
+        Self { outcome: Outcome::Unknown, text: text.into(), passing: false, fault: None, slow: false }
     }
 }
 
@@ -167,6 +169,7 @@ impl From<Error> for Trouble {
             outcome: error.outcome(),
             passing: crate::outcome::is_passing(&error),
             fault: error.fault_class(),
+            slow: matches!(&*error.cause, Cause::Unresolved(Unresolved::CommandTimeout(_))),
             text: error.to_string(),
         }
     }
@@ -203,6 +206,7 @@ pub(crate) fn request<R: Serialize>(request: &R) -> Result<Value, Trouble> {
         text: format!("the request cannot be written: {error}"),
         passing: false,
         fault: None,
+        slow: false,
     })
 }
 

@@ -26,12 +26,8 @@ function Get-Answer($ask) {
     $arguments = @{}
     # Both answer for the pool of this server; whether they take its name differs between releases.
     if ($command.Parameters.ContainsKey('PoolFqdn')) { $arguments.PoolFqdn = $ask.pool }
-    # Left alone, the older one waits until every replica is built, which may take longer than anybody listens, and the
-    # newer one takes its own time. The state is asked for again anyway, and compared with the fabric state at the gate.
-    if ($command.Parameters.ContainsKey('SkipIdleSecondaryVerification')) {
-        $arguments.SkipIdleSecondaryVerification = $true
-    }
-    # In minutes.
+    # The older one waits until every replica is built. It is left to do so: an answer without that proves too little,
+    # and whoever asks takes silence for a pool that is busy. The newer one gives up after so many minutes.
     if ($command.Parameters.ContainsKey('QueryTimeout')) { $arguments.QueryTimeout = 1 }
     $state = & $command @arguments
     return @{ answer = (Expand-Value $state 5) }

@@ -412,6 +412,15 @@ async fn p3_a_look_has_one_deadline_and_keeps_what_was_read_until_then() {
 }
 
 #[tokio::test]
+async fn p3_a_pool_that_is_waited_for_is_busy_and_not_ready() {
+    let mut world = measured();
+    world.hangs_at = Some("Receive");
+    let fake = Fake::start_with(world, |target| target.limits.look_script = Duration::from_millis(200)).await;
+    let seen = fake.driver.observe(&parts(&[Part::Readiness])).await;
+    assert_eq!(seen.readiness.known().unwrap().state, ReadinessState::Busy, "the cmdlet waits for replicas");
+}
+
+#[tokio::test]
 async fn what_the_product_takes_long_over_comes_last() {
     let fake = Fake::start(measured()).await;
     let mut ask = parts(&PRODUCT);
