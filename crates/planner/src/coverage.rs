@@ -228,32 +228,76 @@ fn owner_elsewhere<'a>(change: &'a Change, pool: &Pool, address: IpAddr) -> Opti
         .map(|(other, server)| (other, &server.name))
 }
 
-/// Returns what is wrong with the web services name of a pool, as far as it is known.
-pub(crate) fn web_problem(pool: &Pool, dns: Option<&Answer<DnsObservation>>) -> Option<String> {
+/// Where the web services name of a pool leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Web {
+    /// To addresses that are no server's, at every resolver.
+    Balanced(String),
+    /// To a server, or nowhere.
+    Wrong(String),
+    /// Somebody did not say.
+    Unknown(String),
+}
+
+/// Judges the web services name of a pool that is balanced by DNS, where it has one.
+pub(crate) fn web(change: &Change, pool: &Pool, dns: &Answer<DnsObservation>) -> Option<Web> {
     if pool.load_balancing.sip == SipBalancing::Hardware {
         return None;
     }
     let web = pool.load_balancing.web.as_ref()?;
     if web.as_str() == pool.name.as_str() {
-        return Some(format!("the web services name {web} is the pool's own name, which DNS spreads over the servers"));
+        let text = format!("the web services name {web} is the pool's own name, which DNS spreads over the servers");
+        return Some(Web::Wrong(text));
     }
-    let dns = dns.and_then(Answer::known)?;
-    for (resolver, answers) in by_resolver(dns) {
-        let Some(Answer::Known(records)) = answers.get(web) else {
-            continue;
-        };
-        for server in &pool.servers {
-            let own = match answers.get(&server.name.dns()) {
-                Some(Answer::Known(own)) => own.addresses.as_slice(),
-                _ => server.addresses.as_slice(),
-            };
-            if let Some(address) = own.iter().find(|address| records.addresses.contains(address)) {
-                return Some(format!(
-                    "the web services name {web} leads to {address} at {resolver}, which is {}'s own address",
-                    server.name
-                ));
-            }
+    let answers = match dns {
+        Answer::Known(dns) => by_resolver(dns),
+        Answer::Unknown(why) => return Some(Web::Unknown(format!("the records of {web} are not known: {why}"))),
+    };
+    if answers.is_empty() {
+        return Some(Web::Unknown(format!("no name server was asked about {web}")));
+    }
+    let mut unknown = None;
+    for (resolver, answers) in &answers {
+        match web_at(change, *resolver, web, answers) {
+            Web::Balanced(_) => {}
+            Web::Wrong(why) => return Some(Web::Wrong(why)),
+            Web::Unknown(why) => unknown = unknown.or(Some(why)),
         }
     }
-    None
+    Some(match unknown {
+        Some(why) => Web::Unknown(why),
+        None => Web::Balanced(format!("{web} leads to no server")),
+    })
+}
+
+/// Judges what one resolver says about a web services name.
+fn web_at(
+    change: &Change,
+    resolver: SocketAddr,
+    web: &DnsName,
+    answers: &BTreeMap<&DnsName, &Answer<AddressRecords>>,
+) -> Web {
+    let records = match answers.get(web) {
+        Some(Answer::Known(records)) => records,
+        Some(Answer::Unknown(why)) => return Web::Unknown(format!("{resolver} did not answer for {web}: {why}")),
+        None => return Web::Unknown(format!("{resolver} was not asked for {web}")),
+    };
+    if records.addresses.is_empty() {
+        return Web::Wrong(format!("the web services name {web} has no address record at {resolver}"));
+    }
+    // A server of any pool of the change: none of them is a balancer.
+    for server in change.pools.iter().flat_map(|pool| &pool.servers) {
+        let own = match answers.get(&server.name.dns()) {
+            Some(Answer::Known(own)) => own.addresses.as_slice(),
+            Some(Answer::Unknown(_)) | None => &[],
+        };
+        let mut known = own.iter().chain(&server.addresses);
+        if let Some(address) = known.find(|address| records.addresses.contains(address)) {
+            return Web::Wrong(format!(
+                "the web services name {web} leads to {address} at {resolver}, which is {}'s own address",
+                server.name
+            ));
+        }
+    }
+    Web::Balanced(String::new())
 }

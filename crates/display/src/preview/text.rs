@@ -10,7 +10,7 @@ use orchestrate_engine::state::steps_of;
 use orchestrate_model::{Pool, Verdict};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::report::ServerSafety;
-use orchestrate_planner::safety::{Asked, Question};
+use orchestrate_planner::safety::{Asked, Covered, Question};
 use orchestrate_planner::{Finding, ServerWork, Severity, Step, StepKind};
 
 /// How much a preview says.
@@ -297,8 +297,9 @@ fn alike(one: &Asked, other: &Asked) -> bool {
 
 fn feature(question: Question) -> Option<String> {
     match question {
-        Question::Coverage(feature) => Some(feature.to_string()),
-        Question::Fresh
+        Question::Coverage(Covered::Feature(feature)) => Some(feature.to_string()),
+        Question::Coverage(Covered::Records | Covered::WebName)
+        | Question::Fresh
         | Question::Budget
         | Question::SharedBudget
         | Question::Remaining

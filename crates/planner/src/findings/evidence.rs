@@ -2,10 +2,10 @@
 
 use super::{note, refusal, warning};
 use crate::codes;
-use crate::coverage::{self, Problem, ProblemKind};
+use crate::coverage::{Problem, ProblemKind};
 use crate::plan::Finding;
 use crate::report::ServerSafety;
-use crate::safety::{Asked, Count, Look, Question};
+use crate::safety::{self, Asked, Count, Covered, Look, Question};
 use crate::standing::Standing;
 use crate::words::{are, list};
 use orchestrate_model::observe::ReadinessState;
@@ -16,7 +16,6 @@ use std::collections::BTreeSet;
 pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
     silent(look, found);
     records(look, found);
-    web(look, found);
     domains(look, found);
     for (question, code) in [
         (Question::Budget, codes::BUDGET_USED),
@@ -27,6 +26,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
         (Question::Balancer, codes::BALANCER_EMPTY),
         (Question::Replication, codes::REPLICAS_BEHIND),
         (Question::Staged, codes::NOT_STAGED),
+        (Question::Coverage(Covered::WebName), codes::WEB_NAME),
     ] {
         found.extend(refused(look, safety, question, code));
     }
@@ -139,7 +139,11 @@ fn record(look: &Look<'_>, problem: &Problem, open: &[Feature]) -> Finding {
         ProblemKind::NoOwnRecord => (codes::NO_OWN_RECORD, "Add an address record for the server's own name."),
         ProblemKind::Unknown => (codes::RECORDS_UNKNOWN, "Make the name servers answer, or correct dns.resolvers."),
     };
-    let finding = if open.is_empty() {
+    let finding = if open.is_empty() && safety::spread(look) {
+        let unknown = problem.kind == ProblemKind::Unknown;
+        let text = if unknown { "Nobody knows whether clients have" } else { "Clients may not have" };
+        refusal(code, format!("{}. {text} another server to go to while one is blocked", problem.text))
+    } else if open.is_empty() {
         warning(code, &problem.text)
     } else {
         let text = format!(
@@ -166,21 +170,7 @@ fn taken_over(look: &Look<'_>, safety: &[&ServerSafety], feature: Feature) -> Op
     if !records_fine || look.pool.servers.len() == 1 {
         return None;
     }
-    refused(look, safety, Question::Coverage(feature), codes::NOT_COVERED)
-}
-
-fn web(look: &Look<'_>, found: &mut Vec<Finding>) {
-    if !look.scope.blocks("W3SVC") {
-        return;
-    }
-    if let Some(text) = coverage::web_problem(look.pool, Some(&look.seen.dns)) {
-        let text = format!("{text}: web clients that it sends to a blocked server are refused");
-        found.push(
-            refusal(codes::WEB_NAME, text)
-                .pool(look.pool)
-                .advise("Let the web services name lead to the HTTP(S) balancer, and to no server."),
-        );
-    }
+    refused(look, safety, Question::Coverage(Covered::Feature(feature)), codes::NOT_COVERED)
 }
 
 /// Compares the plan's upgrade domains with the product's own.

@@ -18,7 +18,7 @@ use orchestrate_model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-fn asked(question: Question, verdict: Verdict, advice: &str) -> Asked {
+pub(super) fn asked(question: Question, verdict: Verdict, advice: &str) -> Asked {
     // Advice that nobody needs is not written down.
     let advice = if verdict.is_yes() { String::new() } else { advice.to_owned() };
     Asked { question, verdict, advice }
@@ -267,83 +267,6 @@ fn domain(look: &Look<'_>, name: &ServerName) -> Option<UpgradeDomain> {
         let readiness = look.seen.servers.values().filter_map(|server| server.readiness.known());
         readiness.flat_map(|readiness| &readiness.domains).find(|d| d.servers.contains(name)).map(|d| d.name.clone())
     })
-}
-
-pub(super) fn coverage(look: &Look<'_>, server: &ServerName) -> Vec<Asked> {
-    let here = look.seen.servers.get(server);
-    let runs_here = |service: &ServiceName| match here.map(|server| &server.services) {
-        // Where nobody knows what runs here, everything of the role may.
-        None | Some(Answer::Unknown(_)) => true,
-        Some(Answer::Known(services)) => services.get(service).is_some_and(|status| !status.is(RunState::Stopped)),
-    };
-    let features = look.scope.features().filter(|(_, service)| runs_here(service));
-    features.map(|(feature, service)| covered(look, server, feature, service)).collect()
-}
-
-fn covered(look: &Look<'_>, server: &ServerName, feature: Feature, service: &ServiceName) -> Asked {
-    let verdict = records_cover(look, feature).and(taken_over(look, server, feature, service));
-    let accepted = !verdict.is_yes() && look.change.maintenance.accept_loss.contains(&feature);
-    let verdict = if accepted {
-        Verdict::Yes(format!("loss of {feature} accepted by name ({})", verdict.text()))
-    } else {
-        verdict
-    };
-    let advice = if verdict.is_yes() {
-        String::new()
-    } else {
-        format!(
-            "Correct the records of {} so that they list every server and nothing else, have another server run {service}, \
-             or accept the loss by name: accept_loss: [{feature}].",
-            look.pool.name
-        )
-    };
-    Asked { question: Question::Coverage(feature), verdict, advice }
-}
-
-fn records_cover(look: &Look<'_>, feature: Feature) -> Verdict {
-    let lost = feature.loss();
-    match &look.records {
-        None => Verdict::No(format!(
-            "{feature} is not covered: {} is balanced by hardware, which keeps sending; lost: {lost}",
-            look.pool.name
-        )),
-        Some(records) if records.problems.is_empty() => Verdict::Yes(records.proof.clone()),
-        Some(records) if records.only_unknown() => {
-            Verdict::Unknown(format!("{feature} is not known to be covered: {}", records.text()))
-        }
-        Some(records) => Verdict::No(format!("{feature} is not covered: {}; lost: {lost}", records.text())),
-    }
-}
-
-/// Returns whether another server of the pool runs the service, running and not paused.
-fn taken_over(look: &Look<'_>, server: &ServerName, feature: Feature, service: &ServiceName) -> Verdict {
-    let (mut no, mut unknown) = (Vec::new(), Vec::new());
-    for Other { server: other, standing, seen } in look.others(server) {
-        let name = other.name.short();
-        match (standing, seen) {
-            (Standing::Out(why), _) => no.push(format!("{name}: {why}")),
-            (Standing::Unknown(why), _) => unknown.push(format!("{name}: {why}")),
-            (Standing::Serving, None) => unknown.push(format!("{name}: it was not asked")),
-            (Standing::Serving, Some(seen)) => match seen.service(service).map(|status| &status.state) {
-                Some(Answer::Known(RunState::Running)) => {
-                    return Verdict::Yes(format!("{name} runs {service}, running and not paused"));
-                }
-                Some(Answer::Known(state)) => no.push(format!("{name}: {service} is {state}")),
-                Some(Answer::Unknown(why)) => unknown.push(format!("{name}: {why}")),
-                None => no.push(format!("{name}: {service} is not installed")),
-            },
-        }
-    }
-    let lost = feature.loss();
-    if unknown.is_empty() {
-        Verdict::No(format!("{feature} is not covered: no other server runs {service} ({}); lost: {lost}", list(no)))
-    } else {
-        unknown.extend(no);
-        Verdict::Unknown(format!(
-            "{feature} is not known to be covered: nobody can say that another server runs {service} ({})",
-            list(unknown)
-        ))
-    }
 }
 
 pub(super) fn balancer(look: &Look<'_>, server: &ServerName) -> Option<Asked> {

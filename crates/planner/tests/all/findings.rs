@@ -1,7 +1,7 @@
 //! What is said before a run, topology by topology and finding by finding.
 
 use crate::support::*;
-use orchestrate_model::change::{AtDeadline, StartTypePolicy};
+use orchestrate_model::change::{AtDeadline, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Balancer, DatabaseWork, SipBalancing};
 use orchestrate_model::window::{Day, Recurrence, Window};
 use orchestrate_model::{
@@ -82,9 +82,17 @@ fn p2_records_behind_an_accepted_loss_are_a_warning() {
     set_records(seen.pools.values_mut().next().unwrap(), |records| {
         records.addresses = vec!["192.0.2.10".parse().unwrap()];
     });
+    let listed = ["RTCCAA", "RTCCAS", "RTCRGS", "RTCCPS"].map(service).to_vec();
+    change.maintenance.scope = Scope::Services(listed.clone());
+    change.maintenance.patch = None;
     let (plan, _) = planned(&change, &seen);
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
-    assert_eq!(codes(&plan, Severity::Warning), ["O2005"]);
+    assert!(codes(&plan, Severity::Warning).contains(&"O2005"));
+    // The features are all that was accepted: with the users of the whole pool it is another matter.
+    change.maintenance.scope = Scope::Services([vec![service("RTCSRV")], listed].concat());
+    let (plan, report) = planned(&change, &seen);
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2005"]);
+    assert!(report.safety.iter().all(|server| server.verdict().word() == "no"));
 }
 
 #[test]
@@ -309,18 +317,6 @@ fn an_upgrade_domain_that_the_pool_knows_otherwise_is_refused() {
     }
     let (plan, _) = planned(&change, &seen);
     assert!(codes(&plan, Severity::Refusal).contains(&"O2015"), "{:#?}", plan.findings());
-}
-
-#[test]
-fn a_web_name_that_leads_to_a_server_is_refused() {
-    let change = three();
-    let mut seen = healthy_world(&change);
-    let Answer::Known(dns) = &mut seen.pools.values_mut().next().unwrap().dns else { panic!("known") };
-    let web = DnsName::new("webint.contoso.example").unwrap();
-    dns.answers.retain(|answer| answer.name != web);
-    dns.answers.push(answer(&web, vec!["192.0.2.2".parse().unwrap()]));
-    let (plan, _) = planned(&change, &seen);
-    assert_eq!(codes(&plan, Severity::Refusal), ["O2010"]);
 }
 
 #[test]

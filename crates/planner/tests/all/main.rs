@@ -6,5 +6,6 @@ mod findings;
 mod order;
 mod properties;
 mod quorum;
+mod records;
 mod safety;
 mod support;
