@@ -136,6 +136,7 @@ pub const PAGES: &[Page] = pages![
     "O2047",
     "O2048",
     "O2049",
+    "O2053",
 ];
 
 /// Returns the page about a code, written in any case.

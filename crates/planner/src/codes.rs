@@ -59,4 +59,5 @@ codes! {
     NEVER_OPEN = "O2047", "no window opens";
     TIME_ALONE = "O2048", "a service is waited for by time alone";
     NOT_STAGED = "O2049", "the installer is not in place";
+    DEAD_LISTED = "O2053", "the pool's name lists a server that does not serve";
 }

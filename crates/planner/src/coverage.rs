@@ -43,6 +43,8 @@ pub(crate) struct Records {
     pub(crate) proof: String,
     /// How the pool's own name and the servers' own names differ from the addresses in the plan.
     pub(crate) differing: Vec<Problem>,
+    /// The servers that the pool's name lists somewhere, each with an address of its own.
+    pub(crate) listed: BTreeMap<ServerName, IpAddr>,
 }
 
 impl Records {
@@ -70,7 +72,7 @@ fn by_resolver(dns: &DnsObservation) -> ByResolver<'_> {
 
 /// Judges the records of a pool that is balanced by DNS.
 pub(crate) fn records(change: &Change, pool: &Pool, dns: &Answer<DnsObservation>) -> Records {
-    let mut judged = Judge { change, pool, problems: Vec::new(), differing: Vec::new() };
+    let mut judged = Judge { change, pool, problems: Vec::new(), differing: Vec::new(), listed: BTreeMap::new() };
     let dns = match dns {
         Answer::Known(dns) => dns,
         Answer::Unknown(reason) => {
@@ -95,6 +97,7 @@ struct Judge<'a> {
     pool: &'a Pool,
     problems: Vec<Problem>,
     differing: Vec<Problem>,
+    listed: BTreeMap<ServerName, IpAddr>,
 }
 
 impl Judge<'_> {
@@ -110,7 +113,7 @@ impl Judge<'_> {
             self.pool.servers.len(),
             if resolvers == 1 { "" } else { "s" },
         );
-        Records { problems: self.problems, proof, differing: self.differing }
+        Records { problems: self.problems, proof, differing: self.differing, listed: self.listed }
     }
 
     /// Judges what one resolver says. Returns the time to live of the pool's records.
@@ -131,13 +134,23 @@ impl Judge<'_> {
             let text = format!("{name} is an alias of {alias} at {resolver}, expected one address record per server");
             self.problem(ProblemKind::Alias, None, text);
         }
+        let listed: BTreeSet<IpAddr> = records.addresses.iter().copied().collect();
+        let stated = self.pool.servers.iter().flat_map(|server| &server.addresses);
+        // A family that neither the pool's name nor the plan has is not used by clients.
+        let families: BTreeSet<bool> = listed.iter().chain(stated).map(IpAddr::is_ipv6).collect();
         let mut owners: BTreeMap<IpAddr, &Server> = BTreeMap::new();
         let mut all_known = true;
         for server in &self.pool.servers {
             match self.own(resolver, server, answers) {
                 Some(own) => {
-                    if !own.is_empty() && own.is_disjoint(&records.addresses.iter().copied().collect()) {
-                        let text = format!("{name} does not list {} ({}) at {resolver}", server.name, list(&own));
+                    let missing = |address: &&IpAddr| {
+                        !listed.contains(*address)
+                            && (own.is_disjoint(&listed) || families.contains(&address.is_ipv6()))
+                    };
+                    let missing: Vec<&IpAddr> = own.iter().filter(missing).collect();
+                    self.listed.extend(listed.intersection(&own).map(|address| (server.name.clone(), *address)));
+                    if !missing.is_empty() {
+                        let text = format!("{name} does not list {} ({}) at {resolver}", server.name, list(missing));
                         self.problem(ProblemKind::Missing, Some(&server.name), text);
                     }
                     owners.extend(own.into_iter().map(|address| (address, server)));

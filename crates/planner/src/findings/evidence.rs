@@ -9,13 +9,14 @@ use crate::safety::{self, Asked, Count, Covered, Look, Question};
 use crate::standing::Standing;
 use crate::words::{are, list};
 use orchestrate_model::observe::ReadinessState;
-use orchestrate_model::{Answer, Feature, ServerName, Verdict};
+use orchestrate_model::{Answer, Feature, RunState, ServerName, Verdict};
 use std::collections::BTreeSet;
 
 /// Says what was seen of a pool, and which questions about its servers are not answered yes.
 pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
     silent(look, found);
     records(look, found);
+    dead(look, found);
     domains(look, found);
     for (question, code) in [
         (Question::Budget, codes::BUDGET_USED),
@@ -124,6 +125,33 @@ fn records(look: &Look<'_>, found: &mut Vec<Finding>) {
             None => finding,
         };
         found.push(finding.advise("Correct the address in the plan, or the record."));
+    }
+}
+
+/// Says so when the pool's name lists a server that does not serve, by whosever hand.
+fn dead(look: &Look<'_>, found: &mut Vec<Finding>) {
+    let Some(records) = &look.records else {
+        return;
+    };
+    for (server, standing) in look.servers() {
+        let (Standing::Out(why) | Standing::Unknown(why)) = standing else {
+            continue;
+        };
+        let seen = look.seen.servers.get(&server.name);
+        let runs = |service| seen.and_then(|seen| seen.service(service)).is_some_and(|s| s.is(RunState::Running));
+        if look.scope.serving.iter().any(runs) {
+            // It serves in part: what is missing is asked about feature by feature.
+            continue;
+        }
+        if let Some(address) = records.listed.get(&server.name) {
+            let text = format!(
+                "{} lists {} ({address}), which is not known to serve: {why}. Clients that try it first lose time, and \
+                 old ones find no other server",
+                look.pool.name, server.name
+            );
+            let advice = "Bring the server back, or take its address out of the pool's name as long as it is away.";
+            found.push(warning(codes::DEAD_LISTED, text).pool(look.pool).server(&server.name).advise(advice));
+        }
     }
 }
 

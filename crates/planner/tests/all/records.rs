@@ -3,7 +3,7 @@
 use crate::support::*;
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::DnsAnswer;
-use orchestrate_model::{Answer, Change, DnsName, PoolObservation, Role};
+use orchestrate_model::{Answer, Change, DnsName, PoolObservation, Role, RunState, ServerName};
 use orchestrate_planner::safety::{Case, Covered, Question, assess};
 use orchestrate_planner::{Observations, Severity};
 use std::collections::BTreeSet;
@@ -103,4 +103,51 @@ fn p3_a_web_name_that_nobody_answers_for_is_unknown() {
     assert_eq!(guard(&change, &seen, Covered::WebName), "unknown");
     answers(&mut seen).retain(|answer| answer.name != web);
     assert_eq!(guard(&change, &seen, Covered::WebName), "unknown");
+}
+
+#[test]
+fn p2_every_own_address_of_a_family_in_use_has_to_be_listed() {
+    let v6 = |number: usize| format!("2001:db8::{number}").parse::<std::net::IpAddr>().unwrap();
+    let spoil = |listed: &[usize], stated: bool| {
+        let mut change = three();
+        let mut seen = healthy_world(&change);
+        for (number, server) in (1..).zip(&mut change.pools[0].servers) {
+            let own = server.name.dns();
+            for answer in answers(&mut seen).iter_mut().filter(|answer| answer.name == own) {
+                let Answer::Known(records) = &mut answer.records else { panic!("known") };
+                records.addresses.push(v6(number));
+            }
+            if stated {
+                server.addresses.push(v6(number));
+            }
+        }
+        set_records(only(&mut seen), |records| records.addresses.extend(listed.iter().map(|&number| v6(number))));
+        planned(&change, &seen).0
+    };
+    let plan = spoil(&[1, 2], false);
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2001"]);
+    let text = &finding(&plan, "O2001").message;
+    assert!(text.starts_with("pool01.contoso.example does not list fe3.contoso.example (2001:db8::3) at"), "{text}");
+    assert_eq!(codes(&spoil(&[], true), Severity::Refusal), ["O2001"], "the plan states the family");
+    assert_eq!(codes(&spoil(&[], false), Severity::Refusal), [] as [&str; 0], "nobody uses the family");
+    assert_eq!(codes(&spoil(&[1, 2, 3], true), Severity::Refusal), [] as [&str; 0]);
+}
+
+#[test]
+fn a_dead_server_that_is_listed_is_named() {
+    let change = three();
+    for spoil in [silence as fn(&mut PoolObservation, &ServerName), stop] {
+        let mut seen = healthy_world(&change);
+        spoil(only(&mut seen), &server_name("fe2"));
+        let (plan, _) = planned(&change, &seen);
+        let found = finding(&plan, "O2053");
+        assert_eq!((found.severity, found.server.as_ref()), (Severity::Warning, Some(&server_name("fe2"))));
+        assert!(found.message.starts_with("pool01.contoso.example lists fe2.contoso.example (192.0.2.2)"), "{found:?}");
+        set_records(only(&mut seen), |records| records.addresses.retain(|a| a.to_string() != "192.0.2.2"));
+        assert!(planned(&change, &seen).0.findings().iter().all(|found| found.code != "O2053"));
+    }
+    // A server that lacks one service is another matter.
+    let mut seen = healthy_world(&change);
+    set_state(only(&mut seen), &server_name("fe2"), "RTCATS", RunState::Stopped);
+    assert!(planned(&change, &seen).0.findings().iter().all(|found| found.code != "O2053"));
 }
