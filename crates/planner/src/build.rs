@@ -4,7 +4,7 @@ use crate::order::PoolEdge;
 use crate::plan::{Certainty, Edge, EdgeReason, ServerWork, Step, StepId, StepKind, StepTarget, WorkId};
 use crate::safety::Look;
 use crate::schedule::Schedule;
-use crate::scope::PoolScope;
+use crate::scope::{PoolScope, leaves_balancer};
 use crate::standing::left_behind;
 use orchestrate_model::change::{Patch, RestartPolicy, Scope};
 use orchestrate_model::observe::FileFacts;
@@ -35,11 +35,11 @@ pub(crate) struct Built {
 }
 
 /// Returns the kinds of the steps of one server of `pool`, in their order.
-pub(crate) fn kinds(change: &Change, pool: &Pool) -> Vec<StepKind> {
+pub(crate) fn kinds(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<StepKind> {
     let maintenance = &change.maintenance;
     let patch = maintenance.patch.is_some();
     let restart = restarts(change);
-    let balanced = pool.load_balancing.balancer != Balancer::None;
+    let balanced = leaves_balancer(change, pool, scope);
     let soak = maintenance.soak.is_positive();
     [
         (StepKind::Guard, true),
@@ -76,7 +76,13 @@ pub(crate) fn restarts(change: &Change) -> bool {
 pub(crate) fn build(parts: &Parts<'_>) -> Built {
     let mut building = Building {
         parts,
-        kinds: parts.change.pools.iter().map(|pool| kinds(parts.change, pool)).collect(),
+        kinds: parts
+            .change
+            .pools
+            .iter()
+            .zip(parts.scopes)
+            .map(|(pool, scope)| kinds(parts.change, pool, scope))
+            .collect(),
         built: Built { work: Vec::new(), steps: Vec::new(), edges: Vec::new() },
         firsts: vec![Vec::new(); parts.schedule.batches.len()],
         lasts: vec![Vec::new(); parts.schedule.batches.len()],

@@ -115,7 +115,11 @@ struct Pools<'a> {
 impl<'a> Pools<'a> {
     fn of(change: &'a Change, seen: &'a Observations, nobody: &'a BTreeSet<ServerName>) -> Self {
         let seen: Vec<_> = change.pools.iter().map(|pool| seen.pools.get(&pool.name)).collect();
-        let scopes: Vec<PoolScope> = change.pools.iter().map(|pool| PoolScope::of(change, pool)).collect();
+        let scope = |(pool, seen): (&Pool, &Option<&PoolObservation>)| {
+            let scope = PoolScope::of(change, pool);
+            if let Some(seen) = seen { scope.with_dependents(seen) } else { scope }
+        };
+        let scopes: Vec<PoolScope> = change.pools.iter().zip(&seen).map(scope).collect();
         let look = |((pool, seen), scope): ((&'a Pool, &Option<&'a PoolObservation>), &PoolScope)| {
             seen.map(|seen| Look::at(change, pool, scope.clone(), seen, nobody))
         };

@@ -3,7 +3,7 @@
 use super::{Context, note, refusal, warning};
 use crate::plan::Finding;
 use crate::safety::Look;
-use crate::scope::PoolScope;
+use crate::scope::{PoolScope, leaves_balancer};
 use crate::words::{count, list, time};
 use crate::{build, codes, order, quorum, safety};
 use orchestrate_model::change::{AtDeadline, RestartPolicy, Scope, StartTypePolicy};
@@ -17,7 +17,7 @@ pub(super) fn pool(context: &Context<'_>, place: usize, pool: &Pool, found: &mut
     size(change, pool, found);
     features(change, pool, scope, found);
     services(change, pool, scope, found);
-    balancer(pool, found);
+    balancer(change, pool, scope, found);
     control_host(context, pool, found);
     neighbours(change, pool, found);
     if pool.archiving == Some(true) {
@@ -185,7 +185,10 @@ fn services(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
     }
 }
 
-fn balancer(pool: &Pool, found: &mut Vec<Finding>) {
+fn balancer(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Finding>) {
+    if !leaves_balancer(change, pool, scope) {
+        return;
+    }
     match &pool.load_balancing.balancer {
         Balancer::None | Balancer::Haproxy(_) => {}
         Balancer::Operator => {

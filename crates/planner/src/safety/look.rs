@@ -41,7 +41,7 @@ impl<'a> Look<'a> {
         seen: &'a PoolObservation,
         ours_out: &'a BTreeSet<ServerName>,
     ) -> Self {
-        Self::at(change, pool, PoolScope::of(change, pool), seen, ours_out)
+        Self::at(change, pool, PoolScope::of(change, pool).with_dependents(seen), seen, ours_out)
     }
 
     /// The same, for a scope that was worked out before.

@@ -16,7 +16,7 @@ use std::fmt;
 
 pub(crate) use coverage::spread;
 pub(crate) use look::Look;
-pub(crate) use questions::{Count, measurable, unmeasured};
+pub(crate) use questions::{Count, measurable, unmeasured, unplanned};
 
 /// Evidence older than this proves nothing. Why 30 s: a look at a whole pool takes a few seconds over WinRM, and the
 /// state of a service seldom changes within half a minute of a maintenance night; at a few minutes another

@@ -3,10 +3,11 @@
 use super::look::Other;
 use super::{Asked, EVIDENCE_LIFETIME, Look, Question};
 use crate::quorum;
-use crate::scope::PoolScope;
+use crate::scope::{PoolScope, leaves_balancer};
 use crate::standing::Standing;
 use crate::words::{are, few, list, time};
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{Scope, SharedBudget};
 use orchestrate_model::observe::{
     BalancerState, DomainReadiness, FileFacts, Readiness, ReadinessState, SessionReading,
@@ -14,7 +15,7 @@ use orchestrate_model::observe::{
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{
     Answer, Change, Feature, Pool, PoolName, Role, RunState, Server, ServerName, ServerObservation, ServiceName,
-    UpgradeDomain, Verdict, catalogue,
+    UpgradeDomain, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -270,6 +271,9 @@ fn domain(look: &Look<'_>, name: &ServerName) -> Option<UpgradeDomain> {
 }
 
 pub(super) fn balancer(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
+    if !leaves_balancer(look.change, look.pool, &look.scope) {
+        return None;
+    }
     let verdict = match &look.pool.load_balancing.balancer {
         Balancer::None => return None,
         Balancer::Operator => Verdict::Yes("the operator is asked to confirm it before the block".to_owned()),
@@ -404,12 +408,17 @@ pub(super) fn blockable(look: &Look<'_>, server: &ServerName) -> Asked {
 }
 
 fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdict {
-    let asked_for = matches!(look.change.maintenance.scope, Scope::Services(_));
+    let asked_for = |service| match &look.change.maintenance.scope {
+        Scope::AllServices => false,
+        Scope::Services(chosen) => chosen.contains(service),
+    };
     let mut against: Option<Verdict> = None;
     let mut running = 0_usize;
     for service in &look.scope.block {
         let problem = match seen.service(service) {
-            None if asked_for => Some(Verdict::No(format!("{name} has no service {service}, which the plan asks for"))),
+            None if asked_for(service) => {
+                Some(Verdict::No(format!("{name} has no service {service}, which the plan asks for")))
+            }
             None => None,
             Some(status) => match &status.state {
                 Answer::Unknown(why) => {
@@ -434,6 +443,13 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
             (before, problem) => before.or(problem),
         };
     }
+    for (service, state) in unplanned(look, seen) {
+        let problem = match state {
+            Ok(state) => Verdict::No(format!("{name}: {service} is {state} and not in the plan, so nobody drains it")),
+            Err(why) => Verdict::Unknown(format!("{name}: {service} is not in the plan, its state not known: {why}")),
+        };
+        against = Some(against.map_or_else(|| problem.clone(), |before| before.and(problem.clone())));
+    }
     match against {
         Some(against) => against,
         None if running == 0 => {
@@ -443,6 +459,21 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
             Verdict::Yes(format!("{running} services in scope run on {name}: each can be paused, its sessions counted"))
         }
     }
+}
+
+/// Returns the services with sessions that are not stopped on a server and that the plan does not know, where it is
+/// about whole servers: nobody would drain them, and a patch or a restart would cut their sessions (promises P4, P5).
+pub(crate) fn unplanned<'a>(
+    look: &'a Look<'_>,
+    seen: &'a ServerObservation,
+) -> impl Iterator<Item = (&'a ServiceName, Result<RunState, &'a str>)> {
+    let whole = look.change.maintenance.scope == Scope::AllServices;
+    let with_sessions = |name: &&ServiceName| catalogue::service(name).is_some_and(|f| f.drain == DrainClass::Session);
+    let beside = look.scope.beside.iter().filter(with_sessions).filter(move |_| whole);
+    beside.filter_map(|name| {
+        let state = seen.service(name)?.state.as_result().copied();
+        (state != Ok(RunState::Stopped)).then_some((name, state))
+    })
 }
 
 /// A server that was drained for an installer that is not there has been drained for nothing.
