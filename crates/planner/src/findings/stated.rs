@@ -1,10 +1,11 @@
 //! What the plan file alone says.
 
 use super::{Context, note, refusal, warning};
+use crate::order::PoolEdge;
 use crate::plan::Finding;
 use crate::safety::Look;
 use crate::scope::{PoolScope, leaves_balancer};
-use crate::words::{count, list, time};
+use crate::words::{count, few, list, time};
 use crate::{build, codes, order, quorum, safety};
 use orchestrate_model::change::{AtDeadline, RestartPolicy, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Balancer, SipBalancing};
@@ -246,6 +247,20 @@ fn neighbours(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
     }
 }
 
+/// Says which part of the usual order of pools gives way to the plan's own.
+fn turned_round(context: &Context<'_>) -> Option<Finding> {
+    let name = |place: usize| &context.change.pools[place].name;
+    let said = |edge: &PoolEdge| format!("{} before {} ({})", name(edge.before), name(edge.after), edge.reason);
+    let dropped: Vec<String> = context.dropped.iter().map(said).collect();
+    let dropped: Vec<&str> = dropped.iter().map(String::as_str).collect();
+    (!dropped.is_empty()).then(|| {
+        let text = format!("the order that the plan states (after) stands against the usual one: not {}", few(&dropped));
+        let advice = "Nothing to do if it is meant to be so. Otherwise take the pools out of after: the usual order needs \
+                      no word in the plan.";
+        warning(codes::ORDER_DROPPED, text).advise(advice)
+    })
+}
+
 /// Says so when servers that are down use up a budget that pools share.
 fn shared_budgets(context: &Context<'_>, found: &mut Vec<Finding>) {
     for budget in &context.change.budgets {
@@ -272,6 +287,7 @@ fn shared_budgets(context: &Context<'_>, found: &mut Vec<Finding>) {
 /// Says what the change says by itself, whatever the pools.
 pub(super) fn change(context: &Context<'_>, found: &mut Vec<Finding>) {
     shared_budgets(context, found);
+    found.extend(turned_round(context));
     let maintenance = &context.change.maintenance;
     if maintenance.start_type == StartTypePolicy::Keep {
         let trap = if build::restarts(context.change) { ", and a restart is part of this change" } else { "" };
