@@ -20,7 +20,7 @@ pub(super) fn pool(context: &Context<'_>, place: usize, pool: &Pool, found: &mut
     services(change, pool, scope, found);
     balancer(change, pool, scope, found);
     control_host(context, pool, found);
-    neighbours(change, pool, found);
+    neighbours(context, pool, found);
     if pool.archiving == Some(true) {
         found.push(
             warning(codes::ARCHIVING, format!("{} archives: a restart may lose the last minutes of what is queued", pool.name))
@@ -102,8 +102,13 @@ fn at_once(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
     let batches = order::batches(pool, most, &BTreeMap::new(), &BTreeSet::new());
     let widest = batches.iter().map(Vec::len).max().unwrap_or(1);
     if widest < most {
-        let why =
-            if without > 0 { "upgrade domains are not stated" } else { "upgrade domains or quorum allow no more" };
+        let why = if without > 0 {
+            "upgrade domains are not stated"
+        } else if most >= pool.servers.len() {
+            "upgrade domains or quorum allow no more, and one has to stay"
+        } else {
+            "upgrade domains or quorum allow no more"
+        };
         let text = format!("servers of {} go {widest} at a time although the plan allows {most}: {why}", pool.name);
         found.push(warning(codes::FEWER_AT_ONCE, text).pool(pool).advise(
             "Nothing to do, or state the upgrade domain of each server as Get-CsPoolUpgradeReadinessState gives it.",
@@ -228,7 +233,8 @@ fn control_host(context: &Context<'_>, pool: &Pool, found: &mut Vec<Finding>) {
     }
 }
 
-fn neighbours(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
+fn neighbours(context: &Context<'_>, pool: &Pool, found: &mut Vec<Finding>) {
+    let change = context.change;
     if let Some(partner) = pool.paired_with.as_ref().and_then(|name| change.pool(name))
         // Once per pair, whichever of the two says so.
         && (partner.paired_with.as_ref() != Some(&pool.name) || pool.name < partner.name)
@@ -236,13 +242,17 @@ fn neighbours(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
         let text = format!("{} and {} are paired: each is the other's last resort", pool.name, partner.name);
         found.push(refusal(codes::PAIRED, text).pool(pool).advise("Make two changes of it, on different nights."));
     }
-    if let Some(hop) = pool.next_hop.as_ref().and_then(|name| change.pool(name))
+    let hop = pool.next_hop.as_ref().and_then(|name| change.pools.iter().position(|other| other.name == *name));
+    // The Edge servers talk to the registrar of their next hop.
+    if let Some(place) = hop.filter(|place| context.scopes[*place].blocks("RTCSRV"))
+        && let hop = &change.pools[place]
         && hop.servers.len() == 1
     {
         let text =
             format!("{} is the next hop of {} and has one server: remote users lose their way in", hop.name, pool.name);
-        found.push(warning(codes::NEXT_HOP, text).pool(pool).advise(
-            "Change the next hop of the Edge pool first. A pool that is a next hop cannot be failed over either.",
+        found.push(refusal(codes::NEXT_HOP, text).pool(pool).advise(
+            "Change the next hop of the Edge pool to another pool first, then say so in the plan: next_hop. A pool that \
+             is a next hop cannot be failed over either.",
         ));
     }
 }
