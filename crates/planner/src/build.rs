@@ -6,9 +6,11 @@ use crate::safety::Look;
 use crate::schedule::Schedule;
 use crate::scope::{PoolScope, leaves_balancer};
 use crate::standing::left_behind;
+use crate::words::list;
 use orchestrate_model::change::{Patch, RestartPolicy, Scope};
 use orchestrate_model::observe::FileFacts;
 use orchestrate_model::pool::{Balancer, Hosted};
+use orchestrate_model::version::{self, ComponentVersion};
 use orchestrate_model::{Change, Pool, PoolObservation, Role, ServerObservation, Version};
 use std::collections::BTreeMap;
 
@@ -308,7 +310,9 @@ impl Sure<'_> {
         let level = patch.level.as_ref();
         let versions = self.seen.and_then(|seen| seen.versions.known());
         staged
-            && level.zip(versions).is_some_and(|(level, versions)| versions.iter().any(|found| found.version < *level))
+            && level.zip(versions).is_some_and(|(level, versions)| {
+                version::level_of(versions, level).is_some_and(|reached| reached < *level)
+            })
     }
 }
 
@@ -321,18 +325,29 @@ fn services_known(scope: &PoolScope, seen: &ServerObservation) -> bool {
 }
 
 /// Returns why nothing is to be done to a server, when it is known to be at the wanted level already. A server that looks
-/// as an interrupted maintenance leaves it is not passed over.
+/// as an interrupted maintenance leaves it is not passed over, and neither is one of which another server of the pool
+/// shows that an update broke off: it has a component of the product line in a newer version.
 pub(crate) fn already_patched(look: &Look<'_>, seen: &ServerObservation) -> Option<String> {
     let level: &Version = look.change.maintenance.patch.as_ref()?.level.as_ref()?;
-    let versions = seen.versions.known().filter(|versions| !versions.is_empty())?;
-    let oldest = versions.iter().min_by(|a, b| a.version.cmp(&b.version))?;
+    let versions = seen.versions.known()?;
+    let reached = version::level_of(versions, level).filter(|reached| reached >= level)?;
     let mut statuses = look.scope.block.iter().filter_map(|service| seen.service(service));
-    if oldest.version < *level || statuses.any(|status| left_behind(status, look.seen).is_some()) {
+    let older: Vec<&ComponentVersion> = version::below(versions, level).collect();
+    if statuses.any(|status| left_behind(status, look.seen).is_some()) || older.iter().any(|own| behind(look, own)) {
         return None;
     }
     let name = seen.server.short();
-    Some(format!(
-        "{name} is at {} already, {level} is wanted: its oldest component is {}",
-        oldest.version, oldest.component
-    ))
+    let text = format!("{name} is at {reached} already, {level} is wanted");
+    Some(if older.is_empty() {
+        text
+    } else {
+        let older = older.iter().map(|own| format!("{} ({})", own.component, own.version));
+        format!("{text}; older, and taken for what the update does not touch: {}", list(older))
+    })
+}
+
+/// Returns whether another server of the pool has a component in a newer version.
+fn behind(look: &Look<'_>, own: &ComponentVersion) -> bool {
+    let others = look.seen.servers.values().filter_map(|other| other.versions.known()).flatten();
+    others.filter(|other| other.component == own.component).any(|other| other.version > own.version)
 }

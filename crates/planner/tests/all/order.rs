@@ -250,6 +250,39 @@ fn a_server_at_the_wanted_level_is_passed_over_with_the_reason() {
 }
 
 #[test]
+fn a_half_updated_server_is_not_passed_over_next_to_one_that_got_further() {
+    let change = textbook();
+    let component = |component: &str, version: &str| orchestrate_model::version::ComponentVersion {
+        component: component.into(),
+        version: orchestrate_model::Version::parse(version).unwrap(),
+    };
+    let with = |versions: [&str; 2]| {
+        vec![
+            component("Core Components", versions[0]),
+            component("Front End Server", versions[1]),
+            component("SQL", "11.0"),
+        ]
+    };
+    let (new, old) = ("5.0.8308.1149", "5.0.8308.866");
+    let skipped = |levels: [[&str; 2]; 3]| {
+        let mut seen = healthy_world(&change);
+        for (server, levels) in seen.pools.values_mut().next().unwrap().servers.values_mut().zip(levels) {
+            server.versions = orchestrate_model::Answer::Known(with(levels));
+        }
+        let (plan, _) = planned(&change, &seen);
+        let skipped = plan.work().iter().filter_map(|work| Some((work.server.short().to_owned(), work.skip.clone()?)));
+        skipped.collect::<Vec<_>>()
+    };
+    let all = skipped([[new, new], [old, old], [old, old]]);
+    assert_eq!(all, [("fe1".to_owned(), "fe1 is at 5.0.8308.1149 already, 5.0.8308.1149 is wanted".to_owned())]);
+    // Nobody can tell what the update does not touch from what it did not reach, so it is said.
+    let alone = skipped([[new, old], [old, old], [old, old]]);
+    assert!(alone[0].1.ends_with("taken for what the update does not touch: Front End Server (5.0.8308.866)"));
+    let shown: Vec<String> = skipped([[new, old], [new, new], [old, old]]).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(shown, ["fe2"]);
+}
+
+#[test]
 fn one_input_gives_the_same_bytes_and_a_preview_without_the_network_the_same_fingerprint() {
     let change = textbook();
     let seen = healthy_world(&change);
