@@ -194,6 +194,49 @@ fn p2_t9_refuses_to_drain_the_last_server_that_runs() {
     assert!(trial.records().is_empty(), "nothing was begun");
 }
 
+/// The records of T9's pools spoilt: none of its services is one of the five features.
+#[test]
+fn p2_t9_is_refused_when_a_pool_s_records_lack_a_server_or_lead_to_a_stranger() {
+    let records = "dns: {records: {edge09.contoso.example: [198.51.100.91], med09.contoso.example: [203.0.113.77]}}\n";
+    let trial = Trial::of(&maintained("t9-edge-and-mediation.yaml"), &[], &format!("{QUICK}{records}"));
+    let said = trial.start(&["--unattended"]);
+    assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+    assert!(said.out.contains("refusal O2001") && said.out.contains("refusal O2005"), "{}", said.out);
+    assert!(trial.records().is_empty(), "nothing was begun");
+}
+
+#[test]
+fn p4_a_collocated_service_that_the_plan_does_not_name_is_refused_with_the_line_to_add() {
+    let plan = maintained("contoso-front-end.yaml");
+    let scenario = format!("{QUICK}services: {{also: [RTCMEDSRV]}}\n");
+    let trial = Trial::of(&plan, &[("    services: [RTCMEDSRV] ", "    #")], &scenario);
+    let said = trial.start(&["--unattended"]);
+    assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+    let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("RTCMEDSRV is running on fe1, fe2 and fe3 and not in the plan"), "{}", said.out);
+    assert!(text.contains("services: [RTCMEDSRV]"), "{}", said.out);
+    assert!(trial.records().is_empty(), "nothing was begun");
+}
+
+/// RTCCAS is blocked with RTCCAA, and no other server would announce anything.
+#[test]
+fn p2_a_dependent_that_no_other_server_runs_is_refused_with_what_it_depends_on() {
+    let stopped = "{states: {RTCCAS: stopped}}";
+    let scenario = format!(
+        "{QUICK}services: {{depends_on: {{RTCCAS: [RTCCAA]}}}}\n\
+         servers: {{fe2.contoso.example: {stopped}, fe3.contoso.example: {stopped}}}\n"
+    );
+    let changes =
+        [("  scope: all-services", "  scope: {services: [RTCCAA]}"), ("  restart: when-needed", "  restart: never")];
+    let trial = Trial::of(&maintained("contoso-front-end.yaml"), &changes, &scenario);
+    let said = trial.start(&["--unattended"]);
+    assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+    let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("only RTCCAA, and what depends on it: RTCCAS"), "{}", said.out);
+    assert!(text.contains("Conferencing Announcement is not covered"), "{}", said.out);
+    assert!(trial.records().is_empty(), "nothing was begun");
+}
+
 #[test]
 fn p2_a_server_that_lacks_the_installer_is_refused_before_anything_is_drained() {
     for (file, said_of_it) in [("missing", "fe3 has no file C:"), ("different", "is another file than the plan means")]

@@ -20,7 +20,7 @@ pub fn question_key(question: Question) -> String {
         Question::Remaining => "remaining".to_owned(),
         Question::Quorum => "quorum".to_owned(),
         Question::UpgradeDomain => "upgrade-domain".to_owned(),
-        Question::Coverage(feature) => format!("coverage:{feature}"),
+        Question::Coverage(covered) => format!("coverage:{covered}"),
         Question::Balancer => "balancer".to_owned(),
         Question::Ready => "ready".to_owned(),
         Question::Replication => "replication".to_owned(),

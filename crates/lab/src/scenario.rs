@@ -193,6 +193,8 @@ pub struct ServicesScenario {
     /// Services that need others to run: dependent to what it depends on. The product's own graph is not known, so
     /// any pair given here is the lab's invention.
     pub depends_on: BTreeMap<ServiceName, Vec<ServiceName>>,
+    /// Services that servers have besides those of the plan and of their role, where the product has them for the role.
+    pub also: Vec<ServiceName>,
     /// Start types other than the lab's usual ones.
     pub start_types: BTreeMap<ServiceName, StartType>,
     /// Services that take their own time to start, in lab seconds.

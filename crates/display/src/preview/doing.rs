@@ -7,6 +7,7 @@ use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{Answer, Pool, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::{Plan, ServerWork, Step, StepKind};
+use std::collections::BTreeSet;
 
 /// One thing that a step would do, and the services that it would do it to, in order. No service: it is about the
 /// whole server or pool.
@@ -138,7 +139,8 @@ impl Place<'_> {
             return doings;
         };
         let (mut now, mut unknown) = (Vec::new(), Vec::new());
-        for (service, reading) in &seen.sessions {
+        let blocked = |service: &ServiceName| self.work.block.contains(service);
+        for (service, reading) in seen.sessions.iter().filter(|(service, _)| blocked(service)) {
             match reading.left() {
                 Answer::Known(0) => {}
                 Answer::Known(left) => now.push(format!("{service} {left}")),
@@ -147,7 +149,7 @@ impl Place<'_> {
         }
         if !now.is_empty() {
             doings.push(Doing::whole(format!("sessions now: {}", now.join(", "))));
-        } else if unknown.is_empty() && !seen.sessions.is_empty() {
+        } else if unknown.is_empty() && seen.sessions.keys().any(blocked) {
             doings.push(Doing::whole("sessions now: none"));
         }
         for text in unknown {
@@ -256,7 +258,16 @@ pub(super) fn scope(plan: &Plan) -> String {
         Scope::AllServices => "every service of the product that has sessions".to_owned(),
         Scope::Services(services) => {
             let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
-            format!("only {} with what depends on {}", list(&names), if names.len() == 1 { "it" } else { "them" })
+            let them = if names.len() == 1 { "it" } else { "them" };
+            // The plan has what was seen to depend on them; the rest is found when a server is recorded.
+            let seen: BTreeSet<&str> =
+                plan.work().iter().flat_map(|work| &work.block).map(ServiceName::as_str).collect();
+            let seen: Vec<&str> = seen.into_iter().filter(|name| !names.contains(name)).collect();
+            if seen.is_empty() {
+                format!("only {} with what depends on {them}", list(&names))
+            } else {
+                format!("only {}, and what depends on {them}: {}", list(&names), list(&seen))
+            }
         }
     }
 }

@@ -10,8 +10,8 @@ use orchestrate_engine::state::steps_of;
 use orchestrate_model::{Pool, Verdict};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::report::ServerSafety;
-use orchestrate_planner::safety::{Asked, Question};
-use orchestrate_planner::{Finding, ServerWork, Severity, Step, StepKind};
+use orchestrate_planner::safety::{Asked, Covered, Question};
+use orchestrate_planner::{Finding, ServerWork, Severity, Step, StepKind, quorum};
 
 /// How much a preview says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,9 @@ impl<'a> Page<'a> {
         self.hang("  budget    ", &words::budget(change));
         self.hang("  drain     ", &words::drain_rule(change));
         self.hang("  stop      ", &words::stop_when(change.stop_when));
+        for pool in change.pools.iter().filter(|pool| pool.has_fabric() && pool.servers.len() > 1) {
+            self.hang("  start     ", &cold_start(pool));
+        }
         for feature in &change.maintenance.accept_loss {
             self.hang("  accepted  ", &format!("the loss of {feature}: {}", feature.loss()));
         }
@@ -297,8 +300,9 @@ fn alike(one: &Asked, other: &Asked) -> bool {
 
 fn feature(question: Question) -> Option<String> {
     match question {
-        Question::Coverage(feature) => Some(feature.to_string()),
-        Question::Fresh
+        Question::Coverage(Covered::Feature(feature)) => Some(feature.to_string()),
+        Question::Coverage(Covered::Records | Covered::WebName)
+        | Question::Fresh
         | Question::Budget
         | Question::SharedBudget
         | Question::Remaining
@@ -309,6 +313,15 @@ fn feature(question: Question) -> Option<String> {
         | Question::Replication
         | Question::Blockable
         | Question::Staged => None,
+    }
+}
+
+/// Returns what a pool needs to come up when all of it was down, which no run brings about and every operator fears.
+fn cold_start(pool: &Pool) -> String {
+    let servers = pool.servers.len();
+    match u32::try_from(servers).ok().and_then(|servers| quorum::start(pool.product, servers)) {
+        Some(need) => format!("after a full stop {} starts once {need} of its {servers} servers run", pool.name),
+        None => format!("after a full stop: not documented for {servers} servers ({})", pool.name),
     }
 }
 

@@ -201,7 +201,9 @@ fn services(
     scenario: &Scenario,
 ) -> BTreeMap<ServiceName, LabService> {
     let mut services = BTreeMap::new();
-    for name in service_names(pool, position).into_iter().filter(|name| !own.without.contains(name)) {
+    let also = scenario.services.also.iter().filter(|name| belongs(pool, name)).cloned();
+    let names = service_names(pool, position).into_iter().chain(also);
+    for name in names.filter(|name| !own.without.contains(name)) {
         services.insert(name.clone(), product_service(pool, &name));
     }
     for (name, display, start) in WINDOWS {
@@ -212,6 +214,14 @@ fn services(
         settle_start(service, own, scenario);
     }
     services
+}
+
+/// Returns whether a server of the pool may run a service, in its role or besides it.
+fn belongs(pool: &Pool, name: &ServiceName) -> bool {
+    catalogue::service(name).is_none_or(|facts| {
+        facts.products.contains(&pool.product)
+            && (facts.roles.contains(&pool.role) || facts.optional_roles.contains(&pool.role))
+    })
 }
 
 /// The services of the product on one server, in no particular order.
