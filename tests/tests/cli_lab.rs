@@ -1,6 +1,6 @@
 //! The command line against the lab: whole runs, interruptions, refusals, exit codes.
 
-use orchestrate_tests::cli::{Background, Said, Sandbox, repository};
+use orchestrate_tests::cli::{Background, Said, Sandbox};
 
 /// A speed at which evidence of half a real second is fresh, also where many tests share two processors.
 const SPEED: &str = "40";
@@ -10,17 +10,7 @@ const DRAINING: &str = r#""kind":"step_started","step":4"#;
 
 /// Writes the example's plan and its lab scenario into a sandbox, changed as asked.
 fn plan(sandbox: &Sandbox, changes: &[(&str, &str)], scenario: &[(&str, &str)]) -> String {
-    let read =
-        |name: &str| std::fs::read_to_string(repository().join("examples").join(name)).expect("the example is there");
-    let changed = |text: String, changes: &[(&str, &str)]| {
-        changes.iter().fold(text, |text, (from, to)| {
-            assert!(text.contains(from), "the example has no {from}");
-            text.replace(from, to)
-        })
-    };
-    let lab = sandbox.file("plan.lab.yaml", &changed(read("first-pool.lab.yaml"), scenario));
-    assert!(lab.exists());
-    sandbox.file("plan.yaml", &changed(read("first-pool.yaml"), changes)).display().to_string()
+    sandbox.first_pool(changes, scenario)
 }
 
 fn lab<'a>(plan: &'a str, more: &[&'a str]) -> Vec<&'a str> {

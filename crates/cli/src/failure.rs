@@ -1,5 +1,6 @@
 //! Everything that can end the program early, and in one table the exit code and the advice for each.
 
+use crate::before::Barred;
 use crate::exit::Exit;
 use crate::terminal::output;
 use orchestrate_display::clean;
@@ -44,6 +45,8 @@ pub(crate) enum Failure {
     NoSuchRun { run: String, path: PathBuf },
     #[error("the journal {} does not replay: {why}", path.display())]
     Corrupt { path: PathBuf, why: String },
+    #[error(transparent)]
+    Barred(#[from] Barred),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
@@ -110,10 +113,22 @@ pub(crate) enum Failure {
     Declined,
     #[error("the plan that was approved is {approved}; the plan now is {found}")]
     OtherPlan { approved: String, found: String },
-    #[error("run {run} of an earlier version of the plan is unfinished, and this plan is another one")]
-    PlanChanged { run: String, program: String },
     #[error(transparent)]
     Run(#[from] RunError),
+}
+
+/// What to do about a run whose files are not what was written.
+pub(crate) const KEEP: &str = "keep the file; look at the servers before anything else is done: the chapter \"The journal \
+                               does not replay\" of docs/runbook.md says how";
+
+/// A file that is not what was written does not mend by itself; one that the system did not give may.
+fn of_journal(error: &JournalError) -> (Exit, Option<String>) {
+    match error {
+        JournalError::Damaged { .. } | JournalError::Unreadable { .. } => (Exit::Bug, Some(KEEP.to_owned())),
+        JournalError::Io { .. } | JournalError::Append { .. } | JournalError::NoSuchRun { .. } => {
+            (Exit::Temporary, None)
+        }
+    }
 }
 
 /// Says where mistakes are explained.
@@ -177,12 +192,10 @@ impl Failure {
             Self::Lab(_) | Self::LabStart { .. } | Self::LabEnded { .. } | Self::LabSlow { .. } => {
                 (Exit::Unreachable, None)
             }
-            Self::Output(_) | Self::Runtime(_) | Self::Journal(_) | Self::Run(RunError::Journal(_)) => {
-                (Exit::Temporary, None)
-            }
-            Self::Corrupt { .. } => {
-                (Exit::Bug, help("keep the file; look at the servers before anything else is done"))
-            }
+            Self::Output(_) | Self::Runtime(_) => (Exit::Temporary, None),
+            Self::Journal(error) | Self::Run(RunError::Journal(error)) => of_journal(error),
+            Self::Corrupt { .. } => (Exit::Bug, help(KEEP)),
+            Self::Barred(why) => why.edge(),
             Self::Claim(ClaimError::Held { .. }) => {
                 (Exit::PoolHeld, help("`orchestrate status` says what it does; `orchestrate watch RUN` shows it"))
             }
@@ -205,12 +218,6 @@ impl Failure {
             ),
             Self::Declined => (Exit::WaitingForApproval, None),
             Self::OtherPlan { .. } => (Exit::WorldMoved, help("look at the preview again and approve what it shows")),
-            Self::PlanChanged { run, program } => (
-                Exit::WorldMoved,
-                Some(format!(
-                    "finish it as it was planned: {program} resume {run}; or bring its servers back: {program} recover {run}"
-                )),
-            ),
         }
     }
 
@@ -231,6 +238,19 @@ impl Failure {
         }
         output::talk(&chain(self, help.as_deref()));
         exit
+    }
+}
+
+impl Failure {
+    /// Returns what went wrong with all its causes, in one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(text, ": {error}").unwrap_or_default();
+            cause = error.source();
+        }
+        text
     }
 }
 

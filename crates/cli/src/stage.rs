@@ -8,6 +8,7 @@ use crate::plan_file::PlanFile;
 use crate::terminal::output;
 use crate::wiring::{Readers, Wires};
 use jiff::Timestamp;
+use orchestrate_display::preview::{Instead, Preview};
 use orchestrate_driver::Clock;
 use orchestrate_executor::survey;
 use orchestrate_lab::LabDirectory;
@@ -152,6 +153,15 @@ impl Stage {
         }
         Ok(())
     }
+
+    /// Ends a lab that we started, for a start that failed, and returns why it failed. That the lab has gone meanwhile
+    /// is no news beside it.
+    pub(crate) async fn abandon(self, failure: Failure) -> Failure {
+        if let Err(error) = self.leave().await {
+            tracing::debug!(%error, "the lab could not be ended");
+        }
+        failure
+    }
 }
 
 /// A plan with what it was made from.
@@ -166,6 +176,18 @@ impl Planned {
     pub(crate) fn offline(change: &Change) -> Result<Self, Failure> {
         let (plan, report) = make(change, &Observations::default(), Timestamp::now())?;
         Ok(Self { plan, report, seen: BTreeMap::new() })
+    }
+
+    /// Returns the preview of the plan.
+    pub(crate) fn preview<'a>(&'a self, fingerprint: &'a str, instead: Option<&'a Instead>) -> Preview<'a> {
+        Preview { plan: &self.plan, fingerprint, seen: &self.seen, report: &self.report, instead }
+    }
+
+    /// Returns the failure of a plan that is refused.
+    pub(crate) fn unrefused(&self) -> Result<(), Failure> {
+        let reasons: Vec<String> =
+            self.plan.refusals().map(|finding| format!("{}: {}", finding.code, finding.message)).collect();
+        if reasons.is_empty() { Ok(()) } else { Err(Failure::Refused { reasons }) }
     }
 
     /// Returns whether there is anything to do.

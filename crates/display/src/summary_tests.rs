@@ -1,7 +1,7 @@
 use super::{Context, summary};
 use crate::fixture::{at, plan};
-use crate::status::{self, RunStatus};
-use crate::style::Look;
+use crate::status::{self, Listed, RunStatus};
+use crate::style::{Look, Style};
 use orchestrate_engine::record::{RunOutcome, ServerEnd, StepEnd, StopWhy};
 use orchestrate_engine::state::{Hold, RestartAsked, RunState, StepState};
 use orchestrate_model::change::HoldChoice;
@@ -81,8 +81,25 @@ fn a_list_of_runs_says_who_waits_for_a_decision() {
     });
     let holder = Some("ann@admin1 (process 4711)".to_owned());
     let held = RunStatus { run: run(), plan: plan(), state, view: None, holder };
-    let list = status::list(&[held], &Look::plain());
+    let list = status::list(&[Listed::Run(Box::new(held))], &Look::plain());
     assert!(list.contains("HELD, waits for your decision about fe2, 1 out"), "{list}");
+}
+
+#[test]
+fn p8_a_list_of_runs_says_what_an_ended_run_has_left_out() {
+    let mut state = state();
+    state.work[1].end = Some(ServerEnd::Out { why: "the installer ended with exit code 1603".to_owned() });
+    state.ended = Some(RunOutcome::StoppedByPolicy);
+    let ended = RunStatus { run: run(), plan: plan(), state, view: None, holder: None };
+    let look = Look { style: Style::Ansi, ..Look::plain() };
+    let head = status::one(&ended, "orchestrate", at(6000), &look);
+    let unreadable = Listed::Unreadable { run: run(), why: "the journal x is damaged at record 20".to_owned() };
+    let list = status::list(&[Listed::Run(Box::new(ended)), unreadable], &look);
+    let bad = "\u{1b}[1m\u{1b}[31m";
+    for said in [list.as_str(), head.lines().next().unwrap()] {
+        assert!(said.contains(&format!("stopped by policy\u{1b}[0m{bad}, 1 OUT: fe2")), "{said:?}");
+    }
+    assert!(list.contains(&format!("{bad}UNREADABLE: servers may be out; the journal x is damaged")), "{list:?}");
 }
 
 #[test]
@@ -90,6 +107,7 @@ fn status_of_an_interrupted_run_says_what_is_out() {
     let interrupted = RunStatus { run: run(), plan: plan(), state: state(), view: None, holder: None };
     let running = RunStatus { holder: Some("ann@admin1 (process 4711)".to_owned()), ..interrupted.clone() };
     let look = Look::plain();
-    let list = status::list(&[running, interrupted.clone()], &look);
+    let list = [running, interrupted.clone()].map(|run| Listed::Run(Box::new(run)));
+    let list = status::list(&list, &look);
     insta::assert_snapshot!(format!("{list}\n{}", status::one(&interrupted, "orchestrate", at(6000), &look)));
 }

@@ -68,6 +68,10 @@ impl<'a> Page<'a> {
 
     fn head(&mut self) {
         let change = self.preview.plan.change();
+        if let Some(instead) = self.preview.instead {
+            self.lines.extend(self.look.hang("", Tone::Bad, &instead.text()));
+            self.lines.push(String::new());
+        }
         self.lines.push(self.look.paint(Tone::Strong, &clean(&change.name)));
         if !change.reason.is_empty() {
             self.hang("  ", &clean(&change.reason));
