@@ -1,6 +1,7 @@
 //! Running the binary as a user would, with a state folder of its own, and making its output comparable.
 
 use regex::Regex;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -229,6 +230,20 @@ impl Background {
     pub fn signal(&self, name: &str) {
         let child = self.child.as_ref().expect("it runs");
         signal(name, &child.id().to_string());
+    }
+
+    /// Waits until it says `text` on stdout.
+    ///
+    /// # Panics
+    /// When it ends before.
+    pub fn wait_for_output(&mut self, text: &str) {
+        let child = self.child.as_mut().expect("it runs");
+        let out = child.stdout.as_mut().expect("its output is read");
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        while !String::from_utf8_lossy(&said).contains(text) {
+            out.read_exact(&mut byte).expect("it goes on");
+            said.push(byte[0]);
+        }
     }
 
     /// Waits for its end.

@@ -144,11 +144,10 @@ fn p6_a_recovery_begins_nothing_on_the_servers_that_the_run_had_only_looked_at()
 fn p8_a_state_folder_deleted_in_mid_run_is_written_again_for_the_recovery() {
     let sandbox = Sandbox::default();
     let (run, id) = draining(&sandbox);
-    let (path, lab) = (sandbox.lab_file(), std::fs::read(sandbox.lab_file()).unwrap());
     std::fs::remove_dir_all(sandbox.state()).unwrap();
     let said = run.ended();
-    // Real servers do not go with the folder, so the lab is not to either.
-    std::fs::write(path, lab).unwrap();
+    // Real servers do not go with the folder, and neither does the lab: it can be found again.
+    assert!(sandbox.lab_file().exists());
     assert_eq!(said.code, Some(75), "{}\n{}", said.out, said.err);
     assert!(said.out.contains("may be out of service") && said.out.contains(&format!("recover {id}")), "{}", said.out);
     assert!(said.err.contains("written again from memory"), "{}", said.err);
@@ -247,6 +246,28 @@ fn p7_a_dry_run_on_the_lab_changes_nothing() {
         .map(|file| std::fs::read_to_string(file.path()).unwrap())
         .collect();
     assert!(told.iter().all(|told| !told.contains("PauseService") && !told.contains("ChangeStartMode")), "{told:?}");
+}
+
+#[test]
+fn a_lab_in_the_foreground_is_joined_as_it_is_and_left_running() {
+    let sandbox = Sandbox::default();
+    let plan = plan(&sandbox, &[], &[]);
+    let mut foreground = sandbox.start(&["lab", &plan, "--lab-speed", SPEED]);
+    foreground.wait_for_output("speed 40");
+    let faster = sandbox.run(&[&plan, "--lab", "--lab-speed", "41", "--yes"]);
+    assert_eq!(faster.code, Some(64), "{}", faster.err);
+    assert!(faster.err.contains("at speed 40, not 41") && faster.err.contains("--stop"), "{}", faster.err);
+    let scenario = sandbox.file("other.lab.yaml", "seed: 8\n").display().to_string();
+    let other = sandbox.run(&lab(&plan, &["--lab-scenario", &scenario, "--yes"]));
+    assert_eq!(other.code, Some(64), "{}", other.err);
+    assert!(other.err.contains("with another scenario than") && other.err.contains(&scenario), "{}", other.err);
+    let same = sandbox.path().join("plan.lab.yaml").display().to_string();
+    let said = sandbox.run(&lab(&plan, &["--lab-scenario", &same, "--yes"]));
+    assert!(said.err.contains("joins the lab that runs already (speed 40)"), "{}", said.err);
+    assert_clean(&said);
+    assert!(sandbox.lab_file().exists(), "whoever runs the lab ends it");
+    foreground.signal("INT");
+    assert_eq!(foreground.ended().code, Some(0));
 }
 
 #[test]

@@ -31,6 +31,12 @@ fn exit_64_for_what_cannot_be_understood() {
         &["decide", "no-such-run", "fe1", "retry"],
         &["lab", PLAN, "--stop"],
         &["--log", "[", "check", PLAN],
+        &[PLAN, "--lab-speed", "60", "--yes"],
+        &[PLAN, "--lab-speed", "60", "--lab-at", "lab.json"],
+        &[PLAN, "--lab", "--lab-speed", "0"],
+        &[PLAN, "--lab", "--lab-speed", "1e9"],
+        &["approve", PLAN, "--lab-speed", "60"],
+        &["lab", PLAN, "--lab-speed", "nan"],
     ] {
         let said = run(arguments);
         assert_eq!(said.code, Some(64), "{arguments:?}: {}", said.err);
@@ -184,6 +190,10 @@ fn p9_exit_5_outside_a_window_with_the_next_opening() {
 fn exit_75_when_the_state_folder_cannot_be_used() {
     let sandbox = Sandbox::default();
     let file = sandbox.file("not-a-folder", "");
-    let said = sandbox.run(&["--state-dir", file.to_str().unwrap(), "status"]);
-    assert_eq!(said.code, Some(75), "{}", said.err);
+    let file = file.to_str().unwrap();
+    for arguments in [&["status"][..], &[PLAN, "--lab", "--yes"], &["lab", PLAN]] {
+        let said = sandbox.run(&[&["--state-dir", file], arguments].concat());
+        assert_eq!(said.code, Some(75), "{arguments:?}: {}", said.err);
+        assert!(said.err.contains(file), "{arguments:?}: {}", said.err);
+    }
 }

@@ -89,6 +89,8 @@ pub(crate) enum Failure {
     LabSlow { log: PathBuf },
     #[error("the lab of this plan runs already; its directory file is {}", path.display())]
     LabThere { path: PathBuf },
+    #[error("the lab of this plan runs already, {what}")]
+    LabDiffers { what: String, stop: String },
     #[error("no lab of this plan runs")]
     NoLab,
     #[error("the lab of {} was made for another plan", path.display())]
@@ -166,6 +168,7 @@ impl Failure {
             Self::LabThere { .. } => {
                 (Exit::Usage, help("`--lab-at FILE` attaches to it, `orchestrate lab PLAN --stop` ends it"))
             }
+            Self::LabDiffers { stop, .. } => (Exit::Usage, Some(format!("go on with it as it is, or end it: {stop}"))),
             Self::NoLab => (Exit::Usage, None),
             Self::NoHome => (Exit::Usage, help("name a folder with --state-dir")),
             Self::PlanUnreadable { .. } | Self::Zone(_) => (Exit::BadPlan, None),

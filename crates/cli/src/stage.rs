@@ -38,8 +38,15 @@ pub(crate) enum Owner {
     Us,
     /// An earlier start for the same plan did; it ends with the run.
     Earlier,
-    /// Somebody who named it to us; we leave it alone.
+    /// Somebody who named it to us, or who runs it in a terminal; we leave it alone.
     Other,
+}
+
+impl Owner {
+    /// Returns whose a lab is that was there before us.
+    pub(crate) fn of(lab: &LabDirectory) -> Self {
+        if lab.foreground { Self::Other } else { Self::Earlier }
+    }
 }
 
 impl Stage {
@@ -59,9 +66,14 @@ impl Stage {
                     change: &file.change,
                     speed: args.speed(&file.change),
                     scenario: scenario.as_deref(),
+                    given: lab::Given {
+                        speed: args.lab_speed.filter(|_| !args.real_time),
+                        scenario: args.lab_scenario.as_deref(),
+                    },
                 };
                 let running = lab::ensure(&wanted).await?;
-                Some((running.directory, if running.found { Owner::Earlier } else { Owner::Us }))
+                let owner = if running.found { Owner::of(&running.directory) } else { Owner::Us };
+                Some((running.directory, owner))
             }
             (None, false) => None,
         };
@@ -81,7 +93,8 @@ impl Stage {
             (Place::Lab, None) => {
                 let found = lab::find(home, change).await;
                 let found = found.ok_or_else(|| Failure::LabGone { run: String::new() })?;
-                Some((found, Owner::Earlier))
+                let owner = Owner::of(&found);
+                Some((found, owner))
             }
         };
         Self::with(change, lab)

@@ -18,14 +18,17 @@ pub(crate) async fn run(home: &Home, path: &Path, file: &PlanFile, args: &RunArg
     if args.offline {
         let place = if args.lab.lab || args.lab.lab_at.is_some() { Place::Lab } else { Place::Real };
         let lab = match place {
-            Place::Lab => lab::find(home, &file.change).await.map(|found| (found, Owner::Earlier)),
+            Place::Lab => lab::find(home, &file.change).await.map(|found| {
+                let owner = Owner::of(&found);
+                (found, owner)
+            }),
             Place::Real => None,
         };
         let outlook = Outlook::of(home, place, lab.as_ref(), file).await;
         return show(&Planned::offline(&file.change)?, &outlook, args);
     }
     // Nothing waits in a preview, and evidence of a large pool would be stale by the clock of a fast lab.
-    let lab = LabArgs { lab_speed: Some(1.0), ..args.lab.clone() };
+    let lab = LabArgs { real_time: true, ..args.lab.clone() };
     let stage = Stage::open(home, path, file, &lab).await?;
     let outlook = Outlook::of(home, stage.place, stage.lab.as_ref(), file).await;
     let shown = match stage.plan(&file.change).await {

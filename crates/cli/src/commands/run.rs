@@ -7,6 +7,7 @@ use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, actor, new_run_id};
+use crate::lab;
 use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
 use crate::stage::{Owner, Planned, Stage};
@@ -267,6 +268,11 @@ async fn finish(
     }
     if !over {
         let program = &home.program;
+        let path = lab::path_of(home, &directory);
+        if owner != Owner::Other && !path.exists() {
+            // It went with the state folder. Without it nobody would find the lab again, neither to go on nor to end it.
+            directory.write(&path)?;
+        }
         output::talk(&format!("the lab goes on; `{program} lab PLAN --stop` ends it"));
     }
     Ok(ended.exit)
