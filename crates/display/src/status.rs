@@ -6,6 +6,7 @@ use crate::summary::{self, Context};
 use crate::text::{clean, duration, list as list_of};
 use crate::words;
 use jiff::Timestamp;
+use orchestrate_engine::state::{self, StepState};
 use orchestrate_engine::view::Phase;
 use orchestrate_engine::{RunState, View, WorkState};
 use orchestrate_model::RunId;
@@ -112,9 +113,39 @@ pub fn one(run: &RunStatus, program: &str, now: Timestamp, look: &Look) -> Strin
         lines.push(String::new());
         return lines.join("\n");
     }
+    if run.state.ended.is_none() && run.holder.is_none() {
+        lines.extend(broken_off(run, now, look));
+    }
     let context = Context { run: &run.run, plan: &run.plan, program };
     lines.push(summary::summary(context, &run.state, look));
     lines.join("\n")
+}
+
+/// Returns where a run was when it was broken off: the step in hand, what was asked for and nobody knows of, and how old
+/// the last news is.
+fn broken_off(run: &RunStatus, now: Timestamp, look: &Look) -> Vec<String> {
+    let Some(last) = run.state.last else { return Vec::new() };
+    let ago = |at: Timestamp| duration(now.duration_since(at));
+    let mut lines =
+        vec![format!("  nobody works on it; the last news is from {}, {} ago", look.date_time(last), ago(last))];
+    for (position, (work, state)) in works(run).enumerate() {
+        if !state.is_active() {
+            continue;
+        }
+        let steps = state::steps_of(&run.plan, state::work_id(position));
+        for step in steps {
+            if let Some(StepState::Running { since }) = run.state.steps.get(step.id.0 as usize) {
+                let (name, kind, at) = (work.server.short(), step.kind, look.date_time(*since));
+                lines.push(format!("  {name} was in {kind}, since {at}, {} ago", ago(*since)));
+            }
+        }
+    }
+    for intent in run.state.open.values() {
+        let name = run.plan.work_of(intent.work).server.short();
+        lines
+            .push(format!("  {name} was asked to {}, and nobody knows whether it did", clean(&intent.act.to_string())));
+    }
+    lines
 }
 
 fn in_work(run: &RunStatus, view: &View, program: &str, now: Timestamp, look: &Look) -> Vec<String> {
