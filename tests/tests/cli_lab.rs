@@ -160,9 +160,17 @@ fn p8_a_state_folder_deleted_in_mid_run_is_written_again_for_the_recovery() {
 fn a_second_terminal_holds_a_server_and_decides_about_it() {
     let sandbox = Sandbox::default();
     let (run, id) = draining(&sandbox);
+    let idle = sandbox.run(&["hold", &id, "fe2"]);
+    assert_eq!(idle.code, Some(64), "{}", idle.err);
+    assert!(idle.err.contains("only servers in work can be held; now: fe1.first.example"), "{}", idle.err);
     assert_eq!(sandbox.run(&["hold", &id, "fe1"]).code, Some(0));
     assert_eq!(sandbox.wait_for_record(r#""kind":"held""#), id);
-    for refused in [["decide", &id, "fe2", "retry"], ["decide", &id, "fe1", "skip"], ["decide", &id, "fe9", "retry"]] {
+    for refused in [
+        ["decide", &id, "fe2", "retry"],
+        ["decide", &id, "fe1", "skip"],
+        ["decide", &id, "fe1", "confirm"],
+        ["decide", &id, "fe9", "retry"],
+    ] {
         let said = sandbox.run(&refused);
         assert_eq!(said.code, Some(64), "{refused:?}: {}", said.err);
     }

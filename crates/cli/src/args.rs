@@ -1,8 +1,9 @@
 //! The command line as it is written.
 
 use crate::exit::Exit;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use orchestrate_model::Change;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 /// Takes a pool of servers through maintenance, one server at a time, so that nobody who uses it notices.
@@ -26,6 +27,18 @@ pub(crate) struct Cli {
     pub(crate) run: RunArgs,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+impl Cli {
+    /// Returns the command that a word was probably meant for, when there is none of that name.
+    pub(crate) fn nearest(word: &str) -> Option<String> {
+        let command = Self::command();
+        let names = command.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+        let (name, distance) =
+            names.map(|name| (name, strsim::damerau_levenshtein(name, word))).min_by_key(|(_, distance)| *distance)?;
+        // As many slips as a hand makes in a word of this length.
+        (distance <= name.len().div_ceil(3).min(2)).then(|| name.to_owned())
+    }
 }
 
 /// Options of every command.
@@ -242,8 +255,8 @@ pub(crate) enum Command {
         /// The plan file
         plan: PathBuf,
         /// How many openings
-        #[arg(long, value_name = "N", default_value_t = 5)]
-        next: usize,
+        #[arg(long, value_name = "N", default_value = "5")]
+        next: NonZeroUsize,
     },
     /// Runs the plan many times on servers in memory: how long it takes, whether it fits, what each fault does to it
     Simulate(SimulateArgs),
@@ -300,7 +313,7 @@ pub(crate) struct SimulateArgs {
     pub(crate) plan: PathBuf,
     /// How many runs [default: 300, or one with `--seed`]
     #[arg(long, value_name = "N")]
-    pub(crate) runs: Option<u32>,
+    pub(crate) runs: Option<NonZeroU32>,
     /// The seed of the first run; without `--runs` that one run is told as a timeline
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -339,7 +352,8 @@ pub(crate) struct ResumeArgs {
 pub(crate) enum Choice {
     /// Do the step again, after a look at the server
     Retry,
-    /// Count the step as done and go on with the next one of this server
+    /// Count the step as done and go on with the next one of this server; `confirm` says the same
+    #[value(alias = "confirm")]
     Skip,
     /// Bring the server back as it was recorded
     Return,
@@ -352,7 +366,6 @@ pub(crate) enum Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -1,5 +1,6 @@
 //! Everything that can end the program early, and in one table the exit code and the advice for each.
 
+use crate::args::Cli;
 use crate::before::Barred;
 use crate::exit::Exit;
 use crate::terminal::output;
@@ -133,6 +134,12 @@ fn of_journal(error: &JournalError) -> (Exit, Option<String>) {
     }
 }
 
+/// Returns which command was meant by a word that is no plan file.
+fn meant(path: &Path) -> Option<String> {
+    let command = Cli::nearest(path.to_str()?)?;
+    Some(format!("did you mean the command `orchestrate {command}`?"))
+}
+
 /// Says where mistakes are explained.
 fn page(mistakes: usize, code: &str) -> String {
     if mistakes == 1 {
@@ -171,7 +178,8 @@ impl Failure {
             Self::LabDiffers { stop, .. } => (Exit::Usage, Some(format!("go on with it as it is, or end it: {stop}"))),
             Self::NoLab => (Exit::Usage, None),
             Self::NoHome => (Exit::Usage, help("name a folder with --state-dir")),
-            Self::PlanUnreadable { .. } | Self::Zone(_) => (Exit::BadPlan, None),
+            Self::PlanUnreadable { path, .. } => (Exit::BadPlan, meant(path)),
+            Self::Zone(_) => (Exit::BadPlan, None),
             Self::BadPlan { empty: true, .. } => (Exit::EmptySelection, None),
             Self::BadPlan { mistakes, code, .. } => (Exit::BadPlan, Some(page(*mistakes, code))),
             Self::ScenarioUnreadable { .. } | Self::BadScenario { .. } => (Exit::BadPlan, None),
