@@ -68,6 +68,21 @@ fn exit_65_for_a_bad_plan_with_every_mistake_on_stderr() {
 }
 
 #[test]
+fn a_plan_may_come_from_a_pipe_that_somebody_writes_to() {
+    let sandbox = Sandbox::default();
+    let pipe = sandbox.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    let text = std::fs::read_to_string(orchestrate_tests::cli::repository().join(PLAN)).unwrap();
+    let check = sandbox.start(&["check", pipe]);
+    std::fs::write(pipe, text).unwrap();
+    assert_eq!(check.ended().code, Some(0));
+    let nobody = sandbox.run(&["check", pipe]);
+    assert_eq!(nobody.code, Some(65), "{}", nobody.err);
+    assert!(nobody.err.contains("it is a pipe that nobody writes to"), "{}", nobody.err);
+}
+
+#[test]
 fn a_mistyped_command_is_recognised() {
     let said = run(&["statu"]);
     assert_eq!(said.code, Some(65), "{}", said.err);
