@@ -1,12 +1,12 @@
-use super::{Detail, Instead, Preview, dot, json, mermaid, text};
+use super::{Detail, Instead, Preview, doings, dot, json, mermaid, text};
 use crate::fixture::{asked, at, plan, seen, server};
 use crate::style::{Look, Style};
 use crate::text::width;
 use jiff::SignedDuration;
-use orchestrate_model::RunId;
+use orchestrate_model::{Answer, RunId, ServiceName};
 use orchestrate_planner::forecast::Forecast;
 use orchestrate_planner::report::ServerSafety;
-use orchestrate_planner::{Plan, Report};
+use orchestrate_planner::{Plan, Report, StepKind};
 
 fn report(plan: &Plan) -> Report {
     Report {
@@ -110,4 +110,22 @@ fn p7_a_preview_says_first_what_a_start_would_do_instead() {
         });
     }
     assert!(with_preview(|preview| json(preview)["instead"].is_null()));
+}
+
+#[test]
+fn services_are_named_in_the_order_of_what_depends_on_them() {
+    let (plan, mut seen) = (plan(), seen());
+    let pool = seen.values_mut().next().unwrap();
+    let Answer::Known(services) = &mut pool.servers.get_mut(&server(1)).unwrap().services else { panic!("seen") };
+    let name = |text: &str| ServiceName::new(text).unwrap();
+    services.get_mut(&name("RTCSRV")).unwrap().dependents = Answer::Known(vec![name("RTCRGS")]);
+    let seen = &seen.values().next().unwrap().servers[&server(1)];
+    let of = |kind| {
+        let step = plan.steps().iter().find(|step| step.kind == kind).unwrap();
+        let doings = doings(&plan, step, Some(seen));
+        doings.iter().flat_map(|doing| doing.services.iter().map(ToString::to_string)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(StepKind::Block)[..2], ["RTCSRV", "RTCRGS"], "as the plan names them");
+    assert_eq!(of(StepKind::Stop)[..2], ["RTCRGS", "RTCSRV"], "dependents first");
+    assert_eq!(of(StepKind::Return)[..2], ["RTCSRV", "RTCRGS"], "what others depend on first");
 }

@@ -52,7 +52,9 @@ impl Forecast {
         }
         let Spread { p50, p95, most, .. } = self.openings;
         if most > 1 {
-            lines.push(format!("windows       half of the runs need {p50}, 19 of 20 at most {p95}, none more than {most}"));
+            lines.push(format!(
+                "windows       half of the runs need {p50}, 19 of 20 at most {p95}, none more than {most}"
+            ));
         }
         let (schedule, bound) = (time(self.schedule_s), time(self.lower_bound_s));
         lines.push(format!("schedule      {schedule} at worst, {bound} is the lower bound"));
@@ -83,7 +85,8 @@ impl Forecast {
         if values == 0 {
             return "no run came to its end".to_owned();
         }
-        let of = if values < self.runs { format!(", of the {values} runs that came to their end") } else { String::new() };
+        let of =
+            if values < self.runs { format!(", of the {values} runs that came to their end") } else { String::new() };
         format!("half within {}, 19 of 20 within {}, at most {}{of}", time(p50), time(p95), time(most))
     }
 
