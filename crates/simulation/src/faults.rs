@@ -201,10 +201,10 @@ impl Faults {
         rates
     }
 
-    /// These faults too, more often than usual.
+    /// These faults too, more often than usual; the more often each is named, the more.
     pub(crate) fn add(&mut self, faults: &[Fault]) {
         for fault in faults {
-            self.0[*fault as usize] = fault.usual() * 3.0;
+            self.0[*fault as usize] += fault.usual() * 3.0;
         }
     }
 

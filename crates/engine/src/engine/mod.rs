@@ -15,7 +15,7 @@ use crate::look::{Look, Subject};
 use crate::record::{
     Actor, Attended, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, StopWhy, Why, WhyKind,
 };
-use crate::state::{Illegal, RunState, StepState, work_id};
+use crate::state::{Hold, Illegal, RunState, StepState, work_id};
 use crate::steps::{Case, Judgement, Ruling, Scratch, judge};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
@@ -59,6 +59,11 @@ pub enum Input {
     },
     /// The operator spoke.
     Operator(Command),
+    /// The clock was set, or stood still while the machine slept.
+    ClockMoved {
+        /// By how much, besides what has passed.
+        by: SignedDuration,
+    },
 }
 
 /// How a run begins.
@@ -77,6 +82,8 @@ pub enum Start {
     Recover {
         /// Who.
         by: Actor,
+        /// Whether an operator is there, who can confirm work done by hand.
+        attended: Attended,
     },
 }
 
@@ -94,6 +101,11 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// Finish or undo what is in hand, then stop, because the journal runs out of room.
+    StopForRoom {
+        /// What was found.
+        why: String,
+    },
     /// Hold one server, or all that are in work, when the act in hand is over.
     Hold {
         /// The server; none means all.
@@ -107,6 +119,9 @@ pub enum Command {
         server: ServerName,
         /// The choice.
         choice: HoldChoice,
+        /// Since when the server has been held by the hold that was read. Without it the choice is for the hold there is.
+        #[serde(default)]
+        since: Option<Timestamp>,
         /// Who.
         by: String,
     },
@@ -244,6 +259,7 @@ impl Engine {
             Input::Acted { intent, outcome } => self.acted(intent, outcome, now),
             Input::Woke { ticket } => self.woke(ticket),
             Input::Operator(command) => self.command(command, now),
+            Input::ClockMoved { by } => self.clock_moved(by, now),
         }
         self.advance(now);
         std::mem::take(&mut self.effects)
@@ -253,13 +269,13 @@ impl Engine {
         match start {
             Start::New(header) => self.record(now, Record::RunStarted(header)),
             Start::Resume { by, attended } => self.take_up(now, Record::Resumed { by, recover: false, attended }),
-            Start::Recover { by } => {
-                self.take_up(now, Record::Resumed { by, recover: true, attended: Attended::No });
+            Start::Recover { by, attended } => {
+                self.take_up(now, Record::Resumed { by, recover: true, attended });
                 let why = Why { kind: WhyKind::Operator, text: "recover: everything goes back as recorded".to_owned() };
                 for position in 0..self.state.work.len() {
                     let work = &self.state.work[position];
                     // Nothing is begun that was not: a server that was only looked at is left as it is.
-                    if work.end.is_none() && (work.touched || work.is_active()) {
+                    if work.end.is_none() && (work.is_changed() || work.is_active()) {
                         self.turn_back(work_id(position), why.clone(), now);
                     }
                 }
@@ -342,24 +358,29 @@ impl Engine {
                 }
                 self.wake_all();
             }
+            Command::StopForRoom { why } => {
+                if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
+                    self.record(now, Record::StopRequested { why: StopWhy::Storage(why) });
+                }
+                self.wake_all();
+            }
             Command::StopNow { by } => {
                 self.record(now, Record::StopRequested { why: StopWhy::OperatorNow(format!("{by} asked twice")) });
                 self.end(now, RunOutcome::Interrupted);
             }
             Command::Hold { server, by } => {
                 for position in 0..self.state.work.len() {
-                    let named = server.as_ref().is_none_or(|name| self.plan.work()[position].server == *name);
-                    if named && self.state.work[position].is_active() && self.state.work[position].held.is_none() {
-                        self.to_hold.insert(work_id(position), by.clone());
+                    if server.as_ref().is_none_or(|name| self.plan.work()[position].server == *name) {
+                        self.ask_to_hold(position, &by, now);
                     }
                 }
-                self.wake_all();
             }
-            Command::Decide { server, choice, by } => {
+            Command::Decide { server, choice, since, by } => {
                 let Some(position) = self.plan.work().iter().position(|work| work.server == server) else { return };
                 // A choice is an answer to a hold that somebody has read, never to the next one.
                 let held = self.state.work[position].held.as_ref();
-                if held.is_some_and(|hold| hold.choices.contains(&choice)) {
+                let read = |hold: &&Hold| since.is_none_or(|since| since == hold.since);
+                if held.filter(read).is_some_and(|hold| hold.choices.contains(&choice)) {
                     self.decisions.insert(work_id(position), (choice, by));
                 } else {
                     let text = format!("{by} chose {choice:?} for {server}, which is no choice it has now: ignored");
@@ -367,6 +388,47 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Has a server in work held at its next step; says so when it cannot be.
+    fn ask_to_hold(&mut self, position: usize, by: &str, now: Timestamp) {
+        let work = &self.state.work[position];
+        if !work.is_active() || work.held.is_some() {
+            return;
+        }
+        if work.back.is_some() {
+            let server = &self.plan.work()[position].server;
+            let text =
+                format!("{by} asked to hold {server}, which is going back into service: it is not held on its way");
+            self.record(now, Record::Note { work: Some(work_id(position)), text });
+            return;
+        }
+        self.to_hold.insert(work_id(position), by.to_owned());
+        // Others go on waiting: what they wait for is counted.
+        if matches!(self.positions[position], Position::Sleeping(_)) {
+            self.positions[position] = Position::Idle;
+        }
+    }
+
+    /// Counts everything anew that is counted by the clock: deadlines, quiet periods, the age of evidence.
+    fn clock_moved(&mut self, by: SignedDuration, now: Timestamp) {
+        if self.state.header.is_none() {
+            return;
+        }
+        let way = if by.is_negative() { "back" } else { "on" };
+        let text = format!("the clock of this machine went {way} by {:#}: deadlines count anew", by.abs());
+        self.record(now, Record::Note { work: None, text });
+        for position in 0..self.state.work.len() {
+            let running = |step: &StepId| matches!(self.state.steps[step.0 as usize], StepState::Running { .. });
+            let work = &self.state.work[position];
+            let step = self.step_in_hand(position).filter(|step| work.is_active() && running(step));
+            self.scratch[position].forget();
+            if let Some(step) = step.filter(|_| self.state.work[position].held.is_none()) {
+                self.scratch[position].enter(step);
+                self.record(now, Record::StepStarted { step });
+            }
+        }
+        self.wake_all();
     }
 
     /// Lets sleeping servers notice what was said.
@@ -456,10 +518,11 @@ impl Engine {
                 self.record(now, Record::ServerEnded { work: work_id(position), end });
                 return;
             };
-            if self.state.steps[step.0 as usize] == StepState::Pending {
+            // Taken in hand, for the first time or again, it has its full time: after an interruption, and when steps
+            // before it had to be done once more.
+            if self.scratch[position].enter(step) || self.state.steps[step.0 as usize] == StepState::Pending {
                 self.record(now, Record::StepStarted { step });
             }
-            self.scratch[position].enter(step);
             self.look(position, step, now);
         }
     }
@@ -481,6 +544,10 @@ impl Engine {
         let seen = &*seen;
         if !self.state.work[position].is_active() {
             self.swept(position, seen, now);
+            return;
+        }
+        // A stop, a hold or the end of a window may have come while the look was on its way: nothing follows from it then.
+        if self.interrupt(position, now) {
             return;
         }
         let Some(step) = self.step_in_hand(position) else { return };
@@ -577,7 +644,11 @@ impl Engine {
                 self.record(now, Record::Reopened { steps, why });
             }
             Judgement::TurnBack(why) => self.turn_back(id, why, now),
-            Judgement::Hold(reason, choices) => self.record(now, Record::Held { work: id, step, reason, choices }),
+            Judgement::Hold(reason, choices) => {
+                // Held is held: who asked for it need not be served a second time.
+                self.to_hold.remove(&id);
+                self.record(now, Record::Held { work: id, step, reason, choices });
+            }
         }
     }
 
@@ -616,7 +687,9 @@ impl Engine {
         let step = self.step_in_hand(position);
         // Only what a stop turns back is broken off: half a return would be worse than a whole one.
         let work = &self.state.work[position];
-        let stopping = self.state.stop.is_some() && work.back.is_none() && !self.subject(position).is_patching();
+        let stopping = work.back.is_none()
+            && (self.to_hold.contains_key(&work_id(position))
+                || (self.state.stop.is_some() && !self.is_past_undoing(position)));
         match step {
             Some(step) if success && fresh && !queue.is_empty() && !stopping => {
                 self.act(position, step, queue, (seen, now));

@@ -1,10 +1,12 @@
 //! Blocking a server, and stopping what was blocked once its sessions are gone.
 
+use super::drain::{self, Left};
 use super::guard::{Asking, ask};
-use super::{Case, Judgement, Ruling, Scratch, drain};
-use crate::constants::{BLOCK_DEADLINE, SETTLE_LOOK, STOP_DEADLINE};
+use super::{Case, Judgement, Ruling, Scratch};
+use crate::constants::{BLOCK_DEADLINE, CLOCK_SLACK, SETTLE_LOOK, STOP_DEADLINE};
 use crate::look::Subject;
-use crate::record::{Snapshot, StepEnd};
+use crate::record::{RecordedService, Snapshot, StepEnd};
+use jiff::Timestamp;
 use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::StartTypePolicy;
@@ -53,6 +55,9 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let Some(snapshot) = &case.subject.own.snapshot else {
         return case.give_up(format!("{} was not recorded", case.subject.work.server)).into();
     };
+    if let Some(again) = moved(case, snapshot) {
+        return again.into();
+    }
     match block_acts(case, snapshot) {
         Err(why) => case.unknown(scratch, &why).into(),
         Ok(Blocked::All(count)) => {
@@ -72,6 +77,25 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Judgement::Wait(case.wait("services to be paused", why, limit), SETTLE_LOOK).into()
         }
     }
+}
+
+/// Has a server recorded again that was not changed yet and is not any more as it was recorded: what comes back is what
+/// it was before the first change, not a while earlier (promise P5).
+pub(super) fn moved(case: &Case<'_>, snapshot: &Snapshot) -> Option<Judgement> {
+    if case.subject.own.touched {
+        return None;
+    }
+    let services = case.own.services.known()?;
+    let differs = |name: &ServiceName, recorded: &RecordedService| {
+        let status = services.get(name);
+        status.is_none_or(|now| {
+            let state = now.state.known().is_some_and(|state| *state != recorded.state);
+            state || now.start.known().is_some_and(|start| *start != recorded.start)
+        })
+    };
+    let (name, _) = snapshot.services.iter().find(|(name, recorded)| differs(name, recorded))?;
+    let why = format!("{}: {name} is not as it was recorded any more", case.subject.work.server);
+    Some(Judgement::Reopen(vec![StepKind::Record], why))
 }
 
 /// Whether these acts take a server out that serves.
@@ -95,7 +119,13 @@ pub(super) fn all_run(case: &Case<'_>) -> bool {
 }
 
 pub(super) fn is_fresh(case: &Case<'_>, scratch: &Scratch) -> bool {
-    scratch.guarded_at.is_some_and(|at| case.now.duration_since(at) <= EVIDENCE_LIFETIME)
+    is_fresh_at(scratch, case.now)
+}
+
+/// Evidence from after now is none: the clock was set back since.
+pub(crate) fn is_fresh_at(scratch: &Scratch, now: Timestamp) -> bool {
+    let fresh = -CLOCK_SLACK..=EVIDENCE_LIFETIME;
+    scratch.guarded_at.is_some_and(|at| fresh.contains(&now.duration_since(at)))
 }
 
 /// Fresh evidence right before the first change, also after an interruption (promise P2).
@@ -188,7 +218,12 @@ pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         let counts = |question| {
             matches!(
                 question,
-                Question::Fresh | Question::Budget | Question::Remaining | Question::Quorum | Question::UpgradeDomain
+                Question::Fresh
+                    | Question::Budget
+                    | Question::SharedBudget
+                    | Question::Remaining
+                    | Question::Quorum
+                    | Question::UpgradeDomain
             )
         };
         match ask(case, scratch, counts) {
@@ -211,8 +246,11 @@ fn stop_next(case: &Case<'_>) -> Result<Judgement, String> {
             RunState::Stopped => {}
             RunState::Running | RunState::ContinuePending => return Ok(reopen(format!("{name} takes work again"))),
             RunState::Paused => {
-                if let Some(left) = drain::still_there(case, name)? {
-                    return Ok(reopen(format!("{name} has {left} sessions")));
+                match drain::left_of(case, name) {
+                    Left::Nothing => {}
+                    Left::Sessions(left) => return Ok(reopen(format!("{name} has {left} sessions"))),
+                    Left::Time(time) => return Ok(reopen(format!("{name} was blocked less than {time:#} ago"))),
+                    Left::Unknown(why) => return Err(why),
                 }
                 match waits_for(case, name)? {
                     None => acts.push(Act::Stop { service: name.clone() }),
