@@ -8,6 +8,7 @@ use crate::words;
 use jiff::Timestamp;
 use orchestrate_engine::state::steps_of;
 use orchestrate_model::{Pool, Verdict};
+use orchestrate_planner::forecast::Forecast;
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::report::ServerSafety;
 use orchestrate_planner::safety::{Asked, Covered, Question};
@@ -68,6 +69,10 @@ impl<'a> Page<'a> {
 
     fn head(&mut self) {
         let change = self.preview.plan.change();
+        if let Some(instead) = self.preview.instead {
+            self.lines.extend(self.look.hang("", Tone::Bad, &instead.text()));
+            self.lines.push(String::new());
+        }
         self.lines.push(self.look.paint(Tone::Strong, &clean(&change.name)));
         if !change.reason.is_empty() {
             self.hang("  ", &clean(&change.reason));
@@ -243,11 +248,7 @@ impl<'a> Page<'a> {
         let at = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| self.look.date_time(time));
         let length = duration(forecast.length);
         let mut lines = vec![
-            format!(
-                "{} out, each for up to {}",
-                count(forecast.servers as u64, "server"),
-                duration(forecast.one_server)
-            ),
+            self.outages(forecast),
             match duration(forecast.lower_bound) {
                 least if least == length => format!("{length} in all; no order of the servers takes less"),
                 least => format!("{length} in all; no order of the servers takes less than {least}"),
@@ -262,6 +263,19 @@ impl<'a> Page<'a> {
         }
         for line in lines {
             self.hang("  ", &line);
+        }
+    }
+
+    /// Says how many servers go out, for how long, and whether at once.
+    fn outages(&self, forecast: &Forecast) -> String {
+        let servers = count(forecast.servers as u64, "server");
+        let one = duration(forecast.one_server);
+        let change = self.preview.plan.change();
+        match (forecast.servers, change.maintenance.at_once, change.pools.len()) {
+            (0 | 1, ..) => format!("{servers} out, for up to {one}"),
+            (_, 1, 1) => format!("{servers}, one after another, each out for up to {one}"),
+            (_, most, 1) => format!("{servers}, at most {most} at once, each out for up to {one}"),
+            (_, most, _) => format!("{servers}, at most {most} of a pool at once, each out for up to {one}"),
         }
     }
 
