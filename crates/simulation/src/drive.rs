@@ -88,6 +88,15 @@ impl Link {
         reply.value
     }
 
+    /// An answer has come: the oracle knows from now on what was said.
+    fn hears(&self, tell: impl FnOnce(&mut World)) {
+        let mut world = self.world.lock();
+        world.at(self.clock.now());
+        if !world.crash.dead.contains(&self.epoch) {
+            tell(&mut world);
+        }
+    }
+
     async fn sleep(&self, time: Ms) {
         if time > 0 {
             self.clock.sleep(SignedDuration::from_millis(time)).await;
@@ -166,7 +175,9 @@ struct SimServer {
 #[async_trait]
 impl Observe for SimServer {
     async fn observe(&self, ask: &Ask) -> ServerObservation {
-        self.link.ask(|world| world.observe(self.at, ask)).await
+        let seen = self.link.ask(|world| world.observe(self.at, ask)).await;
+        self.link.hears(|world| world.oracle_answers(self.at, ask, &seen));
+        seen
     }
 }
 
@@ -196,7 +207,9 @@ struct SimBalancer {
 #[async_trait]
 impl ObserveBalancer for SimBalancer {
     async fn observe_balancer(&self) -> BalancerObservation {
-        self.link.ask(|world| world.observe_balancer(self.pool)).await
+        let seen = self.link.ask(|world| world.observe_balancer(self.pool)).await;
+        self.link.hears(|world| world.oracle_balancer(self.pool, &seen));
+        seen
     }
 }
 
@@ -280,8 +293,7 @@ impl Storage for Tape {
             _ => {}
         }
         self.length = self.disk.write(line);
-        let now = world.now;
-        world.oracle.read_line(now, line);
+        world.read_line(line);
         if world.crash.at == Some(CrashAt::AfterRecord(number)) {
             world.crash.die(epoch);
         }

@@ -86,6 +86,7 @@ pub(crate) async fn live(scenario: Scenario, seed: u64, mutation: Option<Mutatio
     }
     if let Some(plan) = preview(&shared, clock, &change, &mut night).await {
         let plan = mutation.map_or_else(|| plan.clone(), |mutation| mutation.plan(&plan));
+        shared.lock().oracle.read_plan(&serde_json::to_value(&plan).unwrap_or_default());
         let mut starts = Starts {
             shared: shared.clone(),
             clock,
@@ -142,8 +143,7 @@ async fn preview(
         Ok((plan, _report)) => {
             let refusals: Vec<String> = plan.refusals().map(|finding| finding.message.clone()).collect();
             world.log.say(now, || format!("refused: {refusals:?}"));
-            world.oracle.work =
-                plan.work().iter().filter_map(|work| world.by_name.get(&work.server).copied()).collect();
+            world.oracle.read_plan(&serde_json::to_value(&plan).unwrap_or_default());
             night.refused = !refusals.is_empty();
             refusals.is_empty().then_some(plan)
         }

@@ -50,7 +50,7 @@ impl Scenario {
         let mut world = World::new(setup, dice.fork());
         details(&mut world, &mut dice);
         world.remember_originals();
-        world.oracle.window = change.windows.first().map(|window| (0, ms(window.duration)));
+        world.oracle.open = change.windows.first().map(|window| vec![(0, ms(window.duration))]);
         let crashes = crashes(&faults, &mut dice);
         let takeover = dice.chance(faults.rate(Fault::Takeover) * 0.7).then(|| dice.between(MINUTE, 4 * HOUR));
         let attended = dice.chance(0.6);

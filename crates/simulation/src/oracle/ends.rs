@@ -71,6 +71,13 @@ impl World {
                 self.oracle.breach("P8", now, format!("nothing was said of {name}, which is not back: {text}"));
             }
         }
+        if outcome == "done" {
+            let unpatched: Vec<usize> = self.oracle.work.iter().copied().filter(|at| !self.is_patched(*at)).collect();
+            for at in unpatched {
+                let text = format!("the run ended as done, but {} is not patched", self.machines[at].name);
+                self.oracle.breach("P8", now, text);
+            }
+        }
         self.check_all_mentioned(&outcome);
     }
 

@@ -48,7 +48,7 @@ impl Stage {
         {
             let mut world = link.world.lock();
             world.oracle.holder = 1;
-            world.oracle.work = plan.work().iter().map(|work| world.by_name[&work.server]).collect();
+            world.oracle.read_plan(&serde_json::to_value(&plan).expect("a plan serialises"));
         }
         Self { link, plan: Arc::new(plan), disk: Disk::default() }
     }

@@ -121,8 +121,12 @@ impl World {
 
     fn go_down(&mut self, at: usize, back: Ms, by: By) {
         let now = self.now;
+        if let Some(token) = self.machines[at].restarts_by.take() {
+            self.oracle_installer_restarts(at, &token);
+        }
         let machine = &mut self.machines[at];
         machine.up = false;
+        machine.wants_restart = false;
         machine.going_down = false;
         for service in &mut machine.services {
             service.state = RunState::Stopped;
@@ -190,9 +194,11 @@ impl World {
         self.log.say(now, || format!("{name}: the installer ends with {code}"));
         if matches!(code, 0 | 3010 | 1641) {
             self.machines[at].patched = true;
+            self.machines[at].wants_restart = code == 3010;
             self.oracle.installed(at);
         }
         if code == 1641 {
+            self.machines[at].restarts_by = Some(token.clone());
             self.restart(at, By::Itself);
         }
     }

@@ -14,6 +14,7 @@ const FILLING: Ms = 10 * super::MINUTE;
 
 /// A server.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub(crate) struct Machine {
     pub(crate) pool: usize,
     pub(crate) name: ServerName,
@@ -27,6 +28,10 @@ pub(crate) struct Machine {
     pub(crate) services: Vec<Service>,
     pub(crate) installers: BTreeMap<InstallerToken, Installer>,
     pub(crate) patched: bool,
+    /// Whether an installer has said that it wants a restart, and there was none since.
+    pub(crate) wants_restart: bool,
+    /// The installer that has begun a restart by itself.
+    pub(crate) restarts_by: Option<InstallerToken>,
     pub(crate) admin: BalancerState,
     /// Since when it does not serve, and whose doing that was.
     pub(crate) out_since: Option<(Ms, By)>,

@@ -9,6 +9,7 @@ mod looks;
 mod machine;
 mod setup;
 
+pub(crate) use acts::service_of;
 pub(crate) use events::Event;
 pub(crate) use looks::{LEVELS, Reply, service_names};
 pub(crate) use machine::{Installer, Machine, Service};

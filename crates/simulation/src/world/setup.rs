@@ -53,6 +53,8 @@ impl World {
                     services: services(&change, pool, sessions, &mut dice),
                     installers: BTreeMap::new(),
                     patched: false,
+                    wants_restart: false,
+                    restarts_by: None,
                     admin: BalancerState::Ready,
                     out_since: None,
                     remembered: None,
