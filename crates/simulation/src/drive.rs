@@ -1,6 +1,6 @@
 //! The world behind the contract of drivers, behind a journal's storage, and behind a fence.
 
-use crate::world::{Ms, Reply, World};
+use crate::world::{Ms, Reply, Reserve, World};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use orchestrate_driver::{
@@ -258,6 +258,8 @@ pub(crate) struct Tape {
     pub(crate) link: Link,
     pub(crate) disk: Disk,
     pub(crate) length: u64,
+    /// Whether the room that is kept for a full disk is in use.
+    pub(crate) strained: bool,
 }
 
 impl Storage for Tape {
@@ -271,6 +273,14 @@ impl Storage for Tape {
             return Err(io::Error::other("the journal was changed by something else"));
         }
         world.at(self.link.clock.now());
+        match world.full_disk() {
+            None => {}
+            Some(Reserve::Kept) => self.strained = true,
+            Some(Reserve::Gone) => {
+                world.disk.failed = true;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+        }
         world.crash.records += 1;
         let number = world.crash.records;
         match world.crash.at {
@@ -298,6 +308,10 @@ impl Storage for Tape {
             world.crash.die(epoch);
         }
         Ok(())
+    }
+
+    fn is_strained(&self) -> bool {
+        self.strained
     }
 }
 

@@ -298,7 +298,7 @@ impl Starts<'_> {
         }
         // A start that was killed before its first record begins anew.
         let start = if entries.entries.is_empty() { Start::New(self.header()) } else { start };
-        let tape = Tape { link: link.clone(), disk: self.disk.clone(), length: entries.length };
+        let tape = Tape { link: link.clone(), disk: self.disk.clone(), length: entries.length, strained: false };
         let storage = match self.mutation {
             Some(mutation) => mutation.storage(tape),
             None => Box::new(tape),
@@ -345,7 +345,10 @@ impl Starts<'_> {
             }
             Came::Finished(finished) => {
                 let Finished { outcome, state } = *finished;
-                self.same_as_replayed(&state);
+                let full = std::mem::take(&mut self.shared.lock().disk.failed);
+                if !full {
+                    self.same_as_replayed(&state);
+                }
                 match outcome {
                     Ok(outcome) => {
                         self.night.outcome = Some(outcome);
@@ -356,6 +359,8 @@ impl Starts<'_> {
                         world.check_end();
                         true
                     }
+                    // Nothing more is done when a record cannot be written. Somebody makes room and starts it again.
+                    Err(orchestrate_executor::RunError::Journal(_)) if full => false,
                     Err(error) => {
                         if !self.killed {
                             self.breach::<()>("alive", format!("the run broke: {error}"));

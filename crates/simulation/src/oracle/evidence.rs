@@ -123,6 +123,10 @@ impl World {
 }
 
 fn sessions(seen: &ServerObservation, name: &ServiceName) -> Sessions {
+    let state = seen.services.known().and_then(|services| services.get(name)).and_then(|status| status.state.known());
+    if state == Some(&RunState::Stopped) {
+        return Sessions::None;
+    }
     let Some(reading) = seen.sessions.get(name).filter(|reading| !reading.measures.is_empty()) else {
         return Sessions::Unknown;
     };

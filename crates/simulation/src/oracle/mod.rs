@@ -53,6 +53,13 @@ struct Foreign {
     last: bool,
 }
 
+/// What other people did to a server in the balancer.
+#[derive(Debug, Clone, Default)]
+struct ForeignAdmin {
+    values: Vec<BalancerState>,
+    at: Ms,
+}
+
 /// The oracle.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
@@ -71,6 +78,7 @@ pub(crate) struct Oracle {
     intents: Vec<(ServerName, Value)>,
     baselines: BTreeMap<usize, Baseline>,
     foreign: BTreeMap<(usize, usize), Foreign>,
+    foreign_admins: BTreeMap<usize, ForeignAdmin>,
     /// Sessions that the run says it cuts, by machine and service.
     cut: BTreeMap<(usize, String), i64>,
     installs: BTreeMap<usize, u32>,
@@ -122,6 +130,12 @@ impl Oracle {
         let foreign = self.foreign.entry(which).or_default();
         foreign.starts.extend(values);
         (foreign.at, foreign.last) = (now, true);
+    }
+
+    pub(crate) fn foreign_admin(&mut self, now: Ms, at: usize, values: [BalancerState; 2]) {
+        let foreign = self.foreign_admins.entry(at).or_default();
+        foreign.values.extend(values);
+        foreign.at = now;
     }
 
     pub(crate) fn foreign_state(&mut self, now: Ms, which: (usize, usize), values: [RunState; 2]) {

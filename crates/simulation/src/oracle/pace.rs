@@ -23,7 +23,7 @@ pub(super) struct Pace {
     guarded: BTreeSet<usize>,
     /// When the run last asked for a change of a machine.
     acted: BTreeMap<usize, Ms>,
-    /// When the run began with a machine.
+    /// When the run first began with a machine.
     begun: BTreeMap<usize, Ms>,
     /// When the last installer was started on a machine.
     installing: BTreeMap<usize, Ms>,
@@ -72,7 +72,8 @@ impl World {
     /// A run asks for its first change of a machine.
     pub(super) fn check_first(&mut self, at: usize, act: &Act) {
         let now = self.now;
-        self.oracle.pace.begun.insert(at, now);
+        // A restart that happened in an earlier pass is not repeated.
+        self.oracle.pace.begun.entry(at).or_insert(now);
         if brings_back(act) {
             return;
         }

@@ -72,7 +72,7 @@ impl Stage {
             world.oracle.holder = self.link.epoch;
             world.crash.bell.clone()
         };
-        let tape = Tape { link: self.link.clone(), disk: self.disk.clone(), length: entries.length };
+        let tape = Tape { link: self.link.clone(), disk: self.disk.clone(), length: entries.length, strained: false };
         let run = Run {
             engine,
             journal: Journal::after(&entries, Box::new(tape)),

@@ -65,6 +65,8 @@ pub(crate) struct Service {
     pub(crate) live: Vec<(Ms, Ms)>,
     /// Changes with every transition, so that a later one cancels an earlier one.
     pub(crate) turn: u32,
+    /// From when on it drains while it is paused. Before that it takes new sessions all the same.
+    pub(crate) drains_from: Ms,
     /// Whether people come back to it.
     pub(crate) returning: bool,
     /// False zeros in a row.

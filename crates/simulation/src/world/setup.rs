@@ -88,6 +88,7 @@ impl World {
             queue: BTreeMap::new(),
             order: 0,
             landed: BTreeMap::new(),
+            disk: super::FullDisk::default(),
         };
         world.remember_originals();
         world
@@ -126,6 +127,7 @@ fn services(change: &Change, pool: &Pool, sessions: Sessions, dice: &mut Dice) -
             runs_since: -super::NEVER,
             live: Vec::new(),
             turn: 0,
+            drains_from: 0,
             returning: false,
             lies: 0,
         }
