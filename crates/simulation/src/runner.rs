@@ -63,6 +63,11 @@ pub(crate) async fn night(seed: u64, mutation: Option<Mutation>, timeline: Timel
     live(Scenario::by_seed(seed, needs), seed, mutation, timeline).await
 }
 
+/// Lives through the night of a mutation, faults included, without the mutation.
+pub(crate) async fn without(seed: u64, mutation: Mutation) -> Night {
+    live(Scenario::by_seed(seed, mutation.needs()), seed, None, Timeline::Leave).await
+}
+
 /// Lives through the night of a scenario.
 pub(crate) async fn live(scenario: Scenario, seed: u64, mutation: Option<Mutation>, timeline: Timeline) -> Night {
     let clock = Clock::derived(scenario.world.origin, 1.0);
