@@ -37,6 +37,8 @@ pub(crate) enum CrashAt {
     BeforeRecord(u64),
     /// When this share of its bytes is written.
     TornRecord(u64, f64),
+    /// When the journal has so many bytes, in the middle of a record or between two.
+    Byte(u64),
     /// When it is on disk, before anything that depends on it.
     AfterRecord(u64),
     /// When the act of this number has reached the server, before its answer.
@@ -296,6 +298,12 @@ impl Storage for Tape {
                     reason = "a share of a line"
                 )]
                 let part = (line.len() as f64 * share) as usize;
+                self.disk.write(&line[..part.min(line.len() - 1)]);
+                world.crash.die(epoch);
+                return Err(io::Error::other("killed"));
+            }
+            Some(CrashAt::Byte(at)) if self.length + line.len() as u64 > at => {
+                let part = usize::try_from(at.saturating_sub(self.length)).unwrap_or(usize::MAX);
                 self.disk.write(&line[..part.min(line.len() - 1)]);
                 world.crash.die(epoch);
                 return Err(io::Error::other("killed"));

@@ -6,19 +6,19 @@ mod small_model;
 
 use crate::drive::{Crash, CrashAt, Disk, Link, Shared, Tape};
 use crate::faults::Faults;
-use crate::scenario::{Scenario, example_change, origin};
+use crate::scenario::{Scenario, example_change, origin, small_change};
 use crate::world::{MINUTE, Sessions};
 use orchestrate_driver::Clock;
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
 use orchestrate_executor::{NoFence, Quiet, Run, survey};
 use orchestrate_journal::{Entries, Journal};
-use orchestrate_model::RunId;
+use orchestrate_model::{Change, RunId};
 use orchestrate_planner::{Observations, Plan, make};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// A quiet pool of two servers with a plan for it, and what its starts have in common.
+/// A quiet pool with a plan for it, and what its starts have in common.
 struct Stage {
     link: Link,
     plan: Arc<Plan>,
@@ -36,7 +36,19 @@ fn first() -> Start {
 
 impl Stage {
     async fn set() -> Self {
-        let change = Arc::new(example_change(3));
+        Self::of(example_change(3)).await
+    }
+
+    /// A pool of two servers with one service, with everything that can be done to a server.
+    async fn small() -> Self {
+        let mut change = small_change(2, 1);
+        let example = example_change(2).maintenance;
+        (change.maintenance.patch, change.maintenance.restart) = (example.patch, example.restart);
+        Self::of(change).await
+    }
+
+    async fn of(change: Change) -> Self {
+        let change = Arc::new(change);
         let sessions = Sessions { most: 2, mean: 2 * MINUTE };
         let scenario = Scenario::of(&change, Faults::none(), (origin(), sessions), 3);
         let clock = Clock::derived(origin(), 1.0);

@@ -161,6 +161,7 @@ impl World {
         let machine = &mut self.machines[at];
         machine.up = true;
         machine.booted = now;
+        machine.boots += 1;
         let name = machine.name.clone();
         self.log.say(now, || format!("{name} is up"));
         for service in 0..self.machines[at].services.len() {

@@ -21,6 +21,8 @@ pub(crate) struct Machine {
     pub(crate) address: IpAddr,
     pub(crate) up: bool,
     pub(crate) booted: Ms,
+    /// How often it was booted in the simulation.
+    pub(crate) boots: u32,
     /// Whether it is on its way down.
     pub(crate) going_down: bool,
     /// What its clock shows more than ours.

@@ -48,6 +48,7 @@ impl World {
                     address: server.addresses.first().copied().unwrap_or_else(|| IpAddr::from([198, 51, 100, number])),
                     up: true,
                     booted: -dice.between(60 * MINUTE, 60_000 * MINUTE),
+                    boots: 0,
                     going_down: false,
                     skew: if pace == Pace::Uneven { dice.between(-3 * MINUTE, 3 * MINUTE) } else { 0 },
                     services: services(&change, pool, sessions, &mut dice),
