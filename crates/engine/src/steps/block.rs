@@ -1,7 +1,8 @@
 //! Blocking a server, and stopping what was blocked once its sessions are gone.
 
+use super::drain::{self, Left};
 use super::guard::{Asking, ask};
-use super::{Case, Judgement, Ruling, Scratch, drain};
+use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BLOCK_DEADLINE, SETTLE_LOOK, STOP_DEADLINE};
 use crate::look::Subject;
 use crate::record::{Snapshot, StepEnd};
@@ -211,8 +212,11 @@ fn stop_next(case: &Case<'_>) -> Result<Judgement, String> {
             RunState::Stopped => {}
             RunState::Running | RunState::ContinuePending => return Ok(reopen(format!("{name} takes work again"))),
             RunState::Paused => {
-                if let Some(left) = drain::still_there(case, name)? {
-                    return Ok(reopen(format!("{name} has {left} sessions")));
+                match drain::left_of(case, name) {
+                    Left::Nothing => {}
+                    Left::Sessions(left) => return Ok(reopen(format!("{name} has {left} sessions"))),
+                    Left::Time(time) => return Ok(reopen(format!("{name} was blocked less than {time:#} ago"))),
+                    Left::Unknown(why) => return Err(why),
                 }
                 match waits_for(case, name)? {
                     None => acts.push(Act::Stop { service: name.clone() }),

@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 /// How long a drain must have gone on before its pace says anything.
 const LEAST_PACE: SignedDuration = SignedDuration::from_mins(1);
 
+/// How long zero samples take at most once there are no sessions: as many as are needed, and one for good measure.
+const QUIET: SignedDuration = SignedDuration::from_secs(40);
+
 /// What one sample says.
 #[derive(Debug, Default)]
 struct Sample {
@@ -24,12 +27,26 @@ struct Sample {
     left: BTreeMap<ServiceName, u64>,
     /// The counters of those services that are not zero.
     counters: BTreeMap<(ServiceName, String), i64>,
-    /// Why something is not known.
-    unknown: Vec<String>,
+    /// Services of which something is not known, and why.
+    unknown: BTreeMap<ServiceName, String>,
+    /// Services that nothing measures, and how long the plan waits for them instead.
+    by_time: BTreeMap<ServiceName, String>,
     /// Services that take work again.
     resumed: Vec<(ServiceName, String)>,
     /// Services that are on their way to a state.
-    pending: Vec<String>,
+    pending: BTreeMap<ServiceName, String>,
+}
+
+/// What is left of a paused service.
+pub(super) enum Left {
+    /// Nothing that anybody knows of.
+    Nothing,
+    /// So many sessions.
+    Sessions(u64),
+    /// The time that the plan names instead of a measure has not passed.
+    Time(SignedDuration),
+    /// Nobody knows, and why.
+    Unknown(String),
 }
 
 impl Sample {
@@ -38,23 +55,35 @@ impl Sample {
     }
 
     fn is_zero(&self) -> bool {
-        self.left.is_empty() && self.unknown.is_empty() && self.pending.is_empty()
+        self.left.is_empty() && self.unknown.is_empty() && self.by_time.is_empty() && self.pending.is_empty()
+    }
+
+    /// Whether the number of sessions left is known of every service.
+    fn is_counted(&self) -> bool {
+        self.unknown.is_empty() && self.by_time.is_empty() && self.resumed.is_empty()
+    }
+
+    /// What the view shows as sessions left.
+    fn shown(&self) -> Answer<u64> {
+        let open = self.unknown.values().chain(self.by_time.values()).next();
+        match (self.resumed.first(), open) {
+            (Some((name, found)), _) => Answer::unknown(format!("{name} was {found}")),
+            (None, Some(why)) => Answer::unknown(why),
+            (None, None) => Answer::Known(self.total()),
+        }
     }
 
     fn describe(&self) -> String {
         let mut parts: Vec<String> = self.left.iter().map(|(name, left)| format!("{name} {left}")).collect();
-        parts.extend(self.unknown.iter().map(|why| format!("unknown: {why}")));
-        parts.extend(self.pending.iter().cloned());
+        parts.extend(self.unknown.values().map(|why| format!("unknown: {why}")));
+        parts.extend(self.by_time.values().chain(self.pending.values()).cloned());
         parts.join(", ")
     }
 }
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let sample = take(case);
-    scratch.left = Some(match sample.unknown.first() {
-        None => Answer::Known(sample.total()),
-        Some(why) => Answer::unknown(why),
-    });
+    scratch.left = Some(sample.shown());
     if !sample.resumed.is_empty() {
         return reassert(case, scratch, &sample);
     }
@@ -89,11 +118,23 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         records.push(Record::Note { work: Some(case.subject.id), text });
     }
     // The first of the deadlines that what is left has.
-    let first = sample.left.keys().map(|name| limit(drain, name)).min_by_key(|(deadline, _)| *deadline);
-    let (deadline, action) = first.unwrap_or((drain.deadline, drain.at_deadline));
+    let open = sample.left.keys().chain(sample.unknown.keys()).chain(sample.pending.keys());
+    let first = open.map(|name| limit(drain, name)).min_by_key(|(deadline, _)| *deadline);
     let why = format!("{}{}", why(scratch, &sample), forecast(scratch, &sample, case.now));
-    let wait = case.wait("sessions to end by themselves", why, Some((deadline, then(action))));
+    let limit = match first {
+        Some((deadline, action)) => (deadline, then(action)),
+        None if sample.by_time.is_empty() => (drain.deadline.max(case.elapsed() + QUIET), "the server is stopped"),
+        None => (longest_time(case, &sample), "three zero samples are taken"),
+    };
+    let wait = case.wait("sessions to end by themselves", why, Some(limit));
     Ruling { records, next: Judgement::Wait(wait, DRAIN_SAMPLE) }
+}
+
+/// Until when the services that nothing measures are waited for, counted from the start of the drain.
+fn longest_time(case: &Case<'_>, sample: &Sample) -> SignedDuration {
+    let times = &case.subject.plan.change().maintenance.unmeasured;
+    let longest = sample.by_time.keys().filter_map(|name| times.get(name)).max().copied().unwrap_or_default();
+    case.elapsed() + longest - unmeasured_time(case)
 }
 
 fn why(scratch: &Scratch, sample: &Sample) -> String {
@@ -127,7 +168,7 @@ fn forecast(scratch: &Scratch, sample: &Sample, now: Timestamp) -> String {
         return String::new();
     };
     let passed = now.duration_since(at);
-    if passed < LEAST_PACE || scratch.stuck || !sample.unknown.is_empty() {
+    if passed < LEAST_PACE || scratch.stuck || !sample.is_counted() {
         return String::new();
     }
     let count = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
@@ -160,15 +201,22 @@ fn take(case: &Case<'_>) -> Sample {
     let mut sample = Sample::default();
     for name in paused_services(&case.subject) {
         match case.state(&name) {
-            Err(why) => sample.unknown.push(why),
+            Err(why) => drop(sample.unknown.insert(name, why)),
             Ok(state @ (RunState::Running | RunState::ContinuePending | RunState::StartPending)) => {
                 sample.resumed.push((name, format!("found {state}")));
             }
-            Ok(RunState::PausePending) => sample.pending.push(format!("{name} is pause pending")),
+            Ok(RunState::PausePending) => {
+                let text = format!("{name} is pause pending");
+                sample.pending.insert(name, text);
+            }
             Ok(RunState::Stopped | RunState::StopPending) => {}
-            Ok(RunState::Paused) => match still_there(case, &name) {
-                Ok(None) => {}
-                Ok(Some(left)) => {
+            Ok(RunState::Paused) => match left_of(case, &name) {
+                Left::Nothing => {}
+                Left::Time(time) => {
+                    let text = format!("{name} cannot be measured; waiting {time:#} instead");
+                    sample.by_time.insert(name, text);
+                }
+                Left::Sessions(left) => {
                     let measures = case.own.sessions.get(&name).map(|reading| reading.measures.as_slice());
                     for measure in measures.unwrap_or_default() {
                         if let Some(value) = measure.value.known().filter(|value| **value > 0) {
@@ -177,32 +225,32 @@ fn take(case: &Case<'_>) -> Sample {
                     }
                     sample.left.insert(name, left);
                 }
-                Err(why) => sample.unknown.push(why),
+                Left::Unknown(why) => drop(sample.unknown.insert(name, why)),
             },
         }
     }
     sample
 }
 
-/// Returns the sessions that a paused service still has, if any.
-pub(super) fn still_there(case: &Case<'_>, name: &ServiceName) -> Result<Option<u64>, String> {
+/// Returns what a paused service still has.
+pub(super) fn left_of(case: &Case<'_>, name: &ServiceName) -> Left {
     if case.subject.own.given_up.contains(name) {
-        return Ok(None);
+        return Left::Nothing;
     }
     let reading = case.own.sessions.get(name);
     let left = reading.map_or_else(|| Answer::unknown("sessions were not read"), |reading| reading.left());
     match left {
         Answer::Known(0) => match reading.and_then(|reading| reading.draining.as_ref()) {
-            None | Some(Answer::Known(true)) => Ok(None),
-            Some(Answer::Known(false)) => Err(format!("{name} does not say that it is draining")),
-            Some(Answer::Unknown(why)) => Err(format!("whether {name} is draining: {why}")),
+            None | Some(Answer::Known(true)) => Left::Nothing,
+            Some(Answer::Known(false)) => Left::Unknown(format!("{name} does not say that it is draining")),
+            Some(Answer::Unknown(why)) => Left::Unknown(format!("whether {name} is draining: {why}")),
         },
-        Answer::Known(left) => Ok(Some(left)),
+        Answer::Known(left) => Left::Sessions(left),
         Answer::Unknown(why) => match case.subject.plan.change().maintenance.unmeasured.get(name) {
             // The plan names this service and the time to wait instead of a measure.
-            Some(time) if unmeasured_time(case) >= *time => Ok(None),
-            Some(time) => Err(format!("{name} cannot be measured; waiting {time:#} instead")),
-            None => Err(format!("{name}: {why}")),
+            Some(time) if unmeasured_time(case) >= *time => Left::Nothing,
+            Some(time) => Left::Time(*time),
+            None => Left::Unknown(format!("{name}: {why}")),
         },
     }
 }
@@ -229,10 +277,10 @@ fn count(case: &Case<'_>, scratch: &mut Scratch, sample: &Sample) {
             *lowest = (*value, case.now);
         }
     }
-    if sample.unknown.is_empty() {
+    if sample.is_counted() {
         scratch.first_count.get_or_insert((total, case.now));
     }
-    if sample.unknown.is_empty() && scratch.lowest.is_none_or(|(lowest, _)| total < lowest) {
+    if sample.is_counted() && scratch.lowest.is_none_or(|(lowest, _)| total < lowest) {
         scratch.lowest = Some((total, case.now));
         scratch.stuck = false;
     }
@@ -274,32 +322,29 @@ fn reassert(case: &Case<'_>, scratch: &mut Scratch, sample: &Sample) -> Ruling {
     Ruling { records, next: Judgement::Act(acts) }
 }
 
-/// What happens at the deadline of a service, or of all.
+/// What happens at the deadlines of the services that are not done. Each has its own deadline, or the general one; what
+/// is waited for by time alone has none, since the plan names the time.
 fn at_deadline(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
     let drain = &case.subject.plan.change().maintenance.drain;
     let late = |name: &ServiceName| {
         let (deadline, action) = limit(drain, name);
         (case.elapsed() >= deadline).then_some(action)
     };
-    if !sample.unknown.is_empty() || sample.left.is_empty() {
-        // What is not known cannot be counted, so it cannot be cut.
-        return (case.elapsed() >= drain.deadline).then(|| match drain.at_deadline {
-            AtDeadline::Return => turn_back(case, sample),
-            AtDeadline::Hold | AtDeadline::Cut => hold(case, sample),
-        });
-    }
-    let actions: Vec<(&ServiceName, AtDeadline)> =
+    let counted: Vec<(&ServiceName, AtDeadline)> =
         sample.left.keys().filter_map(|name| late(name).map(|action| (name, action))).collect();
-    if actions.iter().any(|(_, action)| *action == AtDeadline::Return) {
+    let uncounted: Vec<AtDeadline> = sample.unknown.keys().chain(sample.pending.keys()).filter_map(late).collect();
+    let wants = |wanted| uncounted.contains(&wanted) || counted.iter().any(|(_, action)| *action == wanted);
+    if wants(AtDeadline::Return) {
         return Some(turn_back(case, sample));
     }
-    if actions.iter().any(|(_, action)| *action == AtDeadline::Hold) {
+    // What is not known cannot be counted, so it cannot be cut.
+    if wants(AtDeadline::Hold) || !uncounted.is_empty() {
         return Some(hold(case, sample));
     }
-    if actions.is_empty() {
+    if counted.is_empty() {
         return None;
     }
-    let sessions = actions.iter().map(|(name, _)| ((*name).clone(), sample.left[*name])).collect();
+    let sessions = counted.iter().map(|(name, _)| ((*name).clone(), sample.left[*name])).collect();
     Some(Ruling { records: vec![Record::SessionsCut { work: case.subject.id, sessions }], next: Judgement::LookAgain })
 }
 
@@ -342,7 +387,8 @@ mod tests {
         for (sample, now) in [(left(64), 20), (left(70), 20), (left(0), 20), (left(16), 0)] {
             assert_eq!(forecast(&scratch, &sample, at(now)), "", "nothing is guessed from nothing");
         }
-        let unknown = Sample { unknown: vec!["RTCSRV: no answer".to_owned()], ..left(16) };
+        let silent = (ServiceName::new("RTCSRV").unwrap(), "RTCSRV: no answer".to_owned());
+        let unknown = Sample { unknown: BTreeMap::from([silent]), ..left(16) };
         assert_eq!(forecast(&scratch, &unknown, at(20)), "", "p3: what is not known is not guessed");
     }
 }

@@ -1,13 +1,19 @@
-//! What reviewers have found: short stories of a run, each told as records and inputs.
+//! Short stories of a run, each told as records and inputs.
 
-use super::{Actor, Attended, Command, Effect, Engine, Input, Record, Start};
+mod drains;
+
+use super::{Actor, Attended, Command, Effect, Engine, Input, Look, Record, Start, Ticket};
 use crate::record::{
     Intent, IntentId, RecordedService, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd, StopWhy, Why, WhyKind,
 };
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
-use orchestrate_model::{Act, ActOutcome, RunId, RunState, ServerName, ServiceName, StartMode, StartType, Target};
+use orchestrate_model::observe::{HostFacts, Measure, SessionReading};
+use orchestrate_model::{
+    Act, ActOutcome, Answer, PoolObservation, RunId, RunState, ServerName, ServerObservation, ServiceName,
+    ServiceStatus, StartMode, StartType, Target,
+};
 use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::{Plan, StepId};
 use serde_json::json;
@@ -35,6 +41,11 @@ fn server(number: usize) -> ServerName {
 
 /// Three front ends of one pool, one after the other, with no windows.
 fn plan() -> Arc<Plan> {
+    plan_with(|_| {})
+}
+
+/// The same, with changes to what stands in it.
+fn plan_with(change_it: impl FnOnce(&mut serde_json::Value)) -> Arc<Plan> {
     let minutes = |minutes| serde_json::to_value(SignedDuration::from_mins(minutes)).unwrap();
     let server_of =
         |n: usize| json!({"name": server(n), "addresses": [], "upgrade_domain": format!("UD{n}"), "hosts": []});
@@ -70,7 +81,8 @@ fn plan() -> Arc<Plan> {
         "budgets": [], "stop_when": {"failed": 3}, "windows": [], "freezes": [], "dns": {"resolvers": []},
     });
     let work = [work_of(1), work_of(2), work_of(3)];
-    let plan = json!({"schema": 1, "change": change, "work": work, "steps": steps, "edges": edges, "findings": []});
+    let mut plan = json!({"schema": 1, "change": change, "work": work, "steps": steps, "edges": edges, "findings": []});
+    change_it(&mut plan);
     Arc::new(serde_json::from_value(plan).unwrap())
 }
 
@@ -146,7 +158,11 @@ fn returned() -> [Record; 2] {
 }
 
 fn after(records: &[Record]) -> Engine {
-    let mut engine = Engine::new(plan());
+    after_in(plan(), records)
+}
+
+fn after_in(plan: Arc<Plan>, records: &[Record]) -> Engine {
+    let mut engine = Engine::new(plan);
     for (minute, record) in records.iter().enumerate() {
         engine.replay(at(i64::try_from(minute).unwrap()), record).unwrap();
     }
@@ -163,6 +179,58 @@ fn acts(effects: &[Effect]) -> usize {
 
 fn ends_with(effects: &[Effect], outcome: RunOutcome) -> bool {
     matches!(effects.last(), Some(Effect::End(found)) if *found == outcome)
+}
+
+/// The look that is waited for.
+fn look_in(effects: &[Effect]) -> (Ticket, &Look) {
+    let mut looks = effects.iter().filter_map(|effect| match effect {
+        Effect::Look { ticket, look } => Some((*ticket, look)),
+        Effect::Record(_) | Effect::Act(_) | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => None,
+    });
+    looks.next_back().unwrap_or_else(|| panic!("no look among {effects:?}"))
+}
+
+/// fe1 with its one service in this state, so many sessions, and the start type that a blocked service has.
+fn fe1(state: RunState, sessions: Answer<i64>, taken: Timestamp) -> PoolObservation {
+    let measures = vec![Measure { name: "sessions".to_owned(), value: sessions }];
+    let status = ServiceStatus {
+        name: service(),
+        display_name: String::new(),
+        state: Answer::Known(state),
+        start: Answer::Known(StartType::MANUAL),
+        accepts_pause: true,
+        dependents: Answer::Known(vec![]),
+    };
+    let mut seen = ServerObservation::unknown(server(1), taken, "not asked");
+    seen.host = Answer::Known(HostFacts { booted: at(-9000), local_time: taken, system: String::new() });
+    seen.services = Answer::Known(BTreeMap::from([(service(), status)]));
+    seen.sessions = BTreeMap::from([(service(), SessionReading { measures, draining: None })]);
+    PoolObservation {
+        pool: plan().change().pools[0].name.clone(),
+        servers: BTreeMap::from([(server(1), seen)]),
+        dns: Answer::not_asked(),
+        balancer: Answer::not_asked(),
+    }
+}
+
+/// Answers the look that is waited for.
+fn answer(engine: &mut Engine, effects: &[Effect], seen: PoolObservation, now: Timestamp) -> Vec<Effect> {
+    engine.handle(Input::Seen { ticket: look_in(effects).0, seen: Box::new(seen) }, now)
+}
+
+/// Lets the wait that is in hand pass.
+fn wake(engine: &mut Engine, effects: &[Effect]) -> (Vec<Effect>, Timestamp) {
+    let mut wakes = effects.iter().filter_map(|effect| match effect {
+        Effect::Wake { ticket, at } => Some((*ticket, *at)),
+        Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::End(_) | Effect::Broken(_) => None,
+    });
+    let (ticket, at) = wakes.next_back().unwrap_or_else(|| panic!("nothing is waited for in {effects:?}"));
+    (engine.handle(Input::Woke { ticket }, at), at)
+}
+
+/// The reason of the hold of fe1, if it is held.
+fn held(engine: &Engine) -> Option<String> {
+    engine.state().work[0].held.as_ref().map(|hold| hold.reason.clone())
 }
 
 fn resumed() -> Input {

@@ -1,0 +1,85 @@
+//! Drains: what happens at their deadlines.
+
+use super::*;
+
+/// A run that drains fe1 under these rules, taken up again at minute 100.
+fn drained_by(rules: &serde_json::Value) -> (Engine, Vec<Effect>) {
+    let plan = plan_with(|plan| {
+        for (key, value) in rules.as_object().unwrap() {
+            if key == "unmeasured" {
+                plan["change"]["maintenance"][key] = value.clone();
+            } else {
+                plan["change"]["maintenance"]["drain"][key] = value.clone();
+            }
+        }
+    });
+    let mut engine = after_in(plan, &draining(Attended::Yes));
+    let effects = engine.handle(resumed(), at(100));
+    (engine, effects)
+}
+
+/// Answers looks with a paused service and these sessions, ten seconds apart, until something else comes of it.
+fn sampled(engine: &mut Engine, effects: &[Effect], sessions: &[Answer<i64>], from: Timestamp) -> Vec<Effect> {
+    let (mut now, mut effects) = (from, effects.to_vec());
+    for count in sessions {
+        if !effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+            let (woken, _) = wake(engine, &effects);
+            effects = woken;
+        }
+        now += SignedDuration::from_secs(11);
+        effects = answer(engine, &effects, fe1(RunState::Paused, count.clone(), now), now);
+    }
+    effects
+}
+
+fn minutes(minutes: i64) -> serde_json::Value {
+    serde_json::to_value(SignedDuration::from_mins(minutes)).unwrap()
+}
+
+#[test]
+fn sessions_that_have_ended_at_the_deadline_are_no_failure() {
+    for action in ["hold", "return", "cut"] {
+        let (mut engine, effects) = drained_by(&json!({"deadline": minutes(5), "at_deadline": action}));
+        let effects = sampled(&mut engine, &effects, &vec![Answer::Known(0); 3], at(200));
+        let drain = &engine.state().steps[DRAIN.0 as usize];
+        assert!(drain.is_ended(), "{action}: {drain:?} {effects:?}");
+    }
+}
+
+#[test]
+fn p4_sessions_that_are_cut_are_counted_and_then_the_drain_is_over() {
+    let (mut engine, effects) = drained_by(&json!({"deadline": minutes(5), "at_deadline": "cut"}));
+    sampled(&mut engine, &effects, &vec![Answer::Known(9); 4], at(200));
+    assert_eq!(engine.state().work[0].cut.values().sum::<u64>(), 9, "once, not at each sample");
+    assert!(engine.state().steps[DRAIN.0 as usize].is_ended() && held(&engine).is_none());
+}
+
+#[test]
+fn p3_what_is_not_known_is_never_cut() {
+    let (mut engine, effects) = drained_by(&json!({"deadline": minutes(5), "at_deadline": "cut"}));
+    sampled(&mut engine, &effects, &[Answer::unknown("access denied")], at(200));
+    assert!(held(&engine).unwrap().contains("access denied"));
+    assert!(engine.state().work[0].cut.is_empty());
+}
+
+#[test]
+fn a_service_with_a_longer_deadline_of_its_own_has_it_also_when_a_counter_cannot_be_read() {
+    let own = json!({service().as_str(): {"deadline": minutes(300), "at_deadline": "return"}});
+    for sessions in [Answer::Known(3), Answer::unknown("busy")] {
+        let rules = json!({"deadline": minutes(5), "at_deadline": "hold", "per_service": own});
+        let (mut engine, effects) = drained_by(&rules);
+        let effects = sampled(&mut engine, &effects, &vec![sessions; 2], at(200));
+        assert!(held(&engine).is_none() && engine.state().work[0].back.is_none(), "{effects:?}");
+    }
+}
+
+#[test]
+fn a_service_that_time_alone_can_tell_of_has_that_time_whatever_the_deadline() {
+    let rules =
+        json!({"deadline": minutes(5), "at_deadline": "return", "unmeasured": {service().as_str(): minutes(240)}});
+    let (mut engine, effects) = drained_by(&rules);
+    let effects = sampled(&mut engine, &effects, &vec![Answer::unknown("no counter"); 3], at(200));
+    assert!(engine.state().work[0].back.is_none() && held(&engine).is_none(), "{effects:?}");
+    let effects = sampled(&mut engine, &effects, &vec![Answer::unknown("no counter"); 3], at(300));
+    assert!(engine.state().steps[DRAIN.0 as usize].is_ended(), "{effects:?}");
+}
