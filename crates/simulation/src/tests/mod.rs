@@ -1,5 +1,6 @@
 //! Tests that need the inside of the simulation: kills at every record, records that do not fit, the small model.
 
+mod claims;
 mod kills;
 mod records;
 mod small_model;
@@ -11,7 +12,7 @@ use crate::world::{MINUTE, Sessions};
 use orchestrate_driver::Clock;
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
-use orchestrate_executor::{NoFence, Quiet, Run, survey};
+use orchestrate_executor::{Fence, Finished, NoFence, Quiet, Run, survey};
 use orchestrate_journal::{Entries, Journal};
 use orchestrate_model::{Change, RunId};
 use orchestrate_planner::{Observations, Plan, make};
@@ -23,6 +24,7 @@ struct Stage {
     link: Link,
     plan: Arc<Plan>,
     disk: Disk,
+    fence: Arc<dyn Fence>,
 }
 
 fn actor() -> Actor {
@@ -62,7 +64,7 @@ impl Stage {
             world.oracle.holder = 1;
             world.oracle.read_plan(&serde_json::to_value(&plan).expect("a plan serialises"));
         }
-        Self { link, plan: Arc::new(plan), disk: Disk::default() }
+        Self { link, plan: Arc::new(plan), disk: Disk::default(), fence: Arc::new(NoFence) }
     }
 
     fn entries(&self) -> Entries {
@@ -71,6 +73,11 @@ impl Stage {
 
     /// Runs one start. `None`: it was killed.
     async fn start(&mut self, start: Start, crash: Option<CrashAt>) -> Option<RunOutcome> {
+        self.run(start, crash).await.map(|finished| finished.outcome.expect("a run that nobody kills ends"))
+    }
+
+    /// Runs one start. `None`: it was killed.
+    async fn run(&mut self, start: Start, crash: Option<CrashAt>) -> Option<Finished> {
         let entries = self.entries();
         self.disk.truncate(entries.length);
         let mut engine = Engine::new(self.plan.clone());
@@ -91,7 +98,7 @@ impl Stage {
             eyes: self.link.eyes(),
             hands: self.link.hands(),
             clock: self.link.clock,
-            fence: Arc::new(NoFence),
+            fence: self.fence.clone(),
         };
         let (_sender, commands) = mpsc::unbounded_channel();
         let start = if entries.entries.is_empty() { first() } else { start };
@@ -103,9 +110,6 @@ impl Stage {
         };
         let killed = !self.link.world.lock().crash.dead.insert(self.link.epoch);
         self.link.epoch += 1;
-        match finished {
-            Some(finished) if !killed => Some(finished.outcome.expect("a run that nobody kills ends")),
-            _ => None,
-        }
+        finished.filter(|_| !killed)
     }
 }
