@@ -74,6 +74,13 @@ impl<'a> Subject<'a> {
         self.own.patch_started() && patch.is_some_and(|step| reached(&step.id))
     }
 
+    /// Returns whether the server was asked to restart in this pass.
+    pub(crate) fn is_restarting(&self) -> bool {
+        let step = steps_of(self.plan, self.id).find(|step| step.kind == StepKind::Restart);
+        let reached = step.is_some_and(|step| self.state.steps[step.id.0 as usize] != StepState::Pending);
+        reached && !self.own.restarts.is_empty()
+    }
+
     /// Every service of the server that the run has to do with.
     pub(crate) fn services(&self, extra: &BTreeSet<ServiceName>) -> Vec<ServiceName> {
         let mut all: BTreeSet<&ServiceName> = self.work.block.iter().chain(&self.work.support).chain(extra).collect();
@@ -123,13 +130,17 @@ impl Look {
             }
             StepKind::BalancerOut | StepKind::BalancerIn => alone(own(&[], Vec::new()), AskBalancer::Ask),
             StepKind::Drain | StepKind::Stop => alone(own(&[], sessions()), AskBalancer::Leave),
-            StepKind::Block | StepKind::Return => alone(own(&[Part::Host], Vec::new()), AskBalancer::Leave),
+            StepKind::Block => alone(own(&[Part::Host], Vec::new()), AskBalancer::Leave),
+            StepKind::Return | StepKind::Restart => {
+                let mut ask = own(&[Part::Host], Vec::new());
+                ask.installer = subject.own.token.clone().filter(|_| crate::steps::is_installer_open(subject));
+                alone(ask, AskBalancer::Leave)
+            }
             StepKind::Patch => {
                 let mut ask = own(&[Part::Host], Vec::new());
                 ask.installer = crate::steps::token_in_hand(subject);
                 alone(ask, AskBalancer::Leave)
             }
-            StepKind::Restart => alone(own(&[Part::Host], Vec::new()), AskBalancer::Leave),
             StepKind::Verify => alone(own(&[Part::Host, Part::Versions], Vec::new()), AskBalancer::Leave),
             StepKind::Gate | StepKind::Soak | StepKind::Database => {
                 let mut look = alone(own(&[Part::Host], Vec::new()), AskBalancer::Ask);

@@ -108,12 +108,20 @@ pub struct WorkState {
     pub token: Option<InstallerToken>,
     /// How the last installer ended.
     pub installer: Option<(i64, ExitMeaning)>,
+    /// When the token in hand was first used.
+    pub token_since: Option<Timestamp>,
+    /// When the last installer ended.
+    pub installer_ended: Option<Timestamp>,
+    /// What else has to be kept in mind.
+    pub marks: BTreeSet<Mark>,
     /// Each restart that was asked for.
     pub restarts: Vec<RestartAsked>,
     /// Why the last restart was refused, if it was said to be.
     pub restart_refused: Option<String>,
     /// How often steps were done again.
     pub reopened: u32,
+    /// How often it was brought back again because something had changed since.
+    pub mended: u32,
     /// How often each service was blocked again.
     pub reasserted: BTreeMap<ServiceName, u32>,
     /// Sessions cut.
@@ -136,6 +144,18 @@ pub struct WorkState {
     pub end: Option<ServerEnd>,
     /// What the final sweep found. `None`: not swept.
     pub swept: Option<Vec<String>>,
+}
+
+/// Something to be kept in mind about a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// A person has said that an installer that left no result may be started again.
+    StartAnew,
+    /// A person has taken it out of the balancer.
+    OutByHand,
+    /// An earlier pass has started an installer without a good end, or one that asks for a restart.
+    HalfDone,
 }
 
 /// A restart that was asked for.
@@ -173,11 +193,23 @@ impl WorkState {
         self.snapshot.as_ref().filter(|_| self.touched).or(self.earlier.as_ref())
     }
 
+    /// Returns whether something has to be kept in mind.
+    #[must_use]
+    pub fn has(&self, mark: Mark) -> bool {
+        self.marks.contains(&mark)
+    }
+
+    /// Returns whether anything was changed on the server or in front of it.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.touched || self.has(Mark::OutByHand)
+    }
+
     /// Returns whether the server may be out of service on our account.
     #[must_use]
     pub fn is_out(&self) -> bool {
         match &self.end {
-            None => self.touched && !self.proven_back,
+            None => self.is_changed() && !self.proven_back,
             Some(ServerEnd::Out { .. }) => true,
             Some(
                 ServerEnd::Finished
@@ -321,6 +353,8 @@ impl RunState {
                     let state = self.work_mut(work)?;
                     state.reopened += 1;
                     state.given_up.clear();
+                    let returns = |step: &&StepId| plan.steps()[step.0 as usize].kind == StepKind::Return;
+                    state.mended += u32::from(steps.iter().any(|step| returns(&step)));
                 }
             }
             Record::Intent(intent) => self.intend(at, plan, intent)?,
@@ -361,7 +395,9 @@ impl RunState {
     fn happened(&mut self, at: Timestamp, record: &Record) {
         match record {
             Record::InstallerEnded { work, exit_code, meaning } => {
-                self.work[work.0 as usize].installer = Some((*exit_code, *meaning));
+                let state = &mut self.work[work.0 as usize];
+                state.installer = Some((*exit_code, *meaning));
+                state.installer_ended = Some(at);
             }
             Record::Reasserted { work, service, .. } => {
                 let state = &mut self.work[work.0 as usize];
@@ -450,9 +486,13 @@ impl RunState {
         state.touched = true;
         match &intent.act {
             Act::StartInstaller(run) => {
+                if state.token.as_ref() != Some(&run.token) {
+                    state.token_since = Some(at);
+                }
                 *state.tokens.entry(run.token.clone()).or_default() += 1;
                 state.token = Some(run.token.clone());
                 state.installer = None;
+                state.marks.remove(&Mark::StartAnew);
             }
             Act::Restart { booted, .. } => {
                 if state.restart_refused.take().is_some() {
@@ -511,25 +551,50 @@ impl RunState {
             match &state.end {
                 Some(ServerEnd::Out { .. }) => state.end = None,
                 // What the last look found is what a recovery was asked to mend.
-                Some(_) if self.recover && differs && state.touched => state.end = None,
-                Some(ServerEnd::Untouched { .. } | ServerEnd::Returned { .. }) if !self.recover => {
-                    // What happened to the server is kept: an installer that ran is not run again, nor is it restarted again.
-                    let snapshot = state.snapshot.take().filter(|_| state.touched);
-                    *state = WorkState {
-                        earlier: snapshot.or_else(|| state.earlier.take()),
-                        tokens: std::mem::take(&mut state.tokens),
-                        token: state.token.take(),
-                        installer: state.installer.take(),
-                        restarts: std::mem::take(&mut state.restarts),
-                        cut: std::mem::take(&mut state.cut),
-                        ..WorkState::default()
-                    };
-                    for step in steps_of(plan, work_id(position)) {
-                        self.steps[step.id.0 as usize] = StepState::Pending;
+                Some(_) if self.recover && differs => {
+                    if let Some(earlier) = state.earlier.take().filter(|_| !state.touched) {
+                        state.snapshot = Some(earlier);
+                        state.touched = true;
+                    }
+                    if state.touched {
+                        state.end = None;
                     }
                 }
+                Some(ServerEnd::Untouched { .. } | ServerEnd::Returned { .. }) if !self.recover => {
+                    self.begin_again(plan, position);
+                }
+                // What was recorded of a server that was not changed since may have changed by itself.
+                None if state.is_active() && !state.is_changed() && !self.recover => self.begin_again(plan, position),
                 None | Some(_) => {}
             }
+        }
+    }
+
+    /// Lets a server go through its steps from the first. What happened to it is kept: an installer that ran is not run
+    /// again, nor is it restarted again. One that failed may be run again, under another token.
+    fn begin_again(&mut self, plan: &Plan, position: usize) {
+        let state = &mut self.work[position];
+        let snapshot = state.snapshot.take().filter(|_| state.touched);
+        let failed = matches!(state.installer, Some((_, ExitMeaning::Failed | ExitMeaning::Busy)));
+        // What a person has passed over is theirs to know.
+        let by_hand = state.passed_over.as_ref().is_some_and(|why| why.kind == WhyKind::Operator);
+        let good = matches!(state.installer, Some((_, ExitMeaning::Done)));
+        let half_done = state.has(Mark::HalfDone) || (state.patch_started() && !good && !by_hand);
+        *state = WorkState {
+            earlier: snapshot.or_else(|| state.earlier.take()),
+            tokens: std::mem::take(&mut state.tokens),
+            token: state.token.take().filter(|_| !failed),
+            token_since: state.token_since.filter(|_| !failed),
+            installer: state.installer.take().filter(|_| !failed),
+            installer_ended: state.installer_ended.filter(|_| !failed),
+            marks: half_done.then_some(Mark::HalfDone).into_iter().collect(),
+            restarts: std::mem::take(&mut state.restarts),
+            restart_refused: state.restart_refused.take(),
+            cut: std::mem::take(&mut state.cut),
+            ..WorkState::default()
+        };
+        for step in steps_of(plan, work_id(position)) {
+            self.steps[step.id.0 as usize] = StepState::Pending;
         }
     }
 
@@ -544,16 +609,41 @@ impl RunState {
                 if by_plan {
                     state.retries += 1;
                 }
-                // The retried step gets its full time again, and a failed installer a token of its own.
-                if plan.steps()[hold.step.0 as usize].kind == StepKind::Patch && state.installer.is_some() {
-                    state.token = None;
-                    state.installer = None;
+                // The retried step gets its full time and all its tries again.
+                state.reasserted.clear();
+                state.reopened = 0;
+                // A failed installer gets a token of its own. So does one that left no result, when a person says so:
+                // nobody else can know that it is not half done.
+                if plan.steps()[hold.step.0 as usize].kind == StepKind::Patch {
+                    if state.installer.is_some() {
+                        state.token = None;
+                        state.installer = None;
+                    }
+                    if !by_plan {
+                        state.marks.insert(Mark::StartAnew);
+                    }
                 }
                 self.steps[hold.step.0 as usize] = StepState::Pending;
             }
             HoldChoice::Skip => {
                 let step = plan.steps()[hold.step.0 as usize].kind;
                 state.accepted_as_found |= step == StepKind::Record;
+                match step {
+                    StepKind::BalancerOut => drop(state.marks.insert(Mark::OutByHand)),
+                    StepKind::BalancerIn => drop(state.marks.remove(&Mark::OutByHand)),
+                    StepKind::Guard
+                    | StepKind::Record
+                    | StepKind::Block
+                    | StepKind::Drain
+                    | StepKind::Stop
+                    | StepKind::Patch
+                    | StepKind::Restart
+                    | StepKind::Verify
+                    | StepKind::Return
+                    | StepKind::Gate
+                    | StepKind::Soak
+                    | StepKind::Database => {}
+                }
                 if matches!(step, StepKind::Patch | StepKind::Restart | StepKind::Verify) {
                     let kind = if by_plan { WhyKind::Failed } else { WhyKind::Operator };
                     state.passed_over = Some(Why { kind, text: format!("passed over: {}", hold.reason) });

@@ -257,10 +257,10 @@ impl Faults {
         }
     }
 
-    /// These faults too, more often than usual.
+    /// These faults too, more often than usual; the more often each is named, the more.
     pub(crate) fn add(&mut self, faults: &[Fault]) {
         for fault in faults {
-            self.0[*fault as usize] = fault.usual() * 3.0;
+            self.0[*fault as usize] += fault.usual() * 3.0;
         }
     }
 

@@ -133,7 +133,7 @@ pub(crate) async fn operate(
             } else {
                 dice.pick(&choices)
             };
-            said.push(Command::Decide { server, choice, by: "the operator".to_owned() });
+            said.push(Command::Decide { server, choice, since: None, by: "the operator".to_owned() });
         }
         for command in said {
             {

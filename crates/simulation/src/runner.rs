@@ -423,7 +423,11 @@ impl Starts<'_> {
         if self.is_healed() {
             self.attended = true;
         }
-        if recover { Start::Recover { by: actor() } } else { Start::Resume { by: actor(), attended: self.attended() } }
+        if recover {
+            Start::Recover { by: actor(), attended: self.attended() }
+        } else {
+            Start::Resume { by: actor(), attended: self.attended() }
+        }
     }
 
     /// Liveness: when faults cease, every run ends with all servers back.

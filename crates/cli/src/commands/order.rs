@@ -34,9 +34,9 @@ pub(crate) fn decide(home: &Home, run: &str, server: &str, choice: Choice) -> Re
     };
     send(home, run, |found| {
         let server = server_of(&found.plan, server)?;
-        offered(found, &server, choice)?;
+        let since = Some(offered(found, &server, choice)?);
         let said = format!("{} {server}", choice.word());
-        Ok((Command::Decide { server, choice, by: by() }, said))
+        Ok((Command::Decide { server, choice, since, by: by() }, said))
     })
 }
 
@@ -59,9 +59,10 @@ fn server_of(plan: &Plan, text: &str) -> Result<ServerName, Failure> {
     }
 }
 
-/// Refuses a decision that the run would pass over in silence. A hold is in the journal before anybody is told of it, so
-/// what is not there has not been asked.
-fn offered(found: &Found, server: &ServerName, choice: HoldChoice) -> Result<(), Failure> {
+/// Refuses a decision that the run would pass over in silence, and returns since when the server has been held: the
+/// decision is for this hold and not for the next one. A hold is in the journal before anybody is told of it, so what is
+/// not there has not been asked.
+fn offered(found: &Found, server: &ServerName, choice: HoldChoice) -> Result<Timestamp, Failure> {
     let works = || found.plan.work().iter().zip(&found.state.work);
     let held = works().find(|(work, _)| work.server == *server).and_then(|(_, each)| each.held.as_ref());
     let Some(hold) = held else {
@@ -71,7 +72,7 @@ fn offered(found: &Found, server: &ServerName, choice: HoldChoice) -> Result<(),
         return Err(Failure::NothingToDecide(format!("{server} is not held, so there is nothing to decide; {others}")));
     };
     if hold.choices.contains(&choice) {
-        return Ok(());
+        return Ok(hold.since);
     }
     let choices: Vec<&str> = hold.choices.iter().map(|choice| choice.word()).collect();
     Err(Failure::NothingToDecide(format!(

@@ -52,7 +52,7 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
     let attended = if args.unattended { Attended::No } else { Attended::Yes };
     let start = match way {
         Way::Resume => Start::Resume { by: actor(), attended },
-        Way::Recover => Start::Recover { by: actor() },
+        Way::Recover => Start::Recover { by: actor(), attended },
     };
     let manner = match args.output {
         TextOrJson::Text => Manner::Text,

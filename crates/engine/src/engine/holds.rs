@@ -21,7 +21,8 @@ impl Engine {
         }
         let id = work_id(position);
         // As long as nothing was changed, the whole work has to fit, not only what is left.
-        let closes = if work.touched { self.window_closes(position, now) } else { self.does_not_fit(position, now) };
+        let closes =
+            if work.is_changed() { self.window_closes(position, now) } else { self.does_not_fit(position, now) };
         let why = match (&self.state.stop, closes) {
             (Some(StopWhy::Operator(text) | StopWhy::OperatorNow(text)), _) => {
                 Why { kind: WhyKind::Operator, text: format!("the run stops: {text}") }
@@ -30,12 +31,26 @@ impl Engine {
             (Some(StopWhy::Window(_)) | None, Some(text)) => Why { kind: WhyKind::Window, text },
             (Some(StopWhy::Window(_)) | None, None) => return self.hold_on_request(position, now),
         };
-        if self.subject(position).is_patching() {
-            // Half a patch is no state to leave a server in: it goes on to the gate; only the soak is passed over.
+        if self.is_past_undoing(position) {
+            // Half a patch is no state to leave a server in, nor is half a restart or half a return: it goes on to the
+            // gate; only the soak is passed over.
             return self.skip_soak(position, now, &why.text);
+        }
+        if why.kind == WhyKind::Window && self.state.stop.is_none() {
+            // No other server fits either, and the run is not over: it goes on in the next window.
+            self.record(now, Record::StopRequested { why: StopWhy::Window(why.text.clone()) });
         }
         self.turn_back(id, why, now);
         true
+    }
+
+    /// Whether a server is better finished than turned back: its patch has started, it was restarted, or it is on its
+    /// way back already.
+    pub(super) fn is_past_undoing(&self, position: usize) -> bool {
+        let subject = self.subject(position);
+        let kind = self.step_in_hand(position).map(|step| self.plan.steps()[step.0 as usize].kind);
+        let returning = kind.is_some_and(|kind| Record::return_path().contains(&kind));
+        subject.is_patching() || subject.is_restarting() || returning
     }
 
     pub(super) fn skip_soak(&mut self, position: usize, now: Timestamp, why: &str) -> bool {
@@ -61,7 +76,7 @@ impl Engine {
     }
 
     pub(super) fn turn_back(&mut self, id: WorkId, why: Why, now: Timestamp) {
-        if self.state.work[id.0 as usize].touched {
+        if self.state.work[id.0 as usize].is_changed() {
             self.record(now, Record::TurnedBack { work: id, why });
         } else {
             self.record(now, Record::ServerEnded { work: id, end: ServerEnd::Untouched { why } });
@@ -76,14 +91,17 @@ impl Engine {
         let stopping = self.state.stop.is_some() && !matches!(self.state.stop, Some(StopWhy::Window(_)));
         let (choice, by) = match decided {
             Some(decided) => decided,
-            None if stopping => (HoldChoice::Stop, "the stop of the run".to_owned()),
+            // What a person has taken out of the balancer only a person can put back.
+            None if stopping && !(self.state.is_attended() && self.is_by_hand(&hold)) => {
+                (HoldChoice::Stop, "the stop of the run".to_owned())
+            }
             None if self.state.is_attended() => return false,
             None => (self.planned_choice(position, &hold), PLAN.to_owned()),
         };
         self.record(now, Record::Decided { work: id, choice, by: by.clone() });
         let reason = &hold.reason;
         match choice {
-            HoldChoice::Retry => {}
+            HoldChoice::Retry => self.scratch[position].forget(),
             HoldChoice::Skip => {
                 let kind = self.plan.steps()[hold.step.0 as usize].kind;
                 if kind != StepKind::Record {
@@ -104,7 +122,7 @@ impl Engine {
                     self.record(now, Record::StopRequested { why: StopWhy::Policy(reason.clone()) });
                 }
                 let work = &self.state.work[position];
-                if self.subject(position).is_patching() || work.back.is_some() || !work.touched {
+                if self.subject(position).is_patching() || work.back.is_some() || !work.is_changed() {
                     self.leave(id, hold.reason, now);
                 } else {
                     self.turn_back(id, Why { kind: WhyKind::Failed, text: hold.reason }, now);
@@ -114,9 +132,14 @@ impl Engine {
         true
     }
 
+    /// Whether a hold waits for a person who puts the server back into the balancer.
+    fn is_by_hand(&self, hold: &Hold) -> bool {
+        self.plan.steps()[hold.step.0 as usize].kind == StepKind::BalancerIn
+    }
+
     /// Ends a server where it is.
     pub(super) fn leave(&mut self, id: WorkId, why: String, now: Timestamp) {
-        let end = if self.state.work[id.0 as usize].touched {
+        let end = if self.state.work[id.0 as usize].is_changed() {
             ServerEnd::Out { why }
         } else {
             ServerEnd::Untouched { why: Why { kind: WhyKind::Failed, text: why } }

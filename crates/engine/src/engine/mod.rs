@@ -15,7 +15,7 @@ use crate::look::{Look, Subject};
 use crate::record::{
     Actor, Attended, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, StopWhy, Why, WhyKind,
 };
-use crate::state::{Illegal, RunState, StepState, work_id};
+use crate::state::{Hold, Illegal, RunState, StepState, work_id};
 use crate::steps::{Case, Judgement, Ruling, Scratch, judge};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
@@ -77,6 +77,8 @@ pub enum Start {
     Recover {
         /// Who.
         by: Actor,
+        /// Whether an operator is there, who can confirm work done by hand.
+        attended: Attended,
     },
 }
 
@@ -107,6 +109,9 @@ pub enum Command {
         server: ServerName,
         /// The choice.
         choice: HoldChoice,
+        /// Since when the server has been held by the hold that was read. Without it the choice is for the hold there is.
+        #[serde(default)]
+        since: Option<Timestamp>,
         /// Who.
         by: String,
     },
@@ -253,13 +258,13 @@ impl Engine {
         match start {
             Start::New(header) => self.record(now, Record::RunStarted(header)),
             Start::Resume { by, attended } => self.take_up(now, Record::Resumed { by, recover: false, attended }),
-            Start::Recover { by } => {
-                self.take_up(now, Record::Resumed { by, recover: true, attended: Attended::No });
+            Start::Recover { by, attended } => {
+                self.take_up(now, Record::Resumed { by, recover: true, attended });
                 let why = Why { kind: WhyKind::Operator, text: "recover: everything goes back as recorded".to_owned() };
                 for position in 0..self.state.work.len() {
                     let work = &self.state.work[position];
                     // Nothing is begun that was not: a server that was only looked at is left as it is.
-                    if work.end.is_none() && (work.touched || work.is_active()) {
+                    if work.end.is_none() && (work.is_changed() || work.is_active()) {
                         self.turn_back(work_id(position), why.clone(), now);
                     }
                 }
@@ -348,24 +353,43 @@ impl Engine {
             }
             Command::Hold { server, by } => {
                 for position in 0..self.state.work.len() {
-                    let named = server.as_ref().is_none_or(|name| self.plan.work()[position].server == *name);
-                    if named && self.state.work[position].is_active() && self.state.work[position].held.is_none() {
-                        self.to_hold.insert(work_id(position), by.clone());
+                    if server.as_ref().is_none_or(|name| self.plan.work()[position].server == *name) {
+                        self.ask_to_hold(position, &by, now);
                     }
                 }
-                self.wake_all();
             }
-            Command::Decide { server, choice, by } => {
+            Command::Decide { server, choice, since, by } => {
                 let Some(position) = self.plan.work().iter().position(|work| work.server == server) else { return };
                 // A choice is an answer to a hold that somebody has read, never to the next one.
                 let held = self.state.work[position].held.as_ref();
-                if held.is_some_and(|hold| hold.choices.contains(&choice)) {
+                let read = |hold: &&Hold| since.is_none_or(|since| since == hold.since);
+                if held.filter(read).is_some_and(|hold| hold.choices.contains(&choice)) {
                     self.decisions.insert(work_id(position), (choice, by));
                 } else {
                     let text = format!("{by} chose {choice:?} for {server}, which is no choice it has now: ignored");
                     self.record(now, Record::Note { work: Some(work_id(position)), text });
                 }
             }
+        }
+    }
+
+    /// Has a server in work held at its next step; says so when it cannot be.
+    fn ask_to_hold(&mut self, position: usize, by: &str, now: Timestamp) {
+        let work = &self.state.work[position];
+        if !work.is_active() || work.held.is_some() {
+            return;
+        }
+        if work.back.is_some() {
+            let server = &self.plan.work()[position].server;
+            let text =
+                format!("{by} asked to hold {server}, which is going back into service: it is not held on its way");
+            self.record(now, Record::Note { work: Some(work_id(position)), text });
+            return;
+        }
+        self.to_hold.insert(work_id(position), by.to_owned());
+        // Others go on waiting: what they wait for is counted.
+        if matches!(self.positions[position], Position::Sleeping(_)) {
+            self.positions[position] = Position::Idle;
         }
     }
 
@@ -456,10 +480,11 @@ impl Engine {
                 self.record(now, Record::ServerEnded { work: work_id(position), end });
                 return;
             };
-            if self.state.steps[step.0 as usize] == StepState::Pending {
+            // Taken in hand, for the first time or again, it has its full time: after an interruption, and when steps
+            // before it had to be done once more.
+            if self.scratch[position].enter(step) || self.state.steps[step.0 as usize] == StepState::Pending {
                 self.record(now, Record::StepStarted { step });
             }
-            self.scratch[position].enter(step);
             self.look(position, step, now);
         }
     }
@@ -481,6 +506,10 @@ impl Engine {
         let seen = &*seen;
         if !self.state.work[position].is_active() {
             self.swept(position, seen, now);
+            return;
+        }
+        // A stop, a hold or the end of a window may have come while the look was on its way: nothing follows from it then.
+        if self.interrupt(position, now) {
             return;
         }
         let Some(step) = self.step_in_hand(position) else { return };
@@ -577,7 +606,11 @@ impl Engine {
                 self.record(now, Record::Reopened { steps, why });
             }
             Judgement::TurnBack(why) => self.turn_back(id, why, now),
-            Judgement::Hold(reason, choices) => self.record(now, Record::Held { work: id, step, reason, choices }),
+            Judgement::Hold(reason, choices) => {
+                // Held is held: who asked for it need not be served a second time.
+                self.to_hold.remove(&id);
+                self.record(now, Record::Held { work: id, step, reason, choices });
+            }
         }
     }
 
@@ -616,7 +649,9 @@ impl Engine {
         let step = self.step_in_hand(position);
         // Only what a stop turns back is broken off: half a return would be worse than a whole one.
         let work = &self.state.work[position];
-        let stopping = self.state.stop.is_some() && work.back.is_none() && !self.subject(position).is_patching();
+        let stopping = work.back.is_none()
+            && (self.to_hold.contains_key(&work_id(position))
+                || (self.state.stop.is_some() && !self.is_past_undoing(position)));
         match step {
             Some(step) if success && fresh && !queue.is_empty() && !stopping => {
                 self.act(position, step, queue, (seen, now));

@@ -54,6 +54,7 @@ impl Engine {
                 return;
             }
             let Some(step) = self.step_in_hand(position) else { continue };
+            self.scratch[position].enter(step);
             self.record(now, Record::StepStarted { step });
             self.move_on(position, now);
         }
@@ -62,7 +63,16 @@ impl Engine {
     /// Whether everything that a server waits for is over, and the shared budgets have room.
     pub(super) fn is_free(&self, position: usize) -> bool {
         let Some(first) = self.chains[position].first() else { return true };
-        self.needs[first.0 as usize].iter().all(|step| self.is_settled(*step)) && self.has_room(position)
+        let batch = self.plan.work()[position].batch;
+        let pool = self.plan.work()[position].pool;
+        // A run that is taken up again may have a server in hand whose turn came after this one's.
+        let alone = self
+            .plan
+            .work()
+            .iter()
+            .zip(&self.state.work)
+            .all(|(other, state)| other.pool != pool || other.batch == batch || !state.is_active());
+        alone && self.needs[first.0 as usize].iter().all(|step| self.is_settled(*step)) && self.has_room(position)
     }
 
     /// Whether nothing more comes of a step: it has ended, or its server has.

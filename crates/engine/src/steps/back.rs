@@ -1,18 +1,25 @@
 //! Bringing a server back exactly as it was recorded (promise P5), and proving at the end that it still is (P8).
 
 use super::block::may_touch;
-use super::{Case, Judgement, Scratch};
+use super::{Case, Judgement, Ruling, Scratch, under_way};
 use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
 use orchestrate_model::act::Act;
 use orchestrate_model::{PoolObservation, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
 
-pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let Some(snapshot) = &case.subject.own.snapshot else {
         let proof = "nothing was recorded, so nothing was changed".to_owned();
-        return Judgement::Done(StepEnd::AlreadyDone, proof);
+        return Judgement::Done(StepEnd::AlreadyDone, proof).into();
     };
+    match under_way::judge(case, scratch) {
+        Some(ruling) => ruling,
+        None => bring_back(case, scratch, snapshot).into(),
+    }
+}
+
+fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Judgement {
     match compare(case, snapshot) {
         Err(why) => late_or(case, "what the services do is unknown", &why, scratch),
         Ok(todo) if !todo.acts.is_empty() && case.elapsed() < RETURN_DEADLINE => Judgement::Act(todo.acts),

@@ -1,12 +1,13 @@
 //! The HTTP(S) plane: out of the balancer before the block, back as it was afterwards. DNS load balancing never covers
 //! web traffic, and a balancer's port check does not notice a paused service.
 
-use super::block::{guard_first_change, is_fresh};
+use super::block::{guard_first_change, is_fresh, moved};
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::record::StepEnd;
 use orchestrate_model::act::Act;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::Balancer;
+use orchestrate_planner::StepKind;
 
 pub(super) fn out(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     match &case.subject.pool.load_balancing.balancer {
@@ -17,8 +18,16 @@ pub(super) fn out(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             if let Some(ruling) = guard_first_change(case, scratch) {
                 return ruling;
             }
+            let snapshot = case.subject.own.snapshot.as_ref();
+            if let Some(again) = snapshot.and_then(|snapshot| moved(case, snapshot)) {
+                return again.into();
+            }
             match current(case) {
                 Err(why) => case.unknown(scratch, &why).into(),
+                Ok(found) if is_another(case, found) => {
+                    let why = format!("{}: the balancer has it in another state now", case.subject.work.server);
+                    Judgement::Reopen(vec![StepKind::Record], why).into()
+                }
                 Ok(BalancerState::Ready) if !is_fresh(case, scratch) => {
                     scratch.guarded = false;
                     Judgement::LookAgain.into()
@@ -49,6 +58,12 @@ pub(super) fn back(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
             }
         }
     }
+}
+
+/// Whether somebody has changed the balancer's state of a server since it was recorded.
+fn is_another(case: &Case<'_>, found: BalancerState) -> bool {
+    let recorded = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer);
+    !case.subject.own.touched && recorded.is_some_and(|recorded| recorded != found)
 }
 
 fn set(case: &Case<'_>, to: BalancerState) -> Judgement {

@@ -5,7 +5,7 @@ use super::guard::{Asking, ask};
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BLOCK_DEADLINE, SETTLE_LOOK, STOP_DEADLINE};
 use crate::look::Subject;
-use crate::record::{Snapshot, StepEnd};
+use crate::record::{RecordedService, Snapshot, StepEnd};
 use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::StartTypePolicy;
@@ -54,6 +54,9 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let Some(snapshot) = &case.subject.own.snapshot else {
         return case.give_up(format!("{} was not recorded", case.subject.work.server)).into();
     };
+    if let Some(again) = moved(case, snapshot) {
+        return again.into();
+    }
     match block_acts(case, snapshot) {
         Err(why) => case.unknown(scratch, &why).into(),
         Ok(Blocked::All(count)) => {
@@ -73,6 +76,25 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Judgement::Wait(case.wait("services to be paused", why, limit), SETTLE_LOOK).into()
         }
     }
+}
+
+/// Has a server recorded again that was not changed yet and is not any more as it was recorded: what comes back is what
+/// it was before the first change, not a while earlier (promise P5).
+pub(super) fn moved(case: &Case<'_>, snapshot: &Snapshot) -> Option<Judgement> {
+    if case.subject.own.touched {
+        return None;
+    }
+    let services = case.own.services.known()?;
+    let differs = |name: &ServiceName, recorded: &RecordedService| {
+        let status = services.get(name);
+        status.is_none_or(|now| {
+            let state = now.state.known().is_some_and(|state| *state != recorded.state);
+            state || now.start.known().is_some_and(|start| *start != recorded.start)
+        })
+    };
+    let (name, _) = snapshot.services.iter().find(|(name, recorded)| differs(name, recorded))?;
+    let why = format!("{}: {name} is not as it was recorded any more", case.subject.work.server);
+    Some(Judgement::Reopen(vec![StepKind::Record], why))
 }
 
 /// Whether these acts take a server out that serves.
@@ -189,7 +211,12 @@ pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         let counts = |question| {
             matches!(
                 question,
-                Question::Fresh | Question::Budget | Question::Remaining | Question::Quorum | Question::UpgradeDomain
+                Question::Fresh
+                    | Question::Budget
+                    | Question::SharedBudget
+                    | Question::Remaining
+                    | Question::Quorum
+                    | Question::UpgradeDomain
             )
         };
         match ask(case, scratch, counts) {

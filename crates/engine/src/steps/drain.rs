@@ -84,8 +84,10 @@ impl Sample {
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let sample = take(case);
     scratch.left = Some(sample.shown());
-    if !sample.resumed.is_empty() {
-        return reassert(case, scratch, &sample);
+    let found: Vec<_> = sample.resumed.iter().cloned().chain(newcomers(scratch, &sample)).collect();
+    scratch.counted.clone_from(&sample.counters);
+    if !found.is_empty() {
+        return reassert(case, scratch, found);
     }
     match start_types(case) {
         Ok(acts) if !acts.is_empty() => return Judgement::Act(acts).into(),
@@ -203,7 +205,7 @@ fn take(case: &Case<'_>) -> Sample {
         match case.state(&name) {
             Err(why) => drop(sample.unknown.insert(name, why)),
             Ok(state @ (RunState::Running | RunState::ContinuePending | RunState::StartPending)) => {
-                sample.resumed.push((name, format!("found {state}")));
+                sample.resumed.push((name, state.to_string()));
             }
             Ok(RunState::PausePending) => {
                 let text = format!("{name} is pause pending");
@@ -267,6 +269,19 @@ fn unmeasured_time(case: &Case<'_>) -> SignedDuration {
     began.map_or(SignedDuration::ZERO, |began| case.now.duration_since(began))
 }
 
+/// Paused services that take new sessions all the same: every count of theirs is higher than in the last sample. One
+/// count alone may rise while a session goes on, such as that of the people in a conference.
+fn newcomers(scratch: &Scratch, sample: &Sample) -> Vec<(ServiceName, String)> {
+    let before = |key| scratch.counted.get(key).copied().unwrap_or_default();
+    let risen = |name: &ServiceName| {
+        let mut own = sample.counters.iter().filter(|((service, _), _)| service == name).peekable();
+        own.peek().is_some() && own.all(|(key, value)| *value > before(key))
+    };
+    let sampled = scratch.first_count.is_some();
+    let known = sample.left.iter().filter(|(name, _)| sampled && risen(name));
+    known.map(|(name, left)| (name.clone(), format!("paused and with new sessions, {left} now"))).collect()
+}
+
 /// Counts zero samples. A sample that comes too soon after the last one proves nothing more and is not counted.
 fn count(case: &Case<'_>, scratch: &mut Scratch, sample: &Sample) {
     let total = sample.total();
@@ -297,29 +312,28 @@ fn count(case: &Case<'_>, scratch: &mut Scratch, sample: &Sample) {
     }
 }
 
-fn reassert(case: &Case<'_>, scratch: &mut Scratch, sample: &Sample) -> Ruling {
+/// What takes work again is blocked again, unless it was so twice: then a person has to look.
+fn reassert(case: &Case<'_>, scratch: &mut Scratch, found: Vec<(ServiceName, String)>) -> Ruling {
     scratch.zeros = 0;
     let mut records = Vec::new();
-    let mut acts = Vec::new();
-    for (service, found) in &sample.resumed {
-        let times = case.subject.own.reasserted.get(service).copied().unwrap_or_default();
+    let mut names = Vec::new();
+    for (service, found) in found {
+        let times = case.subject.own.reasserted.get(&service).copied().unwrap_or_default();
         if times >= REASSERTIONS {
             let text = format!(
-                "{}: {service} was blocked {} times and {found} again: somebody or something resumes it",
+                "{}: {service} was blocked {} times and was found {found} again: somebody or something resumes it",
                 case.subject.work.server,
                 times + 1
             );
             return Judgement::Hold(text, case.choices()).into();
         }
-        records.push(Record::Reasserted { work: case.subject.id, service: service.clone(), found: found.clone() });
-        acts.push(Act::Pause { service: service.clone() });
+        names.push(format!("{service} {found}"));
+        records.push(Record::Reasserted { work: case.subject.id, service, found });
     }
-    if super::block::all_run(case) {
-        // It serves again in full: to take it out is a new decision.
-        let why = format!("{} was resumed as a whole", case.subject.work.server);
-        return Ruling { records, next: Judgement::Reopen(vec![StepKind::Block, StepKind::Drain], why) };
-    }
-    Ruling { records, next: Judgement::Act(acts) }
+    // It serves again, in part or in full, and perhaps because another server does not: to take it out is a new
+    // decision, with the safety questions.
+    let why = format!("{}: found {}", case.subject.work.server, names.join(", "));
+    Ruling { records, next: Judgement::Reopen(vec![StepKind::Block, StepKind::Drain], why) }
 }
 
 /// What happens at the deadlines of the services that are not done. Each has its own deadline, or the general one; what

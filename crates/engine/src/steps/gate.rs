@@ -70,7 +70,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Err(why) => why,
         },
         Sample::Trouble(why) => return hold(case, &why).into(),
-        Sample::Fallen(why) if case.subject.own.reopened == 0 => return again(why).into(),
+        Sample::Fallen(why) if case.subject.own.mended == 0 => return again(why).into(),
         Sample::Fallen(why) | Sample::NotYet(why) => why,
     };
     // The next look asks another server about the pool: the one that was asked may be the one that does not know.
@@ -179,7 +179,7 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             return Judgement::Wait(wait, SOAK_SAMPLE.min(soak - good)).into();
         }
         Sample::Trouble(why) => return hold(case, &why).into(),
-        Sample::Fallen(why) if case.subject.own.reopened == 0 => return again(why).into(),
+        Sample::Fallen(why) if case.subject.own.mended == 0 => return again(why).into(),
         Sample::Fallen(why) | Sample::NotYet(why) => why,
     };
     if scratch.soak_restarts >= SOAK_RESTARTS {

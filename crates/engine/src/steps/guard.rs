@@ -58,7 +58,7 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
         // Nothing but the time that the look took speaks against it: the next one may be quicker.
         scratch.unknown_looks += 1;
         return Asking::NotYet(Judgement::LookAgain.into());
-    } else if only_readiness(&bad) && readiness(case) == Some(&ReadinessState::Busy) {
+    } else if passes_with_busy(&bad) && readiness(case) == Some(&ReadinessState::Busy) {
         busy(case, scratch, text)
     } else if readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
         case.give_up(text)
@@ -119,18 +119,21 @@ fn shared(case: &Case<'_>) -> Vec<Asked> {
     safety::shared_budgets(change, subject.pool, &subject.work.server, &out)
 }
 
-fn only_readiness(bad: &[&Asked]) -> bool {
-    bad.iter().all(|asked| asked.question == Question::Ready)
+/// Whether nothing speaks against the server but what passes when a busy pool has settled.
+fn passes_with_busy(bad: &[&Asked]) -> bool {
+    bad.iter().all(|asked| matches!(asked.question, Question::Ready | Question::Replication))
 }
 
-/// The readiness that any server of the pool reported.
+/// The worst word on readiness that another server of the pool has said.
 pub(super) fn readiness<'a>(case: &Case<'a>) -> Option<&'a ReadinessState> {
-    case.seen
-        .servers
-        .values()
-        .filter(|seen| seen.server != case.subject.work.server)
-        .find_map(|seen| seen.readiness.known())
-        .map(|readiness| &readiness.state)
+    let others = case.seen.servers.values().filter(|seen| seen.server != case.subject.work.server);
+    let said = others.filter_map(|seen| seen.readiness.known()).map(|readiness| &readiness.state);
+    said.max_by_key(|state| match state {
+        ReadinessState::Ready => 0,
+        ReadinessState::Busy => 1,
+        ReadinessState::Other(_) => 2,
+        ReadinessState::InsufficientActiveFrontEnds => 3,
+    })
 }
 
 fn summary(asked: &[Asked]) -> String {

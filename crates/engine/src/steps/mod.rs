@@ -13,11 +13,13 @@ mod guard;
 mod patch;
 mod restart;
 mod snapshot;
+mod under_way;
 
 pub(crate) use back::sweep;
 pub(crate) use block::paused_services;
 pub(crate) use fabric::is_concerned as concerns_fabric;
 pub(crate) use patch::token_in_hand;
+pub(crate) use under_way::is_installer_open;
 
 use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};
 use crate::look::Subject;
@@ -55,6 +57,8 @@ pub(crate) struct Scratch {
     pub(crate) first_count: Option<(u64, Timestamp)>,
     /// Counters that are not zero, by service and name, with the lowest value and when it was reached.
     pub(crate) counters: BTreeMap<(ServiceName, String), (i64, Timestamp)>,
+    /// The same counters in the last sample.
+    pub(crate) counted: BTreeMap<(ServiceName, String), i64>,
     /// Whether the drain was called stuck.
     pub(crate) stuck: bool,
     /// Since when the pool has been good without a break.
@@ -86,10 +90,10 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Forgets what belonged to another step.
-    pub(crate) fn enter(&mut self, step: StepId) {
+    /// Forgets what belonged to another step. Returns whether the step is another one than before.
+    pub(crate) fn enter(&mut self, step: StepId) -> bool {
         if self.step == Some(step) {
-            return;
+            return false;
         }
         *self = Self {
             step: Some(step),
@@ -100,6 +104,13 @@ impl Scratch {
             left: self.left.take(),
             ..Self::default()
         };
+        true
+    }
+
+    /// Forgets everything but what was learned of the server itself: a step that is retried begins as if for the first
+    /// time.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { extra: std::mem::take(&mut self.extra), ..Self::default() };
     }
 
     /// Returns whether the next look is one at the whole pool, for the safety questions.
@@ -283,9 +294,9 @@ pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         StepKind::Drain => drain::judge(case, scratch),
         StepKind::Stop => block::stop(case, scratch),
         StepKind::Patch => patch::judge(case, scratch),
-        StepKind::Restart => restart::judge(case, scratch).into(),
+        StepKind::Restart => restart::judge(case, scratch),
         StepKind::Verify => patch::verify(case, scratch).into(),
-        StepKind::Return => back::judge(case, scratch).into(),
+        StepKind::Return => back::judge(case, scratch),
         StepKind::BalancerIn => balancer::back(case, scratch).into(),
         StepKind::Gate => gate::judge(case, scratch),
         StepKind::Soak => gate::soak(case, scratch),

@@ -5,6 +5,7 @@ use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{INSTALLER_ATTEMPTS, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK};
 use crate::look::Subject;
 use crate::record::{Record, StepEnd};
+use crate::state::Mark;
 use orchestrate_model::Answer;
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, Patch};
@@ -18,12 +19,15 @@ pub(crate) fn token_in_hand(subject: &Subject<'_>) -> Option<InstallerToken> {
     subject.plan.change().maintenance.patch.as_ref()?;
     match (&subject.own.token, &subject.own.installer) {
         (Some(token), None) => Some(token.clone()),
-        (Some(_), Some(_)) | (None, _) => {
-            let run = &subject.state.header.as_ref()?.run;
-            let number = subject.own.tokens.len() + 1;
-            Some(InstallerToken(format!("{run}-{}-{number}", subject.work.server.short())))
-        }
+        (Some(_), Some(_)) | (None, _) => next_token(subject),
     }
+}
+
+/// Returns the token of a start that is not one of those before.
+fn next_token(subject: &Subject<'_>) -> Option<InstallerToken> {
+    let run = &subject.state.header.as_ref()?.run;
+    let number = subject.own.tokens.len() + 1;
+    Some(InstallerToken(format!("{run}-{}-{number}", subject.work.server.short())))
 }
 
 /// Returns what an exit code usually means (Windows Installer error codes; the `wusa` codes are those of the Windows
@@ -36,6 +40,11 @@ pub(crate) fn usual_meaning(exit_code: i64) -> ExitMeaning {
         1618 => ExitMeaning::Busy,
         _ => ExitMeaning::Failed,
     }
+}
+
+/// Returns what an exit code means for this plan.
+pub(super) fn meaning(patch: &Patch, exit_code: i64) -> ExitMeaning {
+    patch.exit_codes.get(&exit_code).copied().unwrap_or_else(|| usual_meaning(exit_code))
 }
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
@@ -78,11 +87,14 @@ fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, Instal
 }
 
 fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: InstallerToken) -> Ruling {
+    // Each start of the installer has its full time.
+    let used = case.subject.own.token_since.filter(|_| case.subject.own.token.is_some());
+    let since = used.unwrap_or(case.since).max(case.since);
     let limit = patch.deadline + INSTALLER_GRACE;
-    let late = case.elapsed() >= limit;
+    let late = case.now.duration_since(since) >= limit;
     let text = match &case.own.installer {
         Answer::Known(InstallerState::Finished { exit_code }) => {
-            let meaning = patch.exit_codes.get(exit_code).copied().unwrap_or_else(|| usual_meaning(*exit_code));
+            let meaning = meaning(patch, *exit_code);
             let record = Record::InstallerEnded { work: case.subject.id, exit_code: *exit_code, meaning };
             return Ruling { records: vec![record], next: Judgement::LookAgain };
         }
@@ -90,6 +102,10 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
         Answer::Known(InstallerState::NotStarted) if !late => return start(case, scratch, (patch, token)).into(),
         Answer::Known(InstallerState::NotStarted) => "the installer could not be started".to_owned(),
         Answer::Known(InstallerState::Running) => "the installer is running".to_owned(),
+        Answer::Known(InstallerState::Vanished) if case.subject.own.has(Mark::StartAnew) => {
+            let next = next_token(&case.subject).unwrap_or(token);
+            return start(case, scratch, (patch, next)).into();
+        }
         Answer::Known(InstallerState::Vanished) => {
             return hold(case, "the installer was started, is not running, and left no result");
         }
@@ -99,7 +115,8 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
     if late {
         return hold(case, &format!("{text} after {limit:#}"));
     }
-    let wait = case.wait("the installer", text, Some((limit, "the server is held out of service")));
+    let mut wait = case.wait("the installer", text, Some((limit, "the server is held out of service")));
+    (wait.since, wait.until) = (since, Some(since + limit));
     Judgement::Wait(wait, SLOW_LOOK).into()
 }
 

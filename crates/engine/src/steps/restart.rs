@@ -1,7 +1,8 @@
 //! Restarting a server, with a new boot time as the proof.
 
 use super::block::{start_type_acts, still_stopped};
-use super::{Case, Judgement, Scratch};
+use super::under_way::is_boot_since;
+use super::{Case, Judgement, Ruling, Scratch, under_way};
 use crate::constants::{BOOT_MOVES, RESTART_DEADLINE, RESTART_SHOWS, RESTARTS, SLOW_LOOK};
 use crate::record::StepEnd;
 use crate::state::{RestartAsked, StepState, steps_of};
@@ -11,7 +12,14 @@ use orchestrate_model::change::{ExitMeaning, RestartPolicy};
 use orchestrate_model::observe::HostFacts;
 use orchestrate_planner::StepKind;
 
-pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    match under_way::installer(case, scratch) {
+        Some(ruling) => ruling,
+        None => restarted(case, scratch).into(),
+    }
+}
+
+fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
     let own = case.subject.own;
     let asked_for = matches!(own.installer, Some((_, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted)));
     match (case.subject.plan.change().maintenance.restart, asked_for) {
@@ -45,19 +53,16 @@ fn started_by_installer(case: &Case<'_>) -> bool {
 
 /// Whether the server was booted by this restart, or by one that serves as well.
 fn is_new(case: &Case<'_>, host: &HostFacts, last: Option<&RestartAsked>) -> bool {
-    let later = |than: Timestamp| host.booted.duration_since(than) > BOOT_MOVES;
-    match (last, &case.subject.own.snapshot) {
-        (Some(last), _) => later(last.booted),
-        (None, Some(snapshot)) if started_by_installer(case) => later(snapshot.booted),
-        // Somebody restarted it after the installer had ended: compared by our clock, since that is what the end of
-        // the patch was written down by.
-        (None, Some(snapshot)) => {
-            let skew = host.local_time.duration_since(case.own.taken);
-            later(snapshot.booted)
-                && patch_ended(case).is_some_and(|ended| (host.booted - skew).duration_since(ended) > BOOT_MOVES)
-        }
-        (None, None) => false,
-    }
+    let own = case.subject.own;
+    let recorded = own.snapshot.as_ref().map(|snapshot| snapshot.booted);
+    let since = match (last, recorded) {
+        (Some(last), _) => Some((last.at, last.booted)),
+        (None, Some(before)) if started_by_installer(case) => own.token_since.map(|started| (started, before)),
+        // Somebody restarted it after the installer had ended, and not just so: twice the slack of a boot time.
+        (None, Some(before)) => patch_ended(case).map(|ended| (ended + BOOT_MOVES * 2, before)),
+        (None, None) => None,
+    };
+    since.is_some_and(|since| is_boot_since(case, host, since))
 }
 
 fn patch_ended(case: &Case<'_>) -> Option<Timestamp> {

@@ -1,9 +1,11 @@
 //! The record step: how the server was before the first change to it.
 
 use super::{Case, Judgement, Ruling, Scratch};
-use crate::constants::{SELF_START, SLOW_LOOK};
+use crate::constants::{BOOT_MOVES, SELF_START, SLOW_LOOK};
 use crate::record::{Record, RecordedService, Snapshot, StepEnd};
+use crate::state::Mark;
 use jiff::SignedDuration;
+use orchestrate_model::change::ExitMeaning;
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::{RunState, ServiceName, ServiceStatus, StartMode};
 use std::collections::BTreeMap;
@@ -121,12 +123,25 @@ fn balancer(case: &Case<'_>) -> Result<Option<orchestrate_model::observe::Balanc
 /// Why there is nothing to do: the server is at the wanted level and nothing but a patch is asked for.
 fn nothing_to_do(case: &Case<'_>, snapshot: &Snapshot) -> Option<String> {
     use orchestrate_model::change::RestartPolicy;
+    if is_half_done(case, snapshot) {
+        return None;
+    }
     let maintenance = &case.subject.plan.change().maintenance;
     let patch = maintenance.patch.as_ref()?;
     let level = patch.level.as_ref()?;
     let reached = orchestrate_model::version::level_of(&snapshot.versions, level)?;
     (reached >= *level && maintenance.restart != RestartPolicy::Always)
         .then(|| format!("it is at {reached} already; {level} is wanted"))
+}
+
+/// Whether an earlier pass has started what it did not finish: an installer without a good end, or one that asks for a
+/// restart that did not come. The level alone does not show it.
+fn is_half_done(case: &Case<'_>, snapshot: &Snapshot) -> bool {
+    let own = case.subject.own;
+    let asks = matches!(own.installer, Some((_, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted)));
+    let before = own.earlier.as_ref().map(|earlier| earlier.booted);
+    let rebooted = before.is_some_and(|before| snapshot.booted.duration_since(before) > BOOT_MOVES);
+    own.has(Mark::HalfDone) && !(asks && rebooted)
 }
 
 /// What looks as if somebody else's maintenance was not finished.

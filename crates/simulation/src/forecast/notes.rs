@@ -85,7 +85,7 @@ impl Notes {
             HoldChoice::Stop
         };
         let server = self.plan.work_of(work).server.clone();
-        let command = Command::Decide { server, choice, by: "the simulated operator".to_owned() };
+        let command = Command::Decide { server, choice, since: None, by: "the simulated operator".to_owned() };
         if self.commands.as_ref().is_some_and(|commands| commands.send(command).is_err()) {
             tracing::trace!("the run does not listen any more");
         }

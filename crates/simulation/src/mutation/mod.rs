@@ -161,7 +161,14 @@ impl Mutation {
                 &[Fault::PartialAnswers, Fault::NegativeCounts, Fault::EmptyAnswers]
             }
             Self::NegativeIsZero => &[Fault::NegativeCounts],
-            Self::StaleIsFresh => &[Fault::StaleAnswers, Fault::ForeignOutage],
+            // Only an outage that falls between two looks, the second of which is stale, shows it.
+            Self::StaleIsFresh => &[
+                Fault::StaleAnswers,
+                Fault::StaleAnswers,
+                Fault::StaleAnswers,
+                Fault::ForeignOutage,
+                Fault::ForeignOutage,
+            ],
             Self::BusyIsReady => &[Fault::PoolBusy],
             Self::TokenPerStart => &[Fault::SilentActs, Fault::MisreportedActs],
             Self::SilentServersServe | Self::OthersAlwaysServe => &[Fault::ForeignOutage],

@@ -228,7 +228,7 @@ impl Node {
                 for choice in
                     hold.choices.into_iter().filter(|choice| *choice != HoldChoice::Retry || self.left.all > 0)
                 {
-                    let command = Command::Decide { server: server.server.clone(), choice, by: by() };
+                    let command = Command::Decide { server: server.server.clone(), choice, since: None, by: by() };
                     ways.push(self.clone().ordered(command));
                 }
             }

@@ -1,6 +1,8 @@
 //! Short stories of a run, each told as records and inputs.
 
+mod again;
 mod drains;
+mod stops;
 
 use super::{Actor, Attended, Command, Effect, Engine, Input, Look, Record, Start, Ticket};
 use crate::record::{
@@ -238,7 +240,7 @@ fn resumed() -> Input {
 }
 
 fn recovery() -> Input {
-    Input::Begin(Start::Recover { by: actor() })
+    Input::Begin(Start::Recover { by: actor(), attended: Attended::No })
 }
 
 #[test]
@@ -289,7 +291,7 @@ fn p4_sessions_that_were_given_up_once_are_waited_for_again_the_next_time() {
 fn a_decision_answers_the_hold_it_was_made_for_and_never_the_next_one() {
     let mut engine = after(&draining(Attended::Yes));
     engine.handle(resumed(), at(100));
-    let skip = Command::Decide { server: server(1), choice: HoldChoice::Skip, by: "ann".to_owned() };
+    let skip = Command::Decide { server: server(1), choice: HoldChoice::Skip, since: None, by: "ann".to_owned() };
     let effects = said(&mut engine, skip);
     assert!(engine.decisions.is_empty(), "nothing is held");
     assert!(

@@ -1,0 +1,188 @@
+//! What a run does again, and what it must not: after an interruption, a decision, or somebody else's work.
+
+use super::*;
+use orchestrate_model::observe::InstallerState;
+
+/// fe1, stopped, with what its installer does.
+fn installing(state: Answer<InstallerState>, taken: Timestamp) -> PoolObservation {
+    let mut seen = fe1(RunState::Stopped, Answer::Known(0), taken);
+    seen.servers.get_mut(&server(1)).unwrap().installer = state;
+    seen
+}
+
+/// A run in which an installer was started on fe1, and nothing more is known.
+fn patching(attended: Attended) -> Vec<Record> {
+    let mut records = failed(attended);
+    records.truncate(records.len() - 2);
+    records
+}
+
+fn held_with(records: &mut Vec<Record>, step: StepId, reason: &str) {
+    let choices = vec![HoldChoice::Retry, HoldChoice::Return, HoldChoice::Abandon, HoldChoice::Stop];
+    records.push(Record::Held { work: FE1, step, reason: reason.to_owned(), choices });
+}
+
+fn decided(engine: &mut Engine, choice: HoldChoice, since: Option<Timestamp>) -> Vec<Effect> {
+    said(engine, Command::Decide { server: server(1), choice, since, by: "ann".to_owned() })
+}
+
+fn first_act(effects: &[Effect]) -> Option<&Act> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Act(intent) => Some(&intent.act),
+        Effect::Record(_) | Effect::Look { .. } | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => None,
+    })
+}
+
+#[test]
+fn p8_a_recovery_waits_for_an_installer_that_is_still_running() {
+    let mut engine = after(&patching(Attended::Yes));
+    let effects = engine.handle(recovery(), at(30));
+    let token = look_in(&effects).1.servers[&server(1)].installer.clone();
+    assert_eq!(token, Some(InstallerToken("run-1-fe1-1".to_owned())), "it is asked about");
+    let effects = answer(&mut engine, &effects, installing(Answer::Known(InstallerState::Running), at(30)), at(30));
+    assert_eq!(acts(&effects), 0, "nothing is started under an installer: {effects:?}");
+    assert!(engine.view(at(30)).servers[0].wait.as_ref().unwrap().what.contains("installer"));
+    let (effects, now) = wake(&mut engine, &effects);
+    let unknown = Answer::unknown("no answer");
+    let effects = answer(&mut engine, &effects, installing(unknown, now), now);
+    assert_eq!(acts(&effects), 0, "unknown is as unsafe: {effects:?}");
+    let (effects, now) = wake(&mut engine, &effects);
+    let ended = Answer::Known(InstallerState::Finished { exit_code: 0 });
+    let effects = answer(&mut engine, &effects, installing(ended.clone(), now), now);
+    assert_eq!(engine.state().work[0].installer, Some((0, ExitMeaning::Done)), "its end is written down");
+    let effects = answer(&mut engine, &effects, installing(ended, now), now);
+    assert!(matches!(first_act(&effects), Some(Act::Start { .. })), "then it goes back: {effects:?}");
+}
+
+#[test]
+fn p4_a_server_whose_installer_has_begun_a_restart_is_not_brought_back_before_it() {
+    let mut records = patching(Attended::Yes);
+    records.push(Record::InstallerEnded { work: FE1, exit_code: 1641, meaning: ExitMeaning::RestartStarted });
+    let minute = i64::try_from(records.len()).unwrap();
+    let mut engine = after(&records);
+    let effects = engine.handle(recovery(), at(minute));
+    let effects = answer(&mut engine, &effects, fe1(RunState::Stopped, Answer::Known(0), at(minute)), at(minute));
+    assert_eq!(acts(&effects), 0, "it goes down any moment: {effects:?}");
+    let (effects, now) = wake(&mut engine, &effects);
+    let mut booted = fe1(RunState::Stopped, Answer::Known(0), now);
+    let host = HostFacts { booted: now, local_time: now, system: String::new() };
+    booted.servers.get_mut(&server(1)).unwrap().host = Answer::Known(host);
+    let effects = answer(&mut engine, &effects, booted, now);
+    assert!(matches!(first_act(&effects), Some(Act::Start { .. })), "{effects:?}");
+}
+
+#[test]
+fn a_step_that_was_interrupted_has_its_full_time_again() {
+    let mut records = draining(Attended::Yes);
+    records.extend([Record::TurnedBack { work: FE1, why: why("asked") }, Record::StepStarted { step: StepId(8) }]);
+    let mut engine = after(&records);
+    let effects = engine.handle(resumed(), at(600));
+    let effects = answer(&mut engine, &effects, fe1(RunState::Paused, Answer::Known(0), at(600)), at(600));
+    assert!(matches!(first_act(&effects), Some(Act::Continue { .. })), "ten hours later it is tried: {effects:?}");
+}
+
+#[test]
+fn a_retry_begins_the_step_as_if_for_the_first_time() {
+    let mut records = draining(Attended::Yes);
+    for _ in 0..2 {
+        records.push(Record::Reasserted { work: FE1, service: service(), found: "running".to_owned() });
+    }
+    let mut engine = after(&records);
+    let effects = engine.handle(resumed(), at(50));
+    answer(&mut engine, &effects, fe1(RunState::Running, Answer::Known(1), at(50)), at(50));
+    assert!(held(&engine).unwrap().contains("resumes it"), "the third time is a person's to look at");
+    let effects = decided(&mut engine, HoldChoice::Retry, None);
+    assert!(engine.state().work[0].reasserted.is_empty() && held(&engine).is_none());
+    let effects = answer(&mut engine, &effects, fe1(RunState::Running, Answer::Known(1), at(100)), at(100));
+    assert!(held(&engine).is_none(), "it is blocked again, not held at once: {effects:?}");
+}
+
+#[test]
+fn a_decision_for_an_earlier_hold_is_no_answer_to_this_one() {
+    let mut records = draining(Attended::Yes);
+    held_with(&mut records, DRAIN, "sessions have not ended");
+    let mut engine = after(&records);
+    let since = engine.state().work[0].held.as_ref().unwrap().since;
+    decided(&mut engine, HoldChoice::Return, Some(since - SignedDuration::from_mins(1)));
+    assert!(engine.state().work[0].held.is_some(), "that was another hold");
+    decided(&mut engine, HoldChoice::Return, Some(since));
+    assert!(engine.state().work[0].back.is_some());
+}
+
+#[test]
+fn p6_an_installer_without_a_result_is_started_again_only_when_a_person_says_so() {
+    let vanished = |now| installing(Answer::Known(InstallerState::Vanished), now);
+    for (attended, starts) in [(Attended::Yes, 1), (Attended::No, 0)] {
+        let mut records = patching(attended);
+        held_with(&mut records, PATCH, "it left no result");
+        records.push(Record::Decided { work: FE1, choice: HoldChoice::Retry, by: "ann".to_owned() });
+        let mut engine = after(&records);
+        let again = Input::Begin(Start::Resume { by: actor(), attended });
+        let effects = engine.handle(again, at(60));
+        let effects = answer(&mut engine, &effects, vanished(at(60)), at(60));
+        assert_eq!(acts(&effects), starts, "{effects:?}");
+        if let Some(Act::StartInstaller(run)) = first_act(&effects) {
+            assert_eq!(run.token, InstallerToken("run-1-fe1-2".to_owned()), "never the same token twice");
+        }
+    }
+}
+
+#[test]
+fn a_failed_installer_of_an_earlier_night_may_be_tried_again_and_its_server_is_not_called_done() {
+    let mut records = failed(Attended::No);
+    records.push(Record::Decided { work: FE1, choice: HoldChoice::Return, by: "the plan".to_owned() });
+    records.extend(returned());
+    records.push(Record::RunEnded { outcome: RunOutcome::StoppedByPolicy });
+    let mut engine = after(&records);
+    engine.handle(resumed(), at(900));
+    let work = &engine.state().work[0];
+    assert!(work.installer.is_none() && work.token.is_none(), "{work:?}");
+    assert!(
+        work.has(crate::state::Mark::HalfDone) && work.tokens.len() == 1,
+        "what was started is not forgotten: {work:?}"
+    );
+}
+
+#[test]
+fn p5_a_server_that_was_only_recorded_is_recorded_again_when_the_run_is_taken_up() {
+    let mut records = vec![begun(Attended::No)];
+    records.extend(done(0));
+    records.push(Record::StepStarted { step: StepId(1) });
+    records.push(recorded());
+    records.push(Record::StepDone { step: StepId(1), how: StepEnd::Done, proof: String::new() });
+    let mut engine = after(&records);
+    assert!(engine.state().work[0].snapshot.is_some());
+    engine.handle(resumed(), at(9000));
+    assert!(engine.state().work[0].snapshot.is_none(), "a week later it may be another server");
+    assert!(!engine.state().steps[1].is_ended());
+}
+
+#[test]
+fn p5_a_service_that_changed_between_the_record_and_the_first_change_is_recorded_again() {
+    let records = draining(Attended::Yes);
+    // Up to the beginning of the block, before its first act.
+    let mut engine = after(&records[..7]);
+    engine.scratch[0].guarded = true;
+    engine.scratch[0].guarded_at = Some(at(8));
+    let effects = said(&mut engine, Command::Hold { server: Some(server(2)), by: "ann".to_owned() });
+    engine.scratch[0].guarded = true;
+    engine.scratch[0].guarded_at = Some(at(100));
+    let effects = answer(&mut engine, &effects, fe1(RunState::Stopped, Answer::Known(0), at(100)), at(100));
+    assert_eq!(acts(&effects), 0, "{effects:?}");
+    assert!(!engine.state().steps[1].is_ended(), "the record step is done once more: {effects:?}");
+}
+
+#[test]
+fn a_paused_service_that_takes_new_sessions_is_reported_and_in_the_end_held() {
+    let mut engine = after(&draining(Attended::Yes));
+    let mut effects = engine.handle(resumed(), at(50));
+    let mut now = at(50);
+    for count in [4, 2, 3] {
+        if !effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+            (effects, now) = wake(&mut engine, &effects);
+        }
+        effects = answer(&mut engine, &effects, fe1(RunState::Paused, Answer::Known(count), now), now);
+    }
+    assert_eq!(engine.state().work[0].reasserted.get(&service()), Some(&1), "from 2 to 3: {effects:?}");
+    assert!(!engine.state().steps[2].is_ended(), "the block is looked at again");
+}

@@ -1,0 +1,110 @@
+//! Stops: nothing new is begun, and whatever only a person can undo waits for the person.
+
+use super::*;
+
+#[test]
+fn p9_a_stop_that_comes_while_a_look_is_on_its_way_comes_before_the_act() {
+    let mut records = draining(Attended::Yes);
+    records.push(Record::StepDone { step: DRAIN, how: StepEnd::Done, proof: String::new() });
+    records.extend(done(4));
+    let mut engine = after(&records);
+    let effects = engine.handle(resumed(), at(60));
+    said(&mut engine, Command::Stop { by: "ann".to_owned() });
+    let mut seen = fe1(RunState::Stopped, Answer::Known(0), at(60));
+    seen.servers.get_mut(&server(1)).unwrap().installer =
+        Answer::Known(orchestrate_model::observe::InstallerState::NotStarted);
+    let effects = answer(&mut engine, &effects, seen, at(60));
+    let installs = effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Act(intent) if matches!(intent.act, Act::StartInstaller(_))));
+    assert_eq!(installs.count(), 0, "{effects:?}");
+    assert!(engine.state().work[0].back.is_some(), "the server goes back");
+}
+
+/// The plan, with a balancer that a person works.
+fn by_hand() -> Arc<Plan> {
+    plan_with(|plan| {
+        plan["change"]["pools"][0]["load_balancing"]["balancer"] = json!("operator");
+        let steps = plan["steps"].as_array_mut().unwrap();
+        for step in steps {
+            let kind = match step["kind"].as_str().unwrap() {
+                "stop" => "balancer-out",
+                "verify" => "balancer-in",
+                other => other,
+            };
+            step["kind"] = json!(kind.to_owned());
+        }
+    })
+}
+
+const OUT: StepId = StepId(4);
+const IN: StepId = StepId(7);
+
+fn held_in(step: StepId) -> Record {
+    let choices = vec![HoldChoice::Retry, HoldChoice::Skip, HoldChoice::Abandon, HoldChoice::Stop];
+    Record::Held { work: FE1, step, reason: "a person works the balancer".to_owned(), choices }
+}
+
+fn skipped() -> Record {
+    Record::Decided { work: FE1, choice: HoldChoice::Skip, by: "ann".to_owned() }
+}
+
+#[test]
+fn p8_a_server_that_a_person_took_out_of_the_balancer_is_not_forgotten() {
+    let mut records = vec![begun(Attended::Yes)];
+    records.extend(done(0));
+    records.push(Record::StepStarted { step: OUT });
+    records.extend([held_in(OUT), skipped()]);
+    records.push(Record::StepDone { step: OUT, how: StepEnd::Skipped, proof: String::new() });
+    let mut engine = after_in(by_hand(), &records);
+    assert!(engine.state().work[0].is_out(), "it counts as out, though nothing was changed on it");
+    let effects = engine.handle(resumed(), at(50));
+    said(&mut engine, Command::Stop { by: "ann".to_owned() });
+    answer(&mut engine, &effects, fe1(RunState::Running, Answer::Known(3), at(50)), at(50));
+    let work = &engine.state().work[0];
+    assert!(work.back.is_some() && work.end.is_none(), "it goes back by way of the balancer: {work:?}");
+}
+
+#[test]
+fn p8_a_stop_waits_for_the_person_who_puts_the_server_back_into_the_balancer() {
+    let mut records = draining(Attended::Yes);
+    records.push(Record::TurnedBack { work: FE1, why: why("asked") });
+    records.push(Record::StepStarted { step: IN });
+    records.push(held_in(IN));
+    for attended in [Attended::Yes, Attended::No] {
+        let mut engine = after_in(by_hand(), &records);
+        let again = Input::Begin(Start::Recover { by: actor(), attended });
+        engine.handle(again, at(60));
+        let mut records = records.clone();
+        records.push(Record::Resumed { by: actor(), recover: true, attended });
+        records.push(held_in(IN));
+        let mut engine = after_in(by_hand(), &records);
+        said(&mut engine, Command::Stop { by: "ann".to_owned() });
+        let waits = engine.state().work[0].end.is_none();
+        assert_eq!(waits, attended == Attended::Yes, "{:?}", engine.state().work[0]);
+    }
+}
+
+#[test]
+fn p9_a_server_that_is_given_up_for_the_window_stops_the_run_for_this_night() {
+    let plan = plan_with(|plan| {
+        plan["change"]["windows"] = json!([{
+            "every": {"once": "2026-11-28"}, "start": "20:00:00", "duration": "PT3H", "timezone": "UTC",
+        }]);
+    });
+    let mut engine = after_in(plan, &draining(Attended::Yes));
+    engine.handle(resumed(), at(60 * 24 * 30));
+    assert!(matches!(engine.state().stop, Some(StopWhy::Window(_))), "{:?}", engine.state().stop);
+    assert!(matches!(&engine.state().work[0].back, Some(why) if why.kind == WhyKind::Window));
+}
+
+#[test]
+fn a_hold_that_is_asked_for_on_the_way_back_is_answered_and_not_remembered() {
+    let mut records = draining(Attended::Yes);
+    records.push(Record::TurnedBack { work: FE1, why: why("asked") });
+    let mut engine = after(&records);
+    engine.handle(resumed(), at(60));
+    let effects = said(&mut engine, Command::Hold { server: Some(server(1)), by: "ann".to_owned() });
+    assert!(engine.to_hold.is_empty());
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Record::Note { .. }))), "{effects:?}");
+}

@@ -1,0 +1,95 @@
+//! What may still be under way on a server: an installer of which no end is known, or a restart that was asked for.
+//!
+//! Whoever brings a server back, or restarts it, waits for these first: an installer stops what it wants to replace, and
+//! a server that goes down with people on it cuts them off (promises P4 and P8).
+
+use super::patch::meaning;
+use super::{Case, Judgement, Ruling, Scratch};
+use crate::constants::{BOOT_MOVES, INSTALLER_GRACE, RESTART_DEADLINE, RESTART_SHOWS, SLOW_LOOK};
+use crate::look::Subject;
+use crate::record::{Record, WhyKind};
+use jiff::Timestamp;
+use orchestrate_model::Answer;
+use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::observe::{HostFacts, InstallerState};
+
+/// Whether nobody has written down how the installer ended that was started, or may have been.
+pub(crate) fn is_installer_open(subject: &Subject<'_>) -> bool {
+    subject.own.token.is_some() && subject.own.installer.is_none()
+}
+
+/// Returns what has to be waited for, or written down, before the server is touched.
+pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling> {
+    installer(case, scratch).or_else(|| restart(case).map(Into::into))
+}
+
+/// The same, for the installer alone.
+pub(super) fn installer(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling> {
+    if !is_installer_open(&case.subject) {
+        return None;
+    }
+    let own = case.subject.own;
+    let patch = case.subject.plan.change().maintenance.patch.as_ref()?;
+    match &case.own.installer {
+        Answer::Known(InstallerState::NotStarted | InstallerState::Vanished) => None,
+        Answer::Known(InstallerState::Finished { exit_code }) => {
+            let meaning = meaning(patch, *exit_code);
+            let record = Record::InstallerEnded { work: case.subject.id, exit_code: *exit_code, meaning };
+            Some(Ruling { records: vec![record], next: Judgement::LookAgain })
+        }
+        Answer::Known(InstallerState::Running) => {
+            let limit = patch.deadline + INSTALLER_GRACE;
+            let since = own.token_since.unwrap_or(case.since).max(case.since);
+            if case.now.duration_since(since) >= limit {
+                let text =
+                    format!("{}: the installer is still running; it is not touched before", case.subject.work.server);
+                return Some(Judgement::Hold(text, case.choices()).into());
+            }
+            let mut wait = case.wait("the installer to end", "it is still running".to_owned(), None);
+            wait.since = since;
+            wait.until = Some(since + limit);
+            "the server is held".clone_into(&mut wait.then);
+            Some(Judgement::Wait(wait, SLOW_LOOK).into())
+        }
+        // Whoever has passed over an installer whose end nobody can read has looked at the server.
+        Answer::Unknown(_) if own.passed_over.as_ref().is_some_and(|why| why.kind == WhyKind::Operator) => None,
+        Answer::Unknown(why) => {
+            let why = format!("whether the installer is still running is unknown: {why}");
+            Some(case.unknown(scratch, &why).into())
+        }
+    }
+}
+
+/// A restart that was asked for comes within minutes or not at all.
+fn restart(case: &Case<'_>) -> Option<Judgement> {
+    let own = case.subject.own;
+    let ours = own.restarts.last().filter(|_| own.restart_refused.is_none()).map(|last| (last.at, last.booted));
+    let by_installer = matches!(own.installer, Some((_, ExitMeaning::RestartStarted)));
+    let snapshot = own.snapshot.as_ref().map(|snapshot| snapshot.booted);
+    let by_installer = own.installer_ended.filter(|_| by_installer).zip(snapshot);
+    let (asked, before) = ours.max(by_installer)?;
+    let booted = case.own.host.known().is_some_and(|host| is_boot_since(case, host, (asked, before)));
+    let waited = case.now.duration_since(asked);
+    let (limit, why) = match &case.own.host {
+        Answer::Known(_) if booted || waited >= RESTART_SHOWS => return None,
+        Answer::Known(_) => (RESTART_SHOWS, "it was asked to restart and has not gone down yet".to_owned()),
+        Answer::Unknown(_) if waited >= RESTART_DEADLINE => return None,
+        Answer::Unknown(why) => (RESTART_DEADLINE, format!("it was asked to restart: {why}")),
+    };
+    let mut wait = case.wait("the restart that was asked for", why, None);
+    wait.since = asked;
+    wait.until = Some(asked + limit);
+    "the server is brought back".clone_into(&mut wait.then);
+    Some(Judgement::Wait(wait, SLOW_LOOK))
+}
+
+/// Whether the server was booted since something was asked of it, at this time and while it showed this boot time.
+///
+/// The boot time is computed from the server's clock, which moves when it is corrected, so how long the server has been
+/// up is the better witness: the boot time counts only where that does not speak against it, and where a clock that is
+/// behind makes a new boot look like an old one, the time alone does.
+pub(super) fn is_boot_since(case: &Case<'_>, host: &HostFacts, (asked, before): (Timestamp, Timestamp)) -> bool {
+    let up = host.local_time.duration_since(host.booted);
+    let later = host.booted.duration_since(before) > BOOT_MOVES;
+    (later && up < case.now.duration_since(asked) + BOOT_MOVES) || up < case.own.taken.duration_since(asked)
+}
