@@ -37,6 +37,7 @@ pub(crate) enum CrashAt {
     BeforeRecord(u64),
     /// When this share of its bytes is written.
     TornRecord(u64, f64),
+    #[cfg(test)]
     /// When the journal has so many bytes, in the middle of a record or between two.
     Byte(u64),
     /// When it is on disk, before anything that depends on it.
@@ -302,6 +303,7 @@ impl Storage for Tape {
                 world.crash.die(epoch);
                 return Err(io::Error::other("killed"));
             }
+            #[cfg(test)]
             Some(CrashAt::Byte(at)) if self.length + line.len() as u64 > at => {
                 let part = usize::try_from(at.saturating_sub(self.length)).unwrap_or(usize::MAX);
                 self.disk.write(&line[..part.min(line.len() - 1)]);

@@ -37,7 +37,9 @@ impl Watch {
             ("step_done", "block") => {
                 self.blocked.insert(at);
             }
-            ("step_started", "return" | "balancer-in" | "gate") | ("turned_back" | "server_ended", _) => {
+            // An installer starts and stops services itself, so it is left alone; what runs is blocked after it.
+            ("step_started", "patch" | "restart" | "verify" | "return" | "balancer-in" | "gate")
+            | ("reopened" | "turned_back" | "server_ended", _) => {
                 self.blocked.remove(&at);
                 self.held.remove(&at);
                 self.forget(at);
@@ -49,7 +51,7 @@ impl Watch {
             ("decided", _) => {
                 self.held.remove(&at);
             }
-            ("reasserted" | "reopened", _) => self.forget(at),
+            ("reasserted", _) => self.forget(at),
             _ => {}
         }
     }
