@@ -11,7 +11,7 @@ use orchestrate_display::events;
 use orchestrate_display::log::Log;
 use orchestrate_display::summary::{Context, summary};
 use orchestrate_driver::{Clock, Eyes, Hands};
-use orchestrate_engine::record::RunOutcome;
+use orchestrate_engine::record::{RunOutcome, StopWhy};
 use orchestrate_engine::{Command, Engine, Record, RunState, Start, View};
 use orchestrate_executor::{Event, Events, Finished, Run};
 use orchestrate_journal::{Claim, Entries, Journal, JournalError, Kept, RunFolder, StateDir};
@@ -164,6 +164,8 @@ fn tell(told: &Telling<'_>, finished: Finished) -> Result<Ended, Failure> {
     let Telling { home, folder, plan, manner, .. } = told;
     let Finished { outcome, state } = finished;
     let (mut exit, failure) = match outcome {
+        // Making room and going on is the same as after any other trouble with the disk.
+        Ok(_) if matches!(state.stop, Some(StopWhy::Storage(_))) => (Exit::Temporary, None),
         Ok(outcome) => (exit_of(outcome), None),
         Err(error) => {
             let failure = Failure::from(error);

@@ -104,6 +104,9 @@ pub const SOAK_SAMPLE: SignedDuration = SignedDuration::from_secs(60);
 /// How often a soak may start over before the server is held.
 pub const SOAK_RESTARTS: u32 = 6;
 
+/// Between two looks at a server that is held and blocked. A person reads what is found, so a minute is soon enough.
+pub const HOLD_LOOK: SignedDuration = SignedDuration::from_secs(60);
+
 /// How often a hold takes the choice `retry` by itself.
 pub const PLANNED_RETRIES: u32 = 2;
 

@@ -332,6 +332,8 @@ pub enum StopWhy {
     Operator(String),
     /// Somebody asked twice: stop now, whatever is out.
     OperatorNow(String),
+    /// The journal runs out of room: what is in hand is finished or undone first.
+    Storage(String),
 }
 
 impl StopWhy {
@@ -339,7 +341,11 @@ impl StopWhy {
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
-            Self::Policy(text) | Self::Window(text) | Self::Operator(text) | Self::OperatorNow(text) => text,
+            Self::Policy(text)
+            | Self::Window(text)
+            | Self::Operator(text)
+            | Self::OperatorNow(text)
+            | Self::Storage(text) => text,
         }
     }
 }

@@ -5,10 +5,12 @@
 //! another number there and may not act any more.
 
 use crate::error::JournalError;
+use crate::storage::is_full;
 use jiff::Timestamp;
 use orchestrate_model::{PoolName, RunId};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -141,8 +143,22 @@ fn take_one(folder: &Path, pool: PoolName, holder: &Holder) -> Result<Held, Clai
     }
     let number = on_disk(&path)?.map_or(1, |there| there.number + 1);
     let body = serde_json::to_vec(&OnDisk { number, holder: holder.clone() }).expect("a holder serialises");
-    crate::folder::write_synced(&path, &body)?;
+    match crate::folder::write_synced(&path, &body) {
+        // A full disk must not keep anybody from bringing servers back: what was there is written over, which takes no
+        // more room.
+        Err(JournalError::Io { source, .. }) if is_full(&source) && path.exists() => {
+            write_over(&path, &body).map_err(JournalError::io("write", &path))?;
+        }
+        other => other?,
+    }
     Ok(Held { pool, path, number, holder: holder.clone(), _lock: lock })
+}
+
+fn write_over(path: &Path, body: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.write_all(body)?;
+    file.set_len(body.len() as u64)?;
+    file.sync_all()
 }
 
 /// Returns who holds a pool now. A shared lock that is had at once proves that nobody does; it is given back at once.

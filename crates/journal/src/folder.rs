@@ -46,7 +46,7 @@ impl StateDir {
     /// The system's answer, with the folder.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         for folder in [path.to_owned(), path.join("runs"), path.join("claims")] {
-            std::fs::create_dir_all(&folder).map_err(JournalError::io("create", &folder))?;
+            create_synced(&folder)?;
         }
         Ok(Self { path: path.to_owned() })
     }
@@ -64,6 +64,8 @@ impl StateDir {
     pub fn create_run(&self, id: &RunId, plan: &Plan, plan_file: &[u8]) -> Result<RunFolder, JournalError> {
         let path = self.path.join("runs").join(id.as_str());
         std::fs::create_dir(&path).map_err(JournalError::io("create", &path))?;
+        // The name of the folder too: a run that nobody finds again is a server that nobody brings back.
+        sync_folder(&self.path.join("runs"))?;
         write_synced(&path.join("plan.yaml"), plan_file)?;
         let body = serde_json::to_vec(plan).expect("a plan serialises");
         write_synced(&path.join("plan.json"), &body)?;
@@ -230,6 +232,22 @@ impl RunFolder {
         let bytes = std::fs::read(self.path.join("progress.json")).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
+}
+
+/// Creates a folder with those above it, so that their names survive a loss of power.
+fn create_synced(path: &Path) -> Result<(), JournalError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        create_synced(above)?;
+    }
+    match std::fs::create_dir(path) {
+        // Another start may be as early.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        created => created.map_err(JournalError::io("create", path))?,
+    }
+    path.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
 }
 
 /// Writes a file that is there in full or not at all.

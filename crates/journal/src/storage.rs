@@ -33,6 +33,11 @@ pub struct FileStorage {
 /// and bringing back a server with thirty services fewer than two hundred records.
 const RESERVE: usize = 1024 * 1024;
 
+/// Returns whether there is no room: on the disk, or for this account.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 impl FileStorage {
     /// Opens the journal at `path` for appending after its first `length` bytes; what follows them is cut off.
     ///
@@ -45,11 +50,13 @@ impl FileStorage {
         }
         file.sync_all()?;
         let reserve = path.with_extension("reserve");
-        let reserved = if reserve.exists() { Ok(()) } else { std::fs::write(&reserve, vec![0x5a; RESERVE]) };
+        // A reserve that was only half written is none.
+        let whole = std::fs::metadata(&reserve).is_ok_and(|found| found.len() == RESERVE as u64);
+        let reserved = if whole { Ok(()) } else { std::fs::write(&reserve, vec![0x5a; RESERVE]) };
         let strained = match reserved {
             Ok(()) => false,
             // A disk that is full must not keep servers from being brought back.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => true,
+            Err(error) if is_full(&error) => true,
             Err(error) => return Err(error),
         };
         Ok(Self { path: path.to_owned(), file, length, reserve, strained })
@@ -82,7 +89,7 @@ impl Storage for FileStorage {
             )));
         }
         match self.write_line(line) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull && self.reserve.exists() => {
+            Err(error) if is_full(&error) && self.reserve.exists() => {
                 self.strained = true;
                 std::fs::remove_file(&self.reserve)?;
                 self.write_line(line)

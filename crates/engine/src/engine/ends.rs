@@ -75,7 +75,7 @@ impl Engine {
             _ if self.state.recover && !out && !differs => RunOutcome::Recovered,
             _ if self.state.recover => RunOutcome::StoppedByPolicy,
             _ if done && !differs => RunOutcome::Done,
-            Some(StopWhy::Operator(_) | StopWhy::OperatorNow(_)) => RunOutcome::Interrupted,
+            Some(StopWhy::Operator(_) | StopWhy::OperatorNow(_) | StopWhy::Storage(_)) => RunOutcome::Interrupted,
             Some(StopWhy::Window(_)) if !out && !differs => RunOutcome::StoppedByWindow,
             Some(StopWhy::Policy(_) | StopWhy::Window(_)) => RunOutcome::StoppedByPolicy,
             None if out || differs => RunOutcome::StoppedByPolicy,

@@ -1,11 +1,14 @@
 //! Turning back, holding and deciding: what happens to a server that does not simply go on.
 
-use super::Engine;
-use crate::constants::PLANNED_RETRIES;
+use super::{Effect, Engine, Position};
+use crate::constants::{HOLD_LOOK, PLANNED_RETRIES};
+use crate::look::Look;
 use crate::record::{Record, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
 use crate::state::{Hold, work_id};
+use crate::steps::paused_services;
 use jiff::Timestamp;
 use orchestrate_model::change::HoldChoice;
+use orchestrate_model::{Answer, PoolObservation, RunState as ServiceRunState, ServiceName};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::plan::WorkId;
 
@@ -27,7 +30,9 @@ impl Engine {
             (Some(StopWhy::Operator(text) | StopWhy::OperatorNow(text)), _) => {
                 Why { kind: WhyKind::Operator, text: format!("the run stops: {text}") }
             }
-            (Some(StopWhy::Policy(text)), _) => Why { kind: WhyKind::Operator, text: format!("the run stops: {text}") },
+            (Some(StopWhy::Policy(text) | StopWhy::Storage(text)), _) => {
+                Why { kind: WhyKind::Operator, text: format!("the run stops: {text}") }
+            }
             (Some(StopWhy::Window(_)) | None, Some(text)) => Why { kind: WhyKind::Window, text },
             (Some(StopWhy::Window(_)) | None, None) => return self.hold_on_request(position, now),
         };
@@ -135,6 +140,50 @@ impl Engine {
     /// Whether a hold waits for a person who puts the server back into the balancer.
     fn is_by_hand(&self, hold: &Hold) -> bool {
         self.plan.steps()[hold.step.0 as usize].kind == StepKind::BalancerIn
+    }
+
+    /// Looks at a held server from time to time, as long as it is blocked: somebody may resume what is to stay blocked.
+    pub(super) fn watch_hold(&mut self, position: usize, now: Timestamp) {
+        let work = &self.state.work[position];
+        let Some(hold) = &work.held else { return };
+        let kind = self.plan.steps()[hold.step.0 as usize].kind;
+        let blocked = work.touched && work.back.is_none() && !Record::return_path().contains(&kind);
+        if !blocked || self.positions[position] != Position::Idle {
+            return;
+        }
+        let look = Look::for_sweep(&self.subject(position));
+        let ticket = self.ticket();
+        self.positions[position] = Position::Looking { ticket, asked: now };
+        self.effects.push(Effect::Look { ticket, look });
+    }
+
+    /// Says so, once for each service, when what was blocked takes work again while the server is held. Nothing is done
+    /// about it: a hold is a person's.
+    pub(super) fn seen_while_held(&mut self, position: usize, seen: &PoolObservation, now: Timestamp) {
+        let subject = self.subject(position);
+        let server = subject.work.server.clone();
+        let runs = |name: &ServiceName| {
+            seen.servers
+                .get(&server)
+                .and_then(|own| own.service(name))
+                .is_some_and(|status| status.is(ServiceRunState::Running))
+        };
+        let running: Vec<ServiceName> = paused_services(&subject).into_iter().filter(|name| runs(name)).collect();
+        if let Some(first) = running.first() {
+            self.scratch[position].left = Some(Answer::unknown(format!("{first} takes work again")));
+        }
+        let news: Vec<ServiceName> =
+            running.into_iter().filter(|name| self.scratch[position].resumed_in_hold.insert(name.clone())).collect();
+        if !news.is_empty() {
+            let names: Vec<&str> = news.iter().map(ServiceName::as_str).collect();
+            let text = format!(
+                "{server} is held, and somebody has resumed {}: it takes new sessions. Choose retry to have it blocked \
+                 again, or return",
+                names.join(", ")
+            );
+            self.record(now, Record::Note { work: Some(work_id(position)), text });
+        }
+        self.sleep(position, HOLD_LOOK, now);
     }
 
     /// Ends a server where it is.

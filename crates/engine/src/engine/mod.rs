@@ -59,6 +59,11 @@ pub enum Input {
     },
     /// The operator spoke.
     Operator(Command),
+    /// The clock was set, or stood still while the machine slept.
+    ClockMoved {
+        /// By how much, besides what has passed.
+        by: SignedDuration,
+    },
 }
 
 /// How a run begins.
@@ -95,6 +100,11 @@ pub enum Command {
     StopNow {
         /// Who.
         by: String,
+    },
+    /// Finish or undo what is in hand, then stop, because the journal runs out of room.
+    StopForRoom {
+        /// What was found.
+        why: String,
     },
     /// Hold one server, or all that are in work, when the act in hand is over.
     Hold {
@@ -249,6 +259,7 @@ impl Engine {
             Input::Acted { intent, outcome } => self.acted(intent, outcome, now),
             Input::Woke { ticket } => self.woke(ticket),
             Input::Operator(command) => self.command(command, now),
+            Input::ClockMoved { by } => self.clock_moved(by, now),
         }
         self.advance(now);
         std::mem::take(&mut self.effects)
@@ -347,6 +358,12 @@ impl Engine {
                 }
                 self.wake_all();
             }
+            Command::StopForRoom { why } => {
+                if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
+                    self.record(now, Record::StopRequested { why: StopWhy::Storage(why) });
+                }
+                self.wake_all();
+            }
             Command::StopNow { by } => {
                 self.record(now, Record::StopRequested { why: StopWhy::OperatorNow(format!("{by} asked twice")) });
                 self.end(now, RunOutcome::Interrupted);
@@ -365,6 +382,7 @@ impl Engine {
                 let read = |hold: &&Hold| since.is_none_or(|since| since == hold.since);
                 if held.filter(read).is_some_and(|hold| hold.choices.contains(&choice)) {
                     self.decisions.insert(work_id(position), (choice, by));
+                    self.wake(position);
                 } else {
                     let text = format!("{by} chose {choice:?} for {server}, which is no choice it has now: ignored");
                     self.record(now, Record::Note { work: Some(work_id(position)), text });
@@ -388,17 +406,43 @@ impl Engine {
         }
         self.to_hold.insert(work_id(position), by.to_owned());
         // Others go on waiting: what they wait for is counted.
-        if matches!(self.positions[position], Position::Sleeping(_)) {
+        self.wake(position);
+    }
+
+    /// Lets a sleeping server notice what was said. A look at a held server is no reason to wait for its answer.
+    fn wake(&mut self, position: usize) {
+        let held = self.state.work[position].held.is_some();
+        let looking = matches!(self.positions[position], Position::Looking { .. });
+        if matches!(self.positions[position], Position::Sleeping(_)) || (held && looking) {
             self.positions[position] = Position::Idle;
         }
     }
 
+    /// Counts everything anew that is counted by the clock: deadlines, quiet periods, the age of evidence.
+    fn clock_moved(&mut self, by: SignedDuration, now: Timestamp) {
+        if self.state.header.is_none() {
+            return;
+        }
+        let way = if by.is_negative() { "back" } else { "on" };
+        let text = format!("the clock of this machine went {way} by {:#}: deadlines count anew", by.abs());
+        self.record(now, Record::Note { work: None, text });
+        for position in 0..self.state.work.len() {
+            let running = |step: &StepId| matches!(self.state.steps[step.0 as usize], StepState::Running { .. });
+            let work = &self.state.work[position];
+            let step = self.step_in_hand(position).filter(|step| work.is_active() && running(step));
+            self.scratch[position].forget();
+            if let Some(step) = step.filter(|_| self.state.work[position].held.is_none()) {
+                self.scratch[position].enter(step);
+                self.record(now, Record::StepStarted { step });
+            }
+        }
+        self.wake_all();
+    }
+
     /// Lets sleeping servers notice what was said.
     fn wake_all(&mut self) {
-        for position in &mut self.positions {
-            if matches!(position, Position::Sleeping(_)) {
-                *position = Position::Idle;
-            }
+        for position in 0..self.positions.len() {
+            self.wake(position);
         }
     }
 
@@ -462,6 +506,7 @@ impl Engine {
         while self.state.work[position].is_active() && self.positions[position] == Position::Idle && !self.broken {
             if self.state.work[position].held.is_some() {
                 if !self.resolve_hold(position, now) {
+                    self.watch_hold(position, now);
                     return;
                 }
                 continue;
@@ -506,6 +551,10 @@ impl Engine {
         let seen = &*seen;
         if !self.state.work[position].is_active() {
             self.swept(position, seen, now);
+            return;
+        }
+        if self.state.work[position].held.is_some() {
+            self.seen_while_held(position, seen, now);
             return;
         }
         // A stop, a hold or the end of a window may have come while the look was on its way: nothing follows from it then.

@@ -3,9 +3,10 @@
 use super::drain::{self, Left};
 use super::guard::{Asking, ask};
 use super::{Case, Judgement, Ruling, Scratch};
-use crate::constants::{BLOCK_DEADLINE, SETTLE_LOOK, STOP_DEADLINE};
+use crate::constants::{BLOCK_DEADLINE, CLOCK_SLACK, SETTLE_LOOK, STOP_DEADLINE};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
+use jiff::Timestamp;
 use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::StartTypePolicy;
@@ -118,7 +119,13 @@ pub(super) fn all_run(case: &Case<'_>) -> bool {
 }
 
 pub(super) fn is_fresh(case: &Case<'_>, scratch: &Scratch) -> bool {
-    scratch.guarded_at.is_some_and(|at| case.now.duration_since(at) <= EVIDENCE_LIFETIME)
+    is_fresh_at(scratch, case.now)
+}
+
+/// Evidence from after now is none: the clock was set back since.
+pub(crate) fn is_fresh_at(scratch: &Scratch, now: Timestamp) -> bool {
+    let fresh = -CLOCK_SLACK..=EVIDENCE_LIFETIME;
+    scratch.guarded_at.is_some_and(|at| fresh.contains(&now.duration_since(at)))
 }
 
 /// Fresh evidence right before the first change, also after an interruption (promise P2).

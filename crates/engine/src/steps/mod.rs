@@ -16,6 +16,8 @@ mod snapshot;
 mod under_way;
 
 pub(crate) use back::sweep;
+#[cfg(test)]
+pub(crate) use block::is_fresh_at;
 pub(crate) use block::paused_services;
 pub(crate) use fabric::is_concerned as concerns_fabric;
 pub(crate) use patch::token_in_hand;
@@ -83,6 +85,8 @@ pub(crate) struct Scratch {
     pub(crate) last_wanted: String,
     /// Acts refused in a row, and what the last one said.
     pub(crate) refused_acts: Option<(u32, String)>,
+    /// Services that were found running while the server was held, and said so.
+    pub(crate) resumed_in_hold: BTreeSet<ServiceName>,
     /// Sessions left, for the view.
     pub(crate) left: Option<Answer<u64>>,
     /// What is waited for, for the view.

@@ -98,7 +98,8 @@ fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, 
     if case.subject.own.restart_refused.is_some() {
         return restart(case, scratch, host);
     }
-    if case.now.duration_since(last.at) < RESTART_SHOWS {
+    // Counted anew when the run is taken up: the clock may have been set since, and twice is worse than late.
+    if case.now.duration_since(last.at.max(case.since)) < RESTART_SHOWS {
         return wait(case, last.at, "the boot time is still the old one");
     }
     // The old boot time after so long is proof that the restart did not happen.
@@ -116,6 +117,7 @@ fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, 
 }
 
 fn wait(case: &Case<'_>, asked: Timestamp, why: &str) -> Judgement {
+    let asked = asked.max(case.since);
     if case.now.duration_since(asked) >= RESTART_DEADLINE {
         let text =
             format!("{} has not come back {RESTART_DEADLINE:#} after its restart: {why}", case.subject.work.server);

@@ -69,6 +69,7 @@ fn restart(case: &Case<'_>) -> Option<Judgement> {
     let by_installer = own.installer_ended.filter(|_| by_installer).zip(snapshot);
     let (asked, before) = ours.max(by_installer)?;
     let booted = case.own.host.known().is_some_and(|host| is_boot_since(case, host, (asked, before)));
+    let asked = asked.max(case.since);
     let waited = case.now.duration_since(asked);
     let (limit, why) = match &case.own.host {
         Answer::Known(_) if booted || waited >= RESTART_SHOWS => return None,
@@ -87,9 +88,10 @@ fn restart(case: &Case<'_>) -> Option<Judgement> {
 ///
 /// The boot time is computed from the server's clock, which moves when it is corrected, so how long the server has been
 /// up is the better witness: the boot time counts only where that does not speak against it, and where a clock that is
-/// behind makes a new boot look like an old one, the time alone does.
+/// behind makes a new boot look like an old one, the time since the step was taken in hand does alone.
 pub(super) fn is_boot_since(case: &Case<'_>, host: &HostFacts, (asked, before): (Timestamp, Timestamp)) -> bool {
     let up = host.local_time.duration_since(host.booted);
     let later = host.booted.duration_since(before) > BOOT_MOVES;
-    (later && up < case.now.duration_since(asked) + BOOT_MOVES) || up < case.own.taken.duration_since(asked)
+    (later && up < case.now.duration_since(asked) + BOOT_MOVES)
+        || up < case.own.taken.duration_since(asked.max(case.since))
 }

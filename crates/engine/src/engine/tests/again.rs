@@ -186,3 +186,22 @@ fn a_paused_service_that_takes_new_sessions_is_reported_and_in_the_end_held() {
     assert_eq!(engine.state().work[0].reasserted.get(&service()), Some(&1), "from 2 to 3: {effects:?}");
     assert!(!engine.state().steps[2].is_ended(), "the block is looked at again");
 }
+
+#[test]
+fn a_held_server_is_watched_and_what_is_resumed_is_said_once() {
+    let mut records = draining(Attended::Yes);
+    held_with(&mut records, DRAIN, "sessions have not ended");
+    let mut engine = after(&records);
+    let mut effects = said(&mut engine, Command::Hold { server: Some(server(2)), by: "ann".to_owned() });
+    let mut notes = 0;
+    for minute in [100, 101, 102] {
+        effects = answer(&mut engine, &effects, fe1(RunState::Running, Answer::Known(1), at(minute)), at(minute));
+        notes += effects.iter().filter(|effect| matches!(effect, Effect::Record(Record::Note { .. }))).count();
+        assert_eq!(acts(&effects), 0, "a hold is a person's: {effects:?}");
+        assert!(engine.view(at(minute)).servers[0].sessions_left.as_ref().unwrap().known().is_none());
+        (effects, _) = wake(&mut engine, &effects);
+    }
+    assert_eq!(notes, 1);
+    decided(&mut engine, HoldChoice::Return, None);
+    assert!(engine.state().work[0].back.is_some(), "a decision does not wait for the next look");
+}

@@ -83,3 +83,28 @@ fn a_service_that_time_alone_can_tell_of_has_that_time_whatever_the_deadline() {
     let effects = sampled(&mut engine, &effects, &vec![Answer::unknown("no counter"); 3], at(300));
     assert!(engine.state().steps[DRAIN.0 as usize].is_ended(), "{effects:?}");
 }
+
+#[test]
+fn p4_a_clock_that_is_set_brings_no_deadline_nearer() {
+    let (mut engine, effects) = drained_by(&json!({"deadline": minutes(5), "at_deadline": "cut"}));
+    let effects = sampled(&mut engine, &effects, &[Answer::Known(9)], at(100));
+    assert!(!effects.is_empty());
+    let day = SignedDuration::from_hours(24);
+    let later = at(101) + day;
+    let effects = engine.handle(Input::ClockMoved { by: day }, later);
+    let note = |effect: &Effect| matches!(effect, Effect::Record(Record::Note { text, .. }) if text.contains("clock"));
+    assert!(effects.iter().any(note), "{effects:?}");
+    let effects = answer(&mut engine, &effects, fe1(RunState::Paused, Answer::Known(9), later), later);
+    assert!(engine.state().work[0].cut.is_empty() && held(&engine).is_none(), "{effects:?}");
+}
+
+#[test]
+fn p2_evidence_from_the_future_is_not_fresh() {
+    let mut scratch = crate::steps::Scratch { guarded_at: Some(at(60)), ..Default::default() };
+    let fresh = |scratch: &crate::steps::Scratch, now| crate::steps::is_fresh_at(scratch, now);
+    assert!(fresh(&scratch, at(60)));
+    assert!(!fresh(&scratch, at(0)), "the clock went back");
+    assert!(!fresh(&scratch, at(61)));
+    scratch.guarded_at = None;
+    assert!(!fresh(&scratch, at(60)));
+}
