@@ -1,6 +1,7 @@
 //! Running the binary as a user would, with a state folder of its own, and making its output comparable.
 
 use regex::Regex;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -89,6 +90,25 @@ impl Sandbox {
         path
     }
 
+    /// Writes the plan of the first example and its lab scenario into the sandbox, changed as asked, and returns the
+    /// plan's path.
+    ///
+    /// # Panics
+    /// When an example lacks what is to be changed.
+    #[must_use]
+    pub fn first_pool(&self, changes: &[(&str, &str)], scenario: &[(&str, &str)]) -> String {
+        let changed = |name: &str, changes: &[(&str, &str)]| {
+            let text = std::fs::read_to_string(repository().join("examples").join(name)).expect("the example is there");
+            changes.iter().fold(text, |text, (from, to)| {
+                assert!(text.contains(from), "the example has no {from}");
+                text.replace(from, to)
+            })
+        };
+        let lab = self.file("plan.lab.yaml", &changed("first-pool.lab.yaml", scenario));
+        assert!(lab.exists());
+        self.file("plan.yaml", &changed("first-pool.yaml", changes)).display().to_string()
+    }
+
     /// Returns the binary with these arguments, working in the top folder of the repository, with no terminal, in UTC,
     /// and with nothing of the tester's environment that it reads.
     #[must_use]
@@ -128,15 +148,27 @@ impl Sandbox {
     /// When it does not come.
     #[must_use]
     pub fn wait_for_record(&self, text: &str) -> String {
+        self.wait_for("journal.jsonl", text)
+    }
+
+    /// Waits until the view that the newest run leaves for others holds `text`.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn wait_for_view(&self, text: &str) {
+        drop(self.wait_for("progress.json", text));
+    }
+
+    fn wait_for(&self, file: &str, text: &str) -> String {
         let began = Instant::now();
         loop {
             let newest = self.runs().pop();
-            let journal = newest.as_ref().map(|run| run.join("journal.jsonl"));
-            let records = journal.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-            if let (true, Some(run)) = (records.contains(text), &newest) {
+            let path = newest.as_ref().map(|run| run.join(file));
+            let found = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+            if let (true, Some(run)) = (found.contains(text), &newest) {
                 return run.file_name().expect("a run has a name").to_string_lossy().into_owned();
             }
-            assert!(began.elapsed() < PATIENCE, "{text} did not come; the journal is:\n{records}");
+            assert!(began.elapsed() < PATIENCE, "{text} did not come; {file} is:\n{found}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -198,6 +230,20 @@ impl Background {
     pub fn signal(&self, name: &str) {
         let child = self.child.as_ref().expect("it runs");
         signal(name, &child.id().to_string());
+    }
+
+    /// Waits until it says `text` on stdout.
+    ///
+    /// # Panics
+    /// When it ends before.
+    pub fn wait_for_output(&mut self, text: &str) {
+        let child = self.child.as_mut().expect("it runs");
+        let out = child.stdout.as_mut().expect("its output is read");
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        while !String::from_utf8_lossy(&said).contains(text) {
+            out.read_exact(&mut byte).expect("it goes on");
+            said.push(byte[0]);
+        }
     }
 
     /// Waits for its end.

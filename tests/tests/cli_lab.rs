@@ -1,6 +1,6 @@
 //! The command line against the lab: whole runs, interruptions, refusals, exit codes.
 
-use orchestrate_tests::cli::{Background, Said, Sandbox, repository};
+use orchestrate_tests::cli::{Background, Said, Sandbox};
 
 /// A speed at which evidence of half a real second is fresh, also where many tests share two processors.
 const SPEED: &str = "40";
@@ -10,17 +10,7 @@ const DRAINING: &str = r#""kind":"step_started","step":4"#;
 
 /// Writes the example's plan and its lab scenario into a sandbox, changed as asked.
 fn plan(sandbox: &Sandbox, changes: &[(&str, &str)], scenario: &[(&str, &str)]) -> String {
-    let read =
-        |name: &str| std::fs::read_to_string(repository().join("examples").join(name)).expect("the example is there");
-    let changed = |text: String, changes: &[(&str, &str)]| {
-        changes.iter().fold(text, |text, (from, to)| {
-            assert!(text.contains(from), "the example has no {from}");
-            text.replace(from, to)
-        })
-    };
-    let lab = sandbox.file("plan.lab.yaml", &changed(read("first-pool.lab.yaml"), scenario));
-    assert!(lab.exists());
-    sandbox.file("plan.yaml", &changed(read("first-pool.yaml"), changes)).display().to_string()
+    sandbox.first_pool(changes, scenario)
 }
 
 fn lab<'a>(plan: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -154,11 +144,10 @@ fn p6_a_recovery_begins_nothing_on_the_servers_that_the_run_had_only_looked_at()
 fn p8_a_state_folder_deleted_in_mid_run_is_written_again_for_the_recovery() {
     let sandbox = Sandbox::default();
     let (run, id) = draining(&sandbox);
-    let (path, lab) = (sandbox.lab_file(), std::fs::read(sandbox.lab_file()).unwrap());
     std::fs::remove_dir_all(sandbox.state()).unwrap();
     let said = run.ended();
-    // Real servers do not go with the folder, so the lab is not to either.
-    std::fs::write(path, lab).unwrap();
+    // Real servers do not go with the folder, and neither does the lab: it can be found again.
+    assert!(sandbox.lab_file().exists());
     assert_eq!(said.code, Some(75), "{}\n{}", said.out, said.err);
     assert!(said.out.contains("may be out of service") && said.out.contains(&format!("recover {id}")), "{}", said.out);
     assert!(said.err.contains("written again from memory"), "{}", said.err);
@@ -171,9 +160,17 @@ fn p8_a_state_folder_deleted_in_mid_run_is_written_again_for_the_recovery() {
 fn a_second_terminal_holds_a_server_and_decides_about_it() {
     let sandbox = Sandbox::default();
     let (run, id) = draining(&sandbox);
+    let idle = sandbox.run(&["hold", &id, "fe2"]);
+    assert_eq!(idle.code, Some(64), "{}", idle.err);
+    assert!(idle.err.contains("only servers in work can be held; now: fe1.first.example"), "{}", idle.err);
     assert_eq!(sandbox.run(&["hold", &id, "fe1"]).code, Some(0));
     assert_eq!(sandbox.wait_for_record(r#""kind":"held""#), id);
-    for refused in [["decide", &id, "fe2", "retry"], ["decide", &id, "fe1", "skip"], ["decide", &id, "fe9", "retry"]] {
+    for refused in [
+        ["decide", &id, "fe2", "retry"],
+        ["decide", &id, "fe1", "skip"],
+        ["decide", &id, "fe1", "confirm"],
+        ["decide", &id, "fe9", "retry"],
+    ] {
         let said = sandbox.run(&refused);
         assert_eq!(said.code, Some(64), "{refused:?}: {}", said.err);
     }
@@ -257,6 +254,28 @@ fn p7_a_dry_run_on_the_lab_changes_nothing() {
         .map(|file| std::fs::read_to_string(file.path()).unwrap())
         .collect();
     assert!(told.iter().all(|told| !told.contains("PauseService") && !told.contains("ChangeStartMode")), "{told:?}");
+}
+
+#[test]
+fn a_lab_in_the_foreground_is_joined_as_it_is_and_left_running() {
+    let sandbox = Sandbox::default();
+    let plan = plan(&sandbox, &[], &[]);
+    let mut foreground = sandbox.start(&["lab", &plan, "--lab-speed", SPEED]);
+    foreground.wait_for_output("speed 40");
+    let faster = sandbox.run(&[&plan, "--lab", "--lab-speed", "41", "--yes"]);
+    assert_eq!(faster.code, Some(64), "{}", faster.err);
+    assert!(faster.err.contains("at speed 40, not 41") && faster.err.contains("--stop"), "{}", faster.err);
+    let scenario = sandbox.file("other.lab.yaml", "seed: 8\n").display().to_string();
+    let other = sandbox.run(&lab(&plan, &["--lab-scenario", &scenario, "--yes"]));
+    assert_eq!(other.code, Some(64), "{}", other.err);
+    assert!(other.err.contains("with another scenario than") && other.err.contains(&scenario), "{}", other.err);
+    let same = sandbox.path().join("plan.lab.yaml").display().to_string();
+    let said = sandbox.run(&lab(&plan, &["--lab-scenario", &same, "--yes"]));
+    assert!(said.err.contains("joins the lab that runs already (speed 40)"), "{}", said.err);
+    assert_clean(&said);
+    assert!(sandbox.lab_file().exists(), "whoever runs the lab ends it");
+    foreground.signal("INT");
+    assert_eq!(foreground.ended().code, Some(0));
 }
 
 #[test]

@@ -31,6 +31,14 @@ fn exit_64_for_what_cannot_be_understood() {
         &["decide", "no-such-run", "fe1", "retry"],
         &["lab", PLAN, "--stop"],
         &["--log", "[", "check", PLAN],
+        &[PLAN, "--lab-speed", "60", "--yes"],
+        &[PLAN, "--lab-speed", "60", "--lab-at", "lab.json"],
+        &[PLAN, "--lab", "--lab-speed", "0"],
+        &[PLAN, "--lab", "--lab-speed", "1e9"],
+        &["approve", PLAN, "--lab-speed", "60"],
+        &["lab", PLAN, "--lab-speed", "nan"],
+        &["windows", PLAN, "--next", "0"],
+        &["simulate", PLAN, "--runs", "0"],
     ] {
         let said = run(arguments);
         assert_eq!(said.code, Some(64), "{arguments:?}: {}", said.err);
@@ -57,6 +65,30 @@ fn exit_65_for_a_bad_plan_with_every_mistake_on_stderr() {
     error: cannot read the plan file no-such-file.yaml
       caused by: No such file or directory (os error 2)
     ");
+}
+
+#[test]
+fn a_plan_may_come_from_a_pipe_that_somebody_writes_to() {
+    let sandbox = Sandbox::default();
+    let pipe = sandbox.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    let text = std::fs::read_to_string(orchestrate_tests::cli::repository().join(PLAN)).unwrap();
+    let check = sandbox.start(&["check", pipe]);
+    std::fs::write(pipe, text).unwrap();
+    assert_eq!(check.ended().code, Some(0));
+    let nobody = sandbox.run(&["check", pipe]);
+    assert_eq!(nobody.code, Some(65), "{}", nobody.err);
+    assert!(nobody.err.contains("it is a pipe that nobody writes to"), "{}", nobody.err);
+}
+
+#[test]
+fn a_mistyped_command_is_recognised() {
+    let said = run(&["statu"]);
+    assert_eq!(said.code, Some(65), "{}", said.err);
+    assert!(said.err.contains("did you mean the command `orchestrate status`?"), "{}", said.err);
+    let path = run(&["some-plan.yaml"]);
+    assert!(!path.err.contains("did you mean"), "{}", path.err);
 }
 
 #[test]
@@ -100,11 +132,15 @@ fn the_schema_is_json_and_completions_name_the_commands() {
 }
 
 #[test]
-fn windows_are_told_in_local_time_and_utc() {
+fn windows_are_told_in_their_own_time_and_utc() {
     let sandbox = Sandbox::default();
-    let said = sandbox.run(&["windows", PLAN, "--next", "2"]);
+    let window = "every: {date: 2099-01-03}, start: '22:00', duration: 6h, timezone: Europe/Paris";
+    let plan = unreachable(&sandbox, &format!("windows: [{{{window}}}]\n"));
+    // The machine's own zone is a third one.
+    let mut command = sandbox.command(&["windows", &plan, "--next", "2"]);
+    let said = Said::from(command.env("TZ", "America/New_York").output().unwrap());
     assert_eq!(said.code, Some(0), "{}", said.err);
-    insta::assert_snapshot!(sandbox.redacted(&said.out));
+    insta::assert_snapshot!(said.out, @"Sat 2099-01-03 22:00 CET to Sun 2099-01-04 04:00 CET  (Sat 2099-01-03 21:00 UTC to Sun 2099-01-04 03:00 UTC)  6h");
 }
 
 #[test]
@@ -184,6 +220,10 @@ fn p9_exit_5_outside_a_window_with_the_next_opening() {
 fn exit_75_when_the_state_folder_cannot_be_used() {
     let sandbox = Sandbox::default();
     let file = sandbox.file("not-a-folder", "");
-    let said = sandbox.run(&["--state-dir", file.to_str().unwrap(), "status"]);
-    assert_eq!(said.code, Some(75), "{}", said.err);
+    let file = file.to_str().unwrap();
+    for arguments in [&["status"][..], &[PLAN, "--lab", "--yes"], &["lab", PLAN]] {
+        let said = sandbox.run(&[&["--state-dir", file], arguments].concat());
+        assert_eq!(said.code, Some(75), "{arguments:?}: {}", said.err);
+        assert!(said.err.contains(file), "{arguments:?}: {}", said.err);
+    }
 }

@@ -152,15 +152,38 @@ fn t6_is_refused_because_both_sites_of_a_pair_are_in_it() {
         &[
             "pool61.contoso.example and pool62.contoso.example are paired",
             "5 of 6 would run, 3 needed",
+            "after a full stop pool61.contoso.example starts once 5 of its 6 servers run",
             "of all pools labelled site=paris never more than 1",
             "6. fe611.contoso.example UD1 after fe616.contoso.example (one at a time; the active central management server is last in its pool)",
             "13. med61.contoso.example",
+            "16. dir61.contoso.example after med63.contoso.example",
             "inside out: front ends, other internal roles, Edge last",
             "18. edge61.contoso.example",
             "19. edge62.contoso.example",
         ],
     );
     assert_snapshot!("t6", said.out);
+}
+
+/// The Director and Edge pools have two servers each, which is no reason against two at once elsewhere.
+#[test]
+fn t6_takes_two_servers_of_one_upgrade_domain_together_where_the_plan_says_so() {
+    let sandbox = Sandbox::default();
+    let plan = std::fs::read_to_string(repository().join("plans/t6-large-two-sites.yaml")).unwrap();
+    let plan = plan.replace("at_once: 1", "at_once: 2");
+    let path = sandbox.file("plan.yaml", &plan).display().to_string();
+    assert_eq!(sandbox.run(&["check", &path]).code, Some(0));
+    let said = sandbox.run(&[&path, "--dry-run", "--offline"]);
+    assert_eq!(said.code, Some(9), "both sites of a pair are in it: {}", said.err);
+    assert_says(
+        &said,
+        &[
+            "never more than 2 servers of a pool out of service",
+            "1. fe612.contoso.example UD2 first: nothing has to be finished before it",
+            "2. fe615.contoso.example UD2 first: nothing has to be finished before it",
+            "3. fe613.contoso.example UD3 after fe612.contoso.example (never two upgrade domains at once)",
+        ],
+    );
 }
 
 #[test]
@@ -171,6 +194,9 @@ fn p1_t7_counts_the_servers_that_are_down_and_only_the_first_seven() {
         &said,
         &[
             "without f3: 4 of the first 7 would run, 4 needed, f1 and f2 are not known to run: exactly what is needed; one more failure stops the pool",
+            // f3 is in the domain of those that are down: it may go, and it is flagged.
+            "f3.contoso.example yes: all 16 questions are answered with yes",
+            "f4 may not go: it is in upgrade domain UD2, and f1 (UD1) may be out and f2 (UD1) may be out (and so for 5 more)",
             // f8 is not among the first seven: without it, five of them run.
             "5 of the first 7 would run, 4 needed, f1 and f2 are not known to run",
             "nobody knows whether f1.contoso.example serves",
@@ -189,6 +215,7 @@ fn t8_needs_several_nights_and_says_that_levels_are_mixed_in_between() {
         &[
             "11 of the first 12 would run, 7 needed",
             "12 of the first 12 would run, 7 needed",
+            "after a full stop pool08.contoso.example starts once 12 of its 16 servers run",
             "16 servers, each out for up to 2 h 24 min, need 6 windows at worst: the next one has room for 3 servers of a pool, one after the other",
             "The pool stays at mixed levels in between",
         ],

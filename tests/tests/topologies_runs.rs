@@ -111,6 +111,7 @@ impl Ran {
     fn assert_done(&self) {
         assert_eq!(self.said.code, Some(0), "{}\n{}", self.said.out, self.said.err);
         assert_eq!(self.report.sessions.cut_total(), 0, "{:?}", self.report.sessions);
+        assert!(self.report.servers.values().all(|server| server.patched_while_serving.is_empty()), "{}", self.report);
         assert!(self.report.start_types_as_before, "{}", self.report);
         assert!(self.report.pools.values().all(|pool| pool.out.is_empty()), "{}", self.report);
     }
@@ -190,6 +191,49 @@ fn p2_t9_refuses_to_drain_the_last_server_that_runs() {
     assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
     let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("edge91 may not go: it is the last of edge09.contoso.example in service"), "{}", said.out);
+    assert!(trial.records().is_empty(), "nothing was begun");
+}
+
+/// The records of T9's pools spoilt: none of its services is one of the five features.
+#[test]
+fn p2_t9_is_refused_when_a_pool_s_records_lack_a_server_or_lead_to_a_stranger() {
+    let records = "dns: {records: {edge09.contoso.example: [198.51.100.91], med09.contoso.example: [203.0.113.77]}}\n";
+    let trial = Trial::of(&maintained("t9-edge-and-mediation.yaml"), &[], &format!("{QUICK}{records}"));
+    let said = trial.start(&["--unattended"]);
+    assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+    assert!(said.out.contains("refusal O2001") && said.out.contains("refusal O2005"), "{}", said.out);
+    assert!(trial.records().is_empty(), "nothing was begun");
+}
+
+#[test]
+fn p4_a_collocated_service_that_the_plan_does_not_name_is_refused_with_the_line_to_add() {
+    let plan = maintained("contoso-front-end.yaml");
+    let scenario = format!("{QUICK}services: {{also: [RTCMEDSRV]}}\n");
+    let trial = Trial::of(&plan, &[("    services: [RTCMEDSRV] ", "    #")], &scenario);
+    let said = trial.start(&["--unattended"]);
+    assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+    let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("RTCMEDSRV is running on fe1, fe2 and fe3 and not in the plan"), "{}", said.out);
+    assert!(text.contains("services: [RTCMEDSRV]"), "{}", said.out);
+    assert!(trial.records().is_empty(), "nothing was begun");
+}
+
+/// RTCCAS is blocked with RTCCAA, and no other server would announce anything.
+#[test]
+fn p2_a_dependent_that_no_other_server_runs_is_refused_with_what_it_depends_on() {
+    let stopped = "{states: {RTCCAS: stopped}}";
+    let scenario = format!(
+        "{QUICK}services: {{depends_on: {{RTCCAS: [RTCCAA]}}}}\n\
+         servers: {{fe2.contoso.example: {stopped}, fe3.contoso.example: {stopped}}}\n"
+    );
+    let changes =
+        [("  scope: all-services", "  scope: {services: [RTCCAA]}"), ("  restart: when-needed", "  restart: never")];
+    let trial = Trial::of(&maintained("contoso-front-end.yaml"), &changes, &scenario);
+    let said = trial.start(&["--unattended"]);
+    assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+    let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("only RTCCAA, and what depends on it: RTCCAS"), "{}", said.out);
+    assert!(text.contains("Conferencing Announcement is not covered"), "{}", said.out);
     assert!(trial.records().is_empty(), "nothing was begun");
 }
 

@@ -208,6 +208,31 @@ async fn p3_mistakes_of_the_wire_leave_unknowns_and_no_second_act() {
 }
 
 #[tokio::test]
+async fn answers_in_chunks_and_in_utf_16_are_read_like_any_other() {
+    let fault = |operation: &str, effect| Fault {
+        server: None,
+        operation: operation.to_owned(),
+        skip: 0,
+        count: 1,
+        effect,
+        seconds: 0.0,
+        value: 0,
+    };
+    let faults = ["PauseService", "Enumerate", "Create", "Receive service-details"];
+    for effect in [FaultEffect::Chunked, FaultEffect::Utf16] {
+        let faults = faults.iter().map(|operation| fault(operation, effect)).collect();
+        let lab = lab(Scenario { faults, ..Scenario::default() }).await;
+        let driver = driver(&lab, 0);
+        let seen = driver.observe(&Ask { services: vec![service("RTCRGS")], ..Ask::default() }).await;
+        let status = seen.service(&service("RTCRGS")).unwrap();
+        assert_eq!(status.state, Answer::Known(RunState::Running), "{effect:?}");
+        assert!(status.dependents.known().is_some(), "{effect:?}: {:?}", status.dependents);
+        assert_eq!(driver.apply(&Act::Pause { service: service("RTCRGS") }).await, ActOutcome::Accepted, "{effect:?}");
+        assert!(lab.report().faults_not_met.is_empty(), "{effect:?}: {:?}", lab.report().faults_not_met);
+    }
+}
+
+#[tokio::test]
 async fn p5_start_types_come_back_with_their_delayed_flag() {
     let lab = lab(Scenario::default()).await;
     let driver = driver(&lab, 0);

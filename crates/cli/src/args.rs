@@ -1,8 +1,9 @@
 //! The command line as it is written.
 
 use crate::exit::Exit;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use orchestrate_model::Change;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 /// Takes a pool of servers through maintenance, one server at a time, so that nobody who uses it notices.
@@ -26,6 +27,18 @@ pub(crate) struct Cli {
     pub(crate) run: RunArgs,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+impl Cli {
+    /// Returns the command that a word was probably meant for, when there is none of that name.
+    pub(crate) fn nearest(word: &str) -> Option<String> {
+        let command = Self::command();
+        let names = command.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+        let (name, distance) =
+            names.map(|name| (name, strsim::damerau_levenshtein(name, word))).min_by_key(|(_, distance)| *distance)?;
+        // As many slips as a hand makes in a word of this length.
+        (distance <= name.len().div_ceil(3).min(2)).then(|| name.to_owned())
+    }
 }
 
 /// Options of every command.
@@ -87,6 +100,7 @@ impl RunArgs {
             || flags.contains(&true)
             || *output != Format::Text
             || approve.is_some()
+            || lab.lab_speed.is_some()
             || lab.lab_scenario.is_some()
             || lab.lab_at.is_some()
     }
@@ -114,14 +128,31 @@ pub(crate) struct LabArgs {
     pub(crate) lab: bool,
     /// How many times as fast as real time the lab of a run goes [default: 120, less where a plan has more than four
     /// servers; a preview's goes in real time]
-    #[arg(long, value_name = "N", help_heading = "Lab")]
+    #[arg(long, value_name = "N", requires = "lab", value_parser = speed, help_heading = "Lab")]
     pub(crate) lab_speed: Option<f64>,
     /// What the lab is told besides the plan [default: PLAN's name with `.lab.yaml`, if there is such a file]
     #[arg(long, value_name = "FILE", requires = "lab", help_heading = "Lab")]
     pub(crate) lab_scenario: Option<PathBuf>,
     /// Works on a lab that runs already, by its directory file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["lab", "lab_scenario"], help_heading = "Lab")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lab", "lab_scenario", "lab_speed"], help_heading = "Lab")]
     pub(crate) lab_at: Option<PathBuf>,
+    /// Whether a lab that has to be started goes in real time, whatever was asked for.
+    #[arg(skip)]
+    pub(crate) real_time: bool,
+}
+
+/// Why 10,000: the clock of a faster lab is further than evidence lives from one turn of its own tasks to the next, and
+/// the lab would do nothing but catch up.
+const FASTEST: f64 = 10_000.0;
+
+/// Reads the speed of a lab.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_not_one| "it is no number".to_owned())?;
+    if speed.is_finite() && speed > 0.0 && speed <= FASTEST {
+        Ok(speed)
+    } else {
+        Err(format!("a lab goes more than 0 and at most {FASTEST} times as fast as real time"))
+    }
 }
 
 impl LabArgs {
@@ -135,7 +166,7 @@ impl LabArgs {
     pub(crate) fn speed(&self, change: &Change) -> f64 {
         let servers: usize = change.pools.iter().map(|pool| pool.servers.len()).sum();
         let servers = f64::from(u32::try_from(servers).unwrap_or(u32::MAX));
-        self.lab_speed.unwrap_or(Self::SPEED * 4.0 / servers.max(4.0))
+        if self.real_time { 1.0 } else { self.lab_speed.unwrap_or(Self::SPEED * 4.0 / servers.max(4.0)) }
     }
 }
 
@@ -224,8 +255,8 @@ pub(crate) enum Command {
         /// The plan file
         plan: PathBuf,
         /// How many openings
-        #[arg(long, value_name = "N", default_value_t = 5)]
-        next: usize,
+        #[arg(long, value_name = "N", default_value = "5")]
+        next: NonZeroUsize,
     },
     /// Runs the plan many times on servers in memory: how long it takes, whether it fits, what each fault does to it
     Simulate(SimulateArgs),
@@ -241,7 +272,7 @@ pub(crate) enum Command {
         /// The plan file
         plan: PathBuf,
         /// How many times as fast as real time the lab runs
-        #[arg(long, value_name = "N", default_value_t = LabArgs::SPEED)]
+        #[arg(long, value_name = "N", default_value_t = LabArgs::SPEED, value_parser = speed)]
         lab_speed: f64,
         /// What the lab is told besides the plan [default: PLAN's name with `.lab.yaml`, if there is such a file]
         #[arg(long, value_name = "FILE")]
@@ -264,7 +295,7 @@ pub(crate) enum Command {
         #[arg(long)]
         directory: PathBuf,
         /// How many times as fast as real time the lab runs
-        #[arg(long)]
+        #[arg(long, value_parser = speed)]
         speed: f64,
         /// What the lab is told besides the plan
         #[arg(long)]
@@ -282,7 +313,7 @@ pub(crate) struct SimulateArgs {
     pub(crate) plan: PathBuf,
     /// How many runs [default: 300, or one with `--seed`]
     #[arg(long, value_name = "N")]
-    pub(crate) runs: Option<u32>,
+    pub(crate) runs: Option<NonZeroU32>,
     /// The seed of the first run; without `--runs` that one run is told as a timeline
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -321,7 +352,8 @@ pub(crate) struct ResumeArgs {
 pub(crate) enum Choice {
     /// Do the step again, after a look at the server
     Retry,
-    /// Count the step as done and go on with the next one of this server
+    /// Count the step as done and go on with the next one of this server; `confirm` says the same
+    #[value(alias = "confirm")]
     Skip,
     /// Bring the server back as it was recorded
     Return,
@@ -334,11 +366,26 @@ pub(crate) enum Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_speed_of_a_lab_is_a_number_that_a_lab_can_go_at() {
+        for text in ["0", "-1", "nan", "inf", "1e9", "10001", "fast", ""] {
+            assert!(speed(text).is_err(), "{text}");
+        }
+        assert_eq!((speed("0.5"), speed("10000")), (Ok(0.5), Ok(10_000.0)));
+    }
+
+    #[test]
+    fn the_speed_of_a_lab_without_a_lab_is_a_mistake() {
+        for more in [&["--lab-speed", "60"][..], &["--lab-speed", "60", "--lab-at", "x.json"]] {
+            let arguments = [&["orchestrate", "plan.yaml"], more].concat();
+            assert!(Cli::try_parse_from(arguments).is_err(), "{more:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Everything that can end the program early, and in one table the exit code and the advice for each.
 
+use crate::args::Cli;
+use crate::before::Barred;
 use crate::exit::Exit;
 use crate::terminal::output;
 use orchestrate_display::clean;
@@ -45,6 +47,8 @@ pub(crate) enum Failure {
     #[error("the journal {} does not replay: {why}", path.display())]
     Corrupt { path: PathBuf, why: String },
     #[error(transparent)]
+    Barred(#[from] Barred),
+    #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
     Claim(#[from] ClaimError),
@@ -86,6 +90,8 @@ pub(crate) enum Failure {
     LabSlow { log: PathBuf },
     #[error("the lab of this plan runs already; its directory file is {}", path.display())]
     LabThere { path: PathBuf },
+    #[error("the lab of this plan runs already, {what}")]
+    LabDiffers { what: String, stop: String },
     #[error("no lab of this plan runs")]
     NoLab,
     #[error("the lab of {} was made for another plan", path.display())]
@@ -110,10 +116,28 @@ pub(crate) enum Failure {
     Declined,
     #[error("the plan that was approved is {approved}; the plan now is {found}")]
     OtherPlan { approved: String, found: String },
-    #[error("run {run} of an earlier version of the plan is unfinished, and this plan is another one")]
-    PlanChanged { run: String, program: String },
     #[error(transparent)]
     Run(#[from] RunError),
+}
+
+/// What to do about a run whose files are not what was written.
+pub(crate) const KEEP: &str = "keep the file; look at the servers before anything else is done: the chapter \"The journal \
+                               does not replay\" of docs/runbook.md says how";
+
+/// A file that is not what was written does not mend by itself; one that the system did not give may.
+fn of_journal(error: &JournalError) -> (Exit, Option<String>) {
+    match error {
+        JournalError::Damaged { .. } | JournalError::Unreadable { .. } => (Exit::Bug, Some(KEEP.to_owned())),
+        JournalError::Io { .. } | JournalError::Append { .. } | JournalError::NoSuchRun { .. } => {
+            (Exit::Temporary, None)
+        }
+    }
+}
+
+/// Returns which command was meant by a word that is no plan file.
+fn meant(path: &Path) -> Option<String> {
+    let command = Cli::nearest(path.to_str()?)?;
+    Some(format!("did you mean the command `orchestrate {command}`?"))
 }
 
 /// Says where mistakes are explained.
@@ -151,9 +175,11 @@ impl Failure {
             Self::LabThere { .. } => {
                 (Exit::Usage, help("`--lab-at FILE` attaches to it, `orchestrate lab PLAN --stop` ends it"))
             }
+            Self::LabDiffers { stop, .. } => (Exit::Usage, Some(format!("go on with it as it is, or end it: {stop}"))),
             Self::NoLab => (Exit::Usage, None),
             Self::NoHome => (Exit::Usage, help("name a folder with --state-dir")),
-            Self::PlanUnreadable { .. } | Self::Zone(_) => (Exit::BadPlan, None),
+            Self::PlanUnreadable { path, .. } => (Exit::BadPlan, meant(path)),
+            Self::Zone(_) => (Exit::BadPlan, None),
             Self::BadPlan { empty: true, .. } => (Exit::EmptySelection, None),
             Self::BadPlan { mistakes, code, .. } => (Exit::BadPlan, Some(page(*mistakes, code))),
             Self::ScenarioUnreadable { .. } | Self::BadScenario { .. } => (Exit::BadPlan, None),
@@ -177,12 +203,10 @@ impl Failure {
             Self::Lab(_) | Self::LabStart { .. } | Self::LabEnded { .. } | Self::LabSlow { .. } => {
                 (Exit::Unreachable, None)
             }
-            Self::Output(_) | Self::Runtime(_) | Self::Journal(_) | Self::Run(RunError::Journal(_)) => {
-                (Exit::Temporary, None)
-            }
-            Self::Corrupt { .. } => {
-                (Exit::Bug, help("keep the file; look at the servers before anything else is done"))
-            }
+            Self::Output(_) | Self::Runtime(_) => (Exit::Temporary, None),
+            Self::Journal(error) | Self::Run(RunError::Journal(error)) => of_journal(error),
+            Self::Corrupt { .. } => (Exit::Bug, help(KEEP)),
+            Self::Barred(why) => why.edge(),
             Self::Claim(ClaimError::Held { .. }) => {
                 (Exit::PoolHeld, help("`orchestrate status` says what it does; `orchestrate watch RUN` shows it"))
             }
@@ -205,12 +229,6 @@ impl Failure {
             ),
             Self::Declined => (Exit::WaitingForApproval, None),
             Self::OtherPlan { .. } => (Exit::WorldMoved, help("look at the preview again and approve what it shows")),
-            Self::PlanChanged { run, program } => (
-                Exit::WorldMoved,
-                Some(format!(
-                    "finish it as it was planned: {program} resume {run}; or bring its servers back: {program} recover {run}"
-                )),
-            ),
         }
     }
 
@@ -231,6 +249,19 @@ impl Failure {
         }
         output::talk(&chain(self, help.as_deref()));
         exit
+    }
+}
+
+impl Failure {
+    /// Returns what went wrong with all its causes, in one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(text, ": {error}").unwrap_or_default();
+            cause = error.source();
+        }
+        text
     }
 }
 

@@ -58,11 +58,19 @@ impl Home {
 
     /// Opens the runs of a place.
     pub(crate) fn open(&self, place: Place) -> Result<StateDir, Failure> {
-        let path = match place {
+        Ok(StateDir::open(&self.of(place))?)
+    }
+
+    /// Opens the runs of a place if there ever were any. Nothing is created.
+    pub(crate) fn open_if_there(&self, place: Place) -> Result<Option<StateDir>, Failure> {
+        if self.of(place).join("runs").exists() { self.open(place).map(Some) } else { Ok(None) }
+    }
+
+    fn of(&self, place: Place) -> PathBuf {
+        match place {
             Place::Real => self.path.clone(),
             Place::Lab => self.labs(),
-        };
-        Ok(StateDir::open(&path)?)
+        }
     }
 
     /// Returns every run with its place, newest first.

@@ -5,6 +5,7 @@
 //! the crates below.
 
 mod args;
+mod before;
 mod commands;
 mod drive;
 mod exit;

@@ -6,8 +6,10 @@ use orchestrate_config::{Parsed, Style};
 use orchestrate_display::Style as Colours;
 use orchestrate_model::Change;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// A plan file that can be used.
 pub(crate) struct PlanFile {
@@ -41,11 +43,39 @@ pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |source| Failure::PlanUnreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = open(path).map_err(unreadable)?;
     let most = orchestrate_config::MOST_BYTES as u64 + 1;
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
+}
+
+/// How long a pipe may take to be opened at its other end. A shell that substitutes a process has opened it before we
+/// start.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens a file. The system waits for ever for somebody who writes to a named pipe; we do not.
+fn open(path: &Path) -> io::Result<File> {
+    if !is_pipe(path) {
+        return File::open(path);
+    }
+    let (opened, waiting) = mpsc::channel();
+    let path = path.to_owned();
+    // It ends with the process when nobody ever writes.
+    drop(std::thread::spawn(move || opened.send(File::open(path))));
+    let nobody = |_elapsed| Err(io::Error::new(io::ErrorKind::TimedOut, "it is a pipe that nobody writes to"));
+    waiting.recv_timeout(PATIENCE).unwrap_or_else(nobody)
+}
+
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_path: &Path) -> bool {
+    false
 }
 
 fn style() -> Style {

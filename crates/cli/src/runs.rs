@@ -1,12 +1,14 @@
 //! Runs as they are found in the state folder.
 
+use crate::before::Barred;
 use crate::failure::Failure;
 use crate::home::{Home, Place};
 use orchestrate_display::status::RunStatus;
-use orchestrate_engine::{RunOutcome, RunState};
-use orchestrate_journal::{Entries, Holder, RunFolder, StateDir};
+use orchestrate_engine::{Record, RunOutcome, RunState};
+use orchestrate_journal::{Entries, Holder, JournalError, RunFolder, StateDir};
 use orchestrate_model::PoolName;
-use orchestrate_planner::Plan;
+use orchestrate_planner::{Plan, check};
+use std::collections::BTreeSet;
 
 /// A run with its plan and the fold of its journal.
 pub(crate) struct Found {
@@ -16,13 +18,65 @@ pub(crate) struct Found {
     pub(crate) state: RunState,
 }
 
-/// Reads a run. Reading the journal checks its chain, and folding it checks that its records fit each other.
+/// Reads a run. Reading the journal checks its chain, folding it checks that its records fit each other, and the plan
+/// has to be the one that the journal was begun with: a plan that was changed since would be obeyed.
 pub(crate) fn read(folder: RunFolder) -> Result<Found, Failure> {
     let plan = folder.plan()?;
     let entries = folder.entries()?;
+    if entries.entries.is_empty() {
+        no_records(&folder, &plan)?;
+    } else {
+        same_plan(&folder, &plan, &entries)?;
+    }
     let state =
         fold(&plan, &entries).map_err(|why| Failure::Corrupt { path: folder.journal_path(), why: why.to_string() })?;
     Ok(Found { folder, plan, entries, state })
+}
+
+/// Refuses a run without records that was begun: its first record comes before the first view, so a view says that there
+/// were some.
+fn no_records(folder: &RunFolder, plan: &Plan) -> Result<(), Failure> {
+    if !folder.path().join("progress.json").exists() {
+        return Ok(());
+    }
+    let out = match folder.view() {
+        Some(view) => view.servers.iter().filter(|server| server.out).map(|server| server.server.to_string()).collect(),
+        None => plan.work().iter().map(|work| format!("{} (perhaps)", work.server)).collect(),
+    };
+    Err(Barred::NoRecords { run: folder.id().to_string(), path: folder.journal_path(), out }.into())
+}
+
+/// Refuses a plan that is not the one that the journal was begun with, or that no planner has made.
+fn same_plan(folder: &RunFolder, plan: &Plan, entries: &Entries) -> Result<(), Failure> {
+    let corrupt = |why: String| Err(Failure::Corrupt { path: folder.journal_path(), why });
+    let file = folder.path().join("plan.json");
+    let found = plan.fingerprint().to_string();
+    if let Some(Record::RunStarted(header)) = entries.entries.first().map(|entry| &entry.record)
+        && header.plan != found
+    {
+        let (begun, file) = (&header.plan, file.display());
+        return corrupt(format!("it was begun with the plan {begun}, and {file} is the plan {found}"));
+    }
+    match check::check(plan).first() {
+        None => Ok(()),
+        Some(violation) => corrupt(format!("its plan in {} is not sound: {violation}", file.display())),
+    }
+}
+
+/// Returns the pools that a run works on, also when its plan is damaged and its folder says so elsewhere.
+///
+/// # Errors
+/// Nothing in the folder says it.
+pub(crate) fn pools_of(folder: &RunFolder) -> Result<BTreeSet<PoolName>, JournalError> {
+    let why = match folder.plan() {
+        Ok(plan) => return Ok(pools(&plan).into_iter().collect()),
+        Err(why) => why,
+    };
+    let written = folder.plan_file().ok().and_then(|bytes| orchestrate_config::parse("plan.yaml", &bytes).ok());
+    if let Some(parsed) = written {
+        return Ok(parsed.change.pools.into_iter().map(|pool| pool.name).collect());
+    }
+    folder.view().map(|view| view.servers.into_iter().map(|server| server.pool).collect()).ok_or(why)
 }
 
 /// Returns the state that the entries amount to.

@@ -8,6 +8,7 @@ use crate::plan_file::PlanFile;
 use crate::terminal::output;
 use crate::wiring::{Readers, Wires};
 use jiff::Timestamp;
+use orchestrate_display::preview::{Instead, Preview};
 use orchestrate_driver::Clock;
 use orchestrate_executor::survey;
 use orchestrate_lab::LabDirectory;
@@ -37,8 +38,15 @@ pub(crate) enum Owner {
     Us,
     /// An earlier start for the same plan did; it ends with the run.
     Earlier,
-    /// Somebody who named it to us; we leave it alone.
+    /// Somebody who named it to us, or who runs it in a terminal; we leave it alone.
     Other,
+}
+
+impl Owner {
+    /// Returns whose a lab is that was there before us.
+    pub(crate) fn of(lab: &LabDirectory) -> Self {
+        if lab.foreground { Self::Other } else { Self::Earlier }
+    }
 }
 
 impl Stage {
@@ -58,9 +66,14 @@ impl Stage {
                     change: &file.change,
                     speed: args.speed(&file.change),
                     scenario: scenario.as_deref(),
+                    given: lab::Given {
+                        speed: args.lab_speed.filter(|_| !args.real_time),
+                        scenario: args.lab_scenario.as_deref(),
+                    },
                 };
                 let running = lab::ensure(&wanted).await?;
-                Some((running.directory, if running.found { Owner::Earlier } else { Owner::Us }))
+                let owner = if running.found { Owner::of(&running.directory) } else { Owner::Us };
+                Some((running.directory, owner))
             }
             (None, false) => None,
         };
@@ -80,7 +93,8 @@ impl Stage {
             (Place::Lab, None) => {
                 let found = lab::find(home, change).await;
                 let found = found.ok_or_else(|| Failure::LabGone { run: String::new() })?;
-                Some((found, Owner::Earlier))
+                let owner = Owner::of(&found);
+                Some((found, owner))
             }
         };
         Self::with(change, lab)
@@ -152,6 +166,15 @@ impl Stage {
         }
         Ok(())
     }
+
+    /// Ends a lab that we started, for a start that failed, and returns why it failed. That the lab has gone meanwhile
+    /// is no news beside it.
+    pub(crate) async fn abandon(self, failure: Failure) -> Failure {
+        if let Err(error) = self.leave().await {
+            tracing::debug!(%error, "the lab could not be ended");
+        }
+        failure
+    }
 }
 
 /// A plan with what it was made from.
@@ -166,6 +189,18 @@ impl Planned {
     pub(crate) fn offline(change: &Change) -> Result<Self, Failure> {
         let (plan, report) = make(change, &Observations::default(), Timestamp::now())?;
         Ok(Self { plan, report, seen: BTreeMap::new() })
+    }
+
+    /// Returns the preview of the plan.
+    pub(crate) fn preview<'a>(&'a self, fingerprint: &'a str, instead: Option<&'a Instead>) -> Preview<'a> {
+        Preview { plan: &self.plan, fingerprint, seen: &self.seen, report: &self.report, instead }
+    }
+
+    /// Returns the failure of a plan that is refused.
+    pub(crate) fn unrefused(&self) -> Result<(), Failure> {
+        let reasons: Vec<String> =
+            self.plan.refusals().map(|finding| format!("{}: {}", finding.code, finding.message)).collect();
+        if reasons.is_empty() { Ok(()) } else { Err(Failure::Refused { reasons }) }
     }
 
     /// Returns whether there is anything to do.

@@ -44,8 +44,9 @@ impl Readers {
     pub(crate) fn new(change: &Change, wires: &Wires<'_>, clock: Clock) -> Result<Self, Failure> {
         let mut servers = BTreeMap::new();
         let mut balancers = BTreeMap::new();
+        let mut accounts = Accounts::default();
         for pool in &change.pools {
-            let way = Way::of(pool, wires)?;
+            let way = Way::of(pool, wires, &mut accounts)?;
             for server in &pool.servers {
                 let target = target(pool, server, &way)?;
                 let reader = WinrmReader::new(target, clock)
@@ -95,18 +96,18 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    fn of(pool: &Pool, wires: &Wires<'a>) -> Result<Self, Failure> {
+    fn of(pool: &Pool, wires: &Wires<'a>, accounts: &mut Accounts) -> Result<Self, Failure> {
         match (wires, &pool.access) {
             (Wires::Lab(lab), _) => Ok(Self {
                 transport: Transport::Https(Trust::Authority(Arc::from(lab.ca_pem.as_bytes()))),
-                auth: Auth::Basic(Credentials::new(lab.user.clone(), Zeroizing::new(lab.password.clone()))),
+                auth: Auth::Basic(accounts.of_lab(lab)),
                 port: 0,
                 lab: Some(lab),
             }),
             (Wires::Plan, Access::Unstated) => Err(Failure::NoAccess { pool: pool.name.clone() }),
             (Wires::Plan, Access::Winrm(access)) => Ok(Self {
                 transport: transport(pool, access)?,
-                auth: auth(pool, access)?,
+                auth: auth(pool, access, accounts)?,
                 port: access.port.unwrap_or(match access.transport {
                     pool::Transport::Https => 5986,
                     pool::Transport::Http => 5985,
@@ -163,21 +164,44 @@ fn transport(pool: &Pool, access: &WinrmAccess) -> Result<Transport, Failure> {
     })
 }
 
-fn auth(pool: &Pool, access: &WinrmAccess) -> Result<Auth, Failure> {
-    let credentials = credentials(pool, &access.credentials)?;
+/// The accounts of a run. Pools that name the same source share one account, and with it the count of refusals: four
+/// pools with one wrong password are two failed logons and not eight.
+#[derive(Default)]
+struct Accounts {
+    known: Vec<(CredentialSource, Credentials)>,
+    lab: Option<Credentials>,
+}
+
+impl Accounts {
+    fn of(&mut self, pool: &PoolName, source: &CredentialSource) -> Result<Credentials, Failure> {
+        if let Some((_, known)) = self.known.iter().find(|(known, _)| known == source) {
+            return Ok(known.clone());
+        }
+        let read = credentials(pool, source)?;
+        self.known.push((source.clone(), read.clone()));
+        Ok(read)
+    }
+
+    fn of_lab(&mut self, lab: &LabDirectory) -> Credentials {
+        let new = || Credentials::new(lab.user.clone(), Zeroizing::new(lab.password.clone()));
+        self.lab.get_or_insert_with(new).clone()
+    }
+}
+
+fn auth(pool: &Pool, access: &WinrmAccess, accounts: &mut Accounts) -> Result<Auth, Failure> {
+    let credentials = accounts.of(&pool.name, &access.credentials)?;
     Ok(match access.auth {
         WinrmAuth::Basic => Auth::Basic(credentials),
         WinrmAuth::Negotiate => Auth::Negotiate(credentials),
     })
 }
 
-fn credentials(pool: &Pool, source: &CredentialSource) -> Result<Credentials, Failure> {
+fn credentials(pool: &PoolName, source: &CredentialSource) -> Result<Credentials, Failure> {
     match source {
         CredentialSource::Env(name) => {
             let read = |part: &str| {
                 let variable = format!("{name}_{part}");
-                std::env::var(&variable)
-                    .map_err(|_missing| Failure::NoCredentials { pool: pool.name.clone(), variable })
+                std::env::var(&variable).map_err(|_missing| Failure::NoCredentials { pool: pool.clone(), variable })
             };
             Ok(Credentials::new(read("USER")?, Zeroizing::new(read("PASSWORD")?)))
         }
@@ -185,8 +209,8 @@ fn credentials(pool: &Pool, source: &CredentialSource) -> Result<Credentials, Fa
     }
 }
 
-fn credentials_file(pool: &Pool, path: &Path) -> Result<Credentials, Failure> {
-    let unreadable = |source| Failure::AccessFile { pool: pool.name.clone(), path: path.to_owned(), source };
+fn credentials_file(pool: &PoolName, path: &Path) -> Result<Credentials, Failure> {
+    let unreadable = |source| Failure::AccessFile { pool: pool.clone(), path: path.to_owned(), source };
     if is_open_to_others(&std::fs::metadata(path).map_err(unreadable)?) {
         return Err(Failure::OpenCredentials { path: path.to_owned() });
     }
@@ -228,5 +252,29 @@ fn balancer(pool: &Pool, wires: &Wires<'_>, clock: Clock) -> Result<Option<Hapro
                 address.ok_or_else(|| Failure::NotInLab { server: format!("the balancer of {}", pool.name) })?;
             Ok(Some(reader.at(&address.to_string()).map_err(wrong)?))
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    #[test]
+    fn pools_that_name_one_source_share_one_account() {
+        let path = std::env::temp_dir().join(format!("orchestrate-wiring-{}", std::process::id()));
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+        file.write_all(b"CONTOSO\\ops\nsecret\n").unwrap();
+        let source = CredentialSource::File(path.display().to_string());
+        let [first, second] =
+            ["pool01.contoso.example", "pool02.contoso.example"].map(|name| PoolName::new(name).unwrap());
+        let mut accounts = Accounts::default();
+        let (one, two) = (accounts.of(&first, &source).unwrap(), accounts.of(&second, &source).unwrap());
+        let elsewhere = Accounts::default().of(&first, &source).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(one.counts_with(&two));
+        assert!(!one.counts_with(&elsewhere), "another run counts for itself");
     }
 }

@@ -136,6 +136,10 @@ pub const PAGES: &[Page] = pages![
     "O2047",
     "O2048",
     "O2049",
+    "O2050",
+    "O2051",
+    "O2053",
+    "O2054",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -301,6 +301,10 @@ impl<K: Written, V: Written> Written for Entries<K, V> {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let value = generator.subschema_for::<Shape<V>>();
+        // A plan has pools and a pool has servers; other mappings may be empty.
+        if ["Pool", "Server"].contains(&V::NAME) {
+            return json_schema!({ "type": "object", "additionalProperties": value, "minProperties": 1 });
+        }
         json_schema!({ "type": "object", "additionalProperties": value })
     }
 }
@@ -331,6 +335,15 @@ pub(crate) struct OneOrMany<T>(pub(crate) Vec<At<T>>);
 impl<T: Written> Written for OneOrMany<T> {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         match &node.value {
+            Value::List(items) if items.is_empty() => {
+                let owner = reader.whole_path();
+                reader.report(
+                    Diagnostic::error(codes::BAD_TEXT, node.span, format!("{owner} is an empty list"))
+                        .label("expected at least one")
+                        .help("leave the key out instead, or write what belongs there"),
+                );
+                None
+            }
             Value::List(_) => Vec::read(node, reader).map(Self),
             Value::Nothing | Value::Scalar { .. } | Value::Map(_) => {
                 T::read_at(node, reader).map(|item| Self(vec![item]))
@@ -340,7 +353,7 @@ impl<T: Written> Written for OneOrMany<T> {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let item = generator.subschema_for::<Shape<T>>();
-        json_schema!({ "anyOf": [item, { "type": "array", "items": item }] })
+        json_schema!({ "anyOf": [item, { "type": "array", "items": item, "minItems": 1 }] })
     }
 }
 

@@ -20,6 +20,11 @@ const LONGEST_TEXT: usize = 2_000;
 /// Longest duration. More than a year is a mistake, and keeps time arithmetic far from its limits.
 const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
 
+/// Returns whether a character reorders what stands around it: with it a text can look like another one.
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
+}
+
 impl Written for String {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         let text = reader.text(node, "a text")?;
@@ -30,6 +35,8 @@ impl Written for String {
             format!("{owner} is longer than {LONGEST_TEXT} characters")
         } else if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
             format!("{owner} holds control characters")
+        } else if text.chars().any(reorders) {
+            format!("{owner} holds characters that change the order in which text is shown")
         } else {
             return Some(text.to_owned());
         };
@@ -134,8 +141,6 @@ macro_rules! whole_number {
 }
 
 whole_number! {
-    /// The version of the format.
-    FormatVersion(i64), i64::MIN, i64::MAX;
     /// A number of servers.
     Count(u32), 1, i64::from(u32::MAX);
     /// A TCP port.
@@ -146,8 +151,22 @@ whole_number! {
     ExitCode(i64), i64::from(i32::MIN), i64::from(u32::MAX) - 1;
 }
 
+/// The version of the format, whichever is written; the rules say which one is supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FormatVersion(pub(crate) i64);
+
+impl Written for FormatVersion {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        number(node, reader, (i64::MIN, i64::MAX)).map(Self)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": 1 })
+    }
+}
+
 macro_rules! name_value {
-    ($($name:ident, $what:literal, $example:literal;)*) => {$(
+    ($($name:ident, $types:tt, $what:literal, $example:literal;)*) => {$(
         impl Written for $name {
             fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
                 let text = reader.text(node, $what)?;
@@ -163,18 +182,18 @@ macro_rules! name_value {
             }
 
             fn schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "minLength": 1, "examples": [$example] })
+                json_schema!({ "type": $types, "minLength": 1, "examples": [$example] })
             }
         }
     )*};
 }
 
 name_value! {
-    PoolName, "the full name of a pool", "pool01.contoso.example";
-    ServerName, "the full name of a server", "fe1.contoso.example";
-    DnsName, "a full DNS name", "webint.contoso.example";
-    UpgradeDomain, "the name of an upgrade domain", "UD1";
-    Label, "a label", "site=paris";
+    PoolName, "string", "the full name of a pool", "pool01.contoso.example";
+    ServerName, "string", "the full name of a server", "fe1.contoso.example";
+    DnsName, "string", "a full DNS name", "webint.contoso.example";
+    UpgradeDomain, ["string", "number", "boolean"], "the name of an upgrade domain", "UD1";
+    Label, ["string", "number", "boolean"], "a label", "site=paris";
 }
 
 /// Reads a text that `parse` turns into a value.
@@ -539,7 +558,21 @@ impl Written for Feature {
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "enum": Self::ALL.map(Self::title) })
+        // The words for editors to offer, and the same in any case, as they are read.
+        let any_case = Self::ALL.map(|feature| feature.title().chars().map(any_case).collect::<String>()).join("|");
+        json_schema!({ "anyOf": [
+            { "type": "string", "enum": Self::ALL.map(Self::title) },
+            { "type": "string", "pattern": format!("^\\s*({any_case})\\s*$") },
+        ] })
+    }
+}
+
+/// Returns the pattern for a letter in either case.
+fn any_case(c: char) -> String {
+    if c.is_ascii_alphabetic() {
+        format!("[{}{}]", c.to_ascii_uppercase(), c.to_ascii_lowercase())
+    } else {
+        c.to_string()
     }
 }
 
@@ -557,6 +590,8 @@ impl Written for ServiceText {
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "minLength": 1, "examples": ["RTCRGS", "Response Group"] })
+        json_schema!({
+            "type": ["string", "number", "boolean"], "minLength": 1, "examples": ["RTCRGS", "Response Group"]
+        })
     }
 }

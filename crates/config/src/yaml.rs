@@ -270,11 +270,29 @@ fn unparsable(error: &Error, (parser, span): (&ExternalMessageSource, Span), sou
         ErrorKind::SimpleKeyExpected => syntax(span, "a key without a colon".to_owned())
             .help("write `key: value`, with a space after the colon; a text over several lines needs quotes"),
         ErrorKind::UnknownQuotedScalarEscape | ErrorKind::InvalidQuotedScalarHexEscape => {
+            if let Some(quote) = open_quote(span, source) {
+                let reason = "a double quote is opened here and not closed on its line".to_owned();
+                return syntax(quote, reason)
+                    .help("close it; a text over several lines is written without quotes, after `>` or `|`");
+            }
             syntax(span, "a backslash in double quotes begins an escape, and this is none of them".to_owned())
                 .help("write Windows paths without quotes or in single quotes: 'C:\\CU\\Installer.exe'")
         }
         _ => syntax(span, plain_words(error)),
     }
+}
+
+/// Returns the double quote that an escape at the place belongs to, when it was opened on an earlier line: the text that
+/// holds the escape was hardly meant to.
+fn open_quote(span: Span, source: &str) -> Option<Span> {
+    let opened = if source[span.start..].starts_with('"') { span.start } else { source[..span.start].rfind('"')? };
+    let after = source[opened..].find('\\').map_or(span.start, |slash| (opened + slash).max(span.start));
+    if !source[opened..after].contains('\n') {
+        return None;
+    }
+    let line = source[..opened].matches('\n').count() + 1;
+    let begins = source[..opened].rfind('\n').map_or(0, |newline| newline + 1);
+    Some(Span { start: opened, end: opened + 1, line, column: source[begins..opened].chars().count() + 1 })
 }
 
 /// Returns the place of the first tab that begins a line, at the place or after it. The parser names the value before.

@@ -110,6 +110,29 @@ fn maintained_plans_fit_the_schema() {
 
 /// Puts a key that nobody knows, alone, into each mapping: the answer lists the keys that the parser knows there.
 #[test]
+fn the_schema_and_the_parser_agree_about_values() {
+    let validator = validator_for(&json_schema()).unwrap();
+    let cases = [
+        ("upgrade_domain: UD1", "upgrade_domain: 1", true),
+        ("scope: all-services", "scope: all-services\n  accept_loss: [CALL park]", true),
+        ("version: 1", "version: 3", false),
+        ("address: 192.0.2.12", "address: []", false),
+    ];
+    for (from, to, accepted) in cases {
+        assert!(T1.contains(from), "{from}");
+        let text = T1.replacen(from, to, 1);
+        let value: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(validator.is_valid(&value), accepted, "the schema, of {to}");
+        assert_eq!(parse("plan.yaml", text.as_bytes()).is_ok(), accepted, "the parser, of {to}");
+    }
+    let mut value: serde_json::Value = serde_saphyr::from_str(T1).unwrap();
+    for pointer in ["/pools/pool01.contoso.example/servers", "/pools"] {
+        *value.pointer_mut(pointer).unwrap() = serde_json::json!({});
+        assert!(!validator.is_valid(&value), "{pointer} is empty");
+    }
+}
+
+#[test]
 fn the_schema_has_the_keys_that_the_parser_accepts() {
     let schema = json_schema();
     let mut described = 0;

@@ -8,7 +8,7 @@ use orchestrate_model::{
     StartType,
 };
 use orchestrate_planner::Plan;
-use orchestrate_planner::safety::{Asked, Question};
+use orchestrate_planner::safety::{Asked, Covered, Question};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -140,7 +140,7 @@ pub(crate) fn asked() -> Vec<Asked> {
     vec![
         asked(Question::Budget, Verdict::Yes("0 of 3 servers are out, 1 may be".into()), ""),
         asked(
-            Question::Coverage(Feature::ResponseGroup),
+            Question::Coverage(Covered::Feature(Feature::ResponseGroup)),
             Verdict::No("the pool's records list 2 of 3 servers: 192.0.2.12 is missing".into()),
             "add the record",
         ),

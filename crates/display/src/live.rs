@@ -2,7 +2,7 @@
 
 use crate::log::Names;
 use crate::style::{Look, Tone};
-use crate::text::{clean, count, cut, pad, right, stopwatch};
+use crate::text::{clean, count, cut, pad, right, stopwatch, width};
 use crate::words;
 use jiff::Timestamp;
 use orchestrate_engine::View;
@@ -18,12 +18,11 @@ pub fn head(title: &str, view: &View, now: Timestamp, look: &Look) -> String {
     let out = view.servers.iter().filter(|server| server.out).count();
     let elapsed = view.started.map_or_else(|| "-".to_owned(), |since| stopwatch(now.duration_since(since)));
     let stop = view.stop.as_ref().map(|why| format!(" | stopping: {}", clean(why.text()))).unwrap_or_default();
-    let text = format!(
-        "{} | {elapsed} | {ended} of {} ended | {out} out{stop}",
-        clean(title),
-        count(view.servers.len() as u64, "server")
-    );
-    look.paint(Tone::Strong, &cut(&text, look.width))
+    let all = count(view.servers.len() as u64, "server");
+    let counts = format!(" | {elapsed} | {ended} of {all} ended | {out} out");
+    // A long name must not push out how many servers are out.
+    let title = cut(&clean(title), look.width.saturating_sub(width(&counts)));
+    look.paint(Tone::Strong, &cut(&format!("{title}{counts}{stop}"), look.width))
 }
 
 /// Returns the lines of one server: where it is, and below that what it waits for, when it waits.

@@ -71,6 +71,13 @@ fn p11_each_server_says_where_it_is_and_what_it_waits_for() {
 }
 
 #[test]
+fn a_long_plan_name_leaves_room_for_the_counts() {
+    let look = Look { width: 60, ..Look::plain() };
+    let said = head(&"a very long name of a plan ".repeat(5), &view(), at(3700), &look);
+    assert!(said.starts_with("a very") && said.contains("… | 1:01:40 | 2 of 7 servers ended | 1 out"), "{said}");
+}
+
+#[test]
 fn a_wait_is_told_once_and_again_after_ten_minutes() {
     let (mut waits, view, look) = (Waits::default(), view(), Look::plain());
     let first = waits.entries(&view, at(100), &look);

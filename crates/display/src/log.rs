@@ -70,7 +70,7 @@ impl<'a> Log<'a> {
             | Record::StopRequested { .. }
             | Record::Swept { .. }
             | Record::Note { .. }
-            | Record::RunEnded { .. } => self.said(record)?,
+            | Record::RunEnded { .. } => self.said(at, record, look)?,
         };
         let name = about.map_or("", |work| self.names.of_work(work));
         let lead = format!("{}  {}  ", look.time(at), pad(name, self.names.columns));
@@ -118,17 +118,20 @@ impl<'a> Log<'a> {
         Some((tone, text))
     }
 
-    fn said(&self, record: &Record) -> Option<(Tone, String)> {
+    fn said(&self, at: Timestamp, record: &Record, look: &Look) -> Option<(Tone, String)> {
+        let zone = look.zone_said(at);
         Some(match record {
-            Record::RunStarted(header) => (Tone::Strong, run_started(header)),
-            Record::Resumed { by, recover: false, .. } => (Tone::Strong, format!("taken up again by {by}")),
+            Record::RunStarted(header) => (Tone::Strong, format!("{}; {zone}", run_started(header))),
+            Record::Resumed { by, recover: false, .. } => (Tone::Strong, format!("taken up again by {by}; {zone}")),
             Record::Resumed { by, recover: true, .. } => {
-                (Tone::Strong, format!("recovery by {by}: only brings back what was touched"))
+                (Tone::Strong, format!("recovery by {by}: only brings back what was touched; {zone}"))
             }
             Record::Evidence { step, asked } => self.refused(*step, asked)?,
             Record::InstallerEnded { exit_code, meaning, .. } => installer(*exit_code, *meaning),
             Record::Reasserted { service, found, .. } => {
-                (Tone::Warn, format!("{service} was found {}: blocked again", clean(found)))
+                let found = clean(found);
+                let found = found.strip_prefix("found ").unwrap_or(&found);
+                (Tone::Warn, format!("{service} was found {found}: blocked again"))
             }
             Record::SessionsCut { sessions, .. } => (Tone::Bad, cut(sessions.iter())),
             Record::StepDone { step, how, proof } => self.done(*step, *how, proof),
@@ -148,8 +151,9 @@ impl<'a> Log<'a> {
             Record::Swept { differences, .. } if differences.is_empty() => {
                 (Tone::Good, "looked at once more: as it was recorded".to_owned())
             }
-            Record::Swept { differences, .. } => {
-                (Tone::Bad, format!("looked at once more, and it differs: {}", clean(&differences.join("; "))))
+            Record::Swept { work, differences } => {
+                let said = words::differences(self.plan.work_of(*work), differences);
+                (Tone::Bad, format!("looked at once more, and it differs: {}", clean(&said)))
             }
             Record::Note { text, .. } => (Tone::Quiet, clean(text)),
             Record::RunEnded { outcome } => {
@@ -181,6 +185,7 @@ impl<'a> Log<'a> {
         match how {
             StepEnd::Done => (Tone::Plain, format!("{kind}: {proof}")),
             StepEnd::AlreadyDone => (Tone::Plain, format!("{kind}: nothing to do: {proof}")),
+            StepEnd::Skipped if kind == StepKind::Database => (Tone::Strong, format!("{kind}: left for you: {proof}")),
             StepEnd::Skipped => (Tone::Quiet, format!("{kind}: passed over: {proof}")),
         }
     }

@@ -59,7 +59,7 @@ fn records() -> Vec<Record> {
         intent(3, Act::Restart { booted: at(-9), comment: "x".to_owned() }),
         outcome(3, ActOutcome::Unknown("the connection was lost\u{1b}[31m".to_owned())),
         Record::StepStarted { step: StepId(3) },
-        Record::Reasserted { work, service: service("RTCSRV"), found: "running".to_owned() },
+        Record::Reasserted { work, service: service("RTCSRV"), found: "found running".to_owned() },
         Record::SessionsCut { work, sessions: BTreeMap::from([(service("RTCSRV"), 3), (service("RTCRGS"), 1)]) },
         Record::StepDone { step: StepId(3), how: StepEnd::AlreadyDone, proof: "no sessions".to_owned() },
         Record::StepStarted { step: StepId(5) },

@@ -6,10 +6,11 @@ use crate::summary::{self, Context};
 use crate::text::{clean, duration, list as list_of};
 use crate::words;
 use jiff::Timestamp;
+use orchestrate_engine::state::{self, StepState};
 use orchestrate_engine::view::Phase;
-use orchestrate_engine::{RunState, View};
+use orchestrate_engine::{RunState, View, WorkState};
 use orchestrate_model::RunId;
-use orchestrate_planner::Plan;
+use orchestrate_planner::{Plan, ServerWork};
 use serde_json::{Value, json};
 
 /// One run as it is found in the state folder.
@@ -27,17 +28,34 @@ pub struct RunStatus {
     pub holder: Option<String>,
 }
 
+/// One line of the list of runs.
+#[derive(Debug, Clone)]
+pub enum Listed {
+    /// A run.
+    Run(Box<RunStatus>),
+    /// A run whose files cannot be read. Nobody knows what it left out.
+    Unreadable {
+        /// The run.
+        run: RunId,
+        /// Why, with the file and the record.
+        why: String,
+    },
+}
+
 /// Returns one line per run, newest first as they are given.
 #[must_use]
-pub fn list(runs: &[RunStatus], look: &Look) -> String {
-    let mut lines: Vec<String> = runs
-        .iter()
-        .map(|run| {
+pub fn list(runs: &[Listed], look: &Look) -> String {
+    let line = |listed: &Listed| match listed {
+        Listed::Run(run) => {
             let began = run.state.started.map_or_else(|| "not begun".to_owned(), |at| look.date_time(at));
-            let (tone, how) = how(run);
-            format!("{}  {began}  {}  {}", run.run, look.paint(tone, &how), clean(&run.plan.change().name))
-        })
-        .collect();
+            format!("{}  {began}  {}  {}", run.run, painted(run, look), clean(&run.plan.change().name))
+        }
+        Listed::Unreadable { run, why } => {
+            let text = format!("UNREADABLE: servers may be out; {}", clean(why));
+            format!("{run}  {}", look.paint(Tone::Bad, &text))
+        }
+    };
+    let mut lines: Vec<String> = runs.iter().map(line).collect();
     if lines.is_empty() {
         lines.push("no runs".to_owned());
     }
@@ -45,10 +63,22 @@ pub fn list(runs: &[RunStatus], look: &Look) -> String {
     lines.join("\n")
 }
 
+/// Returns how a run is. A server that an ended run has left out is said in the tone of what is bad, whatever the end.
+fn painted(run: &RunStatus, look: &Look) -> String {
+    let (tone, how) = how(run);
+    let out: Vec<&str> = works(run).filter(|(_, state)| state.is_out()).map(|(work, _)| work.server.short()).collect();
+    let said = look.paint(tone, &how);
+    if run.state.ended.is_none() || out.is_empty() {
+        return said;
+    }
+    format!("{said}{}", look.paint(Tone::Bad, &format!(", {} OUT: {}", out.len(), list_of(&out))))
+}
+
 fn how(run: &RunStatus) -> (Tone, String) {
     let out = run.state.work.iter().filter(|work| work.is_out()).count();
     match (run.state.ended, &run.holder) {
         (Some(outcome), _) => (words::outcome_tone(outcome), words::outcome(outcome).to_owned()),
+        (None, None) if run.state.started.is_none() => (Tone::Plain, "never begun, nothing was done".to_owned()),
         (None, Some(_)) => match held(run) {
             held if held.is_empty() => (Tone::Good, format!("running, {out} out")),
             held => (Tone::Bad, format!("HELD, waits for your decision about {}, {out} out", list_of(&held))),
@@ -59,19 +89,21 @@ fn how(run: &RunStatus) -> (Tone, String) {
 
 /// Returns the servers that wait for a decision.
 fn held(run: &RunStatus) -> Vec<&str> {
-    let works = run.plan.work().iter().zip(&run.state.work);
-    works.filter(|(_, state)| state.held.is_some()).map(|(work, _)| work.server.short()).collect()
+    works(run).filter(|(_, state)| state.held.is_some()).map(|(work, _)| work.server.short()).collect()
+}
+
+fn works(run: &RunStatus) -> impl Iterator<Item = (&ServerWork, &WorkState)> {
+    run.plan.work().iter().zip(&run.state.work)
 }
 
 /// Returns one run in full.
 #[must_use]
 pub fn one(run: &RunStatus, program: &str, now: Timestamp, look: &Look) -> String {
-    let (tone, how) = how(run);
     let mut lines = vec![format!(
         "{}  {}  {}",
         look.paint(Tone::Strong, &clean(&run.plan.change().name)),
         run.run,
-        look.paint(tone, &how)
+        painted(run, look)
     )];
     if let Some(holder) = &run.holder {
         lines.push(format!("  worked on by {}", clean(holder)));
@@ -81,9 +113,39 @@ pub fn one(run: &RunStatus, program: &str, now: Timestamp, look: &Look) -> Strin
         lines.push(String::new());
         return lines.join("\n");
     }
+    if run.state.ended.is_none() && run.holder.is_none() {
+        lines.extend(broken_off(run, now, look));
+    }
     let context = Context { run: &run.run, plan: &run.plan, program };
     lines.push(summary::summary(context, &run.state, look));
     lines.join("\n")
+}
+
+/// Returns where a run was when it was broken off: the step in hand, what was asked for and nobody knows of, and how old
+/// the last news is.
+fn broken_off(run: &RunStatus, now: Timestamp, look: &Look) -> Vec<String> {
+    let Some(last) = run.state.last else { return Vec::new() };
+    let ago = |at: Timestamp| duration(now.duration_since(at));
+    let mut lines =
+        vec![format!("  nobody works on it; the last news is from {}, {} ago", look.date_time(last), ago(last))];
+    for (position, (work, state)) in works(run).enumerate() {
+        if !state.is_active() {
+            continue;
+        }
+        let steps = state::steps_of(&run.plan, state::work_id(position));
+        for step in steps {
+            if let Some(StepState::Running { since }) = run.state.steps.get(step.id.0 as usize) {
+                let (name, kind, at) = (work.server.short(), step.kind, look.date_time(*since));
+                lines.push(format!("  {name} was in {kind}, since {at}, {} ago", ago(*since)));
+            }
+        }
+    }
+    for intent in run.state.open.values() {
+        let name = run.plan.work_of(intent.work).server.short();
+        lines
+            .push(format!("  {name} was asked to {}, and nobody knows whether it did", clean(&intent.act.to_string())));
+    }
+    lines
 }
 
 fn in_work(run: &RunStatus, view: &View, program: &str, now: Timestamp, look: &Look) -> Vec<String> {
@@ -97,6 +159,17 @@ fn in_work(run: &RunStatus, view: &View, program: &str, now: Timestamp, look: &L
         }
     }
     lines
+}
+
+/// Returns a line of the list for programs.
+#[must_use]
+pub fn listed_json(listed: &Listed) -> Value {
+    match listed {
+        Listed::Run(run) => json(run),
+        Listed::Unreadable { run, why } => {
+            json!({"version": crate::events::EVENT_VERSION, "run": run, "unreadable": why})
+        }
+    }
 }
 
 /// Returns one run for programs.

@@ -78,6 +78,16 @@ impl Look {
         }
     }
 
+    /// Returns in which zone times are shown. Drivers and servers speak in UTC, and mark it.
+    pub(crate) fn zone_said(&self, at: Timestamp) -> String {
+        let at = at.to_zoned(self.zone.clone());
+        if at.offset().is_zero() {
+            "times are UTC".to_owned()
+        } else {
+            format!("times are {} (UTC{}), those that end with Z are UTC", at.strftime("%Z"), at.strftime("%:z"))
+        }
+    }
+
     /// Returns date and local time with the zone's abbreviation.
     #[must_use]
     pub fn date_time(&self, at: Timestamp) -> String {

@@ -3,11 +3,13 @@
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration, list, pad, width};
 use crate::words;
+use jiff::Timestamp;
 use orchestrate_engine::record::{RunOutcome, ServerEnd};
 use orchestrate_engine::state::WorkState;
 use orchestrate_engine::{RunState, state};
-use orchestrate_model::RunId;
-use orchestrate_planner::{Plan, ServerWork};
+use orchestrate_model::{Change, RunId};
+use orchestrate_planner::windows::Calendar;
+use orchestrate_planner::{Plan, ServerWork, StepKind, StepTarget};
 
 /// What a summary needs to know besides the state.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,7 @@ pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
     }
     lines.extend(out(context, state, look));
     lines.extend(levels(context, state, look));
+    lines.extend(left_for_you(context, state, look));
     lines.push(String::new());
     lines.join("\n")
 }
@@ -72,7 +75,8 @@ fn unfinished(work: &WorkState) -> &'static str {
 
 fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> String {
     let mut said = Vec::new();
-    if let (Some(started), Some(ended)) = (each.started, last_step(plan, work, state)) {
+    let until = if is_closed(each) { last_step(plan, work, state) } else { state.last };
+    if let (Some(started), Some(ended)) = (each.started, until) {
         said.push(duration(ended.duration_since(started)));
     }
     if each.touched {
@@ -80,7 +84,7 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
         said.push(count(each.restarts.len() as u64, "restart"));
         said.push(match &each.swept {
             Some(differences) if differences.is_empty() => "start types as before".to_owned(),
-            Some(differences) => format!("DIFFERS from before: {}", clean(&differences.join("; "))),
+            Some(differences) => format!("DIFFERS from before: {}", clean(&words::differences(work, differences))),
             None => "not compared with before".to_owned(),
         });
     }
@@ -93,8 +97,22 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
     said.join(", ")
 }
 
+/// Returns whether the last step of a server that ended is the end of the work on it. What is unfinished or was left out
+/// took until the last news of the run.
+fn is_closed(each: &WorkState) -> bool {
+    match each.end {
+        None | Some(ServerEnd::Out { .. }) => false,
+        Some(
+            ServerEnd::Finished
+            | ServerEnd::NothingToDo { .. }
+            | ServerEnd::Untouched { .. }
+            | ServerEnd::Returned { .. },
+        ) => true,
+    }
+}
+
 /// Returns when the last step of a server ended.
-fn last_step(plan: &Plan, work: &ServerWork, state: &RunState) -> Option<jiff::Timestamp> {
+fn last_step(plan: &Plan, work: &ServerWork, state: &RunState) -> Option<Timestamp> {
     let position = plan.work().iter().position(|other| other.server == work.server)?;
     let steps = state::steps_of(plan, state::work_id(position));
     let ends = steps.filter_map(|step| match state.steps.get(step.id.0 as usize)? {
@@ -157,9 +175,54 @@ fn out(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
     if !out.is_empty() || (state.ended.is_none() && state.started.is_some()) {
         lines.push(format!("go on with the run:               {} resume {}", context.program, context.run));
     }
-    let rest = state.work.iter().any(|each| each.end.is_none() && !each.touched);
-    if out.is_empty() && rest && state.ended == Some(RunOutcome::Interrupted) {
-        lines.push("nothing is out; to go on with the rest, start the plan again".to_owned());
+    lines.extend(again(context, state, look));
+    lines
+}
+
+/// Returns how the rest of a run that left nothing out is done: by the same plan once more.
+fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> {
+    let outcome = state.ended.filter(|_| !state.work.iter().any(WorkState::is_out))?;
+    let done = |each: &WorkState| matches!(each.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
+    let lead = match outcome {
+        _ if state.work.iter().all(done) => return None,
+        RunOutcome::Done | RunOutcome::Recovered | RunOutcome::Bug => return None,
+        RunOutcome::Interrupted => "nothing is out; to go on with the rest, start the plan again",
+        RunOutcome::PartlyDone | RunOutcome::StoppedByPolicy => {
+            "nothing is out; when the cause is mended, start the plan again"
+        }
+        RunOutcome::StoppedByWindow => "nothing is out; in the next window, start the plan again",
+    };
+    let change = context.plan.change();
+    let opening = match outcome {
+        RunOutcome::StoppedByWindow => next_opening(change, state).map(|at| format!(" (opens {})", look.date_time(at))),
+        RunOutcome::Done
+        | RunOutcome::PartlyDone
+        | RunOutcome::StoppedByPolicy
+        | RunOutcome::Interrupted
+        | RunOutcome::Recovered
+        | RunOutcome::Bug => None,
+    };
+    Some(format!("{lead}:  {} PLAN{}", context.program, opening.unwrap_or_default()))
+}
+
+/// Returns when the first window opens after the last news of a run.
+fn next_opening(change: &Change, state: &RunState) -> Option<Timestamp> {
+    let last = state.last?;
+    let calendar = Calendar::new(&change.windows, &change.freezes).ok()?;
+    calendar.openings(last, 2).into_iter().map(|opening| opening.starts).find(|starts| *starts > last)
+}
+
+/// Returns the work that the plan leaves to people once its servers are done.
+fn left_for_you(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
+    let plan = context.plan;
+    let mut lines = Vec::new();
+    for step in plan.steps().iter().filter(|step| step.kind == StepKind::Database) {
+        let StepTarget::Pool(pool) = step.target else { continue };
+        let reached = state.steps.get(step.id.0 as usize).is_some_and(state::StepState::is_ended);
+        if let (true, Some(work)) = (reached, &plan.change().pools[pool as usize].database) {
+            let text = format!("the database work on {}: {}", work.primary, clean(&work.instructions));
+            lines.extend(look.hang("left for you:  ", Tone::Warn, &text));
+        }
     }
     lines
 }

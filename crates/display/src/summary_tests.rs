@@ -1,12 +1,16 @@
 use super::{Context, summary};
 use crate::fixture::{at, plan};
-use crate::status::{self, RunStatus};
-use crate::style::Look;
-use orchestrate_engine::record::{RunOutcome, ServerEnd, StepEnd, StopWhy};
+use crate::log::Log;
+use crate::status::{self, Listed, RunStatus};
+use crate::style::{Look, Style};
+use orchestrate_engine::record::{RunOutcome, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
 use orchestrate_engine::state::{Hold, RestartAsked, RunState, StepState};
+use orchestrate_engine::{Intent, IntentId, Record};
 use orchestrate_model::change::HoldChoice;
-use orchestrate_model::{RunId, ServiceName};
-use orchestrate_planner::StepId;
+use orchestrate_model::{Act, PoolName, RunId, ServiceName, Target};
+use orchestrate_planner::plan::WorkId;
+use orchestrate_planner::{Plan, StepId};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 fn state() -> RunState {
@@ -67,7 +71,72 @@ fn a_run_that_was_interrupted_with_nothing_out_says_how_to_go_on() {
     state.work[1] = state.work[2].clone();
     state.ended = Some(RunOutcome::Interrupted);
     let said = said(&state);
-    assert!(said.contains("to go on with the rest, start the plan again"), "{said}");
+    assert!(said.contains("to go on with the rest, start the plan again:  orchestrate PLAN"), "{said}");
+}
+
+/// Returns the plan of the fixture with a window, and with database work after its servers.
+fn with_database_and_window() -> Plan {
+    let mut plan = serde_json::to_value(plan()).unwrap();
+    plan["change"]["windows"] = json!([{"every": {"weekly": ["saturday"]}, "start": "22:00:00", "duration": "PT6H",
+        "timezone": "Europe/Paris"}]);
+    plan["change"]["pools"][0]["database"] = json!({"primary": "sql1.contoso.example", "mirror": null,
+        "instructions": "Install-CsDatabase"});
+    let steps = plan["steps"].as_array_mut().unwrap();
+    let id = steps.len();
+    steps.push(json!({"id": id, "target": {"pool": 0}, "kind": "database", "certainty": "not-knowable"}));
+    serde_json::from_value(plan).unwrap()
+}
+
+#[test]
+fn every_end_that_leaves_work_says_how_to_go_on_and_what_is_left_for_people() {
+    let plan = with_database_and_window();
+    let mut state = RunState::new(&plan);
+    (state.started, state.last) = (Some(at(0)), Some(at(5000)));
+    for work in &mut state.work {
+        work.end = Some(ServerEnd::Finished);
+    }
+    let why = Why { kind: WhyKind::Window, text: "the window ends".to_owned() };
+    state.work[2].end = Some(ServerEnd::Untouched { why });
+    let run = run();
+    let said =
+        |state: &RunState| summary(Context { run: &run, plan: &plan, program: "orchestrate" }, state, &Look::plain());
+    state.ended = Some(RunOutcome::StoppedByWindow);
+    let opens = "in the next window, start the plan again:  orchestrate PLAN (opens Sat 2026-12-05 21:00 UTC)";
+    assert!(said(&state).contains(opens), "{}", said(&state));
+    assert!(!said(&state).contains("left for you"), "the servers come first: {}", said(&state));
+    for outcome in [RunOutcome::PartlyDone, RunOutcome::StoppedByPolicy] {
+        state.ended = Some(outcome);
+        let again = "nothing is out; when the cause is mended, start the plan again:  orchestrate PLAN";
+        assert!(said(&state).contains(again), "{}", said(&state));
+    }
+    state.ended = Some(RunOutcome::Done);
+    state.work[2].end = Some(ServerEnd::Finished);
+    let proof = "left to a person".to_owned();
+    *state.steps.last_mut().unwrap() = StepState::Ended { how: StepEnd::Skipped, at: at(5000), proof };
+    let left = "left for you:  the database work on sql1.contoso.example: Install-CsDatabase";
+    let record = Record::StepDone { step: StepId(33), how: StepEnd::Skipped, proof: "left to a person".to_owned() };
+    let entry = Log::new(&plan).entry(at(5000), &record, &Look::plain()).unwrap();
+    assert!(entry.ends_with("database: left for you: left to a person"), "{entry}");
+    assert!(said(&state).contains(left) && !said(&state).contains("start the plan"), "{}", said(&state));
+}
+
+#[test]
+fn status_of_an_interrupted_run_says_what_was_in_hand_and_how_old_the_news_is() {
+    let mut state = state();
+    state.steps[13] = StepState::Running { since: at(4000) };
+    let target = Target { pool: PoolName::new(crate::fixture::POOL).unwrap(), server: crate::fixture::server(2) };
+    let act = Act::Pause { service: ServiceName::new("RTCSRV").unwrap() };
+    let intent = Intent { id: IntentId(7), step: StepId(13), work: WorkId(1), target, act };
+    state.open.insert(intent.id, intent);
+    let run = RunStatus { run: run(), plan: plan(), state, view: None, holder: None };
+    let said = status::one(&run, "orchestrate", at(6000), &Look::plain());
+    for words in [
+        "the last news is from Sat 2026-11-28 22:23 UTC, 16m 40s ago",
+        "fe2 was in block, since Sat 2026-11-28 22:06 UTC, 33m 20s ago",
+        "fe2 was asked to pause RTCSRV, and nobody knows whether it did",
+    ] {
+        assert!(said.contains(words), "{words} is missing: {said}");
+    }
 }
 
 #[test]
@@ -81,8 +150,25 @@ fn a_list_of_runs_says_who_waits_for_a_decision() {
     });
     let holder = Some("ann@admin1 (process 4711)".to_owned());
     let held = RunStatus { run: run(), plan: plan(), state, view: None, holder };
-    let list = status::list(&[held], &Look::plain());
+    let list = status::list(&[Listed::Run(Box::new(held))], &Look::plain());
     assert!(list.contains("HELD, waits for your decision about fe2, 1 out"), "{list}");
+}
+
+#[test]
+fn p8_a_list_of_runs_says_what_an_ended_run_has_left_out() {
+    let mut state = state();
+    state.work[1].end = Some(ServerEnd::Out { why: "the installer ended with exit code 1603".to_owned() });
+    state.ended = Some(RunOutcome::StoppedByPolicy);
+    let ended = RunStatus { run: run(), plan: plan(), state, view: None, holder: None };
+    let look = Look { style: Style::Ansi, ..Look::plain() };
+    let head = status::one(&ended, "orchestrate", at(6000), &look);
+    let unreadable = Listed::Unreadable { run: run(), why: "the journal x is damaged at record 20".to_owned() };
+    let list = status::list(&[Listed::Run(Box::new(ended)), unreadable], &look);
+    let bad = "\u{1b}[1m\u{1b}[31m";
+    for said in [list.as_str(), head.lines().next().unwrap()] {
+        assert!(said.contains(&format!("stopped by policy\u{1b}[0m{bad}, 1 OUT: fe2")), "{said:?}");
+    }
+    assert!(list.contains(&format!("{bad}UNREADABLE: servers may be out; the journal x is damaged")), "{list:?}");
 }
 
 #[test]
@@ -90,6 +176,7 @@ fn status_of_an_interrupted_run_says_what_is_out() {
     let interrupted = RunStatus { run: run(), plan: plan(), state: state(), view: None, holder: None };
     let running = RunStatus { holder: Some("ann@admin1 (process 4711)".to_owned()), ..interrupted.clone() };
     let look = Look::plain();
-    let list = status::list(&[running, interrupted.clone()], &look);
+    let list = [running, interrupted.clone()].map(|run| Listed::Run(Box::new(run)));
+    let list = status::list(&list, &look);
     insta::assert_snapshot!(format!("{list}\n{}", status::one(&interrupted, "orchestrate", at(6000), &look)));
 }

@@ -5,10 +5,9 @@ use crate::text::{count, duration};
 use orchestrate_engine::record::{RunOutcome, ServerEnd, WhyKind};
 use orchestrate_model::change::{AtDeadline, StopWhen};
 use orchestrate_model::{Change, Verdict};
-use orchestrate_planner::Severity;
-use orchestrate_planner::StepKind;
 use orchestrate_planner::plan::Certainty;
 use orchestrate_planner::safety::Question;
+use orchestrate_planner::{ServerWork, Severity, StepKind};
 
 /// Returns the stable word for a safety question, for programs.
 #[must_use]
@@ -20,7 +19,7 @@ pub fn question_key(question: Question) -> String {
         Question::Remaining => "remaining".to_owned(),
         Question::Quorum => "quorum".to_owned(),
         Question::UpgradeDomain => "upgrade-domain".to_owned(),
-        Question::Coverage(feature) => format!("coverage:{feature}"),
+        Question::Coverage(covered) => format!("coverage:{covered}"),
         Question::Balancer => "balancer".to_owned(),
         Question::Ready => "ready".to_owned(),
         Question::Replication => "replication".to_owned(),
@@ -159,6 +158,37 @@ pub fn end_why(end: &ServerEnd) -> Option<&str> {
     }
 }
 
+/// Returns the differences of a server from its record, those of one kind together: a server that was left stopped has
+/// two for each of its services.
+pub(crate) fn differences(work: &ServerWork, differences: &[String]) -> String {
+    let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
+    for difference in differences {
+        let words = || difference.split([' ', ',']);
+        let services = work.block.iter().chain(&work.support);
+        let service = services.map(|name| name.as_str()).find(|name| words().any(|word| word == *name));
+        let kind = service.map_or_else(|| difference.clone(), |name| difference.replacen(name, "{}", 1));
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, names)) => names.extend(service),
+            None => kinds.push((kind, service.into_iter().collect())),
+        }
+    }
+    let said: Vec<String> = kinds.into_iter().map(|(kind, names)| one_kind(&kind, &names)).collect();
+    said.join("; ")
+}
+
+fn one_kind(kind: &str, names: &[&str]) -> String {
+    match names {
+        [] => kind.to_owned(),
+        [name] => kind.replacen("{}", name, 1),
+        names => {
+            let several = kind.replacen("{}", &count(names.len() as u64, "service"), 1);
+            let several = several.replace("the start type of", "the start types of");
+            let several = several.replacen(" is ", " are ", 1).replacen(" it was ", " they were ", 1);
+            format!("{several} ({})", names.join(", "))
+        }
+    }
+}
+
 /// Returns how a run ended, in words.
 #[must_use]
 pub fn outcome(outcome: RunOutcome) -> &'static str {
@@ -178,5 +208,32 @@ pub(crate) fn outcome_tone(outcome: RunOutcome) -> Tone {
         RunOutcome::Done | RunOutcome::Recovered => Tone::Good,
         RunOutcome::PartlyDone | RunOutcome::StoppedByWindow => Tone::Warn,
         RunOutcome::StoppedByPolicy | RunOutcome::Interrupted | RunOutcome::Bug => Tone::Bad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::plan;
+
+    #[test]
+    fn differences_of_one_kind_are_told_together() {
+        let differ = |text: &str| text.to_owned();
+        let plan = plan();
+        let said = differences(
+            &plan.work()[0],
+            &[
+                differ("RTCSRV is stopped, it was running"),
+                differ("the start type of RTCSRV is manual, it was automatic"),
+                differ("RTCRGS is stopped, it was running"),
+                differ("RTCCPS is paused, it was running"),
+                differ("the start type of RTCRGS is manual, it was automatic"),
+                differ("the balancer has it as Drain, it was Ready"),
+            ],
+        );
+        let expected = "2 services are stopped, they were running (RTCSRV, RTCRGS); the start types of 2 services are \
+                        manual, they were automatic (RTCSRV, RTCRGS); RTCCPS is paused, it was running; the balancer \
+                        has it as Drain, it was Ready";
+        assert_eq!(said, expected);
     }
 }

@@ -11,6 +11,7 @@
 mod authorities;
 mod exchange;
 mod lookup;
+mod machine;
 mod reading;
 
 #[cfg(test)]
@@ -88,7 +89,8 @@ impl NameServers {
         Self { resolvers, authorities: Authorities::Ask, limits: Limits::USUAL, clock }
     }
 
-    /// Returns name servers that ask the resolvers this machine is set up with, and the authorities as well.
+    /// Returns name servers that ask the resolvers this machine is set up with, and the authorities as well. Where the
+    /// only one is a stub of systemd-resolved, the resolvers behind it are asked instead.
     ///
     /// # Errors
     /// The settings of the machine cannot be read or name no resolver.
@@ -99,7 +101,8 @@ impl NameServers {
             let port = server.connections.first().map_or(53, |connection| connection.port);
             SocketAddr::new(server.ip, port)
         });
-        Ok(Self::new(resolvers.collect(), clock))
+        let resolvers = machine::behind_a_stub(resolvers.collect(), || std::fs::read_to_string(machine::UPSTREAM).ok());
+        Ok(Self::new(resolvers, clock))
     }
 
     /// Returns the same name servers with another choice about the authorities.

@@ -181,8 +181,32 @@ impl HaproxySwitch {
             return Some(ActOutcome::Failed(reason));
         };
         match row.forced() {
-            Forced::State(state) if state == to => Some(already(name, row, to)),
+            Forced::State(state) if state == to => Some(self.already(name, row, to)),
+            // Its weight does what a drain would do. A drain on top of it would be one that nobody had set before.
+            Forced::State(BalancerState::Ready) if row.admin() == to => Some(ActOutcome::AlreadySo),
             Forced::State(_) | Forced::Both => None,
+        }
+    }
+
+    /// Says whether a state that needs no command is in force, or is overruled by something that no change of state
+    /// reaches.
+    fn already(&self, name: &str, row: ServerRow, to: BalancerState) -> ActOutcome {
+        if row.admin() == to {
+            return ActOutcome::AlreadySo;
+        }
+        match row.forcing() {
+            Forcing::Tracked => ActOutcome::Failed(format!(
+                "{name} follows a tracked server that is out itself; bring that server back in the balancer"
+            )),
+            Forcing::Resolution => {
+                ActOutcome::Retry(format!("{name} is out because the balancer cannot resolve its name"))
+            }
+            Forcing::Weight => ActOutcome::Failed(format!(
+                "{name} is ready, but its weight is 0, so that it gets nothing new; give it a weight in the balancer \
+                 (set server {}/{name} weight 100%)",
+                self.reader.backend
+            )),
+            Forcing::Nothing => ActOutcome::AlreadySo,
         }
     }
 
@@ -193,20 +217,6 @@ impl HaproxySwitch {
             Ok(_) => ActOutcome::Unknown(format!("{name}: the connection was closed before an answer came")),
             Err(error) => ActOutcome::Unknown(format!("{name}: no answer came, and reading back failed: {error}")),
         }
-    }
-}
-
-/// Says whether a state that needs no command is in force, or is overruled by something no command reaches.
-fn already(name: &str, row: ServerRow, to: BalancerState) -> ActOutcome {
-    if row.admin() == to {
-        return ActOutcome::AlreadySo;
-    }
-    match row.forcing() {
-        Forcing::Tracked => ActOutcome::Failed(format!(
-            "{name} follows a tracked server that is out itself; bring that server back in the balancer"
-        )),
-        Forcing::Resolution => ActOutcome::Retry(format!("{name} is out because the balancer cannot resolve its name")),
-        Forcing::Nothing => ActOutcome::AlreadySo,
     }
 }
 

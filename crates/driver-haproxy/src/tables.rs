@@ -46,6 +46,9 @@ const UP: [u32; 2] = [1, 2];
 pub(crate) struct ServerRow {
     operation: u32,
     admin: u32,
+    /// The weight that the configuration, a command or an agent has set. At 0 the server gets nothing new, whatever
+    /// its state.
+    weight: u32,
 }
 
 /// The state that commands have set.
@@ -66,6 +69,8 @@ pub(crate) enum Forcing {
     Tracked,
     /// Its name, which does not resolve.
     Resolution,
+    /// Its weight, which is 0.
+    Weight,
 }
 
 impl ServerRow {
@@ -73,7 +78,7 @@ impl ServerRow {
     pub(crate) fn admin(&self) -> BalancerState {
         if self.has(admin::FORCED_MAINT | admin::INHERITED_MAINT | admin::UNRESOLVED) {
             BalancerState::Maintenance
-        } else if self.has(admin::FORCED_DRAIN | admin::INHERITED_DRAIN) {
+        } else if self.has(admin::FORCED_DRAIN | admin::INHERITED_DRAIN) || self.weight == 0 {
             BalancerState::Drain
         } else {
             BalancerState::Ready
@@ -96,6 +101,8 @@ impl ServerRow {
             Forcing::Tracked
         } else if self.has(admin::UNRESOLVED) {
             Forcing::Resolution
+        } else if self.weight == 0 {
+            Forcing::Weight
         } else {
             Forcing::Nothing
         }
@@ -126,6 +133,7 @@ pub(crate) fn servers(text: &str, backend: &str) -> Result<BTreeMap<String, Serv
         |column: &'static str| columns.iter().position(|name| *name == column).ok_or(TableError::NoColumn { column });
     let (in_backend, named) = (place("be_name")?, place("srv_name")?);
     let (operation, admin) = (place("srv_op_state")?, place("srv_admin_state")?);
+    let weight = place("srv_uweight")?;
     let mut rows = BTreeMap::new();
     for line in lines.filter(|line| !line.starts_with('#')) {
         let values: Vec<&str> = line.split_whitespace().collect();
@@ -137,6 +145,7 @@ pub(crate) fn servers(text: &str, backend: &str) -> Result<BTreeMap<String, Serv
         let row = ServerRow {
             operation: number(&server, "srv_op_state", value(operation))?,
             admin: number(&server, "srv_admin_state", value(admin))?,
+            weight: number(&server, "srv_uweight", value(weight))?,
         };
         if rows.insert(server.clone(), row).is_some() {
             return Err(TableError::Twice { server });

@@ -1,14 +1,15 @@
 //! Performance counters through WMI.
 //!
 //! Class and property names of product counters are generated on each server, so they are asked for and never assumed.
-//! What was found is remembered for the life of the driver. What was not found is asked for again after a while: a
+//! What was found is remembered until the server does not know it any more: an update registers the counters of the
+//! product anew, and their classes may have other names then. What was not found is asked for again after a while: a
 //! counter set may appear when its service starts, and listing all classes of a server takes it seconds.
 
-use crate::link::Link;
+use crate::link::Glance;
 use crate::script::{Look, Trouble};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Answer;
-use orchestrate_wsman::{Instance, plain};
+use orchestrate_wsman::{FaultClass, Instance, plain};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +66,19 @@ struct Known {
     not_found: BTreeMap<String, Timestamp>,
 }
 
+impl Found {
+    /// Forgets a class that the server does not know any more, so that the next look asks for it again.
+    fn forget(&self, class: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<String> =
+            known.classes.iter().filter(|(_, found)| found.class == class).map(|(object, _)| object.clone()).collect();
+        for object in gone {
+            known.classes.remove(&object);
+            known.not_found.remove(&object);
+        }
+    }
+}
+
 impl Known {
     /// Returns whether a counter set has to be asked for.
     fn lacks(&self, object: &str, now: Timestamp) -> bool {
@@ -94,12 +108,12 @@ impl Reading {
 /// Reads counters. A counter that is missing, denied or odd is unknown, never zero.
 /// `now` is when the looking began.
 pub(crate) async fn read(
-    link: &Link,
+    glance: &Glance<'_>,
     found: &Found,
     wanted: &BTreeSet<Counter>,
     now: Timestamp,
 ) -> BTreeMap<Counter, Reading> {
-    let lookup = classes(link, found, wanted, now).await;
+    let lookup = classes(glance, found, wanted, now).await;
     let mut readings = BTreeMap::new();
     let mut by_class: BTreeMap<String, Vec<(&Counter, String)>> = BTreeMap::new();
     for counter in wanted {
@@ -111,7 +125,10 @@ pub(crate) async fn read(
         }
     }
     for (class, counters) in by_class {
-        let rows = link.wmi.query(&query(&class, &counters)).await;
+        let rows = glance.query(&query(&class, &counters)).await;
+        if let Err(Trouble { fault: Some(FaultClass::BadQuery | FaultClass::NotFound), .. }) = &rows {
+            found.forget(&class);
+        }
         for (counter, property) in counters {
             let reading = match &rows {
                 Ok(rows) => value(rows, counter, &property),
@@ -125,7 +142,7 @@ pub(crate) async fn read(
 
 /// Returns the classes of the counter sets that are known, after asking for those that are not.
 async fn classes(
-    link: &Link,
+    glance: &Glance<'_>,
     found: &Found,
     wanted: &BTreeSet<Counter>,
     now: Timestamp,
@@ -135,7 +152,7 @@ async fn classes(
     let missing: Vec<&str> = objects.into_iter().filter(|object| known().lacks(object, now)).collect();
     let mut trouble = None;
     if !missing.is_empty() {
-        let answer: Result<Classes, Trouble> = link.look(Look::CounterClasses, &json!({ "objects": missing })).await;
+        let answer: Result<Classes, Trouble> = glance.look(Look::CounterClasses, &json!({ "objects": missing })).await;
         match answer {
             Ok(classes) => {
                 let fold = |name: String| name.to_lowercase();

@@ -1,12 +1,15 @@
 //! The two connections to a server: one for WMI, one for scripts, so that a slow script does not hold up the rest.
 
+use crate::outcome::is_out_of_reach;
 use crate::script::{self, Lever, Look, POWERSHELL, Script, Trouble};
-use crate::target::WinrmTarget;
-use orchestrate_wsman::{Client, Error, FaultClass, Limits, Output, SetupError, Shell, ShellOptions};
+use crate::target::{WinrmLimits, WinrmTarget};
+use orchestrate_wsman::{Client, Error, FaultClass, Instance, Limits, Output, SetupError, Shell, ShellOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
 
 /// How long an act or an end of work waits for a shell to be cleaned up.
 const CLEAN_UP: Duration = Duration::from_secs(5);
@@ -20,7 +23,7 @@ pub(crate) struct Link {
     commands: Client,
     /// The shell that scripts which only look are run in, one after the other.
     shell: Mutex<Option<Shell>>,
-    script_limit: Duration,
+    limits: WinrmLimits,
 }
 
 impl Link {
@@ -29,29 +32,33 @@ impl Link {
         let (limits, wire) = (Limits::default(), target.limits.wire);
         let wmi = Client::new(target.endpoint(), &target.transport, &target.auth, wire, limits)?;
         let commands = wmi.second();
-        Ok(Self { wmi, commands, shell: Mutex::new(None), script_limit: target.limits.script })
+        Ok(Self { wmi, commands, shell: Mutex::new(None), limits: target.limits })
+    }
+
+    /// Returns what one look goes through, which has to be over after the limit of an observation.
+    pub(crate) fn glance(&self) -> Glance<'_> {
+        let limit = self.limits.observation;
+        Glance { link: self, until: Instant::now() + limit, limit, lost: std::sync::Mutex::default() }
     }
 
     /// Runs a script that only looks. When the server has lost the shell, it is run once more in a new one.
-    pub(crate) async fn look<A: DeserializeOwned>(&self, look: Look, request: &impl Serialize) -> Result<A, Trouble> {
-        let script = look.script();
-        let command = script.command(&script::request(request)?);
-        let mut slot = self.shell.lock().await;
+    async fn look(&self, slot: &mut Option<Shell>, script: Script, command: &script::Command) -> Result<Output, Error> {
+        let limit = self.limits.look_script;
         // The shell leaves its slot while it is used: whatever cuts this short also lets go of the shell.
         if let Some(shell) = slot.take() {
-            match run(&shell, script, &command, self.script_limit).await {
+            match run(&shell, script, command, limit).await {
                 Err(error) if error.fault_class() == Some(FaultClass::LostShell) => shell.forget(),
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
                 Ok(output) => {
                     *slot = Some(shell);
-                    return script::answer(script, &output);
+                    return Ok(output);
                 }
             }
         }
         let shell = self.commands.create_shell(&ShellOptions::default()).await?;
-        let output = run(&shell, script, &command, self.script_limit).await?;
+        let output = run(&shell, script, command, limit).await?;
         *slot = Some(shell);
-        script::answer(script, &output)
+        Ok(output)
     }
 
     /// Runs a script that changes something, once, in a shell of its own: one that is known to be there, so that a
@@ -60,7 +67,7 @@ impl Link {
         let script = lever.script();
         let command = script.command(&script::request(request)?);
         let shell = self.commands.create_shell(&ShellOptions::default()).await?;
-        let result = run(&shell, script, &command, self.script_limit).await;
+        let result = run(&shell, script, &command, self.limits.script).await;
         end(shell).await;
         script::answer(script, &result?)
     }
@@ -68,9 +75,14 @@ impl Link {
     /// Runs a program, once, in a shell of its own.
     pub(crate) async fn program(&self, program: &str, arguments: &[String]) -> Result<Output, Error> {
         let shell = self.commands.create_shell(&ShellOptions::default()).await?;
-        let result = shell.run(program, arguments, None, self.script_limit).await;
+        let result = shell.run(program, arguments, None, self.limits.script).await;
         end(shell).await;
         result
+    }
+
+    /// Notes that the server goes down, and may refuse us for a while when it comes back.
+    pub(crate) fn restart_asked(&self) {
+        self.wmi.restart_asked();
     }
 
     /// Deletes the shell on the server, if one is open.
@@ -78,6 +90,82 @@ impl Link {
         if let Some(shell) = self.shell.lock().await.take() {
             end(shell).await;
         }
+    }
+}
+
+/// One look at a server. It has one deadline for everything, and whatever was read until then counts. A connection that
+/// is found to be out of reach is not tried again for its rest: each try would cost half a minute.
+#[derive(Debug)]
+pub(crate) struct Glance<'a> {
+    link: &'a Link,
+    until: Instant,
+    limit: Duration,
+    lost: std::sync::Mutex<Lost>,
+}
+
+/// Which connections are out of reach, and why.
+#[derive(Debug, Default)]
+struct Lost {
+    wmi: Option<Trouble>,
+    scripts: Option<Trouble>,
+}
+
+impl Glance<'_> {
+    /// Returns the link that is looked through.
+    pub(crate) fn link(&self) -> &Link {
+        self.link
+    }
+
+    /// Returns when the look has to be over.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Runs a script that only looks, after those that were asked for before it.
+    pub(crate) async fn look<A: DeserializeOwned>(&self, look: Look, request: &impl Serialize) -> Result<A, Trouble> {
+        let script = look.script();
+        let output = timeout_at(self.until, self.run(script, request)).await;
+        let output = output.unwrap_or_else(|_elapsed| Err(self.too_late(&format!("script {}", script.name))))?;
+        script::answer(script, &output)
+    }
+
+    async fn run(&self, script: Script, request: &impl Serialize) -> Result<Output, Trouble> {
+        let command = script.command(&script::request(request)?);
+        let mut slot = self.link.shell.lock().await;
+        if let Some(trouble) = self.with(|lost| lost.scripts.clone()) {
+            return Err(trouble);
+        }
+        let result = self.link.look(&mut slot, script, &command).await;
+        result.map_err(|error| self.note(error, |lost| &mut lost.scripts))
+    }
+
+    /// Puts a question to WMI.
+    pub(crate) async fn query(&self, query: &str) -> Result<Vec<Instance>, Trouble> {
+        if let Some(trouble) = self.with(|lost| lost.wmi.clone()) {
+            return Err(trouble);
+        }
+        match timeout_at(self.until, self.link.wmi.query(query)).await {
+            Ok(result) => result.map_err(|error| self.note(error, |lost| &mut lost.wmi)),
+            Err(_elapsed) => Err(self.too_late("WMI")),
+        }
+    }
+
+    fn note(&self, error: Error, whose: impl FnOnce(&mut Lost) -> &mut Option<Trouble>) -> Trouble {
+        let is_lost = is_out_of_reach(&error);
+        let trouble = Trouble::from(error);
+        if is_lost {
+            self.with(|lost| *whose(lost) = Some(trouble.clone()));
+        }
+        trouble
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Lost) -> T) -> T {
+        act(&mut self.lost.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn too_late(&self, what: &str) -> Trouble {
+        let (host, limit) = (self.link.wmi.host(), self.limit.as_secs_f32());
+        Trouble::unknown(format!("{host}: {what}: not read within the {limit} s that a look may take"))
     }
 }
 

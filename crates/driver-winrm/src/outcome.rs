@@ -2,7 +2,7 @@
 
 use crate::script::Trouble;
 use orchestrate_model::ActOutcome;
-use orchestrate_wsman::{Cause, Error, FaultClass, NotSent, Outcome, Refusal};
+use orchestrate_wsman::{Cause, Error, FaultClass, NotSent, Outcome, Refusal, Unresolved};
 
 /// What a method of a service was to bring about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,9 @@ pub(crate) fn of_return_value(verb: Verb, value: i64) -> ActOutcome {
         (6, Verb::Stop) | (10, Verb::Start | Verb::Continue) | (24, Verb::Pause) => ActOutcome::AlreadySo,
         // In the middle of another change, or somebody holds the service database.
         (5 | 11, _) => ActOutcome::Retry(text()),
-        // The service was told and did not answer: it may still do it.
-        (7, _) => ActOutcome::Unknown(text()),
+        // The service was told and did not answer: it may still do it. And an error that has no number of its own says
+        // nothing about what was done until then.
+        (7 | 8, _) => ActOutcome::Unknown(text()),
         _ => ActOutcome::Failed(text()),
     }
 }
@@ -58,7 +59,7 @@ fn meaning(value: i64) -> &'static str {
         5 => "the service cannot take a control in its present state",
         6 => "the service is not started",
         7 => "the service did not answer the request in time",
-        8 => "unknown failure",
+        8 => "a failure that has no number of its own",
         9 => "the path of its program was not found",
         10 => "the service is running already",
         11 => "the service database is locked",
@@ -101,7 +102,8 @@ pub(crate) fn of_trouble(trouble: Trouble) -> ActOutcome {
 /// Whether what stood in the way of a request may be gone later.
 pub(crate) fn is_passing(error: &Error) -> bool {
     match &*error.cause {
-        // A server that is not who it should be does not become it by asking again.
+        // A server that is not who it should be does not become it by asking again. A handshake that broke off is
+        // another matter.
         Cause::NotSent(NotSent::Tls { .. }) => false,
         Cause::NotSent(_) | Cause::Unresolved(_) => true,
         // A server that has just been restarted may not reach its domain yet; the client spaces the attempts out.
@@ -120,6 +122,25 @@ pub(crate) fn is_passing(error: &Error) -> bool {
     }
 }
 
+/// Whether a server is out of reach, so that the other questions of a look need not find that out again. A 401 is
+/// among these: each further question would be another failed logon.
+pub(crate) fn is_out_of_reach(error: &Error) -> bool {
+    match &*error.cause {
+        Cause::NotSent(_) | Cause::Unresolved(Unresolved::Timeout(_) | Unresolved::Lost(_)) => true,
+        Cause::Unresolved(
+            Unresolved::NotXml(_)
+            | Unresolved::Shape(_)
+            | Unresolved::WrongRelation { .. }
+            | Unresolved::TooLarge(_)
+            | Unresolved::Mute(_)
+            | Unresolved::CommandTimeout(_),
+        ) => false,
+        Cause::Refused(Refusal::Unauthorized { .. }) => true,
+        Cause::Refused(Refusal::Status { status, .. }) => matches!(status, 404 | 503),
+        Cause::Refused(Refusal::Fault(_)) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +155,7 @@ mod tests {
                     (0, _) => "accepted",
                     (10, Verb::Start | Verb::Continue) | (24, Verb::Pause) | (6, Verb::Stop) => "already",
                     (5 | 11, _) => "retry",
-                    (7, _) => "unknown",
+                    (7 | 8, _) => "unknown",
                     _ => "failed",
                 };
                 let (found, text) = match of_return_value(verb, value) {

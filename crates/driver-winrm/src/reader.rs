@@ -1,19 +1,20 @@
 //! The driver that can look.
 
 use crate::counters::Found;
-use crate::link::Link;
+use crate::link::{Glance, Link};
+use crate::outcome::is_out_of_reach;
 use crate::script::{Look, Trouble};
 use crate::services::{self, Rows};
 use crate::target::WinrmTarget;
 use crate::{host, readiness, sessions};
 use async_trait::async_trait;
 use orchestrate_driver::{Clock, Observe};
-use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Part, Readiness};
+use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Part, Readiness, ReadinessState};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
-    Answer, Ask, InstallerToken, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
+    Answer, Ask, InstallerToken, Product, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
 };
-use orchestrate_wsman::{Error, Outcome, SetupError, plain};
+use orchestrate_wsman::{Error, SetupError, plain};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -85,23 +86,25 @@ impl Inner {
     async fn observe(&self, ask: &Ask) -> ServerObservation {
         let taken = self.clock.now();
         let mut seen = ServerObservation::unknown(self.target.server.clone(), taken, "not asked");
+        let glance = self.link.glance();
         // WMI comes first: when the server cannot be reached at all, the other questions need not find that out again.
-        let (host, rows) = match self.first(ask).await {
+        let (host, rows) = match self.first(ask, &glance).await {
             Ok(first) => first,
             Err(reason) => return unreachable(seen, ask, &reason),
         };
         if let Some(host) = host {
             seen.host = host;
         }
-        let (services, sessions, versions, installer, file, readiness, replication, fabric) = tokio::join!(
-            self.within(self.services(rows)),
-            self.within(self.sessions(&ask.sessions)),
-            self.within(part(ask, Part::Versions, self.versions())),
-            self.within(self.installer(ask.installer.as_ref())),
-            self.within(self.file(ask.file.as_deref())),
-            self.within(part(ask, Part::Readiness, self.readiness())),
-            self.within(part(ask, Part::Replication, self.replication())),
-            self.within(part(ask, Part::Fabric, self.fabric())),
+        // Scripts run one after the other, in this order: those that the product takes long over come last.
+        let (services, sessions, installer, file, versions, replication, fabric, readiness) = tokio::join!(
+            self.within(&glance, self.services(&glance, rows)),
+            self.within(&glance, self.sessions(&glance, &ask.sessions)),
+            self.within(&glance, self.installer(&glance, ask.installer.as_ref())),
+            self.within(&glance, self.file(&glance, ask.file.as_deref())),
+            self.within(&glance, part(ask, Part::Versions, self.versions(&glance))),
+            self.within(&glance, part(ask, Part::Replication, self.replication(&glance))),
+            self.within(&glance, part(ask, Part::Fabric, self.fabric(&glance))),
+            self.within(&glance, part(ask, Part::Readiness, self.readiness(&glance))),
         );
         seen.services = flatten(services);
         // Sessions have no answer of their own: a service that is missing could not be measured.
@@ -116,28 +119,41 @@ impl Inner {
     }
 
     /// Reads what WMI alone answers: the host's facts and the rows of services.
-    async fn first(&self, ask: &Ask) -> Result<(Option<Answer<HostFacts>>, Option<Result<Rows, String>>), String> {
+    async fn first(
+        &self,
+        ask: &Ask,
+        glance: &Glance<'_>,
+    ) -> Result<(Option<Answer<HostFacts>>, Option<Result<Rows, String>>), String> {
         let mut host = None;
+        let only_others = !ask.wants(Part::Host) && ask.services.is_empty() && *ask != Ask::default();
+        if only_others && !glance.link().wmi.is_let_in() {
+            // Both connections would try an account that is not proven, each for itself: one failed logon is enough.
+            flat_result(self.within(glance, host::read(glance.link())).await)?.ok();
+        }
         if ask.wants(Part::Host) {
-            host = Some(match flat_result(self.within(host::read(&self.link)).await)? {
+            host = Some(match flat_result(self.within(glance, host::read(glance.link())).await)? {
                 Ok(answer) => answer,
                 Err(reason) => Answer::Unknown(reason),
             });
         }
         let mut rows = None;
         if !ask.services.is_empty() {
-            rows = Some(flat_result(self.within(services::rows(&self.link, &ask.services)).await)?);
+            rows = Some(flat_result(self.within(glance, services::rows(glance.link(), &ask.services)).await)?);
         }
         Ok((host, rows))
     }
 
-    async fn services(&self, rows: Option<Result<Rows, String>>) -> Answer<BTreeMap<ServiceName, ServiceStatus>> {
+    async fn services(
+        &self,
+        glance: &Glance<'_>,
+        rows: Option<Result<Rows, String>>,
+    ) -> Answer<BTreeMap<ServiceName, ServiceStatus>> {
         match rows {
             None => Answer::not_asked(),
             Some(Err(reason)) => Answer::Unknown(reason),
             Some(Ok(rows)) => {
                 let installed: Vec<ServiceName> = rows.keys().cloned().collect();
-                let details = services::details(&self.link, &installed).await;
+                let details = services::details(glance, &installed).await;
                 Answer::Known(services::statuses(&rows, &details))
             }
         }
@@ -145,15 +161,16 @@ impl Inner {
 
     async fn sessions(
         &self,
+        glance: &Glance<'_>,
         asked: &[ServiceName],
     ) -> BTreeMap<ServiceName, orchestrate_model::observe::SessionReading> {
         if asked.is_empty() {
             return BTreeMap::new();
         }
-        sessions::read(&self.link, &self.counters, &self.target, asked, self.clock.now()).await
+        sessions::read(glance, &self.counters, &self.target, asked, self.clock.now()).await
     }
 
-    async fn versions(&self) -> Answer<Vec<ComponentVersion>> {
+    async fn versions(&self, glance: &Glance<'_>) -> Answer<Vec<ComponentVersion>> {
         #[derive(Deserialize)]
         struct Said {
             components: Vec<Component>,
@@ -164,7 +181,7 @@ impl Inner {
             version: String,
         }
         let said: Result<Said, Trouble> =
-            self.link.look(Look::Versions, &json!({ "product": self.target.product.word() })).await;
+            glance.look(Look::Versions, &json!({ "product": self.target.product.word() })).await;
         Answer::from(said.map(|said| {
             let known = said.components.into_iter().filter_map(|component| {
                 // A component whose version is no version is as good as missing, which is never taken for patched.
@@ -175,21 +192,25 @@ impl Inner {
         }))
     }
 
-    async fn readiness(&self) -> Answer<Readiness> {
+    async fn readiness(&self, glance: &Glance<'_>) -> Answer<Readiness> {
         #[derive(Deserialize)]
         struct Said {
             answer: Value,
         }
         let (pool, product) = (&self.target.pool, self.target.product.word());
         let said: Result<Said, Trouble> =
-            self.link.look(Look::Readiness, &json!({ "pool": pool.as_str(), "product": product })).await;
+            glance.look(Look::Readiness, &json!({ "pool": pool.as_str(), "product": product })).await;
         match said {
             Ok(said) => readiness::parse(&said.answer, pool),
+            // The cmdlet of 2013 and 2015 waits until every replica is built: as long as it waits, they are not.
+            Err(trouble) if trouble.slow && matches!(self.target.product, Product::Lync2013 | Product::Sfb2015) => {
+                Answer::Known(Readiness { state: ReadinessState::Busy, active: None, total: None, domains: vec![] })
+            }
             Err(trouble) => Answer::unknown(trouble),
         }
     }
 
-    async fn replication(&self) -> Answer<BTreeMap<ServerName, bool>> {
+    async fn replication(&self, glance: &Glance<'_>) -> Answer<BTreeMap<ServerName, bool>> {
         #[derive(Deserialize)]
         struct Said {
             replicas: Vec<Replica>,
@@ -200,7 +221,7 @@ impl Inner {
             fqdn: String,
             up_to_date: bool,
         }
-        let said: Result<Said, Trouble> = self.link.look(Look::Replication, &json!({})).await;
+        let said: Result<Said, Trouble> = glance.look(Look::Replication, &json!({})).await;
         let named = |replica: Replica| match ServerName::new(&replica.fqdn) {
             Ok(server) => Ok((server, replica.up_to_date)),
             Err(error) => Err(format!("a replica has an odd name, {:?}: {error}", plain(&replica.fqdn))),
@@ -212,13 +233,13 @@ impl Inner {
     }
 
     /// Returns the fabric state as it was printed. Its format is not documented, so it is not read further.
-    async fn fabric(&self) -> Answer<Vec<String>> {
+    async fn fabric(&self, glance: &Glance<'_>) -> Answer<Vec<String>> {
         #[derive(Deserialize)]
         struct Said {
             lines: Vec<String>,
         }
         let pool = self.target.pool.as_str();
-        let said: Result<Said, Trouble> = self.link.look(Look::Fabric, &json!({ "pool": pool })).await;
+        let said: Result<Said, Trouble> = glance.look(Look::Fabric, &json!({ "pool": pool })).await;
         match said {
             Ok(said) => {
                 let lines: Vec<String> = said.lines.iter().take(FABRIC_LINES).map(|line| plain(line)).collect();
@@ -231,39 +252,48 @@ impl Inner {
         }
     }
 
-    async fn installer(&self, token: Option<&InstallerToken>) -> Answer<InstallerState> {
+    async fn installer(&self, glance: &Glance<'_>, token: Option<&InstallerToken>) -> Answer<InstallerState> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Said {
             state: String,
             exit_code: Option<i64>,
+            detail: Option<String>,
         }
         let Some(token) = token else { return Answer::not_asked() };
         if let Err(reason) = check_token(token) {
             return Answer::Unknown(reason);
         }
-        let said: Result<Said, Trouble> = self.link.look(Look::InstallerState, &json!({ "token": token.0 })).await;
+        let said: Result<Said, Trouble> = glance.look(Look::InstallerState, &json!({ "token": token.0 })).await;
         let said = match said {
             Ok(said) => said,
             Err(trouble) => return Answer::unknown(trouble),
         };
+        let detail = plain(said.detail.as_deref().unwrap_or_default());
+        if !detail.is_empty() {
+            tracing::warn!(server = %self.target.server, token = token.0, detail, "the installer left a note");
+        }
         match (said.state.as_str(), said.exit_code) {
             ("not-started", _) => Answer::Known(InstallerState::NotStarted),
             ("running", _) => Answer::Known(InstallerState::Running),
             ("finished", Some(exit_code)) => Answer::Known(InstallerState::Finished { exit_code }),
-            ("finished", None) => Answer::unknown("the installer has ended, and its exit code is missing"),
+            ("finished", None) => {
+                Answer::unknown(format!("the installer has ended, and its exit code is missing {detail}").trim_end())
+            }
+            // There is no exit code of an installer that never ran, and one that we made up would be taken for its own.
+            ("never-ran", _) => Answer::unknown(format!("the installer was never started, and will not be: {detail}")),
             ("vanished", _) => Answer::Known(InstallerState::Vanished),
             (other, _) => Answer::unknown(format!("the state of the installer is {:?}", plain(other))),
         }
     }
 
-    async fn file(&self, path: Option<&str>) -> Answer<FileFacts> {
+    async fn file(&self, glance: &Glance<'_>, path: Option<&str>) -> Answer<FileFacts> {
         #[derive(Deserialize)]
         struct Said {
             sha256: Option<String>,
         }
         let Some(path) = path else { return Answer::not_asked() };
-        let said: Result<Said, Trouble> = self.link.look(Look::File, &json!({ "path": path })).await;
+        let said: Result<Said, Trouble> = glance.look(Look::File, &json!({ "path": path })).await;
         match said {
             Ok(Said { sha256: None }) => Answer::Known(FileFacts::Missing),
             Ok(Said { sha256: Some(found) }) => {
@@ -279,12 +309,14 @@ impl Inner {
         }
     }
 
-    /// Returns what a part says, or unknown when it takes too long.
-    async fn within<T>(&self, part: impl Future<Output = T>) -> Answer<T> {
-        let limit = self.target.limits.observation;
-        match tokio::time::timeout(limit, Box::pin(part)).await {
+    /// Returns what a part says, or unknown when the look is over before.
+    async fn within<T>(&self, glance: &Glance<'_>, part: impl Future<Output = T>) -> Answer<T> {
+        match tokio::time::timeout_at(glance.until(), Box::pin(part)).await {
             Ok(value) => Answer::Known(value),
-            Err(_elapsed) => Answer::unknown(format!("{}: not read within {} s", self.target.server, limit.as_secs())),
+            Err(_elapsed) => {
+                let limit = self.target.limits.observation.as_secs_f32();
+                Answer::unknown(format!("{}: not read within {limit} s", self.target.server))
+            }
         }
     }
 }
@@ -335,9 +367,9 @@ fn flatten<T>(answer: Answer<Answer<T>>) -> Answer<T> {
 fn flat_result<T>(answer: Answer<Result<T, Error>>) -> Result<Result<T, String>, String> {
     match answer {
         Answer::Known(Ok(value)) => Ok(Ok(value)),
-        Answer::Known(Err(error)) if error.outcome() == Outcome::NotSent => Err(error.to_string()),
+        Answer::Known(Err(error)) if is_out_of_reach(&error) => Err(error.to_string()),
         Answer::Known(Err(error)) => Ok(Err(error.to_string())),
-        Answer::Unknown(reason) => Ok(Err(reason)),
+        Answer::Unknown(reason) => Err(reason),
     }
 }
 

@@ -4,11 +4,13 @@ use crate::link::Link;
 use crate::{host, outcome};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::{ActOutcome, Answer};
-use orchestrate_wsman::plain;
+use orchestrate_wsman::{Outcome, plain};
 
 /// The boot time is computed from uptime and clock, and moves by a second or so when the clock is corrected. Only a
 /// difference beyond this is another boot.
 const SAME_BOOT: SignedDuration = SignedDuration::from_secs(60);
+/// The full path: what stands first in a path variable is not ours to trust.
+const SHUTDOWN: &str = r"%SystemRoot%\System32\shutdown.exe";
 /// Longest comment for the event log.
 const LONGEST_COMMENT: usize = 200;
 
@@ -42,9 +44,12 @@ async fn run(link: &Link, comment: &str) -> ActOutcome {
     // Five seconds let the answer out. `p:2:17` is a planned restart for a service pack or update.
     let comment = format!("\"{}\"", harmless(comment));
     let arguments = ["/r", "/t", "5", "/d", "p:2:17", "/c", comment.as_str()].map(str::to_owned);
-    match link.program("shutdown.exe", &arguments).await {
+    match link.program(SHUTDOWN, &arguments).await {
         Ok(output) => {
             let said = plain(&format!("{} {}", output.stdout, output.stderr));
+            if matches!(output.exit_code, 0 | 1115 | 1190) {
+                link.restart_asked();
+            }
             match output.exit_code {
                 0 => ActOutcome::Accepted,
                 // Going down already, or told to by somebody else.
@@ -53,7 +58,12 @@ async fn run(link: &Link, comment: &str) -> ActOutcome {
                 code => ActOutcome::Failed(format!("shutdown.exe ended with {code}: {said}")),
             }
         }
-        Err(error) => outcome::of_error(&error),
+        Err(error) => {
+            if error.outcome() == Outcome::Unknown {
+                link.restart_asked();
+            }
+            outcome::of_error(&error)
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use orchestrate_wsman::{Error, Outcome, Output, clixml, plain};
+use orchestrate_wsman::{Cause, Error, FaultClass, Outcome, Output, Unresolved, clixml, plain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -144,6 +144,10 @@ pub(crate) struct Trouble {
     pub(crate) text: String,
     /// Whether asking again may help.
     pub(crate) passing: bool,
+    /// The fault that the server answered with, if it did.
+    pub(crate) fault: Option<FaultClass>,
+    /// Whether it was running and took longer than anybody waits.
+    pub(crate) slow: bool,
 }
 
 impl fmt::Display for Trouble {
@@ -155,13 +159,19 @@ impl fmt::Display for Trouble {
 impl Trouble {
     /// Returns trouble of which nobody knows what happened.
     pub(crate) fn unknown(text: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Unknown, text: text.into(), passing: false }
+        Self { outcome: Outcome::Unknown, text: text.into(), passing: false, fault: None, slow: false }
     }
 }
 
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
-        Self { outcome: error.outcome(), passing: crate::outcome::is_passing(&error), text: error.to_string() }
+        Self {
+            outcome: error.outcome(),
+            passing: crate::outcome::is_passing(&error),
+            fault: error.fault_class(),
+            slow: matches!(&*error.cause, Cause::Unresolved(Unresolved::CommandTimeout(_))),
+            text: error.to_string(),
+        }
     }
 }
 
@@ -195,6 +205,8 @@ pub(crate) fn request<R: Serialize>(request: &R) -> Result<Value, Trouble> {
         outcome: Outcome::NotSent,
         text: format!("the request cannot be written: {error}"),
         passing: false,
+        fault: None,
+        slow: false,
     })
 }
 
@@ -298,6 +310,16 @@ mod tests {
         let start = Lever::InstallerStart.script().body;
         let runner = start.split_once("@'\n").unwrap().1.split_once("\n'@").unwrap().0;
         assert_eq!(wrong_place(runner), None, "the script that the scheduled task runs");
+    }
+
+    #[test]
+    fn p6_the_runner_takes_its_turn_before_anything_else_and_leaves_no_task_behind() {
+        let start = Lever::InstallerStart.script().tail();
+        let runner: Vec<&str> = start.split_once("@'\n").unwrap().1.split_once("\n'@").unwrap().0.lines().collect();
+        assert!(runner[1].contains(r#"\running", 'CreateNew'"#) && runner[1].contains("exit 0"), "{}", runner[1]);
+        assert!(runner.last().unwrap().contains("DeleteTask"));
+        // A policy that wants signed scripts refuses files, whatever the command line says.
+        assert!(!start.contains("-File "));
     }
 
     fn output(stdout: &str, exit_code: i64) -> Output {

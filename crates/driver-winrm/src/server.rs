@@ -143,7 +143,7 @@ impl WinrmServer {
     }
 
     async fn is_delayed(&self, service: &ServiceName) -> Result<Option<bool>, Trouble> {
-        let details = services::details(self.reader.link(), std::slice::from_ref(service)).await?;
+        let details = services::details(&self.reader.link().glance(), std::slice::from_ref(service)).await?;
         Ok(details.delayed(service))
     }
 

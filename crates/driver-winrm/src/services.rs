@@ -1,6 +1,6 @@
 //! Windows services as the service manager shows them.
 
-use crate::link::Link;
+use crate::link::{Glance, Link};
 use crate::script::{Look, Trouble};
 use orchestrate_model::{Answer, RunState, ServiceName, ServiceStatus, StartMode, StartType};
 use orchestrate_wsman::{Error, Instance, plain};
@@ -66,12 +66,12 @@ impl Details {
 
 /// Reads the delayed flag and the dependents of services: WMI has the first only since Windows 2016, and the second
 /// not in one question.
-pub(crate) async fn details(link: &Link, names: &[ServiceName]) -> Result<Details, Trouble> {
+pub(crate) async fn details(glance: &Glance<'_>, names: &[ServiceName]) -> Result<Details, Trouble> {
     if names.is_empty() {
         return Ok(Details::default());
     }
     let names: Vec<&str> = names.iter().map(ServiceName::as_str).collect();
-    link.look(Look::ServiceDetails, &json!({ "services": names })).await
+    glance.look(Look::ServiceDetails, &json!({ "services": names })).await
 }
 
 /// Puts rows and details together.

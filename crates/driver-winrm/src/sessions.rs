@@ -2,7 +2,7 @@
 
 use crate::activity::Activity;
 use crate::counters::{self, Counter, Found, Reading};
-use crate::link::Link;
+use crate::link::Glance;
 use crate::measures::{self, Source, Want};
 use crate::script::{Look, Trouble};
 use crate::target::WinrmTarget;
@@ -32,7 +32,7 @@ struct Plan {
 /// Reads the sessions of services. Each service has a reading; what could not be read in it is unknown. `now` is when
 /// the looking began.
 pub(crate) async fn read(
-    link: &Link,
+    glance: &Glance<'_>,
     found: &Found,
     target: &WinrmTarget,
     services: &[ServiceName],
@@ -45,15 +45,17 @@ pub(crate) async fn read(
         plans.iter().filter(|(_, plan)| asks_activity(plan)).map(|(name, _)| name.as_str()).collect();
     // Scripts run one after the other on the same connection, counters are read on the other one.
     let (readings, said) = tokio::join!(
-        async { if counters.is_empty() { BTreeMap::new() } else { counters::read(link, found, &counters, now).await } },
-        async { if by_activity.is_empty() { Ok(Said::default()) } else { activity(link, &by_activity).await } },
+        async {
+            if counters.is_empty() { BTreeMap::new() } else { counters::read(glance, found, &counters, now).await }
+        },
+        async { if by_activity.is_empty() { Ok(Said::default()) } else { activity(glance, &by_activity).await } },
     );
     let reading = |(service, plan): (&ServiceName, Plan)| (service.clone(), plan.reading(service, &readings, &said));
     plans.into_iter().map(reading).collect()
 }
 
-async fn activity(link: &Link, services: &[&str]) -> Result<Said, Trouble> {
-    link.look(Look::Activity, &json!({ "services": services })).await
+async fn activity(glance: &Glance<'_>, services: &[&str]) -> Result<Said, Trouble> {
+    glance.look(Look::Activity, &json!({ "services": services })).await
 }
 
 fn plan(target: &WinrmTarget, service: &ServiceName) -> Plan {

@@ -1,5 +1,6 @@
 //! What has to be known of a server to reach it.
 
+use orchestrate_driver::LOOK_LIMIT;
 use orchestrate_model::{PoolName, Product, Role, ServerName, ServiceName};
 use orchestrate_wsman::{Auth, Endpoint, Timeouts, Transport};
 use std::collections::BTreeMap;
@@ -45,15 +46,29 @@ impl WinrmTarget {
 pub struct WinrmLimits {
     /// Of single requests.
     pub wire: Timeouts,
-    /// One script from its start to its end. The cmdlets of the product take seconds, and up to a minute on a server
-    /// that is busy.
+    /// A script or program that changes something, from its start to its end.
     pub script: Duration,
-    /// One part of an observation, waiting for the parts before it included. A part that takes longer is unknown.
+    /// A script that looks, from its start to its end. The cmdlets of the product take seconds, and up to a minute on
+    /// a server that is busy. Half of `observation`, so that one that hangs leaves time for others.
+    pub look_script: Duration,
+    /// A whole observation. What was not read by then is unknown; what was read counts.
     pub observation: Duration,
 }
 
+/// The limit of an observation. A run gives up on a look altogether after [`LOOK_LIMIT`], and would lose what was read.
+const OBSERVATION: Duration = Duration::from_secs(120);
+const _: () = assert!(
+    OBSERVATION.as_secs() + 10 <= LOOK_LIMIT.as_secs(),
+    "an observation has to be over well before the run gives up on it"
+);
+
 impl Default for WinrmLimits {
     fn default() -> Self {
-        Self { wire: Timeouts::default(), script: Duration::from_secs(120), observation: Duration::from_secs(240) }
+        Self {
+            wire: Timeouts::default(),
+            script: Duration::from_secs(120),
+            look_script: OBSERVATION / 2,
+            observation: OBSERVATION,
+        }
     }
 }

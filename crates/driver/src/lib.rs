@@ -17,6 +17,11 @@ use orchestrate_model::observe::{BalancerObservation, BalancerState, DnsAsk, Dns
 use orchestrate_model::{Act, ActOutcome, Answer, Ask, PoolName, ServerName, ServerObservation};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// After how long whoever looks gives up on a look and takes nothing from it, by the runtime's time. Drivers have limits
+/// of their own that are shorter, so that what they have read until then is not lost.
+pub const LOOK_LIMIT: Duration = Duration::from_secs(150);
 
 /// Reads one server. Nothing here changes anything.
 #[async_trait]

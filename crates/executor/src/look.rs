@@ -2,18 +2,13 @@
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use orchestrate_driver::{Clock, Eyes};
+use orchestrate_driver::{Clock, Eyes, LOOK_LIMIT};
 use orchestrate_engine::Look;
 use orchestrate_engine::look::AskBalancer;
 use orchestrate_model::observe::{BalancerObservation, DnsAsk, DnsObservation};
 use orchestrate_model::{Answer, Ask, Change, PoolName, PoolObservation, ServerName, ServerObservation};
 use orchestrate_planner::scope;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// How long any look may take, by the runtime's time. Drivers have limits of their own that are shorter; this one
-/// keeps a driver that breaks its promise from stopping the run.
-const LOOK_LIMIT: Duration = Duration::from_secs(150);
 
 /// Takes one look.
 pub async fn look(eyes: &Eyes, look: &Look, clock: &Clock) -> PoolObservation {
@@ -69,6 +64,7 @@ async fn balancer(eyes: &Eyes, pool: &PoolName, ask: AskBalancer) -> Answer<Bala
     }
 }
 
+/// Keeps a driver that breaks its promise from stopping the run.
 async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(LOOK_LIMIT, work).await.ok()
 }

@@ -45,6 +45,12 @@ pub struct LabDirectory {
     pub started: Timestamp,
     /// How many times as fast as real time the lab runs.
     pub speed: f64,
+    /// The SHA-256 of the scenario file, where there is one, as whoever started the lab wrote it down.
+    #[serde(default)]
+    pub scenario: Option<String>,
+    /// Whether somebody runs the lab in the foreground: it does not end with a run.
+    #[serde(default)]
+    pub foreground: bool,
     /// Where the lab takes questions about itself.
     pub control: SocketAddr,
     /// What has to come with such a question.

@@ -98,6 +98,8 @@ impl Lab {
             origin: config.origin,
             started,
             speed: config.speed,
+            scenario: None,
+            foreground: false,
             control,
             control_token: token.to_string(),
             ca_pem: authority.pem().to_owned(),

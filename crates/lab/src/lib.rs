@@ -12,6 +12,7 @@ mod control;
 mod directory;
 mod dns;
 mod lab;
+mod operation;
 mod report;
 pub mod scenario;
 mod shared;

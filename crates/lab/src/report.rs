@@ -32,6 +32,9 @@ pub struct LabReport {
     pub servers: BTreeMap<ServerName, ServerReport>,
     /// Whether every start type of every server is as it was at the start.
     pub start_types_as_before: bool,
+    /// Faults of the scenario that no request has met so far.
+    #[serde(default)]
+    pub faults_not_met: Vec<String>,
     /// The journal of what the servers were told, as JSON lines, when there is one.
     pub record: Option<PathBuf>,
 }
@@ -99,6 +102,10 @@ pub struct ServerReport {
     pub versions: BTreeMap<String, String>,
     /// Installers by token.
     pub installers: BTreeMap<String, InstallerReport>,
+    /// Services that ran and took sessions when an installer that replaces their files was started. A careful run has
+    /// none.
+    #[serde(default)]
+    pub patched_while_serving: Vec<ServiceName>,
     /// Whether every start type is as it was at the start.
     pub start_types_as_before: bool,
     /// The services of the product.
@@ -205,7 +212,20 @@ impl fmt::Display for LabReport {
         }
         writeln!(f, "  servers patched             {patched} of {}", self.servers.len())?;
         writeln!(f, "  installers started          {starts}")?;
-        write!(f, "  restarts                    {restarts}")
+        for (name, server) in &self.servers {
+            if !server.patched_while_serving.is_empty() {
+                let services: Vec<&str> = server.patched_while_serving.iter().map(ServiceName::as_str).collect();
+                writeln!(f, "  patched while serving       {name}: {}", services.join(", "))?;
+            }
+        }
+        write!(f, "  restarts                    {restarts}")?;
+        if !self.faults_not_met.is_empty() {
+            write!(f, "\n  faults that were never met  {}", self.faults_not_met.len())?;
+        }
+        for fault in &self.faults_not_met {
+            write!(f, "\n    {fault}")?;
+        }
+        Ok(())
     }
 }
 
@@ -253,6 +273,7 @@ pub(crate) fn report(world: &World, origin: Timestamp, speed: f64, record: Optio
         most_out_by_label: world.most_out_by_label.clone(),
         start_types_as_before: servers.values().all(|server| server.start_types_as_before),
         servers,
+        faults_not_met: Vec::new(),
         record,
     }
 }
@@ -288,6 +309,7 @@ fn server_report(world: &World, index: usize, server: &LabServer) -> ServerRepor
         patched: server.patched,
         versions: world.components(index).into_iter().collect(),
         installers: installers.collect(),
+        patched_while_serving: server.patched_while_serving.iter().cloned().collect(),
         start_types_as_before: server.start_types_as_before(),
         services: services.collect(),
         balancer,

@@ -161,6 +161,9 @@ pub struct Timing {
     pub busy_s: f64,
     /// How long a shell command runs.
     pub command_s: f64,
+    /// How long the script that starts an installer runs: it hashes a large file. Usually longer than a client lets one
+    /// question for output wait, so that every client has to deal with "nothing yet".
+    pub installer_start_s: f64,
     /// How long the configuration takes to reach a server whose `REPLICA` came up.
     pub replica_s: f64,
 }
@@ -177,6 +180,7 @@ impl Default for Timing {
             start_s: 10.0,
             busy_s: 90.0,
             command_s: 0.8,
+            installer_start_s: 25.0,
             replica_s: 0.0,
         }
     }
@@ -189,6 +193,8 @@ pub struct ServicesScenario {
     /// Services that need others to run: dependent to what it depends on. The product's own graph is not known, so
     /// any pair given here is the lab's invention.
     pub depends_on: BTreeMap<ServiceName, Vec<ServiceName>>,
+    /// Services that servers have besides those of the plan and of their role, where the product has them for the role.
+    pub also: Vec<ServiceName>,
     /// Start types other than the lab's usual ones.
     pub start_types: BTreeMap<ServiceName, StartType>,
     /// Services that take their own time to start, in lab seconds.
@@ -332,7 +338,9 @@ pub struct Fault {
     #[serde(default)]
     pub server: Option<ServerName>,
     /// The operation: `Get`, `Enumerate`, `Pull`, `Invoke`, a method such as `PauseService`, a shell operation such as
-    /// `Receive`, the name of a script such as `installer-start`, `shutdown`, or `any`.
+    /// `Receive`, the name of a script such as `installer-start`, `Receive` with such a name behind it, `shutdown`, or
+    /// `any`. A script that comes as input is met when its input is complete.
+    #[serde(deserialize_with = "crate::operation::read")]
     pub operation: String,
     /// Requests that are let through before the first one is met.
     #[serde(default)]
@@ -376,6 +384,10 @@ pub enum FaultEffect {
     Garbage,
     /// The answer is far larger than asked for.
     Oversized,
+    /// The answer comes in chunks, without a length.
+    Chunked,
+    /// The answer is encoded in UTF-16, as its header says.
+    Utf16,
     /// A method is not carried out and returns `value`.
     ReturnValue,
 }

@@ -40,6 +40,17 @@ struct FaultLeft {
     count: u32,
 }
 
+impl FaultLeft {
+    fn is_met(&self) -> bool {
+        self.count < self.fault.count
+    }
+
+    fn text(&self) -> String {
+        let whose = self.fault.server.as_ref().map(|server| format!(" on {server}")).unwrap_or_default();
+        format!("{}{whose}: {:?}", self.fault.operation, self.fault.effect)
+    }
+}
+
 /// A fault that a request has met.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Met {
@@ -113,7 +124,10 @@ impl Shared {
     /// Returns what has happened so far.
     pub(crate) fn report(&self) -> LabReport {
         let record = self.record_path.clone();
-        self.with(|state| report(&state.world, self.origin, self.clock.speed(), record))
+        self.with(|state| {
+            let faults_not_met = state.faults.iter().filter(|left| !left.is_met()).map(FaultLeft::text).collect();
+            LabReport { faults_not_met, ..report(&state.world, self.origin, self.clock.speed(), record) }
+        })
     }
 }
 

@@ -7,15 +7,19 @@ use crate::wsman::{Call, Caller, Fault, Reply, Request, serve, tags};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body as _, Incoming};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, SERVER, WWW_AUTHENTICATE};
 use hyper::service::service_fn;
 use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use jiff::SignedDuration;
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -28,6 +32,9 @@ const LARGEST_REQUEST: usize = 512_000;
 
 /// How long a client may take for its part of the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The size of a chunk: small, so that messages come in several.
+const CHUNK: usize = 97;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 256;
@@ -161,10 +168,58 @@ async fn connection(shared: Arc<Shared>, server: ServerIndex, acceptor: TlsAccep
     }
 }
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<Sent>;
+
+/// What is sent back: in one piece with its length, or in chunks.
+#[derive(Debug)]
+struct Sent {
+    pieces: VecDeque<Bytes>,
+    length: Length,
+}
+
+/// Whether the length of an answer is stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Stated,
+    Open,
+}
+
+impl Sent {
+    fn whole(body: Bytes) -> Self {
+        Self { pieces: [body].into_iter().filter(|piece| !piece.is_empty()).collect(), length: Length::Stated }
+    }
+
+    fn in_chunks(body: &Bytes) -> Self {
+        Self { pieces: body.chunks(CHUNK).map(Bytes::copy_from_slice).collect(), length: Length::Open }
+    }
+}
+
+impl Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left: usize = self.pieces.iter().map(Bytes::len).sum();
+        match self.length {
+            Length::Stated => SizeHint::with_exact(u64::try_from(left).unwrap_or(u64::MAX)),
+            Length::Open => SizeHint::default(),
+        }
+    }
+}
 
 fn plain(status: StatusCode, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    let mut answer = Response::new(Sent::whole(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(SERVER, HeaderValue::from_static("orchestrate-lab"));
     answer
@@ -173,6 +228,18 @@ fn plain(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 fn soap(status: u16, body: String) -> Answer {
     let mut answer = plain(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/soap+xml;charset=UTF-8"));
+    answer
+}
+
+fn chunked(status: u16, body: String) -> Answer {
+    let answer = soap(status, String::new());
+    answer.map(|_empty| Sent::in_chunks(&Bytes::from(body)))
+}
+
+fn wide(status: u16, body: &str) -> Answer {
+    let bytes: Vec<u8> = body.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut answer = soap(status, String::new()).map(|_empty| Sent::whole(bytes.into()));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/soap+xml;charset=UTF-16"));
     answer
 }
 
@@ -277,6 +344,8 @@ async fn exchange(
             | FaultEffect::Delay
             | FaultEffect::Garbage
             | FaultEffect::Oversized
+            | FaultEffect::Chunked
+            | FaultEffect::Utf16
             | FaultEffect::ReturnValue,
         )
         | None => {}
@@ -306,6 +375,8 @@ async fn finish(shared: &Shared, met: Option<Met>, status: u16, body: String) ->
             Ok(soap(status, body))
         }
         FaultEffect::Garbage => Ok(soap(status, "<s:Envelope \u{1}& this is no XML".to_owned())),
+        FaultEffect::Chunked => Ok(chunked(status, body)),
+        FaultEffect::Utf16 => Ok(wide(status, &body)),
         FaultEffect::Oversized => Ok(soap(status, format!("{body}{}", " ".repeat(8_000_000)))),
         FaultEffect::DropBefore
         | FaultEffect::Unauthorised

@@ -45,6 +45,9 @@ pub enum NameError {
         /// The text.
         found: String,
     },
+    /// A name whose last label is a number, as in an IP address. No domain is called so.
+    #[error("this is an address; the name goes here")]
+    Address,
 }
 
 macro_rules! name {
@@ -217,6 +220,9 @@ fn fqdn(text: &str) -> Result<Cow<'_, str>, NameError> {
     if !text.contains('.') {
         return Err(NameError::NotQualified { found: text.to_owned() });
     }
+    if text.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err(NameError::Address);
+    }
     Ok(Cow::Owned(text.to_ascii_lowercase()))
 }
 
@@ -253,6 +259,14 @@ mod tests {
     fn names_compare_without_case() {
         assert_eq!(ServiceName::new("rtcsrv").unwrap(), ServiceName::new("RTCSRV").unwrap());
         assert_eq!(ServerName::new("FE1.Contoso.Example.").unwrap().as_str(), "fe1.contoso.example");
+    }
+
+    #[test]
+    fn an_address_is_no_name() {
+        for bad in ["192.0.2.10", "1.5", "fe1.contoso.1", "192.0.2.10."] {
+            assert_eq!(ServerName::new(bad), Err(NameError::Address), "{bad}");
+        }
+        assert!(ServerName::new("192.0.2.10.contoso.example").is_ok());
     }
 
     #[test]

@@ -86,11 +86,22 @@ pub struct ComponentVersion {
 /// Returns the highest version among the components of the product line of `level`: those whose first two parts are
 /// the same (5.0, 6.0, 7.0). `None` when there is no such component.
 ///
-/// A cumulative update raises its components to different versions; the highest of them is what people call its level.
+/// A cumulative update raises its components to different versions and leaves others alone; the highest of them is what
+/// people call its level. What it leaves open, [`below`] names.
 #[must_use]
 pub fn level_of(components: &[ComponentVersion], level: &Version) -> Option<Version> {
+    of_line(components, level).map(|component| &component.version).max().cloned()
+}
+
+/// Returns the components of the product line of `level` that are older than it: those that the update does not touch,
+/// or those that an update which broke off did not reach. A server alone does not show which.
+pub fn below<'a>(components: &'a [ComponentVersion], level: &'a Version) -> impl Iterator<Item = &'a ComponentVersion> {
+    of_line(components, level).filter(move |component| component.version < *level)
+}
+
+fn of_line<'a>(components: &'a [ComponentVersion], level: &'a Version) -> impl Iterator<Item = &'a ComponentVersion> {
     let line = |version: &Version| (version.0.first().copied(), version.0.get(1).copied());
-    components.iter().map(|component| &component.version).filter(|version| line(version) == line(level)).max().cloned()
+    components.iter().filter(move |component| line(&component.version) == line(level))
 }
 
 #[cfg(test)]
@@ -106,5 +117,24 @@ mod tests {
         for bad in ["", "a", "1..2", "1.2-rc", "99999999999999999999999"] {
             assert!(Version::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_level_is_the_highest_of_the_line_and_what_is_below_it_is_named() {
+        let component = |component: &str, version: &str| ComponentVersion {
+            component: component.into(),
+            version: Version::parse(version).unwrap(),
+        };
+        let components = [
+            component("Core Components", "5.0.8308.1149"),
+            component("Call Park", "5.0.8308.420"),
+            component("Windows Fabric", "1.0.976.0"),
+            component("Runtime", "11.0.6020"),
+        ];
+        let level = Version::parse("5.0.8308.1149").unwrap();
+        assert_eq!(level_of(&components, &level), Some(level.clone()));
+        let older: Vec<&str> = below(&components, &level).map(|component| component.component.as_str()).collect();
+        assert_eq!(older, ["Call Park"], "other products are no part of it");
+        assert_eq!(level_of(&components[2..], &level), None);
     }
 }

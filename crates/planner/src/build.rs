@@ -4,11 +4,13 @@ use crate::order::PoolEdge;
 use crate::plan::{Certainty, Edge, EdgeReason, ServerWork, Step, StepId, StepKind, StepTarget, WorkId};
 use crate::safety::Look;
 use crate::schedule::Schedule;
-use crate::scope::PoolScope;
+use crate::scope::{PoolScope, leaves_balancer};
 use crate::standing::left_behind;
+use crate::words::list;
 use orchestrate_model::change::{Patch, RestartPolicy, Scope};
 use orchestrate_model::observe::FileFacts;
 use orchestrate_model::pool::{Balancer, Hosted};
+use orchestrate_model::version::{self, ComponentVersion};
 use orchestrate_model::{Change, Pool, PoolObservation, Role, ServerObservation, Version};
 use std::collections::BTreeMap;
 
@@ -35,11 +37,11 @@ pub(crate) struct Built {
 }
 
 /// Returns the kinds of the steps of one server of `pool`, in their order.
-pub(crate) fn kinds(change: &Change, pool: &Pool) -> Vec<StepKind> {
+pub(crate) fn kinds(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<StepKind> {
     let maintenance = &change.maintenance;
     let patch = maintenance.patch.is_some();
     let restart = restarts(change);
-    let balanced = pool.load_balancing.balancer != Balancer::None;
+    let balanced = leaves_balancer(change, pool, scope);
     let soak = maintenance.soak.is_positive();
     [
         (StepKind::Guard, true),
@@ -76,7 +78,13 @@ pub(crate) fn restarts(change: &Change) -> bool {
 pub(crate) fn build(parts: &Parts<'_>) -> Built {
     let mut building = Building {
         parts,
-        kinds: parts.change.pools.iter().map(|pool| kinds(parts.change, pool)).collect(),
+        kinds: parts
+            .change
+            .pools
+            .iter()
+            .zip(parts.scopes)
+            .map(|(pool, scope)| kinds(parts.change, pool, scope))
+            .collect(),
         built: Built { work: Vec::new(), steps: Vec::new(), edges: Vec::new() },
         firsts: vec![Vec::new(); parts.schedule.batches.len()],
         lasts: vec![Vec::new(); parts.schedule.batches.len()],
@@ -302,7 +310,9 @@ impl Sure<'_> {
         let level = patch.level.as_ref();
         let versions = self.seen.and_then(|seen| seen.versions.known());
         staged
-            && level.zip(versions).is_some_and(|(level, versions)| versions.iter().any(|found| found.version < *level))
+            && level.zip(versions).is_some_and(|(level, versions)| {
+                version::level_of(versions, level).is_some_and(|reached| reached < *level)
+            })
     }
 }
 
@@ -315,18 +325,29 @@ fn services_known(scope: &PoolScope, seen: &ServerObservation) -> bool {
 }
 
 /// Returns why nothing is to be done to a server, when it is known to be at the wanted level already. A server that looks
-/// as an interrupted maintenance leaves it is not passed over.
+/// as an interrupted maintenance leaves it is not passed over, and neither is one of which another server of the pool
+/// shows that an update broke off: it has a component of the product line in a newer version.
 pub(crate) fn already_patched(look: &Look<'_>, seen: &ServerObservation) -> Option<String> {
     let level: &Version = look.change.maintenance.patch.as_ref()?.level.as_ref()?;
-    let versions = seen.versions.known().filter(|versions| !versions.is_empty())?;
-    let oldest = versions.iter().min_by(|a, b| a.version.cmp(&b.version))?;
+    let versions = seen.versions.known()?;
+    let reached = version::level_of(versions, level).filter(|reached| reached >= level)?;
     let mut statuses = look.scope.block.iter().filter_map(|service| seen.service(service));
-    if oldest.version < *level || statuses.any(|status| left_behind(status, look.seen).is_some()) {
+    let older: Vec<&ComponentVersion> = version::below(versions, level).collect();
+    if statuses.any(|status| left_behind(status, look.seen).is_some()) || older.iter().any(|own| behind(look, own)) {
         return None;
     }
     let name = seen.server.short();
-    Some(format!(
-        "{name} is at {} already, {level} is wanted: its oldest component is {}",
-        oldest.version, oldest.component
-    ))
+    let text = format!("{name} is at {reached} already, {level} is wanted");
+    Some(if older.is_empty() {
+        text
+    } else {
+        let older = older.iter().map(|own| format!("{} ({})", own.component, own.version));
+        format!("{text}; older, and taken for what the update does not touch: {}", list(older))
+    })
+}
+
+/// Returns whether another server of the pool has a component in a newer version.
+fn behind(look: &Look<'_>, own: &ComponentVersion) -> bool {
+    let others = look.seen.servers.values().filter_map(|other| other.versions.known()).flatten();
+    others.filter(|other| other.component == own.component).any(|other| other.version > own.version)
 }

@@ -59,4 +59,8 @@ codes! {
     NEVER_OPEN = "O2047", "no window opens";
     TIME_ALONE = "O2048", "a service is waited for by time alone";
     NOT_STAGED = "O2049", "the installer is not in place";
+    UNPLANNED = "O2050", "a service with sessions runs that the plan does not know";
+    ORDER_DROPPED = "O2051", "the usual order of pools gives way to the plan's";
+    DEAD_LISTED = "O2053", "the pool's name lists a server that does not serve";
+    CENTRAL_UNSTATED = "O2054", "the central management runs where the plan does not say so";
 }

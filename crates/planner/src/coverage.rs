@@ -43,6 +43,8 @@ pub(crate) struct Records {
     pub(crate) proof: String,
     /// How the pool's own name and the servers' own names differ from the addresses in the plan.
     pub(crate) differing: Vec<Problem>,
+    /// The servers that the pool's name lists somewhere, each with an address of its own.
+    pub(crate) listed: BTreeMap<ServerName, IpAddr>,
 }
 
 impl Records {
@@ -70,7 +72,7 @@ fn by_resolver(dns: &DnsObservation) -> ByResolver<'_> {
 
 /// Judges the records of a pool that is balanced by DNS.
 pub(crate) fn records(change: &Change, pool: &Pool, dns: &Answer<DnsObservation>) -> Records {
-    let mut judged = Judge { change, pool, problems: Vec::new(), differing: Vec::new() };
+    let mut judged = Judge { change, pool, problems: Vec::new(), differing: Vec::new(), listed: BTreeMap::new() };
     let dns = match dns {
         Answer::Known(dns) => dns,
         Answer::Unknown(reason) => {
@@ -95,6 +97,7 @@ struct Judge<'a> {
     pool: &'a Pool,
     problems: Vec<Problem>,
     differing: Vec<Problem>,
+    listed: BTreeMap<ServerName, IpAddr>,
 }
 
 impl Judge<'_> {
@@ -110,7 +113,7 @@ impl Judge<'_> {
             self.pool.servers.len(),
             if resolvers == 1 { "" } else { "s" },
         );
-        Records { problems: self.problems, proof, differing: self.differing }
+        Records { problems: self.problems, proof, differing: self.differing, listed: self.listed }
     }
 
     /// Judges what one resolver says. Returns the time to live of the pool's records.
@@ -131,13 +134,23 @@ impl Judge<'_> {
             let text = format!("{name} is an alias of {alias} at {resolver}, expected one address record per server");
             self.problem(ProblemKind::Alias, None, text);
         }
+        let listed: BTreeSet<IpAddr> = records.addresses.iter().copied().collect();
+        let stated = self.pool.servers.iter().flat_map(|server| &server.addresses);
+        // A family that neither the pool's name nor the plan has is not used by clients.
+        let families: BTreeSet<bool> = listed.iter().chain(stated).map(IpAddr::is_ipv6).collect();
         let mut owners: BTreeMap<IpAddr, &Server> = BTreeMap::new();
         let mut all_known = true;
         for server in &self.pool.servers {
             match self.own(resolver, server, answers) {
                 Some(own) => {
-                    if !own.is_empty() && own.is_disjoint(&records.addresses.iter().copied().collect()) {
-                        let text = format!("{name} does not list {} ({}) at {resolver}", server.name, list(&own));
+                    let missing = |address: &&IpAddr| {
+                        !listed.contains(*address)
+                            && (own.is_disjoint(&listed) || families.contains(&address.is_ipv6()))
+                    };
+                    let missing: Vec<&IpAddr> = own.iter().filter(missing).collect();
+                    self.listed.extend(listed.intersection(&own).map(|address| (server.name.clone(), *address)));
+                    if !missing.is_empty() {
+                        let text = format!("{name} does not list {} ({}) at {resolver}", server.name, list(missing));
                         self.problem(ProblemKind::Missing, Some(&server.name), text);
                     }
                     owners.extend(own.into_iter().map(|address| (address, server)));
@@ -228,32 +241,76 @@ fn owner_elsewhere<'a>(change: &'a Change, pool: &Pool, address: IpAddr) -> Opti
         .map(|(other, server)| (other, &server.name))
 }
 
-/// Returns what is wrong with the web services name of a pool, as far as it is known.
-pub(crate) fn web_problem(pool: &Pool, dns: Option<&Answer<DnsObservation>>) -> Option<String> {
+/// Where the web services name of a pool leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Web {
+    /// To addresses that are no server's, at every resolver.
+    Balanced(String),
+    /// To a server, or nowhere.
+    Wrong(String),
+    /// Somebody did not say.
+    Unknown(String),
+}
+
+/// Judges the web services name of a pool that is balanced by DNS, where it has one.
+pub(crate) fn web(change: &Change, pool: &Pool, dns: &Answer<DnsObservation>) -> Option<Web> {
     if pool.load_balancing.sip == SipBalancing::Hardware {
         return None;
     }
     let web = pool.load_balancing.web.as_ref()?;
     if web.as_str() == pool.name.as_str() {
-        return Some(format!("the web services name {web} is the pool's own name, which DNS spreads over the servers"));
+        let text = format!("the web services name {web} is the pool's own name, which DNS spreads over the servers");
+        return Some(Web::Wrong(text));
     }
-    let dns = dns.and_then(Answer::known)?;
-    for (resolver, answers) in by_resolver(dns) {
-        let Some(Answer::Known(records)) = answers.get(web) else {
-            continue;
-        };
-        for server in &pool.servers {
-            let own = match answers.get(&server.name.dns()) {
-                Some(Answer::Known(own)) => own.addresses.as_slice(),
-                _ => server.addresses.as_slice(),
-            };
-            if let Some(address) = own.iter().find(|address| records.addresses.contains(address)) {
-                return Some(format!(
-                    "the web services name {web} leads to {address} at {resolver}, which is {}'s own address",
-                    server.name
-                ));
-            }
+    let answers = match dns {
+        Answer::Known(dns) => by_resolver(dns),
+        Answer::Unknown(why) => return Some(Web::Unknown(format!("the records of {web} are not known: {why}"))),
+    };
+    if answers.is_empty() {
+        return Some(Web::Unknown(format!("no name server was asked about {web}")));
+    }
+    let mut unknown = None;
+    for (resolver, answers) in &answers {
+        match web_at(change, *resolver, web, answers) {
+            Web::Balanced(_) => {}
+            Web::Wrong(why) => return Some(Web::Wrong(why)),
+            Web::Unknown(why) => unknown = unknown.or(Some(why)),
         }
     }
-    None
+    Some(match unknown {
+        Some(why) => Web::Unknown(why),
+        None => Web::Balanced(format!("{web} leads to no server")),
+    })
+}
+
+/// Judges what one resolver says about a web services name.
+fn web_at(
+    change: &Change,
+    resolver: SocketAddr,
+    web: &DnsName,
+    answers: &BTreeMap<&DnsName, &Answer<AddressRecords>>,
+) -> Web {
+    let records = match answers.get(web) {
+        Some(Answer::Known(records)) => records,
+        Some(Answer::Unknown(why)) => return Web::Unknown(format!("{resolver} did not answer for {web}: {why}")),
+        None => return Web::Unknown(format!("{resolver} was not asked for {web}")),
+    };
+    if records.addresses.is_empty() {
+        return Web::Wrong(format!("the web services name {web} has no address record at {resolver}"));
+    }
+    // A server of any pool of the change: none of them is a balancer.
+    for server in change.pools.iter().flat_map(|pool| &pool.servers) {
+        let own = match answers.get(&server.name.dns()) {
+            Some(Answer::Known(own)) => own.addresses.as_slice(),
+            Some(Answer::Unknown(_)) | None => &[],
+        };
+        let mut known = own.iter().chain(&server.addresses);
+        if let Some(address) = known.find(|address| records.addresses.contains(address)) {
+            return Web::Wrong(format!(
+                "the web services name {web} leads to {address} at {resolver}, which is {}'s own address",
+                server.name
+            ));
+        }
+    }
+    Web::Balanced(String::new())
 }

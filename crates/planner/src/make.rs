@@ -59,14 +59,15 @@ pub enum PlanError {
 /// # Errors
 /// When the plan file contradicts itself, or when the finished plan does not pass [`check::check`].
 pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, Report), PlanError> {
-    let pool_edges = order::pool_edges(change).map_err(PlanError::Cycle)?;
+    let pools_order = order::pool_order(change).map_err(PlanError::Cycle)?;
+    let pool_edges = &pools_order.edges;
     let calendar = Calendar::new(&change.windows, &change.freezes)?;
     let nobody = BTreeSet::new();
     let pools = Pools::of(change, seen, &nobody);
     let sizes: Vec<Vec<usize>> = pools.batches.iter().map(|batches| batches.iter().map(Vec::len).collect()).collect();
     let takes: Vec<SignedDuration> = pools.scopes.iter().map(|scope| forecast::worst_case_of(change, scope)).collect();
     let demand =
-        Demand { sizes: &sizes, takes: &takes, edges: &pool_edges, places: &pools.places, shares: &pools.shares };
+        Demand { sizes: &sizes, takes: &takes, edges: pool_edges, places: &pools.places, shares: &pools.shares };
     let schedule = Schedule::of(&demand);
     let built = build::build(&build::Parts {
         change,
@@ -74,7 +75,7 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
         batches: &pools.batches,
         skipped: &pools.skipped,
         schedule: &schedule,
-        pool_edges: &pool_edges,
+        pool_edges,
         seen: &pools.seen,
     });
     let forecast = forecast(&demand, &schedule, &calendar, now);
@@ -87,8 +88,16 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
         findings: Vec::new(),
     };
     let safety = pools.safety(&plan, now);
-    let context =
-        Context { change, seen, looks: &pools.looks, scopes: &pools.scopes, safety: &safety, calendar: &calendar, now };
+    let context = Context {
+        change,
+        seen,
+        looks: &pools.looks,
+        scopes: &pools.scopes,
+        safety: &safety,
+        dropped: &pools_order.dropped,
+        calendar: &calendar,
+        now,
+    };
     plan.findings = findings::find(&context, &plan, &forecast);
     let broken = check::check(&plan);
     if !broken.is_empty() {
@@ -115,7 +124,11 @@ struct Pools<'a> {
 impl<'a> Pools<'a> {
     fn of(change: &'a Change, seen: &'a Observations, nobody: &'a BTreeSet<ServerName>) -> Self {
         let seen: Vec<_> = change.pools.iter().map(|pool| seen.pools.get(&pool.name)).collect();
-        let scopes: Vec<PoolScope> = change.pools.iter().map(|pool| PoolScope::of(change, pool)).collect();
+        let scope = |(pool, seen): (&Pool, &Option<&PoolObservation>)| {
+            let scope = PoolScope::of(change, pool);
+            if let Some(seen) = seen { scope.with_dependents(seen) } else { scope }
+        };
+        let scopes: Vec<PoolScope> = change.pools.iter().zip(&seen).map(scope).collect();
         let look = |((pool, seen), scope): ((&'a Pool, &Option<&'a PoolObservation>), &PoolScope)| {
             seen.map(|seen| Look::at(change, pool, scope.clone(), seen, nobody))
         };

@@ -84,81 +84,131 @@ fn by_domain(pool: &Pool, positions: Vec<usize>) -> Vec<Vec<usize>> {
     groups
 }
 
-/// Returns the layer of a role, from inside out.
+/// Returns the layer of a role, from inside out. Mediation before Director is inferred: no source orders the two.
 fn layer(pool: &Pool) -> Option<u8> {
     if pool.product == Product::Generic {
         return None;
     }
     match pool.role {
         Role::FrontEnd | Role::StandardEdition => Some(0),
-        Role::Director | Role::Mediation => Some(1),
-        Role::Edge => Some(2),
+        Role::Mediation => Some(1),
+        Role::Director => Some(2),
+        Role::Edge => Some(3),
         Role::Generic => None,
     }
 }
 
+/// What waits for what among the pools.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PoolOrder {
+    pub(crate) edges: Vec<PoolEdge>,
+    /// The usual order where the plan file, directly or through several pools, says the opposite.
+    pub(crate) dropped: Vec<PoolEdge>,
+}
+
 /// Returns what waits for what among the pools: the plan file's own word first, then an Edge pool's next hop, then
 /// inside out. One pair of pools has one reason. Pools that wait for each other are named in the error.
-pub(crate) fn pool_edges(change: &Change) -> Result<Vec<PoolEdge>, Vec<PoolName>> {
+pub(crate) fn pool_order(change: &Change) -> Result<PoolOrder, Vec<PoolName>> {
     let places: BTreeMap<&PoolName, usize> =
         change.pools.iter().enumerate().map(|(place, pool)| (&pool.name, place)).collect();
-    let mut edges = Vec::new();
-    let mut stated = BTreeSet::new();
+    let mut stated = Vec::new();
+    let mut pairs = BTreeSet::new();
     for (after, pool) in change.pools.iter().enumerate() {
         for name in &pool.after {
             if let Some(&before) = places.get(name)
-                && stated.insert((before, after))
+                && pairs.insert((before, after))
             {
-                edges.push(PoolEdge { before, after, reason: EdgeReason::After(name.clone()) });
+                stated.push(PoolEdge { before, after, reason: EdgeReason::After(name.clone()) });
             }
         }
     }
-    // The plan file may turn the usual order round; it is not contradicted then.
-    let usual = |before: usize, after: usize| !stated.contains(&(before, after)) && !stated.contains(&(after, before));
+    let circle = cycle(change.pools.len(), &stated);
+    if !circle.is_empty() {
+        return Err(circle.into_iter().map(|place| change.pools[place].name.clone()).collect());
+    }
+    let mut usual = Vec::new();
     for (after, pool) in change.pools.iter().enumerate() {
-        let hop = pool.next_hop.as_ref().and_then(|name| places.get(name)).copied();
-        if let (Some(before), Some(name)) = (hop, &pool.next_hop)
-            && before != after
-            && usual(before, after)
+        let hop = pool.next_hop.as_ref().and_then(|name| Some((name, *places.get(name)?)));
+        if let Some((name, before)) = hop.filter(|(_, before)| *before != after)
+            && pairs.insert((before, after))
         {
-            edges.push(PoolEdge { before, after, reason: EdgeReason::NextHop(name.clone()) });
+            usual.push(PoolEdge { before, after, reason: EdgeReason::NextHop(name.clone()) });
         }
     }
-    let hops: BTreeSet<(usize, usize)> = edges.iter().map(|edge| (edge.before, edge.after)).collect();
-    for (before, after) in inside_out(change) {
-        if usual(before, after) && !hops.contains(&(before, after)) {
-            edges.push(PoolEdge { before, after, reason: EdgeReason::InsideOut });
-        }
+    let layers = layers(change);
+    let (near, far) = (inside_out(&layers, |distance| distance == 1), inside_out(&layers, |distance| distance > 1));
+    usual.extend(near.into_iter().filter(|edge| pairs.insert((edge.before, edge.after))));
+    // A pool waits for one two layers further in through those between, as long as none of these waits is dropped.
+    let all: Vec<PoolEdge> = stated.iter().chain(&usual).cloned().collect();
+    if cycle(change.pools.len(), &all).is_empty() {
+        return Ok(PoolOrder { edges: all, dropped: Vec::new() });
     }
-    without_cycle(change, edges)
+    usual.extend(far.into_iter().filter(|edge| pairs.insert((edge.before, edge.after))));
+    Ok(reconciled(change.pools.len(), stated, usual))
 }
 
-/// Returns the pairs of pools of which one is in the next layer that the change has.
-fn inside_out(change: &Change) -> Vec<(usize, usize)> {
+/// Adds the usual order to the stated one, edge by edge, as far as it does not contradict what is there already.
+fn reconciled(pools: usize, stated: Vec<PoolEdge>, usual: Vec<PoolEdge>) -> PoolOrder {
+    let mut reach = Reach::new(pools);
+    for edge in &stated {
+        reach.add(edge.before, edge.after);
+    }
+    let mut order = PoolOrder { edges: stated, dropped: Vec::new() };
+    for edge in usual {
+        if reach.leads(edge.after, edge.before) {
+            order.dropped.push(edge);
+        } else {
+            reach.add(edge.before, edge.after);
+            order.edges.push(edge);
+        }
+    }
+    order
+}
+
+/// Which pool leads to which, through any number of others.
+struct Reach(Vec<BTreeSet<usize>>);
+
+impl Reach {
+    fn new(pools: usize) -> Self {
+        Self(vec![BTreeSet::new(); pools])
+    }
+
+    fn leads(&self, from: usize, to: usize) -> bool {
+        self.0[from].contains(&to)
+    }
+
+    fn add(&mut self, before: usize, after: usize) {
+        let mut gained = self.0[after].clone();
+        gained.insert(after);
+        for (place, reached) in self.0.iter_mut().enumerate() {
+            if place == before || reached.contains(&before) {
+                reached.extend(&gained);
+            }
+        }
+    }
+}
+
+/// Returns the layers that the change has, from inside out, each with its pools.
+fn layers(change: &Change) -> Vec<Vec<usize>> {
     let mut layers: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
     for (place, pool) in change.pools.iter().enumerate() {
         if let Some(layer) = layer(pool) {
             layers.entry(layer).or_default().push(place);
         }
     }
-    let layers: Vec<Vec<usize>> = layers.into_values().collect();
-    let neighbours = layers.windows(2);
-    neighbours
-        .flat_map(|pair| pair[0].iter().flat_map(|&before| pair[1].iter().map(move |&after| (before, after))))
-        .collect()
+    layers.into_values().collect()
 }
 
-fn without_cycle(change: &Change, edges: Vec<PoolEdge>) -> Result<Vec<PoolEdge>, Vec<PoolName>> {
-    // The usual order gives way where, through several pools, it contradicts the plan file.
-    if cycle(change.pools.len(), &edges).is_empty() {
-        return Ok(edges);
+/// Returns the waits of every pool for those of the layers that are so far further in.
+fn inside_out(layers: &[Vec<usize>], far: impl Fn(usize) -> bool) -> Vec<PoolEdge> {
+    let mut edges = Vec::new();
+    for (outer, pools) in layers.iter().enumerate() {
+        for (_, within) in layers[..outer].iter().enumerate().filter(|(inner, _)| far(outer - inner)) {
+            let pairs = within.iter().flat_map(|&before| pools.iter().map(move |&after| (before, after)));
+            edges.extend(pairs.map(|(before, after)| PoolEdge { before, after, reason: EdgeReason::InsideOut }));
+        }
     }
-    let stated: Vec<PoolEdge> = edges.into_iter().filter(|edge| matches!(edge.reason, EdgeReason::After(_))).collect();
-    let circle = cycle(change.pools.len(), &stated);
-    if circle.is_empty() {
-        return Ok(stated);
-    }
-    Err(circle.into_iter().map(|place| change.pools[place].name.clone()).collect())
+    edges
 }
 
 /// Returns the pools that wait for each other, directly or not.

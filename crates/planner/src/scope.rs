@@ -4,7 +4,7 @@ use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::{DnsAsk, Part};
 use orchestrate_model::pool::{Balancer, Hosted, SipBalancing};
-use orchestrate_model::{Ask, Change, Feature, Pool, ServerName, ServiceName};
+use orchestrate_model::{Ask, Change, Feature, Pool, PoolObservation, Product, ServerName, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The services of one pool that a change is about.
@@ -17,13 +17,15 @@ pub struct PoolScope {
     /// The services that must run for a server to count as in service: those to block, and the registrar where the
     /// role has it, since nothing else on the server serves without it.
     pub serving: Vec<ServiceName>,
+    /// Other services that the catalogue knows a server of this role to run, optional ones too. They are asked about,
+    /// since one of them may have sessions that nobody drains.
+    pub beside: Vec<ServiceName>,
 }
 
 impl PoolScope {
     /// Returns the services of `pool` that `change` is about.
     #[must_use]
     pub fn of(change: &Change, pool: &Pool) -> Self {
-        let class = |name: &ServiceName| catalogue::service(name).map_or(DrainClass::Session, |facts| facts.drain);
         let usual = catalogue::expected(pool.product, pool.role).filter_map(catalogue::ServiceFacts::service_name);
         let mut runs: Vec<ServiceName> = usual.collect();
         for extra in &pool.extra_services {
@@ -48,7 +50,37 @@ impl PoolScope {
         {
             serving.insert(0, registrar);
         }
-        Self { block, support, serving }
+        let known = |name: &ServiceName| block.contains(name) || support.contains(name) || serving.contains(name);
+        let beside = of_role(pool).filter(|name| !known(name)).collect();
+        Self { block, support, serving, beside }
+    }
+
+    /// Returns the scope with every service that has sessions and was seen to depend, on some server and through any
+    /// others, on one that is blocked: it is blocked with it. Services that no source knows are found and drained by the
+    /// run alone, since nothing is known of them before.
+    #[must_use]
+    pub fn with_dependents(mut self, seen: &PoolObservation) -> Self {
+        let mut reached: Vec<ServiceName> = self.block.clone();
+        let mut position = 0;
+        while position < reached.len() {
+            let statuses = seen.servers.values().filter_map(|server| server.service(&reached[position]));
+            let dependents: BTreeSet<&ServiceName> = statuses.filter_map(|s| s.dependents.known()).flatten().collect();
+            let touched = dependents.into_iter().filter(|name| class(name) != DrainClass::Infrastructure);
+            let new: Vec<ServiceName> = touched.filter(|name| !reached.contains(name)).cloned().collect();
+            reached.extend(new);
+            position += 1;
+        }
+        let with_sessions =
+            |name: &ServiceName| catalogue::service(name).is_some() && class(name) == DrainClass::Session;
+        for name in reached.into_iter().skip(self.block.len()).filter(with_sessions) {
+            self.beside.retain(|beside| *beside != name);
+            if !self.serving.contains(&name) {
+                self.serving.push(name.clone());
+            }
+            self.block.push(name);
+        }
+        in_catalogue_order(&mut self.block);
+        self
     }
 
     /// Returns the DNS-dependent features that are blocked with the scope.
@@ -64,6 +96,25 @@ impl PoolScope {
     pub fn blocks(&self, service: &str) -> bool {
         self.block.iter().any(|name| name.as_str().eq_ignore_ascii_case(service))
     }
+}
+
+/// Returns the part of a service in a drain. One that no source knows may have sessions.
+fn class(name: &ServiceName) -> DrainClass {
+    catalogue::service(name).map_or(DrainClass::Session, |facts| facts.drain)
+}
+
+/// Returns the services with a known name that a server of the pool may run, in the order of the catalogue.
+fn of_role(pool: &Pool) -> impl Iterator<Item = ServiceName> {
+    let known = catalogue::SERVICES.iter().filter_map(catalogue::ServiceFacts::service_name);
+    known.filter(|name| class(name) != DrainClass::Infrastructure && may_run(pool, name))
+}
+
+/// Returns whether a server leaves the pool's balancer while it is blocked. With chosen services it does so only where
+/// one of them stands behind the balancer; the rest of the server goes on serving.
+pub(crate) fn leaves_balancer(change: &Change, pool: &Pool, scope: &PoolScope) -> bool {
+    let chosen = matches!(change.maintenance.scope, Scope::Services(_)) && pool.product != Product::Generic;
+    let behind = scope.blocks("W3SVC") || pool.load_balancing.sip == SipBalancing::Hardware;
+    pool.load_balancing.balancer != Balancer::None && (!chosen || behind)
 }
 
 /// Returns whether a server of the pool may run a service that the plan names: a service of another role is not
@@ -112,7 +163,12 @@ pub struct Evidence {
 pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Evidence {
     let scope = PoolScope::of(change, pool);
     let mut services = scope.serving.clone();
-    services.extend(scope.support.iter().cloned());
+    services.extend(scope.support.iter().chain(&scope.beside).cloned());
+    // What depends on a chosen service is blocked with it, and nobody knows before the look what does.
+    let mut counted_services = scope.block.clone();
+    if matches!(change.maintenance.scope, Scope::Services(_)) {
+        counted_services.extend(scope.beside.iter().filter(|name| class(name) == DrainClass::Session).cloned());
+    }
     let replicates = pool.servers.iter().any(|server| server.hosts.contains(&Hosted::CentralManagement));
     let ask = |name: &ServerName| {
         let mut parts = BTreeSet::from([Part::Host]);
@@ -126,14 +182,14 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
             parts.insert(Part::Versions);
         }
         let counted = server.is_none_or(|server| server == name);
-        let sessions = if counted { scope.block.clone() } else { Vec::new() };
+        let sessions = if counted { counted_services.clone() } else { Vec::new() };
         let file = change.maintenance.patch.as_ref().filter(|_| counted).map(|patch| patch.installer.clone());
         Ask { parts, services: services.clone(), sessions, installer: None, file }
     };
     Evidence {
         servers: pool.servers.iter().map(|server| (server.name.clone(), ask(&server.name))).collect(),
         names: names(pool),
-        balancer: matches!(pool.load_balancing.balancer, Balancer::Haproxy(_)),
+        balancer: matches!(pool.load_balancing.balancer, Balancer::Haproxy(_)) && leaves_balancer(change, pool, &scope),
     }
 }
 

@@ -97,6 +97,17 @@ impl Client {
         &self.inner.dial.endpoint.name
     }
 
+    /// Returns whether the server has let the account in and not refused it since.
+    #[must_use]
+    pub fn is_let_in(&self) -> bool {
+        self.inner.authenticator.credentials().is_proven_on(self.host())
+    }
+
+    /// Notes that the server was asked to restart: for a while after that it may refuse an account that it knows.
+    pub fn restart_asked(&self) {
+        self.inner.authenticator.credentials().restart_asked(self.host());
+    }
+
     /// Returns the limits of this client.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -231,12 +242,15 @@ impl Client {
     /// reached holds nobody up: the account is only waited for once a connection stands.
     async fn exchange_on(&self, connection: &mut Connection, body: Bytes) -> Result<Raw, Cause> {
         let (dial, credentials) = (&self.inner.dial, self.inner.authenticator.credentials());
-        let trial = credentials.trial(dial.timeouts.refused_account).await.map_err(Cause::NotSent)?;
+        let server = self.host();
+        let trial = credentials.trial(server, &dial.timeouts).await.map_err(Cause::NotSent)?;
         let raw = connection.exchange(dial, self.request(body)?).await?;
-        if raw.status == 401 {
-            credentials.refused();
-        } else {
-            credentials.accepted();
+        match raw.status {
+            401 => credentials.refused(server),
+            200 => credentials.accepted(server),
+            500 if raw.is_soap() => credentials.accepted(server),
+            // Windows' HTTP service answers with 404, 503 and others before anybody has looked at the account.
+            _ => {}
         }
         drop(trial);
         Ok(raw)
@@ -270,7 +284,7 @@ impl Client {
         match raw.status {
             200 | 500 if !raw.body.is_empty() => {
                 let text = xml::decode(&raw.body, raw.content_type.as_deref()).map_err(Cause::Unresolved)?;
-                Reply::read(&text, id, read)
+                Reply::read(&text, id, read).map_err(|cause| cause.with_status(raw.status))
             }
             status @ (200 | 500) => Err(Cause::Unresolved(Unresolved::Mute(status))),
             status @ 400..500 => Err(Cause::Refused(Refusal::Status { status, hint: hint(status) })),

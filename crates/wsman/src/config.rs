@@ -55,8 +55,11 @@ pub struct Timeouts {
     pub operation: Duration,
     /// How much longer than `operation` we wait for the answer.
     pub answer_margin: Duration,
-    /// How long an account that was refused twice in a row is left alone, so that we do not lock it out.
+    /// How long an account that was refused twice in a row is left alone, so that we do not lock it out. Most domains
+    /// forget refusals after ten to thirty minutes.
     pub refused_account: Duration,
+    /// The same for a server that is being restarted, which refuses everybody until it reaches its domain.
+    pub refused_in_restart: Duration,
 }
 
 impl Timeouts {
@@ -74,7 +77,8 @@ impl Default for Timeouts {
             handshake: Duration::from_secs(15),
             operation: Duration::from_secs(20),
             answer_margin: Duration::from_secs(15),
-            refused_account: Duration::from_secs(300),
+            refused_account: Duration::from_secs(1800),
+            refused_in_restart: Duration::from_secs(300),
         }
     }
 }

@@ -9,8 +9,9 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response, body::Incoming, header};
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use rustls::{AlertDescription, ClientConfig};
 use rustls_pki_types::ServerName;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -43,6 +44,14 @@ pub(crate) struct Raw {
     pub(crate) body: Bytes,
 }
 
+impl Raw {
+    /// Returns whether there is a message in the answer, as opposed to a page of the HTTP service.
+    pub(crate) fn is_soap(&self) -> bool {
+        let kind = self.content_type.as_deref().unwrap_or_default();
+        !self.body.is_empty() && kind.to_ascii_lowercase().starts_with("application/soap+xml")
+    }
+}
+
 impl Connection {
     /// Opens a connection. Nothing of a request is sent before the server has proven who it is.
     pub(crate) async fn open(dial: &Dial) -> Result<Self, NotSent> {
@@ -55,17 +64,17 @@ impl Connection {
         };
         // Requests are single small writes: waiting to fill a packet would cost 40 ms each.
         tcp.set_nodelay(true).map_err(|error| NotSent::Connect { address: address.clone(), error })?;
-        let tls_error = |reason: String| NotSent::Tls { address: address.clone(), reason };
         let handshake = async {
             let connector = TlsConnector::from(dial.tls.clone());
             let tls = connector.connect(dial.name.clone(), tcp).await;
-            let tls = tls.map_err(|error| tls_error(crate::text::plain(&error.to_string())))?;
+            let tls = tls.map_err(|error| no_tls(address.clone(), &error))?;
             http1::handshake(TokioIo::new(tls)).await.map_err(|error| NotSent::Closed(error.to_string()))
         };
         let limit = dial.timeouts.handshake;
-        let (sender, connection) = timeout(limit, handshake)
-            .await
-            .map_err(|_elapsed| tls_error(format!("no handshake within {} s", limit.as_secs_f32())))??;
+        let (sender, connection) = timeout(limit, handshake).await.map_err(|_elapsed| {
+            let reason = format!("it was not over within {} s", limit.as_secs_f32());
+            NotSent::Handshake { address: address.clone(), reason }
+        })??;
         let driver = tokio::spawn(async move {
             // What ends a connection is told to the request that is on it; afterwards nobody is interested.
             if let Err(error) = connection.await {
@@ -101,6 +110,29 @@ impl Connection {
             }
         })?;
         read(response, dial.most_bytes).await
+    }
+}
+
+/// What to do when there is no cipher suite that both sides have. Schannel before Windows Server 2016 has forward secrecy
+/// with authenticated encryption only for certificates with an elliptic key.
+const OTHER_KEY: &str = "Windows Server 2012 R2 and older have no cipher suite in common with this program when the \
+                         certificate of the WinRM listener has an RSA key; give the listener one with an ECDSA P-256 key";
+
+/// Returns why there is no TLS, and whether there may be the next time.
+fn no_tls(address: String, error: &std::io::Error) -> NotSent {
+    let said = crate::text::plain(&error.to_string());
+    let by_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (by_tls, error.kind()) {
+        (Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)), _) => {
+            NotSent::Tls { address, reason: format!("{said}. {OTHER_KEY}") }
+        }
+        (Some(_), _) => NotSent::Tls { address, reason: said },
+        // Schannel often closes the connection where others would send an alert.
+        (None, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) => {
+            let reason = format!("{said}. The server may be starting. If it stays like this: {OTHER_KEY}");
+            NotSent::Handshake { address, reason }
+        }
+        (None, _) => NotSent::Handshake { address, reason: said },
     }
 }
 

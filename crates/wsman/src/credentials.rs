@@ -1,10 +1,13 @@
 //! Who we are, in types that cannot be printed.
 
+use crate::config::Timeouts;
 use crate::error::{NotSent, SetupError};
 use crate::tls::Transport;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use hyper::header::HeaderValue;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,36 +18,82 @@ use zeroize::Zeroizing;
 /// Refusals in a row after which an account is left alone for a while. Domains lock an account after as few as three.
 const REFUSALS: u32 = 2;
 
-/// A user and a password. Copies share the count of refusals: a password that one server refuses is not tried on a
+/// How long after a restart was asked for a refusal may mean that the server does not reach its domain yet. As long
+/// as a run waits for a server to come back.
+const RESTARTING: Duration = Duration::from_secs(3600);
+
+/// A user and a password. Copies share the counts of refusals: a password that one server refuses is not tried on a
 /// whole pool.
+///
+/// Refusals are counted twice. For all servers together, because an account of a domain is locked by the sum of them.
+/// And for each server, because accounts of servers may have the same name and different passwords: that one server
+/// lets the account in says nothing of another.
 #[derive(Clone)]
 pub struct Credentials {
     user: String,
     password: Arc<Zeroizing<String>>,
-    refusals: Arc<Mutex<Refusals>>,
-    /// Held while an account that is not proven is tried: one request at a time, on all servers together.
-    trial: Arc<tokio::sync::Mutex<()>>,
+    known: Arc<Mutex<Known>>,
+    /// Held while an account that no server has let in is tried: one request at a time, on all servers together.
+    trial: Turn,
 }
+
+/// What lets one request at a time through.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// Leave to send the account to a server. While the account is not proven there is one at a time.
 #[derive(Debug)]
 pub(crate) struct Trial {
-    _alone: Option<OwnedMutexGuard<()>>,
+    _on_server: Option<OwnedMutexGuard<()>>,
+    _anywhere: Option<OwnedMutexGuard<()>>,
+}
+
+/// What is known of an account.
+#[derive(Debug, Default)]
+struct Known {
+    anywhere: Count,
+    servers: BTreeMap<String, OnServer>,
 }
 
 #[derive(Debug, Default)]
-struct Refusals {
-    /// Whether a server has let the account in since it was last refused.
+struct OnServer {
+    count: Count,
+    turn: Turn,
+    restart_asked: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    /// Whether the account was let in since it was last refused.
     proven: bool,
     in_a_row: u32,
     last: Option<Instant>,
+}
+
+impl Count {
+    fn refused(&mut self) {
+        *self = Self { proven: false, in_a_row: self.in_a_row.saturating_add(1), last: Some(Instant::now()) };
+    }
+
+    fn accepted(&mut self) {
+        *self = Self { proven: true, in_a_row: 0, last: self.last };
+    }
+
+    fn has_to_rest(&self, pause: Duration) -> bool {
+        self.in_a_row >= REFUSALS && self.last.is_some_and(|last| last.elapsed() < pause)
+    }
+}
+
+impl OnServer {
+    fn is_restarting(&self) -> bool {
+        self.restart_asked.is_some_and(|asked| asked.elapsed() < RESTARTING)
+    }
 }
 
 impl Credentials {
     /// Returns credentials that keep their password to themselves.
     #[must_use]
     pub fn new(user: impl Into<String>, password: Zeroizing<String>) -> Self {
-        Self { user: user.into(), password: Arc::new(password), refusals: Arc::default(), trial: Arc::default() }
+        Self { user: user.into(), password: Arc::new(password), known: Arc::default(), trial: Arc::default() }
     }
 
     /// Returns the name of the user.
@@ -53,43 +102,78 @@ impl Credentials {
         &self.user
     }
 
-    /// Returns leave to send the account, or an error while it has to be left alone. A wrong password would otherwise
-    /// be refused as often as there are connections before the first refusal is known.
-    pub(crate) async fn trial(&self, pause: Duration) -> Result<Trial, NotSent> {
-        if self.is_proven() {
-            return Ok(Trial { _alone: None });
+    /// Returns whether both are copies of one account, and count their refusals together.
+    #[must_use]
+    pub fn counts_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.known, &other.known)
+    }
+
+    /// Returns leave to send the account to a server, or an error while it has to be left alone. A wrong password
+    /// would otherwise be refused as often as there are connections before the first refusal is known.
+    pub(crate) async fn trial(&self, server: &str, timeouts: &Timeouts) -> Result<Trial, NotSent> {
+        // The turn on the server comes first, so that nobody waits for it while everybody waits for them.
+        let turn = self.with(server, |_, here| (!here.count.proven).then(|| here.turn.clone()));
+        let on_server = lock(turn).await;
+        let turn = self.with(server, |anywhere, _| !anywhere.proven).then(|| self.trial.clone());
+        let anywhere = lock(turn).await;
+        self.may_try(server, timeouts)?;
+        // What was waited for may have been proven meanwhile: then nobody else has to wait any more.
+        let (proven, proven_here) = self.with(server, |anywhere, here| (anywhere.proven, here.count.proven));
+        Ok(Trial { _on_server: on_server.filter(|_| !proven_here), _anywhere: anywhere.filter(|_| !proven) })
+    }
+
+    fn with<T>(&self, server: &str, act: impl FnOnce(&mut Count, &mut OnServer) -> T) -> T {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { anywhere, servers } = &mut *known;
+        act(anywhere, servers.entry(server.to_ascii_lowercase()).or_default())
+    }
+
+    fn may_try(&self, server: &str, timeouts: &Timeouts) -> Result<(), NotSent> {
+        let left_alone = self.with(server, |anywhere, here| {
+            let pause = if here.is_restarting() { timeouts.refused_in_restart } else { timeouts.refused_account };
+            let count = if anywhere.has_to_rest(timeouts.refused_account) { Some(anywhere.in_a_row) } else { None };
+            count.or_else(|| here.count.has_to_rest(pause).then_some(here.count.in_a_row))
+        });
+        match left_alone {
+            Some(times) => Err(NotSent::AccountLeftAlone { user: crate::text::plain(&self.user), times }),
+            None => Ok(()),
         }
-        let alone = self.trial.clone().lock_owned().await;
-        self.may_try(pause)?;
-        Ok(Trial { _alone: (!self.is_proven()).then_some(alone) })
     }
 
-    fn is_proven(&self) -> bool {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).proven
-    }
-
-    fn may_try(&self, pause: Duration) -> Result<(), NotSent> {
-        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = refusals.last.is_some_and(|last| last.elapsed() < pause);
-        if refusals.in_a_row >= REFUSALS && recent {
-            return Err(NotSent::AccountLeftAlone { user: self.user.clone(), times: refusals.in_a_row });
-        }
-        Ok(())
-    }
-
-    /// Notes that a server refused the account.
-    pub(crate) fn refused(&self) {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        refusals.proven = false;
-        refusals.in_a_row = refusals.in_a_row.saturating_add(1);
-        refusals.last = Some(Instant::now());
+    /// Notes that a server refused the account. A server that is being restarted may do so because it does not reach
+    /// its domain yet, which then does not count the refusal either: other servers are not given up for that.
+    pub(crate) fn refused(&self, server: &str) {
+        self.with(server, |anywhere, here| {
+            here.count.refused();
+            if !here.is_restarting() {
+                anywhere.refused();
+            }
+        });
     }
 
     /// Notes that a server let the account in.
-    pub(crate) fn accepted(&self) {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        refusals.proven = true;
-        refusals.in_a_row = 0;
+    pub(crate) fn accepted(&self, server: &str) {
+        self.with(server, |anywhere, here| {
+            here.count.accepted();
+            anywhere.accepted();
+        });
+    }
+
+    /// Returns whether a server has let the account in and not refused it since.
+    pub(crate) fn is_proven_on(&self, server: &str) -> bool {
+        self.with(server, |_, here| here.count.proven)
+    }
+
+    /// Notes that a server was asked to restart.
+    pub(crate) fn restart_asked(&self, server: &str) {
+        self.with(server, |_, here| here.restart_asked = Some(Instant::now()));
+    }
+}
+
+async fn lock(turn: Option<Turn>) -> Option<OwnedMutexGuard<()>> {
+    match turn {
+        Some(turn) => Some(turn.lock_owned().await),
+        None => None,
     }
 }
 
@@ -141,8 +225,11 @@ impl Authenticator {
             return Err(SetupError::User(crate::text::plain(&credentials.user)));
         }
         let pair = Zeroizing::new(format!("{}:{}", credentials.user, credentials.password.as_str()));
-        let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-        let mut header = HeaderValue::from_str(&value).map_err(|_not_ascii| SetupError::User(String::new()))?;
+        let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+        let value = Zeroizing::new(format!("Basic {}", encoded.as_str()).into_bytes());
+        // The header shares these bytes with all its copies, and they are wiped with the last one.
+        let shared = Bytes::from_owner(value);
+        let mut header = HeaderValue::from_maybe_shared(shared).map_err(|_odd| SetupError::User(String::new()))?;
         header.set_sensitive(true);
         Ok(Self { credentials, header })
     }
@@ -189,20 +276,80 @@ mod tests {
         assert!(error.to_string().contains("use basic over https"), "{error}");
     }
 
+    const SERVERS: [&str; 3] = ["fe1.contoso.example", "fe2.contoso.example", "fe3.contoso.example"];
+
+    fn may(credentials: &Credentials, server: &str) -> bool {
+        credentials.may_try(server, &Timeouts::default()).is_ok()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_refused_account_is_left_alone_on_every_server() {
         let (first, second) = (credentials(), credentials());
         let copy = first.clone();
-        let pause = Duration::from_secs(300);
-        first.refused();
-        assert!(copy.may_try(pause).is_ok());
-        copy.refused();
-        assert!(first.may_try(pause).is_err());
-        assert!(second.may_try(pause).is_ok(), "another account is not concerned");
-        tokio::time::advance(pause).await;
-        assert!(first.may_try(pause).is_ok());
-        first.accepted();
-        first.refused();
-        assert!(first.may_try(pause).is_ok(), "a success in between starts the count over");
+        let [one, two, three] = SERVERS;
+        first.refused(one);
+        assert!(may(&copy, two));
+        copy.refused(two);
+        assert!(!may(&first, three) && !may(&first, one));
+        assert!(may(&second, one), "another account is not concerned");
+        // Locks count over half an hour and longer: until then there is no third attempt.
+        tokio::time::advance(Duration::from_secs(1799)).await;
+        assert!(!may(&first, three));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(may(&first, three));
+        first.accepted(three);
+        first.refused(one);
+        assert!(may(&first, three), "a success in between starts the count over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_server_that_lets_an_account_in_says_nothing_of_another() {
+        let credentials = credentials();
+        let [one, two, _] = SERVERS;
+        for _ in 0..2 {
+            credentials.accepted(one);
+            credentials.refused(two);
+        }
+        assert!(!may(&credentials, two), "local accounts of one name may have different passwords");
+        credentials.accepted(one);
+        assert!(!may(&credentials, two));
+        assert!(may(&credentials, one));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_being_restarted_is_asked_more_often_and_holds_up_no_other() {
+        let credentials = credentials();
+        let [one, two, _] = SERVERS;
+        credentials.accepted(one);
+        credentials.accepted(two);
+        credentials.restart_asked(one);
+        credentials.refused(one);
+        credentials.refused(one);
+        assert!(!may(&credentials, one));
+        assert!(may(&credentials, two), "its domain may be out of its reach, and nothing is wrong with the account");
+        tokio::time::advance(Timeouts::default().refused_in_restart).await;
+        assert!(may(&credentials, one));
+        tokio::time::advance(RESTARTING).await;
+        credentials.refused(one);
+        tokio::time::advance(Timeouts::default().refused_in_restart).await;
+        assert!(!may(&credentials, one), "the restart is long over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_is_tried_one_by_one_on_each_server_until_that_server_lets_it_in() {
+        let credentials = credentials();
+        let [one, two, _] = SERVERS;
+        let timeouts = Timeouts::default();
+        let trying = credentials.trial(one, &timeouts).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_secs(1), credentials.trial(two, &timeouts)).await;
+        assert!(waits.is_err(), "nobody has let it in yet");
+        credentials.accepted(one);
+        drop(trying);
+        let here = credentials.trial(two, &timeouts).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_secs(1), credentials.trial(two, &timeouts)).await;
+        assert!(waits.is_err(), "this server has not let it in yet");
+        let again = credentials.trial(one, &timeouts).await.unwrap();
+        assert!(again._on_server.is_none() && again._anywhere.is_none(), "a proven account waits for nobody");
+        drop(here);
     }
 }

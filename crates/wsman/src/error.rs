@@ -95,6 +95,16 @@ pub enum Cause {
     Unresolved(Unresolved),
 }
 
+impl Cause {
+    /// Adds the status of the answer to a fault in it.
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        if let Self::Refused(Refusal::Fault(fault)) = &mut self {
+            fault.http_status = Some(status);
+        }
+        self
+    }
+}
+
 /// Why a request never reached the server.
 #[derive(Debug, Error)]
 pub enum NotSent {
@@ -114,9 +124,18 @@ pub enum NotSent {
         /// The limit.
         limit: Duration,
     },
-    /// No TLS: above all a server that is not who it should be.
+    /// No TLS, and none the next time: above all a server that is not who it should be.
     #[error("TLS with {address} failed: {reason}")]
     Tls {
+        /// Where to.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The connection broke while TLS was being agreed on: a server that is just starting does that, and so does one
+    /// that has no cipher suite in common with us.
+    #[error("the TLS handshake with {address} broke off: {reason}")]
+    Handshake {
         /// Where to.
         address: String,
         /// Why.

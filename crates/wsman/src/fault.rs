@@ -22,7 +22,15 @@ pub struct Fault {
     pub message: String,
     /// The last part of the fault detail, such as `UnexpectedSelectors`.
     pub detail: Option<String>,
+    /// The status of the answer that carried it, where that is known.
+    pub http_status: Option<u16>,
 }
+
+/// What usually is missing when the account was let in and is denied something. Windows filters the rights of local
+/// accounts that come over the network, whatever groups they are in.
+const MISSING_RIGHT: &str = "the account was let in and lacks a right: it has to be an administrator of the server, and \
+                             a local account other than the built-in Administrator is none over the network unless \
+                             LocalAccountTokenFilterPolicy is 1";
 
 /// What a fault means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +76,7 @@ impl Fault {
             subcode: plain(subcode.rsplit(':').next().unwrap_or_default()),
             message: plain(&reason),
             detail: None,
+            http_status: None,
         };
         if let Some(detail) = child(fault, SOAP, "Detail") {
             read.read_detail(detail);
@@ -153,14 +162,29 @@ fn number(text: Option<&str>) -> Option<u32> {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(status) = self.http_status {
+            write!(f, "HTTP {status}, ")?;
+        }
         let subcode = if self.subcode.is_empty() { "fault" } else { &self.subcode };
         write!(f, "{subcode}: {}", if self.message.is_empty() { "no text" } else { &self.message })?;
         if let Some(code) = self.provider_code.or(self.code) {
             write!(f, " (code {code}, 0x{code:08X})")?;
         }
-        match &self.provider {
-            Some(provider) => write!(f, " [{provider}]"),
-            None => Ok(()),
+        if let Some(provider) = &self.provider {
+            write!(f, " [{provider}]")?;
+        }
+        match self.class() {
+            FaultClass::AccessDenied => write!(f, "; {MISSING_RIGHT}"),
+            FaultClass::TimedOut
+            | FaultClass::LostShell
+            | FaultClass::Quota
+            | FaultClass::NotFound
+            | FaultClass::FileNotFound
+            | FaultClass::BadQuery
+            | FaultClass::Malformed
+            | FaultClass::Aborted
+            | FaultClass::LostEnumeration
+            | FaultClass::Other => Ok(()),
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn stop(home: &Home, run: &str) -> Result<Exit, Failure> {
 pub(crate) fn hold(home: &Home, run: &str, server: Option<&str>) -> Result<Exit, Failure> {
     send(home, run, |found| {
         let server = server.map(|text| server_of(&found.plan, text)).transpose()?;
+        in_work(found, server.as_ref())?;
         let said = server.as_ref().map_or_else(|| "hold".to_owned(), |server| format!("hold {server}"));
         Ok((Command::Hold { server, by: by() }, said))
     })
@@ -57,6 +58,24 @@ fn server_of(plan: &Plan, text: &str) -> Result<ServerName, Failure> {
             Err(Failure::Usage(format!("the run has no server {text}; it has {}", known.join(", "))))
         }
     }
+}
+
+/// Refuses to hold what the run would pass over in silence: only servers in work can be held.
+fn in_work(found: &Found, server: Option<&ServerName>) -> Result<(), Failure> {
+    let works = || found.plan.work().iter().zip(&found.state.work);
+    let active: Vec<&ServerName> = works().filter(|(_, each)| each.is_active()).map(|(work, _)| &work.server).collect();
+    let names: Vec<&str> = active.iter().map(|server| server.as_str()).collect();
+    let now = if names.is_empty() { "no server is".to_owned() } else { format!("now: {}", names.join(", ")) };
+    let named = |name: &ServerName| server.is_none_or(|server| server == name);
+    if !active.iter().any(|name| named(name)) {
+        let what =
+            server.map_or_else(|| "no server is in work".to_owned(), |server| format!("{server} is not in work"));
+        return Err(Failure::NothingToDecide(format!("{what}; only servers in work can be held; {now}")));
+    }
+    if works().all(|(work, each)| !each.is_active() || !named(&work.server) || each.held.is_some()) {
+        return Err(Failure::NothingToDecide(format!("held already; servers in work, {now}")));
+    }
+    Ok(())
 }
 
 /// Refuses a decision that the run would pass over in silence, and returns since when the server has been held: the

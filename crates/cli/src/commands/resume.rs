@@ -5,7 +5,7 @@ use crate::commands::run::{Continued, claim, continued};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, actor};
-use crate::runs;
+use crate::runs::{self, Found};
 use crate::stage::Stage;
 use crate::terminal::live::Manner;
 use crate::terminal::output;
@@ -21,23 +21,41 @@ pub(crate) enum Way {
     Recover,
 }
 
-pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit, Failure> {
-    let (place, folder) = home.run(&args.run)?;
-    let found = runs::read(folder)?;
-    let run = found.folder.id().clone();
-    let left = match way {
+/// Returns whether there is anything to do.
+fn is_left(found: &Found, way: Way) -> bool {
+    match way {
         Way::Resume => found.state.is_unfinished(),
         Way::Recover => {
             let differs = |work: &WorkState| work.swept.as_ref().is_some_and(|found| !found.is_empty());
             let out = found.state.work.iter().any(|work| work.is_out() || differs(work));
             found.state.started.is_some() && (found.state.ended.is_none() || out)
         }
-    };
-    if !left {
-        output::talk(&format!("run {run} has ended and left nothing out: there is nothing to do"));
-        return Ok(Exit::Done);
+    }
+}
+
+/// Says why nothing is done.
+fn over(found: &Found) -> Exit {
+    let run = found.folder.id();
+    output::talk(&match found.state.started {
+        Some(_) => format!("run {run} has ended and left nothing out: there is nothing to do"),
+        None => format!("run {run} was broken off before its first record: nothing was done, there is nothing to do"),
+    });
+    Exit::Done
+}
+
+pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit, Failure> {
+    let (place, folder) = home.run(&args.run)?;
+    let found = runs::read(folder)?;
+    let run = found.folder.id().clone();
+    if !is_left(&found, way) {
+        return Ok(over(&found));
     }
     let claim = claim(&home.open(place)?, &found.plan, &run)?;
+    // Somebody else may have ended it until the claim was ours.
+    let found = runs::read(found.folder)?;
+    if !is_left(&found, way) {
+        return Ok(over(&found));
+    }
     let stage = Stage::reopen(home, place, &found.plan, args.lab_at.as_deref()).await;
     let stage = stage.map_err(|failure| match failure {
         Failure::LabGone { .. } => Failure::LabGone { run: run.to_string() },

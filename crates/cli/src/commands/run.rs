@@ -1,10 +1,12 @@
 //! `orchestrate PLAN`: look, show, ask once, run.
 
-use crate::args::{ApprovalArgs, Format, LabArgs, RunArgs};
+use crate::args::{ApprovalArgs, Format, RunArgs};
+use crate::before::{Barred, Ground, Standing, told};
+use crate::commands::dry;
 use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Place, actor, new_run_id};
+use crate::home::{Home, actor, new_run_id};
 use crate::lab;
 use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
@@ -13,13 +15,12 @@ use crate::terminal::live::Manner;
 use crate::terminal::output;
 use jiff::Timestamp;
 use orchestrate_display::events;
-use orchestrate_display::preview::{self, Detail, Preview};
+use orchestrate_display::preview::{self, Detail};
 use orchestrate_engine::record::Attended;
 use orchestrate_engine::{RunHeader, Start};
 use orchestrate_journal::{Claim, Holder, StateDir};
-use orchestrate_model::{PoolName, RunId};
+use orchestrate_model::RunId;
 use orchestrate_planner::Plan;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,105 +32,53 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
         return Err(Failure::Usage("-o dot and -o mermaid are for --dry-run".to_owned()));
     }
     let file = plan_file::read(path)?;
-    if args.offline {
-        return preview(&Planned::offline(&file.change)?, args);
-    }
-    // Nothing waits in a preview, and evidence of a large pool would be stale by the clock of a fast lab.
-    let lab = if args.dry_run { LabArgs { lab_speed: Some(1.0), ..args.lab.clone() } } else { args.lab.clone() };
-    let stage = Stage::open(home, path, &file, &lab).await?;
     if args.dry_run {
-        let shown = match stage.plan(&file.change).await {
-            Ok(planned) => preview(&planned, args),
-            Err(failure) => Err(failure),
-        };
-        stage.leave().await?;
-        return shown;
+        return dry::run(home, path, &file, args).await;
     }
+    let stage = Stage::open(home, path, &file, &args.lab).await?;
     let state = home.open(stage.place)?;
-    let begun = match before(home, &state, &stage, &file).await {
-        Ok(begun) => begun,
-        Err(failure) => {
-            stage.leave().await?;
-            return Err(failure);
-        }
+    let ground = Ground { home, state: &state, place: stage.place, lab: stage.lab.as_ref(), file: &file };
+    // Before anything is looked at: what happens on these pools from here on is noticed under the claim.
+    let begun = async {
+        ground.free()?;
+        let standing = ground.standing()?;
+        Ok((ground.unfinished().await?, standing))
     };
-    match begun {
-        Some(found) => go_on(home, &state, stage, found, args).await,
-        None => begin(home, &state, stage, &file, args).await,
+    match begun.await {
+        Ok((Some(found), _)) => go_on(home, &state, stage, found, args).await,
+        Ok((None, standing)) => begin(&Beginning { home, state: &state, file: &file, args, standing }, stage).await,
+        Err(failure) => Err(stage.abandon(failure).await),
     }
 }
 
-/// Shows the preview and says how a dry run ends.
-fn preview(planned: &Planned, args: &RunArgs) -> Result<Exit, Failure> {
-    show(planned, args.output, Detail::Full)?;
-    if args.approval.unattended && planned.has_work() && planned.plan.refusals().next().is_none() {
-        unasked(&planned.plan)?;
-    }
-    Ok(match (planned.plan.refusals().next().is_some(), planned.has_work() && args.detailed_exitcode) {
-        (true, _) => Exit::Unsafe,
-        (false, true) => Exit::ChangesPlanned,
-        (false, false) => Exit::Done,
-    })
+/// What it takes to begin a new run.
+struct Beginning<'a> {
+    home: &'a Home,
+    state: &'a StateDir,
+    file: &'a PlanFile,
+    args: &'a RunArgs,
+    standing: Standing,
 }
 
-fn show(planned: &Planned, format: Format, detail: Detail) -> Result<(), Failure> {
+/// Shows what there is to say before the first change.
+fn show(planned: &Planned, format: Format) -> Result<(), Failure> {
     let fingerprint = planned.plan.fingerprint().to_string();
-    let preview =
-        Preview { plan: &planned.plan, fingerprint: &fingerprint, seen: &planned.seen, report: &planned.report };
+    let preview = planned.preview(&fingerprint, None);
     output::data(&match format {
-        Format::Text => preview::text(&preview, detail, &output::look()),
-        Format::Json if detail == Detail::Brief => format!("{}\n", events::preview(&preview)),
-        Format::Json => format!("{:#}\n", preview::json(&preview)),
-        Format::Dot => preview::dot(&planned.plan),
-        Format::Mermaid => preview::mermaid(&planned.plan),
+        Format::Json => format!("{}\n", events::preview(&preview)),
+        Format::Text | Format::Dot | Format::Mermaid => preview::text(&preview, Detail::Brief, &output::look()),
     })
-}
-
-/// Returns the run of this plan that an earlier start did not finish, if there is one.
-async fn before(home: &Home, state: &StateDir, stage: &Stage, file: &PlanFile) -> Result<Option<Found>, Failure> {
-    let mut open: BTreeSet<&PoolName> = file.change.pools.iter().map(|pool| &pool.name).collect();
-    for folder in state.runs()?.into_iter().rev() {
-        // The journal of a run on other pools is not looked at: it may be damaged, or of another version.
-        let plan = folder.plan()?;
-        if !open.iter().any(|pool| plan.change().pool(pool).is_some()) {
-            continue;
-        }
-        let found = runs::read(folder)?;
-        if !found.is_unfinished() {
-            // What came before it on the same pools was over when it began.
-            open.retain(|pool| plan.change().pool(pool).is_none());
-            continue;
-        }
-        let run = found.folder.id();
-        if stage.place == Place::Lab && !has_lab(home, stage, &found, file).await {
-            output::talk(&format!("run {run} was not finished, but its lab is gone; this is a new one"));
-            continue;
-        }
-        if found.plan.change() == &file.change {
-            return Ok(Some(found));
-        }
-        return Err(Failure::PlanChanged { run: run.to_string(), program: home.program.clone() });
-    }
-    Ok(None)
-}
-
-/// Returns whether the servers of an unfinished run on a lab are still there. A plan that changed has a lab of its own.
-async fn has_lab(home: &Home, stage: &Stage, found: &Found, file: &PlanFile) -> bool {
-    if found.plan.change() != &file.change {
-        return lab::find(home, found.plan.change()).await.is_some();
-    }
-    match &stage.lab {
-        Some((_, Owner::Us)) | None => false,
-        // A lab that is younger than the run is another one.
-        Some((lab, Owner::Earlier | Owner::Other)) => found.state.started.is_some_and(|began| began >= lab.origin),
-    }
 }
 
 /// Goes on with a run that an earlier start did not finish.
 async fn go_on(home: &Home, state: &StateDir, stage: Stage, found: Found, args: &RunArgs) -> Result<Exit, Failure> {
     let run = found.folder.id().clone();
     let claim = claim(state, &found.plan, &run)?;
-    output::talk(&told(&found));
+    let found = runs::read(found.folder)?;
+    if !found.is_unfinished() {
+        return Err(Barred::Moved { run: run.to_string() }.into());
+    }
+    output::talk(&format!("found {}; continuing", told(&found)));
     if let Some(why) = stage.outside_window(found.plan.change())? {
         return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}")));
     }
@@ -171,32 +120,17 @@ pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: 
     finish(home, ended, lab, manner).await
 }
 
-/// Returns what is said about a run that is taken up again.
-fn told(found: &Found) -> String {
-    let state = &found.state;
-    let ended = state.work.iter().filter(|work| work.end.is_some()).count();
-    let works = found.plan.work().iter().zip(&state.work);
-    let out: Vec<&str> = works.filter(|(_, work)| work.is_out()).map(|(work, _)| work.server.short()).collect();
-    let out = if out.is_empty() { "no server is out".to_owned() } else { format!("in hand: {}", out.join(", ")) };
-    let began = state.started.map(|at| output::look().date_time(at)).unwrap_or_default();
-    let all = state.work.len();
-    format!("found run {}, begun {began}: {ended} of {all} servers ended, {out}; continuing", found.folder.id())
-}
-
 /// Begins a new run.
-async fn begin(home: &Home, state: &StateDir, stage: Stage, file: &PlanFile, args: &RunArgs) -> Result<Exit, Failure> {
-    let ready = prepare(home, state, &stage, file, args).await;
-    let (plan, run, claim) = match ready {
+async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure> {
+    let Beginning { home, state, file, args, .. } = *beginning;
+    let (plan, run, claim) = match prepare(beginning, &stage).await {
         Ok(Some(ready)) => ready,
         Ok(None) => {
             stage.leave().await?;
             output::talk("nothing to do");
             return Ok(Exit::Done);
         }
-        Err(failure) => {
-            stage.leave().await?;
-            return Err(failure);
-        }
+        Err(failure) => return Err(stage.abandon(failure).await),
     };
     let folder = state.create_run(&run, &plan, &file.bytes)?;
     let entries = folder.entries()?;
@@ -222,18 +156,13 @@ async fn begin(home: &Home, state: &StateDir, stage: Stage, file: &PlanFile, arg
 }
 
 /// Everything before the first change. Returns nothing when there is nothing to do.
-async fn prepare(
-    home: &Home,
-    state: &StateDir,
-    stage: &Stage,
-    file: &PlanFile,
-    args: &RunArgs,
-) -> Result<Option<(Plan, RunId, Claim)>, Failure> {
+async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Plan, RunId, Claim)>, Failure> {
+    let Beginning { home, state, file, args, standing } = beginning;
     if let Some(why) = stage.outside_window(&file.change)? {
         return Err(Failure::OutsideWindow(why));
     }
     let planned = stage.plan(&file.change).await?;
-    match show(&planned, args.output, Detail::Brief) {
+    match show(&planned, args.output) {
         // Somebody has said yes already: that nobody reads on must not look like a run that had nothing to do.
         Err(Failure::ClosedPipe) if is_consented(&args.approval) => {}
         shown => shown?,
@@ -247,11 +176,7 @@ async fn prepare(
     {
         return Err(Failure::OtherPlan { approved: approved.clone(), found: fingerprint });
     }
-    let reasons: Vec<String> =
-        planned.plan.refusals().map(|finding| format!("{}: {}", finding.code, finding.message)).collect();
-    if !reasons.is_empty() {
-        return Err(Failure::Refused { reasons });
-    }
+    planned.unrefused()?;
     if !planned.has_work() {
         return Ok(None);
     }
@@ -261,6 +186,9 @@ async fn prepare(
     consent(&args.approval, &fingerprint, home, "run this plan?")?;
     let run = new_run_id(Timestamp::now());
     let claim = claim(state, &planned.plan, &run)?;
+    // Looking and asking take their time, and somebody else may have run the plan meanwhile.
+    let ground = Ground { home, state, place: stage.place, lab: stage.lab.as_ref(), file };
+    ground.unmoved_since(standing)?;
     Ok(Some((planned.plan, run, claim)))
 }
 
@@ -302,7 +230,7 @@ fn nobody_there(approval: &ApprovalArgs) -> bool {
 }
 
 /// Refuses a plan that needs an operator, for a start without one: it would stop at the first server it has touched.
-fn unasked(plan: &Plan) -> Result<(), Failure> {
+pub(super) fn unasked(plan: &Plan) -> Result<(), Failure> {
     let reasons: Vec<String> =
         plan.for_the_operator().map(|finding| format!("{}: {}", finding.code, finding.message)).collect();
     if reasons.is_empty() { Ok(()) } else { Err(Failure::NobodyToAsk { reasons }) }
@@ -340,6 +268,11 @@ async fn finish(
     }
     if !over {
         let program = &home.program;
+        let path = lab::path_of(home, &directory);
+        if owner != Owner::Other && !path.exists() {
+            // It went with the state folder. Without it nobody would find the lab again, neither to go on nor to end it.
+            directory.write(&path)?;
+        }
         output::talk(&format!("the lab goes on; `{program} lab PLAN --stop` ends it"));
     }
     Ok(ended.exit)
@@ -352,11 +285,7 @@ pub(crate) async fn approve(home: &Home, path: &Path, lab: &crate::args::LabArgs
     let planned = stage.plan(&file.change).await;
     stage.leave().await?;
     let planned = planned?;
-    let reasons: Vec<String> =
-        planned.plan.refusals().map(|finding| format!("{}: {}", finding.code, finding.message)).collect();
-    if !reasons.is_empty() {
-        return Err(Failure::Refused { reasons });
-    }
+    planned.unrefused()?;
     output::data(&format!("{}\n", planned.plan.fingerprint()))?;
     Ok(Exit::Done)
 }

@@ -7,6 +7,7 @@ use crate::plan_file;
 use crate::terminal::output;
 use jiff::Timestamp;
 use orchestrate_simulation::{Fault, Forecast, Options, SessionAssumption, SimulateError, simulate};
+use std::num::NonZeroU32;
 
 /// Runs when nothing is said: enough for the nineteenth of twenty, and over within seconds.
 const RUNS: u32 = 300;
@@ -17,7 +18,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
     // A seed alone means that one run; with a number of runs it is where they begin.
     let one = args.seed.is_some() && args.runs.is_none();
     let options = Options {
-        runs: args.runs.unwrap_or(if one { 1 } else { RUNS }).max(1),
+        runs: args.runs.map_or(if one { 1 } else { RUNS }, NonZeroU32::get),
         seed: args.seed.unwrap_or(1),
         faults,
         now: Timestamp::now(),

@@ -8,7 +8,7 @@ use crate::lab;
 use crate::runs;
 use crate::terminal::output;
 use jiff::Timestamp;
-use orchestrate_display::status;
+use orchestrate_display::status::{self, Listed};
 
 pub(crate) fn run(home: &Home, run: Option<&str>, format: TextOrJson) -> Result<Exit, Failure> {
     match run {
@@ -34,19 +34,23 @@ fn one(home: &Home, run: &str, format: TextOrJson) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Lists every run. One that cannot be read does not hide the others.
+/// Lists every run. One that cannot be read does not hide the others, and is not hidden: its servers may be out.
 fn all(home: &Home, format: TextOrJson) -> Result<Exit, Failure> {
     let mut runs = Vec::new();
     let mut exit = Exit::Done;
     for (place, folder) in home.runs()? {
-        match runs::read(folder).and_then(|found| found.status(home, place)) {
-            Ok(run) => runs.push(run),
-            Err(failure) => exit = failure.tell(),
-        }
+        let run = folder.id().clone();
+        runs.push(match runs::read(folder).and_then(|found| found.status(home, place)) {
+            Ok(run) => Listed::Run(Box::new(run)),
+            Err(failure) => {
+                exit = failure.tell();
+                Listed::Unreadable { run, why: failure.in_one_line() }
+            }
+        });
     }
     let text = match format {
         TextOrJson::Text => status::list(&runs, &output::look()),
-        TextOrJson::Json => runs.iter().map(|run| format!("{}\n", status::json(run))).collect(),
+        TextOrJson::Json => runs.iter().map(|run| format!("{}\n", status::listed_json(run))).collect(),
     };
     output::data(&text)?;
     Ok(exit)

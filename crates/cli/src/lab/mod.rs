@@ -4,7 +4,7 @@ mod process;
 mod start;
 
 pub(crate) use process::{Serving, foreground, scenario, serve};
-pub(crate) use start::{Wanted, attach, ensure, find, scenario_path};
+pub(crate) use start::{Given, Wanted, attach, ensure, find, scenario_path};
 
 use crate::failure::Failure;
 use crate::home::Home;
@@ -14,17 +14,34 @@ use orchestrate_model::Change;
 use orchestrate_planner::Plan;
 use orchestrate_planner::windows::{Calendar, WindowState};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Returns the name under which the lab of a change is found again.
 pub(crate) fn key(change: &Change) -> String {
     let body = serde_json::to_vec(change).expect("a change serialises");
-    Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&body)
+}
+
+fn hexadecimal(body: &[u8]) -> String {
+    Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns where the directory file of a lab belongs.
+pub(crate) fn path_of(home: &Home, lab: &LabDirectory) -> PathBuf {
+    home.labs().join(format!("{}.json", lab.plan))
 }
 
 /// Returns where the directory file of a change's lab is.
 pub(crate) fn directory_path(home: &Home, change: &Change) -> PathBuf {
     home.labs().join(format!("{}.json", key(change)))
+}
+
+/// Returns what a scenario file is recognised by.
+pub(crate) fn digest(scenario: Option<&Path>) -> Result<Option<String>, Failure> {
+    let Some(path) = scenario else { return Ok(None) };
+    let unreadable = |source| Failure::ScenarioUnreadable { path: path.to_owned(), source };
+    let body = std::fs::read(path).map_err(unreadable)?;
+    Ok(Some(hexadecimal(&body)))
 }
 
 /// Returns the time of the lab that a plan runs on, as its directory file tells it.

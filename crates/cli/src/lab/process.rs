@@ -1,12 +1,12 @@
 //! A lab in this process: in the foreground, or as the detached process of a run.
 
-use super::{directory_path, find, key, origin, scenario_path};
+use super::{digest, directory_path, find, key, origin, scenario_path};
 use crate::failure::Failure;
-use crate::home::Home;
+use crate::home::{Home, Place};
 use crate::plan_file;
 use crate::terminal::{output, signals};
 use jiff::Timestamp;
-use orchestrate_lab::{Lab, LabConfig, LabReport, Scenario};
+use orchestrate_lab::{Lab, LabConfig, LabDirectory, LabReport, Scenario};
 use orchestrate_model::Change;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ pub(crate) struct Serving {
 pub(crate) async fn serve(serving: &Serving) -> Result<(), Failure> {
     let change = plan_file::read(&serving.plan)?.change;
     let lab = start(change, serving).await?;
-    lab.directory().write(&serving.directory)?;
+    listed(&lab, serving)?.write(&serving.directory)?;
     let report = lab.run_until_stopped().await;
     forget(&serving.directory)?;
     output::data(&format!("{}\n", report.text()))
@@ -41,7 +41,7 @@ pub(crate) async fn foreground(
     if find(home, &change).await.is_some() {
         return Err(Failure::LabThere { path: directory });
     }
-    std::fs::create_dir_all(home.labs()).map_err(|source| Failure::LabStart { source })?;
+    home.open(Place::Lab)?;
     let serving = Serving {
         plan: plan.to_owned(),
         directory,
@@ -50,9 +50,9 @@ pub(crate) async fn foreground(
         origin: origin(&change, Timestamp::now())?,
     };
     let lab = start(change, &serving).await?;
-    lab.directory().write(&serving.directory)?;
+    let directory = LabDirectory { foreground: true, ..listed(&lab, &serving)? };
+    directory.write(&serving.directory)?;
     output::data(&listening(&lab, &serving.directory))?;
-    let directory = lab.directory().clone();
     let stopped = lab.run_until_stopped();
     tokio::pin!(stopped);
     let report = tokio::select! {
@@ -64,6 +64,11 @@ pub(crate) async fn foreground(
     };
     forget(&serving.directory)?;
     Ok(report)
+}
+
+/// Returns the directory of a lab with what others have to know of how it was started.
+fn listed(lab: &Lab, serving: &Serving) -> Result<LabDirectory, Failure> {
+    Ok(LabDirectory { scenario: digest(serving.scenario.as_deref())?, ..lab.directory().clone() })
 }
 
 async fn start(change: Change, serving: &Serving) -> Result<Lab, Failure> {

@@ -1,9 +1,11 @@
 //! Starting a lab that outlives this process, as real servers would, and finding it again.
 
-use super::{directory_path, key, origin};
+use super::{digest, directory_path, key, origin};
 use crate::failure::Failure;
-use crate::home::Home;
+use crate::home::{Home, Place, quoted};
+use crate::terminal::output;
 use jiff::Timestamp;
+use orchestrate_journal::JournalError;
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::Change;
 use std::fs::File;
@@ -24,6 +26,15 @@ pub(crate) struct Wanted<'a> {
     pub(crate) change: &'a Change,
     pub(crate) speed: f64,
     pub(crate) scenario: Option<&'a Path>,
+    /// What of this somebody asked for in words.
+    pub(crate) given: Given<'a>,
+}
+
+/// What somebody asked for: a lab that runs already has to be like that.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Given<'a> {
+    pub(crate) speed: Option<f64>,
+    pub(crate) scenario: Option<&'a Path>,
 }
 
 /// A lab that answers.
@@ -36,10 +47,29 @@ pub(crate) struct Running {
 /// Returns the lab of a plan: the one that runs already, or a new one.
 pub(crate) async fn ensure(wanted: &Wanted<'_>) -> Result<Running, Failure> {
     if let Some(directory) = find(wanted.home, wanted.change).await {
+        join(wanted, &directory)?;
         return Ok(Running { directory, found: true });
     }
     let directory = start(wanted).await?;
     Ok(Running { directory, found: false })
+}
+
+/// Says that a lab runs already, or refuses it when it is not as somebody asked for.
+fn join(wanted: &Wanted<'_>, directory: &LabDirectory) -> Result<(), Failure> {
+    let differs = |what: String| {
+        let stop = format!("{} lab {} --stop", wanted.home.program, quoted(wanted.plan));
+        Err(Failure::LabDiffers { what, stop })
+    };
+    if let Some(speed) = wanted.given.speed.filter(|speed| (speed - directory.speed).abs() > f64::EPSILON) {
+        return differs(format!("at speed {}, not {speed}", directory.speed));
+    }
+    if let Some(path) = wanted.given.scenario
+        && digest(Some(path))? != directory.scenario
+    {
+        return differs(format!("with another scenario than {}", path.display()));
+    }
+    output::talk(&format!("joins the lab that runs already (speed {})", directory.speed));
+    Ok(())
 }
 
 /// Returns the lab of a change if it is there and answers.
@@ -68,11 +98,11 @@ pub(crate) fn scenario_path(plan: &Path, named: Option<&Path>) -> Option<PathBuf
 async fn start(wanted: &Wanted<'_>) -> Result<LabDirectory, Failure> {
     let path = directory_path(wanted.home, wanted.change);
     let failed = |source| Failure::LabStart { source };
-    std::fs::create_dir_all(wanted.home.labs()).map_err(failed)?;
+    wanted.home.open(Place::Lab)?;
     for left in [path.clone(), path.with_extension("record.jsonl")] {
         // What is there belongs to a lab that is gone.
         if left.exists() {
-            std::fs::remove_file(&left).map_err(failed)?;
+            std::fs::remove_file(&left).map_err(|source| unusable("remove", &left, source))?;
         }
     }
     let log = path.with_extension("log");
@@ -95,9 +125,14 @@ async fn start(wanted: &Wanted<'_>) -> Result<LabDirectory, Failure> {
     }
 }
 
+/// Returns the failure of a state folder that cannot be used. It may be mended, so the failure is temporary.
+fn unusable(doing: &'static str, path: &Path, source: std::io::Error) -> Failure {
+    JournalError::Io { doing, path: path.to_owned(), source }.into()
+}
+
 fn spawn(wanted: &Wanted<'_>, directory: &Path, log: &Path) -> Result<Child, Failure> {
     let failed = |source| Failure::LabStart { source };
-    let out = File::create(log).map_err(failed)?;
+    let out = File::create(log).map_err(|source| unusable("create", log, source))?;
     let origin = origin(wanted.change, Timestamp::now())?;
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.arg("lab-process").arg(wanted.plan).arg("--directory").arg(directory);

@@ -55,8 +55,9 @@ fn at_once(reader: &mut Reader, plan: &Plan, maintenance: &Maintenance) {
         let count = pool.value.servers.as_ref()?.value.0.len();
         Some((&name.value, count))
     });
-    let smallest = sizes.filter(|(_, count)| *count > 0).min_by_key(|(_, count)| *count);
-    let Some((pool, count)) = smallest.filter(|(_, count)| u32::try_from(*count).is_ok_and(|count| wanted >= count))
+    // Smaller pools are taken fewer at a time, by the planner; a number that no pool can use is a mistake.
+    let largest = sizes.filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count);
+    let Some((pool, count)) = largest.filter(|(_, count)| u32::try_from(*count).is_ok_and(|count| wanted >= count))
     else {
         return;
     };
@@ -64,9 +65,9 @@ fn at_once(reader: &mut Reader, plan: &Plan, maintenance: &Maintenance) {
         Diagnostic::error(
             codes::AT_ONCE_TAKES_POOL,
             at_once.span,
-            format!("`at_once: {wanted}` would leave no server of `{pool}`, which has {count}"),
+            format!("`at_once: {wanted}` would leave no server of `{pool}`, the largest pool, which has {count}"),
         )
-        .label("expected fewer than the servers of each pool")
+        .label("expected fewer than the servers of the largest pool")
         .help("1 is safe for every pool; larger numbers need upgrade domains with that many servers"),
     );
 }

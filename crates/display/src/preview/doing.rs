@@ -7,6 +7,7 @@ use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{Answer, Pool, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::{Plan, ServerWork, Step, StepKind};
+use std::collections::BTreeSet;
 
 /// One thing that a step would do, and the services that it would do it to, in order. No service: it is about the
 /// whole server or pool.
@@ -65,7 +66,7 @@ impl Place<'_> {
             StepKind::BalancerOut => vec![Doing::whole(self.balancer("out"))],
             StepKind::Block => self.block(),
             StepKind::Drain => self.drain(),
-            StepKind::Stop => self.each("stops, dependents first", |status| {
+            StepKind::Stop => self.each(self.stop_order(), "stops, dependents first", |status| {
                 status.is(RunState::Stopped).then(|| "stopped already, left alone".to_owned())
             }),
             StepKind::Patch => self.patch(),
@@ -83,9 +84,14 @@ impl Place<'_> {
     }
 
     /// Groups the blocked services by what would be done to each: `usual`, or what `unusual` says of its status.
-    fn each(&self, usual: &str, unusual: impl Fn(&ServiceStatus) -> Option<String>) -> Vec<Doing> {
+    fn each(
+        &self,
+        order: Vec<&ServiceName>,
+        usual: &str,
+        unusual: impl Fn(&ServiceStatus) -> Option<String>,
+    ) -> Vec<Doing> {
         let mut doings: Vec<Doing> = Vec::new();
-        for service in &self.work.block {
+        for service in order {
             let what = match self.status(service) {
                 Answer::Known(Some(status)) => unusual(status).unwrap_or_else(|| usual.to_owned()),
                 Answer::Known(None) => "not installed, passed over".to_owned(),
@@ -99,6 +105,40 @@ impl Place<'_> {
         doings
     }
 
+    /// Returns the blocked services in the order in which the plan names them.
+    fn plan_order(&self) -> Vec<&ServiceName> {
+        self.work.block.iter().collect()
+    }
+
+    /// Returns the blocked services in the order in which they are stopped: each after what depends on it, as far as
+    /// that was seen, and otherwise as the plan names them.
+    fn stop_order(&self) -> Vec<&ServiceName> {
+        self.ordered(|name, other| self.dependents(name).contains(other))
+    }
+
+    /// Returns the blocked services in the order in which they are started: what others depend on first.
+    fn start_order(&self) -> Vec<&ServiceName> {
+        self.ordered(|name, other| self.dependents(other).contains(name))
+    }
+
+    /// Returns the blocked services so that each comes after those that it waits for.
+    fn ordered(&self, waits_for: impl Fn(&ServiceName, &ServiceName) -> bool) -> Vec<&ServiceName> {
+        let mut left = self.plan_order();
+        let mut order = Vec::with_capacity(left.len());
+        while !left.is_empty() {
+            let free = |name: &&ServiceName| !left.iter().any(|other| other != name && waits_for(name, other));
+            // Services that depend on each other in a circle cannot be ordered: the first of them goes first.
+            let next = left.iter().position(free).unwrap_or(0);
+            order.push(left.remove(next));
+        }
+        order
+    }
+
+    fn dependents(&self, service: &ServiceName) -> &[ServiceName] {
+        let Answer::Known(Some(status)) = self.status(service) else { return &[] };
+        status.dependents.known().map_or(&[], Vec::as_slice)
+    }
+
     fn status(&self, service: &ServiceName) -> Answer<Option<&ServiceStatus>> {
         match self.seen.map(|seen| &seen.services) {
             Some(Answer::Known(services)) => Answer::Known(services.get(service)),
@@ -110,7 +150,7 @@ impl Place<'_> {
     fn block(&self) -> Vec<Doing> {
         let manual = self.plan.change().maintenance.start_type == StartTypePolicy::Manual;
         let usual = if manual { "start type to manual, then pauses" } else { "pauses, start type left alone" };
-        self.each(usual, |status| {
+        self.each(self.plan_order(), usual, |status| {
             if status.is(RunState::Stopped) && !starts_by_itself(status) {
                 return Some("stopped and does not start by itself, left alone".to_owned());
             }
@@ -138,7 +178,8 @@ impl Place<'_> {
             return doings;
         };
         let (mut now, mut unknown) = (Vec::new(), Vec::new());
-        for (service, reading) in &seen.sessions {
+        let blocked = |service: &ServiceName| self.work.block.contains(service);
+        for (service, reading) in seen.sessions.iter().filter(|(service, _)| blocked(service)) {
             match reading.left() {
                 Answer::Known(0) => {}
                 Answer::Known(left) => now.push(format!("{service} {left}")),
@@ -147,7 +188,7 @@ impl Place<'_> {
         }
         if !now.is_empty() {
             doings.push(Doing::whole(format!("sessions now: {}", now.join(", "))));
-        } else if unknown.is_empty() && !seen.sessions.is_empty() {
+        } else if unknown.is_empty() && seen.sessions.keys().any(blocked) {
             doings.push(Doing::whole("sessions now: none"));
         }
         for text in unknown {
@@ -193,7 +234,7 @@ impl Place<'_> {
     fn bring_back(&self) -> Vec<Doing> {
         let patched = self.plan.change().maintenance.patch.is_some();
         let verb = if patched { "starts" } else { "continues" };
-        self.each(&format!("{verb}, start type as recorded"), |status| {
+        self.each(self.start_order(), &format!("{verb}, start type as recorded"), |status| {
             let start = match &status.start {
                 Answer::Known(start) => format!("start type back to {start}"),
                 Answer::Unknown(_) => "start type as recorded".to_owned(),
@@ -256,7 +297,16 @@ pub(super) fn scope(plan: &Plan) -> String {
         Scope::AllServices => "every service of the product that has sessions".to_owned(),
         Scope::Services(services) => {
             let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
-            format!("only {} with what depends on {}", list(&names), if names.len() == 1 { "it" } else { "them" })
+            let them = if names.len() == 1 { "it" } else { "them" };
+            // The plan has what was seen to depend on them; the rest is found when a server is recorded.
+            let seen: BTreeSet<&str> =
+                plan.work().iter().flat_map(|work| &work.block).map(ServiceName::as_str).collect();
+            let seen: Vec<&str> = seen.into_iter().filter(|name| !names.contains(name)).collect();
+            if seen.is_empty() {
+                format!("only {} with what depends on {them}", list(&names))
+            } else {
+                format!("only {}, and what depends on {them}: {}", list(&names), list(&seen))
+            }
         }
     }
 }

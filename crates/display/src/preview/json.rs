@@ -1,7 +1,7 @@
 //! The preview for programs.
 
 use super::doing::doings;
-use super::{Preview, works};
+use super::{Instead, Preview, works};
 use crate::words;
 use orchestrate_engine::state::steps_of;
 use orchestrate_planner::plan::StepTarget;
@@ -44,6 +44,7 @@ pub fn json(preview: &Preview<'_>) -> Value {
     let pool_steps = plan.steps().iter().filter(|step| matches!(step.target, StepTarget::Pool(_)));
     json!({
         "version": PREVIEW_VERSION,
+        "instead": preview.instead.map(instead),
         "plan": {"fingerprint": preview.fingerprint, "name": change.name, "reason": change.reason},
         "rules": {
             "budget": words::budget(change),
@@ -59,6 +60,14 @@ pub fn json(preview: &Preview<'_>) -> Value {
         "forecast": preview.report.forecast,
         "findings": plan.findings().iter().map(finding).collect::<Vec<_>>(),
     })
+}
+
+fn instead(instead: &Instead) -> Value {
+    let text = instead.text();
+    match instead {
+        Instead::GoOn { run, .. } => json!({"would": "go-on", "run": run, "text": text}),
+        Instead::Refused { exit_code, .. } => json!({"would": "be-refused", "exit_code": exit_code, "text": text}),
+    }
 }
 
 fn step(preview: &Preview<'_>, step: &Step, work: Option<&ServerWork>) -> Value {

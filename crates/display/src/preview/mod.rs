@@ -10,7 +10,8 @@ pub use graph::{dot, mermaid};
 pub use json::{PREVIEW_VERSION, json};
 pub use text::{Detail, text};
 
-use orchestrate_model::{PoolName, PoolObservation, ServerObservation};
+use crate::text::clean;
+use orchestrate_model::{PoolName, PoolObservation, RunId, ServerObservation};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::{EdgeReason, Plan, Report, ServerWork};
 use std::collections::BTreeMap;
@@ -26,6 +27,44 @@ pub struct Preview<'a> {
     pub seen: &'a BTreeMap<PoolName, PoolObservation>,
     /// What the planner says about it.
     pub report: &'a Report,
+    /// What a start would do instead of beginning a new run. `None`: it would begin one.
+    pub instead: Option<&'a Instead>,
+}
+
+/// What a start of a plan would do instead of beginning a new run, because of an earlier start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instead {
+    /// It would go on with an unfinished run.
+    GoOn {
+        /// The run.
+        run: RunId,
+        /// How far it is, in words.
+        said: String,
+    },
+    /// It would be refused.
+    Refused {
+        /// With this exit code.
+        exit_code: u8,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Instead {
+    /// Returns it in words.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::GoOn { run, said } => format!(
+                "{} is unfinished: a start would go on with it, at the steps that `status {run}` shows. What follows is \
+                 the plan for a new run",
+                clean(said)
+            ),
+            Self::Refused { exit_code, why } => {
+                format!("a start would be refused now, with exit code {exit_code}: {}", clean(why))
+            }
+        }
+    }
 }
 
 impl<'a> Preview<'a> {

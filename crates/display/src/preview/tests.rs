@@ -1,11 +1,12 @@
-use super::{Detail, Preview, dot, json, mermaid, text};
+use super::{Detail, Instead, Preview, doings, dot, json, mermaid, text};
 use crate::fixture::{asked, at, plan, seen, server};
 use crate::style::{Look, Style};
 use crate::text::width;
 use jiff::SignedDuration;
+use orchestrate_model::{Answer, RunId, ServiceName};
 use orchestrate_planner::forecast::Forecast;
 use orchestrate_planner::report::ServerSafety;
-use orchestrate_planner::{Plan, Report};
+use orchestrate_planner::{Plan, Report, StepKind};
 
 fn report(plan: &Plan) -> Report {
     Report {
@@ -29,7 +30,7 @@ fn with_preview<T>(use_it: impl FnOnce(&Preview<'_>) -> T) -> T {
     let (plan, seen) = (plan(), seen());
     let report = report(&plan);
     let fingerprint = "5e3a91c07d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a089f86";
-    use_it(&Preview { plan: &plan, fingerprint, seen: &seen, report: &report })
+    use_it(&Preview { plan: &plan, fingerprint, seen: &seen, report: &report, instead: None })
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn in_brief_the_reasons_against_a_server_are_not_told_twice() {
     let first = report.safety[0].clone();
     report.safety.push(ServerSafety { server: server(2), ..first });
     let said = |detail| {
-        let preview = Preview { plan: &plan, fingerprint: "5e3a91c07d65", seen: &seen, report: &report };
+        let preview = Preview { plan: &plan, fingerprint: "5e3a91c07d65", seen: &seen, report: &report, instead: None };
         text(&preview, detail, &Look::plain())
     };
     let brief = said(Detail::Brief);
@@ -88,4 +89,43 @@ fn the_preview_for_programs_is_versioned() {
 fn graphs_carry_the_reasons_of_their_edges() {
     insta::assert_snapshot!("dot", dot(&plan()));
     insta::assert_snapshot!("mermaid", mermaid(&plan()));
+}
+
+#[test]
+fn p7_a_preview_says_first_what_a_start_would_do_instead() {
+    let go_on = Instead::GoOn {
+        run: RunId::new("20261128-2100-abcd").unwrap(),
+        said: "run 20261128-2100-abcd, begun at 22:00: 1 of 3 servers ended, in hand: fe2".to_owned(),
+    };
+    let refused = Instead::Refused { exit_code: 7, why: "the pool is held by ann on admin1".to_owned() };
+    for (instead, words, key) in [
+        (go_on, "in hand: fe2 is unfinished: a start would go on with it", "go-on"),
+        (refused, "a start would be refused now, with exit code 7: the pool is held by ann on admin1", "be-refused"),
+    ] {
+        with_preview(|preview| {
+            let preview = Preview { instead: Some(&instead), ..*preview };
+            let said = text(&preview, Detail::Full, &Look { width: 200, ..Look::plain() });
+            assert!(said.lines().next().unwrap().contains(words), "{said}");
+            assert_eq!(json(&preview)["instead"]["would"], key);
+        });
+    }
+    assert!(with_preview(|preview| json(preview)["instead"].is_null()));
+}
+
+#[test]
+fn services_are_named_in_the_order_of_what_depends_on_them() {
+    let (plan, mut seen) = (plan(), seen());
+    let pool = seen.values_mut().next().unwrap();
+    let Answer::Known(services) = &mut pool.servers.get_mut(&server(1)).unwrap().services else { panic!("seen") };
+    let name = |text: &str| ServiceName::new(text).unwrap();
+    services.get_mut(&name("RTCSRV")).unwrap().dependents = Answer::Known(vec![name("RTCRGS")]);
+    let seen = &seen.values().next().unwrap().servers[&server(1)];
+    let of = |kind| {
+        let step = plan.steps().iter().find(|step| step.kind == kind).unwrap();
+        let doings = doings(&plan, step, Some(seen));
+        doings.iter().flat_map(|doing| doing.services.iter().map(ToString::to_string)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(StepKind::Block)[..2], ["RTCSRV", "RTCRGS"], "as the plan names them");
+    assert_eq!(of(StepKind::Stop)[..2], ["RTCRGS", "RTCSRV"], "dependents first");
+    assert_eq!(of(StepKind::Return)[..2], ["RTCSRV", "RTCRGS"], "what others depend on first");
 }

@@ -8,10 +8,11 @@ use crate::words;
 use jiff::Timestamp;
 use orchestrate_engine::state::steps_of;
 use orchestrate_model::{Pool, Verdict};
+use orchestrate_planner::forecast::Forecast;
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::report::ServerSafety;
-use orchestrate_planner::safety::{Asked, Question};
-use orchestrate_planner::{Finding, ServerWork, Severity, Step, StepKind};
+use orchestrate_planner::safety::{Asked, Covered, Question};
+use orchestrate_planner::{Finding, ServerWork, Severity, Step, StepKind, quorum};
 
 /// How much a preview says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,10 @@ impl<'a> Page<'a> {
 
     fn head(&mut self) {
         let change = self.preview.plan.change();
+        if let Some(instead) = self.preview.instead {
+            self.lines.extend(self.look.hang("", Tone::Bad, &instead.text()));
+            self.lines.push(String::new());
+        }
         self.lines.push(self.look.paint(Tone::Strong, &clean(&change.name)));
         if !change.reason.is_empty() {
             self.hang("  ", &clean(&change.reason));
@@ -86,6 +91,9 @@ impl<'a> Page<'a> {
         self.hang("  budget    ", &words::budget(change));
         self.hang("  drain     ", &words::drain_rule(change));
         self.hang("  stop      ", &words::stop_when(change.stop_when));
+        for pool in change.pools.iter().filter(|pool| pool.has_fabric() && pool.servers.len() > 1) {
+            self.hang("  start     ", &cold_start(pool));
+        }
         for feature in &change.maintenance.accept_loss {
             self.hang("  accepted  ", &format!("the loss of {feature}: {}", feature.loss()));
         }
@@ -240,11 +248,7 @@ impl<'a> Page<'a> {
         let at = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| self.look.date_time(time));
         let length = duration(forecast.length);
         let mut lines = vec![
-            format!(
-                "{} out, each for up to {}",
-                count(forecast.servers as u64, "server"),
-                duration(forecast.one_server)
-            ),
+            self.outages(forecast),
             match duration(forecast.lower_bound) {
                 least if least == length => format!("{length} in all; no order of the servers takes less"),
                 least => format!("{length} in all; no order of the servers takes less than {least}"),
@@ -259,6 +263,19 @@ impl<'a> Page<'a> {
         }
         for line in lines {
             self.hang("  ", &line);
+        }
+    }
+
+    /// Says how many servers go out, for how long, and whether at once.
+    fn outages(&self, forecast: &Forecast) -> String {
+        let servers = count(forecast.servers as u64, "server");
+        let one = duration(forecast.one_server);
+        let change = self.preview.plan.change();
+        match (forecast.servers, change.maintenance.at_once, change.pools.len()) {
+            (0 | 1, ..) => format!("{servers} out, for up to {one}"),
+            (_, 1, 1) => format!("{servers}, one after another, each out for up to {one}"),
+            (_, most, 1) => format!("{servers}, at most {most} at once, each out for up to {one}"),
+            (_, most, _) => format!("{servers}, at most {most} of a pool at once, each out for up to {one}"),
         }
     }
 
@@ -297,8 +314,9 @@ fn alike(one: &Asked, other: &Asked) -> bool {
 
 fn feature(question: Question) -> Option<String> {
     match question {
-        Question::Coverage(feature) => Some(feature.to_string()),
-        Question::Fresh
+        Question::Coverage(Covered::Feature(feature)) => Some(feature.to_string()),
+        Question::Coverage(Covered::Records | Covered::WebName)
+        | Question::Fresh
         | Question::Budget
         | Question::SharedBudget
         | Question::Remaining
@@ -309,6 +327,15 @@ fn feature(question: Question) -> Option<String> {
         | Question::Replication
         | Question::Blockable
         | Question::Staged => None,
+    }
+}
+
+/// Returns what a pool needs to come up when all of it was down, which no run brings about and every operator fears.
+fn cold_start(pool: &Pool) -> String {
+    let servers = pool.servers.len();
+    match u32::try_from(servers).ok().and_then(|servers| quorum::start(pool.product, servers)) {
+        Some(need) => format!("after a full stop {} starts once {need} of its {servers} servers run", pool.name),
+        None => format!("after a full stop: not documented for {servers} servers ({})", pool.name),
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
@@ -92,6 +92,15 @@ impl Balanced {
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(30), look).await.expect("the balancer never got there")
+    }
+
+    /// Says something to the balancer as another administrator would.
+    async fn command(&self, command: &str) {
+        let mut socket = UnixStream::connect(self.folder.path().join("admin")).await.unwrap();
+        socket.write_all(format!("{command}\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.trim(), "", "{command}");
     }
 
     async fn connect(&self) -> Session {
@@ -178,6 +187,36 @@ async fn servers_disabled_by_the_configuration_read_as_maintenance_until_made_re
     assert_eq!(switch.set_balancer(&server("fe3"), BalancerState::Ready).await, ActOutcome::Accepted);
     assert_eq!(switch.set_balancer(&server("fe3"), BalancerState::Ready).await, ActOutcome::AlreadySo);
     balanced.once(|seen| seen["fe3"].admin == BalancerState::Ready).await;
+}
+
+#[tokio::test]
+async fn p2_a_server_with_weight_0_is_not_ready_and_cannot_be_made_so() {
+    let Some(program) = haproxy() else { return };
+    let balanced = Balanced::start(&program).await;
+    let switch = HaproxySwitch::new(balanced.reader("admin"));
+    balanced.command("set server pool/fe1 weight 0").await;
+    let seen = balanced.once(|seen| seen["fe1"].admin != BalancerState::Ready).await;
+    assert_eq!(seen["fe1"], BalancerServer { admin: BalancerState::Drain, up: true, sessions: 0 });
+    for _ in 0..4 {
+        assert_eq!(balanced.connect().await.says("who").await, "fe2", "the balancer sends it nothing new");
+    }
+    let outcome = switch.set_balancer(&server("fe1"), BalancerState::Ready).await;
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("set server pool/fe1 weight")), "{outcome:?}");
+    assert_eq!(switch.set_balancer(&server("fe1"), BalancerState::Drain).await, ActOutcome::AlreadySo);
+    balanced.command("set server pool/fe1 weight 100%").await;
+    balanced.once(|seen| seen["fe1"].admin == BalancerState::Ready).await;
+}
+
+#[tokio::test]
+async fn a_weight_of_0_set_during_a_drain_is_said_when_the_drain_is_over() {
+    let Some(program) = haproxy() else { return };
+    let balanced = Balanced::start(&program).await;
+    let switch = HaproxySwitch::new(balanced.reader("admin"));
+    assert_eq!(switch.set_balancer(&server("fe1"), BalancerState::Drain).await, ActOutcome::Accepted);
+    balanced.command("set server pool/fe1 weight 0").await;
+    assert_eq!(switch.set_balancer(&server("fe1"), BalancerState::Ready).await, ActOutcome::Accepted);
+    let outcome = switch.set_balancer(&server("fe1"), BalancerState::Ready).await;
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("weight is 0")), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -103,8 +103,9 @@ async fn p3_what_is_no_table_is_unknown_with_what_was_said_instead() {
         ("Can't find backend.\n\n", "Can't find backend."),
         ("\n", "\"\""),
         ("1\n# be_id be_name srv_id srv_name srv_op_state\n3 pool 1 fe1 2\n\n", "srv_admin_state"),
-        ("1\n# be_name srv_name srv_op_state srv_admin_state\npool fe1 two 0\n\n", "\"two\""),
-        ("1\n# be_name srv_name srv_op_state srv_admin_state\npool fe1 2 0\npool fe1 2 0\n\n", "twice"),
+        ("1\n# be_name srv_name srv_op_state srv_admin_state\npool fe1 2 0\n\n", "srv_uweight"),
+        ("1\n# be_name srv_name srv_op_state srv_admin_state srv_uweight\npool fe1 two 0 1\n\n", "\"two\""),
+        ("1\n# be_name srv_name srv_op_state srv_admin_state srv_uweight\npool fe1 2 0 1\npool fe1 2 0 1\n\n", "twice"),
         ("HTTP/1.1 400 Bad Request\r\n\n\n", "400 Bad Request"),
     ] {
         let fake = Fake::start(move |_| Reply::Text(said.to_owned())).await;

@@ -3,7 +3,8 @@ function Get-Answer($ask) {
     if (-not [IO.File]::Exists($ask.path)) { return @{ sha256 = $null } }
     $file = [IO.File]::Open($ask.path, 'Open', 'Read', 'ReadWrite, Delete')
     try {
-        $hash = [Security.Cryptography.SHA256]::Create().ComputeHash($file)
+        # SHA256.Create() is refused on older releases where only validated cryptography is allowed.
+        $hash = (New-Object Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash($file)
     } finally {
         $file.Close()
     }

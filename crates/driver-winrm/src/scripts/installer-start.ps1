@@ -2,37 +2,71 @@
 # connection must not cost the exit code. The folder of the token stays: it is what says that the token was used.
 $runner = @'
 $ErrorActionPreference = 'Stop'
-$folder = Split-Path -Parent $MyInvocation.MyCommand.Path
+# Whoever finds this file has run before, or is running: a task can be started again by anybody.
+try { [IO.File]::Open("$folder\running", 'CreateNew').Close() } catch { exit 0 }
 $run = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText("$folder\run.json"))
 $result = @{ started = [DateTime]::UtcNow.ToString('o') }
+function Format-Argument($text) {
+    if ($text -eq '') { return '""' }
+    if ($text.Contains('"') -or $text -notmatch '\s') { return $text }
+    # A backslash in front of the closing quote would take it for its own.
+    return '"' + ($text -replace '(\\+)$', '$1$1') + '"'
+}
+function Start-Program($path, $arguments) {
+    $line = @($arguments | ForEach-Object { Format-Argument ([string]$_) }) -join ' '
+    $start = New-Object Diagnostics.ProcessStartInfo -Property @{
+        FileName = $path; Arguments = $line; UseShellExecute = $false
+    }
+    return [Diagnostics.Process]::Start($start)
+}
 try {
     # Held open for reading: what was checked cannot be replaced before it has ended.
     $file = [IO.File]::Open($run.installer, 'Open', 'Read', 'Read')
-    $found = [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($file)).Replace('-', '')
-    if ($found -ne $run.sha256) { throw "the file has changed: $found" }
-    $quoted = @($run.arguments | ForEach-Object { if ($_ -match '\s') { '"' + $_ + '"' } else { $_ } })
-    $start = New-Object Diagnostics.ProcessStartInfo -Property @{
-        FileName = $run.installer; Arguments = ($quoted -join ' '); UseShellExecute = $false
+    $sha256 = New-Object Security.Cryptography.SHA256CryptoServiceProvider
+    $found = [BitConverter]::ToString($sha256.ComputeHash($file)).Replace('-', '').ToLowerInvariant()
+    if ($found -ne $run.sha256) { throw "the file has changed since it was checked; its SHA-256 is $found" }
+    $system = "$env:SystemRoot\System32"
+    $program = $run.installer
+    $lead = @()
+    # Packages are no programs: they are opened by one.
+    switch ([IO.Path]::GetExtension($run.installer)) {
+        '.msi' { $program = "$system\msiexec.exe"; $lead = @('/i', $run.installer) }
+        '.msp' { $program = "$system\msiexec.exe"; $lead = @('/p', $run.installer) }
+        '.msu' { $program = "$system\wusa.exe"; $lead = @($run.installer) }
     }
-    $process = [Diagnostics.Process]::Start($start)
-    if ($process.WaitForExit([int]$run.deadlineSeconds * 1000)) {
-        $code = [long]$process.ExitCode
-    } else {
-        # 1460 is ERROR_TIMEOUT.
-        $process.Kill()
-        $code = 1460
-    }
+    $process = Start-Program $program ($lead + @($run.arguments))
 } catch {
-    $code = 1
+    # Nothing was run, so there is no exit code.
     $result.error = [string]$_
-    $native = $_.Exception.GetBaseException() -as [ComponentModel.Win32Exception]
-    if ($native) { $code = [long]$native.NativeErrorCode }
 }
-if ($code -lt 0) { $code += 4294967296 }
-$result.exitCode = $code
+if ($process) {
+    try {
+        if ($process.WaitForExit([int]$run.deadlineSeconds * 1000)) {
+            $code = [long]$process.ExitCode
+            if ($code -lt 0) { $code += 4294967296 }
+            $result.exitCode = $code
+        } else {
+            # ERROR_TIMEOUT. What it has started goes down with it.
+            $result.exitCode = 1460
+            $result.note = 'it was to be ended at its deadline, and something that it had started may still run'
+            $killer = Start-Program "$system\taskkill.exe" @('/T', '/F', '/PID', $process.Id)
+            if ($killer.WaitForExit(60000) -and $killer.ExitCode -eq 0) {
+                $result.note = 'it was ended at its deadline, with everything that it had started'
+            } elseif (-not $process.HasExited) {
+                $process.Kill()
+            }
+        }
+    } catch {
+        $result.note = "$($result.note): $_"
+    }
+}
 $result.ended = [DateTime]::UtcNow.ToString('o')
 [IO.File]::WriteAllText("$folder\result.tmp", (ConvertTo-Json -InputObject $result -Compress))
 [IO.File]::Move("$folder\result.tmp", "$folder\result.json")
+# The task has done its work: nobody shall start it again.
+$scheduler = New-Object -ComObject Schedule.Service
+$scheduler.Connect()
+$scheduler.GetFolder('\').DeleteTask("orchestrate-$($run.token)", 0)
 '@
 # The folder holds what SYSTEM will run, so nobody but administrators and SYSTEM may own it or write into it.
 function New-ClosedFolder($path) {
@@ -43,20 +77,38 @@ function New-ClosedFolder($path) {
     if ($owner -ne 'S-1-5-32-544' -and $owner -ne 'S-1-5-18') { throw "$path belongs to $owner" }
     $folder.SetAccessControl($rules)
 }
+function Get-FileHash256($path) {
+    $file = [IO.File]::Open($path, 'Open', 'Read', 'ReadWrite, Delete')
+    try {
+        # SHA256.Create() is refused on older releases where only validated cryptography is allowed.
+        $sha256 = New-Object Security.Cryptography.SHA256CryptoServiceProvider
+        return [BitConverter]::ToString($sha256.ComputeHash($file)).Replace('-', '').ToLowerInvariant()
+    } finally {
+        $file.Close()
+    }
+}
+# The runner goes as text and not as a file to be run: a policy that wants signed scripts would refuse the file.
+function Get-RunnerArguments($folder) {
+    $quoted = $folder.Replace("'", "''")
+    $text = "`$folder = '$quoted'; & ([ScriptBlock]::Create([IO.File]::ReadAllText(`$folder + '\runner.ps1')))"
+    $encoded = [Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes($text))
+    return "-NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand $encoded"
+}
 function Get-Answer($ask) {
     $folder = "$env:ProgramData\orchestrate\$($ask.token)"
-    if ([IO.File]::Exists("$folder\started")) { return @{ result = 'already'; detail = '' } }
-    if (-not [IO.File]::Exists($ask.installer)) { return @{ result = 'missing-file'; detail = $ask.installer } }
-    $file = [IO.File]::OpenRead($ask.installer)
-    $found = [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($file)).Replace('-', '')
-    $file.Close()
-    if ($found -ne $ask.sha256) { return @{ result = 'wrong-hash'; detail = $found.ToLowerInvariant() } }
-    New-ClosedFolder "$env:ProgramData\orchestrate"
-    New-ClosedFolder $folder
+    # Until the token is taken nothing can have run, so whatever goes wrong is a plain refusal.
     try {
+        if ([IO.File]::Exists("$folder\started")) { return @{ result = 'already'; detail = '' } }
+        if (-not [IO.File]::Exists($ask.installer)) { return @{ result = 'missing-file'; detail = $ask.installer } }
+        $found = Get-FileHash256 $ask.installer
+        if ($found -ne $ask.sha256) { return @{ result = 'wrong-hash'; detail = $found } }
+        New-ClosedFolder "$env:ProgramData\orchestrate"
+        New-ClosedFolder $folder
         [IO.File]::Open("$folder\started", 'CreateNew').Close()
-    } catch [IO.IOException] {
-        return @{ result = 'already'; detail = '' }
+    } catch {
+        # Somebody else may have been faster; every other error is one.
+        if ([IO.File]::Exists("$folder\started")) { return @{ result = 'already'; detail = '' } }
+        return @{ result = 'failed'; detail = [string]$_ }
     }
     try {
         [IO.File]::WriteAllText("$folder\run.json", (ConvertTo-Json -InputObject $ask -Compress))
@@ -66,10 +118,12 @@ function Get-Answer($ask) {
         $task = $scheduler.NewTask(0)
         $task.Settings.DisallowStartIfOnBatteries = $false
         $task.Settings.StopIfGoingOnBatteries = $false
+        # The usual 7 is below normal, for the processor and the disk.
+        $task.Settings.Priority = 4
         $task.Settings.ExecutionTimeLimit = "PT$([int]$ask.deadlineSeconds + 600)S"
         $action = $task.Actions.Create(0)
         $action.Path = "$env:SystemRoot\System32\WindowsPowerShell\v1.0\powershell.exe"
-        $action.Arguments = "-NoProfile -NonInteractive -ExecutionPolicy Bypass -File `"$folder\runner.ps1`""
+        $action.Arguments = Get-RunnerArguments $folder
         # 2 creates and never replaces, 5 is a service account.
         $registered = $scheduler.GetFolder('\').RegisterTaskDefinition(
             "orchestrate-$($ask.token)", $task, 2, 'SYSTEM', $null, 5)

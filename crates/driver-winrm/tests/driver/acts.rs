@@ -57,10 +57,11 @@ async fn each_act_calls_its_method_once() {
 #[tokio::test]
 async fn return_values_are_told_apart() {
     let fake = Fake::start(World::default()).await;
-    let table: [(Value, &str); 7] = [
+    let table: [(Value, &str); 8] = [
         (json!({"ReturnValue": 24}), "AlreadySo"),
         (json!({"ReturnValue": 5}), "Retry"),
         (json!({"ReturnValue": 7}), "Unknown"),
+        (json!({"ReturnValue": 8}), "Unknown"),
         (json!({"ReturnValue": 2}), "Failed"),
         (json!({"ReturnValue": 4294967295_u32}), "Failed"),
         (json!({"ReturnValue": null}), "Unknown"),
@@ -99,6 +100,13 @@ async fn what_stands_in_the_way_for_a_while_can_be_tried_again() {
     }
     let nowhere = Fake::start_with(World::default(), |target| target.connect_to = Some("127.0.0.1:1".to_owned())).await;
     let outcome = nowhere.driver.apply(&pause()).await;
+    assert!(matches!(outcome, ActOutcome::Retry(_)), "{outcome:?}");
+    // A server that is just starting takes connections and drops them.
+    let starting = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = starting.local_addr().unwrap().to_string();
+    drop(tokio::spawn(async move { while starting.accept().await.is_ok() {} }));
+    let fake = Fake::start_with(World::default(), |target| target.connect_to = Some(address)).await;
+    let outcome = fake.driver.apply(&pause()).await;
     assert!(matches!(outcome, ActOutcome::Retry(_)), "{outcome:?}");
 }
 
@@ -141,7 +149,8 @@ async fn p6_a_server_that_was_restarted_since_is_not_restarted_again() {
     let moved = booted() - SignedDuration::from_secs(2);
     assert_eq!(fake.driver.apply(&restart(moved)).await, ActOutcome::Accepted);
     let line = fake.world.lock().unwrap().command_line.clone();
-    assert_eq!(line, "shutdown.exe /r /t 5 /d p:2:17 /c \"CHG0031337: November more\"");
+    let expected = r#"%SystemRoot%\System32\shutdown.exe /r /t 5 /d p:2:17 /c "CHG0031337: November more""#;
+    assert_eq!(line, expected);
     assert_eq!(fake.count("Delete"), 1);
 }
 

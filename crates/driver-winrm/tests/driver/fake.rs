@@ -27,6 +27,10 @@ pub(crate) struct World {
     pub(crate) exit_code: i64,
     /// The action that ends the connection instead of being answered.
     pub(crate) dies_at: Option<&'static str>,
+    /// The action that is never answered.
+    pub(crate) hangs_at: Option<&'static str>,
+    /// Whether every request is refused with a 401.
+    pub(crate) refuses: bool,
     /// Faults instead of answers, used up one by one: the action, the subcode and the code.
     pub(crate) faults: Vec<(&'static str, &'static str, u32)>,
     /// Output and exit code of the command in hand.
@@ -53,6 +57,8 @@ impl Default for World {
             output: json!({"ReturnValue": 0}),
             exit_code: 0,
             dies_at: None,
+            hangs_at: None,
+            refuses: false,
             faults: Vec::new(),
             pending: (String::new(), 0),
             command_line: String::new(),
@@ -122,6 +128,12 @@ impl World {
         if let Some(at) = self.faults.iter().position(|(at, _, _)| *at == action) {
             let (_, subcode, code) = self.faults.remove(at);
             return seen.fault(subcode, code);
+        }
+        if self.refuses {
+            return Reaction::Answer { status: "401 Unauthorized", headers: String::new(), body: Vec::new() };
+        }
+        if self.hangs_at == Some(action.as_str()) {
+            return Reaction::Hang;
         }
         if self.dies_at == Some(action.as_str()) {
             return Reaction::Close;

@@ -2,10 +2,10 @@
 
 use crate::fake::{BOOTED, Fake, World, service, target};
 use crate::loopback::{Loopback, Reaction, auth};
-use orchestrate_driver::{Clock, Observe as _};
-use orchestrate_driver_winrm::{Auth, SetupError, Transport, WinrmReader};
+use orchestrate_driver::{Change as _, Clock, Observe as _};
+use orchestrate_driver_winrm::{Auth, SetupError, Transport, WinrmReader, WinrmTarget};
 use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
-use orchestrate_model::{Answer, Ask, InstallerToken, RunState, ServiceName, StartType};
+use orchestrate_model::{Act, ActOutcome, Answer, Ask, InstallerToken, RunState, ServiceName, StartType};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -115,6 +115,25 @@ async fn counters_are_looked_up_once_and_then_read() {
     assert_eq!(fake.runs("counter-classes"), 1);
     assert_eq!(fake.runs("activity"), 0, "counters are all that is needed");
     assert_eq!(fake.count("Enumerate"), 6, "one per class");
+}
+
+#[tokio::test]
+async fn counters_that_an_update_has_registered_anew_are_looked_up_again() {
+    let fake = Fake::start(measured()).await;
+    fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
+    {
+        let mut world = fake.world.lock().unwrap();
+        let rows = world.counters.remove(AVMCU).unwrap();
+        world.counters.insert("Win32_PerfFormattedData_New", rows);
+        let classes = world.scripts.get_mut("counter-classes").unwrap();
+        classes["classes"]["LS:AVMCU - Operations"]["class"] = json!("Win32_PerfFormattedData_New");
+        world.faults = vec![("Enumerate", "CannotProcessFilter", 2_150_858_778); 2];
+    }
+    let seen = fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
+    assert!(seen.sessions[&name("RTCAVMCU")].left().known().is_none());
+    let seen = fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
+    assert_eq!(seen.sessions[&name("RTCAVMCU")].left(), Answer::Known(17));
+    assert_eq!(fake.runs("counter-classes"), 2);
 }
 
 #[tokio::test]
@@ -246,6 +265,26 @@ async fn p3_parts_that_fail_are_unknown_one_by_one() {
 }
 
 #[tokio::test]
+async fn an_installer_that_never_ran_has_no_exit_code_but_a_reason() {
+    let fake = Fake::start(World::default()).await;
+    let ask = Ask { installer: Some(InstallerToken("t".to_owned())), ..Ask::default() };
+    let table = [
+        (json!({"state": "never-ran", "detail": "the file has changed"}), "never started, and will not be: the file"),
+        (json!({"state": "finished", "detail": "access denied"}), "exit code is missing access denied"),
+        (json!({"error": "the scheduler is not available"}), "the scheduler is not available"),
+    ];
+    for (said, expected) in table {
+        fake.world.lock().unwrap().scripts.insert("installer-state", said.clone());
+        let seen = fake.driver.observe(&ask).await;
+        assert!(seen.installer.why_unknown().unwrap().contains(expected), "{said}: {:?}", seen.installer);
+    }
+    let ended = json!({"state": "finished", "exitCode": 1460, "detail": "it was ended at its deadline"});
+    fake.world.lock().unwrap().scripts.insert("installer-state", ended);
+    let seen = fake.driver.observe(&ask).await;
+    assert_eq!(seen.installer, Answer::Known(InstallerState::Finished { exit_code: 1460 }));
+}
+
+#[tokio::test]
 async fn a_lost_shell_is_replaced_once_for_a_look() {
     let fake = Fake::start(World::default()).await;
     fake.driver.observe(&services(&["RTCSRV"])).await;
@@ -274,6 +313,51 @@ async fn p3_a_server_that_cannot_be_reached_leaves_only_unknowns() {
 }
 
 #[tokio::test]
+async fn a_look_at_a_server_that_refuses_us_is_one_failed_logon() {
+    for line in ["401 Unauthorized", "404 Not Found", "503 Service Unavailable"] {
+        let page = move || Reaction::Answer { status: line, headers: String::new(), body: Vec::new() };
+        let server = Loopback::start(move |_, _| page()).await;
+        let reader = WinrmReader::new(target(&server), Clock::real()).unwrap();
+        let mut ask = parts(&[Part::Host, Part::Versions, Part::Readiness]);
+        ask.services = vec![name("RTCSRV")];
+        ask.sessions = vec![name("RTCSRV")];
+        let seen = reader.observe(&ask).await;
+        for why in [seen.host.why_unknown(), seen.services.why_unknown(), seen.versions.why_unknown()] {
+            assert!(why.unwrap().contains(&line[..3]), "{why:?}");
+        }
+        assert_eq!(server.seen().len(), 1, "{line}");
+    }
+    let server = Loopback::start(|_, _| Reaction::Answer {
+        status: "401 Unauthorized",
+        headers: String::new(),
+        body: Vec::new(),
+    })
+    .await;
+    let reader = WinrmReader::new(target(&server), Clock::real()).unwrap();
+    let ask = Ask { sessions: vec![name("RTCSRV")], ..parts(&[Part::Versions]) };
+    assert!(reader.observe(&ask).await.versions.why_unknown().unwrap().contains("401"));
+    assert_eq!(server.seen().len(), 1, "sessions are read over both connections");
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_may_refuse_us_for_a_while_and_another_may_not() {
+    for (restarted, logons) in [(true, 4), (false, 2)] {
+        let soon = |target: &mut WinrmTarget| target.limits.wire.refused_in_restart = Duration::ZERO;
+        let fake = Fake::start_with(World::default(), soon).await;
+        if restarted {
+            let act = Act::Restart { booted: BOOTED.parse().unwrap(), comment: "CHG0031337".to_owned() };
+            assert_eq!(fake.driver.apply(&act).await, ActOutcome::Accepted);
+        }
+        fake.world.lock().unwrap().refuses = true;
+        let before = fake.server.seen().len();
+        for _ in 0..4 {
+            fake.driver.observe(&parts(&[Part::Host])).await;
+        }
+        assert_eq!(fake.server.seen().len() - before, logons, "restarted: {restarted}");
+    }
+}
+
+#[tokio::test]
 async fn p3_a_silent_server_does_not_hold_up_an_observation() {
     let server = Loopback::start(|_, _| Reaction::Hang).await;
     let mut target = target(&server);
@@ -281,6 +365,71 @@ async fn p3_a_silent_server_does_not_hold_up_an_observation() {
     let reader = WinrmReader::new(target, Clock::real()).unwrap();
     let seen = reader.observe(&parts(&[Part::Host])).await;
     assert!(seen.host.why_unknown().unwrap().contains("not read within"));
+}
+
+const PRODUCT: [Part; 4] = [Part::Versions, Part::Replication, Part::Fabric, Part::Readiness];
+
+#[tokio::test]
+async fn p3_a_shell_that_does_not_open_is_waited_for_once_in_a_look_and_the_rest_is_kept() {
+    let fake = Fake::start_with(World { hangs_at: Some("Create"), ..measured() }, |target| {
+        target.limits.wire.operation = Duration::from_millis(100);
+        target.limits.wire.answer_margin = Duration::from_millis(100);
+    })
+    .await;
+    let mut ask = parts(&PRODUCT);
+    ask.parts.insert(Part::Host);
+    ask.services = vec![name("RTCSRV")];
+    ask.sessions = vec![name("RTCAVMCU")];
+    for looks in 1..=2 {
+        let seen = fake.driver.observe(&ask).await;
+        assert!(seen.host.known().is_some());
+        assert!(seen.service(&name("RTCSRV")).unwrap().state.known().is_some());
+        for why in [seen.versions.why_unknown(), seen.fabric.why_unknown(), seen.readiness.why_unknown()] {
+            assert!(why.unwrap().contains("no answer within"), "{why:?}");
+        }
+        assert!(seen.sessions[&name("RTCAVMCU")].left().known().is_none());
+        assert_eq!(fake.count("Create"), looks, "seven scripts, and one of them found out");
+    }
+}
+
+#[tokio::test]
+async fn p3_a_look_has_one_deadline_and_keeps_what_was_read_until_then() {
+    let mut world = measured();
+    world.hangs_at = Some("Receive");
+    let fake = Fake::start_with(world, |target| target.limits.observation = Duration::from_millis(300)).await;
+    let mut ask = parts(&PRODUCT);
+    ask.parts.insert(Part::Host);
+    ask.services = vec![name("RTCSRV")];
+    ask.sessions = vec![name("RTCSRV")];
+    let began = std::time::Instant::now();
+    let seen = fake.driver.observe(&ask).await;
+    assert!(began.elapsed() < Duration::from_secs(10), "not once for each part");
+    assert!(seen.host.known().is_some());
+    assert_eq!(seen.service(&name("RTCSRV")).unwrap().state, Answer::Known(RunState::Running));
+    assert!(seen.service(&name("RTCSRV")).unwrap().dependents.why_unknown().unwrap().contains("not read within"));
+    assert!(seen.sessions[&name("RTCSRV")].left().why_unknown().unwrap().contains("not read within"));
+    assert!(seen.readiness.why_unknown().unwrap().contains("not read within"));
+}
+
+#[tokio::test]
+async fn p3_a_pool_that_is_waited_for_is_busy_and_not_ready() {
+    let mut world = measured();
+    world.hangs_at = Some("Receive");
+    let fake = Fake::start_with(world, |target| target.limits.look_script = Duration::from_millis(200)).await;
+    let seen = fake.driver.observe(&parts(&[Part::Readiness])).await;
+    assert_eq!(seen.readiness.known().unwrap().state, ReadinessState::Busy, "the cmdlet waits for replicas");
+}
+
+#[tokio::test]
+async fn what_the_product_takes_long_over_comes_last() {
+    let fake = Fake::start(measured()).await;
+    let mut ask = parts(&PRODUCT);
+    ask.services = vec![name("RTCSRV")];
+    ask.sessions = vec![name("RTCAVMCU")];
+    ask.file = Some(r"C:\CU\x.exe".to_owned());
+    fake.driver.observe(&ask).await;
+    let ran: Vec<String> = fake.world.lock().unwrap().ran.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(ran[ran.len() - 3..], ["replication", "fabric", "readiness"], "{ran:?}");
 }
 
 #[tokio::test]

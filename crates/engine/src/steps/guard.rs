@@ -119,9 +119,10 @@ fn shared(case: &Case<'_>) -> Vec<Asked> {
     safety::shared_budgets(change, subject.pool, &subject.work.server, &out)
 }
 
-/// Whether nothing speaks against the server but what passes when a busy pool has settled.
+/// Whether nothing speaks against the server but what passes when a busy pool has settled. A pool that is busy takes
+/// long over its answer, and by then the rest of the evidence is old.
 fn passes_with_busy(bad: &[&Asked]) -> bool {
-    bad.iter().all(|asked| matches!(asked.question, Question::Ready | Question::Replication))
+    bad.iter().all(|asked| matches!(asked.question, Question::Ready | Question::Replication | Question::Fresh))
 }
 
 /// The worst word on readiness that another server of the pool has said.

@@ -3,8 +3,8 @@
 use super::{Event, ServerIndex, World, lab_seconds};
 use crate::scenario::{InstallerFile, Scenario};
 use jiff::Timestamp;
-use orchestrate_model::change::Patch;
-use orchestrate_model::{Pool, Product, Version};
+use orchestrate_model::change::{Patch, Scope};
+use orchestrate_model::{Pool, Product, ServiceName, Version};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -21,8 +21,8 @@ pub(crate) struct Installer {
 /// How far an installer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InstallerEnd {
-    /// It runs and will end with this exit code, or be ended without a result.
-    Running(Option<i64>),
+    /// It runs and will end with this exit code.
+    Running(i64),
     /// It has ended.
     Finished(i64),
     /// It is gone and left no result.
@@ -112,6 +112,9 @@ const OTHER_FILE: &str = "b6aeb797022b02364ac0df9510bbd283c65a25b70b61f421334654
 /// The exit code with which an installer gives up at once because another one runs.
 const ANOTHER_RUNS: i64 = 1618;
 
+/// The exit code of an installer that its runner ended at the deadline: `ERROR_TIMEOUT`.
+const ENDED_AT_DEADLINE: i64 = 1460;
+
 impl World {
     /// Starts an installer, unless its token was used before.
     pub(crate) fn start_installer(&mut self, server: ServerIndex, request: &InstallerRequest) -> InstallerAnswer {
@@ -124,8 +127,11 @@ impl World {
         }
         let busy = self.servers[server].installers.values().any(|other| matches!(other.end, InstallerEnd::Running(_)));
         let (exit_code, seconds) = if busy { (ANOTHER_RUNS, 1.0) } else { self.draw_run(server) };
-        let ended_by_task = seconds > request.deadline_s;
-        let end = InstallerEnd::Running((!ended_by_task).then_some(exit_code));
+        if !busy {
+            self.replace_files(server);
+        }
+        let exit_code = if seconds > request.deadline_s { ENDED_AT_DEADLINE } else { exit_code };
+        let end = InstallerEnd::Running(exit_code);
         let installer = Installer { started: self.now(), end, asked: 1, path: request.path.clone() };
         self.servers[server].installers.insert(request.token.clone(), installer);
         self.servers[server].installs += 1;
@@ -133,6 +139,25 @@ impl World {
         let boot = self.servers[server].boot;
         self.schedule(at, Event::InstallerEnd { server, token: request.token.clone(), boot });
         InstallerAnswer::Started
+    }
+
+    /// What the installer replaces is in use as long as its service has a process: whatever sessions it has are lost,
+    /// and those that come meanwhile find nobody. Only services that the plan patches are concerned.
+    fn replace_files(&mut self, server: ServerIndex) {
+        let in_scope = |name: &ServiceName, scope: &Scope| match scope {
+            Scope::AllServices => true,
+            Scope::Services(names) => names.contains(name),
+        };
+        let running = self.servers[server].services.values().filter(|service| service.has_sessions);
+        let running = running.filter(|service| service.has_process() && in_scope(&service.name, &self.scope));
+        let running: Vec<(ServiceName, bool)> =
+            running.map(|service| (service.name.clone(), service.accepts())).collect();
+        for (name, accepts) in running {
+            self.cut_service(server, &name);
+            if accepts {
+                self.servers[server].patched_while_serving.insert(name);
+            }
+        }
     }
 
     fn file_refusal(&self, server: ServerIndex, request: &InstallerRequest) -> Option<InstallerAnswer> {
@@ -174,12 +199,11 @@ impl World {
         }
         let Some(installer) = self.servers[server].installers.get_mut(token) else { return };
         let InstallerEnd::Running(code) = installer.end else { return };
-        installer.end = code.map_or(InstallerEnd::Vanished, InstallerEnd::Finished);
-        let outcome = code.map_or_else(|| "ended by its task".to_owned(), |code| code.to_string());
-        let installed = matches!(code, Some(0 | 3010 | 1641));
+        installer.end = InstallerEnd::Finished(code);
+        let installed = matches!(code, 0 | 3010 | 1641);
         self.servers[server].patched |= installed;
-        self.tell(server, "installer ended", token, outcome);
-        if code == Some(1641) {
+        self.tell(server, "installer ended", token, code.to_string());
+        if code == 1641 {
             self.restart(server, 5.0);
         }
     }

@@ -21,6 +21,7 @@ pub(crate) use server::{LabServer, LabService};
 
 use crate::scenario::{Keeper, Scenario};
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::change::Scope;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{Pool, ServerName, ServiceName, UpgradeDomain};
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub(crate) type ServerIndex = usize;
 pub(crate) struct World {
     now: Timestamp,
     pub(crate) scenario: Scenario,
+    /// Which services the plan patches.
+    scope: Scope,
     pub(crate) pools: Vec<LabPool>,
     pub(crate) servers: Vec<LabServer>,
     pub(crate) zone: BTreeMap<String, Vec<IpAddr>>,

@@ -111,9 +111,12 @@ impl World {
         server.is_up() && server.service_named("RTCSRV").is_some_and(LabService::has_process)
     }
 
+    /// Returns the word on each upgrade domain. When the flag is set is not documented beyond "may be upgraded"; here it
+    /// is where the domain is whole, or where nothing is out but servers of it.
     fn domains(&self, pool: usize) -> Vec<DomainAnswer> {
         let entry = &self.pools[pool];
         let ready = self.readiness_state(pool) == "Ready";
+        let out = entry.servers.iter().filter(|&&server| !self.is_active(server)).count();
         let mut domains: BTreeMap<String, Vec<ServerIndex>> = BTreeMap::new();
         for (position, &server) in entry.servers.iter().enumerate() {
             let given = entry.plan.servers.get(position).and_then(|server| server.upgrade_domain.as_ref());
@@ -125,7 +128,9 @@ impl World {
             .map(|(name, servers)| {
                 let active = servers.iter().filter(|&&server| self.is_active(server)).count();
                 let names = servers.iter().map(|&server| self.servers[server].name.to_string()).collect();
-                DomainAnswer { name, servers: names, active, ready: ready && active == servers.len() }
+                let out_here = servers.len() - active;
+                let ready = ready && (out_here == 0 || out_here == out);
+                DomainAnswer { name, servers: names, active, ready }
             })
             .collect()
     }

@@ -4,7 +4,7 @@ use super::installer::Installer;
 use jiff::Timestamp;
 use orchestrate_model::catalogue::ServiceFacts;
 use orchestrate_model::{RunState, ServerName, ServiceName, StartMode, StartType};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// One server.
@@ -23,6 +23,8 @@ pub(crate) struct LabServer {
     pub(crate) installs: u32,
     /// Whether it is at the level that the installer brings.
     pub(crate) patched: bool,
+    /// Services that took sessions when an installer that replaces their files was started.
+    pub(crate) patched_while_serving: BTreeSet<ServiceName>,
     pub(crate) os: OperatingSystem,
 }
 

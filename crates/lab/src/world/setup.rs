@@ -12,7 +12,7 @@ use orchestrate_model::pool::{Hosted, SipBalancing};
 use orchestrate_model::{Change, Pool, Product, RunState, ServiceName, StartMode, StartType};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Services of Windows itself: name, display name, start type.
@@ -46,6 +46,7 @@ impl World {
         let mut world = Self {
             now: origin,
             scenario,
+            scope: change.maintenance.scope.clone(),
             pools: Vec::new(),
             servers: Vec::new(),
             zone: BTreeMap::new(),
@@ -88,6 +89,7 @@ impl World {
                 installers: BTreeMap::new(),
                 restarts: 0,
                 installs: 0,
+                patched_while_serving: BTreeSet::new(),
                 patched: scenario.level == LevelAtStart::Patched,
                 os: operating_system(pool.product),
             });
@@ -199,7 +201,9 @@ fn services(
     scenario: &Scenario,
 ) -> BTreeMap<ServiceName, LabService> {
     let mut services = BTreeMap::new();
-    for name in service_names(pool, position).into_iter().filter(|name| !own.without.contains(name)) {
+    let also = scenario.services.also.iter().filter(|name| belongs(pool, name)).cloned();
+    let names = service_names(pool, position).into_iter().chain(also);
+    for name in names.filter(|name| !own.without.contains(name)) {
         services.insert(name.clone(), product_service(pool, &name));
     }
     for (name, display, start) in WINDOWS {
@@ -210,6 +214,14 @@ fn services(
         settle_start(service, own, scenario);
     }
     services
+}
+
+/// Returns whether a server of the pool may run a service, in its role or besides it.
+fn belongs(pool: &Pool, name: &ServiceName) -> bool {
+    catalogue::service(name).is_none_or(|facts| {
+        facts.products.contains(&pool.product)
+            && (facts.roles.contains(&pool.role) || facts.optional_roles.contains(&pool.role))
+    })
 }
 
 /// The services of the product on one server, in no particular order.

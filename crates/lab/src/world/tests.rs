@@ -334,6 +334,18 @@ fn an_installer_starts_once_per_token_and_one_at_a_time() {
 }
 
 #[test]
+fn an_installer_that_runs_too_long_is_ended_with_the_code_for_that() {
+    let mut world = world("{load: {factor: 0}, installer: {duration_s: [500, 600]}}");
+    let (path, sha256) = ("C:\\CU\\update.exe".to_owned(), "ab".repeat(32));
+    let request = InstallerRequest { token: "one".to_owned(), path, sha256, deadline_s: 60.0 };
+    assert_eq!(world.start_installer(0, &request), InstallerAnswer::Started);
+    let before = world.components(0);
+    pass(&mut world, 61.0);
+    assert_eq!(world.servers[0].installers["one"].end, InstallerEnd::Finished(1460));
+    assert_eq!(world.components(0), before);
+}
+
+#[test]
 fn an_installer_that_is_cut_off_leaves_no_result() {
     let mut world = world("{load: {factor: 0}, servers: {fe1.contoso.example: {crash_after_s: 30}}}");
     let request = InstallerRequest {
@@ -406,6 +418,39 @@ fn conferencing_says_that_it_drains_and_a_stopped_service_has_no_counters() {
 }
 
 #[test]
+fn p4_an_installer_that_starts_while_services_run_cuts_their_sessions() {
+    let mut world = world("{load: {factor: 0}, servers: {fe1.contoso.example: {endless: {RTCAVMCU: 2, RTCSRV: 1}}}}");
+    world.control(0, "RTCAVMCU", Control::Pause);
+    pass(&mut world, 60.0);
+    let patch = change(pool(SipBalancing::Dns)).maintenance.patch.unwrap();
+    let run =
+        InstallerRequest { token: "one".to_owned(), path: patch.installer, sha256: patch.sha256, deadline_s: 2700.0 };
+    assert_eq!(world.start_installer(0, &run), InstallerAnswer::Started);
+    let seen = report(&world, origin(), 1.0, None);
+    assert_eq!(seen.sessions.cut_total(), 3, "{seen}");
+    let server = &seen.servers[&world.servers[0].name];
+    assert!(server.patched_while_serving.contains(&name("RTCSRV")));
+    assert!(!server.patched_while_serving.contains(&name("RTCAVMCU")), "it had sessions left but took no new ones");
+    assert!(seen.text().contains("patched while serving       fe1.contoso.example: "), "{seen}");
+}
+
+#[test]
+fn an_installer_leaves_services_alone_that_the_plan_does_not_patch() {
+    let mut change = change(pool(SipBalancing::Dns));
+    change.maintenance.scope = Scope::Services(vec![name("RTCRGS")]);
+    let patch = change.maintenance.patch.clone().unwrap();
+    let scenario = serde_saphyr::from_str(
+        "{load: {factor: 0}, servers: {fe1.contoso.example: {endless: {RTCAVMCU: 2, RTCRGS: 1}}}}",
+    );
+    let mut world = World::new(&change, scenario.unwrap(), origin());
+    let (path, sha256) = (patch.installer, patch.sha256);
+    world.start_installer(0, &InstallerRequest { token: "one".to_owned(), path, sha256, deadline_s: 2700.0 });
+    let seen = report(&world, origin(), 1.0, None);
+    assert_eq!(seen.sessions.cut_total(), 1, "{seen}");
+    assert_eq!(seen.servers[&world.servers[0].name].patched_while_serving, [name("RTCRGS")]);
+}
+
+#[test]
 fn a_session_that_never_ends_stays() {
     let mut world = world("{load: {factor: 0}, servers: {fe1.contoso.example: {endless: {RTCAVMCU: 1}}}}");
     world.control(0, "RTCAVMCU", Control::Pause);
@@ -424,7 +469,12 @@ fn a_disabled_service_does_not_make_a_server_count_as_out() {
 
 #[test]
 fn a_scenario_with_an_unknown_key_is_refused() {
-    for bad in ["sed: 1", "load: {factor: 1, fcator: 2}", "faults: [{operation: Get, effect: explode}]"] {
+    for bad in [
+        "sed: 1",
+        "load: {factor: 1, fcator: 2}",
+        "faults: [{operation: Get, effect: explode}]",
+        "faults: [{operation: Gte, effect: garbage}]",
+    ] {
         assert!(serde_saphyr::from_str::<Scenario>(bad).is_err(), "{bad}");
     }
 }

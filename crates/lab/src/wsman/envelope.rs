@@ -74,29 +74,30 @@ impl Request {
         for header in &self.header.children {
             let must = matches!(header.attribute_in(NS_SOAP, "mustUnderstand"), Some("true" | "1"));
             let locale = matches!(header.name.as_str(), "Locale" | "DataLocale");
-            match header.namespace.as_str() {
-                NS_WSMAN | NS_WSMAN_MS if must && locale => return Err(Fault::locale()),
-                NS_ADDRESSING | NS_WSMAN | NS_WSMAN_MS => {}
-                _ if must => return Err(Fault::not_understood(&header.name)),
-                _ => {}
+            let known = known_headers(&header.namespace).contains(&header.name.as_str());
+            match (must, known) {
+                (true, true) if locale => return Err(Fault::locale()),
+                (true, false) => return Err(Fault::not_understood(&header.name)),
+                (true, true) | (false, _) => {}
             }
         }
         if self.resource.is_empty() {
             return Err(Fault::no_resource_uri());
         }
-        match self.stated_envelope() {
+        match self.stated_envelope()? {
             Some(size) if size < SMALLEST_ENVELOPE => Err(Fault::envelope_limit()),
             Some(_) | None => Ok(()),
         }
     }
 
-    fn stated_envelope(&self) -> Option<usize> {
-        self.header.child(NS_WSMAN, "MaxEnvelopeSize")?.text().parse().ok()
+    fn stated_envelope(&self) -> Result<Option<usize>, Fault> {
+        let stated = self.header.child(NS_WSMAN, "MaxEnvelopeSize").map(|size| size.text().trim().parse());
+        stated.transpose().map_err(|_not_a_number| Fault::schema("MaxEnvelopeSize is not a number."))
     }
 
     /// Returns the largest answer in bytes; the server counts two for a character.
     pub(super) fn largest_answer(&self) -> usize {
-        self.stated_envelope().unwrap_or(USUAL_ENVELOPE).min(LARGEST_ENVELOPE)
+        self.stated_envelope().ok().flatten().unwrap_or(USUAL_ENVELOPE).min(LARGEST_ENVELOPE)
     }
 
     /// Returns how long the client is ready to wait.
@@ -136,6 +137,28 @@ impl Request {
     pub(super) fn body(&self, namespace: &str, name: &str) -> Result<&Element, Fault> {
         let found = self.body.child(namespace, name);
         found.ok_or_else(|| Fault::schema(&format!("The body has no element {name}.")))
+    }
+}
+
+/// Returns the headers of a namespace that the server understands.
+fn known_headers(namespace: &str) -> &'static [&'static str] {
+    match namespace {
+        NS_ADDRESSING => &["To", "From", "ReplyTo", "FaultTo", "MessageID", "Action", "RelatesTo"],
+        NS_WSMAN => &[
+            "ResourceURI",
+            "SelectorSet",
+            "OptionSet",
+            "MaxEnvelopeSize",
+            "OperationTimeout",
+            "Locale",
+            "FragmentTransfer",
+            "RequestTotalItemsCountEstimate",
+            "RequestEPR",
+        ],
+        NS_WSMAN_MS => {
+            &["DataLocale", "SessionId", "OperationID", "SequenceId", "ActivityId", "CompressionType", "SourceMessage"]
+        }
+        _ => &[],
     }
 }
 

@@ -230,6 +230,16 @@ impl Fault {
         Self { shape: Shape::WmiError, ..fault }
     }
 
+    /// Too many commands that nobody has acknowledged.
+    pub(super) fn too_many_commands() -> Self {
+        Self::new(
+            "w:QuotaLimit",
+            2_150_859_174,
+            "The WS-Management service cannot process the request. The maximum number of concurrent operations for this \
+             user has been exceeded. Close existing operations for this user, or raise the quota for this user.",
+        )
+    }
+
     /// Known, but not allowed to.
     pub(crate) fn access_denied() -> Self {
         Self::new("w:AccessDenied", 5, "Access is denied.")

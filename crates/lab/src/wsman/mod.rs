@@ -13,6 +13,7 @@ mod xml;
 
 pub(crate) use envelope::Request;
 pub(crate) use fault::Fault;
+pub(crate) use scripts::SCRIPTS;
 
 use crate::world::{ServerIndex, World};
 use enumeration::Enumeration;

@@ -10,6 +10,22 @@ use serde_json::{Map, Value, json};
 /// The first line of every script of `orchestrate`.
 const MARK: &str = "# orchestrate script ";
 
+/// The scripts that the lab knows.
+pub(crate) const SCRIPTS: &[&str] = &[
+    "service-details",
+    "set-delayed",
+    "clear-delayed",
+    "counter-classes",
+    "activity",
+    "versions",
+    "readiness",
+    "replication",
+    "fabric",
+    "installer-start",
+    "installer-state",
+    "file",
+];
+
 /// What a command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Program {

@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Most shells of one user on one server.
 const MOST_SHELLS: usize = 30;
 
+/// Most commands of one user on one server that have not been acknowledged.
+const MOST_COMMANDS: usize = 15;
+
 /// Output up to this length comes in one piece.
 const SHORT_OUTPUT: usize = 48;
 
@@ -136,7 +139,12 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
     let line = command_line(call.request)?;
     let without_cmd =
         call.request.option("WINRS_SKIP_CMD_SHELL").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let open: usize = host.shells.values().map(|shell| shell.commands.len()).sum();
     let shell = shell_of(host, call.request)?;
+    // A command counts until its end is acknowledged with a signal, however long ago it ended.
+    if open >= MOST_COMMANDS {
+        return Err(Fault::too_many_commands());
+    }
     let mut command = Command {
         waits_for_input: false,
         input: Vec::new(),
@@ -150,13 +158,20 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
         Program::ScriptFromInput => command.waits_for_input = true,
         program => {
             let output = scripts::run(world, call.server, &program);
-            let ready = world.now() + lab_seconds(world.scenario.timing.command_s);
+            let ready = ready(world, &output);
             command.finish(output, ready);
         }
     }
     let id = fresh_guid();
     shell.commands.insert(id.clone(), command);
     Ok(answer("Command", format!("<rsp:CommandResponse><rsp:CommandId>{id}</rsp:CommandId></rsp:CommandResponse>")))
+}
+
+/// Returns when the output of a command is there.
+fn ready(world: &World, output: &scripts::Output) -> Timestamp {
+    let timing = &world.scenario.timing;
+    let seconds = if output.tag == "installer-start" { timing.installer_start_s } else { timing.command_s };
+    world.now() + lab_seconds(seconds)
 }
 
 fn command_of<'a>(shell: &'a mut Shell, id: Option<&str>) -> Result<(String, &'a mut Command), Fault> {
@@ -176,11 +191,11 @@ pub(super) fn send(world: &mut World, host: &mut Host, call: &Call<'_>) -> Resul
         }
         let bytes = STANDARD.decode(stream.text()).map_err(|_not_base64| Fault::parameter())?;
         command.input.extend_from_slice(&bytes);
-        let ended = stream.attribute("End").is_some_and(|end| end.eq_ignore_ascii_case("true"));
-        if ended && command.waits_for_input {
+        if ends(stream) && command.waits_for_input {
             let script = String::from_utf8_lossy(&command.input).into_owned();
             let output = scripts::run(world, call.server, &Program::Script(script));
-            command.finish(output, world.now() + lab_seconds(world.scenario.timing.command_s));
+            let ready = ready(world, &output);
+            command.finish(output, ready);
         }
     }
     Ok(answer("Send", "<rsp:SendResponse/>".to_owned()))
@@ -210,8 +225,8 @@ pub(super) fn receive(world: &World, host: &mut Host, call: &Call<'_>) -> Result
         for name in ["stdout", "stderr"] {
             content.push_str(&format_end(name, &id));
         }
+        // The command stays until its end is acknowledged.
         content.push_str(&format_done(&id, command.exit_code));
-        shell.commands.remove(&id);
     } else {
         content.push_str(&format_running(&id));
     }
@@ -239,7 +254,7 @@ fn format_done(id: &str, exit_code: i64) -> String {
     )
 }
 
-/// Answers Signal. A command that has ended may be acknowledged or not.
+/// Answers Signal, which also acknowledges the end of a command.
 pub(super) fn signal(host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
     let body = call.request.body(NS_SHELL, "Signal")?;
     let known = [
@@ -253,7 +268,8 @@ pub(super) fn signal(host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
     }
     let shell = shell_of(host, call.request)?;
     if let Some(id) = body.attribute("CommandId") {
-        shell.commands.remove(&id.to_ascii_uppercase());
+        let (id, _) = command_of(shell, Some(id))?;
+        shell.commands.remove(&id);
     }
     Ok(answer("Signal", "<rsp:SignalResponse/>".to_owned()))
 }
@@ -264,12 +280,29 @@ pub(super) fn tags(host: &Host, request: &Request) -> Vec<String> {
     if let Ok(line) = command_line(request) {
         tags.push(scripts::recognise(&line).tag());
     }
-    let shell = request.selector("ShellId").and_then(|id| host.shells.get(&id.to_ascii_uppercase()));
+    let Some(shell) = request.selector("ShellId").and_then(|id| host.shells.get(&id.to_ascii_uppercase())) else {
+        return tags;
+    };
     let receive = request.body(NS_SHELL, "Receive").ok();
     let wanted = receive.and_then(|receive| receive.child(NS_SHELL, "DesiredStream"));
-    if let (Some(shell), Some(id)) = (shell, wanted.and_then(|wanted| wanted.attribute("CommandId"))) {
+    if let Some(id) = wanted.and_then(|wanted| wanted.attribute("CommandId")) {
         let command = shell.commands.get(&id.to_ascii_uppercase());
         tags.extend(command.map(|command| format!("Receive {}", command.tag)));
     }
+    tags.extend(script_of_input(shell, request));
     tags
+}
+
+/// Returns the name of the script that a Send brings to its end.
+fn script_of_input(shell: &Shell, request: &Request) -> Option<String> {
+    let send = request.body(NS_SHELL, "Send").ok()?;
+    let last = send.children.iter().find(|child| child.is(NS_SHELL, "Stream") && ends(child))?;
+    let command = shell.commands.get(&last.attribute("CommandId")?.to_ascii_uppercase())?;
+    let mut input = command.input.clone();
+    input.extend(STANDARD.decode(last.text()).ok()?);
+    command.waits_for_input.then(|| Program::Script(String::from_utf8_lossy(&input).into_owned()).tag())
+}
+
+fn ends(stream: &Element) -> bool {
+    stream.attribute("End").is_some_and(|end| end.eq_ignore_ascii_case("true"))
 }

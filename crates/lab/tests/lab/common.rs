@@ -182,7 +182,14 @@ impl Client {
         let answer = self.sender.send_request(request).await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let body = answer.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() })
+        let is_wide = headers.get("Content-Type").is_some_and(|kind| kind.as_bytes().ends_with(b"charset=UTF-16"));
+        let body = if is_wide {
+            let units: Vec<u16> = body.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+            String::from_utf16(&units).unwrap()
+        } else {
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        Ok(Answer { status, headers, body })
     }
 }
 
@@ -252,6 +259,9 @@ pub(crate) async fn command(client: &mut Client, program: &str, arguments: &str)
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let code = loop {
         let answer = client.post(&message(&format!("{SHELL}Receive"), &cmd, &shell, &body)).await.unwrap();
+        if answer.status == 500 && answer.code() == Some(2_150_858_793) {
+            continue;
+        }
         assert_eq!(answer.status, 200, "{}", answer.body);
         let document = roxmltree::Document::parse(&answer.body).unwrap();
         for stream in document.descendants().filter(|node| node.tag_name().name() == "Stream") {

@@ -212,10 +212,8 @@ async fn shells_are_counted_and_gone_after_a_restart() {
     assert_eq!(client.post(&create).await.unwrap().status, 200);
 }
 
-#[tokio::test]
-async fn a_script_can_come_as_input() {
-    let lab = lab(QUIET, 100.0).await;
-    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+/// Opens a shell with a command that waits for a script as input; returns the header of both and the command's id.
+async fn script_by_input(client: &mut Client) -> (String, String) {
     let cmd = format!("{SHELL}cmd");
     let shell_body = "<rsp:Shell><rsp:InputStreams>stdin</rsp:InputStreams></rsp:Shell>";
     let created = client.post(&message(&format!("{TRANSFER}Create"), &cmd, "", shell_body)).await.unwrap();
@@ -223,23 +221,117 @@ async fn a_script_can_come_as_input() {
     let body = "<rsp:CommandLine><rsp:Command>powershell.exe</rsp:Command><rsp:Arguments>-Command -</rsp:Arguments></rsp:CommandLine>";
     let started = client.post(&message(&format!("{SHELL}Command"), &cmd, &shell, body)).await.unwrap();
     let id = started.text("CommandId").unwrap();
-    let receive =
-        format!(r#"<rsp:Receive><rsp:DesiredStream CommandId="{id}">stdout stderr</rsp:DesiredStream></rsp:Receive>"#);
-    let waiting = client.post(&message(&format!("{SHELL}Receive"), &cmd, &shell, &receive)).await.unwrap();
-    assert_eq!((waiting.status, waiting.code()), (500, Some(2_150_858_793)), "without input there is no output");
+    (shell, id)
+}
+
+fn shell_message(operation: &str, shell: &str, body: &str) -> String {
+    message(&format!("{SHELL}{operation}"), &format!("{SHELL}cmd"), shell, body)
+}
+
+fn receive(shell: &str, id: &str) -> String {
+    let stream = format!(r#"<rsp:DesiredStream CommandId="{id}">stdout stderr</rsp:DesiredStream>"#);
+    shell_message("Receive", shell, &format!("<rsp:Receive>{stream}</rsp:Receive>"))
+}
+
+fn send_script(shell: &str, id: &str) -> String {
     // "# orchestrate script replication 1" and an empty request, in base64.
     let data = "IyBvcmNoZXN0cmF0ZSBzY3JpcHQgcmVwbGljYXRpb24gMQokcmVxdWVzdCA9ICdlMzA9Jwo=";
-    let send =
-        format!(r#"<rsp:Send><rsp:Stream Name="stdin" CommandId="{id}" End="true">{data}</rsp:Stream></rsp:Send>"#);
-    let sent = client.post(&message(&format!("{SHELL}Send"), &cmd, &shell, &send)).await.unwrap();
+    let stream = format!(r#"<rsp:Stream Name="stdin" CommandId="{id}" End="true">{data}</rsp:Stream>"#);
+    shell_message("Send", shell, &format!("<rsp:Send>{stream}</rsp:Send>"))
+}
+
+#[tokio::test]
+async fn a_script_can_come_as_input() {
+    let lab = lab(QUIET, 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let (shell, id) = script_by_input(&mut client).await;
+    let waiting = client.post(&receive(&shell, &id)).await.unwrap();
+    assert_eq!((waiting.status, waiting.code()), (500, Some(2_150_858_793)), "without input there is no output");
+    let sent = client.post(&send_script(&shell, &id)).await.unwrap();
     assert_eq!(sent.status, 200, "{}", sent.body);
     loop {
-        let answer = client.post(&message(&format!("{SHELL}Receive"), &cmd, &shell, &receive)).await.unwrap();
+        let answer = client.post(&receive(&shell, &id)).await.unwrap();
         if let Some(code) = answer.text("ExitCode") {
             assert_eq!(code, "0");
             break;
         }
     }
+}
+
+fn signal(shell: &str, id: &str) -> String {
+    let code = format!("<rsp:Code>{SHELL}signal/terminate</rsp:Code>");
+    shell_message("Signal", shell, &format!(r#"<rsp:Signal CommandId="{id}">{code}</rsp:Signal>"#))
+}
+
+#[tokio::test]
+async fn a_command_counts_until_its_end_is_acknowledged() {
+    let lab = lab(QUIET, 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let (shell, first) = script_by_input(&mut client).await;
+    let body = "<rsp:CommandLine><rsp:Command>hostname.exe</rsp:Command></rsp:CommandLine>";
+    let start = shell_message("Command", &shell, body);
+    for _ in 1..15 {
+        let started = client.post(&start).await.unwrap();
+        let id = started.text("CommandId").unwrap_or_else(|| panic!("{}", started.body));
+        // It has ended and still counts, and says so again to whoever asks.
+        for _ in 0..2 {
+            assert_eq!(client.post(&receive(&shell, &id)).await.unwrap().text("ExitCode").unwrap(), "0");
+        }
+    }
+    let refused = client.post(&start).await.unwrap();
+    assert_eq!((refused.status, refused.code()), (500, Some(2_150_859_174)));
+    assert_eq!(client.post(&signal(&shell, &first)).await.unwrap().status, 200);
+    assert_eq!(client.post(&start).await.unwrap().status, 200);
+    let again = client.post(&signal(&shell, &first)).await.unwrap();
+    assert_eq!((again.status, again.code()), (500, Some(2_150_858_843)), "it is gone");
+    let gone = client.post(&receive(&shell, &first)).await.unwrap();
+    assert_eq!((gone.status, gone.code()), (500, Some(2_150_858_843)));
+}
+
+#[tokio::test]
+async fn the_start_of_an_installer_takes_longer_than_one_question_waits() {
+    let lab = lab(QUIET, 600.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let (shell, id) = script_by_input(&mut client).await;
+    // "# orchestrate script installer-start 1" and an empty request, in base64.
+    let data = "IyBvcmNoZXN0cmF0ZSBzY3JpcHQgaW5zdGFsbGVyLXN0YXJ0IDEKJHJlcXVlc3QgPSAnZTMwPScK";
+    let stream = format!(r#"<rsp:Stream Name="stdin" CommandId="{id}" End="true">{data}</rsp:Stream>"#);
+    let sent = client.post(&shell_message("Send", &shell, &format!("<rsp:Send>{stream}</rsp:Send>"))).await.unwrap();
+    assert_eq!(sent.status, 200, "{}", sent.body);
+    let waiting = client.post(&receive(&shell, &id)).await.unwrap();
+    assert_eq!((waiting.status, waiting.code()), (500, Some(2_150_858_793)));
+    assert_eq!(client.post(&receive(&shell, &id)).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn answers_come_in_chunks_or_in_utf_16_when_the_scenario_says_so() {
+    let faults = "{load: {factor: 0}, faults: [{operation: Get, effect: chunked}, {operation: Get, effect: utf16}]}";
+    let lab = lab(faults, 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let chunked = client.post(&get_service("RTCSRV")).await.unwrap();
+    assert_eq!(chunked.headers["Transfer-Encoding"], "chunked");
+    let wide = client.post(&get_service("RTCSRV")).await.unwrap();
+    assert_eq!(wide.headers["Content-Type"], "application/soap+xml;charset=UTF-16");
+    let plain = client.post(&get_service("RTCSRV")).await.unwrap();
+    assert!(plain.headers.contains_key("Content-Length"));
+    for answer in [chunked, wide, plain] {
+        assert_eq!((answer.status, answer.text("Name").unwrap().as_str()), (200, "RTCSRV"));
+    }
+}
+
+#[tokio::test]
+async fn headers_are_understood_by_name_and_sizes_are_numbers() {
+    let lab = lab(QUIET, 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let get = |more: &str| {
+        let header = format!("{}{more}", selector("Name", "RTCSRV"));
+        message(&format!("{TRANSFER}Get"), &format!("{WMI}Win32_Service"), &header, "")
+    };
+    let unknown = client.post(&get(r#"<w:Novelty s:mustUnderstand="true">1</w:Novelty>"#)).await.unwrap();
+    assert_eq!((unknown.status, unknown.code()), (500, Some(2_150_858_768)), "{}", unknown.body);
+    assert_eq!(client.post(&get("<w:Novelty>1</w:Novelty>")).await.unwrap().status, 200);
+    let odd = client.post(&get("<w:MaxEnvelopeSize>abc</w:MaxEnvelopeSize>")).await.unwrap();
+    assert_eq!((odd.status, odd.code()), (500, Some(2_150_858_817)), "{}", odd.body);
 }
 
 #[tokio::test]
@@ -334,6 +426,19 @@ async fn faults_of_the_scenario_are_met_as_often_as_it_says() {
     assert_eq!((denied.status, denied.code()), (500, Some(5)));
     let other = client.post(&invoke("RTCCAA", "StartService", "")).await.unwrap();
     assert_ne!(other.text("RelatesTo").unwrap(), "uuid:11111111-2222-3333-4444-555555555555");
+    let report = lab.report();
+    assert_eq!(report.faults_not_met, ["versions: DropBefore"]);
+    assert!(report.text().contains("faults that were never met  1"), "{report}");
+}
+
+#[tokio::test]
+async fn a_fault_of_a_script_also_meets_one_that_comes_as_input() {
+    let lab = lab("{load: {factor: 0}, faults: [{operation: replication, effect: access-denied}]}", 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let (shell, id) = script_by_input(&mut client).await;
+    let sent = client.post(&send_script(&shell, &id)).await.unwrap();
+    assert_eq!((sent.status, sent.code()), (500, Some(5)));
+    assert!(lab.report().faults_not_met.is_empty());
 }
 
 #[tokio::test]

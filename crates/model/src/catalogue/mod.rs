@@ -174,7 +174,8 @@ pub fn known_names() -> Vec<String> {
 }
 
 /// Returns the services that a server of this product and role runs, in the order of the catalogue. Services whose
-/// name was not found, or is unconfirmed, are left out: they are looked for at run time.
+/// name was not found, or is unconfirmed, are left out. Servers are asked about every service with a name that their
+/// role may run; one without a name cannot be looked for.
 pub fn expected(product: Product, role: Role) -> impl Iterator<Item = &'static ServiceFacts> {
     SERVICES.iter().filter(move |facts| {
         facts.name_status == NameStatus::Confirmed && facts.products.contains(&product) && facts.roles.contains(&role)

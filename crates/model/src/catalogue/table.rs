@@ -113,6 +113,8 @@ pub static SERVICES: &[ServiceFacts] = &[
             ("DefaultRouting", REGISTRAR_APPLICATIONS),
             ("LBRouting", REGISTRAR_APPLICATIONS),
             ("SharedLineAppearance", REGISTRAR_APPLICATIONS),
+            ("BusyOptions", REGISTRAR_APPLICATIONS),
+            ("EdgeMonitor", REGISTRAR_APPLICATIONS),
         ],
         pause: PauseFacts::Generic,
         drain: DrainClass::Session,
@@ -470,4 +472,4 @@ pub static SERVICES: &[ServiceFacts] = &[
 ];
 
 const REGISTRAR_APPLICATIONS: &str = "Server applications below the Registrar (ExumRouting, OutboundRouting, \
-                                      DefaultRouting, LBRouting, SharedLineAppearance)";
+                                      DefaultRouting, LBRouting, SharedLineAppearance, BusyOptions, EdgeMonitor)";

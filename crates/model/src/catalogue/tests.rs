@@ -110,6 +110,16 @@ fn every_measure_is_for_products_and_roles_of_its_service() {
 }
 
 #[test]
+fn every_application_of_the_registrar_names_the_service_that_contains_it() {
+    let named =
+        ["UserServices", "UdcAgent", "QoEAgent", "ExumRouting", "OutboundRouting", "DefaultRouting", "LBRouting"];
+    for name in named.into_iter().chain(["SharedLineAppearance", "BusyOptions", "EdgeMonitor"]) {
+        let Some(Resolved::Grouped { service, .. }) = resolve(name) else { panic!("{name}") };
+        assert_eq!(service.name, Some("RTCSRV"), "{name}");
+    }
+}
+
+#[test]
 fn rates_are_not_measures() {
     let paths = SERVICES.iter().flat_map(|facts| facts.measures).map(|measure| measure.kind.path());
     for path in paths {

@@ -2,21 +2,21 @@
 
 use super::{note, refusal, warning};
 use crate::codes;
-use crate::coverage::{self, Problem, ProblemKind};
+use crate::coverage::{Problem, ProblemKind};
 use crate::plan::Finding;
 use crate::report::ServerSafety;
-use crate::safety::{Asked, Count, Look, Question};
+use crate::safety::{self, Asked, Count, Covered, Look, Question};
 use crate::standing::Standing;
 use crate::words::{are, list};
 use orchestrate_model::observe::ReadinessState;
-use orchestrate_model::{Answer, Feature, ServerName, Verdict};
+use orchestrate_model::{Answer, Feature, RunState, ServerName, Verdict};
 use std::collections::BTreeSet;
 
 /// Says what was seen of a pool, and which questions about its servers are not answered yes.
 pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
     silent(look, found);
     records(look, found);
-    web(look, found);
+    dead(look, found);
     domains(look, found);
     for (question, code) in [
         (Question::Budget, codes::BUDGET_USED),
@@ -27,6 +27,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
         (Question::Balancer, codes::BALANCER_EMPTY),
         (Question::Replication, codes::REPLICAS_BEHIND),
         (Question::Staged, codes::NOT_STAGED),
+        (Question::Coverage(Covered::WebName), codes::WEB_NAME),
     ] {
         found.extend(refused(look, safety, question, code));
     }
@@ -127,6 +128,33 @@ fn records(look: &Look<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Says so when the pool's name lists a server that does not serve, by whosever hand.
+fn dead(look: &Look<'_>, found: &mut Vec<Finding>) {
+    let Some(records) = &look.records else {
+        return;
+    };
+    for (server, standing) in look.servers() {
+        let (Standing::Out(why) | Standing::Unknown(why)) = standing else {
+            continue;
+        };
+        let seen = look.seen.servers.get(&server.name);
+        let runs = |service| seen.and_then(|seen| seen.service(service)).is_some_and(|s| s.is(RunState::Running));
+        if look.scope.serving.iter().any(runs) {
+            // It serves in part: what is missing is asked about feature by feature.
+            continue;
+        }
+        if let Some(address) = records.listed.get(&server.name) {
+            let text = format!(
+                "{} lists {} ({address}), which is not known to serve: {why}. Clients that try it first lose time, and \
+                 old ones find no other server",
+                look.pool.name, server.name
+            );
+            let advice = "Bring the server back, or take its address out of the pool's name as long as it is away.";
+            found.push(warning(codes::DEAD_LISTED, text).pool(look.pool).server(&server.name).advise(advice));
+        }
+    }
+}
+
 fn record(look: &Look<'_>, problem: &Problem, open: &[Feature]) -> Finding {
     let (code, advice) = match problem.kind {
         ProblemKind::Missing => (codes::MISSING_RECORD, "Add the server's address to the pool's name."),
@@ -139,7 +167,11 @@ fn record(look: &Look<'_>, problem: &Problem, open: &[Feature]) -> Finding {
         ProblemKind::NoOwnRecord => (codes::NO_OWN_RECORD, "Add an address record for the server's own name."),
         ProblemKind::Unknown => (codes::RECORDS_UNKNOWN, "Make the name servers answer, or correct dns.resolvers."),
     };
-    let finding = if open.is_empty() {
+    let finding = if open.is_empty() && safety::spread(look) {
+        let unknown = problem.kind == ProblemKind::Unknown;
+        let text = if unknown { "Nobody knows whether clients have" } else { "Clients may not have" };
+        refusal(code, format!("{}. {text} another server to go to while one is blocked", problem.text))
+    } else if open.is_empty() {
         warning(code, &problem.text)
     } else {
         let text = format!(
@@ -166,21 +198,7 @@ fn taken_over(look: &Look<'_>, safety: &[&ServerSafety], feature: Feature) -> Op
     if !records_fine || look.pool.servers.len() == 1 {
         return None;
     }
-    refused(look, safety, Question::Coverage(feature), codes::NOT_COVERED)
-}
-
-fn web(look: &Look<'_>, found: &mut Vec<Finding>) {
-    if !look.scope.blocks("W3SVC") {
-        return;
-    }
-    if let Some(text) = coverage::web_problem(look.pool, Some(&look.seen.dns)) {
-        let text = format!("{text}: web clients that it sends to a blocked server are refused");
-        found.push(
-            refusal(codes::WEB_NAME, text)
-                .pool(look.pool)
-                .advise("Let the web services name lead to the HTTP(S) balancer, and to no server."),
-        );
-    }
+    refused(look, safety, Question::Coverage(Covered::Feature(feature)), codes::NOT_COVERED)
 }
 
 /// Compares the plan's upgrade domains with the product's own.

@@ -7,6 +7,7 @@ mod timing;
 
 use crate::Observations;
 use crate::forecast::Forecast;
+use crate::order::PoolEdge;
 use crate::plan::{Finding, Plan, ServerWork, Severity};
 use crate::report::ServerSafety;
 use crate::safety::Look;
@@ -25,6 +26,8 @@ pub(crate) struct Context<'a> {
     pub(crate) scopes: &'a [PoolScope],
     /// The questions about each server that is to go, in the order of the plan.
     pub(crate) safety: &'a [ServerSafety],
+    /// The usual order of pools where it gives way to the plan's.
+    pub(crate) dropped: &'a [PoolEdge],
     pub(crate) calendar: &'a Calendar,
     pub(crate) now: Timestamp,
 }

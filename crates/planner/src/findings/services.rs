@@ -4,10 +4,12 @@ use super::{note, refusal, warning};
 use crate::codes;
 use crate::plan::{Finding, ServerWork};
 use crate::report::ServerSafety;
-use crate::safety::{Look, Question};
+use crate::safety::{Look, Question, measurable, unplanned as unplanned_on};
 use crate::standing::left_behind;
 use crate::words::list;
+use orchestrate_model::catalogue;
 use orchestrate_model::change::Scope;
+use orchestrate_model::pool::Hosted;
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{Answer, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +25,9 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&Se
         let mut absent = Vec::new();
         for service in &look.scope.block {
             let Some(status) = seen.service(service) else {
-                absent.push(service);
+                if asked_for(look, service) {
+                    absent.push(service);
+                }
                 continue;
             };
             found.extend(interrupted(look, &safety.server, status));
@@ -40,7 +44,63 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&Se
             found.push(finding.server(&work.server).advise("Nothing to do."));
         }
     }
+    unplanned(look, safety, found);
+    central(look, found);
     levels(look, found);
+}
+
+/// Returns whether the plan asks for a service itself, and not only for what it depends on.
+fn asked_for(look: &Look<'_>, service: &ServiceName) -> bool {
+    match &look.change.maintenance.scope {
+        Scope::AllServices => true,
+        Scope::Services(chosen) => chosen.contains(service),
+    }
+}
+
+/// Services with sessions that run and are not in the plan: one finding per service.
+fn unplanned(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
+    let mut by_service: BTreeMap<&ServiceName, (BTreeSet<&str>, BTreeSet<String>)> = BTreeMap::new();
+    for server in safety.iter().filter_map(|safety| look.seen.servers.get(&safety.server)) {
+        for (service, state) in unplanned_on(look, server) {
+            let (servers, states) = by_service.entry(service).or_default();
+            servers.insert(server.server.short());
+            states
+                .insert(state.map_or_else(|why| format!("in a state nobody knows ({why})"), |state| state.to_string()));
+        }
+    }
+    for (service, (servers, states)) in by_service {
+        let session = catalogue::service(service).map_or("sessions", |facts| facts.session);
+        let text = format!(
+            "{service} is {} on {} and not in the plan: nobody would drain it, and these would be cut: {session}",
+            list(states),
+            list(servers)
+        );
+        let advice = format!("Add it to {} in the plan: services: [{service}].", look.pool.name);
+        found.push(refusal(codes::UNPLANNED, text).pool(look.pool).advise(advice));
+    }
+}
+
+/// Says so when the central management runs where the plan does not say that it does.
+fn central(look: &Look<'_>, found: &mut Vec<Finding>) {
+    for server in look.pool.servers.iter().filter(|server| !server.hosts.contains(&Hosted::CentralManagement)) {
+        let services = look.seen.servers.get(&server.name).and_then(|seen| seen.services.known());
+        let runs = services.into_iter().flat_map(BTreeMap::values).filter(|status| {
+            let central = ["MASTER", "FTA"].iter().any(|name| name.eq_ignore_ascii_case(status.name.as_str()));
+            central && !status.is(RunState::Stopped)
+        });
+        let runs: Vec<&ServiceName> = runs.map(|status| &status.name).collect();
+        if !runs.is_empty() {
+            let name = &server.name;
+            let text = format!(
+                "{} {} on {name}, which the plan does not say to host the central management: it is neither taken last \
+                 nor are the configuration replicas looked at",
+                list(&runs),
+                if runs.len() == 1 { "runs" } else { "run" }
+            );
+            let advice = format!("Say so in the plan: {name}: {{hosts: [central-management]}}.");
+            found.push(warning(codes::CENTRAL_UNSTATED, text).pool(look.pool).server(name).advise(advice));
+        }
+    }
 }
 
 /// Services that are expected and not there: one finding per server.
@@ -88,7 +148,7 @@ fn uncounted(look: &Look<'_>, seen: &ServerObservation, status: &ServiceStatus) 
     let service = &status.name;
     // Without any measure the pool is refused as a whole.
     let counted = !look.change.maintenance.unmeasured.contains_key(service)
-        && crate::safety::measurable(look.pool, service)
+        && measurable(look.pool, service)
         && !status.is(RunState::Stopped);
     let why = match seen.sessions.get(service).filter(|_| counted).map(|reading| reading.left()) {
         None if counted => "the server gave no reading".to_owned(),

@@ -1,10 +1,11 @@
 //! What the plan file alone says.
 
 use super::{Context, note, refusal, warning};
+use crate::order::PoolEdge;
 use crate::plan::Finding;
 use crate::safety::Look;
-use crate::scope::PoolScope;
-use crate::words::{count, list, time};
+use crate::scope::{PoolScope, leaves_balancer};
+use crate::words::{count, few, list, time};
 use crate::{build, codes, order, quorum, safety};
 use orchestrate_model::change::{AtDeadline, RestartPolicy, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Balancer, SipBalancing};
@@ -17,9 +18,9 @@ pub(super) fn pool(context: &Context<'_>, place: usize, pool: &Pool, found: &mut
     size(change, pool, found);
     features(change, pool, scope, found);
     services(change, pool, scope, found);
-    balancer(pool, found);
+    balancer(change, pool, scope, found);
     control_host(context, pool, found);
-    neighbours(change, pool, found);
+    neighbours(context, pool, found);
     if pool.archiving == Some(true) {
         found.push(
             warning(codes::ARCHIVING, format!("{} archives: a restart may lose the last minutes of what is queued", pool.name))
@@ -101,8 +102,13 @@ fn at_once(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
     let batches = order::batches(pool, most, &BTreeMap::new(), &BTreeSet::new());
     let widest = batches.iter().map(Vec::len).max().unwrap_or(1);
     if widest < most {
-        let why =
-            if without > 0 { "upgrade domains are not stated" } else { "upgrade domains or quorum allow no more" };
+        let why = if without > 0 {
+            "upgrade domains are not stated"
+        } else if most >= pool.servers.len() {
+            "upgrade domains or quorum allow no more, and one has to stay"
+        } else {
+            "upgrade domains or quorum allow no more"
+        };
         let text = format!("servers of {} go {widest} at a time although the plan allows {most}: {why}", pool.name);
         found.push(warning(codes::FEWER_AT_ONCE, text).pool(pool).advise(
             "Nothing to do, or state the upgrade domain of each server as Get-CsPoolUpgradeReadinessState gives it.",
@@ -185,7 +191,10 @@ fn services(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
     }
 }
 
-fn balancer(pool: &Pool, found: &mut Vec<Finding>) {
+fn balancer(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Finding>) {
+    if !leaves_balancer(change, pool, scope) {
+        return;
+    }
     match &pool.load_balancing.balancer {
         Balancer::None | Balancer::Haproxy(_) => {}
         Balancer::Operator => {
@@ -224,7 +233,8 @@ fn control_host(context: &Context<'_>, pool: &Pool, found: &mut Vec<Finding>) {
     }
 }
 
-fn neighbours(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
+fn neighbours(context: &Context<'_>, pool: &Pool, found: &mut Vec<Finding>) {
+    let change = context.change;
     if let Some(partner) = pool.paired_with.as_ref().and_then(|name| change.pool(name))
         // Once per pair, whichever of the two says so.
         && (partner.paired_with.as_ref() != Some(&pool.name) || pool.name < partner.name)
@@ -232,15 +242,33 @@ fn neighbours(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
         let text = format!("{} and {} are paired: each is the other's last resort", pool.name, partner.name);
         found.push(refusal(codes::PAIRED, text).pool(pool).advise("Make two changes of it, on different nights."));
     }
-    if let Some(hop) = pool.next_hop.as_ref().and_then(|name| change.pool(name))
+    let hop = pool.next_hop.as_ref().and_then(|name| change.pools.iter().position(|other| other.name == *name));
+    // The Edge servers talk to the registrar of their next hop.
+    if let Some(place) = hop.filter(|place| context.scopes[*place].blocks("RTCSRV"))
+        && let hop = &change.pools[place]
         && hop.servers.len() == 1
     {
         let text =
             format!("{} is the next hop of {} and has one server: remote users lose their way in", hop.name, pool.name);
-        found.push(warning(codes::NEXT_HOP, text).pool(pool).advise(
-            "Change the next hop of the Edge pool first. A pool that is a next hop cannot be failed over either.",
+        found.push(refusal(codes::NEXT_HOP, text).pool(pool).advise(
+            "Change the next hop of the Edge pool to another pool first, then say so in the plan: next_hop. A pool that \
+             is a next hop cannot be failed over either.",
         ));
     }
+}
+
+/// Says which part of the usual order of pools gives way to the plan's own.
+fn turned_round(context: &Context<'_>) -> Option<Finding> {
+    let name = |place: usize| &context.change.pools[place].name;
+    let said = |edge: &PoolEdge| format!("{} before {} ({})", name(edge.before), name(edge.after), edge.reason);
+    let dropped: Vec<String> = context.dropped.iter().map(said).collect();
+    let dropped: Vec<&str> = dropped.iter().map(String::as_str).collect();
+    (!dropped.is_empty()).then(|| {
+        let text = format!("the order that the plan states (after) stands against the usual one: not {}", few(&dropped));
+        let advice = "Nothing to do if it is meant to be so. Otherwise take the pools out of after: the usual order needs \
+                      no word in the plan.";
+        warning(codes::ORDER_DROPPED, text).advise(advice)
+    })
 }
 
 /// Says so when servers that are down use up a budget that pools share.
@@ -269,6 +297,7 @@ fn shared_budgets(context: &Context<'_>, found: &mut Vec<Finding>) {
 /// Says what the change says by itself, whatever the pools.
 pub(super) fn change(context: &Context<'_>, found: &mut Vec<Finding>) {
     shared_budgets(context, found);
+    found.extend(turned_round(context));
     let maintenance = &context.change.maintenance;
     if maintenance.start_type == StartTypePolicy::Keep {
         let trap = if build::restarts(context.change) { ", and a restart is part of this change" } else { "" };

@@ -5,8 +5,10 @@ use crate::codes;
 use crate::forecast::{Forecast, worst_case_of};
 use crate::plan::Finding;
 use crate::windows::{Opening, WindowState};
-use crate::words::{count, time};
+use crate::words::{count, list, time};
+use jiff::SignedDuration;
 use jiff::civil::Time;
+use jiff::tz::TimeZone;
 use orchestrate_model::{Change, Pool, Product, Role};
 
 /// The product's nightly work: database maintenance and the address book, both at their default times. A restart in
@@ -19,6 +21,7 @@ const LOOK_AHEAD: usize = 60;
 
 pub(super) fn change(context: &Context<'_>, forecast: &Forecast, found: &mut Vec<Finding>) {
     if context.calendar.is_always_open() {
+        found.extend(nightly(context, forecast));
         return;
     }
     let openings = context.calendar.openings(context.now, LOOK_AHEAD);
@@ -51,7 +54,7 @@ pub(super) fn change(context: &Context<'_>, forecast: &Forecast, found: &mut Vec
         }
     }
     found.extend(several(context.change, forecast));
-    found.extend(nightly(context));
+    found.extend(nightly(context, forecast));
 }
 
 fn several(change: &Change, forecast: &Forecast) -> Option<Finding> {
@@ -73,28 +76,43 @@ fn several(change: &Change, forecast: &Forecast) -> Option<Finding> {
     Some(warning(codes::SEVERAL_OPENINGS, text).advise(advice))
 }
 
-fn nightly(context: &Context<'_>) -> Option<Finding> {
+fn nightly(context: &Context<'_>, forecast: &Forecast) -> Option<Finding> {
     let concerned =
         |pool: &Pool| pool.product != Product::Generic && matches!(pool.role, Role::FrontEnd | Role::StandardEdition);
     if !context.change.pools.iter().any(concerned) {
         return None;
     }
-    let (at, what, window) = NIGHTLY.iter().find_map(|(at, what)| {
-        let covers = |window: &&orchestrate_model::window::Window| {
-            let into = (seconds(*at) - seconds(window.start)).rem_euclid(24 * 3600);
-            into < window.duration.as_secs()
-        };
-        context.change.windows.iter().find(covers).map(|window| (at, what, window))
-    })?;
-    let text = format!(
-        "{what} runs at {} by default, inside the window that opens at {} ({})",
-        at.strftime("%H:%M"),
-        window.start.strftime("%H:%M"),
-        window.timezone
-    );
+    let (jobs, when) = if context.change.windows.is_empty() { in_the_work(forecast)? } else { in_a_window(context)? };
+    let jobs = list(jobs.iter().map(|(at, what)| format!("{what} at {}", at.strftime("%H:%M"))));
+    let text = format!("by default the product runs {jobs}, {when}");
     let advice = "A service that starts while it runs may fail to start. Move the nightly work (01:00 database maintenance, \
                   01:30 address book), or begin earlier.";
     Some(warning(codes::NIGHT_WORK, text).advise(advice))
+}
+
+/// Jobs of the night, and the time that they fall into.
+type Fallen = (Vec<(Time, &'static str)>, String);
+
+/// Returns the jobs that fall into a window, for the window that most of them fall into.
+fn in_a_window(context: &Context<'_>) -> Option<Fallen> {
+    let windows = context.change.windows.iter().map(|window| (falling(window.start, window.duration), window));
+    let most = windows.rev().max_by_key(|(jobs, _)| jobs.len());
+    let (jobs, window) = most.filter(|(jobs, _)| !jobs.is_empty())?;
+    Some((jobs, format!("inside the window that opens at {} ({})", window.start.strftime("%H:%M"), window.timezone)))
+}
+
+/// Returns the jobs that fall into the work itself at worst, where no window says when it is. No time zone is stated
+/// then, so the time is UTC.
+fn in_the_work(forecast: &Forecast) -> Option<Fallen> {
+    let begins = forecast.begins.filter(|_| forecast.servers > 0)?;
+    let jobs = falling(TimeZone::UTC.to_datetime(begins).time(), forecast.length);
+    let text = format!("in the work from {begins} on, which takes up to {}", time(forecast.length));
+    (!jobs.is_empty()).then(|| (jobs, format!("{text} (by UTC, since the plan states no time zone)")))
+}
+
+fn falling(start: Time, length: SignedDuration) -> Vec<(Time, &'static str)> {
+    let into = |at: Time| (seconds(at) - seconds(start)).rem_euclid(24 * 3600);
+    NIGHTLY.into_iter().filter(|(at, _)| into(*at) < length.as_secs()).collect()
 }
 
 fn seconds(time: Time) -> i64 {

@@ -1,7 +1,7 @@
 //! One look at one pool, from which the questions about each of its servers are answered.
 
-use super::{Asked, questions};
-use crate::coverage::{self, Records};
+use super::{Asked, coverage, questions};
+use crate::coverage::{Records, records};
 use crate::scope::PoolScope;
 use crate::standing::{Standing, standings};
 use jiff::Timestamp;
@@ -41,7 +41,7 @@ impl<'a> Look<'a> {
         seen: &'a PoolObservation,
         ours_out: &'a BTreeSet<ServerName>,
     ) -> Self {
-        Self::at(change, pool, PoolScope::of(change, pool), seen, ours_out)
+        Self::at(change, pool, PoolScope::of(change, pool).with_dependents(seen), seen, ours_out)
     }
 
     /// The same, for a scope that was worked out before.
@@ -58,7 +58,7 @@ impl<'a> Look<'a> {
         let serving = servers.iter().zip(&standings).filter(|(_, standing)| standing.serves());
         let readiness = said(serving.filter_map(|(server, _)| *server));
         let by_dns = pool.load_balancing.sip == SipBalancing::Dns;
-        let records = by_dns.then(|| coverage::records(change, pool, &seen.dns));
+        let records = by_dns.then(|| records(change, pool, &seen.dns));
         let registrar = pool.has_fabric().then(|| ServiceName::new("RTCSRV").ok()).flatten();
         let registrars = registrar.map(|registrar| registrars(pool, seen, &registrar)).unwrap_or_default();
         let oldest = seen.oldest();
@@ -73,7 +73,9 @@ impl<'a> Look<'a> {
             asked.push(questions::quorum(self, server));
             asked.push(questions::upgrade_domain(self, server));
         }
-        asked.extend(questions::coverage(self, server));
+        asked.extend(coverage::records(self));
+        asked.extend(coverage::features(self, server));
+        asked.extend(coverage::web_name(self));
         asked.extend(questions::balancer(self, server));
         if self.pool.has_fabric() {
             asked.push(questions::ready(self, server));

@@ -4,6 +4,7 @@
 //! run put the same questions through the same functions. What has to be asked of the servers beforehand is
 //! [`crate::scope::evidence`].
 
+mod coverage;
 mod look;
 mod questions;
 
@@ -13,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub(crate) use coverage::spread;
 pub(crate) use look::Look;
-pub(crate) use questions::{Count, measurable, unmeasured};
+pub(crate) use questions::{Count, measurable, unmeasured, unplanned};
 
 /// Evidence older than this proves nothing. Why 30 s: a look at a whole pool takes a few seconds over WinRM, and the
 /// state of a service seldom changes within half a minute of a maintenance night; at a few minutes another
@@ -65,8 +67,8 @@ pub enum Question {
     Quorum,
     /// Is every server that is out in the same upgrade domain? Front end pools only.
     UpgradeDomain,
-    /// Do the pool's DNS records and another running server cover this feature?
-    Coverage(Feature),
+    /// Is this covered while the server is out?
+    Coverage(Covered),
     /// Do servers remain behind the balancer?
     Balancer,
     /// Does the product say that a server may be taken out? Front end pools only.
@@ -79,6 +81,30 @@ pub enum Question {
     Staged,
 }
 
+/// What has to be covered while a server is out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Covered {
+    /// What DNS spreads over the pool besides the features of the list: do the records name every server and nothing
+    /// else? Pools that DNS balances only.
+    Records,
+    /// The web clients: does the web services name lead to a balancer and to no server? Where `W3SVC` is blocked.
+    WebName,
+    /// A feature of the list: do the records, and another running server, cover it? Written as the feature alone.
+    #[serde(untagged)]
+    Feature(Feature),
+}
+
+impl fmt::Display for Covered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Records => f.pad("records"),
+            Self::WebName => f.pad("web-name"),
+            Self::Feature(feature) => feature.fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -88,7 +114,9 @@ impl fmt::Display for Question {
             Self::Remaining => f.pad("another server serves"),
             Self::Quorum => f.pad("quorum"),
             Self::UpgradeDomain => f.pad("upgrade domain"),
-            Self::Coverage(feature) => f.pad(&format!("{feature} is covered")),
+            Self::Coverage(Covered::Records) => f.pad("records name every server"),
+            Self::Coverage(Covered::WebName) => f.pad("web name leads to a balancer"),
+            Self::Coverage(Covered::Feature(feature)) => f.pad(&format!("{feature} is covered")),
             Self::Balancer => f.pad("balancer"),
             Self::Ready => f.pad("the product says ready"),
             Self::Replication => f.pad("replicas up to date"),

@@ -3,10 +3,11 @@
 use super::look::Other;
 use super::{Asked, EVIDENCE_LIFETIME, Look, Question};
 use crate::quorum;
-use crate::scope::PoolScope;
+use crate::scope::{PoolScope, leaves_balancer};
 use crate::standing::Standing;
 use crate::words::{are, few, list, time};
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{Scope, SharedBudget};
 use orchestrate_model::observe::{
     BalancerState, DomainReadiness, FileFacts, Readiness, ReadinessState, SessionReading,
@@ -14,11 +15,11 @@ use orchestrate_model::observe::{
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{
     Answer, Change, Feature, Pool, PoolName, Role, RunState, Server, ServerName, ServerObservation, ServiceName,
-    UpgradeDomain, Verdict, catalogue,
+    UpgradeDomain, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-fn asked(question: Question, verdict: Verdict, advice: &str) -> Asked {
+pub(super) fn asked(question: Question, verdict: Verdict, advice: &str) -> Asked {
     // Advice that nobody needs is not written down.
     let advice = if verdict.is_yes() { String::new() } else { advice.to_owned() };
     Asked { question, verdict, advice }
@@ -269,84 +270,10 @@ fn domain(look: &Look<'_>, name: &ServerName) -> Option<UpgradeDomain> {
     })
 }
 
-pub(super) fn coverage(look: &Look<'_>, server: &ServerName) -> Vec<Asked> {
-    let here = look.seen.servers.get(server);
-    let runs_here = |service: &ServiceName| match here.map(|server| &server.services) {
-        // Where nobody knows what runs here, everything of the role may.
-        None | Some(Answer::Unknown(_)) => true,
-        Some(Answer::Known(services)) => services.get(service).is_some_and(|status| !status.is(RunState::Stopped)),
-    };
-    let features = look.scope.features().filter(|(_, service)| runs_here(service));
-    features.map(|(feature, service)| covered(look, server, feature, service)).collect()
-}
-
-fn covered(look: &Look<'_>, server: &ServerName, feature: Feature, service: &ServiceName) -> Asked {
-    let verdict = records_cover(look, feature).and(taken_over(look, server, feature, service));
-    let accepted = !verdict.is_yes() && look.change.maintenance.accept_loss.contains(&feature);
-    let verdict = if accepted {
-        Verdict::Yes(format!("loss of {feature} accepted by name ({})", verdict.text()))
-    } else {
-        verdict
-    };
-    let advice = if verdict.is_yes() {
-        String::new()
-    } else {
-        format!(
-            "Correct the records of {} so that they list every server and nothing else, have another server run {service}, \
-             or accept the loss by name: accept_loss: [{feature}].",
-            look.pool.name
-        )
-    };
-    Asked { question: Question::Coverage(feature), verdict, advice }
-}
-
-fn records_cover(look: &Look<'_>, feature: Feature) -> Verdict {
-    let lost = feature.loss();
-    match &look.records {
-        None => Verdict::No(format!(
-            "{feature} is not covered: {} is balanced by hardware, which keeps sending; lost: {lost}",
-            look.pool.name
-        )),
-        Some(records) if records.problems.is_empty() => Verdict::Yes(records.proof.clone()),
-        Some(records) if records.only_unknown() => {
-            Verdict::Unknown(format!("{feature} is not known to be covered: {}", records.text()))
-        }
-        Some(records) => Verdict::No(format!("{feature} is not covered: {}; lost: {lost}", records.text())),
-    }
-}
-
-/// Returns whether another server of the pool runs the service, running and not paused.
-fn taken_over(look: &Look<'_>, server: &ServerName, feature: Feature, service: &ServiceName) -> Verdict {
-    let (mut no, mut unknown) = (Vec::new(), Vec::new());
-    for Other { server: other, standing, seen } in look.others(server) {
-        let name = other.name.short();
-        match (standing, seen) {
-            (Standing::Out(why), _) => no.push(format!("{name}: {why}")),
-            (Standing::Unknown(why), _) => unknown.push(format!("{name}: {why}")),
-            (Standing::Serving, None) => unknown.push(format!("{name}: it was not asked")),
-            (Standing::Serving, Some(seen)) => match seen.service(service).map(|status| &status.state) {
-                Some(Answer::Known(RunState::Running)) => {
-                    return Verdict::Yes(format!("{name} runs {service}, running and not paused"));
-                }
-                Some(Answer::Known(state)) => no.push(format!("{name}: {service} is {state}")),
-                Some(Answer::Unknown(why)) => unknown.push(format!("{name}: {why}")),
-                None => no.push(format!("{name}: {service} is not installed")),
-            },
-        }
-    }
-    let lost = feature.loss();
-    if unknown.is_empty() {
-        Verdict::No(format!("{feature} is not covered: no other server runs {service} ({}); lost: {lost}", list(no)))
-    } else {
-        unknown.extend(no);
-        Verdict::Unknown(format!(
-            "{feature} is not known to be covered: nobody can say that another server runs {service} ({})",
-            list(unknown)
-        ))
-    }
-}
-
 pub(super) fn balancer(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
+    if !leaves_balancer(look.change, look.pool, &look.scope) {
+        return None;
+    }
     let verdict = match &look.pool.load_balancing.balancer {
         Balancer::None => return None,
         Balancer::Operator => Verdict::Yes("the operator is asked to confirm it before the block".to_owned()),
@@ -481,12 +408,17 @@ pub(super) fn blockable(look: &Look<'_>, server: &ServerName) -> Asked {
 }
 
 fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdict {
-    let asked_for = matches!(look.change.maintenance.scope, Scope::Services(_));
+    let asked_for = |service| match &look.change.maintenance.scope {
+        Scope::AllServices => false,
+        Scope::Services(chosen) => chosen.contains(service),
+    };
     let mut against: Option<Verdict> = None;
     let mut running = 0_usize;
     for service in &look.scope.block {
         let problem = match seen.service(service) {
-            None if asked_for => Some(Verdict::No(format!("{name} has no service {service}, which the plan asks for"))),
+            None if asked_for(service) => {
+                Some(Verdict::No(format!("{name} has no service {service}, which the plan asks for")))
+            }
             None => None,
             Some(status) => match &status.state {
                 Answer::Unknown(why) => {
@@ -511,6 +443,13 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
             (before, problem) => before.or(problem),
         };
     }
+    for (service, state) in unplanned(look, seen) {
+        let problem = match state {
+            Ok(state) => Verdict::No(format!("{name}: {service} is {state} and not in the plan, so nobody drains it")),
+            Err(why) => Verdict::Unknown(format!("{name}: {service} is not in the plan, its state not known: {why}")),
+        };
+        against = Some(against.map_or_else(|| problem.clone(), |before| before.and(problem.clone())));
+    }
     match against {
         Some(against) => against,
         None if running == 0 => {
@@ -520,6 +459,21 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
             Verdict::Yes(format!("{running} services in scope run on {name}: each can be paused, its sessions counted"))
         }
     }
+}
+
+/// Returns the services with sessions that are not stopped on a server and that the plan does not know, where it is
+/// about whole servers: nobody would drain them, and a patch or a restart would cut their sessions (promises P4, P5).
+pub(crate) fn unplanned<'a>(
+    look: &'a Look<'_>,
+    seen: &'a ServerObservation,
+) -> impl Iterator<Item = (&'a ServiceName, Result<RunState, &'a str>)> {
+    let whole = look.change.maintenance.scope == Scope::AllServices;
+    let with_sessions = |name: &&ServiceName| catalogue::service(name).is_some_and(|f| f.drain == DrainClass::Session);
+    let beside = look.scope.beside.iter().filter(with_sessions).filter(move |_| whole);
+    beside.filter_map(|name| {
+        let state = seen.service(name)?.state.as_result().copied();
+        (state != Ok(RunState::Stopped)).then_some((name, state))
+    })
 }
 
 /// A server that was drained for an installer that is not there has been drained for nothing.

@@ -1,10 +1,12 @@
 //! What the planner promises, seen from outside.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
+mod beside;
 mod checker;
 mod findings;
 mod order;
 mod properties;
 mod quorum;
+mod records;
 mod safety;
 mod support;

@@ -6,6 +6,7 @@ use orchestrate_model::pool::{Balancer, DatabaseWork, Hosted};
 use orchestrate_model::{DnsName, Label, Product, Role, UpgradeDomain};
 use orchestrate_planner::check::check;
 use orchestrate_planner::{EdgeReason, Observations, PlanError, Severity, StepKind, StepTarget, make};
+use std::collections::BTreeSet;
 
 fn textbook() -> orchestrate_model::Change {
     let mut pool = pool("pool01", "fe", "192.0.2", 3);
@@ -142,6 +143,76 @@ fn the_plan_file_beats_the_usual_order() {
     let change = change(vec![front, edge]);
     let (plan, _) = planned(&change, &Observations::default());
     assert_eq!(taken(&plan)[0], "ed1");
+    let dropped = finding(&plan, "O2051");
+    assert_eq!(dropped.severity, Severity::Warning);
+    assert!(dropped.message.contains("front.contoso.example before edge.contoso.example"), "{dropped:?}");
+}
+
+/// Four pools, one of each layer, with what some of them wait for.
+fn layered(after: &[(usize, &str)]) -> orchestrate_planner::Plan {
+    let roles = [("front", Role::FrontEnd), ("med", Role::Mediation), ("dir", Role::Director), ("edge", Role::Edge)];
+    let mut pools: Vec<_> = roles
+        .iter()
+        .enumerate()
+        .map(|(n, (name, role))| {
+            let mut pool = pool(name, name, &format!("192.0.{n}"), 2);
+            pool.role = *role;
+            pool
+        })
+        .collect();
+    pools[3].next_hop = Some(pool_name("dir"));
+    for (waiting, name) in after {
+        pools[*waiting].after.push(pool_name(name));
+    }
+    planned(&change(pools), &Observations::default()).0
+}
+
+/// Returns whether every server of one pool has to be done before any of another is begun.
+fn waits_for(plan: &orchestrate_planner::Plan, after: &str, before: &str) -> bool {
+    let own = |step: usize, pool: &str| match plan.steps()[step].target {
+        StepTarget::Server(work) => plan.pool_of(plan.work_of(work)).name == pool_name(pool),
+        StepTarget::Pool(_) => false,
+    };
+    let mut reached = BTreeSet::new();
+    let mut todo: Vec<usize> = (0..plan.steps().len()).filter(|&step| own(step, before)).collect();
+    let last = *todo.last().unwrap();
+    todo.retain(|&step| step == last);
+    while let Some(step) = todo.pop() {
+        for edge in plan.edges().iter().filter(|edge| edge.before.0 as usize == step) {
+            if reached.insert(edge.after.0 as usize) {
+                todo.push(edge.after.0 as usize);
+            }
+        }
+    }
+    (0..plan.steps().len()).filter(|&step| own(step, after)).all(|step| reached.contains(&step))
+}
+
+#[test]
+fn mediation_comes_before_directors_and_edge_is_last() {
+    let plan = layered(&[]);
+    let order = ["front1", "front2", "med1", "med2", "dir1", "dir2", "edge1", "edge2"];
+    assert_eq!(taken(&plan), order);
+    assert!(waits_for(&plan, "dir", "med") && waits_for(&plan, "edge", "front"));
+    assert!(plan.findings().iter().all(|found| found.code != "O2051"));
+}
+
+#[test]
+fn an_order_that_the_plan_turns_round_costs_no_more_than_what_contradicts_it() {
+    // Front ends after Mediation: Edge is last all the same, and the next hop counts.
+    let plan = layered(&[(0, "med")]);
+    assert!(waits_for(&plan, "front", "med") && waits_for(&plan, "edge", "front") && waits_for(&plan, "edge", "dir"));
+    assert!(waits_for(&plan, "dir", "front"));
+    let dropped = &finding(&plan, "O2051").message;
+    assert!(dropped.contains("not front.contoso.example before med.contoso.example (inside out"), "{dropped}");
+    assert!(!dropped.contains("before edge"), "{dropped}");
+    // Front ends after Directors and these after Edge, which contradicts the usual order through a third pool.
+    let plan = layered(&[(0, "dir"), (2, "edge")]);
+    assert!(waits_for(&plan, "front", "edge") && waits_for(&plan, "dir", "edge"));
+    let dropped = &finding(&plan, "O2051").message;
+    assert!(
+        dropped.contains("dir.contoso.example before edge.contoso.example (dir.contoso.example is the"),
+        "{dropped}"
+    );
 }
 
 #[test]
@@ -176,6 +247,39 @@ fn a_server_at_the_wanted_level_is_passed_over_with_the_reason() {
     assert!(codes(&plan, Severity::Warning).contains(&"O2032"));
     assert!(codes(&plan, Severity::Note).contains(&"O2033"));
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+}
+
+#[test]
+fn a_half_updated_server_is_not_passed_over_next_to_one_that_got_further() {
+    let change = textbook();
+    let component = |component: &str, version: &str| orchestrate_model::version::ComponentVersion {
+        component: component.into(),
+        version: orchestrate_model::Version::parse(version).unwrap(),
+    };
+    let with = |versions: [&str; 2]| {
+        vec![
+            component("Core Components", versions[0]),
+            component("Front End Server", versions[1]),
+            component("SQL", "11.0"),
+        ]
+    };
+    let (new, old) = ("5.0.8308.1149", "5.0.8308.866");
+    let skipped = |levels: [[&str; 2]; 3]| {
+        let mut seen = healthy_world(&change);
+        for (server, levels) in seen.pools.values_mut().next().unwrap().servers.values_mut().zip(levels) {
+            server.versions = orchestrate_model::Answer::Known(with(levels));
+        }
+        let (plan, _) = planned(&change, &seen);
+        let skipped = plan.work().iter().filter_map(|work| Some((work.server.short().to_owned(), work.skip.clone()?)));
+        skipped.collect::<Vec<_>>()
+    };
+    let all = skipped([[new, new], [old, old], [old, old]]);
+    assert_eq!(all, [("fe1".to_owned(), "fe1 is at 5.0.8308.1149 already, 5.0.8308.1149 is wanted".to_owned())]);
+    // Nobody can tell what the update does not touch from what it did not reach, so it is said.
+    let alone = skipped([[new, old], [old, old], [old, old]]);
+    assert!(alone[0].1.ends_with("taken for what the update does not touch: Front End Server (5.0.8308.866)"));
+    let shown: Vec<String> = skipped([[new, old], [new, new], [old, old]]).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(shown, ["fe2"]);
 }
 
 #[test]

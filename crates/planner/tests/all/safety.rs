@@ -6,9 +6,13 @@ use orchestrate_model::pool::{Balancer, HaproxyBalancer, SipBalancing};
 use orchestrate_model::{
     Answer, Change, Feature, Label, PoolObservation, Product, Role, RunState, ServerName, StartType, Verdict,
 };
-use orchestrate_planner::safety::{Asked, Case, EVIDENCE_LIFETIME, Question, assess, may_go, shared_budgets};
+use orchestrate_planner::safety::{Asked, Case, Covered, EVIDENCE_LIFETIME, Question, assess, may_go, shared_budgets};
 use orchestrate_planner::scope::evidence;
 use std::collections::{BTreeMap, BTreeSet};
+
+fn covered(feature: Feature) -> Question {
+    Question::Coverage(Covered::Feature(feature))
+}
 
 struct World {
     change: Change,
@@ -50,7 +54,9 @@ fn a_healthy_pool_lets_one_server_go() {
     let questions: Vec<Question> = asked.iter().map(|asked| asked.question).collect();
     let mut wanted = vec![Question::Fresh, Question::Budget, Question::Remaining, Question::Quorum];
     wanted.push(Question::UpgradeDomain);
-    wanted.extend(Feature::ALL.map(Question::Coverage));
+    wanted.push(Question::Coverage(Covered::Records));
+    wanted.extend(Feature::ALL.map(covered));
+    wanted.push(Question::Coverage(Covered::WebName));
     wanted.extend([Question::Ready, Question::Blockable, Question::Staged]);
     assert_eq!(questions, wanted);
     assert_eq!(world.answer("fe2", Question::Quorum).text(), "2 of 3 would run, 2 needed: exactly what is needed");
@@ -170,7 +176,7 @@ fn p2_a_missing_record_uncovers_every_feature() {
     let mut world = world(3);
     set_records(&mut world.seen, |records| records.addresses.retain(|a| a.to_string() != "192.0.2.2"));
     for feature in Feature::ALL {
-        let verdict = world.answer("fe1", Question::Coverage(feature));
+        let verdict = world.answer("fe1", covered(feature));
         assert_eq!(verdict.word(), "no");
         assert!(verdict.text().contains("pool01.contoso.example does not list fe2.contoso.example (192.0.2.2)"));
         assert!(verdict.text().contains(feature.loss()));
@@ -194,7 +200,7 @@ fn p2_wrong_records_are_told_apart() {
     for (text, spoil) in cases {
         let mut world = world(3);
         set_records(&mut world.seen, spoil);
-        let verdict = world.answer("fe1", Question::Coverage(Feature::CallPark));
+        let verdict = world.answer("fe1", covered(Feature::CallPark));
         assert!(verdict.word() == "no" && verdict.text().contains(text), "{verdict}");
     }
 }
@@ -205,7 +211,7 @@ fn p2_an_address_of_another_pool_is_named() {
     let mut world = world(3);
     world.change.pools.push(other);
     set_records(&mut world.seen, |records| records.addresses.push("198.51.100.1".parse().unwrap()));
-    let verdict = world.answer("fe1", Question::Coverage(Feature::CallPark));
+    let verdict = world.answer("fe1", covered(Feature::CallPark));
     assert!(verdict.text().contains("which is be1.contoso.example of pool02.contoso.example"), "{verdict}");
 }
 
@@ -217,7 +223,7 @@ fn p2_every_resolver_has_to_agree() {
     silent.resolver = "192.0.2.54:53".parse().unwrap();
     silent.records = Answer::unknown("timed out");
     dns.answers.push(silent);
-    let verdict = world.answer("fe1", Question::Coverage(Feature::CallPark));
+    let verdict = world.answer("fe1", covered(Feature::CallPark));
     assert_eq!(verdict.word(), "unknown");
     assert!(verdict.text().contains("192.0.2.54:53 did not answer"), "{verdict}");
 }
@@ -231,15 +237,15 @@ fn p2_a_feature_needs_another_server_that_runs_it() {
         };
         services.remove(&service("RTCCPS"));
     }
-    let verdict = world.answer("fe2", Question::Coverage(Feature::CallPark));
+    let verdict = world.answer("fe2", covered(Feature::CallPark));
     assert_eq!(
         verdict.text(),
         "Call Park is not covered: no other server runs RTCCPS (fe1: RTCCPS is not installed and fe3: RTCCPS is not installed); lost: calls to be parked on this server"
     );
     // Where it does not run it is not asked about.
-    assert!(world.ask("fe1").iter().all(|asked| asked.question != Question::Coverage(Feature::CallPark)));
+    assert!(world.ask("fe1").iter().all(|asked| asked.question != covered(Feature::CallPark)));
     world.change.maintenance.accept_loss = vec![Feature::CallPark];
-    let accepted = world.answer("fe2", Question::Coverage(Feature::CallPark));
+    let accepted = world.answer("fe2", covered(Feature::CallPark));
     assert!(accepted.is_yes() && accepted.text().starts_with("loss of Call Park accepted by name"), "{accepted}");
 }
 
@@ -248,7 +254,7 @@ fn p2_a_balancer_in_front_of_sip_covers_nothing() {
     let mut world = world(3);
     world.change.pools[0].load_balancing.sip = SipBalancing::Hardware;
     for feature in Feature::ALL {
-        assert_eq!(world.answer("fe1", Question::Coverage(feature)).word(), "no");
+        assert_eq!(world.answer("fe1", covered(feature)).word(), "no");
     }
 }
 

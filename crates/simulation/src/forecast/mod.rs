@@ -82,8 +82,10 @@ pub struct Forecast {
     pub whole: Spread,
     /// The share of runs in which all of it was done in the first opening. Without windows, in which all was done.
     pub fits: f64,
-    /// How many openings were needed.
+    /// How many openings were needed, of runs that came to their end.
     pub openings: Spread,
+    /// Runs that were not done in the first opening, by the reason.
+    pub misfits: BTreeMap<String, u32>,
     /// Runs by their outcome.
     pub outcomes: BTreeMap<String, u32>,
     /// Sessions cut because the plan says so, per run.
@@ -94,7 +96,7 @@ pub struct Forecast {
     pub lower_bound_s: i64,
     /// What each fault leads to.
     pub faults: Vec<FaultForecast>,
-    /// What happened in the run of the first seed.
+    /// What happened in the run of the first seed; with the faults, where one run was asked for with faults.
     pub timeline: Vec<Moment>,
 }
 
@@ -199,6 +201,9 @@ pub fn simulate(change: &Change, options: &Options) -> Result<Forecast, Simulate
         (forecast.schedule_s, forecast.lower_bound_s) = length;
         if forecast.refusals.is_empty() {
             forecast.faults = joined(tried);
+            if options.runs == 1 && !options.faults.is_empty() {
+                forecast.timeline = night.told(plan);
+            }
         }
         Ok(forecast)
     })
@@ -271,6 +276,17 @@ impl Night<'_> {
                 Ok(sample)
             })
             .collect()
+    }
+
+    /// Lives through the night of the first seed with all the faults at once, and tells it.
+    fn told(&self, plan: Arc<Plan>) -> Vec<Moment> {
+        let scenario = self.scenario(Faults::of(&self.options.faults), self.options.seed);
+        let night = runtime().block_on(live(scenario, self.options.seed, None, Timeline::Keep));
+        let at = |ms: i64| self.begins.saturating_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX);
+        let mut notes = Notes::new(plan);
+        let lines = night.timeline.iter().filter(|(_, line)| line != "refused: []");
+        lines.for_each(|(ms, line)| notes.heard(at(*ms), line));
+        notes.lines
     }
 
     /// Tries one fault in a tenth of the runs.
@@ -393,12 +409,30 @@ fn summed(plan: &Plan, options: &Options, samples: &[Sample]) -> Forecast {
         fits: each(count(fitting)),
         openings: spread(samples.iter().filter(over).map(|sample| sample.openings).collect()),
         outcomes,
+        misfits: misfits(samples.iter().filter(|sample| !(done(sample) && sample.openings == 1))),
         cut: each(f64::from(u32::try_from(cut).unwrap_or(u32::MAX))),
         schedule_s: 0,
         lower_bound_s: 0,
         faults: Vec::new(),
         timeline: samples.first().map(|sample| sample.notes.lines.clone()).unwrap_or_default(),
     }
+}
+
+/// Counts runs by why they were not done in the first opening.
+fn misfits<'s>(samples: impl Iterator<Item = &'s Sample>) -> BTreeMap<String, u32> {
+    let mut misfits: BTreeMap<String, u32> = BTreeMap::new();
+    for sample in samples {
+        let why = match (sample.outcome, &sample.notes.trouble) {
+            (Some(RunOutcome::Done), _) => "needs more than one window".to_owned(),
+            (outcome, trouble) => {
+                let outcome = outcome.map_or_else(|| "unfinished".to_owned(), text::word);
+                let trouble = trouble.as_ref().map(|trouble| format!(", {trouble}"));
+                format!("{outcome}{}", trouble.unwrap_or_default())
+            }
+        };
+        *misfits.entry(why).or_default() += 1;
+    }
+    misfits
 }
 
 fn servers(plan: &Plan, samples: &[Sample]) -> Vec<ServerForecast> {

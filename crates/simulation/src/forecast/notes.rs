@@ -25,6 +25,8 @@ pub(super) struct Notes {
     decided: BTreeMap<WorkId, u32>,
     pub(super) cut: u64,
     pub(super) lines: Vec<Moment>,
+    /// The last reason why a server was held, turned back or left, or why the run stopped.
+    pub(super) trouble: Option<String>,
 }
 
 impl Notes {
@@ -39,6 +41,7 @@ impl Notes {
             decided: BTreeMap::new(),
             cut: 0,
             lines: Vec::new(),
+            trouble: None,
         }
     }
 
@@ -69,6 +72,42 @@ impl Notes {
         }
         let text = format!("{} {}: {proof}", self.name(work), step.kind);
         self.say(at, text);
+    }
+
+    /// Keeps why a server was held, in words that are the same for every server: its name and the numbers after the
+    /// reason are left out.
+    fn trouble(&mut self, work: WorkId, step: StepId, reason: &str) {
+        let server = &self.plan.work_of(work).server;
+        let kind = self.plan.steps()[step.0 as usize].kind;
+        let names = [server.as_str(), server.short()];
+        let reason = names.iter().find_map(|name| reason.strip_prefix(&format!("{name}: "))).unwrap_or(reason);
+        let reason = reason.split(": ").next().unwrap_or(reason).replace(server.short(), "the server");
+        self.trouble = Some(format!("held in {kind}: {reason}"));
+    }
+
+    /// Takes a line of the story of a night: records are told as in any other run, the rest is told as it stands.
+    pub(super) fn heard(&mut self, at: Timestamp, line: &str) {
+        let Some((_, record)) = line.trim_start().strip_prefix("record ").and_then(|rest| rest.split_once("] ")) else {
+            return self.say(at, line.to_owned());
+        };
+        // A long record is cut short in the story; all that are told are short.
+        if let Ok(record) = serde_json::from_str::<Record>(record)
+            && self.is_about_the_plan(&record)
+        {
+            self.recorded(0, at, &record);
+        }
+    }
+
+    /// Returns whether a record fits the plan: with faults from the beginning, the plan of the night may be another one.
+    fn is_about_the_plan(&self, record: &Record) -> bool {
+        let step = |step: &StepId| (step.0 as usize) < self.plan.steps().len();
+        let work = |work: &WorkId| (work.0 as usize) < self.plan.work().len();
+        match record {
+            Record::StepStarted { step: id } | Record::StepDone { step: id, .. } => step(id),
+            Record::Held { work: id, step: of, .. } => work(id) && step(of),
+            Record::ServerEnded { work: id, .. } | Record::TurnedBack { work: id, .. } => work(id),
+            _ => true,
+        }
     }
 
     /// Decides as the plan says; work that is left to a person is done at once.
@@ -104,6 +143,7 @@ impl Listener for Notes {
             }
             Record::SessionsCut { sessions, .. } => self.cut += sessions.values().sum::<u64>(),
             Record::Held { work, step, choices, reason } => {
+                self.trouble(*work, *step, reason);
                 let text = format!("{} is held: {reason}", self.name(*work));
                 self.say(at, text);
                 self.decide(*work, *step, choices);

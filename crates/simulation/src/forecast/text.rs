@@ -1,8 +1,11 @@
 //! The forecast in words.
 
-use super::{Forecast, Options, SessionAssumption};
+use super::{Forecast, Options, SessionAssumption, Spread};
 use orchestrate_engine::RunOutcome;
 use std::collections::BTreeMap;
+
+/// Reasons that are told; the rarer ones are in the JSON.
+const REASONS: usize = 3;
 
 /// Returns the words for an outcome.
 pub(super) fn word(outcome: RunOutcome) -> String {
@@ -39,13 +42,20 @@ impl Forecast {
             return lines.join("\n");
         }
         lines.push(format!("{} runs from seed {}", self.runs, self.seed));
-        lines.push(format!(
-            "all servers   half within {}, 19 of 20 within {}, at most {}",
-            time(self.whole.p50),
-            time(self.whole.p95),
-            time(self.whole.most)
-        ));
+        lines.push(format!("all servers   {}", self.whole()));
         lines.push(format!("fits          {:.1} % of the runs are done in the first opening", self.fits * 100.0));
+        let mut misfits: Vec<(&String, &u32)> = self.misfits.iter().collect();
+        misfits.sort_by_key(|(why, runs)| (std::cmp::Reverse(**runs), *why));
+        lines.extend(misfits.iter().take(REASONS).map(|(why, runs)| format!("  not {runs}: {why}")));
+        if let Some(more) = misfits.len().checked_sub(REASONS).filter(|more| *more > 0) {
+            lines.push(format!("  and {more} rarer reasons"));
+        }
+        let Spread { p50, p95, most, .. } = self.openings;
+        if most > 1 {
+            lines.push(format!(
+                "windows       half of the runs need {p50}, 19 of 20 at most {p95}, none more than {most}"
+            ));
+        }
         let (schedule, bound) = (time(self.schedule_s), time(self.lower_bound_s));
         lines.push(format!("schedule      {schedule} at worst, {bound} is the lower bound"));
         lines.push(format!("ended         {}", counts(&self.outcomes)));
@@ -67,6 +77,17 @@ impl Forecast {
         lines.push("assumed:".to_owned());
         lines.extend(self.assumptions.iter().map(|assumption| format!("  {assumption}")));
         lines.join("\n")
+    }
+
+    /// Returns how long the runs took that came to their end: of the others nobody can say.
+    fn whole(&self) -> String {
+        let Spread { values, p50, p95, most } = self.whole;
+        if values == 0 {
+            return "no run came to its end".to_owned();
+        }
+        let of =
+            if values < self.runs { format!(", of the {values} runs that came to their end") } else { String::new() };
+        format!("half within {}, 19 of 20 within {}, at most {}{of}", time(p50), time(p95), time(most))
     }
 
     /// Returns the timeline of the first run as text.

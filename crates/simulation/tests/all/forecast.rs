@@ -34,6 +34,27 @@ fn the_same_seed_gives_the_same_forecast() {
 }
 
 #[test]
+fn one_run_with_faults_is_told_with_its_faults() {
+    let quiet = simulate(&example_change(2), &options(1, Vec::new())).unwrap();
+    let crashed = simulate(&example_change(2), &options(1, vec![Fault::Crash])).unwrap();
+    let told = crashed.timeline_text();
+    assert!(told.contains("faults: crash") && told.contains("drain: "), "{told}");
+    assert!(!quiet.timeline_text().contains("faults"), "{}", quiet.timeline_text());
+    assert!(!told.contains("\"kind\""), "records are told in words: {told}");
+}
+
+#[test]
+fn runs_that_do_not_come_to_their_end_are_told_with_their_reason() {
+    let mut change = example_change(2);
+    change.maintenance.drain.deadline = jiff::SignedDuration::from_mins(1);
+    let forecast = simulate(&change, &options(20, Vec::new())).unwrap();
+    let text = forecast.text();
+    let why = "not 20: stopped by policy, held in drain: sessions have not ended after 1m";
+    assert!(text.contains(why) && text.contains("no run came to its end"), "{text}");
+    assert_eq!(forecast.misfits.values().sum::<u32>(), 20);
+}
+
+#[test]
 fn p9_a_window_that_is_too_short_is_told() {
     let mut change = example_change(4);
     change.windows = vec![orchestrate_model::window::Window {
@@ -44,5 +65,8 @@ fn p9_a_window_that_is_too_short_is_told() {
     }];
     let forecast = simulate(&change, &options(20, Vec::new())).unwrap();
     assert!(forecast.fits < 1.0 && forecast.openings.p50 > 1, "{}", forecast.text());
+    for part in ["needs more than one window", "windows       half of the runs need 2"] {
+        assert!(forecast.text().contains(part), "{part} is missing: {}", forecast.text());
+    }
     assert_eq!(forecast.outcomes.get("done"), Some(&20), "{}", forecast.text());
 }

@@ -6,6 +6,7 @@ use orchestrate_wsman::{
 };
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const OUTPUT: &str = "<p:PauseService_OUTPUT xmlns:p=\"x\"><p:ReturnValue>0</p:ReturnValue></p:PauseService_OUTPUT>";
 
@@ -46,6 +47,25 @@ async fn a_wrong_password_is_not_tried_by_all_connections_at_once() {
         refused += usize::from(task.await.unwrap().unwrap_err().outcome() == Outcome::Refused);
     }
     assert_eq!((refused, server.seen().len()), (2, 2), "the others are not sent");
+}
+
+#[tokio::test]
+async fn an_answer_from_before_authentication_does_not_prove_the_account() {
+    let page = |line| Reaction::Answer {
+        status: line,
+        headers: "Content-Type: text/html\r\n".to_owned(),
+        body: b"<html/>".to_vec(),
+    };
+    for line in ["404 Not Found", "503 Service Unavailable", "500 Internal Server Error", "302 Found"] {
+        let refused = || status("401 Unauthorized", "", "");
+        let between = page(line);
+        let server = Loopback::start(move |_, number| if number == 1 { between.clone() } else { refused() }).await;
+        let client = server.client();
+        for _ in 0..4 {
+            pause(&client).await.unwrap_err();
+        }
+        assert_eq!(server.seen().len(), 3, "{line}: the second 401 is the last that is risked");
+    }
 }
 
 #[tokio::test]
@@ -130,6 +150,47 @@ async fn p10_a_server_of_another_authority_is_told_nothing() {
     assert!(server.seen().is_empty());
 }
 
+/// Returns what a client says of a server that does this with the client's greeting.
+async fn after_the_greeting(answer: Option<&'static [u8]>) -> orchestrate_wsman::Error {
+    let authority = Loopback::start(|_, _| Reaction::Close).await.authority;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint { name: NAME.to_owned(), connect_to: listener.local_addr().unwrap().to_string() };
+    let serve = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut greeting = [0; 4096];
+        assert!(stream.read(&mut greeting).await.unwrap() > 0);
+        match answer {
+            Some(bytes) => stream.write_all(bytes).await.unwrap(),
+            None => std::future::pending().await,
+        }
+    });
+    let transport = Transport::Https(Trust::Authority(authority));
+    let short = Timeouts { handshake: Duration::from_millis(300), ..Timeouts::default() };
+    let error =
+        pause(&Client::new(endpoint, &transport, &auth(), short, Limits::default()).unwrap()).await.unwrap_err();
+    serve.abort();
+    error
+}
+
+#[tokio::test]
+async fn a_handshake_that_breaks_off_may_pass_and_one_that_is_refused_does_not() {
+    // Closing without a word, silence, and the alert "handshake failure".
+    let closed = after_the_greeting(Some(b"")).await;
+    assert!(matches!(&*closed.cause, Cause::NotSent(NotSent::Handshake { .. })), "{closed}");
+    assert!(closed.to_string().contains("may be starting") && closed.to_string().contains("ECDSA P-256"), "{closed}");
+    let silent = after_the_greeting(None).await;
+    assert!(matches!(&*silent.cause, Cause::NotSent(NotSent::Handshake { .. })), "{silent}");
+    let refused = after_the_greeting(Some(b"\x15\x03\x03\x00\x02\x02\x28")).await;
+    assert!(matches!(&*refused.cause, Cause::NotSent(NotSent::Tls { .. })), "{refused}");
+    assert!(refused.to_string().contains("ECDSA P-256"), "{refused}");
+    let other = after_the_greeting(Some(b"HTTP/1.1 400 Bad Request\r\n\r\n")).await;
+    assert!(matches!(&*other.cause, Cause::NotSent(NotSent::Tls { .. })), "{other}");
+    assert!(!other.to_string().contains("ECDSA"), "{other}");
+    for error in [closed, silent, refused, other] {
+        assert_eq!(error.outcome(), Outcome::NotSent);
+    }
+}
+
 #[tokio::test]
 async fn p10_a_pin_accepts_one_certificate_and_no_other() {
     use sha2::Digest as _;
@@ -211,6 +272,8 @@ async fn faults_say_whether_anything_happened() {
         let error = pause(&client).await.unwrap_err();
         assert_eq!((error.outcome(), error.fault_class()), (outcome, Some(class)), "{error}");
         assert!(matches!(&*error.cause, Cause::Refused(Refusal::Fault(_))));
-        assert!(error.to_string().contains(&format!("{subcode}: message (code {code}, 0x{code:08X})")), "{error}");
+        let text = format!("HTTP 500, {subcode}: message (code {code}, 0x{code:08X})");
+        assert!(error.to_string().contains(&text), "{error}");
+        assert_eq!(error.to_string().contains("LocalAccountTokenFilterPolicy"), code == 5, "{error}");
     }
 }

@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 /// The name in the server's certificate.
 pub(crate) const NAME: &str = "fe1.contoso.example";
 
+/// The content type of every answer that states no other.
+const SOAP_TYPE: &str = "Content-Type: application/soap+xml;charset=UTF-8\r\n";
+
 /// A request as the server saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
@@ -215,11 +218,10 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Seen> {
 async fn write(stream: &mut (impl AsyncWrite + Unpin), reaction: Reaction) -> bool {
     match reaction {
         Reaction::Answer { status, headers, body } => {
-            let mut bytes = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: application/soap+xml;charset=UTF-8\r\n{headers}Content-Length: {}\r\n\r\n",
-                body.len()
-            )
-            .into_bytes();
+            let usual = if headers.contains("Content-Type") { "" } else { SOAP_TYPE };
+            let length = body.len();
+            let mut bytes =
+                format!("HTTP/1.1 {status}\r\n{usual}{headers}Content-Length: {length}\r\n\r\n").into_bytes();
             bytes.extend(body);
             stream.write_all(&bytes).await.is_ok() && stream.flush().await.is_ok()
         }

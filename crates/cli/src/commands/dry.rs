@@ -1,0 +1,98 @@
+//! `orchestrate PLAN --dry-run`: what a start would do, without doing it.
+
+use super::run::unasked;
+use crate::args::{Format, LabArgs, RunArgs};
+use crate::before::{Ground, told};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::{Home, Place};
+use crate::lab;
+use crate::plan_file::PlanFile;
+use crate::stage::{Owner, Planned, Stage};
+use crate::terminal::output;
+use orchestrate_display::preview::{self, Detail, Instead};
+use orchestrate_lab::LabDirectory;
+use std::path::Path;
+
+pub(crate) async fn run(home: &Home, path: &Path, file: &PlanFile, args: &RunArgs) -> Result<Exit, Failure> {
+    if args.offline {
+        let place = if args.lab.lab || args.lab.lab_at.is_some() { Place::Lab } else { Place::Real };
+        let lab = match place {
+            Place::Lab => lab::find(home, &file.change).await.map(|found| {
+                let owner = Owner::of(&found);
+                (found, owner)
+            }),
+            Place::Real => None,
+        };
+        let outlook = Outlook::of(home, place, lab.as_ref(), file).await;
+        return show(&Planned::offline(&file.change)?, &outlook, args);
+    }
+    // Nothing waits in a preview, and evidence of a large pool would be stale by the clock of a fast lab.
+    let lab = LabArgs { real_time: true, ..args.lab.clone() };
+    let stage = Stage::open(home, path, file, &lab).await?;
+    let outlook = Outlook::of(home, stage.place, stage.lab.as_ref(), file).await;
+    let shown = match stage.plan(&file.change).await {
+        Ok(planned) => show(&planned, &outlook, args),
+        Err(failure) => Err(failure),
+    };
+    match shown {
+        Ok(exit) => stage.leave().await.map(|()| exit),
+        Err(failure) => Err(stage.abandon(failure).await),
+    }
+}
+
+/// What a start would do instead of beginning a new run, and as what it would fail.
+struct Outlook {
+    instead: Option<Instead>,
+    failure: Option<Failure>,
+}
+
+impl Outlook {
+    /// Looks at what earlier starts have left, as a start would, and changes nothing.
+    async fn of(home: &Home, place: Place, lab: Option<&(LabDirectory, Owner)>, file: &PlanFile) -> Self {
+        let found = async {
+            let Some(state) = home.open_if_there(place)? else { return Ok(None) };
+            let ground = Ground { home, state: &state, place, lab, file };
+            ground.free()?;
+            ground.unfinished().await
+        };
+        match found.await {
+            Ok(None) => Self { instead: None, failure: None },
+            Ok(Some(found)) => {
+                let instead = Instead::GoOn { run: found.folder.id().clone(), said: told(&found) };
+                Self { instead: Some(instead), failure: None }
+            }
+            Err(failure) => {
+                let instead = Instead::Refused { exit_code: failure.exit().code(), why: failure.in_one_line() };
+                Self { instead: Some(instead), failure: Some(failure) }
+            }
+        }
+    }
+}
+
+/// Shows the preview and says how a dry run ends: as the start would, where that would be refused.
+fn show(planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Failure> {
+    let fingerprint = planned.plan.fingerprint().to_string();
+    let preview = planned.preview(&fingerprint, outlook.instead.as_ref());
+    output::data(&match args.output {
+        Format::Text => preview::text(&preview, Detail::Full, &output::look()),
+        Format::Json => format!("{:#}\n", preview::json(&preview)),
+        Format::Dot => preview::dot(&planned.plan),
+        Format::Mermaid => preview::mermaid(&planned.plan),
+    })?;
+    match (&outlook.failure, &outlook.instead) {
+        (Some(failure), _) => return Ok(failure.tell()),
+        (None, Some(instead)) => output::talk(&instead.text()),
+        (None, None) => {}
+    }
+    let refused = planned.unrefused();
+    if args.approval.unattended && planned.has_work() && refused.is_ok() {
+        unasked(&planned.plan)?;
+    }
+    match refused {
+        // A graph and a document for programs do not say it where a person looks.
+        Err(failure) => Ok(failure.tell()),
+        Ok(()) if planned.has_work() && args.detailed_exitcode => Ok(Exit::ChangesPlanned),
+        Ok(()) => Ok(Exit::Done),
+    }
+}
