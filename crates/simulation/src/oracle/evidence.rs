@@ -78,6 +78,12 @@ impl World {
 
     /// P3: servers that count as serving without a word of them use up the budget as if they were out.
     pub(super) fn unknown_others(&self, at: usize, others: &[usize], out: &[usize]) -> Option<(&'static str, String)> {
+        // Somebody has brought the server back a moment ago: to block the rest of it is no new decision.
+        let services = self.machines[at].services.len();
+        let fresh = (0..services).filter_map(|place| self.oracle.foreign.get(&(at, place)));
+        if fresh.into_iter().any(|foreign| foreign.at > self.now - GUARD_AGE) {
+            return None;
+        }
         let told = &self.oracle.told;
         let silent: Vec<usize> = others
             .iter()
