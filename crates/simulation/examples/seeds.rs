@@ -1,7 +1,8 @@
 //! Hunts for seeds that break a promise, on all processors.
 //!
 //! `cargo run --release -p orchestrate-simulation --example seeds -- 0 1000000` lives through a million nights;
-//! `… --example seeds -- -s 7` prints the timeline of one.
+//! a third number says of how many seeds the broken promises are printed; `… --example seeds -- -s 7` prints the timeline
+//! of one.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for developers")]
 
 use orchestrate_simulation::{again, hunt_on_all};
@@ -19,7 +20,8 @@ fn main() {
     let began = std::time::Instant::now();
     let (lived, broken) = hunt_on_all(from..from + count, None);
     let took = began.elapsed();
-    for seed in broken.iter().take(20) {
+    let shown: usize = arguments.get(2).map_or(20, |text| text.parse().unwrap());
+    for seed in broken.iter().take(shown) {
         for violation in again(*seed, None).violations {
             println!("seed {seed}: {} at {} s: {}", violation.promise, violation.at_ms / 1000, violation.text);
         }

@@ -1,6 +1,6 @@
 //! The world behind the contract of drivers, behind a journal's storage, and behind a fence.
 
-use crate::world::{Ms, Reply, World};
+use crate::world::{Ms, Reply, Reserve, World};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use orchestrate_driver::{
@@ -37,6 +37,9 @@ pub(crate) enum CrashAt {
     BeforeRecord(u64),
     /// When this share of its bytes is written.
     TornRecord(u64, f64),
+    #[cfg(test)]
+    /// When the journal has so many bytes, in the middle of a record or between two.
+    Byte(u64),
     /// When it is on disk, before anything that depends on it.
     AfterRecord(u64),
     /// When the act of this number has reached the server, before its answer.
@@ -86,6 +89,15 @@ impl Link {
         let Some(reply) = reply else { return std::future::pending().await };
         self.sleep(reply.after).await;
         reply.value
+    }
+
+    /// An answer has come: the oracle knows from now on what was said.
+    fn hears(&self, tell: impl FnOnce(&mut World)) {
+        let mut world = self.world.lock();
+        world.at(self.clock.now());
+        if !world.crash.dead.contains(&self.epoch) {
+            tell(&mut world);
+        }
     }
 
     async fn sleep(&self, time: Ms) {
@@ -166,7 +178,9 @@ struct SimServer {
 #[async_trait]
 impl Observe for SimServer {
     async fn observe(&self, ask: &Ask) -> ServerObservation {
-        self.link.ask(|world| world.observe(self.at, ask)).await
+        let seen = self.link.ask(|world| world.observe(self.at, ask)).await;
+        self.link.hears(|world| world.oracle_answers(self.at, ask, &seen));
+        seen
     }
 }
 
@@ -196,7 +210,9 @@ struct SimBalancer {
 #[async_trait]
 impl ObserveBalancer for SimBalancer {
     async fn observe_balancer(&self) -> BalancerObservation {
-        self.link.ask(|world| world.observe_balancer(self.pool)).await
+        let seen = self.link.ask(|world| world.observe_balancer(self.pool)).await;
+        self.link.hears(|world| world.oracle_balancer(self.pool, &seen));
+        seen
     }
 }
 
@@ -245,6 +261,8 @@ pub(crate) struct Tape {
     pub(crate) link: Link,
     pub(crate) disk: Disk,
     pub(crate) length: u64,
+    /// Whether the room that is kept for a full disk is in use.
+    pub(crate) strained: bool,
 }
 
 impl Storage for Tape {
@@ -258,6 +276,14 @@ impl Storage for Tape {
             return Err(io::Error::other("the journal was changed by something else"));
         }
         world.at(self.link.clock.now());
+        match world.full_disk() {
+            None => {}
+            Some(Reserve::Kept) => self.strained = true,
+            Some(Reserve::Gone) => {
+                world.disk.failed = true;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+        }
         world.crash.records += 1;
         let number = world.crash.records;
         match world.crash.at {
@@ -277,15 +303,25 @@ impl Storage for Tape {
                 world.crash.die(epoch);
                 return Err(io::Error::other("killed"));
             }
+            #[cfg(test)]
+            Some(CrashAt::Byte(at)) if self.length + line.len() as u64 > at => {
+                let part = usize::try_from(at.saturating_sub(self.length)).unwrap_or(usize::MAX);
+                self.disk.write(&line[..part.min(line.len() - 1)]);
+                world.crash.die(epoch);
+                return Err(io::Error::other("killed"));
+            }
             _ => {}
         }
         self.length = self.disk.write(line);
-        let now = world.now;
-        world.oracle.read_line(now, line);
+        world.read_line(line);
         if world.crash.at == Some(CrashAt::AfterRecord(number)) {
             world.crash.die(epoch);
         }
         Ok(())
+    }
+
+    fn is_strained(&self) -> bool {
+        self.strained
     }
 }
 

@@ -64,11 +64,25 @@ pub enum Fault {
     Crash,
     /// Somebody else takes the pools over.
     Takeover,
+    /// People connect to a paused service that had no sessions any more.
+    NewSessions,
+    /// A paused service does not drain yet, and takes new sessions.
+    LateDraining,
+    /// The installer says that it is done and has installed nothing.
+    InstallerLies,
+    /// Somebody else does maintenance: stops services, patches, may restart, and starts them again.
+    ForeignMaintenance,
+    /// An earlier maintenance left services paused, or set to Manual.
+    ForeignLeftovers,
+    /// Somebody changes what the balancer does with a server.
+    ForeignBalancer,
+    /// The disk of the journal is full for a while.
+    FullDisk,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 35] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -97,6 +111,24 @@ impl Fault {
         Self::ForeignOutage,
         Self::Crash,
         Self::Takeover,
+        Self::NewSessions,
+        Self::LateDraining,
+        Self::InstallerLies,
+        Self::ForeignMaintenance,
+        Self::ForeignLeftovers,
+        Self::ForeignBalancer,
+        Self::FullDisk,
+    ];
+
+    /// Those that are thrown with dice of their own, so that the nights of older seeds stay as they were.
+    const LATER: [Self; 7] = [
+        Self::NewSessions,
+        Self::LateDraining,
+        Self::InstallerLies,
+        Self::ForeignMaintenance,
+        Self::ForeignLeftovers,
+        Self::ForeignBalancer,
+        Self::FullDisk,
     ];
 
     /// Returns the word used on the command line.
@@ -131,6 +163,13 @@ impl Fault {
             Self::ForeignOutage => "foreign-outage",
             Self::Crash => "crash",
             Self::Takeover => "takeover",
+            Self::NewSessions => "new-sessions",
+            Self::LateDraining => "late-draining",
+            Self::InstallerLies => "installer-lies",
+            Self::ForeignMaintenance => "foreign-maintenance",
+            Self::ForeignLeftovers => "foreign-leftovers",
+            Self::ForeignBalancer => "foreign-balancer",
+            Self::FullDisk => "full-disk",
         }
     }
 
@@ -160,6 +199,12 @@ impl Fault {
             Self::ForeignPatch => 2.0,
             Self::Crash => 2.0,
             Self::Takeover => 1.0,
+            Self::NewSessions => 0.5,
+            Self::LateDraining => 0.3,
+            Self::InstallerLies | Self::ForeignLeftovers => 0.15,
+            Self::ForeignMaintenance => 2.0,
+            Self::ForeignBalancer => 4.0,
+            Self::FullDisk => 2.0,
         }
     }
 }
@@ -171,7 +216,7 @@ impl fmt::Display for Fault {
 }
 
 /// How often each fault happens.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Faults([f64; Fault::ALL.len()]);
 
 impl Faults {
@@ -192,13 +237,24 @@ impl Faults {
     pub(crate) fn by(dice: &mut Dice) -> Self {
         let mut rates = Self::none();
         let share = dice.pick(&[0.0, 0.08, 0.15, 0.15, 0.25, 0.4]);
-        for fault in Fault::ALL {
+        for fault in Fault::ALL.into_iter().filter(|fault| !Fault::LATER.contains(fault)) {
             if dice.chance(share) {
                 let strength = dice.pick(&[0.1, 0.3, 1.0, 1.0, 2.0]);
                 rates.0[fault as usize] = fault.usual() * strength;
             }
         }
         rates
+    }
+
+    /// In some nights a few of the later kinds too.
+    pub(crate) fn more(&mut self, dice: &mut Dice) {
+        let share = dice.pick(&[0.0, 0.0, 0.15, 0.3]);
+        for fault in Fault::LATER {
+            if dice.chance(share) {
+                let strength = dice.pick(&[0.3, 1.0, 1.0, 2.0]);
+                self.0[fault as usize] = fault.usual() * strength;
+            }
+        }
     }
 
     /// These faults too, more often than usual; the more often each is named, the more.

@@ -1,7 +1,7 @@
 //! The hunt: many seeds, one after the other, on one thread or several.
 
 use crate::mutation::Mutation;
-use crate::runner::{Night, Timeline, night};
+use crate::runner::{Night, Timeline, night, without};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -64,6 +64,16 @@ pub fn hunt_on_all(seeds: Range<u64>, mutation: Option<Mutation>) -> (u64, Vec<u
 #[must_use]
 pub fn again(seed: u64, mutation: Option<Mutation>) -> Night {
     runtime().block_on(night(seed, mutation, Timeline::Keep))
+}
+
+/// Lives through the night of one seed with the faults that a mutation needs, and without the mutation. What is broken
+/// in it is not the mutation's doing.
+///
+/// # Panics
+/// When the runtime cannot be built, which the system decides.
+#[must_use]
+pub fn control(seed: u64, mutation: Mutation) -> Night {
+    runtime().block_on(without(seed, mutation))
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {

@@ -23,7 +23,7 @@ pub use forecast::{
     FaultForecast, Forecast, Moment, Options, Rehearsal, Resumption, ServerForecast, SessionAssumption, SimulateError,
     Spread, simulate,
 };
-pub use hunt::{again, hunt, hunt_on_all};
+pub use hunt::{again, control, hunt, hunt_on_all};
 pub use mutation::Mutation;
 pub use oracle::Violation;
 pub use runner::{Night, Timeline};

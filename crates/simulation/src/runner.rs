@@ -63,6 +63,11 @@ pub(crate) async fn night(seed: u64, mutation: Option<Mutation>, timeline: Timel
     live(Scenario::by_seed(seed, needs), seed, mutation, timeline).await
 }
 
+/// Lives through the night of a mutation, faults included, without the mutation.
+pub(crate) async fn without(seed: u64, mutation: Mutation) -> Night {
+    live(Scenario::by_seed(seed, mutation.needs()), seed, None, Timeline::Leave).await
+}
+
 /// Lives through the night of a scenario.
 pub(crate) async fn live(scenario: Scenario, seed: u64, mutation: Option<Mutation>, timeline: Timeline) -> Night {
     let clock = Clock::derived(scenario.world.origin, 1.0);
@@ -86,6 +91,7 @@ pub(crate) async fn live(scenario: Scenario, seed: u64, mutation: Option<Mutatio
     }
     if let Some(plan) = preview(&shared, clock, &change, &mut night).await {
         let plan = mutation.map_or_else(|| plan.clone(), |mutation| mutation.plan(&plan));
+        shared.lock().oracle.read_plan(&serde_json::to_value(&plan).unwrap_or_default());
         let mut starts = Starts {
             shared: shared.clone(),
             clock,
@@ -142,8 +148,7 @@ async fn preview(
         Ok((plan, _report)) => {
             let refusals: Vec<String> = plan.refusals().map(|finding| finding.message.clone()).collect();
             world.log.say(now, || format!("refused: {refusals:?}"));
-            world.oracle.work =
-                plan.work().iter().filter_map(|work| world.by_name.get(&work.server).copied()).collect();
+            world.oracle.read_plan(&serde_json::to_value(&plan).unwrap_or_default());
             night.refused = !refusals.is_empty();
             refusals.is_empty().then_some(plan)
         }
@@ -298,7 +303,7 @@ impl Starts<'_> {
         }
         // A start that was killed before its first record begins anew.
         let start = if entries.entries.is_empty() { Start::New(self.header()) } else { start };
-        let tape = Tape { link: link.clone(), disk: self.disk.clone(), length: entries.length };
+        let tape = Tape { link: link.clone(), disk: self.disk.clone(), length: entries.length, strained: false };
         let storage = match self.mutation {
             Some(mutation) => mutation.storage(tape),
             None => Box::new(tape),
@@ -345,7 +350,10 @@ impl Starts<'_> {
             }
             Came::Finished(finished) => {
                 let Finished { outcome, state } = *finished;
-                self.same_as_replayed(&state);
+                let full = std::mem::take(&mut self.shared.lock().disk.failed);
+                if !full {
+                    self.same_as_replayed(&state);
+                }
                 match outcome {
                     Ok(outcome) => {
                         self.night.outcome = Some(outcome);
@@ -356,6 +364,8 @@ impl Starts<'_> {
                         world.check_end();
                         true
                     }
+                    // Nothing more is done when a record cannot be written. Somebody makes room and starts it again.
+                    Err(orchestrate_executor::RunError::Journal(_)) if full => false,
                     Err(error) => {
                         if !self.killed {
                             self.breach::<()>("alive", format!("the run broke: {error}"));

@@ -11,7 +11,7 @@ use orchestrate_model::change::{
     AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope, SharedBudget, StartTypePolicy, StopWhen,
 };
 use orchestrate_model::pool::{Access, Balancer, DnsSettings, HaproxyBalancer, LoadBalancing, SipBalancing};
-use orchestrate_model::window::{Recurrence, Window};
+use orchestrate_model::window::{Freeze, Recurrence, Window};
 use orchestrate_model::{
     Change, DnsName, Label, Pool, PoolName, Product, Role, Server, ServerName, UpgradeDomain, Version,
 };
@@ -41,16 +41,24 @@ impl Scenario {
     pub(crate) fn by_seed(seed: u64, more: &[Fault]) -> Self {
         let mut dice = Dice::new(seed);
         let mut faults = Faults::by(&mut dice);
+        // Dice of their own: what was added later leaves the nights of older seeds as they were.
+        let mut later = Dice::new(seed ^ LATER);
+        faults.more(&mut later);
         faults.add(more);
-        let change = Arc::new(change(&mut dice));
+        let mut change = change(&mut dice);
+        let opens = restrict(&mut change, &mut later);
+        let change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
         let pace = if dice.chance(0.85) { Pace::Uneven } else { Pace::Smooth };
         let setup = Setup { origin: origin(), change: change.clone(), faults: faults.clone(), sessions, pace, heals };
         let mut world = World::new(setup, dice.fork());
         details(&mut world, &mut dice);
+        if world.faults.has(Fault::ForeignLeftovers) {
+            world.leave_something_behind();
+        }
         world.remember_originals();
-        world.oracle.window = change.windows.first().map(|window| (0, ms(window.duration)));
+        world.oracle.open = opens;
         let crashes = crashes(&faults, &mut dice);
         let takeover = dice.chance(faults.rate(Fault::Takeover) * 0.7).then(|| dice.between(MINUTE, 4 * HOUR));
         let attended = dice.chance(0.6);
@@ -78,9 +86,42 @@ impl Scenario {
         for service in world.machines.iter_mut().flat_map(|machine| &mut machine.services) {
             service.returning = dice.chance(returning);
         }
+        if world.faults.has(Fault::ForeignLeftovers) {
+            world.leave_something_behind();
+            world.remember_originals();
+        }
         let crashes = crashes(&faults, &mut dice);
         let takeover = faults.has(Fault::Takeover).then(|| dice.between(MINUTE, 4 * HOUR));
         Self { world, change: change.clone(), attended: false, orders: Vec::new(), crashes, takeover, dice }
+    }
+}
+
+/// Makes the dice for what was added later others than those of the seed.
+const LATER: u64 = 0x6C61_7465_7200_0000;
+
+/// Lets some windows open later, and freezes some nights from midnight on. Returns when work may be done.
+fn restrict(change: &mut Change, dice: &mut Dice) -> Option<Vec<(Ms, Ms)>> {
+    let (late, frozen) = (dice.chance(0.15), dice.chance(0.06));
+    let by = dice.between(10, 80);
+    let window = change.windows.first_mut();
+    let mut open = window.map(|window| {
+        let by = if late { by } else { 0 };
+        window.start = window.start.wrapping_add(SignedDuration::from_mins(by));
+        (by * MINUTE, by * MINUTE + ms(window.duration))
+    });
+    if !frozen {
+        return open.map(|open| vec![open]);
+    }
+    let night = origin().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let tomorrow = night.tomorrow().expect("the night of the simulation is not the last of all");
+    change.freezes = vec![Freeze { from: tomorrow, to: tomorrow, reason: "stock-taking".to_owned() }];
+    let midnight = 2 * HOUR;
+    match &mut open {
+        None => Some(vec![(0, midnight), (midnight + 24 * HOUR, Ms::MAX / 8)]),
+        Some((_, closes)) => {
+            *closes = midnight.min(*closes);
+            open.map(|open| vec![open])
+        }
     }
 }
 

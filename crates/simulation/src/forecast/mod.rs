@@ -354,7 +354,7 @@ async fn one(
     for entry in &entries.entries {
         engine.replay(entry.at, &entry.record).map_err(|illegal| illegal.to_string())?;
     }
-    let tape = Tape { link: link.clone(), disk: disk.clone(), length: entries.length };
+    let tape = Tape { link: link.clone(), disk: disk.clone(), length: entries.length, strained: false };
     let (sender, commands) = mpsc::unbounded_channel();
     notes.commands = Some(sender);
     let run = Run {

@@ -91,6 +91,19 @@ impl Server {
             Mutation::ResumedNotNoticed if ask.installer.is_some() => {
                 each_service(seen, |status| status.state = Answer::Known(RunState::Stopped));
             }
+            Mutation::LevelNotLookedAt => self.at_the_level(seen),
+            Mutation::DrainingNotAsked => {
+                for reading in seen.sessions.values_mut().filter(|reading| reading.draining.is_some()) {
+                    reading.draining = Some(Answer::Known(true));
+                }
+            }
+            Mutation::ResumedInDrainNotNoticed if !ask.sessions.is_empty() => {
+                each_service(seen, |status| {
+                    if status.state == Answer::Known(RunState::Running) {
+                        status.state = Answer::Known(RunState::Paused);
+                    }
+                });
+            }
             Mutation::SweepIsBlind if ask.parts.is_empty() && ask.sessions.is_empty() => self.as_before(seen),
             Mutation::StartTypesNotSet | Mutation::StartTypesNotRestored | Mutation::DelayedFlagForgotten => {
                 self.as_wanted(seen);
@@ -114,6 +127,16 @@ impl Server {
         if self.is_ours() && seen.services.known().is_none() {
             let paused = |name| ServiceStatus { state: Answer::Known(RunState::Paused), ..runs(name) };
             seen.services = Answer::Known(ask.services.iter().map(|name| (name.clone(), paused(name))).collect());
+        }
+    }
+
+    /// Shows the level that the plan wants, once an installer was started.
+    fn at_the_level(&self, seen: &mut ServerObservation) {
+        let world = self.link.world.lock();
+        if let Answer::Known(versions) = &mut seen.versions
+            && !world.machines[self.at].installers.is_empty()
+        {
+            versions.iter_mut().for_each(|one| one.version = world.levels[1].clone());
         }
     }
 

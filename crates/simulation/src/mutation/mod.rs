@@ -88,11 +88,27 @@ pub enum Mutation {
     NoReturn,
     /// Waits do not say what happens then.
     SilentWaits,
+    /// The run goes on however many servers fail.
+    StopConditionsIgnored,
+    /// The next server goes before the last one has soaked.
+    SoakSkipped,
+    /// The level after the patch is not looked at.
+    LevelNotLookedAt,
+    /// A service that is paused counts as draining.
+    DrainingNotAsked,
+    /// The safety questions are not asked before the first change and its record.
+    GuardSkipped,
+    /// A server is not restarted though the installer wants it.
+    RestartSkipped,
+    /// Nobody looks whether services were resumed while sessions end.
+    ResumedInDrainNotNoticed,
+    /// The end of a window does not count.
+    WindowNeverCloses,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 43] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -128,6 +144,14 @@ impl Mutation {
         Self::UnmeasuredAtOnce,
         Self::NoReturn,
         Self::SilentWaits,
+        Self::StopConditionsIgnored,
+        Self::SoakSkipped,
+        Self::LevelNotLookedAt,
+        Self::DrainingNotAsked,
+        Self::GuardSkipped,
+        Self::RestartSkipped,
+        Self::ResumedInDrainNotNoticed,
+        Self::WindowNeverCloses,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -152,6 +176,10 @@ impl Mutation {
             Self::ResumedNotNoticed => &[Fault::ForeignResume],
             Self::NoFence => &[Fault::Takeover],
             Self::ResumeForgets => &[Fault::Crash],
+            Self::StopConditionsIgnored => &[Fault::InstallerFails, Fault::PoolBusy],
+            Self::LevelNotLookedAt => &[Fault::InstallerLies],
+            Self::DrainingNotAsked => &[Fault::LateDraining],
+            Self::ResumedInDrainNotNoticed => &[Fault::ForeignResume],
             _ => &[],
         }
     }

@@ -25,6 +25,15 @@ pub(super) fn mutated(mutation: Mutation, plan: &Plan) -> Plan {
             change["maintenance"]["accept_loss"] = json!(all);
         }
         Mutation::UnmeasuredAtOnce => unmeasured(&mut value),
+        Mutation::StopConditionsIgnored => change["stop_when"]["failed"] = json!(999),
+        Mutation::SoakSkipped => without(&mut value, &["soak"]),
+        Mutation::GuardSkipped => without(&mut value, &["guard"]),
+        Mutation::RestartSkipped => without(&mut value, &["restart"]),
+        Mutation::WindowNeverCloses => {
+            for window in change["windows"].as_array_mut().into_iter().flatten() {
+                window["duration"] = json!("PT96H");
+            }
+        }
         Mutation::NoReturn => without(&mut value, &["return", "balancer-in", "gate", "soak"]),
         _ => return plan.clone(),
     }

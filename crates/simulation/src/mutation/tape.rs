@@ -11,6 +11,10 @@ impl Storage for WithoutIntents {
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         if String::from_utf8_lossy(line).contains("\"kind\":\"intent\"") { Ok(()) } else { self.0.append(line) }
     }
+
+    fn is_strained(&self) -> bool {
+        self.0.is_strained()
+    }
 }
 
 /// Writes each line when the next one comes.

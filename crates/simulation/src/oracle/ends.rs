@@ -31,7 +31,8 @@ impl World {
                 found.push(format!("{} is {}, it was {state}", service.name, service.state));
             }
         }
-        if machine.admin != baseline.admin {
+        let theirs = self.oracle.foreign_admins.get(&at);
+        if machine.admin != baseline.admin && !theirs.is_some_and(|theirs| theirs.values.contains(&machine.admin)) {
             found.push(format!("the balancer has it as {:?}, it was {:?}", machine.admin, baseline.admin));
         }
         found
@@ -46,7 +47,8 @@ impl World {
         // After a restart the delayed services come up within minutes.
         let starting = self.now - machine.booted < 6 * MINUTE && machine.booted > recent - 6 * MINUTE;
         let out = machine.out_since.is_some_and(|(since, _)| since > recent);
-        foreign || machine.booted > recent || machine.going_down || starting || out
+        let balanced = self.oracle.foreign_admins.get(&at).is_some_and(|foreign| foreign.at > recent);
+        foreign || balanced || machine.booted > recent || machine.going_down || starting || out
     }
 
     /// P8: what a run says of its servers when it ends is true.
@@ -69,6 +71,13 @@ impl World {
                 self.oracle.breach("P8", now, format!("{name} was said to be as it was, but {text}"));
             } else if said_same.is_none() && outcome != "interrupted" && outcome != "bug" {
                 self.oracle.breach("P8", now, format!("nothing was said of {name}, which is not back: {text}"));
+            }
+        }
+        if outcome == "done" {
+            let unpatched: Vec<usize> = self.oracle.work.iter().copied().filter(|at| !self.is_patched(*at)).collect();
+            for at in unpatched {
+                let text = format!("the run ended as done, but {} is not patched", self.machines[at].name);
+                self.oracle.breach("P8", now, text);
             }
         }
         self.check_all_mentioned(&outcome);

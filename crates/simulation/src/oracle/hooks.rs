@@ -36,14 +36,19 @@ impl World {
             self.oracle.breach("P6", now, format!("no intent is on disk for: {}", text()));
         }
         let begins = !self.oracle.has_touched(at) || self.oracle.ended.get(&at).is_some_and(|end| end != "out");
+        // An intent that never became an act shows that the server was begun before the run was killed.
+        let first = begins && !self.oracle.has_intent(&name);
         if begins {
             self.take_baseline(at);
-            // An intent that never became an act shows that the server was begun before the run was killed.
-            if !self.oracle.has_intent(&name) {
-                self.check_begin(at, act);
-            }
+        }
+        if first {
+            self.check_begin(at, act);
+            self.check_first(at, act);
         }
         self.oracle.ended.remove(&at);
+        self.check_pace(at, act);
+        let place = crate::world::service_of(act).and_then(|service| self.machines[at].service(service));
+        self.oracle.watch.acts(at, place, act);
     }
 
     /// Remembers how a machine is before a maintenance of it. In a second maintenance of the same machine the first truth
@@ -61,21 +66,25 @@ impl World {
         self.oracle.baselines.insert(at, now);
     }
 
-    /// P9: nothing is begun that cannot fit.
+    /// P9: nothing is begun outside the windows, and nothing that cannot fit.
     fn check_begin(&mut self, at: usize, act: &Act) {
-        let Some((_, closes)) = self.oracle.window else { return };
         let back = match act {
             Act::Continue { .. } | Act::Start { .. } => true,
             Act::SetStartType { to, .. } => to.mode != StartMode::Manual,
             Act::SetBalancer { to, .. } => *to == BalancerState::Ready,
             Act::Pause { .. } | Act::Stop { .. } | Act::StartInstaller(_) | Act::Restart { .. } => false,
         };
+        let Some(open) = self.oracle.open.as_ref().filter(|_| !back && self.machines[at].serves()) else { return };
         let now = self.now;
-        if !back && now + self.needs() > closes + LOOK_AGE && self.machines[at].serves() {
-            let name = self.machines[at].name.clone();
-            let text = format!("{name} is begun {} min before the window ends", (closes - now) / 60_000);
-            self.oracle.breach("P9", now, text);
-        }
+        let why = match open.iter().find(|(opens, closes)| *opens <= now && now <= *closes) {
+            None => "outside every window".to_owned(),
+            Some((_, closes)) if now + self.needs() > closes + LOOK_AGE => {
+                format!("{} min before the window ends", (closes - now) / 60_000)
+            }
+            Some(_) => return,
+        };
+        let name = self.machines[at].name.clone();
+        self.oracle.breach("P9", now, format!("{name} is begun {why}"));
     }
 
     /// An act is about to change a machine.
@@ -87,14 +96,17 @@ impl World {
                 self.check_out(at, act);
                 let place = self.machines[at].service(service);
                 self.check_sessions(at, act, |candidate| Some(candidate) == place);
+                self.check_told(at, act, |candidate| Some(candidate) == place);
             }
             Act::StartInstaller(_) => {
                 self.check_out(at, act);
                 self.check_sessions(at, act, |_| true);
+                self.check_told(at, act, |_| true);
             }
             Act::Restart { .. } => {
                 self.check_out(at, act);
                 self.check_sessions(at, act, |_| true);
+                self.check_told(at, act, |_| true);
                 self.check_start_types(at);
             }
             Act::SetBalancer { .. } | Act::SetStartType { .. } | Act::Continue { .. } | Act::Start { .. } => {}
@@ -130,6 +142,10 @@ impl World {
         broken.extend(self.quorum(at, &out));
         broken.extend(self.domains(at, &out));
         broken.extend(self.coverage(at));
+        // Before a stop the server is out already, but for somebody who has just brought it back.
+        if matches!(act, Act::Pause { .. } | Act::SetBalancer { .. }) {
+            broken.extend(self.unknown_others(at, &others, &out));
+        }
         if self.has_balancer(at) && !others.iter().any(|other| !self.lacks(*other)) {
             broken.push(("P2", "nothing is left behind the balancer".to_owned()));
         }
@@ -174,7 +190,7 @@ impl World {
         !self.is_behind_balancer(at) && self.counts_as_out(at)
     }
 
-    fn has_balancer(&self, at: usize) -> bool {
+    pub(crate) fn has_balancer(&self, at: usize) -> bool {
         let pool = &self.change.pools[self.machines[at].pool];
         matches!(pool.load_balancing.balancer, Balancer::Haproxy(_))
     }
@@ -243,30 +259,37 @@ impl World {
         broken
     }
 
-    /// P4: sessions that were there long enough to be seen.
+    /// P4: sessions that were there long enough to be seen are gone, or cut as the plan says and counted.
     fn check_sessions(&mut self, at: usize, act: &Act, concerns: impl Fn(usize) -> bool) {
         let now = self.now;
-        let drain = &self.change.maintenance.drain;
         let machine = &self.machines[at];
-        let left: Vec<String> = machine
-            .services
-            .iter()
-            .enumerate()
-            .filter(|(place, service)| concerns(*place) && service.scope)
-            .filter(|(_, service)| {
-                let said = self.oracle.cut.contains(&(at, service.name.as_str().to_owned()));
-                let own = drain.per_service.get(&service.name).map_or(drain.at_deadline, |own| own.at_deadline);
-                !(said && own == AtDeadline::Cut)
-            })
-            .filter_map(|(_, service)| {
-                let left = service.sessions_older(now, LOOK_AGE);
-                (left > 0).then(|| format!("{} has {left}", service.name))
-            })
-            .collect();
+        let mut left = Vec::new();
+        let mut uncounted = Vec::new();
+        for (_, service) in machine.services.iter().enumerate().filter(|(place, s)| concerns(*place) && s.scope) {
+            let there = service.sessions_older(now, LOOK_AGE);
+            let counted = self.oracle.cut.get(&(at, service.name.as_str().to_owned())).copied().unwrap_or_default();
+            if there > 0 && !self.may_cut(at, service) {
+                left.push(format!("{} has {there}", service.name));
+            } else if there > counted {
+                uncounted.push(format!("{} has {there}, the report says {counted}", service.name));
+            }
+        }
+        let name = machine.name.clone();
         if !left.is_empty() {
-            let text = format!("{}: {act} cuts sessions: {}", machine.name, left.join(", "));
+            self.oracle.breach("P4", now, format!("{name}: {act} cuts sessions: {}", left.join(", ")));
+        }
+        if !uncounted.is_empty() {
+            let text = format!("{name}: {act} cuts more sessions than were counted: {}", uncounted.join(", "));
             self.oracle.breach("P4", now, text);
         }
+    }
+
+    /// Whether the plan lets the sessions of a service be cut, and the run has said that it does.
+    pub(super) fn may_cut(&self, at: usize, service: &crate::world::Service) -> bool {
+        let drain = &self.change.maintenance.drain;
+        let said = self.oracle.cut.contains_key(&(at, service.name.as_str().to_owned()));
+        let own = drain.per_service.get(&service.name).map_or(drain.at_deadline, |own| own.at_deadline);
+        said && own == AtDeadline::Cut
     }
 
     /// P5: what is restarted must not take connections by itself.
@@ -288,11 +311,11 @@ impl World {
 
     /// P9: nothing but the way back is done outside the window.
     fn check_window(&mut self, at: usize, act: &Act) {
-        let Some((opens, closes)) = self.oracle.window else { return };
+        let Some(open) = &self.oracle.open else { return };
         let now = self.now;
+        let inside = open.iter().any(|(opens, closes)| *opens <= now && now <= closes + LOOK_AGE);
         let begun = self.oracle.installs.get(&at).copied().unwrap_or_default() > 0;
         let name = self.machines[at].name.clone();
-        let inside = opens <= now && now <= closes + LOOK_AGE;
         match act {
             Act::Pause { .. } | Act::Stop { .. } | Act::Restart { .. } | Act::StartInstaller(_) => {
                 if !inside && !begun {
@@ -317,6 +340,7 @@ impl World {
         let now = self.now;
         let name = self.machines[at].name.clone();
         *self.oracle.installs.entry(at).or_default() += 1;
+        self.oracle.installs_now(at, now);
         if self.oracle.installed.get(&at).copied().unwrap_or_default() > 0 {
             self.oracle.breach("P6", now, format!("{name}: the installer is started again after it had ended well"));
         }

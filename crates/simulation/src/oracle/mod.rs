@@ -4,7 +4,11 @@
 //! text. It excuses what nobody can know: events of the outside that are younger than the evidence may be.
 
 mod ends;
+mod evidence;
 mod hooks;
+mod lines;
+mod pace;
+mod watch;
 
 use crate::world::{Ms, SECOND};
 use orchestrate_model::observe::BalancerState;
@@ -49,6 +53,13 @@ struct Foreign {
     last: bool,
 }
 
+/// What other people did to a server in the balancer.
+#[derive(Debug, Clone, Default)]
+struct ForeignAdmin {
+    values: Vec<BalancerState>,
+    at: Ms,
+}
+
 /// The oracle.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
@@ -57,8 +68,8 @@ pub(crate) struct Oracle {
     pub(crate) work: Vec<usize>,
     /// The one run that may act.
     pub(crate) holder: u32,
-    /// The window.
-    pub(crate) window: Option<(Ms, Ms)>,
+    /// When work may be done, by opening and end. `None`: at any time.
+    pub(crate) open: Option<Vec<(Ms, Ms)>>,
     /// Whether only a preview is made.
     pub(crate) previewing: bool,
     /// How often somebody asked for a change.
@@ -67,7 +78,9 @@ pub(crate) struct Oracle {
     intents: Vec<(ServerName, Value)>,
     baselines: BTreeMap<usize, Baseline>,
     foreign: BTreeMap<(usize, usize), Foreign>,
-    cut: BTreeSet<(usize, String)>,
+    foreign_admins: BTreeMap<usize, ForeignAdmin>,
+    /// Sessions that the run says it cuts, by machine and service.
+    cut: BTreeMap<(usize, String), i64>,
     installs: BTreeMap<usize, u32>,
     installed: BTreeMap<usize, u32>,
     restarts: BTreeMap<usize, Vec<Ms>>,
@@ -79,6 +92,11 @@ pub(crate) struct Oracle {
     pub(crate) wanted: BTreeMap<(usize, ServiceName), StartType>,
     pub(crate) asked_to_run: BTreeSet<(usize, ServiceName)>,
     names: Vec<ServerName>,
+    /// What the plan says of each step: its kind and its machine.
+    steps: Vec<(String, Option<usize>)>,
+    pace: pace::Pace,
+    watch: watch::Watch,
+    told: evidence::Told,
 }
 
 impl Oracle {
@@ -112,6 +130,12 @@ impl Oracle {
         let foreign = self.foreign.entry(which).or_default();
         foreign.starts.extend(values);
         (foreign.at, foreign.last) = (now, true);
+    }
+
+    pub(crate) fn foreign_admin(&mut self, now: Ms, at: usize, values: [BalancerState; 2]) {
+        let foreign = self.foreign_admins.entry(at).or_default();
+        foreign.values.extend(values);
+        foreign.at = now;
     }
 
     pub(crate) fn foreign_state(&mut self, now: Ms, which: (usize, usize), values: [RunState; 2]) {
@@ -148,46 +172,6 @@ impl Oracle {
 
     pub(crate) fn admin_before(&self, at: usize) -> BalancerState {
         self.originals[at].admin
-    }
-
-    /// Reads a line of the journal that is on disk now.
-    pub(crate) fn read_line(&mut self, now: Ms, line: &[u8]) {
-        let text = String::from_utf8_lossy(line);
-        let of_interest = ["intent", "sessions_cut", "server_ended", "swept", "run_ended", "resumed"];
-        let Some(kind) = of_interest.into_iter().find(|kind| text.contains(&format!("\"kind\":\"{kind}\""))) else {
-            return;
-        };
-        let Ok(entry) = serde_json::from_str::<Value>(&text) else { return };
-        let record = &entry["record"];
-        let machine = record["work"].as_u64().and_then(|work| self.work.get(usize::try_from(work).ok()?)).copied();
-        match (kind, machine) {
-            ("intent", _) => {
-                let server = record["target"]["server"].as_str().and_then(|name| ServerName::new(name).ok());
-                if let Some(server) = server {
-                    self.intents.push((server, record["act"].clone()));
-                }
-            }
-            ("sessions_cut", Some(at)) => {
-                let services = record["sessions"].as_object();
-                self.cut.extend(services.into_iter().flatten().map(|(name, _)| (at, name.clone())));
-            }
-            ("server_ended", Some(at)) => {
-                let end = record["end"]["as"].as_str().unwrap_or_default().to_owned();
-                self.ended.insert(at, end);
-                self.ended_at.insert(at, now);
-            }
-            ("swept", Some(at)) => {
-                let same = record["differences"].as_array().is_some_and(Vec::is_empty);
-                self.swept.insert(at, (now, same));
-            }
-            ("run_ended", _) => self.outcome = record["outcome"].as_str().map(str::to_owned),
-            ("resumed", _) => {
-                self.outcome = None;
-                self.swept.clear();
-                self.ended.retain(|_, end| end != "out");
-            }
-            _ => {}
-        }
     }
 
     fn has_intent(&self, server: &ServerName) -> bool {

@@ -1,28 +1,30 @@
 //! Tests that need the inside of the simulation: kills at every record, records that do not fit, the small model.
 
+mod claims;
 mod kills;
 mod records;
 mod small_model;
 
 use crate::drive::{Crash, CrashAt, Disk, Link, Shared, Tape};
 use crate::faults::Faults;
-use crate::scenario::{Scenario, example_change, origin};
+use crate::scenario::{Scenario, example_change, origin, small_change};
 use crate::world::{MINUTE, Sessions};
 use orchestrate_driver::Clock;
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
-use orchestrate_executor::{NoFence, Quiet, Run, survey};
+use orchestrate_executor::{Fence, Finished, NoFence, Quiet, Run, survey};
 use orchestrate_journal::{Entries, Journal};
-use orchestrate_model::RunId;
+use orchestrate_model::{Change, RunId};
 use orchestrate_planner::{Observations, Plan, make};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// A quiet pool of two servers with a plan for it, and what its starts have in common.
+/// A quiet pool with a plan for it, and what its starts have in common.
 struct Stage {
     link: Link,
     plan: Arc<Plan>,
     disk: Disk,
+    fence: Arc<dyn Fence>,
 }
 
 fn actor() -> Actor {
@@ -36,7 +38,19 @@ fn first() -> Start {
 
 impl Stage {
     async fn set() -> Self {
-        let change = Arc::new(example_change(3));
+        Self::of(example_change(3)).await
+    }
+
+    /// A pool of two servers with one service, with everything that can be done to a server.
+    async fn small() -> Self {
+        let mut change = small_change(2, 1);
+        let example = example_change(2).maintenance;
+        (change.maintenance.patch, change.maintenance.restart) = (example.patch, example.restart);
+        Self::of(change).await
+    }
+
+    async fn of(change: Change) -> Self {
+        let change = Arc::new(change);
         let sessions = Sessions { most: 2, mean: 2 * MINUTE };
         let scenario = Scenario::of(&change, Faults::none(), (origin(), sessions), 3);
         let clock = Clock::derived(origin(), 1.0);
@@ -48,9 +62,9 @@ impl Stage {
         {
             let mut world = link.world.lock();
             world.oracle.holder = 1;
-            world.oracle.work = plan.work().iter().map(|work| world.by_name[&work.server]).collect();
+            world.oracle.read_plan(&serde_json::to_value(&plan).expect("a plan serialises"));
         }
-        Self { link, plan: Arc::new(plan), disk: Disk::default() }
+        Self { link, plan: Arc::new(plan), disk: Disk::default(), fence: Arc::new(NoFence) }
     }
 
     fn entries(&self) -> Entries {
@@ -59,6 +73,11 @@ impl Stage {
 
     /// Runs one start. `None`: it was killed.
     async fn start(&mut self, start: Start, crash: Option<CrashAt>) -> Option<RunOutcome> {
+        self.run(start, crash).await.map(|finished| finished.outcome.expect("a run that nobody kills ends"))
+    }
+
+    /// Runs one start. `None`: it was killed.
+    async fn run(&mut self, start: Start, crash: Option<CrashAt>) -> Option<Finished> {
         let entries = self.entries();
         self.disk.truncate(entries.length);
         let mut engine = Engine::new(self.plan.clone());
@@ -72,14 +91,14 @@ impl Stage {
             world.oracle.holder = self.link.epoch;
             world.crash.bell.clone()
         };
-        let tape = Tape { link: self.link.clone(), disk: self.disk.clone(), length: entries.length };
+        let tape = Tape { link: self.link.clone(), disk: self.disk.clone(), length: entries.length, strained: false };
         let run = Run {
             engine,
             journal: Journal::after(&entries, Box::new(tape)),
             eyes: self.link.eyes(),
             hands: self.link.hands(),
             clock: self.link.clock,
-            fence: Arc::new(NoFence),
+            fence: self.fence.clone(),
         };
         let (_sender, commands) = mpsc::unbounded_channel();
         let start = if entries.entries.is_empty() { first() } else { start };
@@ -91,9 +110,6 @@ impl Stage {
         };
         let killed = !self.link.world.lock().crash.dead.insert(self.link.epoch);
         self.link.epoch += 1;
-        match finished {
-            Some(finished) if !killed => Some(finished.outcome.expect("a run that nobody kills ends")),
-            _ => None,
-        }
+        finished.filter(|_| !killed)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{By, HOUR, MINUTE, Machine, Ms, NEVER, SECOND, World};
 use crate::faults::Fault;
-use crate::world::Installer;
+use crate::world::{Installer, Reserve};
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{Act, InstallerToken, RunState, StartMode, StartType};
 
@@ -23,8 +23,12 @@ pub(crate) enum Event {
     InstallerEnds { machine: usize, token: InstallerToken, code: i64 },
     /// People come back to a service.
     Return { machine: usize, service: usize },
+    /// Somebody connects to a paused service.
+    Connect { machine: usize, service: usize },
     /// Somebody else does something.
     Foreign(Fault),
+    /// Somebody else's maintenance is over: these services are started again.
+    ForeignDone { machine: usize, services: Vec<usize> },
     /// Records come back.
     RecordsBack { pool: usize },
     /// Faults cease.
@@ -47,11 +51,13 @@ impl World {
             Event::Up { machine, booted } => self.come_up(machine, booted),
             Event::InstallerEnds { machine, token, code } => self.installer_ends(machine, &token, code),
             Event::Return { machine, service } => self.people_return(machine, service),
+            Event::Connect { machine, service } => self.somebody_connects(machine, service),
             Event::Foreign(fault) => {
                 if self.faulty {
                     self.foreign(fault);
                 }
             }
+            Event::ForeignDone { machine, services } => self.somebody_is_done(machine, &services),
             Event::RecordsBack { pool } => {
                 for missing in &mut self.pools[pool].missing {
                     missing.clear();
@@ -94,6 +100,9 @@ impl World {
             one.runs_since = now;
         }
         let turn = one.turn;
+        if pending == RunState::PausePending {
+            self.people_do_not_notice(at, service);
+        }
         if takes > 0 {
             self.schedule(now + takes, Event::Reach { machine: at, service, turn, state: target });
         }
@@ -121,8 +130,12 @@ impl World {
 
     fn go_down(&mut self, at: usize, back: Ms, by: By) {
         let now = self.now;
+        if let Some(token) = self.machines[at].restarts_by.take() {
+            self.oracle_installer_restarts(at, &token);
+        }
         let machine = &mut self.machines[at];
         machine.up = false;
+        machine.wants_restart = false;
         machine.going_down = false;
         for service in &mut machine.services {
             service.state = RunState::Stopped;
@@ -148,6 +161,7 @@ impl World {
         let machine = &mut self.machines[at];
         machine.up = true;
         machine.booted = now;
+        machine.boots += 1;
         let name = machine.name.clone();
         self.log.say(now, || format!("{name} is up"));
         for service in 0..self.machines[at].services.len() {
@@ -189,10 +203,13 @@ impl World {
         let name = machine.name.clone();
         self.log.say(now, || format!("{name}: the installer ends with {code}"));
         if matches!(code, 0 | 3010 | 1641) {
-            self.machines[at].patched = true;
+            let lies = self.happens(Fault::InstallerLies);
+            self.machines[at].patched |= !lies;
+            self.machines[at].wants_restart = code == 3010;
             self.oracle.installed(at);
         }
         if code == 1641 {
+            self.machines[at].restarts_by = Some(token.clone());
             self.restart(at, By::Itself);
         }
     }
@@ -207,6 +224,9 @@ impl World {
             Fault::ForeignStop,
             Fault::ForeignPatch,
             Fault::ForeignOutage,
+            Fault::ForeignMaintenance,
+            Fault::ForeignBalancer,
+            Fault::FullDisk,
         ];
         for fault in own {
             let rate = self.faults.rate(fault);
@@ -217,6 +237,11 @@ impl World {
             let mean = (8.0 * HOUR as f64 / rate) as Ms;
             let mut at = self.now + self.dice.lasting(mean);
             while at < until {
+                if fault == Fault::FullDisk {
+                    let reserve = self.dice.pick(&[Reserve::Kept, Reserve::Gone]);
+                    let lasts = self.dice.between(MINUTE, 40 * MINUTE);
+                    self.disk.times.push((at, at + lasts, reserve));
+                }
                 self.schedule(at, Event::Foreign(fault));
                 at += self.dice.lasting(mean).max(SECOND);
             }
@@ -252,6 +277,9 @@ impl World {
             }
             Fault::ForeignResume => self.somebody_resumes(),
             Fault::ForeignStop => self.somebody_stops(),
+            Fault::ForeignMaintenance => self.somebody_maintains(),
+            Fault::ForeignBalancer => self.somebody_balances(),
+            Fault::FullDisk => self.log.say(now, || "the disk of the journal is full for a while".to_owned()),
             _ => self.somebody_takes_down(),
         }
     }
@@ -322,7 +350,7 @@ impl World {
         }
     }
 
-    fn foreign_state(&mut self, at: usize, service: usize, to: RunState) {
+    pub(super) fn foreign_state(&mut self, at: usize, service: usize, to: RunState) {
         let now = self.now;
         let mut dice = self.dice.fork();
         let (name, of) = (self.machines[at].name.clone(), self.machines[at].services[service].name.clone());

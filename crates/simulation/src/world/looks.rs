@@ -293,7 +293,9 @@ fn status(service: &Service) -> ServiceStatus {
 fn reading(service: &Service, now: Ms) -> SessionReading {
     SessionReading {
         measures: vec![Measure { name: String::new(), value: Answer::Known(service.sessions(now)) }],
-        draining: service.says_draining.then(|| Answer::Known(service.state == RunState::Paused)),
+        draining: service
+            .says_draining
+            .then(|| Answer::Known(service.state == RunState::Paused && now >= service.drains_from)),
     }
 }
 

@@ -14,12 +14,15 @@ const FILLING: Ms = 10 * super::MINUTE;
 
 /// A server.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub(crate) struct Machine {
     pub(crate) pool: usize,
     pub(crate) name: ServerName,
     pub(crate) address: IpAddr,
     pub(crate) up: bool,
     pub(crate) booted: Ms,
+    /// How often it was booted in the simulation.
+    pub(crate) boots: u32,
     /// Whether it is on its way down.
     pub(crate) going_down: bool,
     /// What its clock shows more than ours.
@@ -27,6 +30,10 @@ pub(crate) struct Machine {
     pub(crate) services: Vec<Service>,
     pub(crate) installers: BTreeMap<InstallerToken, Installer>,
     pub(crate) patched: bool,
+    /// Whether an installer has said that it wants a restart, and there was none since.
+    pub(crate) wants_restart: bool,
+    /// The installer that has begun a restart by itself.
+    pub(crate) restarts_by: Option<InstallerToken>,
     pub(crate) admin: BalancerState,
     /// Since when it does not serve, and whose doing that was.
     pub(crate) out_since: Option<(Ms, By)>,
@@ -60,6 +67,8 @@ pub(crate) struct Service {
     pub(crate) live: Vec<(Ms, Ms)>,
     /// Changes with every transition, so that a later one cancels an earlier one.
     pub(crate) turn: u32,
+    /// From when on it drains while it is paused. Before that it takes new sessions all the same.
+    pub(crate) drains_from: Ms,
     /// Whether people come back to it.
     pub(crate) returning: bool,
     /// False zeros in a row.

@@ -7,8 +7,10 @@ mod acts;
 mod events;
 mod looks;
 mod machine;
+mod people;
 mod setup;
 
+pub(crate) use acts::service_of;
 pub(crate) use events::Event;
 pub(crate) use looks::{LEVELS, Reply, service_names};
 pub(crate) use machine::{Installer, Machine, Service};
@@ -87,6 +89,23 @@ pub(crate) struct World {
     queue: BTreeMap<(Ms, u64), Event>,
     order: u64,
     landed: BTreeMap<u64, ActOutcome>,
+    pub(crate) disk: FullDisk,
+}
+
+/// When the disk of the journal is full.
+#[derive(Debug, Default)]
+pub(crate) struct FullDisk {
+    /// From when until when, and whether room was kept for that case.
+    pub(crate) times: Vec<(Ms, Ms, Reserve)>,
+    /// Whether a record could not be written in the start that runs.
+    pub(crate) failed: bool,
+}
+
+/// Whether the journal has kept room for a full disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reserve {
+    Kept,
+    Gone,
 }
 
 /// What happened, for people. Kept only when somebody wants to read it.
@@ -110,6 +129,12 @@ impl World {
 
     pub(crate) fn moment(&self, at: Timestamp) -> Ms {
         Ms::try_from(at.duration_since(self.origin).as_millis()).unwrap_or(NEVER)
+    }
+
+    /// Whether the disk of the journal is full, and what is left then.
+    pub(crate) fn full_disk(&self) -> Option<Reserve> {
+        let full = self.disk.times.iter().find(|(from, until, _)| *from <= self.now && self.now < *until);
+        full.filter(|_| self.faulty).map(|(_, _, reserve)| *reserve)
     }
 
     /// Whether a fault happens at this opportunity.

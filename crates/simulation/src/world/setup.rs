@@ -48,11 +48,14 @@ impl World {
                     address: server.addresses.first().copied().unwrap_or_else(|| IpAddr::from([198, 51, 100, number])),
                     up: true,
                     booted: -dice.between(60 * MINUTE, 60_000 * MINUTE),
+                    boots: 0,
                     going_down: false,
                     skew: if pace == Pace::Uneven { dice.between(-3 * MINUTE, 3 * MINUTE) } else { 0 },
                     services: services(&change, pool, sessions, &mut dice),
                     installers: BTreeMap::new(),
                     patched: false,
+                    wants_restart: false,
+                    restarts_by: None,
                     admin: BalancerState::Ready,
                     out_since: None,
                     remembered: None,
@@ -86,6 +89,7 @@ impl World {
             queue: BTreeMap::new(),
             order: 0,
             landed: BTreeMap::new(),
+            disk: super::FullDisk::default(),
         };
         world.remember_originals();
         world
@@ -124,6 +128,7 @@ fn services(change: &Change, pool: &Pool, sessions: Sessions, dice: &mut Dice) -
             runs_since: -super::NEVER,
             live: Vec::new(),
             turn: 0,
+            drains_from: 0,
             returning: false,
             lies: 0,
         }

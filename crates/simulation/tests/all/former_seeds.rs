@@ -69,3 +69,18 @@ fn waits_say_their_true_end() {
 fn a_long_act_or_a_late_answer_is_a_wait_too() {
     holds(&[67, 300, 849]);
 }
+
+#[test]
+fn what_was_recorded_before_the_first_change_is_looked_at_again_right_before_it() {
+    holds(&[3_003_546, 3_018_033]);
+}
+
+#[test]
+fn a_boot_before_the_installer_ended_is_not_the_restart_that_it_began() {
+    holds(&[274, 382]);
+}
+
+#[test]
+fn nobody_is_let_in_while_an_installer_runs() {
+    holds(&[170]);
+}

@@ -1,0 +1,155 @@
+//! What a run was told, and whether that was enough for what it does (promises P3 and P4): no other server is counted on
+//! of which every fresh answer was unknown, and nothing is stopped against the last answer about its sessions.
+
+use super::GUARD_AGE;
+use crate::world::{Ms, World};
+use orchestrate_model::observe::BalancerObservation;
+use orchestrate_model::{Act, Answer, Ask, RunState, ServerObservation, ServiceName};
+use std::collections::BTreeMap;
+
+/// Answers that are kept: a look is judged before the next one but one comes.
+const KEPT: usize = 12;
+
+/// An answer, when it was taken, and whether it said something.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    taken: Ms,
+    known: bool,
+}
+
+/// What was said about the sessions of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sessions {
+    None,
+    Some(u64),
+    NotDraining,
+    Unknown,
+}
+
+/// What the run was told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Of the services of each machine: whether all that was asked was answered.
+    services: BTreeMap<usize, Vec<Heard>>,
+    /// Of the balancer of each pool.
+    balancers: BTreeMap<usize, Vec<Heard>>,
+    sessions: BTreeMap<(usize, usize), Sessions>,
+}
+
+fn hear(list: &mut Vec<Heard>, one: Heard) {
+    if list.len() >= KEPT {
+        list.remove(0);
+    }
+    list.push(one);
+}
+
+/// Whether every fresh answer that has come was unknown, or none has come.
+fn nothing_known(list: Option<&Vec<Heard>>, now: Ms) -> bool {
+    !list.into_iter().flatten().any(|heard| heard.taken >= now - GUARD_AGE && heard.known)
+}
+
+impl World {
+    /// A run has the answer to a look at a machine.
+    pub(crate) fn oracle_answers(&mut self, at: usize, ask: &Ask, seen: &ServerObservation) {
+        let taken = self.moment(seen.taken);
+        let machine = &self.machines[at];
+        if !ask.services.is_empty() {
+            let there = |name: &&ServiceName| machine.service(name).is_some();
+            let known = seen.services.known().is_some_and(|services| {
+                let told = |name: &ServiceName| services.get(name).is_some_and(|status| status.state.known().is_some());
+                ask.services.iter().filter(there).all(told)
+            });
+            hear(self.oracle.told.services.entry(at).or_default(), Heard { taken, known });
+        }
+        for name in &ask.sessions {
+            let Some(place) = self.machines[at].service(name) else { continue };
+            let what = sessions(seen, name);
+            self.oracle.told.sessions.insert((at, place), what);
+        }
+        self.check_block(at, seen);
+    }
+
+    /// A run has the answer of the balancer of a pool.
+    pub(crate) fn oracle_balancer(&mut self, pool: usize, seen: &BalancerObservation) {
+        let taken = self.moment(seen.taken);
+        let known = seen.servers.known().is_some_and(|servers| !servers.is_empty());
+        hear(self.oracle.told.balancers.entry(pool).or_default(), Heard { taken, known });
+    }
+
+    /// P3: servers that count as serving without a word of them use up the budget as if they were out.
+    pub(super) fn unknown_others(&self, at: usize, others: &[usize], out: &[usize]) -> Option<(&'static str, String)> {
+        // Somebody has brought the server back a moment ago: to block the rest of it is no new decision.
+        let services = self.machines[at].services.len();
+        let fresh = (0..services).filter_map(|place| self.oracle.foreign.get(&(at, place)));
+        if fresh.into_iter().any(|foreign| foreign.at > self.now - GUARD_AGE) {
+            return None;
+        }
+        let told = &self.oracle.told;
+        let silent: Vec<usize> = others
+            .iter()
+            .copied()
+            .filter(|other| !out.contains(other) && nothing_known(told.services.get(other), self.now))
+            .collect();
+        let most = self.change.maintenance.at_once as usize;
+        let pool = self.machines[at].pool;
+        if !silent.is_empty() && silent.len() + out.len() >= most {
+            let names: Vec<&str> = silent.iter().map(|other| self.machines[*other].name.short()).collect();
+            return Some(("P3", format!("no fresh answer says how these are: {}", names.join(", "))));
+        }
+        let unknown = self.has_balancer(at) && nothing_known(told.balancers.get(&pool), self.now);
+        unknown.then(|| ("P3", "no fresh answer says what the balancer does".to_owned()))
+    }
+
+    /// P3 and P4: nothing is stopped, patched or restarted against the last answer about its sessions.
+    pub(super) fn check_told(&mut self, at: usize, act: &Act, concerns: impl Fn(usize) -> bool) {
+        let now = self.now;
+        let machine = &self.machines[at];
+        let against = machine.services.iter().enumerate().filter(|(place, service)| {
+            let there = matches!(service.state, RunState::Running | RunState::Paused | RunState::PausePending);
+            concerns(*place) && service.scope && there && !self.may_cut(at, service)
+        });
+        let against: Vec<(&'static str, String)> = against
+            .filter_map(|(place, service)| {
+                let last = self.oracle.told.sessions.get(&(at, place))?;
+                let timed = self.change.maintenance.unmeasured.contains_key(&service.name);
+                match last {
+                    Sessions::None => None,
+                    Sessions::Some(left) => Some(("P4", format!("{} has {left} sessions", service.name))),
+                    Sessions::NotDraining => Some(("P4", format!("{} is not draining", service.name))),
+                    Sessions::Unknown if timed => None,
+                    Sessions::Unknown => Some(("P3", format!("the sessions of {} are unknown", service.name))),
+                }
+            })
+            .collect();
+        let name = machine.name.clone();
+        for (promise, why) in against {
+            self.oracle.breach(promise, now, format!("{name}: {act}, although the last answer says that {why}"));
+        }
+    }
+}
+
+fn sessions(seen: &ServerObservation, name: &ServiceName) -> Sessions {
+    let state = seen.services.known().and_then(|services| services.get(name)).and_then(|status| status.state.known());
+    if state == Some(&RunState::Stopped) {
+        return Sessions::None;
+    }
+    let Some(reading) = seen.sessions.get(name).filter(|reading| !reading.measures.is_empty()) else {
+        return Sessions::Unknown;
+    };
+    let mut most = 0;
+    for measure in &reading.measures {
+        match measure.value {
+            Answer::Known(value) => match u64::try_from(value) {
+                Ok(value) => most = most.max(value),
+                Err(_negative) => return Sessions::Unknown,
+            },
+            Answer::Unknown(_) => return Sessions::Unknown,
+        }
+    }
+    match (most, &reading.draining) {
+        (0, None | Some(Answer::Known(true))) => Sessions::None,
+        (0, Some(Answer::Known(false))) => Sessions::NotDraining,
+        (0, Some(Answer::Unknown(_))) => Sessions::Unknown,
+        (left, _) => Sessions::Some(left),
+    }
+}

@@ -1,0 +1,126 @@
+//! What the oracle knows of a run: the plan and the lines of its journal, read as text.
+
+use super::Oracle;
+use crate::world::{Ms, World};
+use orchestrate_model::ServerName;
+use serde_json::Value;
+
+/// One line, taken apart as far as somebody asks.
+pub(super) struct Line<'a> {
+    pub(super) now: Ms,
+    pub(super) record: &'a Value,
+    /// The machine of the work or the step that it is about.
+    pub(super) machine: Option<usize>,
+    /// The kind of the step that it is about.
+    pub(super) step: &'a str,
+}
+
+impl Line<'_> {
+    fn text(&self, key: &str) -> &str {
+        self.record[key].as_str().unwrap_or_default()
+    }
+}
+
+/// Returns the kind of a record: the first thing that is written of it.
+fn kind_of(text: &str) -> &str {
+    const BEFORE: &str = "\"kind\":\"";
+    let begins = text.find(BEFORE).map_or(text.len(), |at| at + BEFORE.len());
+    text[begins..].split('"').next().unwrap_or_default()
+}
+
+fn is_of_interest(kind: &str) -> bool {
+    let kinds = [
+        "intent",
+        "sessions_cut",
+        "server_ended",
+        "swept",
+        "run_ended",
+        "resumed",
+        "step_started",
+        "step_done",
+        "evidence",
+        "stop_requested",
+        "turned_back",
+        "held",
+        "decided",
+        "reasserted",
+        "reopened",
+    ];
+    kinds.contains(&kind)
+}
+
+impl World {
+    /// Reads a line of the journal that is on disk now.
+    pub(crate) fn read_line(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let kind = kind_of(&text);
+        if !is_of_interest(kind) {
+            return;
+        }
+        let Ok(entry) = serde_json::from_str::<Value>(&text) else { return };
+        let now = self.now;
+        self.oracle.read_record(now, kind, &entry["record"]);
+        if kind == "server_ended" {
+            self.check_finished(&entry["record"]);
+        }
+    }
+}
+
+impl Oracle {
+    /// Reads the plan: which machine each work is about, and each step.
+    pub(crate) fn read_plan(&mut self, plan: &Value) {
+        let named = |work: &Value| {
+            let name = ServerName::new(work["server"].as_str()?).ok()?;
+            self.names.iter().position(|machine| *machine == name)
+        };
+        let work: Vec<usize> = plan["work"].as_array().into_iter().flatten().filter_map(named).collect();
+        let steps = plan["steps"].as_array().into_iter().flatten().map(|step| {
+            let of = step["target"]["server"].as_u64().and_then(|of| usize::try_from(of).ok());
+            (step["kind"].as_str().unwrap_or_default().to_owned(), of.and_then(|of| work.get(of)).copied())
+        });
+        self.steps = steps.collect();
+        self.work = work;
+    }
+
+    fn step(&self, record: &Value) -> Option<&(String, Option<usize>)> {
+        let step = record["step"].as_u64().or_else(|| record["steps"][0].as_u64())?;
+        self.steps.get(usize::try_from(step).ok()?)
+    }
+
+    fn read_record(&mut self, now: Ms, kind: &str, record: &Value) {
+        let work = record["work"].as_u64().and_then(|work| self.work.get(usize::try_from(work).ok()?)).copied();
+        let step = self.step(record).cloned();
+        let machine = work.or(step.as_ref().and_then(|(_, machine)| *machine));
+        let line = Line { now, record, machine, step: step.as_ref().map_or("", |(kind, _)| kind) };
+        self.watch.read(kind, &line);
+        self.pace.read(kind, &line);
+        match (kind, machine) {
+            ("intent", _) => {
+                let server = record["target"]["server"].as_str().and_then(|name| ServerName::new(name).ok());
+                if let Some(server) = server {
+                    self.intents.push((server, record["act"].clone()));
+                }
+            }
+            ("sessions_cut", Some(at)) => {
+                let services = record["sessions"].as_object().into_iter().flatten();
+                self.cut.extend(services.map(|(name, left)| ((at, name.clone()), left.as_i64().unwrap_or(0))));
+            }
+            ("server_ended", Some(at)) => {
+                let end = record["end"]["as"].as_str().unwrap_or_default().to_owned();
+                self.ended.insert(at, end);
+                self.ended_at.insert(at, now);
+            }
+            ("swept", Some(at)) => {
+                let same = record["differences"].as_array().is_some_and(Vec::is_empty);
+                self.swept.insert(at, (now, same));
+            }
+            ("run_ended", _) => self.outcome = Some(line.text("outcome").to_owned()),
+            ("resumed", _) => {
+                self.outcome = None;
+                self.swept.clear();
+                self.ended.retain(|_, end| end != "out");
+            }
+            _ => {}
+        }
+    }
+}

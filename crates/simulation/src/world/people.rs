@@ -1,0 +1,118 @@
+//! People who do not keep to the run: those who connect to what is paused, and administrators with work of their own.
+
+use super::{By, Event, MINUTE, SECOND, World};
+use crate::faults::Fault;
+use orchestrate_model::observe::BalancerState;
+use orchestrate_model::{RunState, StartType};
+
+impl World {
+    /// A service is being paused. It may not drain yet, and people may still find a way in.
+    pub(super) fn people_do_not_notice(&mut self, at: usize, service: usize) {
+        let now = self.now;
+        let says = self.machines[at].services[service].says_draining;
+        let late = says && self.happens(Fault::LateDraining);
+        let later = if late { self.dice.between(20 * SECOND, 10 * MINUTE) } else { 0 };
+        self.machines[at].services[service].drains_from = now + later;
+        let new = self.happens(Fault::NewSessions);
+        if new || late {
+            let wait = self.dice.lasting(if new { 4 * MINUTE } else { MINUTE });
+            self.schedule(now + wait, Event::Connect { machine: at, service });
+        }
+    }
+
+    /// Somebody connects to a paused service, once it has no sessions, or as long as it does not drain.
+    pub(super) fn somebody_connects(&mut self, at: usize, service: usize) {
+        let now = self.now;
+        let wait = self.dice.between(15 * SECOND, 40 * SECOND);
+        let ends = now + SECOND + self.dice.lasting(4 * MINUTE);
+        let again = self.dice.chance(0.6);
+        let one = &mut self.machines[at].services[service];
+        if !self.faulty || !matches!(one.state, RunState::Paused | RunState::PausePending) {
+            return;
+        }
+        let free = one.state == RunState::Paused && (one.sessions(now) == 0 || now < one.drains_from);
+        if free {
+            one.live.push((now, ends));
+            let (name, of) = (self.machines[at].name.clone(), self.machines[at].services[service].name.clone());
+            self.log.say(now, || format!("somebody connects to {of} on {name}, which is paused"));
+        }
+        if again || !free {
+            self.schedule(now + wait, Event::Connect { machine: at, service });
+        }
+    }
+
+    /// Somebody else patches a server by hand.
+    pub(super) fn somebody_maintains(&mut self) {
+        let at = self.dice.place(self.machines.len());
+        let (lasts, restarts) = (self.dice.between(2 * MINUTE, 15 * MINUTE), self.dice.chance(0.4));
+        if !self.machines[at].up || self.machines[at].going_down {
+            return;
+        }
+        let now = self.now;
+        let name = self.machines[at].name.clone();
+        self.log.say(now, || format!("somebody else begins to maintain {name}"));
+        let services = &self.machines[at].services;
+        let running: Vec<usize> = (0..services.len())
+            .filter(|place| services[*place].scope && services[*place].state == RunState::Running)
+            .collect();
+        for place in &running {
+            self.foreign_state(at, *place, RunState::Stopped);
+        }
+        self.machines[at].patched = true;
+        if restarts {
+            self.restart(at, By::Foreign);
+        }
+        self.schedule(now + lasts, Event::ForeignDone { machine: at, services: running });
+    }
+
+    pub(super) fn somebody_is_done(&mut self, at: usize, services: &[usize]) {
+        if !self.machines[at].up || self.machines[at].going_down {
+            self.schedule(self.now + MINUTE, Event::ForeignDone { machine: at, services: services.to_vec() });
+            return;
+        }
+        for place in services {
+            if self.machines[at].services[*place].state == RunState::Stopped {
+                self.foreign_state(at, *place, RunState::Running);
+            }
+        }
+    }
+
+    /// Somebody changes what the balancer does with a server.
+    pub(super) fn somebody_balances(&mut self) {
+        let at = self.dice.place(self.machines.len());
+        let to = self.dice.pick(&[
+            BalancerState::Ready,
+            BalancerState::Ready,
+            BalancerState::Drain,
+            BalancerState::Maintenance,
+        ]);
+        if !self.has_balancer(at) || self.machines[at].admin == to {
+            return;
+        }
+        let now = self.now;
+        let name = self.machines[at].name.clone();
+        self.log.say(now, || format!("somebody sets {name} to {to:?} in the balancer"));
+        let before = std::mem::replace(&mut self.machines[at].admin, to);
+        self.oracle.foreign_admin(now, at, [before, to]);
+        self.note_standing(at, By::Foreign);
+    }
+
+    /// What an earlier maintenance has left behind, before the night begins.
+    pub(crate) fn leave_something_behind(&mut self) {
+        let rate = self.faults.rate(Fault::ForeignLeftovers);
+        for at in 0..self.machines.len() {
+            if !self.dice.chance(rate) {
+                continue;
+            }
+            let place = self.dice.place(self.machines[at].services.len());
+            let paused = self.dice.chance(0.4);
+            let service = &mut self.machines[at].services[place];
+            if paused {
+                (service.state, service.live) = (RunState::Paused, Vec::new());
+            } else {
+                service.start = StartType::MANUAL;
+            }
+            self.note_standing(at, By::Foreign);
+        }
+    }
+}
