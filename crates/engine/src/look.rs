@@ -67,11 +67,11 @@ impl<'a> Subject<'a> {
     }
 
     /// Returns whether the server is in the middle of its patch, or beyond it. An installer of an earlier pass does not
-    /// count as long as this pass has not come to its patch step.
+    /// count as long as this pass has not come to its patch step, nor does one that gave up before it did anything.
     pub(crate) fn is_patching(&self) -> bool {
         let reached = |step: &StepId| self.state.steps[step.0 as usize] != StepState::Pending;
         let patch = steps_of(self.plan, self.id).find(|step| step.kind == StepKind::Patch);
-        self.own.patch_started() && patch.is_some_and(|step| reached(&step.id))
+        self.own.tokens.len() > self.own.gave_up_busy && patch.is_some_and(|step| reached(&step.id))
     }
 
     /// Returns whether the server was asked to restart in this pass.

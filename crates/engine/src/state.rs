@@ -112,6 +112,8 @@ pub struct WorkState {
     pub token_since: Option<Timestamp>,
     /// When the last installer ended.
     pub installer_ended: Option<Timestamp>,
+    /// How many of the tokens stand for an installer that gave up at once, because another one was running.
+    pub gave_up_busy: usize,
     /// What else has to be kept in mind.
     pub marks: BTreeSet<Mark>,
     /// Each restart that was asked for.
@@ -398,6 +400,7 @@ impl RunState {
                 let state = &mut self.work[work.0 as usize];
                 state.installer = Some((*exit_code, *meaning));
                 state.installer_ended = Some(at);
+                state.gave_up_busy += usize::from(*meaning == ExitMeaning::Busy);
             }
             Record::Reasserted { work, service, .. } => {
                 let state = &mut self.work[work.0 as usize];
@@ -583,6 +586,7 @@ impl RunState {
         *state = WorkState {
             earlier: snapshot.or_else(|| state.earlier.take()),
             tokens: std::mem::take(&mut state.tokens),
+            gave_up_busy: state.gave_up_busy,
             token: state.token.take().filter(|_| !failed),
             token_since: state.token_since.filter(|_| !failed),
             installer: state.installer.take().filter(|_| !failed),
@@ -615,7 +619,7 @@ impl RunState {
                 // A failed installer gets a token of its own. So does one that left no result, when a person says so:
                 // nobody else can know that it is not half done.
                 if plan.steps()[hold.step.0 as usize].kind == StepKind::Patch {
-                    if state.installer.is_some() {
+                    if matches!(state.installer, Some((_, ExitMeaning::Failed | ExitMeaning::Busy))) {
                         state.token = None;
                         state.installer = None;
                     }

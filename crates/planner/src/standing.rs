@@ -1,6 +1,8 @@
 //! Which servers of a pool serve, which are out, and of which nobody knows.
 
 use crate::scope::PoolScope;
+use orchestrate_model::observe::BalancerState;
+use orchestrate_model::pool::Balancer;
 use orchestrate_model::{
     Answer, Pool, PoolObservation, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartMode,
 };
@@ -45,10 +47,25 @@ pub fn standings(
         }
         match seen.servers.get(name) {
             None => Standing::Unknown("it was not asked".to_owned()),
-            Some(server) => of(server, &used),
+            Some(server) => match of(server, &used) {
+                Standing::Serving => behind_balancer(pool, seen, name),
+                other => other,
+            },
         }
     };
     pool.servers.iter().map(|server| (server.name.clone(), standing(&server.name))).collect()
+}
+
+/// A server that its balancer sends nothing new is out for the people behind it, whoever has set it so.
+fn behind_balancer(pool: &Pool, seen: &PoolObservation, name: &ServerName) -> Standing {
+    let balancer = seen.balancer.known().filter(|_| matches!(pool.load_balancing.balancer, Balancer::Haproxy(_)));
+    let servers = balancer.and_then(|balancer| balancer.servers.known());
+    match servers.and_then(|servers| servers.get(name)).map(|server| server.admin) {
+        Some(BalancerState::Drain | BalancerState::Maintenance) => {
+            Standing::Out("the balancer sends it nothing new".to_owned())
+        }
+        Some(BalancerState::Ready) | None => Standing::Serving,
+    }
 }
 
 fn of(server: &ServerObservation, used: &[&ServiceName]) -> Standing {

@@ -54,6 +54,11 @@ pub(super) fn back(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
                 (Ok(found), Some(wanted)) if found == wanted => {
                     Judgement::Done(StepEnd::Done, "as recorded, read back".to_owned())
                 }
+                // As with services that were stopped: taking it out again could cut people off, and nobody was asked.
+                (Ok(BalancerState::Ready), Some(_)) => {
+                    let proof = "somebody has made it ready since it was recorded; it is left so".to_owned();
+                    Judgement::Done(StepEnd::Done, proof)
+                }
                 (Ok(_), Some(wanted)) => set(case, wanted),
             }
         }

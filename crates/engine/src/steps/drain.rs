@@ -27,6 +27,8 @@ struct Sample {
     left: BTreeMap<ServiceName, u64>,
     /// The counters of those services that are not zero.
     counters: BTreeMap<(ServiceName, String), i64>,
+    /// Every counter of the paused services that could all be read, zeros too.
+    readings: BTreeMap<ServiceName, BTreeMap<String, i64>>,
     /// Services of which something is not known, and why.
     unknown: BTreeMap<ServiceName, String>,
     /// Services that nothing measures, and how long the plan waits for them instead.
@@ -85,7 +87,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let sample = take(case);
     scratch.left = Some(sample.shown());
     let found: Vec<_> = sample.resumed.iter().cloned().chain(newcomers(scratch, &sample)).collect();
-    scratch.counted.clone_from(&sample.counters);
+    scratch.counted.extend(sample.readings.clone());
     if !found.is_empty() {
         return reassert(case, scratch, found);
     }
@@ -212,26 +214,36 @@ fn take(case: &Case<'_>) -> Sample {
                 sample.pending.insert(name, text);
             }
             Ok(RunState::Stopped | RunState::StopPending) => {}
-            Ok(RunState::Paused) => match left_of(case, &name) {
-                Left::Nothing => {}
-                Left::Time(time) => {
-                    let text = format!("{name} cannot be measured; waiting {time:#} instead");
-                    sample.by_time.insert(name, text);
+            Ok(RunState::Paused) => {
+                if let Some(reading) = reading_of(case, &name) {
+                    sample.readings.insert(name.clone(), reading);
                 }
-                Left::Sessions(left) => {
-                    let measures = case.own.sessions.get(&name).map(|reading| reading.measures.as_slice());
-                    for measure in measures.unwrap_or_default() {
-                        if let Some(value) = measure.value.known().filter(|value| **value > 0) {
-                            sample.counters.insert((name.clone(), measure.name.clone()), *value);
-                        }
-                    }
-                    sample.left.insert(name, left);
-                }
-                Left::Unknown(why) => drop(sample.unknown.insert(name, why)),
-            },
+                still_there(case, name, &mut sample);
+            }
         }
     }
     sample
+}
+
+/// What a paused service still has.
+fn still_there(case: &Case<'_>, name: ServiceName, sample: &mut Sample) {
+    match left_of(case, &name) {
+        Left::Nothing => {}
+        Left::Time(time) => {
+            let text = format!("{name} cannot be measured; waiting {time:#} instead");
+            sample.by_time.insert(name, text);
+        }
+        Left::Sessions(left) => {
+            let measures = case.own.sessions.get(&name).map(|reading| reading.measures.as_slice());
+            for measure in measures.unwrap_or_default() {
+                if let Some(value) = measure.value.known().filter(|value| **value > 0) {
+                    sample.counters.insert((name.clone(), measure.name.clone()), *value);
+                }
+            }
+            sample.left.insert(name, left);
+        }
+        Left::Unknown(why) => drop(sample.unknown.insert(name, why)),
+    }
 }
 
 /// Returns what a paused service still has.
@@ -269,17 +281,22 @@ fn unmeasured_time(case: &Case<'_>) -> SignedDuration {
     began.map_or(SignedDuration::ZERO, |began| case.now.duration_since(began))
 }
 
-/// Paused services that take new sessions all the same: every count of theirs is higher than in the last sample. One
+/// Paused services that take new sessions all the same: every count of theirs is higher than when it was last read. One
 /// count alone may rise while a session goes on, such as that of the people in a conference.
 fn newcomers(scratch: &Scratch, sample: &Sample) -> Vec<(ServiceName, String)> {
-    let before = |key| scratch.counted.get(key).copied().unwrap_or_default();
     let risen = |name: &ServiceName| {
-        let mut own = sample.counters.iter().filter(|((service, _), _)| service == name).peekable();
-        own.peek().is_some() && own.all(|(key, value)| *value > before(key))
+        let (now, before) = (sample.readings.get(name)?, scratch.counted.get(name)?);
+        let higher = |(counter, value): (&String, &i64)| before.get(counter).is_some_and(|before| value > before);
+        (!now.is_empty() && now.iter().all(higher)).then_some(())
     };
-    let sampled = scratch.first_count.is_some();
-    let known = sample.left.iter().filter(|(name, _)| sampled && risen(name));
+    let known = sample.left.iter().filter(|(name, _)| risen(name).is_some());
     known.map(|(name, left)| (name.clone(), format!("paused and with new sessions, {left} now"))).collect()
+}
+
+/// The counters of a service, if all of them could be read.
+fn reading_of(case: &Case<'_>, name: &ServiceName) -> Option<BTreeMap<String, i64>> {
+    let measures = &case.own.sessions.get(name)?.measures;
+    measures.iter().map(|measure| Some((measure.name.clone(), *measure.value.known()?))).collect()
 }
 
 /// Counts zero samples. A sample that comes too soon after the last one proves nothing more and is not counted.

@@ -59,8 +59,8 @@ pub(crate) struct Scratch {
     pub(crate) first_count: Option<(u64, Timestamp)>,
     /// Counters that are not zero, by service and name, with the lowest value and when it was reached.
     pub(crate) counters: BTreeMap<(ServiceName, String), (i64, Timestamp)>,
-    /// The same counters in the last sample.
-    pub(crate) counted: BTreeMap<(ServiceName, String), i64>,
+    /// Every counter of a service, as it was last read.
+    pub(crate) counted: BTreeMap<ServiceName, BTreeMap<String, i64>>,
     /// Whether the drain was called stuck.
     pub(crate) stuck: bool,
     /// Since when the pool has been good without a break.
@@ -219,7 +219,7 @@ impl Case<'_> {
     }
 
     /// Whether the server itself says that the installer that was asked for was never started.
-    fn is_proven_unstarted(&self) -> bool {
+    pub(crate) fn is_proven_unstarted(&self) -> bool {
         let own = self.subject.own;
         self.own.installer == Answer::Known(InstallerState::NotStarted)
             && own.installer.is_none()

@@ -202,11 +202,20 @@ impl World {
             let labelled = |at: &usize| self.change.pools[self.machines[*at].pool].labels.contains(&budget.label);
             let out: Vec<usize> = (0..self.machines.len())
                 .filter(|other| *other != at && labelled(other) && self.counts_as_out(*other))
+                .filter(|other| self.machines[*other].pool == self.machines[at].pool || !self.is_only_drained(*other))
                 .collect();
             let over = out.len() >= budget.at_once as usize;
             over.then(|| ("P1", format!("{} of {} are out, {} may", self.names(&out), budget.label, budget.at_once)))
         });
         over.collect()
+    }
+
+    /// Whether nothing but its balancer keeps a machine from serving, and not by the run's hand. The balancers of other
+    /// pools are not asked about shared budgets: the limits of P1 say so.
+    fn is_only_drained(&self, at: usize) -> bool {
+        let machine = &self.machines[at];
+        let runs = machine.up && machine.services.iter().filter(|s| s.serving).all(|s| s.state == RunState::Running);
+        runs && machine.admin != BalancerState::Ready && !self.oracle.is_out(at)
     }
 
     fn quorum(&self, at: usize, out: &[usize]) -> Option<(&'static str, String)> {

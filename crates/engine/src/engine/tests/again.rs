@@ -205,3 +205,27 @@ fn a_held_server_is_watched_and_what_is_resumed_is_said_once() {
     decided(&mut engine, HoldChoice::Return, None);
     assert!(engine.state().work[0].back.is_some(), "a decision does not wait for the next look");
 }
+
+#[test]
+fn p6_a_retry_at_an_installer_that_ended_well_starts_no_second_one() {
+    let mut records = patching(Attended::Yes);
+    records.push(Record::InstallerEnded { work: FE1, exit_code: 0, meaning: ExitMeaning::Done });
+    held_with(&mut records, PATCH, "ann asked to hold it");
+    records.push(Record::Decided { work: FE1, choice: HoldChoice::Retry, by: "ann".to_owned() });
+    let mut engine = after(&records);
+    let effects = engine.handle(resumed(), at(60));
+    let effects = answer(&mut engine, &effects, installing(Answer::not_asked(), at(60)), at(60));
+    assert_eq!(acts(&effects), 0, "{effects:?}");
+    assert!(engine.state().steps[PATCH.0 as usize].is_ended());
+}
+
+#[test]
+fn p9_an_installer_that_gave_up_at_once_is_no_half_patch() {
+    let mut records = patching(Attended::Yes);
+    records.push(Record::InstallerEnded { work: FE1, exit_code: 1618, meaning: ExitMeaning::Busy });
+    let mut engine = after(&records);
+    let effects = engine.handle(resumed(), at(60));
+    said(&mut engine, Command::Stop { by: "ann".to_owned() });
+    answer(&mut engine, &effects, installing(Answer::not_asked(), at(60)), at(60));
+    assert!(engine.state().work[0].back.is_some(), "nothing was patched, so the server goes back");
+}

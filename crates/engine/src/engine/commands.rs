@@ -1,0 +1,106 @@
+//! What is said to a run from outside: by operators, and by a clock that was set.
+
+use super::{Command, Engine, Position};
+use crate::record::{Record, RunOutcome, StopWhy};
+use crate::state::{Hold, StepState, work_id};
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_planner::StepId;
+
+impl Engine {
+    pub(super) fn command(&mut self, command: Command, now: Timestamp) {
+        match command {
+            Command::Stop { by } => {
+                // The end of a window only keeps servers from being begun; this also brings back what is in hand.
+                if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
+                    self.record(now, Record::StopRequested { why: StopWhy::Operator(format!("{by} asked")) });
+                }
+                self.wake_all();
+            }
+            Command::StopForRoom { why } => {
+                if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
+                    self.record(now, Record::StopRequested { why: StopWhy::Storage(why) });
+                }
+                self.wake_all();
+            }
+            Command::StopNow { by } => {
+                self.record(now, Record::StopRequested { why: StopWhy::OperatorNow(format!("{by} asked twice")) });
+                self.end(now, RunOutcome::Interrupted);
+            }
+            Command::Hold { server, by } => {
+                for position in 0..self.state.work.len() {
+                    if server.as_ref().is_none_or(|name| self.plan.work()[position].server == *name) {
+                        self.ask_to_hold(position, &by, now);
+                    }
+                }
+            }
+            Command::Decide { server, choice, since, by } => {
+                let Some(position) = self.plan.work().iter().position(|work| work.server == server) else { return };
+                // A choice is an answer to a hold that somebody has read, never to the next one.
+                let held = self.state.work[position].held.as_ref();
+                let read = |hold: &&Hold| since.is_none_or(|since| since == hold.since);
+                if held.filter(read).is_some_and(|hold| hold.choices.contains(&choice)) {
+                    self.decisions.insert(work_id(position), (choice, by));
+                    self.wake(position);
+                } else {
+                    let text = format!("{by} chose {choice:?} for {server}, which is no choice it has now: ignored");
+                    self.record(now, Record::Note { work: Some(work_id(position)), text });
+                }
+            }
+        }
+    }
+
+    /// Has a server in work held at its next step; says so when it cannot be.
+    fn ask_to_hold(&mut self, position: usize, by: &str, now: Timestamp) {
+        let work = &self.state.work[position];
+        if !work.is_active() || work.held.is_some() {
+            return;
+        }
+        if work.back.is_some() {
+            let server = &self.plan.work()[position].server;
+            let text =
+                format!("{by} asked to hold {server}, which is going back into service: it is not held on its way");
+            self.record(now, Record::Note { work: Some(work_id(position)), text });
+            return;
+        }
+        self.to_hold.insert(work_id(position), by.to_owned());
+        // Others go on waiting: what they wait for is counted.
+        self.wake(position);
+    }
+
+    /// Lets a sleeping server notice what was said. A look at a held server is no reason to wait for its answer.
+    pub(super) fn wake(&mut self, position: usize) {
+        let held = self.state.work[position].held.is_some();
+        let looking = matches!(self.positions[position], Position::Looking { .. });
+        if matches!(self.positions[position], Position::Sleeping(_)) || (held && looking) {
+            self.positions[position] = Position::Idle;
+        }
+    }
+
+    /// Counts everything anew that is counted by the clock: deadlines, quiet periods, the age of evidence.
+    pub(super) fn clock_moved(&mut self, by: SignedDuration, now: Timestamp) {
+        if self.state.header.is_none() {
+            return;
+        }
+        let way = if by.is_negative() { "back" } else { "on" };
+        let text = format!("the clock of this machine went {way} by {:#}: deadlines count anew", by.abs());
+        self.record(now, Record::Note { work: None, text });
+        for position in 0..self.state.work.len() {
+            let running = |step: &StepId| matches!(self.state.steps[step.0 as usize], StepState::Running { .. });
+            let work = &self.state.work[position];
+            let step = self.step_in_hand(position).filter(|step| work.is_active() && running(step));
+            self.scratch[position].forget();
+            if let Some(step) = step.filter(|_| self.state.work[position].held.is_none()) {
+                self.scratch[position].enter(step);
+                self.record(now, Record::StepStarted { step });
+            }
+        }
+        self.wake_all();
+    }
+
+    /// Lets sleeping servers notice what was said.
+    pub(super) fn wake_all(&mut self) {
+        for position in 0..self.positions.len() {
+            self.wake(position);
+        }
+    }
+}
