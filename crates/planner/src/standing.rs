@@ -49,7 +49,7 @@ pub fn standings(
             None => Standing::Unknown("it was not asked".to_owned()),
             Some(server) => match of(server, &used) {
                 Standing::Serving => behind_balancer(pool, seen, name),
-                other => other,
+                other @ (Standing::Out(_) | Standing::Unknown(_)) => other,
             },
         }
     };

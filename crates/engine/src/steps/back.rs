@@ -98,19 +98,23 @@ fn compare_state(
     let service = || name.clone();
     let ours = case.subject.work.block.contains(name) || super::block::paused_services(&case.subject).contains(name);
     match (recorded.state, state) {
-        // What was stopped and runs now was started by somebody; stopping it could cut sessions.
-        (RunState::Running, RunState::Running) | (RunState::Paused, RunState::Paused) | (RunState::Stopped, _) => {}
+        // What was stopped or paused and runs now was started by somebody, or came up with the server. To stop it could
+        // cut sessions, and to pause it is a decision about a server that serves, which nobody has asked for.
+        (RunState::Running, RunState::Running)
+        | (RunState::Paused, RunState::Paused | RunState::Running)
+        | (RunState::Stopped, _) => {}
         (RunState::Running, RunState::Paused) if ours => todo.acts.push(Act::Continue { service: service() }),
         (RunState::Running | RunState::Paused, RunState::Stopped) if ours => {
             todo.acts.push(Act::Start { service: service() });
         }
-        (RunState::Running, RunState::Stopped) if may_touch(name) && case.elapsed() >= SELF_START => {
+        (RunState::Running | RunState::Paused, RunState::Stopped)
+            if may_touch(name) && case.elapsed() >= SELF_START =>
+        {
             todo.acts.push(Act::Start { service: service() });
         }
         (RunState::Running, RunState::Paused) if may_touch(name) && case.elapsed() >= SELF_START => {
             todo.acts.push(Act::Continue { service: service() });
         }
-        (RunState::Paused, RunState::Running) if ours => todo.acts.push(Act::Pause { service: service() }),
         (RunState::Running, RunState::StartPending) if name.as_str().eq_ignore_ascii_case("RTCSRV") => {
             // Events 32169 and 32174: it waits for quorum, or for the first placement of the users.
             let text = "RTCSRV is start pending, which may last an hour while the pool places its users";
@@ -142,7 +146,8 @@ pub(super) fn differences(
         };
         let state = *status.state.as_result().map_err(|why| format!("the state of {name}: {why}"))?;
         let start = *status.start.as_result().map_err(|why| format!("the start type of {name}: {why}"))?;
-        if state != recorded.state && recorded.state != RunState::Stopped {
+        let serves_more = recorded.state == RunState::Paused && state == RunState::Running;
+        if state != recorded.state && recorded.state != RunState::Stopped && !serves_more {
             found.push(format!("{name} is {state}, it was {}", recorded.state));
         }
         if start != recorded.start {

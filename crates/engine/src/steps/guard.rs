@@ -106,7 +106,8 @@ fn shared(case: &Case<'_>) -> Vec<Asked> {
                 .map(|(name, seen)| (name.clone(), seen.clone()))
                 .collect(),
             dns: Answer::not_asked(),
-            balancer: Answer::not_asked(),
+            // Only the own pool's balancer is asked.
+            balancer: if pool.name == case.seen.pool { case.seen.balancer.clone() } else { Answer::not_asked() },
         };
         let ours = subject.plan.work().iter().zip(&subject.state.work);
         let ours = ours.filter(|(work, state)| state.is_out() && of_pool(&work.server));

@@ -25,7 +25,7 @@ pub(crate) use under_way::is_installer_open;
 
 use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};
 use crate::look::Subject;
-use crate::record::{Record, StepEnd, Why, WhyKind};
+use crate::record::{Record, StepEnd, StopWhy, Why, WhyKind};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
@@ -224,6 +224,17 @@ impl Case<'_> {
         self.own.installer == Answer::Known(InstallerState::NotStarted)
             && own.installer.is_none()
             && own.tokens.len() <= 1
+    }
+
+    /// Whether the run stops: then no installer and no restart is asked for that was not asked for before.
+    pub(crate) fn is_stopping(&self) -> bool {
+        !matches!(self.subject.state.stop, None | Some(StopWhy::Window(_)))
+    }
+
+    /// Has the server go back because the run stops.
+    pub(crate) fn stopped(&self) -> Judgement {
+        let why = self.subject.state.stop.as_ref().map_or("it was asked to", StopWhy::text);
+        Judgement::TurnBack(Why { kind: WhyKind::Operator, text: format!("the run stops: {why}") })
     }
 
     /// Gives up by the rule of the design: before the patch the server goes back, afterwards it is held.

@@ -4,7 +4,7 @@ use super::block::still_stopped;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{INSTALLER_ATTEMPTS, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK};
 use crate::look::Subject;
-use crate::record::{Record, StepEnd, StopWhy, Why, WhyKind};
+use crate::record::{Record, StepEnd};
 use crate::state::Mark;
 use orchestrate_model::Answer;
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
@@ -98,9 +98,8 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
             let record = Record::InstallerEnded { work: case.subject.id, exit_code: *exit_code, meaning };
             return Ruling { records: vec![record], next: Judgement::LookAgain };
         }
-        Answer::Known(InstallerState::NotStarted) if case.is_proven_unstarted() && stops(case).is_some() => {
-            let text = stops(case).unwrap_or_default();
-            return Judgement::TurnBack(Why { kind: WhyKind::Operator, text }).into();
+        Answer::Known(InstallerState::NotStarted) if case.is_proven_unstarted() && case.is_stopping() => {
+            return case.stopped().into();
         }
         // Starting under this token is safe however often: the server starts it once.
         Answer::Known(InstallerState::NotStarted) if !late => return start(case, scratch, (patch, token)).into(),
@@ -124,17 +123,12 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
     Judgement::Wait(wait, SLOW_LOOK).into()
 }
 
-/// Why the run stops, when it does: an installer that has not been started is not started any more then.
-fn stops(case: &Case<'_>) -> Option<String> {
-    match &case.subject.state.stop {
-        None | Some(StopWhy::Window(_)) => None,
-        Some(why) => Some(format!("the run stops: {}", why.text())),
-    }
-}
-
 fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, InstallerToken)) -> Ruling {
     if case.subject.own.tokens.len() >= INSTALLER_ATTEMPTS {
         return hold(case, &format!("another installation runs on it; the installer ended with {code} each time"));
+    }
+    if case.is_stopping() {
+        return hold(case, &format!("the run stops, and the installer ended with {code}: another one was running"));
     }
     let since = *scratch.good_since.get_or_insert(case.now);
     if case.now.duration_since(since) >= INSTALLER_BUSY_WAIT {

@@ -103,6 +103,9 @@ fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, 
         return wait(case, last.at, "the boot time is still the old one");
     }
     // The old boot time after so long is proof that the restart did not happen.
+    if case.is_stopping() && !case.subject.is_patching() {
+        return case.stopped();
+    }
     if case.subject.own.restarts.len() < RESTARTS {
         return restart(case, scratch, host);
     }

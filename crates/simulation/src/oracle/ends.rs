@@ -27,7 +27,14 @@ impl World {
                 let seen = foreign.states.contains(&service.state) && (foreign.last || running);
                 seen || fell(foreign)
             });
-            if service.state != state && state.is_settled() && state != RunState::Stopped && !stated {
+            // A service that was found paused and serves again is somebody else's, or came up with its server.
+            let more = state == RunState::Paused && service.state == RunState::Running;
+            // One that was found with start type Manual stays down when its server restarts later.
+            let later = self.oracle.ended_at.get(&at).is_some_and(|ended| machine.booted > *ended);
+            let fallen =
+                later && service.state == RunState::Stopped && start.mode != orchestrate_model::StartMode::Automatic;
+            if service.state != state && state.is_settled() && state != RunState::Stopped && !stated && !more && !fallen
+            {
                 found.push(format!("{} is {}, it was {state}", service.name, service.state));
             }
         }
