@@ -208,6 +208,7 @@ impl fmt::Display for LabReport {
         let unlike = self.servers.values().filter(|server| !server.start_types_as_before).count();
         match unlike {
             0 => writeln!(f, "  start types                 as before")?,
+            1 => writeln!(f, "  start types                 not as before on 1 server")?,
             count => writeln!(f, "  start types                 not as before on {count} servers")?,
         }
         writeln!(f, "  servers patched             {patched} of {}", self.servers.len())?;
