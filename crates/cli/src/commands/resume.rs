@@ -68,9 +68,11 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}; {recover}")));
     }
     let attended = if args.unattended { Attended::No } else { Attended::Yes };
+    // A recovery that nobody watches comes to an end and says what is out, whoever could be asked.
+    let watched = if output::can_ask() { attended } else { Attended::No };
     let start = match way {
         Way::Resume => Start::Resume { by: actor(), attended },
-        Way::Recover => Start::Recover { by: actor(), attended },
+        Way::Recover => Start::Recover { by: actor(), attended: watched },
     };
     let manner = match args.output {
         TextOrJson::Text => Manner::Text,
