@@ -118,12 +118,7 @@ impl Engine {
             }
             let proof = self.plan.change().pools[pool as usize].database.as_ref().map_or_else(
                 || "left to a person".to_owned(),
-                |work| {
-                    format!(
-                        "left to a person, now that all servers are done: {} on {}",
-                        work.instructions, work.primary
-                    )
-                },
+                |work| format!("now that all servers are done: {} on {}", work.instructions, work.primary),
             );
             self.record(now, Record::StepStarted { step: step.id });
             self.record(now, Record::StepDone { step: step.id, how: StepEnd::Skipped, proof });
