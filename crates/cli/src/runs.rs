@@ -98,6 +98,7 @@ impl Found {
             None | Some(RunOutcome::StoppedByWindow | RunOutcome::Interrupted) => true,
             Some(
                 RunOutcome::Done
+                | RunOutcome::MixedLevels
                 | RunOutcome::PartlyDone
                 | RunOutcome::StoppedByPolicy
                 | RunOutcome::Recovered

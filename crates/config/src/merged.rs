@@ -6,8 +6,8 @@
 use crate::reader::{At, Entries};
 use crate::scalars::ServiceText;
 use crate::written::{
-    Access, BalancerChoice, Drain, Every, Haproxy, LoadBalancing, Maintenance, Patch, Plan, Pool, ScopeChoice, Server,
-    Window, Winrm,
+    Access, BalancerChoice, Drain, Every, Haproxy, LevelChoice, LoadBalancing, Maintenance, Patch, Plan, Pool,
+    ScopeChoice, Server, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{self, AtDeadline, HoldChoice, RestartPolicy, Scope, StartTypePolicy, StopWhen};
@@ -15,7 +15,7 @@ use orchestrate_model::pool::{
     self as words, Balancer, CredentialSource, DnsSettings, SipBalancing, Transport, WinrmAuth,
 };
 use orchestrate_model::window::{self, Recurrence};
-use orchestrate_model::{Change, Label, PoolName, ServerName, ServiceName};
+use orchestrate_model::{Change, Label, Level, PoolName, ServerName, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most calls are shorter, and a meeting of a working day's usual length fits; longer ones are for the operator.
@@ -214,7 +214,17 @@ fn patch(patch: Patch) -> Option<change::Patch> {
         arguments: values(patch.arguments).map(|line| line.0).collect(),
         sha256: patch.sha256?.value.0,
         deadline: patch.deadline.map_or(PATCH_DEADLINE, |at| at.value.0),
-        level: patch.level.map(|at| at.value),
+        level: match patch.level.map(|at| at.value) {
+            None => None,
+            Some(LevelChoice::Highest(version)) => Some(Level::Highest(version)),
+            Some(LevelChoice::Components(components)) => Some(Level::Components(
+                components
+                    .0
+                    .into_iter()
+                    .map(|(name, version)| Some((name?.value.0, version?.value)))
+                    .collect::<Option<_>>()?,
+            )),
+        },
         exit_codes: exit_codes.collect::<Option<_>>()?,
     })
 }

@@ -66,6 +66,15 @@ fn a_plan_says_what_it_says() {
 }
 
 #[test]
+fn a_level_may_name_components() {
+    let text = T1.replace("level: 5.0.8308.1149", "level: {Core Components: 5.0.8308.1149, Call Park: 5.0.8308.99}");
+    let change = parsed("t1", &text).change;
+    let level = change.maintenance.patch.unwrap().level.unwrap();
+    assert_eq!(level.to_string(), "Call Park 5.0.8308.99, Core Components 5.0.8308.1149");
+    assert!(matches!(level, orchestrate_model::Level::Components(_)));
+}
+
+#[test]
 fn features_and_display_names_mean_their_windows_service() {
     let scope = |words: &str| {
         let text = T1.replace("scope: all-services", &format!("scope: {{services: [{words}]}}"));

@@ -68,6 +68,7 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "restarts": state.restarts.len(),
                 "installer": state.installer,
                 "differences": state.swept,
+                "versions": state.level,
             })
         })
         .collect()
@@ -111,6 +112,8 @@ fn step_of(record: &Record) -> Option<StepId> {
         | Record::ServerEnded { .. }
         | Record::StopRequested { .. }
         | Record::Swept { .. }
+        | Record::Installed { .. }
+        | Record::LevelRead { .. }
         | Record::Note { .. }
         | Record::RunEnded { .. } => None,
     }

@@ -9,6 +9,7 @@ use crate::words;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::record::{Attended, RunHeader, ServerEnd, StepEnd};
 use orchestrate_engine::{Intent, IntentId, Record};
+use orchestrate_model::Answer;
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::{Act, ActOutcome, RunId, ServerName};
 use orchestrate_planner::plan::{StepTarget, WorkId};
@@ -69,6 +70,8 @@ impl<'a> Log<'a> {
             | Record::ServerEnded { .. }
             | Record::StopRequested { .. }
             | Record::Swept { .. }
+            | Record::Installed { .. }
+            | Record::LevelRead { .. }
             | Record::Note { .. }
             | Record::RunEnded { .. } => self.said(at, record, look)?,
         };
@@ -155,13 +158,19 @@ impl<'a> Log<'a> {
                 let said = words::differences(self.plan.work_of(*work), differences);
                 (Tone::Bad, format!("looked at once more, and it differs: {}", clean(&said)))
             }
+            Record::LevelRead { versions: Answer::Unknown(why), .. } => {
+                (Tone::Bad, format!("whether it is at the level of its pool is not known: {}", clean(why)))
+            }
             Record::Note { text, .. } => (Tone::Quiet, clean(text)),
             Record::RunEnded { outcome } => {
                 (words::outcome_tone(*outcome), format!("the run has ended: {}", words::outcome(*outcome)))
             }
-            Record::StepStarted { .. } | Record::Snapshot { .. } | Record::Intent(_) | Record::Outcome { .. } => {
-                return None;
-            }
+            Record::StepStarted { .. }
+            | Record::Snapshot { .. }
+            | Record::Intent(_)
+            | Record::Outcome { .. }
+            | Record::Installed { .. }
+            | Record::LevelRead { .. } => return None,
         })
     }
 
@@ -285,7 +294,9 @@ pub fn subject(plan: &Plan, record: &Record) -> Option<WorkId> {
         | Record::Held { work, .. }
         | Record::Decided { work, .. }
         | Record::ServerEnded { work, .. }
-        | Record::Swept { work, .. } => Some(*work),
+        | Record::Swept { work, .. }
+        | Record::Installed { work, .. }
+        | Record::LevelRead { work, .. } => Some(*work),
         Record::Note { work, .. } => *work,
         Record::RunStarted(_)
         | Record::Resumed { .. }

@@ -6,7 +6,7 @@ use crate::words;
 use jiff::Timestamp;
 use orchestrate_engine::record::{RunOutcome, ServerEnd};
 use orchestrate_engine::state::WorkState;
-use orchestrate_engine::{RunState, state};
+use orchestrate_engine::{RunState, levels, state};
 use orchestrate_model::{Change, RunId};
 use orchestrate_planner::windows::Calendar;
 use orchestrate_planner::{Plan, ServerWork, StepKind, StepTarget};
@@ -41,7 +41,8 @@ pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
         }
     }
     lines.extend(out(context, state, look));
-    lines.extend(levels(context, state, look));
+    lines.extend(half_way(context, state, look));
+    lines.extend(components(context, state, look));
     lines.extend(left_for_you(context, state, look));
     lines.push(String::new());
     lines.join("\n")
@@ -122,8 +123,8 @@ fn last_step(plan: &Plan, work: &ServerWork, state: &RunState) -> Option<Timesta
     ends.max()
 }
 
-/// Says which pools were left at mixed levels: all servers of a pool belong on one.
-fn levels(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
+/// Says which pools were left with some servers at the level and some not: all servers of a pool belong on one.
+fn half_way(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
     let change = context.plan.change();
     let level = change.maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
     let Some(level) = level.filter(|_| state.ended.is_some()) else {
@@ -147,6 +148,37 @@ fn levels(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
             list(&names)
         );
         lines.extend(look.hang("", Tone::Warn, &text));
+    }
+    lines
+}
+
+/// Says which components of a pool whose servers are all done are not at one version, and on which servers that is not
+/// known.
+fn components(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    for levels in levels::of(context.plan, state) {
+        let pool = &levels.pool.name;
+        for mixed in &levels.mixed {
+            let each = mixed.versions.iter().map(|(version, servers)| {
+                let servers: Vec<&str> = servers.iter().map(|server| server.short()).collect();
+                format!("{} at {version}", list(&servers))
+            });
+            let text = format!(
+                "{pool} is not at one level: {} is {}",
+                clean(mixed.component),
+                list(&each.collect::<Vec<_>>())
+            );
+            lines.extend(look.hang("", Tone::Bad, &text));
+        }
+        for (server, why) in &levels.unknown {
+            let text = format!("whether {server} is at the level of {pool} is not known: {}", clean(why));
+            lines.extend(look.hang("", Tone::Bad, &text));
+        }
+        if !levels.is_one() {
+            let text = "all servers of a pool belong on one level: look at what the installer wrote on the servers named, \
+                        and install it there again";
+            lines.extend(look.hang("", Tone::Plain, text));
+        }
     }
     lines
 }
@@ -185,7 +217,7 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
     let done = |each: &WorkState| matches!(each.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
     let lead = match outcome {
         _ if state.work.iter().all(done) => return None,
-        RunOutcome::Done | RunOutcome::Recovered | RunOutcome::Bug => return None,
+        RunOutcome::Done | RunOutcome::MixedLevels | RunOutcome::Recovered | RunOutcome::Bug => return None,
         RunOutcome::Interrupted => "nothing is out; to go on with the rest, start the plan again",
         RunOutcome::PartlyDone | RunOutcome::StoppedByPolicy => {
             "nothing is out; when the cause is mended, start the plan again"
@@ -196,6 +228,7 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
     let opening = match outcome {
         RunOutcome::StoppedByWindow => next_opening(change, state).map(|at| format!(" (opens {})", look.date_time(at))),
         RunOutcome::Done
+        | RunOutcome::MixedLevels
         | RunOutcome::PartlyDone
         | RunOutcome::StoppedByPolicy
         | RunOutcome::Interrupted

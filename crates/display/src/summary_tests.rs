@@ -7,7 +7,8 @@ use orchestrate_engine::record::{RunOutcome, ServerEnd, StepEnd, StopWhy, Why, W
 use orchestrate_engine::state::{Hold, RestartAsked, RunState, StepState};
 use orchestrate_engine::{Intent, IntentId, Record};
 use orchestrate_model::change::HoldChoice;
-use orchestrate_model::{Act, PoolName, RunId, ServiceName, Target};
+use orchestrate_model::version::ComponentVersion;
+use orchestrate_model::{Act, Answer, PoolName, RunId, ServiceName, Target, Version};
 use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::{Plan, StepId};
 use serde_json::json;
@@ -62,6 +63,30 @@ fn a_run_that_is_done_names_no_command() {
     state.ended = Some(RunOutcome::Done);
     let said = said(&state);
     assert!(!said.contains("recover"), "{said}");
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn p8_a_pool_whose_servers_ended_at_different_levels_is_told_component_by_component() {
+    let mut plan = serde_json::to_value(plan()).unwrap();
+    plan["change"]["maintenance"]["patch"]["level"] = json!("5.0.8308.1149");
+    let plan: Plan = serde_json::from_value(plan).unwrap();
+    let mut state = state();
+    let component = |component: &str, version: &str| ComponentVersion {
+        component: component.to_owned(),
+        version: Version::parse(version).unwrap(),
+    };
+    let versions = |tools: &str| vec![component("Core", "5.0.8308.1149"), component("Administrative Tools", tools)];
+    for work in &mut state.work {
+        work.end = Some(ServerEnd::Finished);
+        work.swept = Some(vec![]);
+        work.level = Some(Answer::Known(versions("5.0.8308.1149")));
+    }
+    state.work[1].level = Some(Answer::Known(versions("5.0.8308.866")));
+    state.work[2].level = Some(Answer::unknown("access denied"));
+    state.ended = Some(RunOutcome::MixedLevels);
+    let run = run();
+    let said = summary(Context { run: &run, plan: &plan, program: "orchestrate" }, &state, &Look::plain());
     insta::assert_snapshot!(said);
 }
 

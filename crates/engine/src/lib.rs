@@ -8,8 +8,10 @@
 mod calendar;
 pub mod constants;
 mod engine;
+pub mod levels;
 pub mod look;
 pub mod record;
+mod reopening;
 pub mod state;
 mod steps;
 pub mod view;

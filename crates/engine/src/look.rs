@@ -126,6 +126,9 @@ impl Look {
                 if crate::steps::concerns_fabric(subject) {
                     look.ask_another(subject, scratch, Part::Fabric);
                 }
+                for server in &scratch.compared {
+                    look.servers.entry(server.clone()).or_default().parts.insert(Part::Versions);
+                }
                 look
             }
             StepKind::BalancerOut | StepKind::BalancerIn => alone(own(&[], Vec::new()), AskBalancer::Ask),
@@ -157,7 +160,10 @@ impl Look {
 
     /// Returns what the final sweep has to see.
     pub(crate) fn for_sweep(subject: &Subject<'_>) -> Self {
-        let ask = Ask { services: subject.services(&BTreeSet::new()), ..Ask::default() };
+        let mut ask = Ask { services: subject.services(&BTreeSet::new()), ..Ask::default() };
+        if crate::levels::is_asked(subject.plan, subject.state, subject.id.0 as usize) {
+            ask.parts.insert(Part::Versions);
+        }
         Self {
             pool: subject.pool.name.clone(),
             servers: BTreeMap::from([(subject.work.server.clone(), ask)]),

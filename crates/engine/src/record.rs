@@ -8,7 +8,7 @@ use orchestrate_model::act::Act;
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{ActOutcome, RunId, RunState, ServiceName, StartType, Target};
+use orchestrate_model::{ActOutcome, Answer, RunId, RunState, ServiceName, StartType, Target};
 use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::safety::Asked;
 use orchestrate_planner::{StepId, StepKind};
@@ -145,6 +145,20 @@ pub enum Record {
         work: WorkId,
         /// What differs from the record, and how to mend it. Empty: it is as it was.
         differences: Vec<String>,
+    },
+    /// What is installed on a server after its patch.
+    Installed {
+        /// The server's work.
+        work: WorkId,
+        /// The components of the product.
+        versions: Vec<ComponentVersion>,
+    },
+    /// What is installed on a server at the end of the run, when all servers of its pool are done.
+    LevelRead {
+        /// The server's work.
+        work: WorkId,
+        /// The components of the product, or why they are not known.
+        versions: Answer<Vec<ComponentVersion>>,
     },
     /// Something worth knowing that changes nothing.
     Note {
@@ -356,6 +370,8 @@ impl StopWhy {
 pub enum RunOutcome {
     /// Every server is done and back.
     Done,
+    /// Every server is done and back, and the servers of a pool are not proven to be at one level.
+    MixedLevels,
     /// Some servers were skipped or failed; all that were touched are back.
     PartlyDone,
     /// Stopped by policy.

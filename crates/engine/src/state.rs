@@ -9,7 +9,8 @@ use crate::record::{
 use jiff::Timestamp;
 use orchestrate_model::act::{Act, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
-use orchestrate_model::{ActOutcome, ServiceName};
+use orchestrate_model::version::ComponentVersion;
+use orchestrate_model::{ActOutcome, Answer, ServiceName};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::{Plan, Step, StepId, StepKind};
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,10 @@ pub struct WorkState {
     pub end: Option<ServerEnd>,
     /// What the final sweep found. `None`: not swept.
     pub swept: Option<Vec<String>>,
+    /// What is installed since its verify step.
+    pub installed: Option<Vec<ComponentVersion>>,
+    /// What was installed at the end of the run. `None`: not read.
+    pub level: Option<Answer<Vec<ComponentVersion>>>,
 }
 
 /// Something to be kept in mind about a server.
@@ -318,7 +323,9 @@ impl RunState {
             | Record::TurnedBack { work, .. }
             | Record::Decided { work, .. }
             | Record::ServerEnded { work, .. }
-            | Record::Swept { work, .. } => work_exists(work),
+            | Record::Swept { work, .. }
+            | Record::Installed { work, .. }
+            | Record::LevelRead { work, .. } => work_exists(work),
             Record::RunStarted(_)
             | Record::Resumed { .. }
             | Record::Outcome { .. }
@@ -387,7 +394,9 @@ impl RunState {
             Record::InstallerEnded { .. }
             | Record::Reasserted { .. }
             | Record::SessionsCut { .. }
-            | Record::Swept { .. } => self.happened(at, record),
+            | Record::Swept { .. }
+            | Record::Installed { .. }
+            | Record::LevelRead { .. } => self.happened(at, record),
             Record::Evidence { .. } | Record::Note { .. } => {}
         }
         Ok(())
@@ -417,6 +426,8 @@ impl RunState {
                 }
             }
             Record::Swept { work, differences } => self.work[work.0 as usize].swept = Some(differences.clone()),
+            Record::Installed { work, versions } => self.work[work.0 as usize].installed = Some(versions.clone()),
+            Record::LevelRead { work, versions } => self.work[work.0 as usize].level = Some(versions.clone()),
             Record::RunStarted(_)
             | Record::Resumed { .. }
             | Record::StepStarted { .. }
@@ -545,63 +556,6 @@ impl RunState {
         Ok(())
     }
 
-    /// A run that is taken up again looks anew at every server that is out or was left undone.
-    fn reopen_work(&mut self, plan: &Plan) {
-        for position in 0..self.work.len() {
-            let state = &mut self.work[position];
-            let differs = state.swept.take().is_some_and(|found| !found.is_empty());
-            state.held = None;
-            match &state.end {
-                Some(ServerEnd::Out { .. }) => state.end = None,
-                // What the last look found is what a recovery was asked to mend.
-                Some(_) if self.recover && differs => {
-                    if let Some(earlier) = state.earlier.take().filter(|_| !state.touched) {
-                        state.snapshot = Some(earlier);
-                        state.touched = true;
-                    }
-                    if state.touched {
-                        state.end = None;
-                    }
-                }
-                Some(ServerEnd::Untouched { .. } | ServerEnd::Returned { .. }) if !self.recover => {
-                    self.begin_again(plan, position);
-                }
-                // What was recorded of a server that was not changed since may have changed by itself.
-                None if state.is_active() && !state.is_changed() && !self.recover => self.begin_again(plan, position),
-                None | Some(_) => {}
-            }
-        }
-    }
-
-    /// Lets a server go through its steps from the first. What happened to it is kept: an installer that ran is not run
-    /// again, nor is it restarted again. One that failed may be run again, under another token.
-    fn begin_again(&mut self, plan: &Plan, position: usize) {
-        let state = &mut self.work[position];
-        let snapshot = state.snapshot.take().filter(|_| state.touched);
-        let failed = matches!(state.installer, Some((_, ExitMeaning::Failed | ExitMeaning::Busy)));
-        // What a person has passed over is theirs to know.
-        let by_hand = state.passed_over.as_ref().is_some_and(|why| why.kind == WhyKind::Operator);
-        let good = matches!(state.installer, Some((_, ExitMeaning::Done)));
-        let half_done = state.has(Mark::HalfDone) || (state.patch_started() && !good && !by_hand);
-        *state = WorkState {
-            earlier: snapshot.or_else(|| state.earlier.take()),
-            tokens: std::mem::take(&mut state.tokens),
-            gave_up_busy: state.gave_up_busy,
-            token: state.token.take().filter(|_| !failed),
-            token_since: state.token_since.filter(|_| !failed),
-            installer: state.installer.take().filter(|_| !failed),
-            installer_ended: state.installer_ended.filter(|_| !failed),
-            marks: half_done.then_some(Mark::HalfDone).into_iter().collect(),
-            restarts: std::mem::take(&mut state.restarts),
-            restart_refused: state.restart_refused.take(),
-            cut: std::mem::take(&mut state.cut),
-            ..WorkState::default()
-        };
-        for step in steps_of(plan, work_id(position)) {
-            self.steps[step.id.0 as usize] = StepState::Pending;
-        }
-    }
-
     fn decide(&mut self, plan: &Plan, work: WorkId, choice: HoldChoice) -> Result<(), String> {
         let by_plan = !self.is_attended();
         let state = self.work_mut(work)?;
@@ -682,6 +636,8 @@ impl Record {
             Self::ServerEnded { .. } => "server_ended",
             Self::StopRequested { .. } => "stop_requested",
             Self::Swept { .. } => "swept",
+            Self::Installed { .. } => "installed",
+            Self::LevelRead { .. } => "level_read",
             Self::Note { .. } => "note",
             Self::RunEnded { .. } => "run_ended",
         }

@@ -3,6 +3,7 @@
 //! Parsed by the command line from the file beside a plan, `<plan>.lab.yaml`. Everything has a default, so that a lab
 //! needs no such file; a key that is not known is an error.
 
+use jiff::Timestamp;
 use orchestrate_model::{PoolName, RunState, ServerName, ServiceName, StartType, Version};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use std::net::IpAddr;
 pub struct Scenario {
     /// The seed of everything that is drawn. The same seed gives the same sessions.
     pub seed: u64,
+    /// When the time of the lab begins. Without it: with the next opening of the plan's windows, or now.
+    pub begins: Option<Timestamp>,
     /// How many sessions there are, and for how long.
     pub load: Load,
     /// What the name server answers.
@@ -42,6 +45,7 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             seed: 1,
+            begins: None,
             load: Load::default(),
             dns: DnsScenario::default(),
             balancer_addresses: Vec::new(),
@@ -235,13 +239,22 @@ pub struct InstallerScenario {
     pub before: Option<Version>,
     /// Installed level after. Without it: the level that the plan wants.
     pub after: Option<Version>,
+    /// Components that it does not raise on a server, although it says that it is done. The end of a name is enough.
+    pub leaves_out: BTreeMap<ServerName, Vec<String>>,
     /// Whether the file lies on the servers, and with the wanted contents.
     pub file: InstallerFile,
 }
 
 impl Default for InstallerScenario {
     fn default() -> Self {
-        Self { duration_s: (180.0, 420.0), exit_code: None, before: None, after: None, file: InstallerFile::Staged }
+        Self {
+            duration_s: (180.0, 420.0),
+            exit_code: None,
+            before: None,
+            after: None,
+            leaves_out: BTreeMap::new(),
+            file: InstallerFile::Staged,
+        }
     }
 }
 

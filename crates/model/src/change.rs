@@ -3,7 +3,7 @@
 use crate::ids::{Label, PoolName, ServiceName};
 use crate::pool::{DnsSettings, Pool};
 use crate::product::Feature;
-use crate::version::Version;
+use crate::version::Level;
 use crate::window::{Freeze, Window};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -131,7 +131,7 @@ pub struct Patch {
     /// How long it may take.
     pub deadline: SignedDuration,
     /// The level at which a server counts as patched. `None`: the installer's exit code is all the proof there is.
-    pub level: Option<Version>,
+    pub level: Option<Level>,
     /// Exit codes besides the usual ones, by what they mean.
     pub exit_codes: BTreeMap<i64, ExitMeaning>,
 }

@@ -25,4 +25,4 @@ pub use observe::{Ask, PoolObservation, ServerObservation};
 pub use pool::{Pool, Server};
 pub use product::{Feature, Product, Role};
 pub use service::{RunState, ServiceStatus, StartMode, StartType};
-pub use version::Version;
+pub use version::{Level, Version};

@@ -10,8 +10,8 @@ use crate::words::list;
 use orchestrate_model::change::{Patch, RestartPolicy, Scope};
 use orchestrate_model::observe::FileFacts;
 use orchestrate_model::pool::{Balancer, Hosted};
-use orchestrate_model::version::{self, ComponentVersion};
-use orchestrate_model::{Change, Pool, PoolObservation, Role, ServerObservation, Version};
+use orchestrate_model::version::{ComponentVersion, Level, Reached};
+use orchestrate_model::{Change, Pool, PoolObservation, Role, ServerObservation};
 use std::collections::BTreeMap;
 
 /// What the steps are made of.
@@ -309,10 +309,7 @@ impl Sure<'_> {
         let staged = matches!(file, Some(FileFacts::Found { sha256 }) if sha256.eq_ignore_ascii_case(&patch.sha256));
         let level = patch.level.as_ref();
         let versions = self.seen.and_then(|seen| seen.versions.known());
-        staged
-            && level.zip(versions).is_some_and(|(level, versions)| {
-                version::level_of(versions, level).is_some_and(|reached| reached < *level)
-            })
+        staged && level.zip(versions).is_some_and(|(level, versions)| matches!(level.reached(versions), Reached::No(_)))
     }
 }
 
@@ -328,11 +325,13 @@ fn services_known(scope: &PoolScope, seen: &ServerObservation) -> bool {
 /// as an interrupted maintenance leaves it is not passed over, and neither is one of which another server of the pool
 /// shows that an update broke off: it has a component of the product line in a newer version.
 pub(crate) fn already_patched(look: &Look<'_>, seen: &ServerObservation) -> Option<String> {
-    let level: &Version = look.change.maintenance.patch.as_ref()?.level.as_ref()?;
+    let level: &Level = look.change.maintenance.patch.as_ref()?.level.as_ref()?;
     let versions = seen.versions.known()?;
-    let reached = version::level_of(versions, level).filter(|reached| reached >= level)?;
+    let Reached::Yes(reached) = level.reached(versions) else {
+        return None;
+    };
     let mut statuses = look.scope.block.iter().filter_map(|service| seen.service(service));
-    let older: Vec<&ComponentVersion> = version::below(versions, level).collect();
+    let older: Vec<&ComponentVersion> = level.older(versions).collect();
     if statuses.any(|status| left_behind(status, look.seen).is_some()) || older.iter().any(|own| behind(look, own)) {
         return None;
     }

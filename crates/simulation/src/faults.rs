@@ -78,11 +78,13 @@ pub enum Fault {
     ForeignBalancer,
     /// The disk of the journal is full for a while.
     FullDisk,
+    /// The installer says that it is done and has left one component as it was.
+    InstallerLeavesOut,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -118,10 +120,11 @@ impl Fault {
         Self::ForeignLeftovers,
         Self::ForeignBalancer,
         Self::FullDisk,
+        Self::InstallerLeavesOut,
     ];
 
     /// Those that are thrown with dice of their own, so that the nights of older seeds stay as they were.
-    const LATER: [Self; 7] = [
+    const LATER: [Self; 8] = [
         Self::NewSessions,
         Self::LateDraining,
         Self::InstallerLies,
@@ -129,6 +132,7 @@ impl Fault {
         Self::ForeignLeftovers,
         Self::ForeignBalancer,
         Self::FullDisk,
+        Self::InstallerLeavesOut,
     ];
 
     /// Returns the word used on the command line.
@@ -170,6 +174,7 @@ impl Fault {
             Self::ForeignLeftovers => "foreign-leftovers",
             Self::ForeignBalancer => "foreign-balancer",
             Self::FullDisk => "full-disk",
+            Self::InstallerLeavesOut => "installer-leaves-out",
         }
     }
 
@@ -201,7 +206,7 @@ impl Fault {
             Self::Takeover => 1.0,
             Self::NewSessions => 0.5,
             Self::LateDraining => 0.3,
-            Self::InstallerLies | Self::ForeignLeftovers => 0.15,
+            Self::InstallerLies | Self::InstallerLeavesOut | Self::ForeignLeftovers => 0.15,
             Self::ForeignMaintenance => 2.0,
             Self::ForeignBalancer => 4.0,
             Self::FullDisk => 2.0,

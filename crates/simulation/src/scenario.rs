@@ -13,7 +13,7 @@ use orchestrate_model::change::{
 use orchestrate_model::pool::{Access, Balancer, DnsSettings, HaproxyBalancer, LoadBalancing, SipBalancing};
 use orchestrate_model::window::{Freeze, Recurrence, Window};
 use orchestrate_model::{
-    Change, DnsName, Label, Pool, PoolName, Product, Role, Server, ServerName, UpgradeDomain, Version,
+    Change, DnsName, Label, Level, Pool, PoolName, Product, Role, Server, ServerName, UpgradeDomain, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -319,7 +319,7 @@ fn restart(scope: &Scope, patch: Option<&Patch>, dice: &mut Dice) -> RestartPoli
 }
 
 fn patch(dice: &mut Dice) -> Patch {
-    let level = Version::parse(LEVELS[1]).expect("the levels of the simulation are versions");
+    let level = Level::Highest(Version::parse(LEVELS[1]).expect("the levels of the simulation are versions"));
     Patch {
         installer: r"C:\CU\Installer.exe".to_owned(),
         arguments: vec!["/silentmode".to_owned()],

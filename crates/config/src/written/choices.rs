@@ -3,10 +3,11 @@
 use super::{Credentials, Elsewhere, HaproxyChoice, ScopeServices, WeeksOfMonth};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::reader::{At, OneOrMany, Reader, Shape, Written};
-use crate::scalars::{DAYS, DayOfMonth, word};
+use crate::reader::{At, Entries, OneOrMany, Reader, Shape, Written};
+use crate::scalars::{DAYS, DayOfMonth, Line, word};
 use crate::yaml::{Node, Value};
 use jiff::civil::Date;
+use orchestrate_model::Version;
 use orchestrate_model::window::Day;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -126,6 +127,44 @@ impl Written for CredentialsChoice {
         schema.insert("minProperties".to_owned(), 1.into());
         schema.insert("maxProperties".to_owned(), 1.into());
         schema
+    }
+}
+
+/// The level at which a server counts as patched.
+#[derive(Debug, Clone)]
+pub(crate) enum LevelChoice {
+    /// One version.
+    Highest(Version),
+    /// A version for each component.
+    Components(Entries<Line, Version>),
+}
+
+impl Written for LevelChoice {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(entries) if entries.is_empty() => {
+                let why = format!("{} names no component", reader.whole_path());
+                reader.report(
+                    Diagnostic::error(codes::BAD_VERSION, node.span, why)
+                        .label("expected one version, or a version for each component"),
+                );
+                None
+            }
+            Value::Map(_) => Entries::read(node, reader).map(Self::Components),
+            Value::Scalar { .. } => Version::read(node, reader).map(Self::Highest),
+            Value::List(_) | Value::Nothing => {
+                reader.wrong_type(node, "a version, or a version for each component");
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let version = generator.subschema_for::<Shape<Version>>();
+        let components = json_schema!({
+            "type": "object", "additionalProperties": version, "minProperties": 1
+        });
+        json_schema!({ "anyOf": [generator.subschema_for::<Shape<Version>>(), components] })
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod choices;
 
-pub(crate) use choices::{BalancerChoice, CredentialsChoice, Every, ScopeChoice};
+pub(crate) use choices::{BalancerChoice, CredentialsChoice, Every, LevelChoice, ScopeChoice};
 
 use crate::reader::{At, Entries, OneOrMany, written};
 use crate::scalars::{
@@ -13,7 +13,7 @@ use crate::scalars::{
 use jiff::civil::{Date, Time};
 use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
 use orchestrate_model::pool::{Hosted, SipBalancing, Transport, WinrmAuth};
-use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain, Version};
+use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain};
 use std::net::{IpAddr, SocketAddr};
 
 written! {
@@ -250,8 +250,9 @@ written! {
         required sha256: Sha256,
         /// How long it may take. Default: 45m.
         optional deadline: Length,
-        /// The version at which a server counts as patched. Without it the exit code is all the proof there is.
-        optional level: Version,
+        /// The version at which a server counts as patched, or one for each component. Without it the exit code is all
+        /// the proof there is.
+        optional level: LevelChoice,
         /// Exit codes besides the usual ones (0, 3010, 1641, 1618, 1603), by what they mean.
         optional exit_codes: Entries<ExitCode, ExitMeaning>,
     }

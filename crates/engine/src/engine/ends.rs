@@ -1,13 +1,15 @@
-//! The end of a run: the final sweep over every touched server (promise P8), and what the run is called.
+//! The end of a run: the final sweep over every touched server (promise P8), the comparison of levels within each pool,
+//! and what the run is called.
 
 use super::{Effect, Engine, Position};
 use crate::constants::{SWEEP_LOOKS, UNKNOWN_LOOK};
+use crate::levels;
 use crate::look::Look;
 use crate::record::{Record, RunOutcome, ServerEnd, StopWhy};
 use crate::state::work_id;
 use crate::steps::sweep;
 use jiff::Timestamp;
-use orchestrate_model::PoolObservation;
+use orchestrate_model::{Answer, PoolObservation};
 
 impl Engine {
     pub(super) fn is_over(&self) -> bool {
@@ -24,19 +26,17 @@ impl Engine {
         }
     }
 
-    /// Looks at the next touched server that was not swept. Returns whether the sweep still goes on.
+    /// Looks at the next servers that the end of the run has to see. Returns whether any is still to be seen.
     pub(super) fn sweep_next(&mut self, now: Timestamp) -> bool {
         let mut going = false;
         for position in 0..self.state.work.len() {
-            let work = &self.state.work[position];
-            if work.as_recorded().is_none() || work.swept.is_some() {
-                continue;
-            }
-            if self.positions[position] != Position::Idle {
-                going = true;
+            if !self.has_to_be_swept(position) && !self.has_to_tell_its_level(position) {
                 continue;
             }
             going = true;
+            if self.positions[position] != Position::Idle {
+                continue;
+            }
             let look = Look::for_sweep(&self.subject(position));
             let ticket = self.ticket();
             self.positions[position] = Position::Looking { ticket, asked: now };
@@ -45,24 +45,40 @@ impl Engine {
         going
     }
 
+    fn has_to_be_swept(&self, position: usize) -> bool {
+        let work = &self.state.work[position];
+        work.as_recorded().is_some() && work.swept.is_none()
+    }
+
+    fn has_to_tell_its_level(&self, position: usize) -> bool {
+        self.state.work[position].level.is_none() && levels::is_asked(&self.plan, &self.state, position)
+    }
+
     pub(super) fn swept(&mut self, position: usize, seen: &PoolObservation, now: Timestamp) {
-        if self.state.work[position].as_recorded().is_none() || self.state.work[position].swept.is_some() {
+        let (sweeps, levels) = (self.has_to_be_swept(position), self.has_to_tell_its_level(position));
+        if !sweeps && !levels {
             return;
         }
         let judged = sweep(&self.subject(position), seen);
+        let own = seen.servers.get(&self.plan.work()[position].server);
+        let versions = own.map_or_else(|| Answer::unknown("the server was not looked at"), |own| own.versions.clone());
         // What differs at one look and not at the next was on its way, or a wrong answer.
         self.scratch[position].sweep_looks += 1;
         let again = self.scratch[position].sweep_looks < SWEEP_LOOKS;
-        let differences = match judged {
-            Ok(differences) if differences.is_empty() || !again => differences,
-            Ok(_) | Err(_) if again => {
-                self.sleep(position, UNKNOWN_LOOK, now);
-                return;
-            }
-            Ok(differences) => differences,
-            Err(why) => vec![format!("it could not be looked at: {why}")],
-        };
-        self.record(now, Record::Swept { work: work_id(position), differences });
+        let good = judged.as_ref().is_ok_and(Vec::is_empty)
+            && (!levels || versions.known().is_some_and(|versions| !versions.is_empty()));
+        if again && !good {
+            self.sleep(position, UNKNOWN_LOOK, now);
+            return;
+        }
+        let work = work_id(position);
+        if sweeps {
+            let differences = judged.unwrap_or_else(|why| vec![format!("it could not be looked at: {why}")]);
+            self.record(now, Record::Swept { work, differences });
+        }
+        if levels {
+            self.record(now, Record::LevelRead { work, versions });
+        }
     }
 
     pub(super) fn outcome(&self) -> RunOutcome {
@@ -71,10 +87,12 @@ impl Engine {
         let differs = work.iter().any(|work| work.swept.as_ref().is_some_and(|found| !found.is_empty()));
         let done =
             work.iter().all(|work| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. })));
+        let one_level = levels::of(&self.plan, &self.state).iter().all(levels::PoolLevels::is_one);
         match &self.state.stop {
             _ if self.state.recover && !out && !differs => RunOutcome::Recovered,
             _ if self.state.recover => RunOutcome::StoppedByPolicy,
-            _ if done && !differs => RunOutcome::Done,
+            _ if done && !differs && one_level => RunOutcome::Done,
+            _ if done && !differs => RunOutcome::MixedLevels,
             Some(StopWhy::Operator(_) | StopWhy::OperatorNow(_) | StopWhy::Storage(_)) => RunOutcome::Interrupted,
             Some(StopWhy::Window(_)) if !out && !differs => RunOutcome::StoppedByWindow,
             Some(StopWhy::Policy(_) | StopWhy::Window(_)) => RunOutcome::StoppedByPolicy,

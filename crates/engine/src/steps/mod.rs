@@ -31,7 +31,9 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::change::HoldChoice;
 use orchestrate_model::observe::InstallerState;
-use orchestrate_model::{Answer, PoolObservation, RunState as ServiceRunState, ServerObservation, ServiceName};
+use orchestrate_model::{
+    Answer, PoolObservation, RunState as ServiceRunState, ServerName, ServerObservation, ServiceName,
+};
 use orchestrate_planner::{StepId, StepKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +75,8 @@ pub(crate) struct Scratch {
     pub(crate) soak_restarts: u32,
     /// Services learned of on the server itself.
     pub(crate) extra: BTreeSet<ServiceName>,
+    /// Servers whose versions are compared with those of the server.
+    pub(crate) compared: BTreeSet<ServerName>,
     /// Whether the safety questions were answered with yes since the tool started, before the first change.
     pub(crate) guarded: bool,
     /// When the evidence for it was taken.
@@ -310,7 +314,7 @@ pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         StepKind::Stop => block::stop(case, scratch),
         StepKind::Patch => patch::judge(case, scratch),
         StepKind::Restart => restart::judge(case, scratch),
-        StepKind::Verify => patch::verify(case, scratch).into(),
+        StepKind::Verify => patch::verify(case, scratch),
         StepKind::Return => back::judge(case, scratch),
         StepKind::BalancerIn => balancer::back(case, scratch).into(),
         StepKind::Gate => gate::judge(case, scratch),

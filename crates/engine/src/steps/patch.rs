@@ -3,6 +3,7 @@
 use super::block::still_stopped;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{INSTALLER_ATTEMPTS, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK};
+use crate::levels;
 use crate::look::Subject;
 use crate::record::{Record, StepEnd};
 use crate::state::Mark;
@@ -10,6 +11,7 @@ use orchestrate_model::Answer;
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, Patch};
 use orchestrate_model::observe::InstallerState;
+use orchestrate_model::version::{ComponentVersion, Reached};
 
 /// Returns the token under which the installer is asked about, or started next.
 ///
@@ -146,22 +148,49 @@ fn hold(case: &Case<'_>, why: &str) -> Ruling {
     Judgement::Hold(text, case.choices()).into()
 }
 
-pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
+pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let level = case.subject.plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
-    let Some(level) = level else {
-        let proof = "the plan names no level; the installer's exit code is the proof".to_owned();
-        return Judgement::Done(StepEnd::Skipped, proof);
+    let server = &case.subject.work.server;
+    let versions = match (case.own.versions.as_result(), level) {
+        (Ok(versions), _) => versions,
+        (Err(why), Some(_)) => return case.unknown(scratch, why).into(),
+        (Err(_), None) => return Judgement::Done(StepEnd::Skipped, BY_EXIT_CODE.to_owned()).into(),
     };
-    let versions = match case.own.versions.as_result() {
-        Ok(versions) => versions,
-        Err(why) => return case.unknown(scratch, why),
+    let (end, proof) = match level.map(|level| (level, level.reached(versions))) {
+        None => (StepEnd::Skipped, BY_EXIT_CODE.to_owned()),
+        Some((level, Reached::Yes(found))) => (StepEnd::Done, format!("at {found}, {level} is wanted")),
+        Some((level, Reached::No(found))) => {
+            let text = format!("the installer says that it is done, but the level is {found}; {level} is wanted");
+            return case.give_up(format!("{server}: {text}")).into();
+        }
+        Some((level, Reached::NothingInstalled)) => {
+            return case.give_up(format!("{server}: no installed component is one of the level {level}")).into();
+        }
     };
-    match orchestrate_model::version::level_of(versions, level) {
-        Some(found) if found >= *level => Judgement::Done(StepEnd::Done, format!("at {found}, {level} is wanted")),
-        Some(found) => case.give_up(format!(
-            "{}: the installer says that it is done, but the level is {found}; {level} is wanted",
-            case.subject.work.server
-        )),
-        None => case.give_up(format!("{}: no installed component is of the line of {level}", case.subject.work.server)),
+    if let Some(text) = left_out(case, versions) {
+        return case.give_up(format!("{server}: the installer says that it is done, but {text}")).into();
     }
+    let installed = Record::Installed { work: case.subject.id, versions: versions.clone() };
+    Ruling { records: vec![installed], next: Judgement::Done(end, proof) }
+}
+
+/// What proves the level where the plan names none.
+const BY_EXIT_CODE: &str = "the plan names no level; the installer's exit code is the proof";
+
+/// Says which components the same installer has raised on other servers of the pool and not on this one. Users must not
+/// meet a half-updated server, and the level alone does not show one.
+fn left_out(case: &Case<'_>, versions: &[ComponentVersion]) -> Option<String> {
+    let found = levels::left_out(case.subject.plan, case.subject.state, case.subject.id.0 as usize, versions);
+    let each = found.iter().map(|(own, there, who)| {
+        let who: Vec<&str> = who.iter().map(|server| server.short()).collect();
+        format!(
+            "{} is still at {}, which it raised to {} on {}",
+            own.component,
+            own.version,
+            there.version,
+            who.join(", ")
+        )
+    });
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| each.join("; "))
 }

@@ -7,6 +7,7 @@ use crate::state::Mark;
 use jiff::SignedDuration;
 use orchestrate_model::change::ExitMeaning;
 use orchestrate_model::pool::Balancer;
+use orchestrate_model::version::{ComponentVersion, Level, Reached};
 use orchestrate_model::{RunState, ServiceName, ServiceStatus, StartMode};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,10 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     }
     match read(case, scratch) {
         Ok(None) => Judgement::LookAgain.into(),
+        Ok(Some(snapshot)) if scratch.compared.is_empty() && may_be_half_updated(case, &snapshot) => {
+            scratch.compared.extend(case.subject.pool.servers.iter().map(|server| server.name.clone()));
+            Judgement::LookAgain.into()
+        }
         Ok(Some(snapshot)) => rule(case, snapshot),
         Err(why) => case.unknown(scratch, &why).into(),
     }
@@ -129,9 +134,27 @@ fn nothing_to_do(case: &Case<'_>, snapshot: &Snapshot) -> Option<String> {
     let maintenance = &case.subject.plan.change().maintenance;
     let patch = maintenance.patch.as_ref()?;
     let level = patch.level.as_ref()?;
-    let reached = orchestrate_model::version::level_of(&snapshot.versions, level)?;
-    (reached >= *level && maintenance.restart != RestartPolicy::Always)
-        .then(|| format!("it is at {reached} already; {level} is wanted"))
+    let Reached::Yes(reached) = level.reached(&snapshot.versions) else {
+        return None;
+    };
+    let passed = maintenance.restart != RestartPolicy::Always && !is_behind(case, level, &snapshot.versions);
+    passed.then(|| format!("it is at {reached} already; {level} is wanted"))
+}
+
+/// Whether a server that would be passed over has components that are older than the level: only the other servers of its
+/// pool can tell whether the update leaves these alone.
+fn may_be_half_updated(case: &Case<'_>, snapshot: &Snapshot) -> bool {
+    let level = case.subject.plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
+    let older = level.is_some_and(|level| level.older(&snapshot.versions).next().is_some());
+    older && case.subject.pool.servers.len() > 1 && nothing_to_do(case, snapshot).is_some()
+}
+
+/// Whether another server of the pool shows that an update broke off on this one: it has a component that is older than
+/// the level, and the other one has a newer version of it.
+fn is_behind(case: &Case<'_>, level: &Level, versions: &[ComponentVersion]) -> bool {
+    let others = || case.seen.servers.values().filter_map(|other| other.versions.known()).flatten();
+    let newer = |own: &ComponentVersion| others().any(|o| o.component == own.component && o.version > own.version);
+    level.older(versions).any(newer)
 }
 
 /// Whether an earlier pass has started what it did not finish: an installer without a good end, or one that asks for a

@@ -4,7 +4,7 @@ use super::{Event, ServerIndex, World, lab_seconds};
 use crate::scenario::{InstallerFile, Scenario};
 use jiff::Timestamp;
 use orchestrate_model::change::{Patch, Scope};
-use orchestrate_model::{Pool, Product, ServiceName, Version};
+use orchestrate_model::{Level, Pool, Product, ServiceName, Version};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -77,7 +77,7 @@ impl Levels {
             Product::Sfb2019 => "7.0.2046.123",
             Product::Sfbse | Product::Generic => "1.0.0.0",
         };
-        let wanted = patch.and_then(|patch| patch.level.clone());
+        let wanted = patch.and_then(|patch| patch.level.as_ref()).and_then(Level::highest).cloned();
         let base = Version::parse(base).expect("the levels of the lab are versions");
         let after = scenario.installer.after.clone().or(wanted).unwrap_or_else(|| next_level(&base));
         let before = match &scenario.installer.before {
@@ -212,7 +212,11 @@ impl World {
     pub(crate) fn components(&self, server: ServerIndex) -> Vec<(String, String)> {
         let server = &self.servers[server];
         let levels = &self.pools[server.pool].level;
-        let version = if server.patched { &levels.after } else { &levels.before };
-        levels.components.iter().map(|component| (component.clone(), version.to_string())).collect()
+        let left_out = self.scenario.installer.leaves_out.get(&server.name).map_or(&[][..], Vec::as_slice);
+        let version = |component: &String| {
+            let left_out = left_out.iter().any(|part| component.ends_with(part.as_str()));
+            if server.patched && !left_out { &levels.after } else { &levels.before }
+        };
+        levels.components.iter().map(|component| (component.clone(), version(component).to_string())).collect()
     }
 }

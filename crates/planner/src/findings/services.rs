@@ -6,12 +6,12 @@ use crate::plan::{Finding, ServerWork};
 use crate::report::ServerSafety;
 use crate::safety::{Look, Question, measurable, unplanned as unplanned_on};
 use crate::standing::left_behind;
-use crate::words::list;
+use crate::words::{few, list};
 use orchestrate_model::catalogue;
 use orchestrate_model::change::Scope;
 use orchestrate_model::pool::Hosted;
-use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{Answer, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, Version};
+use orchestrate_model::version::{self, Mixed};
+use orchestrate_model::{Answer, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says what the services of each server that is to go say. Servers that are passed over are not touched, so nothing is
@@ -161,20 +161,27 @@ fn uncounted(look: &Look<'_>, seen: &ServerObservation, status: &ServiceStatus) 
     Some(refusal(codes::NOT_COUNTABLE, text).pool(look.pool).server(&seen.server).advise(advice))
 }
 
-/// Says so when one component is at different versions on the servers of the pool.
+/// Says so when components are at different versions on the servers of the pool.
 fn levels(look: &Look<'_>, found: &mut Vec<Finding>) {
-    let mut by_component: BTreeMap<&str, BTreeMap<&Version, BTreeSet<&str>>> = BTreeMap::new();
-    for seen in look.seen.servers.values() {
-        for ComponentVersion { component, version } in seen.versions.known().into_iter().flatten() {
-            let servers = by_component.entry(component).or_default().entry(version).or_default();
-            servers.insert(seen.server.short());
-        }
-    }
-    let mixed = by_component.iter().find(|(_, versions)| versions.len() > 1);
-    if let Some((component, versions)) = mixed {
-        let each = versions.iter().map(|(version, servers)| format!("{} at {version}", list(servers)));
-        let text = format!("the servers of {} are at different levels: {component} is {}", look.pool.name, list(each));
-        let finding = warning(codes::MIXED_LEVELS, text).pool(look.pool);
-        found.push(finding.advise("All servers of a pool belong on one level: finish what was begun."));
-    }
+    let servers = look.seen.servers.values();
+    let known = servers.filter_map(|seen| Some((&seen.server, seen.versions.known()?.as_slice())));
+    let mixed = version::mixed(known);
+    let Some(first) = mixed.first() else {
+        return;
+    };
+    let more = match mixed.len() - 1 {
+        0 => String::new(),
+        _ => format!(" (and so for {})", list(mixed[1..].iter().map(|mixed| mixed.component))),
+    };
+    let text = format!("the servers of {} are at different levels: {}{more}", look.pool.name, differing(first));
+    let finding = warning(codes::MIXED_LEVELS, text).pool(look.pool);
+    found.push(finding.advise("All servers of a pool belong on one level: finish what was begun."));
+}
+
+fn differing(mixed: &Mixed<'_>) -> String {
+    let each = mixed.versions.iter().map(|(version, servers)| {
+        let servers: Vec<&str> = servers.iter().map(|server| server.short()).collect();
+        format!("{} at {version}", few(&servers))
+    });
+    format!("{} is {}", mixed.component, list(each))
 }

@@ -12,7 +12,7 @@ use orchestrate_model::observe::{
 use orchestrate_model::pool::{Access, Balancer, DnsSettings, LoadBalancing, SipBalancing};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
-    Answer, Change, DnsName, Pool, PoolName, PoolObservation, Product, Role, RunState, Server, ServerName,
+    Answer, Change, DnsName, Level, Pool, PoolName, PoolObservation, Product, Role, RunState, Server, ServerName,
     ServerObservation, ServiceName, ServiceStatus, StartType, UpgradeDomain, Version,
 };
 use orchestrate_planner::{Finding, Observations, Plan, Report, Severity, StepKind, StepTarget, make};
@@ -96,7 +96,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
                 arguments: vec!["/silentmode".into()],
                 sha256: SHA256.into(),
                 deadline: minutes(45),
-                level: Some(Version::parse("5.0.8308.1149").unwrap()),
+                level: Some(Level::Highest(Version::parse("5.0.8308.1149").unwrap())),
                 exit_codes: BTreeMap::new(),
             }),
             restart: RestartPolicy::WhenNeeded,

@@ -2,10 +2,11 @@
 
 use super::Mutation;
 use crate::drive::Link;
+use crate::world::LEFT_OUT;
 use async_trait::async_trait;
 use orchestrate_driver::{Change, ChangeBalancer, Eyes, Hands, Observe, ObserveBalancer, Resolve};
 use orchestrate_model::observe::{
-    AddressRecords, BalancerObservation, BalancerState, DnsAsk, DnsObservation, ReadinessState, SessionReading,
+    AddressRecords, BalancerObservation, BalancerState, DnsAsk, DnsObservation, Part, ReadinessState, SessionReading,
 };
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, InstallerToken, RunState, ServerName, ServerObservation, ServiceStatus, StartMode,
@@ -92,6 +93,11 @@ impl Server {
                 each_service(seen, |status| status.state = Answer::Known(RunState::Stopped));
             }
             Mutation::LevelNotLookedAt => self.at_the_level(seen),
+            Mutation::ComponentsNotCompared => {
+                if let Answer::Known(versions) = &mut seen.versions {
+                    versions.retain(|one| one.component != LEFT_OUT);
+                }
+            }
             Mutation::DrainingNotAsked => {
                 for reading in seen.sessions.values_mut().filter(|reading| reading.draining.is_some()) {
                     reading.draining = Some(Answer::Known(true));
@@ -104,7 +110,11 @@ impl Server {
                     }
                 });
             }
-            Mutation::SweepIsBlind if ask.parts.is_empty() && ask.sessions.is_empty() => self.as_before(seen),
+            Mutation::SweepIsBlind
+                if ask.sessions.is_empty() && ask.parts.iter().all(|part| *part == Part::Versions) =>
+            {
+                self.as_before(seen);
+            }
             Mutation::StartTypesNotSet | Mutation::StartTypesNotRestored | Mutation::DelayedFlagForgotten => {
                 self.as_wanted(seen);
             }

@@ -94,6 +94,8 @@ pub enum Mutation {
     SoakSkipped,
     /// The level after the patch is not looked at.
     LevelNotLookedAt,
+    /// The servers of a pool are not compared component by component.
+    ComponentsNotCompared,
     /// A service that is paused counts as draining.
     DrainingNotAsked,
     /// The safety questions are not asked before the first change and its record.
@@ -108,7 +110,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -147,6 +149,7 @@ impl Mutation {
         Self::StopConditionsIgnored,
         Self::SoakSkipped,
         Self::LevelNotLookedAt,
+        Self::ComponentsNotCompared,
         Self::DrainingNotAsked,
         Self::GuardSkipped,
         Self::RestartSkipped,
@@ -178,6 +181,7 @@ impl Mutation {
             Self::ResumeForgets => &[Fault::Crash],
             Self::StopConditionsIgnored => &[Fault::InstallerFails, Fault::PoolBusy],
             Self::LevelNotLookedAt => &[Fault::InstallerLies],
+            Self::ComponentsNotCompared => &[Fault::InstallerLeavesOut],
             Self::DrainingNotAsked => &[Fault::LateDraining],
             Self::ResumedInDrainNotNoticed => &[Fault::ForeignResume],
             _ => &[],

@@ -86,8 +86,28 @@ impl World {
                 let text = format!("the run ended as done, but {} is not patched", self.machines[at].name);
                 self.oracle.breach("P8", now, text);
             }
+            self.check_one_level();
         }
         self.check_all_mentioned(&outcome);
+    }
+
+    /// P8: what is called done has the servers of each pool at one level.
+    fn check_one_level(&mut self) {
+        if self.change.maintenance.patch.is_none() {
+            return;
+        }
+        let (now, work) = (self.now, self.oracle.work.clone());
+        let installed =
+            |at: usize| (self.machines[at].patched, self.machines[at].patched && self.machines[at].left_out);
+        let differ = |(one, other): (&usize, &usize)| {
+            self.machines[*one].pool == self.machines[*other].pool && installed(*one) != installed(*other)
+        };
+        let pair = work.iter().zip(work.iter().skip(1)).find(|(one, other)| differ((one, other)));
+        if let Some((one, other)) = pair {
+            let (one, other) = (&self.machines[*one].name, &self.machines[*other].name);
+            let text = format!("the run ended as done, but {one} and {other} are not at one level");
+            self.oracle.breach("P8", now, text);
+        }
     }
 
     /// P8: every server that was changed ended somehow, or the run was stopped at once.

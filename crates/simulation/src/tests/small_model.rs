@@ -9,7 +9,6 @@ use orchestrate_engine::record::Attended;
 use orchestrate_engine::record::ServerEnd;
 use orchestrate_engine::view::Phase;
 use orchestrate_engine::{Command, Effect, Engine, Input, Intent, Look, Record, RunHeader, RunOutcome, Start, Ticket};
-use orchestrate_model::Version;
 use orchestrate_model::change::{HoldChoice, Patch};
 use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Measure, Part, SessionReading};
 use orchestrate_model::version::ComponentVersion;
@@ -17,6 +16,7 @@ use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, InstallerToken, PoolObservation, RunId, RunState, ServerName, ServerObservation,
     ServiceStatus, StartType,
 };
+use orchestrate_model::{Level, Version};
 use orchestrate_planner::{Observations, Plan, make};
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -440,7 +440,7 @@ struct Pool {
 fn plan(pool: Pool, begins: Timestamp) -> Arc<Plan> {
     let mut change = small_change(pool.servers, pool.at_once);
     if pool.patch {
-        let level = Version::parse(LEVELS[1]).ok();
+        let level = Version::parse(LEVELS[1]).ok().map(Level::Highest);
         change.maintenance.patch = example_change(2).maintenance.patch.map(|patch| Patch { level, ..patch });
     }
     let (plan, _report) = make(&change, &Observations::default(), begins).unwrap();

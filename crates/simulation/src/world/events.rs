@@ -205,6 +205,7 @@ impl World {
         if matches!(code, 0 | 3010 | 1641) {
             let lies = self.happens(Fault::InstallerLies);
             self.machines[at].patched |= !lies;
+            self.machines[at].left_out = self.happens(Fault::InstallerLeavesOut);
             self.machines[at].wants_restart = code == 3010;
             self.oracle.installed(at);
         }

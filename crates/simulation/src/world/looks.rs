@@ -312,9 +312,15 @@ pub(crate) fn levels(wanted: Option<&Version>) -> [Version; 2] {
     [parse(&line.join(".")), wanted.clone()]
 }
 
+/// The component that some installers leave as it was.
+pub(crate) const LEFT_OUT: &str = "Administrative Tools";
+
 fn versions(machine: &Machine, levels: &[Version; 2]) -> Vec<ComponentVersion> {
-    let version = levels[usize::from(machine.patched)].clone();
-    vec![ComponentVersion { component: "Core Components".to_owned(), version }]
+    let at = |component: &str, patched: bool| ComponentVersion {
+        component: component.to_owned(),
+        version: levels[usize::from(patched)].clone(),
+    };
+    vec![at("Core Components", machine.patched), at(LEFT_OUT, machine.patched && !machine.left_out)]
 }
 
 fn installer(machine: &Machine, ask: &Ask) -> Answer<InstallerState> {

@@ -30,6 +30,8 @@ pub(crate) struct Machine {
     pub(crate) services: Vec<Service>,
     pub(crate) installers: BTreeMap<InstallerToken, Installer>,
     pub(crate) patched: bool,
+    /// Whether the patch left one component as it was.
+    pub(crate) left_out: bool,
     /// Whether an installer has said that it wants a restart, and there was none since.
     pub(crate) wants_restart: bool,
     /// The installer that has begun a restart by itself.

@@ -12,7 +12,7 @@ mod setup;
 
 pub(crate) use acts::service_of;
 pub(crate) use events::Event;
-pub(crate) use looks::{LEVELS, Reply, service_names};
+pub(crate) use looks::{LEFT_OUT, LEVELS, Reply, service_names};
 pub(crate) use machine::{Installer, Machine, Service};
 pub(crate) use setup::{Sessions, Setup};
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::BalancerState;
-use orchestrate_model::{Change, Pool, Product, RunState, ServiceName, StartType};
+use orchestrate_model::{Change, Level, Pool, Product, RunState, ServiceName, StartType};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -54,6 +54,7 @@ impl World {
                     services: services(&change, pool, sessions, &mut dice),
                     installers: BTreeMap::new(),
                     patched: false,
+                    left_out: false,
                     wants_restart: false,
                     restarts_by: None,
                     admin: BalancerState::Ready,
@@ -69,7 +70,8 @@ impl World {
             });
         }
         let by_name = machines.iter().enumerate().map(|(at, machine)| (machine.name.clone(), at)).collect();
-        let level = change.maintenance.patch.as_ref().and_then(|patch| patch.level.clone());
+        let patch = change.maintenance.patch.as_ref();
+        let level = patch.and_then(|patch| patch.level.as_ref()).and_then(Level::highest).cloned();
         let mut world = Self {
             levels: super::looks::levels(level.as_ref()),
             origin,

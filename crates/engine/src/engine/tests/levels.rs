@@ -1,0 +1,179 @@
+//! Servers of a pool end at one level, and a half-updated one is not taken for an updated one.
+
+use super::*;
+use crate::constants::SWEEP_LOOKS;
+use orchestrate_model::Version;
+use orchestrate_model::observe::Part;
+use orchestrate_model::version::ComponentVersion;
+
+const OLD: &str = "5.0.8308.866";
+const NEW: &str = "5.0.8308.1149";
+
+/// A core component and another one at these versions.
+fn versions(core: &str, tools: &str) -> Vec<ComponentVersion> {
+    let component = |component: &str, version: &str| ComponentVersion {
+        component: component.to_owned(),
+        version: Version::parse(version).unwrap(),
+    };
+    vec![component("Core Components", core), component("Administrative Tools", tools)]
+}
+
+fn plan_to(level: serde_json::Value) -> Arc<Plan> {
+    plan_with(|plan| plan["change"]["maintenance"]["patch"]["level"] = level)
+}
+
+/// A run of which nothing is left but its end.
+fn over() -> Vec<Record> {
+    let mut records = vec![begun(Attended::No)];
+    for work in 0..3 {
+        let end = ServerEnd::NothingToDo { why: String::new() };
+        records.push(Record::ServerEnded { work: WorkId(work), end });
+    }
+    records
+}
+
+/// Ends a run in which the servers say this of themselves, as often as they are asked.
+fn ended(plan: Arc<Plan>, says: [Answer<Vec<ComponentVersion>>; 3]) -> (Engine, RunOutcome) {
+    let mut engine = after_in(plan, &over());
+    let mut todo = engine.handle(resumed(), at(100));
+    for _ in 0..1000 {
+        let effect = todo.remove(0);
+        let input = match effect {
+            Effect::Look { ticket, look } => {
+                let (name, ask) = look.servers.first_key_value().unwrap();
+                assert!(ask.wants(Part::Versions));
+                let place = (1..=3).position(|number| server(number) == *name).unwrap();
+                let mut own = ServerObservation::unknown(name.clone(), at(100), "not asked");
+                own.versions = says[place].clone();
+                let servers = BTreeMap::from([(name.clone(), own)]);
+                let (dns, balancer) = (Answer::not_asked(), Answer::not_asked());
+                let seen = PoolObservation { pool: look.pool, servers, dns, balancer };
+                Input::Seen { ticket, seen: Box::new(seen) }
+            }
+            Effect::Wake { ticket, .. } => Input::Woke { ticket },
+            Effect::End(outcome) => return (engine, outcome),
+            Effect::Record(_) => continue,
+            Effect::Act(_) | Effect::Broken(_) => panic!("{effect:?}"),
+        };
+        todo.extend(engine.handle(input, at(100)));
+    }
+    panic!("the run does not end");
+}
+
+#[test]
+fn p8_a_run_is_done_when_the_servers_of_each_pool_are_proven_to_be_at_one_level() {
+    let same = || Answer::Known(versions(NEW, NEW));
+    let (_, outcome) = ended(plan(), [same(), same(), same()]);
+    assert_eq!(outcome, RunOutcome::Done);
+
+    let (engine, outcome) = ended(plan(), [same(), Answer::Known(versions(NEW, OLD)), same()]);
+    assert_eq!(outcome, RunOutcome::MixedLevels);
+    let levels = crate::levels::of(engine.plan(), engine.state());
+    assert_eq!(levels[0].mixed[0].component, "Administrative Tools");
+    assert_eq!(levels[0].mixed[0].versions.first_key_value().unwrap().1.first().unwrap().short(), "fe2");
+}
+
+#[test]
+fn p3_a_server_that_does_not_say_what_it_has_is_not_at_the_level_of_its_pool() {
+    let same = || Answer::Known(versions(NEW, NEW));
+    for silent in [Answer::unknown("access denied"), Answer::Known(Vec::new())] {
+        let (engine, outcome) = ended(plan(), [same(), same(), silent]);
+        assert_eq!(outcome, RunOutcome::MixedLevels);
+        assert_eq!(engine.scratch[2].sweep_looks, SWEEP_LOOKS, "it was asked more than once");
+        assert_eq!(crate::levels::of(engine.plan(), engine.state())[0].unknown.len(), 1);
+    }
+}
+
+#[test]
+fn components_that_the_level_is_not_about_may_differ() {
+    let say = || [versions(NEW, NEW), versions(NEW, OLD), versions(NEW, NEW)].map(Answer::Known);
+    let (_, outcome) = ended(plan_to(json!({"Core Components": NEW})), say());
+    assert_eq!(outcome, RunOutcome::Done);
+    let (_, outcome) = ended(plan_to(json!(NEW)), say());
+    assert_eq!(outcome, RunOutcome::MixedLevels, "one version is about every component of its line");
+}
+
+/// fe1 in its verify step, after fe2 was updated by the same run; both were the same before.
+fn verifying(level: serde_json::Value) -> (Engine, Vec<Effect>) {
+    let mut records = failed(Attended::Yes);
+    records.truncate(records.len() - 2);
+    let mut before = recorded();
+    if let Record::Snapshot { snapshot, .. } = &mut before {
+        snapshot.versions = versions(OLD, OLD);
+    }
+    let mut other = before.clone();
+    if let Record::Snapshot { work, .. } = &mut other {
+        *work = WorkId(1);
+    }
+    let place = records.iter().position(|record| matches!(record, Record::Snapshot { .. })).unwrap();
+    records[place] = before;
+    records.extend([other, Record::Installed { work: WorkId(1), versions: versions(NEW, NEW) }]);
+    records.push(Record::ServerEnded { work: WorkId(1), end: ServerEnd::Finished });
+    records.push(Record::InstallerEnded { work: FE1, exit_code: 0, meaning: ExitMeaning::Done });
+    records.push(Record::StepDone { step: PATCH, how: StepEnd::Done, proof: String::new() });
+    records.extend(done(6));
+    records.push(Record::StepStarted { step: StepId(7) });
+    let mut engine = after_in(plan_to(level), &records);
+    let effects = engine.handle(resumed(), at(100));
+    (engine, effects)
+}
+
+fn with_versions(versions: Vec<ComponentVersion>) -> PoolObservation {
+    let mut seen = fe1(RunState::Stopped, Answer::Known(0), at(100));
+    seen.servers.get_mut(&server(1)).unwrap().versions = Answer::Known(versions);
+    seen
+}
+
+#[test]
+fn p8_a_component_that_the_installer_raised_elsewhere_and_not_here_holds_the_server() {
+    for level in [json!(NEW), json!(null)] {
+        let (mut engine, effects) = verifying(level.clone());
+        answer(&mut engine, &effects, with_versions(versions(NEW, OLD)), at(100));
+        let reason = held(&engine).unwrap_or_else(|| panic!("not held with the level {level}"));
+        assert!(reason.contains("Administrative Tools is still at 5.0.8308.866"), "{reason}");
+        assert!(reason.contains("raised to 5.0.8308.1149 on fe2"), "{reason}");
+
+        let (mut engine, effects) = verifying(level);
+        answer(&mut engine, &effects, with_versions(versions(NEW, NEW)), at(100));
+        assert_eq!(held(&engine), None);
+        assert!(engine.state().work[0].installed.is_some());
+    }
+}
+
+#[test]
+fn a_level_of_components_is_proven_component_by_component() {
+    let level = json!({"Core Components": NEW, "Administrative Tools": NEW, "Call Park": NEW});
+    let (mut engine, effects) = verifying(level);
+    answer(&mut engine, &effects, with_versions(versions(NEW, OLD)), at(100));
+    let reason = held(&engine).unwrap();
+    assert!(reason.contains("the level is Administrative Tools 5.0.8308.866"), "{reason}");
+}
+
+#[test]
+fn a_half_updated_server_is_not_passed_over_when_another_one_shows_it() {
+    for (theirs, passed_over) in [(versions(NEW, NEW), false), (versions(NEW, OLD), true)] {
+        let mut records = vec![begun(Attended::Yes)];
+        records.extend(done(0));
+        records.push(Record::StepStarted { step: StepId(1) });
+        let mut engine = after_in(plan_to(json!(NEW)), &records);
+        // Not taken up again: then it would begin with the guard once more.
+        let effects = engine.handle(Input::Woke { ticket: Ticket(0) }, at(100));
+        let start = StartType { mode: StartMode::Automatic, delayed: false };
+        let mut seen = with_versions(versions(NEW, OLD));
+        let own = seen.servers.get_mut(&server(1)).unwrap();
+        if let Answer::Known(services) = &mut own.services {
+            let status = services.get_mut(&service()).unwrap();
+            (status.state, status.start) = (Answer::Known(RunState::Running), Answer::Known(start));
+        }
+        let effects = answer(&mut engine, &effects, seen.clone(), at(100));
+        let look = look_in(&effects).1;
+        assert!(look.servers[&server(2)].wants(Part::Versions), "the others are asked: {look:?}");
+        let mut other = ServerObservation::unknown(server(2), at(100), "not asked");
+        other.versions = Answer::Known(theirs);
+        seen.servers.insert(server(2), other);
+        answer(&mut engine, &effects, seen, at(100));
+        let work = &engine.state().work[0];
+        assert_eq!(matches!(work.end, Some(ServerEnd::NothingToDo { .. })), passed_over, "{work:?}");
+        assert_eq!(work.snapshot.is_some(), !passed_over);
+    }
+}

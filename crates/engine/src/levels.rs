@@ -1,0 +1,112 @@
+//! Whether the servers of a pool ended at one level.
+//!
+//! The product wants all servers of a pool at one level. An installer that says "done" and left a component out is seen
+//! only beside a server on which it did not, so the servers are compared with each other.
+
+use crate::record::ServerEnd;
+use crate::state::{RunState, WorkState};
+use orchestrate_model::version::{ComponentVersion, Level, Mixed, mixed};
+use orchestrate_model::{Answer, Pool, ServerName};
+use orchestrate_planner::Plan;
+use std::collections::BTreeSet;
+
+/// The levels of a pool whose servers are all done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolLevels<'a> {
+    /// The pool.
+    pub pool: &'a Pool,
+    /// The components that are at different versions on its servers.
+    pub mixed: Vec<Mixed<'a>>,
+    /// The servers whose versions are not known, with the reasons.
+    pub unknown: Vec<(&'a ServerName, &'a str)>,
+}
+
+impl PoolLevels<'_> {
+    /// Returns whether all servers are proven to be at one level.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.mixed.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// Returns the levels of each pool that was patched and whose servers were all asked at the end of the run.
+#[must_use]
+pub fn of<'a>(plan: &'a Plan, state: &'a RunState) -> Vec<PoolLevels<'a>> {
+    let pools = plan.change().pools.iter().enumerate();
+    pools.filter_map(|(position, pool)| of_pool(plan, state, (position, pool))).collect()
+}
+
+fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'a Pool)) -> Option<PoolLevels<'a>> {
+    let level = plan.change().maintenance.patch.as_ref()?.level.as_ref();
+    let works = plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool as usize == position);
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for (work, own) in works {
+        match own.level.as_ref()? {
+            Answer::Known(versions) if versions.is_empty() => unknown.push((&work.server, NOTHING_NAMED)),
+            Answer::Known(versions) => known.push((&work.server, versions.as_slice())),
+            Answer::Unknown(why) => unknown.push((&work.server, why.as_str())),
+        }
+    }
+    let mut mixed = mixed(known);
+    mixed.retain(|mixed| is_concerned(level, mixed));
+    Some(PoolLevels { pool, mixed, unknown })
+}
+
+/// An empty list proves nothing about a server that runs the product.
+const NOTHING_NAMED: &str = "it named no component of the product";
+
+/// Without a level every component of the product counts.
+fn is_concerned(level: Option<&Level>, mixed: &Mixed<'_>) -> bool {
+    let concerned = |version: &&orchestrate_model::Version| {
+        let component = ComponentVersion { component: mixed.component.to_owned(), version: (*version).clone() };
+        level.is_none_or(|level| level.concerns(&component))
+    };
+    mixed.versions.keys().any(concerned)
+}
+
+/// Returns whether a server is asked for its level at the end: the change patches, and every server of its pool is done.
+/// Else the pool is at mixed levels anyway.
+pub(crate) fn is_asked(plan: &Plan, state: &RunState, position: usize) -> bool {
+    let done = |work: &WorkState| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
+    let pool = plan.work()[position].pool;
+    let mut works = plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool == pool);
+    plan.change().maintenance.patch.is_some() && !state.recover && works.all(|(_, own)| done(own))
+}
+
+/// Returns the components that the installer raised on another server of the pool in this run, from the version that
+/// this server had too, and did not raise on this one: each with the version there, and who has it. `now` is what is
+/// installed on the server.
+pub(crate) fn left_out<'a>(
+    plan: &'a Plan,
+    state: &'a RunState,
+    position: usize,
+    now: &'a [ComponentVersion],
+) -> Vec<(&'a ComponentVersion, &'a ComponentVersion, BTreeSet<&'a ServerName>)> {
+    let Some(before) = before(&state.work[position]) else {
+        return Vec::new();
+    };
+    let level = plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
+    let pool = plan.work()[position].pool;
+    let mut found: Vec<(&ComponentVersion, &ComponentVersion, BTreeSet<&ServerName>)> = Vec::new();
+    for (at, (work, other)) in plan.work().iter().zip(&state.work).enumerate() {
+        let patched = other.installed.as_ref().zip(self::before(other));
+        let Some((theirs, theirs_before)) = patched.filter(|_| at != position && work.pool == pool) else { continue };
+        for own in now.iter().filter(|own| level.is_none_or(|level| level.concerns(own))) {
+            let same = |one: &&ComponentVersion| one.component == own.component;
+            let Some(there) = theirs.iter().find(same) else { continue };
+            let equal_before = theirs_before.iter().find(same).is_some_and(|one| before.contains(one));
+            if own.version < there.version && equal_before {
+                match found.iter_mut().find(|(found, ..)| found.component == own.component) {
+                    Some((_, _, who)) => drop(who.insert(&work.server)),
+                    None => found.push((own, there, BTreeSet::from([&work.server]))),
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What was installed on a server before its patch.
+fn before(work: &WorkState) -> Option<&[ComponentVersion]> {
+    work.snapshot.as_ref().or(work.earlier.as_ref()).map(|snapshot| snapshot.versions.as_slice())
+}

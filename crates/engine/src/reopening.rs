@@ -1,0 +1,65 @@
+//! What the state forgets and what it keeps when a run is taken up again.
+
+use crate::record::{ServerEnd, WhyKind};
+use crate::state::{Mark, RunState, StepState, WorkState, steps_of, work_id};
+use orchestrate_model::change::ExitMeaning;
+use orchestrate_planner::Plan;
+
+impl RunState {
+    /// A run that is taken up again looks anew at every server that is out or was left undone.
+    pub(crate) fn reopen_work(&mut self, plan: &Plan) {
+        for position in 0..self.work.len() {
+            let state = &mut self.work[position];
+            let differs = state.swept.take().is_some_and(|found| !found.is_empty());
+            (state.held, state.level) = (None, None);
+            match &state.end {
+                Some(ServerEnd::Out { .. }) => state.end = None,
+                // What the last look found is what a recovery was asked to mend.
+                Some(_) if self.recover && differs => {
+                    if let Some(earlier) = state.earlier.take().filter(|_| !state.touched) {
+                        state.snapshot = Some(earlier);
+                        state.touched = true;
+                    }
+                    if state.touched {
+                        state.end = None;
+                    }
+                }
+                Some(ServerEnd::Untouched { .. } | ServerEnd::Returned { .. }) if !self.recover => {
+                    self.begin_again(plan, position);
+                }
+                // What was recorded of a server that was not changed since may have changed by itself.
+                None if state.is_active() && !state.is_changed() && !self.recover => self.begin_again(plan, position),
+                None | Some(_) => {}
+            }
+        }
+    }
+
+    /// Lets a server go through its steps from the first. What happened to it is kept: an installer that ran is not run
+    /// again, nor is it restarted again. One that failed may be run again, under another token.
+    fn begin_again(&mut self, plan: &Plan, position: usize) {
+        let state = &mut self.work[position];
+        let snapshot = state.snapshot.take().filter(|_| state.touched);
+        let failed = matches!(state.installer, Some((_, ExitMeaning::Failed | ExitMeaning::Busy)));
+        // What a person has passed over is theirs to know.
+        let by_hand = state.passed_over.as_ref().is_some_and(|why| why.kind == WhyKind::Operator);
+        let good = matches!(state.installer, Some((_, ExitMeaning::Done)));
+        let half_done = state.has(Mark::HalfDone) || (state.patch_started() && !good && !by_hand);
+        *state = WorkState {
+            earlier: snapshot.or_else(|| state.earlier.take()),
+            tokens: std::mem::take(&mut state.tokens),
+            gave_up_busy: state.gave_up_busy,
+            token: state.token.take().filter(|_| !failed),
+            token_since: state.token_since.filter(|_| !failed),
+            installer: state.installer.take().filter(|_| !failed),
+            installer_ended: state.installer_ended.filter(|_| !failed),
+            marks: half_done.then_some(Mark::HalfDone).into_iter().collect(),
+            restarts: std::mem::take(&mut state.restarts),
+            restart_refused: state.restart_refused.take(),
+            cut: std::mem::take(&mut state.cut),
+            ..WorkState::default()
+        };
+        for step in steps_of(plan, work_id(position)) {
+            self.steps[step.id.0 as usize] = StepState::Pending;
+        }
+    }
+}
