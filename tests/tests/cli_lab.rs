@@ -212,6 +212,19 @@ fn exit_3_when_servers_go_back_unpatched_and_the_pool_is_healthy() {
 }
 
 #[test]
+fn p8_exit_3_when_the_servers_of_a_pool_end_at_different_levels() {
+    let sandbox = Sandbox::default();
+    // The first server shows nothing by itself: all that the level looks at is there.
+    let half = "exit_code: 3010, leaves_out: {fe1.first.example: [Administrative Tools]}";
+    let plan = plan(&sandbox, &[], &[("exit_code: 3010", half)]);
+    let said = sandbox.run(&lab(&plan, &["--unattended"]));
+    assert_eq!(said.code, Some(3), "{}\n{}", said.out, said.err);
+    let told = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("is not at one level") && told.contains("Administrative Tools is fe1 at"), "{}", said.out);
+    assert!(said.out.contains("servers patched             3 of 3"), "{}", said.out);
+}
+
+#[test]
 fn p2_exit_9_when_a_record_is_missing_names_the_record_and_the_features() {
     let sandbox = Sandbox::default();
     let said = sandbox.run(&["plans/t3-partial-dns.yaml", "--lab", "--yes", "--lab-speed", SPEED]);

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::Change;
 use orchestrate_planner::Plan;
-use orchestrate_planner::windows::{Calendar, WindowState};
+use orchestrate_planner::windows::Calendar;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -50,10 +50,15 @@ pub(crate) fn now(home: &Home, plan: &Plan) -> Option<Timestamp> {
     Some(directory.clock().now())
 }
 
-/// Returns the time at which a new lab begins: now, or the next opening of the plan's windows.
-pub(crate) fn origin(change: &Change, now: Timestamp) -> Result<Timestamp, Failure> {
-    match Calendar::new(&change.windows, &change.freezes)?.state(now) {
-        WindowState::Inside { .. } | WindowState::Outside { next: None } => Ok(now),
-        WindowState::Outside { next: Some(opening) } => Ok(opening.starts),
+/// Returns the time at which a new lab begins: the one in its scenario, the next opening of the plan's windows, or now. A
+/// window that is open already may be about to close, and whoever tries a plan has not come to see that.
+pub(crate) fn origin(change: &Change, scenario: Option<&Path>, now: Timestamp) -> Result<Timestamp, Failure> {
+    if let Some(begins) = scenario.map(self::scenario).transpose()?.and_then(|scenario| scenario.begins) {
+        return Ok(begins);
     }
+    if change.windows.is_empty() {
+        return Ok(now);
+    }
+    let openings = Calendar::new(&change.windows, &change.freezes)?.openings(now, 2);
+    Ok(openings.into_iter().map(|opening| opening.starts).find(|starts| *starts >= now).unwrap_or(now))
 }

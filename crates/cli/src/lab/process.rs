@@ -42,13 +42,9 @@ pub(crate) async fn foreground(
         return Err(Failure::LabThere { path: directory });
     }
     home.open(Place::Lab)?;
-    let serving = Serving {
-        plan: plan.to_owned(),
-        directory,
-        speed,
-        scenario: scenario_path(plan, scenario),
-        origin: origin(&change, Timestamp::now())?,
-    };
+    let scenario = scenario_path(plan, scenario);
+    let origin = origin(&change, scenario.as_deref(), Timestamp::now())?;
+    let serving = Serving { plan: plan.to_owned(), directory, speed, scenario, origin };
     let lab = start(change, &serving).await?;
     let directory = LabDirectory { foreground: true, ..listed(&lab, &serving)? };
     directory.write(&serving.directory)?;

@@ -133,7 +133,7 @@ fn unusable(doing: &'static str, path: &Path, source: std::io::Error) -> Failure
 fn spawn(wanted: &Wanted<'_>, directory: &Path, log: &Path) -> Result<Child, Failure> {
     let failed = |source| Failure::LabStart { source };
     let out = File::create(log).map_err(|source| unusable("create", log, source))?;
-    let origin = origin(wanted.change, Timestamp::now())?;
+    let origin = origin(wanted.change, wanted.scenario, Timestamp::now())?;
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.arg("lab-process").arg(wanted.plan).arg("--directory").arg(directory);
     command.arg("--speed").arg(wanted.speed.to_string()).arg("--origin").arg(origin.to_string());
