@@ -216,12 +216,34 @@ fn p8_exit_3_when_the_servers_of_a_pool_end_at_different_levels() {
     let sandbox = Sandbox::default();
     // The first server shows nothing by itself: all that the level looks at is there.
     let half = "exit_code: 3010, leaves_out: {fe1.first.example: [Administrative Tools]}";
-    let plan = plan(&sandbox, &[], &[("exit_code: 3010", half)]);
+    let plan = plan(&sandbox, &[], &[("exit_code: 3010", half), ("seed: 7", "seed: 7\nfabric: stays")]);
     let said = sandbox.run(&lab(&plan, &["--unattended"]));
     assert_eq!(said.code, Some(3), "{}\n{}", said.out, said.err);
     let told = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("is not at one level") && told.contains("Administrative Tools is fe1 at"), "{}", said.out);
     assert!(said.out.contains("servers patched             3 of 3"), "{}", said.out);
+    assert!(told.contains("left to look at: the fabric state is not as it was before"), "{}", said.out);
+}
+
+#[test]
+fn p8_an_update_of_one_service_says_which_restarts_were_not_made_and_which_the_installer_made() {
+    let sandbox = Sandbox::default();
+    let changes = [("scope: all-services", "scope: {services: [RTCRGS]}")];
+    let plan = plan(&sandbox, &changes, &[("seed: 7", "seed: 7\nservers: {fe2.first.example: {exit_codes: [1641]}}")]);
+    let said = sandbox.run(&lab(&plan, &["--unattended"]));
+    assert_eq!(said.code, Some(3), "{}\n{}", said.out, said.err);
+    let told = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [
+        "it needs a restart: the installer ended with 3010, and the plan makes none",
+        "the installer restarted the server (1641): the sessions of the services that were not blocked were cut",
+        "fe2.first.example done",
+        "1 restart,",
+    ] {
+        assert!(told.contains(text), "{text} is missing:\n{}", said.out);
+    }
+    assert!(said.out.contains("restarts                    1"), "{}", said.out);
+    assert!(said.out.contains("start types                 as before"), "{}", said.out);
+    assert!(!told.contains("HELD"), "the server is waited for: {}", said.out);
 }
 
 #[test]

@@ -279,7 +279,7 @@ fn verified(folder: &RunFolder, plan: &Plan, state: &RunState) -> Result<String,
 fn exit_of(outcome: RunOutcome) -> Exit {
     match outcome {
         RunOutcome::Done | RunOutcome::Recovered => Exit::Done,
-        RunOutcome::MixedLevels | RunOutcome::PartlyDone => Exit::SomeServers,
+        RunOutcome::ToBeLookedAt | RunOutcome::PartlyDone => Exit::SomeServers,
         RunOutcome::StoppedByPolicy => Exit::StoppedByPolicy,
         RunOutcome::StoppedByWindow => Exit::StoppedByWindow,
         RunOutcome::Interrupted => Exit::Interrupted,

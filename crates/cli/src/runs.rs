@@ -98,7 +98,7 @@ impl Found {
             None | Some(RunOutcome::StoppedByWindow | RunOutcome::Interrupted) => true,
             Some(
                 RunOutcome::Done
-                | RunOutcome::MixedLevels
+                | RunOutcome::ToBeLookedAt
                 | RunOutcome::PartlyDone
                 | RunOutcome::StoppedByPolicy
                 | RunOutcome::Recovered

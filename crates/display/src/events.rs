@@ -65,9 +65,10 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "end": state.end,
                 "out": state.is_out(),
                 "sessions_cut": state.cut,
-                "restarts": state.restarts.len(),
+                "restarts": state.restarted(),
                 "installer": state.installer,
                 "differences": state.swept,
+                "left_over": state.left_over,
                 "versions": state.level,
             })
         })
@@ -112,6 +113,7 @@ fn step_of(record: &Record) -> Option<StepId> {
         | Record::ServerEnded { .. }
         | Record::StopRequested { .. }
         | Record::Swept { .. }
+        | Record::LeftOver { .. }
         | Record::Installed { .. }
         | Record::LevelRead { .. }
         | Record::Note { .. }

@@ -70,6 +70,7 @@ impl<'a> Log<'a> {
             | Record::ServerEnded { .. }
             | Record::StopRequested { .. }
             | Record::Swept { .. }
+            | Record::LeftOver { .. }
             | Record::Installed { .. }
             | Record::LevelRead { .. }
             | Record::Note { .. }
@@ -161,6 +162,7 @@ impl<'a> Log<'a> {
             Record::LevelRead { versions: Answer::Unknown(why), .. } => {
                 (Tone::Bad, format!("whether it is at the level of its pool is not known: {}", clean(why)))
             }
+            Record::LeftOver { text, .. } => (Tone::Warn, format!("left to look at: {}", clean(text))),
             Record::Note { text, .. } => (Tone::Quiet, clean(text)),
             Record::RunEnded { outcome } => {
                 (words::outcome_tone(*outcome), format!("the run has ended: {}", words::outcome(*outcome)))
@@ -295,6 +297,7 @@ pub fn subject(plan: &Plan, record: &Record) -> Option<WorkId> {
         | Record::Decided { work, .. }
         | Record::ServerEnded { work, .. }
         | Record::Swept { work, .. }
+        | Record::LeftOver { work, .. }
         | Record::Installed { work, .. }
         | Record::LevelRead { work, .. } => Some(*work),
         Record::Note { work, .. } => *work,

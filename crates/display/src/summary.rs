@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use orchestrate_engine::record::{RunOutcome, ServerEnd};
 use orchestrate_engine::state::WorkState;
 use orchestrate_engine::{RunState, levels, state};
-use orchestrate_model::{Change, RunId};
+use orchestrate_model::{Change, RunId, ServiceName};
 use orchestrate_planner::windows::Calendar;
 use orchestrate_planner::{Plan, ServerWork, StepKind, StepTarget};
 
@@ -82,13 +82,20 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
     }
     if each.touched {
         said.push(format!("{} cut", count(each.cut.values().sum(), "session")));
-        said.push(count(each.restarts.len() as u64, "restart"));
+        let uncounted = &plan.change().maintenance.unmeasured;
+        let uncounted: Vec<&str> =
+            work.block.iter().filter(|service| uncounted.contains_key(service)).map(ServiceName::as_str).collect();
+        if !uncounted.is_empty() {
+            said.push(format!("those of {} not counted", list(&uncounted)));
+        }
+        said.push(count(each.restarted() as u64, "restart"));
         said.push(match &each.swept {
             Some(differences) if differences.is_empty() => "start types as before".to_owned(),
             Some(differences) => format!("DIFFERS from before: {}", clean(&words::differences(work, differences))),
             None => "not compared with before".to_owned(),
         });
     }
+    said.extend(each.left_over.iter().map(|text| format!("left to look at: {}", clean(text))));
     if let Some(held) = &each.held {
         said.push(clean(&held.reason));
     }
@@ -217,7 +224,7 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
     let done = |each: &WorkState| matches!(each.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
     let lead = match outcome {
         _ if state.work.iter().all(done) => return None,
-        RunOutcome::Done | RunOutcome::MixedLevels | RunOutcome::Recovered | RunOutcome::Bug => return None,
+        RunOutcome::Done | RunOutcome::ToBeLookedAt | RunOutcome::Recovered | RunOutcome::Bug => return None,
         RunOutcome::Interrupted => "nothing is out; to go on with the rest, start the plan again",
         RunOutcome::PartlyDone | RunOutcome::StoppedByPolicy => {
             "nothing is out; when the cause is mended, start the plan again"
@@ -228,7 +235,7 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
     let opening = match outcome {
         RunOutcome::StoppedByWindow => next_opening(change, state).map(|at| format!(" (opens {})", look.date_time(at))),
         RunOutcome::Done
-        | RunOutcome::MixedLevels
+        | RunOutcome::ToBeLookedAt
         | RunOutcome::PartlyDone
         | RunOutcome::StoppedByPolicy
         | RunOutcome::Interrupted

@@ -194,9 +194,7 @@ fn one_kind(kind: &str, names: &[&str]) -> String {
 pub fn outcome(outcome: RunOutcome) -> &'static str {
     match outcome {
         RunOutcome::Done => "done",
-        RunOutcome::MixedLevels => {
-            "finished, every server is back, but the servers of a pool are not proven to be at one level"
-        }
+        RunOutcome::ToBeLookedAt => "finished, every server is back, and something is left to look at",
         RunOutcome::PartlyDone => "finished, but some servers were skipped or failed; all that were touched are back",
         RunOutcome::StoppedByPolicy => "stopped by policy",
         RunOutcome::StoppedByWindow => "stopped by the window",
@@ -209,7 +207,7 @@ pub fn outcome(outcome: RunOutcome) -> &'static str {
 pub(crate) fn outcome_tone(outcome: RunOutcome) -> Tone {
     match outcome {
         RunOutcome::Done | RunOutcome::Recovered => Tone::Good,
-        RunOutcome::MixedLevels | RunOutcome::PartlyDone | RunOutcome::StoppedByWindow => Tone::Warn,
+        RunOutcome::ToBeLookedAt | RunOutcome::PartlyDone | RunOutcome::StoppedByWindow => Tone::Warn,
         RunOutcome::StoppedByPolicy | RunOutcome::Interrupted | RunOutcome::Bug => Tone::Bad,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::state::{RunState, StepState, WorkState, steps_of};
 use crate::steps::Scratch;
+use orchestrate_model::change::Scope;
 use orchestrate_model::observe::{DnsAsk, Part};
 use orchestrate_model::pool::Hosted;
 use orchestrate_model::{Ask, Change, Pool, PoolName, ServerName, ServiceName};
@@ -81,6 +82,18 @@ impl<'a> Subject<'a> {
         reached && !self.own.restarts.is_empty()
     }
 
+    /// The services that a change to chosen ones leaves alone. They are recorded too where something is installed: an
+    /// installer that restarts the server stops them all, and then each has to come back.
+    fn bystanders(&self) -> Vec<ServiceName> {
+        let change = self.plan.change();
+        if change.maintenance.scope == Scope::AllServices || change.maintenance.patch.is_none() {
+            return Vec::new();
+        }
+        let scope = scope::PoolScope::of(change, self.pool);
+        let beside = scope.serving.into_iter().chain(scope.beside);
+        beside.filter(|name| !self.work.block.contains(name) && !self.work.support.contains(name)).collect()
+    }
+
     /// Every service of the server that the run has to do with.
     pub(crate) fn services(&self, extra: &BTreeSet<ServiceName>) -> Vec<ServiceName> {
         let mut all: BTreeSet<&ServiceName> = self.work.block.iter().chain(&self.work.support).chain(extra).collect();
@@ -122,7 +135,9 @@ impl Look {
             StepKind::Guard => Self::pool(subject, own(&[Part::Host], Vec::new())),
             _ if scratch.is_guarding(kind) => Self::pool(subject, own(&[Part::Host], Vec::new())).without_file(subject),
             StepKind::Record => {
-                let mut look = alone(own(&[Part::Host, Part::Versions], Vec::new()), AskBalancer::Ask);
+                let mut ask = own(&[Part::Host, Part::Versions], Vec::new());
+                ask.services.extend(subject.bystanders());
+                let mut look = alone(ask, AskBalancer::Ask);
                 if crate::steps::concerns_fabric(subject) {
                     look.ask_another(subject, scratch, Part::Fabric);
                 }

@@ -146,6 +146,13 @@ pub enum Record {
         /// What differs from the record, and how to mend it. Empty: it is as it was.
         differences: Vec<String>,
     },
+    /// The work on a server leaves something for a person to look at.
+    LeftOver {
+        /// The server's work.
+        work: WorkId,
+        /// What, and what to do.
+        text: String,
+    },
     /// What is installed on a server after its patch.
     Installed {
         /// The server's work.
@@ -370,8 +377,9 @@ impl StopWhy {
 pub enum RunOutcome {
     /// Every server is done and back.
     Done,
-    /// Every server is done and back, and the servers of a pool are not proven to be at one level.
-    MixedLevels,
+    /// Every server is done and back, and something is left for a person to look at: a restart that was not made, a
+    /// fabric state that changed, servers of a pool that are not proven to be at one level.
+    ToBeLookedAt,
     /// Some servers were skipped or failed; all that were touched are back.
     PartlyDone,
     /// Stopped by policy.

@@ -147,6 +147,8 @@ pub struct WorkState {
     pub end: Option<ServerEnd>,
     /// What the final sweep found. `None`: not swept.
     pub swept: Option<Vec<String>>,
+    /// What the work on it leaves for a person to look at.
+    pub left_over: BTreeSet<String>,
     /// What is installed since its verify step.
     pub installed: Option<Vec<ComponentVersion>>,
     /// What was installed at the end of the run. `None`: not read.
@@ -192,6 +194,12 @@ impl WorkState {
     #[must_use]
     pub fn patch_started(&self) -> bool {
         !self.tokens.is_empty()
+    }
+
+    /// Returns how often the server was restarted: when it was asked to, and by its installer.
+    #[must_use]
+    pub fn restarted(&self) -> usize {
+        self.restarts.len() + usize::from(matches!(self.installer, Some((_, ExitMeaning::RestartStarted))))
     }
 
     /// Returns how the server has to be at the end, when the run has ever changed it.
@@ -324,6 +332,7 @@ impl RunState {
             | Record::Decided { work, .. }
             | Record::ServerEnded { work, .. }
             | Record::Swept { work, .. }
+            | Record::LeftOver { work, .. }
             | Record::Installed { work, .. }
             | Record::LevelRead { work, .. } => work_exists(work),
             Record::RunStarted(_)
@@ -395,6 +404,7 @@ impl RunState {
             | Record::Reasserted { .. }
             | Record::SessionsCut { .. }
             | Record::Swept { .. }
+            | Record::LeftOver { .. }
             | Record::Installed { .. }
             | Record::LevelRead { .. } => self.happened(at, record),
             Record::Evidence { .. } | Record::Note { .. } => {}
@@ -426,6 +436,7 @@ impl RunState {
                 }
             }
             Record::Swept { work, differences } => self.work[work.0 as usize].swept = Some(differences.clone()),
+            Record::LeftOver { work, text } => drop(self.work[work.0 as usize].left_over.insert(text.clone())),
             Record::Installed { work, versions } => self.work[work.0 as usize].installed = Some(versions.clone()),
             Record::LevelRead { work, versions } => self.work[work.0 as usize].level = Some(versions.clone()),
             Record::RunStarted(_)
@@ -636,6 +647,7 @@ impl Record {
             Self::ServerEnded { .. } => "server_ended",
             Self::StopRequested { .. } => "stop_requested",
             Self::Swept { .. } => "swept",
+            Self::LeftOver { .. } => "left_over",
             Self::Installed { .. } => "installed",
             Self::LevelRead { .. } => "level_read",
             Self::Note { .. } => "note",

@@ -227,8 +227,10 @@ impl Starts<'_> {
     fn is_done(&self, after_heal: u32) -> bool {
         let world = self.shared.lock();
         let all_back = world.oracle.out().is_empty();
-        let good =
-            matches!(self.night.outcome, Some(RunOutcome::Done | RunOutcome::PartlyDone | RunOutcome::Recovered));
+        let good = matches!(
+            self.night.outcome,
+            Some(RunOutcome::Done | RunOutcome::ToBeLookedAt | RunOutcome::PartlyDone | RunOutcome::Recovered)
+        );
         (all_back && good) || (world.heals.is_none() && self.night.starts > 3) || after_heal > 8
     }
 

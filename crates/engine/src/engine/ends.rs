@@ -87,12 +87,13 @@ impl Engine {
         let differs = work.iter().any(|work| work.swept.as_ref().is_some_and(|found| !found.is_empty()));
         let done =
             work.iter().all(|work| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. })));
+        let left_over = work.iter().any(|work| !work.left_over.is_empty());
         let one_level = levels::of(&self.plan, &self.state).iter().all(levels::PoolLevels::is_one);
         match &self.state.stop {
             _ if self.state.recover && !out && !differs => RunOutcome::Recovered,
             _ if self.state.recover => RunOutcome::StoppedByPolicy,
-            _ if done && !differs && one_level => RunOutcome::Done,
-            _ if done && !differs => RunOutcome::MixedLevels,
+            _ if done && !differs && !left_over && one_level => RunOutcome::Done,
+            _ if done && !differs => RunOutcome::ToBeLookedAt,
             Some(StopWhy::Operator(_) | StopWhy::OperatorNow(_) | StopWhy::Storage(_)) => RunOutcome::Interrupted,
             Some(StopWhy::Window(_)) if !out && !differs => RunOutcome::StoppedByWindow,
             Some(StopWhy::Policy(_) | StopWhy::Window(_)) => RunOutcome::StoppedByPolicy,

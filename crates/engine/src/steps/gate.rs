@@ -142,6 +142,13 @@ fn fabric(case: &Case<'_>, scratch: &mut Scratch, proof: String) -> Ruling {
         Judgement::Wait(wait, SLOW_LOOK)
     };
     let mut records = Vec::new();
+    if matches!(next, Judgement::Done(..)) {
+        let pool = &case.subject.pool.name;
+        let text = format!(
+            "the fabric state is not as it was before: {differs}. Compare Get-CsPoolFabricState -PoolFqdn {pool} by hand"
+        );
+        records.push(Record::LeftOver { work: case.subject.id, text });
+    }
     if first {
         let text = format!(
             "{server}: the fabric state is not as it was before: {differs}. Waits up to {FABRIC_WAIT:#} for it, then goes \

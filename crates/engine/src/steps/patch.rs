@@ -1,17 +1,18 @@
 //! Running the installer once, by token, and proving the level it leads to.
 
 use super::block::still_stopped;
-use super::{Case, Judgement, Ruling, Scratch};
+use super::{Case, Judgement, Ruling, Scratch, under_way};
 use crate::constants::{INSTALLER_ATTEMPTS, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK};
 use crate::levels;
 use crate::look::Subject;
 use crate::record::{Record, StepEnd};
-use crate::state::Mark;
+use crate::state::{Mark, steps_of};
 use orchestrate_model::Answer;
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
-use orchestrate_model::change::{ExitMeaning, Patch};
+use orchestrate_model::change::{ExitMeaning, Patch, Scope};
 use orchestrate_model::observe::InstallerState;
 use orchestrate_model::version::{ComponentVersion, Reached};
+use orchestrate_planner::StepKind;
 
 /// Returns the token under which the installer is asked about, or started next.
 ///
@@ -151,10 +152,18 @@ fn hold(case: &Case<'_>, why: &str) -> Ruling {
 pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let level = case.subject.plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
     let server = &case.subject.work.server;
+    // Where the plan has no restart step the installer may have begun one all the same.
+    let restarts = steps_of(case.subject.plan, case.subject.id).any(|step| step.kind == StepKind::Restart);
+    if let Some(waits) = under_way::restart(case).filter(|_| !restarts) {
+        return waits.into();
+    }
     let versions = match (case.own.versions.as_result(), level) {
         (Ok(versions), _) => versions,
         (Err(why), Some(_)) => return case.unknown(scratch, why).into(),
-        (Err(_), None) => return Judgement::Done(StepEnd::Skipped, BY_EXIT_CODE.to_owned()).into(),
+        (Err(_), None) => {
+            let records = if restarts { Vec::new() } else { unmade(case) };
+            return Ruling { records, next: Judgement::Done(StepEnd::Skipped, BY_EXIT_CODE.to_owned()) };
+        }
     };
     let (end, proof) = match level.map(|level| (level, level.reached(versions))) {
         None => (StepEnd::Skipped, BY_EXIT_CODE.to_owned()),
@@ -170,8 +179,27 @@ pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     if let Some(text) = left_out(case, versions) {
         return case.give_up(format!("{server}: the installer says that it is done, but {text}")).into();
     }
-    let installed = Record::Installed { work: case.subject.id, versions: versions.clone() };
-    Ruling { records: vec![installed], next: Judgement::Done(end, proof) }
+    let mut records = if restarts { Vec::new() } else { unmade(case) };
+    records.push(Record::Installed { work: case.subject.id, versions: versions.clone() });
+    Ruling { records, next: Judgement::Done(end, proof) }
+}
+
+/// What a patch leaves to a person where the plan restarts nothing.
+fn unmade(case: &Case<'_>) -> Vec<Record> {
+    let change = case.subject.plan.change();
+    let text = match case.subject.own.installer {
+        Some((code, ExitMeaning::RestartNeeded)) => {
+            format!("it needs a restart: the installer ended with {code}, and the plan makes none")
+        }
+        Some((code, ExitMeaning::RestartStarted)) if matches!(change.maintenance.scope, Scope::Services(_)) => format!(
+            "the installer restarted the server ({code}): the sessions of the services that were not blocked were cut, \
+             and nobody counted them"
+        ),
+        Some((_, ExitMeaning::RestartStarted | ExitMeaning::Done | ExitMeaning::Busy | ExitMeaning::Failed)) | None => {
+            return Vec::new();
+        }
+    };
+    vec![Record::LeftOver { work: case.subject.id, text }]
 }
 
 /// What proves the level where the plan names none.

@@ -61,12 +61,13 @@ pub(super) fn installer(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling
 }
 
 /// A restart that was asked for comes within minutes or not at all.
-fn restart(case: &Case<'_>) -> Option<Judgement> {
+pub(super) fn restart(case: &Case<'_>) -> Option<Judgement> {
     let own = case.subject.own;
     let ours = own.restarts.last().filter(|_| own.restart_refused.is_none()).map(|last| (last.at, last.booted));
     let by_installer = matches!(own.installer, Some((_, ExitMeaning::RestartStarted)));
     let snapshot = own.snapshot.as_ref().map(|snapshot| snapshot.booted);
-    let by_installer = own.installer_ended.filter(|_| by_installer).zip(snapshot);
+    // That the installer had begun a restart was read at some time, often only after the server was back.
+    let by_installer = own.token_since.filter(|_| by_installer).zip(snapshot);
     let (asked, before) = ours.max(by_installer)?;
     let booted = case.own.host.known().is_some_and(|host| is_boot_since(case, host, (asked, before)));
     let asked = asked.max(case.since);

@@ -5,11 +5,11 @@ use crate::order::PoolEdge;
 use crate::plan::Finding;
 use crate::safety::Look;
 use crate::scope::{PoolScope, leaves_balancer};
-use crate::words::{count, few, list, time};
+use crate::words::{few, list, time};
 use crate::{build, codes, order, quorum, safety};
 use orchestrate_model::change::{AtDeadline, RestartPolicy, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Balancer, SipBalancing};
-use orchestrate_model::{Change, Feature, Pool, Product, Role};
+use orchestrate_model::{Change, Feature, Pool, Product, Role, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says what a pool's description says by itself.
@@ -323,9 +323,17 @@ pub(super) fn change(context: &Context<'_>, found: &mut Vec<Finding>) {
         let text = format!("sessions of {} are cut at their deadline", list(cut.iter().map(|(service, _)| service)));
         found.push(warning(codes::SESSIONS_CUT, text).advise("Use at_deadline: hold or return, or tell the users."));
     }
-    if let Scope::Services(services) = &maintenance.scope {
-        found.extend(restart_beyond_scope(context.change, &count(services.len(), "service")));
+    if let Scope::Services(_) = &maintenance.scope {
+        found.extend(restart_beyond_scope(context.change, &blocked(context)));
     }
+}
+
+/// The services that are blocked somewhere, with those that were seen to depend on chosen ones.
+fn blocked(context: &Context<'_>) -> String {
+    let scopes = context.looks.iter().zip(context.scopes);
+    let scopes = scopes.map(|(look, scope)| look.as_ref().map_or(scope, |look| &look.scope));
+    let names: BTreeSet<&str> = scopes.flat_map(|scope| &scope.block).map(ServiceName::as_str).collect();
+    few(&names.into_iter().collect::<Vec<_>>())
 }
 
 fn restart_beyond_scope(change: &Change, blocked: &str) -> Option<Finding> {
@@ -336,8 +344,13 @@ fn restart_beyond_scope(change: &Change, blocked: &str) -> Option<Finding> {
             Some(refusal(codes::RESTART_BEYOND_SCOPE, text).advise(advice))
         }
         RestartPolicy::WhenNeeded if change.maintenance.patch.is_some() => {
-            let text = format!("only {blocked} would be blocked: a restart that the installer asks for is not made");
-            Some(warning(codes::RESTART_BEYOND_SCOPE, text).advise("Restart the servers in a change of their own."))
+            let text = format!(
+                "only {blocked} would be blocked: a restart that the installer asks for is not made, and one that it makes \
+                 by itself cuts the sessions of all the others"
+            );
+            let advice =
+                "Give the installer its switch against restarts, and restart the servers in a change of their own.";
+            Some(warning(codes::RESTART_BEYOND_SCOPE, text).advise(advice))
         }
         RestartPolicy::WhenNeeded | RestartPolicy::Never => None,
     }

@@ -389,7 +389,9 @@ fn spread(mut values: Vec<i64>) -> Spread {
 }
 
 fn summed(plan: &Plan, options: &Options, samples: &[Sample]) -> Forecast {
-    let over = |sample: &&Sample| matches!(sample.outcome, Some(RunOutcome::Done | RunOutcome::PartlyDone));
+    let over = |sample: &&Sample| {
+        matches!(sample.outcome, Some(RunOutcome::Done | RunOutcome::ToBeLookedAt | RunOutcome::PartlyDone))
+    };
     let done = |sample: &&Sample| sample.outcome == Some(RunOutcome::Done);
     let mut outcomes: BTreeMap<String, u32> = BTreeMap::new();
     for sample in samples {

@@ -62,7 +62,8 @@ impl World {
     pub(crate) fn check_end(&mut self) {
         let now = self.now;
         let Some(outcome) = self.oracle.outcome.clone() else { return };
-        let all_back = matches!(outcome.as_str(), "done" | "partly_done" | "recovered" | "stopped_by_window");
+        let all_back =
+            matches!(outcome.as_str(), "done" | "to_be_looked_at" | "partly_done" | "recovered" | "stopped_by_window");
         let touched: Vec<usize> = self.oracle.baselines.keys().copied().collect();
         for at in touched {
             let found = self.not_back(at);

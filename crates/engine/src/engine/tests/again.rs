@@ -72,6 +72,22 @@ fn p4_a_server_whose_installer_has_begun_a_restart_is_not_brought_back_before_it
 }
 
 #[test]
+fn a_restart_by_the_installer_that_was_read_after_the_boot_is_not_waited_for_again() {
+    let mut records = patching(Attended::Yes);
+    // The server was down and came back a quarter of an hour before anybody could read the exit code.
+    records.extend((0..20).map(|_| Record::Note { work: Some(FE1), text: String::new() }));
+    records.push(Record::InstallerEnded { work: FE1, exit_code: 1641, meaning: ExitMeaning::RestartStarted });
+    let minute = i64::try_from(records.len()).unwrap();
+    let mut engine = after(&records);
+    let effects = engine.handle(recovery(), at(minute));
+    let mut seen = fe1(RunState::Stopped, Answer::Known(0), at(minute));
+    let booted = HostFacts { booted: at(minute - 16), local_time: at(minute), system: String::new() };
+    seen.servers.get_mut(&server(1)).unwrap().host = Answer::Known(booted);
+    let effects = answer(&mut engine, &effects, seen, at(minute));
+    assert!(matches!(first_act(&effects), Some(Act::Start { .. })), "{effects:?}");
+}
+
+#[test]
 fn a_step_that_was_interrupted_has_its_full_time_again() {
     let mut records = draining(Attended::Yes);
     records.extend([Record::TurnedBack { work: FE1, why: why("asked") }, Record::StepStarted { step: StepId(8) }]);

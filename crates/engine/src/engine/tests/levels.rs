@@ -67,7 +67,7 @@ fn p8_a_run_is_done_when_the_servers_of_each_pool_are_proven_to_be_at_one_level(
     assert_eq!(outcome, RunOutcome::Done);
 
     let (engine, outcome) = ended(plan(), [same(), Answer::Known(versions(NEW, OLD)), same()]);
-    assert_eq!(outcome, RunOutcome::MixedLevels);
+    assert_eq!(outcome, RunOutcome::ToBeLookedAt);
     let levels = crate::levels::of(engine.plan(), engine.state());
     assert_eq!(levels[0].mixed[0].component, "Administrative Tools");
     assert_eq!(levels[0].mixed[0].versions.first_key_value().unwrap().1.first().unwrap().short(), "fe2");
@@ -78,7 +78,7 @@ fn p3_a_server_that_does_not_say_what_it_has_is_not_at_the_level_of_its_pool() {
     let same = || Answer::Known(versions(NEW, NEW));
     for silent in [Answer::unknown("access denied"), Answer::Known(Vec::new())] {
         let (engine, outcome) = ended(plan(), [same(), same(), silent]);
-        assert_eq!(outcome, RunOutcome::MixedLevels);
+        assert_eq!(outcome, RunOutcome::ToBeLookedAt);
         assert_eq!(engine.scratch[2].sweep_looks, SWEEP_LOOKS, "it was asked more than once");
         assert_eq!(crate::levels::of(engine.plan(), engine.state())[0].unknown.len(), 1);
     }
@@ -90,7 +90,7 @@ fn components_that_the_level_is_not_about_may_differ() {
     let (_, outcome) = ended(plan_to(json!({"Core Components": NEW})), say());
     assert_eq!(outcome, RunOutcome::Done);
     let (_, outcome) = ended(plan_to(json!(NEW)), say());
-    assert_eq!(outcome, RunOutcome::MixedLevels, "one version is about every component of its line");
+    assert_eq!(outcome, RunOutcome::ToBeLookedAt, "one version is about every component of its line");
 }
 
 /// fe1 in its verify step, after fe2 was updated by the same run; both were the same before.
