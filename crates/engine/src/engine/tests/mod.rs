@@ -2,6 +2,7 @@
 
 mod again;
 mod drains;
+mod gates;
 mod stops;
 
 use super::{Actor, Attended, Command, Effect, Engine, Input, Look, Record, Start, Ticket};
