@@ -57,7 +57,7 @@ fn t1_takes_the_central_management_server_last_and_the_database_after_all() {
             "3. fe1.contoso.example UD1 after fe3.contoso.example (one at a time; the active central management server is last in its pool)",
             "2 of 3 would run, 2 needed",
             "5 features are covered yes",
-            "every configuration replica is up to date and the balancer sees it up; compares the fabric state with the one before",
+            "every configuration replica is up to date, the central management is active where it was and the balancer sees it up; compares the fabric state with the one before",
             "watches that the pool stays good for 20m; a bad sample starts the time over",
             "leaves the database work on sql1.contoso.example to you",
         ],
@@ -135,10 +135,49 @@ fn t5_is_refused_until_the_pair_is_failed_over_by_hand() {
             "se1.contoso.example is the next hop of edge5.contoso.example and has one server",
             "Make two changes of it, on different nights",
             "replicas up to date yes",
+            "one active central management yes se1 says that the central management is active on se1, as the plan says",
+            "one active central management yes se2 says that the central management is active on se1, as the plan says",
         ],
     );
     assert!(!said.out.contains("O2022"), "every session is counted or waited for: {}", said.out);
     assert_snapshot!("t5", said.out);
+}
+
+/// The pair after a fail-over that left the central management active on both.
+#[test]
+fn t5_names_both_servers_when_the_central_management_is_active_on_both() {
+    let sandbox = Sandbox::default();
+    let scenario = repository().join("tests/data/two-masters.lab.yaml").display().to_string();
+    let plan = "plans/t5-standard-edition-pair.yaml";
+    let arguments = [plan, "--dry-run", "--lab", "--lab-speed", PREVIEW_SPEED, "--lab-scenario", &scenario];
+    let said = sandbox.run(&arguments);
+    assert_eq!(said.code, Some(9), "{}", said.err);
+    assert_says(
+        &said,
+        &[
+            "refusal O2057 the central management of se1.contoso.example and se2.contoso.example is active on both: \
+             se1 says se1, se2 says se2",
+            "make one of them passive by the product's own procedure",
+            "se2 says that the central management is active on se2, the plan says se1",
+        ],
+    );
+    assert_eq!(said.out.matches("refusal O2057").count(), 1, "it is said once: {}", said.out);
+}
+
+/// One half of the pair, which is all that keeps the plan from being run.
+#[test]
+fn a_plan_is_refused_for_nothing_but_another_active_central_management() {
+    let sandbox = Sandbox::default();
+    let scenario = "dns: {records: {webint.contoso.example: [192.0.2.10]}}\n\
+                    servers: {fe2.contoso.example: {active_master: se9.contoso.example}}\n";
+    let scenario = sandbox.file("scenario.yaml", scenario).display().to_string();
+    let plan = "plans/contoso-front-end.yaml";
+    let arguments = [plan, "--dry-run", "--lab", "--lab-speed", PREVIEW_SPEED, "--lab-scenario", &scenario];
+    let said = sandbox.run(&arguments);
+    assert_eq!(said.code, Some(9), "{}", said.err);
+    let refusals: Vec<&str> = said.out.lines().filter(|line| line.starts_with("  refusal")).collect();
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    assert_says(&said, &["fe2 says that the central management is active on se9.contoso.example, the plan says fe1"]);
 }
 
 #[test]

@@ -159,7 +159,8 @@ fn p1_p4_p5_t1_runs_and_every_server_is_proven_back_before_the_next_one_goes() {
     assert_eq!((ran.report.most_out(), ran.report.patched().count()), (1, 3));
     assert_eq!(ran.order(), ["fe2.contoso.example", "fe3.contoso.example", "fe1.contoso.example"]);
     let proofs = ran.proofs();
-    let gates = "every configuration replica is up to date, the fabric state is as before";
+    let gates = "every configuration replica is up to date, the central management is active where it was, the fabric \
+                 state is as before";
     assert_eq!(proofs.matches(gates).count(), 3, "{proofs}");
     assert_eq!(ran.notes(), "");
 }

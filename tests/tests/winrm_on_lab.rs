@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use orchestrate_driver::conformance::{self, ServerExpectation, Waiting};
 use orchestrate_driver::{Change as _, Observe as _};
 use orchestrate_driver_winrm::{Auth, Credentials, Transport, Trust, WinrmLimits, WinrmServer, WinrmTarget};
-use orchestrate_lab::scenario::{Fault, FaultEffect, InstallerScenario, Scenario};
+use orchestrate_lab::scenario::{Fault, FaultEffect, InstallerScenario, Scenario, ServerScenario};
 use orchestrate_lab::{Lab, LabConfig};
 use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
 use orchestrate_model::{
@@ -62,7 +62,14 @@ fn expectation(server: &ServerName) -> ServerExpectation {
         installed: ["RTCSRV", "RTCCAA", "RTCRGS", "RTCAVMCU", "W3SVC", "REPLICA"].map(service).into(),
         absent: service("NOSUCHSERVICE"),
         changeable: service("RTCRGS"),
-        answers: vec![Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Fabric],
+        answers: vec![
+            Part::Host,
+            Part::Versions,
+            Part::Readiness,
+            Part::Replication,
+            Part::Fabric,
+            Part::CentralManagement,
+        ],
     }
 }
 
@@ -251,6 +258,19 @@ async fn p5_start_types_come_back_with_their_delayed_flag() {
         assert_eq!(driver.apply(&act).await, ActOutcome::Accepted, "{act}");
     }
     assert_eq!(starts(&driver.observe(&ask).await), before);
+}
+
+#[tokio::test]
+async fn each_server_names_the_central_management_that_it_takes_for_the_active_one() {
+    let says = |name: &str| ServerScenario { active_master: Some(name.to_owned()), ..ServerScenario::default() };
+    let servers = [("fe2.contoso.example", "fe2.contoso.example"), ("fe3.contoso.example", "")];
+    let servers = servers.map(|(server, name)| (ServerName::new(server).unwrap(), says(name)));
+    let lab = lab(Scenario { servers: servers.into(), ..Scenario::default() }).await;
+    let ask = Ask { parts: [Part::CentralManagement].into(), ..Ask::default() };
+    for (server, expected) in [Some("fe1.contoso.example"), Some("fe2.contoso.example"), None].into_iter().enumerate() {
+        let seen = driver(&lab, server).observe(&ask).await;
+        assert_eq!(seen.central_management.known().unwrap().active.as_deref(), expected, "{}", seen.server);
+    }
 }
 
 #[tokio::test]

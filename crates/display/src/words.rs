@@ -23,6 +23,7 @@ pub fn question_key(question: Question) -> String {
         Question::Balancer => "balancer".to_owned(),
         Question::Ready => "ready".to_owned(),
         Question::Replication => "replication".to_owned(),
+        Question::CentralManagement => "central-management".to_owned(),
         Question::Blockable => "blockable".to_owned(),
         Question::Staged => "staged".to_owned(),
     }

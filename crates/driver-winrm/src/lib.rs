@@ -9,6 +9,7 @@
 //! have reached the server is never repeated by the driver.
 
 mod activity;
+mod central;
 mod counters;
 mod host;
 mod link;

@@ -6,10 +6,12 @@ use crate::outcome::is_out_of_reach;
 use crate::script::{Look, Trouble};
 use crate::services::{self, Rows};
 use crate::target::WinrmTarget;
-use crate::{host, readiness, sessions};
+use crate::{central, host, readiness, sessions};
 use async_trait::async_trait;
 use orchestrate_driver::{Clock, Observe};
-use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Part, Readiness, ReadinessState};
+use orchestrate_model::observe::{
+    CentralManagement, FileFacts, HostFacts, InstallerState, Part, Readiness, ReadinessState,
+};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
     Answer, Ask, InstallerToken, Product, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
@@ -96,13 +98,14 @@ impl Inner {
             seen.host = host;
         }
         // Scripts run one after the other, in this order: those that the product takes long over come last.
-        let (services, sessions, installer, file, versions, replication, fabric, readiness) = tokio::join!(
+        let (services, sessions, installer, file, versions, replication, central, fabric, readiness) = tokio::join!(
             self.within(&glance, self.services(&glance, rows)),
             self.within(&glance, self.sessions(&glance, &ask.sessions)),
             self.within(&glance, self.installer(&glance, ask.installer.as_ref())),
             self.within(&glance, self.file(&glance, ask.file.as_deref())),
             self.within(&glance, part(ask, Part::Versions, self.versions(&glance))),
             self.within(&glance, part(ask, Part::Replication, self.replication(&glance))),
+            self.within(&glance, part(ask, Part::CentralManagement, self.central_management(&glance))),
             self.within(&glance, part(ask, Part::Fabric, self.fabric(&glance))),
             self.within(&glance, part(ask, Part::Readiness, self.readiness(&glance))),
         );
@@ -114,6 +117,7 @@ impl Inner {
         seen.file = flatten(file);
         seen.readiness = flatten(readiness);
         seen.replication = flatten(replication);
+        seen.central_management = flatten(central);
         seen.fabric = flatten(fabric);
         seen
     }
@@ -232,6 +236,18 @@ impl Inner {
         }
     }
 
+    async fn central_management(&self, glance: &Glance<'_>) -> Answer<CentralManagement> {
+        #[derive(Deserialize)]
+        struct Said {
+            answer: Value,
+        }
+        let said: Result<Said, Trouble> = glance.look(Look::CentralManagement, &json!({})).await;
+        match said {
+            Ok(said) => central::parse(&said.answer),
+            Err(trouble) => Answer::unknown(trouble),
+        }
+    }
+
     /// Returns the fabric state as it was printed. Its format is not documented, so it is not read further.
     async fn fabric(&self, glance: &Glance<'_>) -> Answer<Vec<String>> {
         #[derive(Deserialize)]
@@ -338,6 +354,9 @@ fn unreachable(mut seen: ServerObservation, ask: &Ask, reason: &str) -> ServerOb
     }
     if ask.wants(Part::Fabric) {
         seen.fabric = nothing.fabric;
+    }
+    if ask.wants(Part::CentralManagement) {
+        seen.central_management = nothing.central_management;
     }
     if !ask.services.is_empty() {
         seen.services = nothing.services;

@@ -72,7 +72,7 @@ fn server(name: &str, pool: &PoolName) -> Option<ServerName> {
 }
 
 /// Returns the object itself: cmdlets may answer with a list of one, and `ConvertTo-Json` may wrap lists.
-fn whole(value: &Value) -> &Value {
+pub(crate) fn whole(value: &Value) -> &Value {
     match value {
         Value::Array(list) if list.len() == 1 => whole(&list[0]),
         Value::Object(wrapped) => match (wrapped.get("value"), wrapped.get("Count")) {
@@ -96,7 +96,7 @@ fn list(value: Option<&Value>) -> Vec<&Value> {
 }
 
 /// Returns the first of these properties that is there, whatever its case.
-fn find<'a>(value: &'a Value, names: &[&str]) -> Option<&'a Value> {
+pub(crate) fn find<'a>(value: &'a Value, names: &[&str]) -> Option<&'a Value> {
     let object = value.as_object()?;
     names.iter().find_map(|name| {
         let found = object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -104,7 +104,7 @@ fn find<'a>(value: &'a Value, names: &[&str]) -> Option<&'a Value> {
     })
 }
 
-fn name(value: &Value) -> Option<&str> {
+pub(crate) fn name(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| find(value, FQDN).and_then(Value::as_str))
 }
 

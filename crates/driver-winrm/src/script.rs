@@ -28,6 +28,8 @@ pub(crate) enum Look {
     Replication,
     /// The fabric state of the pool, as text.
     Fabric,
+    /// Which central management is active.
+    CentralManagement,
     /// What became of an installer.
     InstallerState,
     /// Which file is at a path.
@@ -57,6 +59,13 @@ const VERSION: u32 = 1;
 /// Ends every script: decodes the request, answers, and sets the exit code.
 const CLOSE: &str = include_str!("scripts/close.ps1");
 
+/// The text of a script that hands an answer over as it is, with the function that does so before it.
+macro_rules! with_expand {
+    ($file:literal) => {
+        concat!(include_str!("scripts/expand.ps1"), include_str!($file))
+    };
+}
+
 impl Look {
     /// Returns the script.
     pub(crate) fn script(self) -> Script {
@@ -65,9 +74,10 @@ impl Look {
             Self::CounterClasses => ("counter-classes", include_str!("scripts/counter-classes.ps1")),
             Self::Activity => ("activity", include_str!("scripts/activity.ps1")),
             Self::Versions => ("versions", include_str!("scripts/versions.ps1")),
-            Self::Readiness => ("readiness", include_str!("scripts/readiness.ps1")),
+            Self::Readiness => ("readiness", with_expand!("scripts/readiness.ps1")),
             Self::Replication => ("replication", include_str!("scripts/replication.ps1")),
             Self::Fabric => ("fabric", include_str!("scripts/fabric.ps1")),
+            Self::CentralManagement => ("central-management", with_expand!("scripts/central-management.ps1")),
             Self::InstallerState => ("installer-state", include_str!("scripts/installer-state.ps1")),
             Self::File => ("file", include_str!("scripts/file.ps1")),
         };
@@ -215,7 +225,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const LOOKS: [Look; 9] = [
+    const LOOKS: [Look; 10] = [
         Look::ServiceDetails,
         Look::CounterClasses,
         Look::Activity,
@@ -223,6 +233,7 @@ mod tests {
         Look::Readiness,
         Look::Replication,
         Look::Fabric,
+        Look::CentralManagement,
         Look::InstallerState,
         Look::File,
     ];

@@ -7,7 +7,7 @@ use orchestrate_model::observe::{DnsAsk, Part};
 use orchestrate_model::pool::Hosted;
 use orchestrate_model::{Ask, Change, Pool, PoolName, ServerName, ServiceName};
 use orchestrate_planner::plan::{ServerWork, WorkId};
-use orchestrate_planner::{Plan, StepId, StepKind, scope};
+use orchestrate_planner::{Plan, StepId, StepKind, safety, scope};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -224,11 +224,13 @@ impl Look {
             self.ask_another(subject, scratch, Part::Fabric);
         }
         if subject.hosts_central_management() && subject.own.back.is_none() {
+            let central = safety::concerns_central_management(subject.plan.change(), subject.pool);
+            let parts = [Some(Part::Replication), central.then_some(Part::CentralManagement)].into_iter().flatten();
             if subject.pool.servers.len() > 1 {
-                self.ask_another(subject, scratch, Part::Replication);
+                parts.for_each(|part| self.ask_another(subject, scratch, part));
             } else {
                 let own = self.servers.entry(subject.work.server.clone()).or_default();
-                own.parts.insert(Part::Replication);
+                own.parts.extend(parts);
             }
         }
     }

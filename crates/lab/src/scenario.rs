@@ -306,6 +306,8 @@ pub struct ServerScenario {
     pub crash_after_s: Option<f64>,
     /// What a request to restart does.
     pub restart: RestartBehaviour,
+    /// What it names as the active central management, instead of what the plan says. Empty: it names none.
+    pub active_master: Option<String>,
 }
 
 /// Whether a server is switched on at the start.

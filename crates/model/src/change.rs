@@ -1,7 +1,7 @@
 //! One change: what a plan file asks for, validated.
 
 use crate::ids::{Label, PoolName, ServiceName};
-use crate::pool::{DnsSettings, Pool};
+use crate::pool::{DnsSettings, Pool, Server};
 use crate::product::Feature;
 use crate::version::Level;
 use crate::window::{Freeze, Window};
@@ -37,6 +37,21 @@ impl Change {
     #[must_use]
     pub fn pool(&self, name: &PoolName) -> Option<&Pool> {
         self.pools.iter().find(|pool| pool.name == *name)
+    }
+
+    /// Returns the pool of this change that `pool` is paired with, whichever of the two says so.
+    #[must_use]
+    pub fn partner(&self, pool: &Pool) -> Option<&Pool> {
+        let stated = pool.paired_with.as_ref().and_then(|name| self.pool(name));
+        stated.or_else(|| self.pools.iter().find(|other| other.paired_with.as_ref() == Some(&pool.name)))
+    }
+
+    /// Returns the server that is stated to host the active central management, with its pool: a server of `pool` or
+    /// of its partner. None when the change states none there.
+    #[must_use]
+    pub fn central_management<'a>(&'a self, pool: &'a Pool) -> Option<(&'a Pool, &'a Server)> {
+        let near = [Some(pool), self.partner(pool)].into_iter().flatten();
+        near.filter_map(|pool| Some((pool, pool.central_management()?))).next()
     }
 }
 

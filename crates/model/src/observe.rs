@@ -42,6 +42,8 @@ pub enum Part {
     Replication,
     /// The text of the product's fabric state, where the release has it. Any server of the pool can answer.
     Fabric,
+    /// Which central management is active, as the server knows it. Any server but an Edge server can answer.
+    CentralManagement,
 }
 
 impl Ask {
@@ -77,6 +79,8 @@ pub struct ServerObservation {
     pub replication: Answer<BTreeMap<ServerName, bool>>,
     /// The lines of the fabric state, as they were printed.
     pub fabric: Answer<Vec<String>>,
+    /// Which central management is active, as this server knows it.
+    pub central_management: Answer<CentralManagement>,
 }
 
 impl ServerObservation {
@@ -95,6 +99,7 @@ impl ServerObservation {
             readiness: Answer::unknown(reason),
             replication: Answer::unknown(reason),
             fabric: Answer::unknown(reason),
+            central_management: Answer::unknown(reason),
         }
     }
 
@@ -213,6 +218,13 @@ pub enum ReadinessState {
     InsufficientActiveFrontEnds,
     /// A word that is not in the flow chart.
     Other(String),
+}
+
+/// What a server says of the central management.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CentralManagement {
+    /// The active one as the server names it (`ActiveMasterFQDN`): a server or a pool. None when the server names none.
+    pub active: Option<String>,
 }
 
 /// One upgrade domain in a readiness answer.

@@ -51,6 +51,12 @@ impl Pool {
     pub fn has_fabric(&self) -> bool {
         self.product != Product::Generic && self.role == Role::FrontEnd
     }
+
+    /// Returns the server that is stated to host the active central management, if it is one of this pool.
+    #[must_use]
+    pub fn central_management(&self) -> Option<&Server> {
+        self.servers.iter().find(|server| server.hosts.contains(&Hosted::CentralManagement))
+    }
 }
 
 /// A machine of a pool.

@@ -63,4 +63,5 @@ codes! {
     ORDER_DROPPED = "O2051", "the usual order of pools gives way to the plan's";
     DEAD_LISTED = "O2053", "the pool's name lists a server that does not serve";
     CENTRAL_UNSTATED = "O2054", "the central management runs where the plan does not say so";
+    CENTRAL_MANAGEMENT = "O2057", "the central management is not active where the plan says, or on both of a pair";
 }

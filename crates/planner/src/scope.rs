@@ -1,5 +1,6 @@
 //! Which services of a pool a change is about, and what has to be asked to judge it.
 
+use crate::safety;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::{DnsAsk, Part};
@@ -170,6 +171,7 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
         counted_services.extend(scope.beside.iter().filter(|name| class(name) == DrainClass::Session).cloned());
     }
     let replicates = pool.servers.iter().any(|server| server.hosts.contains(&Hosted::CentralManagement));
+    let concerned = safety::concerns_central_management(change, pool);
     let ask = |name: &ServerName| {
         let mut parts = BTreeSet::from([Part::Host]);
         if pool.has_fabric() && server != Some(name) {
@@ -177,6 +179,9 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
         }
         if replicates {
             parts.insert(Part::Replication);
+        }
+        if concerned {
+            parts.insert(Part::CentralManagement);
         }
         if server.is_none() && change.maintenance.patch.is_some() {
             parts.insert(Part::Versions);

@@ -278,6 +278,7 @@ impl Place<'_> {
         }
         if self.pool.servers.iter().any(|server| server.hosts.contains(&Hosted::CentralManagement)) {
             proofs.push("every configuration replica is up to date".to_owned());
+            proofs.push("the central management is active where it was".to_owned());
         }
         if matches!(self.pool.load_balancing.balancer, Balancer::Haproxy(_)) {
             proofs.push("the balancer sees it up".to_owned());

@@ -325,6 +325,7 @@ fn feature(question: Question) -> Option<String> {
         | Question::Balancer
         | Question::Ready
         | Question::Replication
+        | Question::CentralManagement
         | Question::Blockable
         | Question::Staged => None,
     }

@@ -218,16 +218,18 @@ async fn the_parts_that_scripts_answer_are_read() {
         ("readiness", json!({"answer": {"State": "Busy", "TotalFrontends": 3}})),
         ("replication", json!({"replicas": [{"fqdn": "fe1.contoso.example", "upToDate": true}]})),
         ("fabric", json!({"lines": ["fe1.contoso.example   Up\u{1b}[31m"]})),
+        ("central-management", json!({"answer": {"ActiveMasterFqdn": "pool01.contoso.example"}})),
         ("installer-state", json!({"state": "finished", "exitCode": 3010})),
     ]);
     let fake = Fake::start(world).await;
-    let mut ask = parts(&[Part::Versions, Part::Readiness, Part::Replication, Part::Fabric]);
+    let mut ask = parts(&[Part::Versions, Part::Readiness, Part::Replication, Part::Fabric, Part::CentralManagement]);
     ask.installer = Some(InstallerToken("run-1-fe1-1".to_owned()));
     let seen = fake.driver.observe(&ask).await;
     assert_eq!(seen.versions.known().unwrap().len(), 1);
     assert_eq!(seen.readiness.known().unwrap().state, ReadinessState::Busy);
     assert_eq!(seen.replication.known().unwrap().len(), 1);
     assert_eq!(seen.fabric.known().unwrap(), &["fe1.contoso.example Up [31m"]);
+    assert_eq!(seen.central_management.known().unwrap().active.as_deref(), Some("pool01.contoso.example"));
     assert_eq!(seen.installer, Answer::Known(InstallerState::Finished { exit_code: 3010 }));
     assert_eq!(fake.count("Create"), 1, "one shell for all scripts");
     let ran = fake.world.lock().unwrap().ran.clone();
@@ -248,9 +250,11 @@ async fn p3_parts_that_fail_are_unknown_one_by_one() {
         ("replication", json!({"replicas": [{"fqdn": "fe1", "upToDate": true}]})),
         ("installer-state", json!({"state": "finished"})),
         ("fabric", json!({"lines": ["  "]})),
+        ("central-management", json!({"answer": [{"ActiveMasterFQDN": "fe1"}, {"ActiveMasterFQDN": "fe2"}]})),
     ]);
     let fake = Fake::start(world).await;
-    let mut ask = parts(&[Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Fabric]);
+    let mut ask = parts(&PRODUCT);
+    ask.parts.insert(Part::Host);
     ask.installer = Some(InstallerToken("t".to_owned()));
     let seen = fake.driver.observe(&ask).await;
     assert!(seen.host.known().is_some());
@@ -258,6 +262,7 @@ async fn p3_parts_that_fail_are_unknown_one_by_one() {
     assert!(seen.readiness.known().is_none());
     assert!(seen.replication.why_unknown().unwrap().contains("odd name"));
     assert!(seen.fabric.why_unknown().unwrap().contains("nothing"));
+    assert!(seen.central_management.why_unknown().unwrap().contains("found 2: fe1, fe2"));
     assert!(seen.installer.why_unknown().unwrap().contains("exit code is missing"));
     ask.installer = Some(InstallerToken("..\\x".to_owned()));
     assert!(fake.driver.observe(&ask).await.installer.known().is_none());
@@ -367,7 +372,7 @@ async fn p3_a_silent_server_does_not_hold_up_an_observation() {
     assert!(seen.host.why_unknown().unwrap().contains("not read within"));
 }
 
-const PRODUCT: [Part; 4] = [Part::Versions, Part::Replication, Part::Fabric, Part::Readiness];
+const PRODUCT: [Part; 5] = [Part::Versions, Part::Replication, Part::CentralManagement, Part::Fabric, Part::Readiness];
 
 #[tokio::test]
 async fn p3_a_shell_that_does_not_open_is_waited_for_once_in_a_look_and_the_rest_is_kept() {
@@ -388,7 +393,7 @@ async fn p3_a_shell_that_does_not_open_is_waited_for_once_in_a_look_and_the_rest
             assert!(why.unwrap().contains("no answer within"), "{why:?}");
         }
         assert!(seen.sessions[&name("RTCAVMCU")].left().known().is_none());
-        assert_eq!(fake.count("Create"), looks, "seven scripts, and one of them found out");
+        assert_eq!(fake.count("Create"), looks, "eight scripts, and one of them found out");
     }
 }
 
@@ -429,7 +434,7 @@ async fn what_the_product_takes_long_over_comes_last() {
     ask.file = Some(r"C:\CU\x.exe".to_owned());
     fake.driver.observe(&ask).await;
     let ran: Vec<String> = fake.world.lock().unwrap().ran.iter().map(|(name, _)| name.clone()).collect();
-    assert_eq!(ran[ran.len() - 3..], ["replication", "fabric", "readiness"], "{ran:?}");
+    assert_eq!(ran[ran.len() - 4..], ["replication", "central-management", "fabric", "readiness"], "{ran:?}");
 }
 
 #[tokio::test]

@@ -24,7 +24,8 @@ pub struct ServerExpectation {
     pub answers: Vec<Part>,
 }
 
-const PARTS: [Part; 5] = [Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Fabric];
+const PARTS: [Part; 6] =
+    [Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Fabric, Part::CentralManagement];
 
 /// A file that no server has.
 const NO_FILE: &str = r"C:\conformance\never-there.exe";
@@ -82,6 +83,7 @@ pub async fn server_unreachable(
         findings.add_if(rule, why_not_unreachable("the file", &seen.file));
         findings.add_if(rule, why_not_unreachable("the readiness", &seen.readiness));
         findings.add_if(rule, why_not_unreachable("the replication", &seen.replication));
+        findings.add_if(rule, why_not_unreachable("the central management", &seen.central_management));
         for (service, reading) in &seen.sessions {
             if let Answer::Known(left) = reading.left() {
                 findings.add(Rule::UnreadableIsNoNumber, format!("{service} has {left} sessions"));
@@ -146,6 +148,9 @@ fn only_what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservat
     if !ask.wants(Part::Fabric) {
         unasked("the fabric state", seen.fabric.why_unknown());
     }
+    if !ask.wants(Part::CentralManagement) {
+        unasked("the central management", seen.central_management.why_unknown());
+    }
     if ask.services.is_empty() {
         unasked("the services", seen.services.why_unknown());
     }
@@ -172,6 +177,7 @@ fn what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservation, 
             Part::Readiness => seen.readiness.why_unknown(),
             Part::Replication => seen.replication.why_unknown(),
             Part::Fabric => seen.fabric.why_unknown(),
+            Part::CentralManagement => seen.central_management.why_unknown(),
         };
         findings.add_if(Rule::AskedIsAnswered, why.map(|why| format!("{part:?}: {why}")));
     }

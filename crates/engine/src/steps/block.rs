@@ -154,7 +154,8 @@ pub(super) fn guard_first_change(case: &Case<'_>, scratch: &mut Scratch) -> Opti
         | Question::Coverage(_)
         | Question::Balancer
         | Question::Ready
-        | Question::Replication => true,
+        | Question::Replication
+        | Question::CentralManagement => true,
     };
     match ask(case, scratch, wanted) {
         Asking::Safe(_) => {

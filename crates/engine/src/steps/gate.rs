@@ -6,9 +6,10 @@ use super::guard::readiness;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{FABRIC_WAIT, GATE_DEADLINE, SLOW_LOOK, SOAK_RESTARTS, SOAK_SAMPLE};
 use crate::record::{Record, StepEnd};
-use orchestrate_model::ServerName;
 use orchestrate_model::observe::{BalancerState, ReadinessState};
+use orchestrate_model::{ServerName, Verdict};
 use orchestrate_planner::StepKind;
+use orchestrate_planner::safety::central_management;
 use std::collections::BTreeSet;
 
 /// What one sample says.
@@ -65,8 +66,8 @@ fn balancer_down(case: &Case<'_>) -> Option<String> {
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let why = match sample(case) {
-        Sample::Good(proof) => match replicas(case) {
-            Ok(replicas) => return fabric(case, scratch, format!("{proof}{replicas}")),
+        Sample::Good(proof) => match replicas(case).and_then(|replicas| Ok((replicas, central(case)?))) {
+            Ok((replicas, central)) => return fabric(case, scratch, format!("{proof}{replicas}{central}")),
             Err(why) => why,
         },
         Sample::Trouble(why) => return hold(case, &why).into(),
@@ -115,6 +116,20 @@ fn replicas(case: &Case<'_>) -> Result<&'static str, String> {
     }
     let behind: Vec<&str> = behind.into_iter().collect();
     Err(format!("configuration replicas are behind: {}", behind.join(", ")))
+}
+
+/// Returns that the central management is active where it was, for the proof, or why not: the guard has let the server
+/// go only while it was where the plan states, so that is where it has to be.
+fn central(case: &Case<'_>) -> Result<&'static str, String> {
+    let subject = &case.subject;
+    if !subject.hosts_central_management() || subject.own.back.is_some() {
+        return Ok("");
+    }
+    match central_management(subject.plan.change(), subject.pool, case.seen) {
+        None => Ok(""),
+        Some(Verdict::Yes(_)) => Ok(", the central management is active where it was"),
+        Some(Verdict::No(why) | Verdict::Unknown(why)) => Err(why),
+    }
 }
 
 /// Compares the fabric state with the one before. What its text means is not documented, so a difference is written

@@ -57,6 +57,8 @@ pub(crate) struct LabPool {
     pub(crate) plan: Pool,
     /// Its servers, in topology order.
     pub(crate) servers: Vec<ServerIndex>,
+    /// Where the central management is active, if the plan says so: a server of it or of its partner, or the partner.
+    active_master: Option<String>,
     /// What its balancer was told to do with each server.
     pub(crate) balancer: BTreeMap<ServerIndex, BalancerEntry>,
     /// Until when the product calls it busy.

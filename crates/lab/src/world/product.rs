@@ -1,8 +1,8 @@
-//! What the product says of a whole pool: readiness for an upgrade, and replication.
+//! What the product says of a whole pool: readiness for an upgrade, replication, and the central management.
 
 use super::{LabService, ServerIndex, World, lab_seconds};
 use crate::scenario::FabricBehaviour;
-use orchestrate_model::Product;
+use orchestrate_model::{Product, Role};
 use std::collections::BTreeMap;
 
 /// The product's word on a pool.
@@ -133,6 +133,16 @@ impl World {
                 DomainAnswer { name, servers: names, active, ready }
             })
             .collect()
+    }
+
+    /// Returns the active central management as a server names it, or why it cannot say.
+    pub(crate) fn active_master(&self, server: ServerIndex) -> Result<Option<String>, String> {
+        let own = &self.pools[self.servers[server].pool];
+        if own.plan.role == Role::Edge {
+            return Err("An Edge server does not know the central management.".to_owned());
+        }
+        let told = self.scenario.servers.get(&self.servers[server].name).and_then(|own| own.active_master.clone());
+        Ok(told.or_else(|| own.active_master.clone()))
     }
 
     /// Returns whether the configuration replica of each server is up to date.

@@ -94,11 +94,14 @@ impl World {
                 os: operating_system(pool.product),
             });
         }
+        let stated = change.central_management(pool).map(|(_, server)| server.name.to_string());
+        let elsewhere = || pool.paired_with.as_ref().map(ToString::to_string);
         let entry = BalancerEntry { state: BalancerState::Ready, changed: self.now };
         self.pools.push(LabPool {
             plan: pool.clone(),
             balancer: servers.iter().map(|&server| (server, entry)).collect(),
             servers,
+            active_master: stated.or_else(elsewhere),
             busy_until: Timestamp::UNIX_EPOCH,
             most_out: 0,
             most_domains_out: 0,

@@ -20,6 +20,7 @@ pub(crate) const SCRIPTS: &[&str] = &[
     "versions",
     "readiness",
     "replication",
+    "central-management",
     "fabric",
     "installer-start",
     "installer-state",
@@ -220,6 +221,7 @@ fn answer(world: &mut World, server: ServerIndex, script: &Script) -> Result<Val
         "versions" => Ok(versions(world, server)),
         "readiness" => readiness(world, server, &read(script)?),
         "replication" => Ok(replication(world)),
+        "central-management" => central_management(world, server),
         "fabric" => fabric(world, server, &read(script)?),
         "installer-start" => installer_start(world, server, &read(script)?),
         "installer-state" => Ok(installer_state(world, server, &read(script)?)),
@@ -334,6 +336,12 @@ fn replication(world: &World) -> Value {
     let replicas: Vec<Value> =
         world.replication().into_iter().map(|(fqdn, upto)| json!({ "fqdn": fqdn, "upToDate": upto })).collect();
     json!({ "replicas": replicas })
+}
+
+fn central_management(world: &World, server: ServerIndex) -> Result<Value, String> {
+    let active = world.active_master(server)?;
+    let agents: Vec<&String> = active.iter().filter(|name| !name.is_empty()).collect();
+    Ok(json!({ "answer": { "ActiveMasterFQDN": active, "ActiveFileTransferAgents": agents } }))
 }
 
 #[derive(Deserialize)]

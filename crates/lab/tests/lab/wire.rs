@@ -442,6 +442,20 @@ async fn a_fault_of_a_script_also_meets_one_that_comes_as_input() {
 }
 
 #[tokio::test]
+async fn the_active_central_management_is_the_plans_or_the_scenarios() {
+    let lab =
+        lab("servers: {fe2.contoso.example: {active_master: fe9}, fe3.contoso.example: {active_master: ''}}", 1.0);
+    let lab = lab.await;
+    for (server, expected) in
+        [(FE1, json!(null)), ("fe2.contoso.example", json!("fe9")), ("fe3.contoso.example", json!(""))]
+    {
+        let mut client = Client::connect(lab.directory(), server).await.unwrap();
+        let (answer, _) = script(&mut client, "central-management", &json!({})).await;
+        assert_eq!(answer["answer"]["ActiveMasterFQDN"], expected, "{server}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn readiness_and_activity_follow_the_world() {
     let lab = lab("seed: 2", 1.0).await;
     let mut client = Client::connect(lab.directory(), FE1).await.unwrap();

@@ -1,5 +1,6 @@
 //! What is worth saying about a plan before it runs: refusals, warnings, notes.
 
+mod central;
 mod evidence;
 mod services;
 mod stated;
@@ -58,6 +59,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
             }
         }
     }
+    central::change(context, &safety, &mut found);
     stated::change(context, &mut found);
     timing::change(context, forecast, &mut found);
     found.sort_by(|a, b| {

@@ -242,14 +242,16 @@ fn neighbours(context: &Context<'_>, pool: &Pool, found: &mut Vec<Finding>) {
         let text = format!("{} and {} are paired: each is the other's last resort", pool.name, partner.name);
         found.push(refusal(codes::PAIRED, text).pool(pool).advise("Make two changes of it, on different nights."));
     }
-    if let Some(other) = &pool.paired_with {
-        // Seen after fail-overs of such pairs (domain practice): two masters, each with a truth of its own.
+    if let Some(other) = pool.paired_with.as_ref().filter(|name| change.pool(name).is_none()) {
+        // Seen after fail-overs of such pairs (domain practice). The servers of this pool are asked; those of a pool
+        // outside the change cannot be.
         let text =
             format!("{} is paired with {other}: central management is to be active on one of them only", pool.name);
-        found.push(note(codes::PAIRED, text).pool(pool).advise(
-            "Before and after, compare ActiveMasterFQDN on a server of each pool: \
-             Get-CsManagementStoreReplicationStatus -CentralManagementStoreStatus.",
-        ));
+        found.push(note(codes::PAIRED, text).pool(pool).advise(format!(
+            "Before and after, compare ActiveMasterFQDN on a server of {other}, which this change does not ask, with \
+                 that of {}: Get-CsManagementStoreReplicationStatus -CentralManagementStoreStatus.",
+            pool.name
+        )));
     }
     let hop = pool.next_hop.as_ref().and_then(|name| change.pools.iter().position(|other| other.name == *name));
     // The Edge servers talk to the registrar of their next hop.

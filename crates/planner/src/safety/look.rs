@@ -1,6 +1,6 @@
 //! One look at one pool, from which the questions about each of its servers are answered.
 
-use super::{Asked, coverage, questions};
+use super::{Asked, central, coverage, questions};
 use crate::coverage::{Records, records};
 use crate::scope::PoolScope;
 use crate::standing::{Standing, standings};
@@ -81,6 +81,7 @@ impl<'a> Look<'a> {
             asked.push(questions::ready(self, server));
         }
         asked.extend(questions::replication(self, server));
+        asked.extend(central::question(self));
         asked.push(questions::blockable(self, server));
         asked.extend(questions::staged(self, server));
         asked

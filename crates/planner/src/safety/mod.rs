@@ -4,6 +4,7 @@
 //! run put the same questions through the same functions. What has to be asked of the servers beforehand is
 //! [`crate::scope::evidence`].
 
+mod central;
 mod coverage;
 mod look;
 mod questions;
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub(crate) use central::{ADVICE as CENTRAL_ADVICE, differ, silent};
+pub use central::{central_management, concerns as concerns_central_management};
 pub(crate) use coverage::spread;
 pub(crate) use look::Look;
 pub(crate) use questions::{Count, measurable, unmeasured, unplanned};
@@ -75,6 +78,8 @@ pub enum Question {
     Ready,
     /// Are the configuration replicas up to date? Pools with the central management server only.
     Replication,
+    /// Is the central management active where the plan says, and nowhere else? Pools that host it, and paired ones.
+    CentralManagement,
     /// Can every service in scope be blocked and its sessions be counted?
     Blockable,
     /// Is the installer on the server, and is it the one that the plan means? Plans with a patch only.
@@ -120,6 +125,7 @@ impl fmt::Display for Question {
             Self::Balancer => f.pad("balancer"),
             Self::Ready => f.pad("the product says ready"),
             Self::Replication => f.pad("replicas up to date"),
+            Self::CentralManagement => f.pad("one active central management"),
             Self::Blockable => f.pad("can be blocked and counted"),
             Self::Staged => f.pad("the installer is in place"),
         }

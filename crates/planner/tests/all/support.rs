@@ -6,8 +6,8 @@ use orchestrate_model::change::{
     AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope, StartTypePolicy, StopWhen,
 };
 use orchestrate_model::observe::{
-    AddressRecords, DnsAnswer, DnsObservation, DomainReadiness, FileFacts, HostFacts, Measure, Readiness,
-    ReadinessState, SessionReading,
+    AddressRecords, CentralManagement, DnsAnswer, DnsObservation, DomainReadiness, FileFacts, HostFacts, Measure,
+    Readiness, ReadinessState, SessionReading,
 };
 use orchestrate_model::pool::{Access, Balancer, DnsSettings, LoadBalancing, SipBalancing};
 use orchestrate_model::version::ComponentVersion;
@@ -160,6 +160,12 @@ pub(crate) fn healthy(pool: &Pool, server: &Server) -> ServerObservation {
         }),
         replication: Answer::Known(pool.servers.iter().map(|server| (server.name.clone(), true)).collect()),
         fabric: Answer::not_asked(),
+        central_management: Answer::Known(CentralManagement {
+            active: pool
+                .central_management()
+                .map(|server| server.name.to_string())
+                .or_else(|| pool.paired_with.as_ref().map(ToString::to_string)),
+        }),
     }
 }
 

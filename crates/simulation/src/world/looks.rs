@@ -3,8 +3,8 @@
 use super::{Installer, MINUTE, Machine, Ms, Pace, SECOND, Service, World};
 use crate::faults::Fault;
 use orchestrate_model::observe::{
-    AddressRecords, BalancerObservation, BalancerServer, BalancerState, DnsAnswer, DnsAsk, DnsObservation, FileFacts,
-    HostFacts, InstallerState, Measure, Part, Readiness, ReadinessState, SessionReading,
+    AddressRecords, BalancerObservation, BalancerServer, BalancerState, CentralManagement, DnsAnswer, DnsAsk,
+    DnsObservation, FileFacts, HostFacts, InstallerState, Measure, Part, Readiness, ReadinessState, SessionReading,
 };
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{Answer, Ask, Change, RunState, ServerObservation, ServiceName, ServiceStatus, Version};
@@ -90,6 +90,7 @@ impl World {
             fabric: asked(ask, Part::Fabric, || {
                 self.machines.iter().map(|machine| format!("{} Up", machine.name)).collect()
             }),
+            central_management: asked(ask, Part::CentralManagement, || central_management(&self.change, machine.pool)),
         }
     }
 
@@ -119,7 +120,10 @@ impl World {
                 1 => value.services = Answer::unknown(why),
                 2 => value.versions = Answer::unknown(why),
                 3 => value.installer = Answer::unknown(why),
-                4 => value.readiness = Answer::unknown(why),
+                4 => {
+                    value.readiness = Answer::unknown(why);
+                    value.central_management = Answer::unknown(why);
+                }
                 _ => self.one_unknown(value),
             }
         }
@@ -159,6 +163,9 @@ impl World {
     /// Says once what the next answer takes back. Never more than two false zeros in a row, and never that something
     /// has begun to serve that we have just brought back: against an answer that is consistently false nobody can guard.
     fn contradict(&mut self, at: usize, ask: &Ask, value: &mut ServerObservation) {
+        if ask.wants(Part::CentralManagement) && self.happens(Fault::Contradictions) {
+            value.central_management = Answer::Known(CentralManagement { active: None });
+        }
         let now = self.now;
         for name in &ask.sessions {
             let Some(place) = self.machines[at].service(name) else { continue };
@@ -334,6 +341,13 @@ fn installer(machine: &Machine, ask: &Ask) -> Answer<InstallerState> {
 }
 
 /// Every machine has the installer of the plan.
+/// The server that the plan states, or the partner: the world is as the plan says.
+fn central_management(change: &Change, pool: usize) -> CentralManagement {
+    let pool = &change.pools[pool];
+    let stated = change.central_management(pool).map(|(_, server)| server.name.to_string());
+    CentralManagement { active: stated.or_else(|| pool.paired_with.as_ref().map(ToString::to_string)) }
+}
+
 fn file(change: &Change, ask: &Ask) -> Answer<FileFacts> {
     if ask.file.is_none() {
         return Answer::Unknown(String::new());

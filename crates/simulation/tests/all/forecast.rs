@@ -70,3 +70,13 @@ fn p9_a_window_that_is_too_short_is_told() {
     }
     assert_eq!(forecast.outcomes.get("done"), Some(&20), "{}", forecast.text());
 }
+
+#[test]
+fn a_pool_that_hosts_the_central_management_is_answered_for_and_contradictions_leave_nothing_out() {
+    let mut change = example_change(3);
+    change.pools[0].servers[0].hosts.insert(orchestrate_model::pool::Hosted::CentralManagement);
+    let faults = vec![Fault::Contradictions, Fault::PartialAnswers];
+    let forecast = simulate(&change, &options(20, faults)).unwrap();
+    assert_eq!((forecast.refusals.len(), forecast.outcomes.get("done")), (0, Some(&20)), "{}", forecast.text());
+    assert!(forecast.faults.iter().all(|fault| fault.broken == 0 && fault.all_back == fault.runs), "{forecast:?}");
+}

@@ -2,6 +2,7 @@
 
 mod again;
 mod drains;
+mod gates;
 mod levels;
 mod stops;
 

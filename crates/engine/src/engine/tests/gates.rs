@@ -1,0 +1,80 @@
+//! What proves that a server is back.
+
+use super::*;
+use orchestrate_model::observe::{CentralManagement, Part};
+
+const GATE: StepId = StepId(9);
+
+/// A pool without a fabric whose first server hosts the central management, with that server at its gate.
+fn at_the_gate() -> (Engine, Vec<Effect>) {
+    let plan = plan_with(|plan| {
+        let pool = &mut plan["change"]["pools"][0];
+        pool["role"] = json!("mediation");
+        pool["servers"][0]["hosts"] = json!(["central-management"]);
+    });
+    let mut records = draining(Attended::Yes);
+    records.pop();
+    records.extend((3..9).flat_map(done));
+    records.push(Record::StepStarted { step: GATE });
+    let mut engine = after_in(plan, &records);
+    let effects = engine.handle(resumed(), at(60));
+    (engine, effects)
+}
+
+/// fe1 as it was recorded, and what fe2 says of the central management.
+fn back(central: Answer<CentralManagement>, now: Timestamp) -> PoolObservation {
+    let mut seen = fe1(RunState::Running, Answer::Known(0), now);
+    let Answer::Known(services) = &mut seen.servers.get_mut(&server(1)).unwrap().services else { panic!("known") };
+    services.get_mut(&service()).unwrap().start = Answer::Known(StartType::AUTOMATIC);
+    let mut other = ServerObservation::unknown(server(2), now, "not asked");
+    other.replication = Answer::Known(BTreeMap::from([(server(1), true)]));
+    other.central_management = central;
+    seen.servers.insert(server(2), other);
+    seen
+}
+
+fn active(name: &str) -> Answer<CentralManagement> {
+    Answer::Known(CentralManagement { active: Some(name.to_owned()) })
+}
+
+#[test]
+fn p8_a_server_is_not_back_before_the_central_management_is_active_where_it_was() {
+    let (mut engine, mut effects) = at_the_gate();
+    let asked = &look_in(&effects).1.servers;
+    assert!(asked[&server(2)].wants(Part::CentralManagement), "another server is asked: {asked:?}");
+    assert!(!asked[&server(1)].wants(Part::CentralManagement));
+    let mut now = at(60);
+    for (said, next, why) in [
+        (active("fe3.contoso.example"), 3, "fe2 says that the central management is active on fe3, the plan says fe1"),
+        (Answer::unknown("access denied"), 2, "is active, the plan says fe1: fe2: access denied"),
+    ] {
+        effects = answer(&mut engine, &effects, back(said, now), now);
+        let wait = engine.view(now).servers[0].wait.clone().unwrap_or_else(|| panic!("not waited for: {effects:?}"));
+        assert!(wait.why.contains(why), "{wait:?}");
+        (effects, now) = wake(&mut engine, &effects);
+        // Each failed look is followed by one at another server.
+        assert!(look_in(&effects).1.servers[&server(next)].wants(Part::CentralManagement), "{effects:?}");
+    }
+    let effects = answer(&mut engine, &effects, back(active("pool01.contoso.example"), now), now);
+    let done = effects.iter().find_map(|effect| match effect {
+        Effect::Record(Record::StepDone { step: GATE, proof, .. }) => Some(proof.clone()),
+        Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::Wake { .. } => None,
+        Effect::End(_) | Effect::Broken(_) => None,
+    });
+    assert!(done.unwrap().ends_with("the central management is active where it was"), "{effects:?}");
+}
+
+#[test]
+fn p8_a_server_is_held_when_the_central_management_stays_where_it_went() {
+    let (mut engine, mut effects) = at_the_gate();
+    let mut now = at(60);
+    for _ in 0..1_000 {
+        effects = answer(&mut engine, &effects, back(active("fe3"), now), now);
+        if let Some(reason) = held(&engine) {
+            assert!(reason.contains("active on fe3, the plan says fe1"), "{reason}");
+            return;
+        }
+        (effects, now) = wake(&mut engine, &effects);
+    }
+    panic!("it was never held");
+}
