@@ -42,8 +42,12 @@ fn a_plan_without_the_network_says_that_it_assumes() {
 #[test]
 fn p2_t2_a_pool_behind_a_balancer_is_refused_until_each_loss_is_accepted() {
     let mut change = three();
-    change.pools[0].load_balancing =
-        orchestrate_model::pool::LoadBalancing { sip: SipBalancing::Hardware, web: None, balancer: Balancer::Operator };
+    change.pools[0].load_balancing = orchestrate_model::pool::LoadBalancing {
+        sip: SipBalancing::Hardware,
+        web: None,
+        balancer: Balancer::Operator,
+        external: std::collections::BTreeMap::new(),
+    };
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(codes(&plan, Severity::Refusal), ["O2007"]);
     let message = &finding(&plan, "O2007").message;

@@ -52,6 +52,7 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
         addresses: vec![format!("{net}.{number}").parse().unwrap()],
         upgrade_domain: Some(UpgradeDomain::new(&format!("UD{number}")).unwrap()),
         hosts: BTreeSet::new(),
+        external: BTreeMap::new(),
     };
     Pool {
         name: pool_name(name),
@@ -61,6 +62,7 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
             sip: SipBalancing::Dns,
             web: Some(DnsName::new("webint.contoso.example").unwrap()),
             balancer: Balancer::None,
+            external: BTreeMap::new(),
         },
         servers: (1..=servers).map(server).collect(),
         access: Access::Unstated,
