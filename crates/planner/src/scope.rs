@@ -200,5 +200,5 @@ fn names(pool: &Pool) -> Option<DnsAsk> {
     let mut names = vec![pool.name.dns()];
     names.extend(pool.servers.iter().map(|server| server.name.dns()));
     names.extend(pool.load_balancing.web.clone());
-    Some(DnsAsk { pool: pool.name.clone(), names })
+    Some(DnsAsk { pool: pool.name.clone(), names, external: Vec::new() })
 }

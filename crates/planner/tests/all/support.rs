@@ -175,7 +175,7 @@ pub(crate) fn healthy_pool(pool: &Pool) -> PoolObservation {
     PoolObservation {
         pool: pool.name.clone(),
         servers: pool.servers.iter().map(|server| (server.name.clone(), healthy(pool, server))).collect(),
-        dns: Answer::Known(DnsObservation { taken: now(), answers }),
+        dns: Answer::Known(DnsObservation { taken: now(), answers, external: Vec::new() }),
         balancer: Answer::not_asked(),
     }
 }
