@@ -143,6 +143,8 @@ pub const PAGES: &[Page] = pages![
     "O2051",
     "O2053",
     "O2054",
+    "O2055",
+    "O2056",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -184,7 +184,7 @@ fn t9_edge_pools_are_measured_by_time_and_lose_what_has_no_fail_over() {
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
     assert_eq!(codes(&plan, Severity::Warning), ["O2046", "O2048"]);
-    assert_eq!(codes(&plan, Severity::Note), ["O2017"]);
+    assert_eq!(codes(&plan, Severity::Note), ["O2017", "O2056"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod beside;
 mod checker;
+mod external;
 mod findings;
 mod order;
 mod properties;
