@@ -1,7 +1,7 @@
 //! Do clients outside find every server of an Edge pool? Its external names are balanced as the pool is inside: by DNS, with
 //! the external addresses of every server and nothing else, or by hardware, with a balancer's address and no server's.
 
-use crate::words::list;
+use crate::words::{count, list};
 use orchestrate_model::observe::{DnsAnswer, DnsObservation};
 use orchestrate_model::pool::SipBalancing;
 use orchestrate_model::{Answer, Change, DnsName, ExternalUse, Pool, ServerName};
@@ -99,9 +99,9 @@ impl Judge<'_> {
         let one = names.len() == 1;
         let what = match self.pool.load_balancing.sip {
             SipBalancing::Dns => format!(
-                "{} the external addresses of the {} servers and nothing else",
+                "{} the external addresses of the {} and nothing else",
                 if one { "lists" } else { "list" },
-                self.pool.servers.len()
+                count(self.pool.servers.len(), "server")
             ),
             SipBalancing::Hardware => format!("{} to no server", if one { "leads" } else { "lead" }),
         };
