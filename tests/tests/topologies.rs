@@ -273,6 +273,8 @@ fn t9_says_what_an_edge_pool_loses_and_that_it_has_no_readiness_state() {
             "edge09.contoso.example has no readiness state: the gate looks at services only",
             "med09.contoso.example has no readiness state: the gate looks at services only",
             "3. edge91.contoso.example after med92.contoso.example",
+            "external names in order yes sip.contoso.example, webconf.contoso.example and av.contoso.example list the \
+             external addresses of the 2 servers and nothing else at 1 name server, kept for up to 300 s",
         ],
     );
     assert!(said.err.contains("O1047"), "the next hop is outside this change: {}", said.err);

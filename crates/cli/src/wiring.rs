@@ -59,8 +59,13 @@ impl Readers {
         }
         let names: Arc<dyn Resolve> = match wires {
             Wires::Lab(lab) => Arc::new(NameServers::new(vec![lab.dns], clock).with_authorities(Authorities::Skip)),
-            Wires::Plan if change.dns.resolvers.is_empty() => Arc::new(NameServers::of_this_machine(clock)?),
-            Wires::Plan => Arc::new(NameServers::new(change.dns.resolvers.clone(), clock)),
+            Wires::Plan => {
+                let names = match change.dns.resolvers.as_slice() {
+                    [] => NameServers::of_this_machine(clock)?,
+                    resolvers => NameServers::new(resolvers.to_vec(), clock),
+                };
+                Arc::new(names.with_external(change.dns.external_resolvers.clone()))
+            }
         };
         Ok(Self { servers, names, balancers })
     }

@@ -109,7 +109,7 @@ codes! {
     ROLE_OF_PRODUCT = "O1040";
     /// Several servers of a pool carry central management.
     CENTRAL_MANAGEMENT_TWICE = "O1041";
-    /// The web services name is taken by a pool or server.
+    /// The web services name or an external name is taken.
     WEB_NAME_TAKEN = "O1042";
     /// One name is used for a pool and for a server of another, or of several.
     POOL_AND_SERVER = "O1043";
@@ -143,6 +143,12 @@ codes! {
     TLS_SETTING_WITHOUT_TLS = "O1061";
     /// Credentials are written into the plan.
     CREDENTIALS_IN_PLAN = "O1062";
+    /// A pool that is not an Edge pool has external names or addresses.
+    EXTERNAL_NOT_EDGE = "O1063";
+    /// An external name has no address of a server, or an address has no name.
+    EXTERNAL_INCOMPLETE = "O1064";
+    /// One external name has two sets of addresses of a server.
+    EXTERNAL_DISAGREES = "O1065";
     /// A window is too long.
     WINDOW_TOO_LONG = "O1070";
     /// A freeze ends before it begins.

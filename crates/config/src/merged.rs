@@ -6,16 +6,17 @@
 use crate::reader::{At, Entries};
 use crate::scalars::ServiceText;
 use crate::written::{
-    Access, BalancerChoice, Drain, Every, Haproxy, LevelChoice, LoadBalancing, Maintenance, Patch, Plan, Pool,
-    ScopeChoice, Server, Window, Winrm,
+    Access, BalancerChoice, Dns, Drain, Every, ExternalAddresses, Haproxy, LevelChoice, LoadBalancing, Maintenance,
+    Patch, Plan, Pool, ScopeChoice, Server, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{self, AtDeadline, HoldChoice, RestartPolicy, Scope, StartTypePolicy, StopWhen};
+use orchestrate_model::external;
 use orchestrate_model::pool::{
     self as words, Balancer, CredentialSource, DnsSettings, SipBalancing, Transport, WinrmAuth,
 };
 use orchestrate_model::window::{self, Recurrence};
-use orchestrate_model::{Change, Label, Level, PoolName, ServerName, ServiceName};
+use orchestrate_model::{Change, ExternalUse, Label, Level, PoolName, ServerName, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most calls are shorter, and a meeting of a working day's usual length fits; longer ones are for the operator.
@@ -48,8 +49,13 @@ pub(crate) fn change(plan: Plan) -> Option<Change> {
         stop_when: StopWhen { failed },
         windows: values(plan.windows).map(one_window).collect::<Option<_>>()?,
         freezes: freezes.collect::<Option<_>>()?,
-        dns: DnsSettings { resolvers: values(plan.dns.and_then(|dns| dns.value.resolvers)).collect() },
+        dns: dns(plan.dns.map(|dns| dns.value)),
     })
+}
+
+fn dns(written: Option<Dns>) -> DnsSettings {
+    let (resolvers, external) = written.map(|dns| (dns.resolvers, dns.external_resolvers)).unwrap_or_default();
+    DnsSettings { resolvers: values(resolvers).collect(), external_resolvers: values(external).collect() }
 }
 
 /// Returns the values of a list that may be absent.
@@ -71,7 +77,6 @@ fn by_service<V, T>(
 }
 
 fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
-    let servers = pool.servers?.value.0.into_iter().map(|(name, server)| Some(one_server(name?.value, server?.value)));
     let labels = entries(pool.labels).map(|label| {
         let (key, value) = label?;
         Label::new(&format!("{key}={value}")).ok()
@@ -86,14 +91,22 @@ fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
     let load_balancing = match pool.load_balancing {
         Some(balancing) => load_balancing(balancing.value)?,
         // Only generic pools may leave it out.
-        None => words::LoadBalancing { sip: SipBalancing::Dns, web: None, balancer: Balancer::None },
+        None => words::LoadBalancing {
+            sip: SipBalancing::Dns,
+            web: None,
+            balancer: Balancer::None,
+            external: BTreeMap::new(),
+        },
     };
+    let external = &load_balancing.external;
+    let servers = pool.servers?.value.0.into_iter();
+    let servers = servers.map(|(name, server)| Some(one_server(name?.value, server?.value, external)));
     Some(words::Pool {
         name,
         product: pool.product?.value,
         role: pool.role?.value,
-        load_balancing,
         servers: servers.collect::<Option<_>>()?,
+        load_balancing,
         access: match pool.access {
             Some(at) => access(at.value)?,
             None => words::Access::Unstated,
@@ -109,14 +122,24 @@ fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
     })
 }
 
-fn one_server(name: ServerName, server: Server) -> words::Server {
+fn one_server(name: ServerName, server: Server, names: &external::ExternalNames) -> words::Server {
     let addresses = server.address.into_iter().flat_map(|list| list.value.0).map(|address| address.value);
     words::Server {
         name,
         addresses: addresses.collect(),
         upgrade_domain: server.upgrade_domain.map(|at| at.value),
         hosts: values(server.hosts).collect(),
+        external: server.external.map(|at| external_addresses(&at.value, names)).unwrap_or_default(),
     }
+}
+
+/// One list of addresses stands for every name of the pool.
+fn external_addresses(written: &ExternalAddresses, names: &external::ExternalNames) -> external::ExternalAddresses {
+    let of = |purpose: &ExternalUse| {
+        let list = written.of(*purpose)?;
+        Some((*purpose, list.value.0.iter().map(|address| address.value).collect()))
+    };
+    names.keys().filter_map(of).collect()
 }
 
 fn load_balancing(balancing: LoadBalancing) -> Option<words::LoadBalancing> {
@@ -130,7 +153,9 @@ fn load_balancing(balancing: LoadBalancing) -> Option<words::LoadBalancing> {
         None if web.is_some() || sip == SipBalancing::Hardware => Balancer::Operator,
         None => Balancer::None,
     };
-    Some(words::LoadBalancing { sip, web, balancer })
+    let names = balancing.external.map(|at| at.value);
+    let external = names.iter().flat_map(|names| names.names()).map(|(purpose, name)| (purpose, name.value.clone()));
+    Some(words::LoadBalancing { sip, web, balancer, external: external.collect() })
 }
 
 fn haproxy(haproxy: Haproxy) -> Option<words::HaproxyBalancer> {

@@ -151,6 +151,8 @@ fn the_schema_has_the_keys_that_the_parser_accepts() {
         ("Pool", "pools: {p.example.org: @}"),
         ("LoadBalancing", "pools: {p.example.org: {load_balancing: @}}"),
         ("Haproxy", "pools: {p.example.org: {load_balancing: {balancer: {haproxy: @}}}}"),
+        ("EachName", "pools: {p.example.org: {load_balancing: {external: @}}}"),
+        ("EachAddress", "pools: {p.example.org: {servers: {s.example.org: {external: @}}}}"),
         ("Server", "pools: {p.example.org: {servers: {s.example.org: @}}}"),
         ("Access", "pools: {p.example.org: {access: @}}"),
         ("Winrm", "pools: {p.example.org: {access: {winrm: @}}}"),

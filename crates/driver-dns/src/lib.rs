@@ -73,6 +73,8 @@ impl Limits {
 #[derive(Debug, Clone)]
 pub struct NameServers {
     resolvers: Vec<SocketAddr>,
+    /// Who is asked for external names. Empty where it is the same servers.
+    external: Vec<SocketAddr>,
     authorities: Authorities,
     limits: Limits,
     clock: Clock,
@@ -84,9 +86,13 @@ impl NameServers {
     /// With no resolver at all every answer is unknown.
     #[must_use]
     pub fn new(resolvers: Vec<SocketAddr>, clock: Clock) -> Self {
-        let mut seen = BTreeSet::new();
-        let resolvers = resolvers.into_iter().filter(|resolver| seen.insert(*resolver)).collect();
-        Self { resolvers, authorities: Authorities::Ask, limits: Limits::USUAL, clock }
+        Self {
+            resolvers: each_once(resolvers),
+            external: Vec::new(),
+            authorities: Authorities::Ask,
+            limits: Limits::USUAL,
+            clock,
+        }
     }
 
     /// Returns name servers that ask the resolvers this machine is set up with, and the authorities as well. Where the
@@ -111,17 +117,40 @@ impl NameServers {
         Self { authorities, ..self }
     }
 
+    /// Returns the same name servers with resolvers of their own for external names. With none the others are asked.
+    #[must_use]
+    pub fn with_external(self, resolvers: Vec<SocketAddr>) -> Self {
+        Self { external: each_once(resolvers), ..self }
+    }
+
     /// Returns the resolvers that are asked, in order.
     #[must_use]
     pub fn resolvers(&self) -> &[SocketAddr] {
         &self.resolvers
     }
 
+    /// Asks each of `resolvers` about each name, and the authorities that they name.
+    async fn ask(&self, names: &[DnsName], resolvers: &[SocketAddr]) -> Vec<DnsAnswer> {
+        let names: Vec<DnsName> = names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        if resolvers.is_empty() {
+            return names.into_iter().map(without_resolver).collect();
+        }
+        let mut answers = self.ask_resolvers(&names, resolvers).await;
+        match self.authorities {
+            Authorities::Ask => {
+                let more = self.ask_authorities(&names, &answers, resolvers).await;
+                answers.extend(more);
+            }
+            Authorities::Skip => {}
+        }
+        answers
+    }
+
     /// Asks every resolver about every name.
-    async fn ask_resolvers(&self, names: &[DnsName]) -> Vec<DnsAnswer> {
+    async fn ask_resolvers(&self, names: &[DnsName], resolvers: &[SocketAddr]) -> Vec<DnsAnswer> {
         let manner = Manner::recursive(self.limits.resolver);
         let mut questions: Vec<(SocketAddr, DnsName)> = Vec::new();
-        for resolver in &self.resolvers {
+        for resolver in resolvers {
             questions.extend(names.iter().map(|name| (*resolver, name.clone())));
         }
         let asked = questions.into_iter().map(|(resolver, name)| async move {
@@ -133,7 +162,7 @@ impl NameServers {
     }
 
     /// Asks the authoritative servers of every name, as the first resolver that knows anything names them.
-    async fn ask_authorities(&self, names: &[DnsName], said: &[DnsAnswer]) -> Vec<DnsAnswer> {
+    async fn ask_authorities(&self, names: &[DnsName], said: &[DnsAnswer], resolvers: &[SocketAddr]) -> Vec<DnsAnswer> {
         let Some(guide) = said.iter().find(|answer| answer.records.known().is_some()) else {
             tracing::debug!("no resolver answered, so the authoritative servers cannot be found");
             return Vec::new();
@@ -143,7 +172,7 @@ impl NameServers {
         let found = authorities::of_names(&guide, names, manner, self.limits.authority_port).await;
         let mut questions: Vec<(SocketAddr, DnsName)> = Vec::new();
         for (name, servers) in found {
-            let others = servers.into_iter().filter(|server| !self.resolvers.contains(server));
+            let others = servers.into_iter().filter(|server| !resolvers.contains(server));
             questions.extend(others.map(|server| (server, name.clone())));
         }
         let asked = questions.into_iter().map(|(server, name)| async move {
@@ -165,20 +194,17 @@ impl NameServers {
 impl Resolve for NameServers {
     async fn resolve(&self, ask: &DnsAsk) -> DnsObservation {
         let taken = self.clock.now();
-        let names: Vec<DnsName> = ask.names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        if self.resolvers.is_empty() {
-            return DnsObservation { taken, answers: names.into_iter().map(without_resolver).collect() };
-        }
-        let mut answers = self.ask_resolvers(&names).await;
-        match self.authorities {
-            Authorities::Ask => {
-                let more = self.ask_authorities(&names, &answers).await;
-                answers.extend(more);
-            }
-            Authorities::Skip => {}
-        }
-        DnsObservation { taken, answers }
+        let external = if self.external.is_empty() { &self.resolvers } else { &self.external };
+        // Side by side: one after the other, silent servers would take up most of the time that evidence is fresh.
+        let (answers, external) =
+            futures::join!(self.ask(&ask.names, &self.resolvers), self.ask(&ask.external, external));
+        DnsObservation { taken, answers, external }
     }
+}
+
+fn each_once(resolvers: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let mut seen = BTreeSet::new();
+    resolvers.into_iter().filter(|resolver| seen.insert(*resolver)).collect()
 }
 
 /// Says for one name that there was nobody to ask: an empty observation could be mistaken for agreement.

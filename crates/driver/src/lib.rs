@@ -13,9 +13,10 @@ pub mod conformance;
 pub use clock::Clock;
 
 use async_trait::async_trait;
-use orchestrate_model::observe::{BalancerObservation, BalancerState, DnsAsk, DnsObservation};
-use orchestrate_model::{Act, ActOutcome, Answer, Ask, PoolName, ServerName, ServerObservation};
+use orchestrate_model::observe::{BalancerObservation, BalancerState, DnsAnswer, DnsAsk, DnsObservation};
+use orchestrate_model::{Act, ActOutcome, Answer, Ask, DnsName, PoolName, ServerName, ServerObservation};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,17 +90,16 @@ pub struct NoNames;
 #[async_trait]
 impl Resolve for NoNames {
     async fn resolve(&self, ask: &DnsAsk) -> DnsObservation {
-        use orchestrate_model::observe::DnsAnswer;
-        let resolver = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-        let answers = ask
-            .names
-            .iter()
-            .map(|name| DnsAnswer {
-                name: name.clone(),
-                resolver,
-                records: Answer::unknown("no name server was given"),
-            })
-            .collect();
-        DnsObservation { taken: jiff::Timestamp::UNIX_EPOCH, answers }
+        let resolver = SocketAddr::from(([0, 0, 0, 0], 0));
+        let nobody = |name: &DnsName| DnsAnswer {
+            name: name.clone(),
+            resolver,
+            records: Answer::unknown("no name server was given"),
+        };
+        DnsObservation {
+            taken: jiff::Timestamp::UNIX_EPOCH,
+            answers: ask.names.iter().map(nobody).collect(),
+            external: ask.external.iter().map(nobody).collect(),
+        }
     }
 }

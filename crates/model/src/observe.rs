@@ -245,6 +245,9 @@ pub struct DnsAsk {
     pub pool: PoolName,
     /// The names: the pool's, each server's, the web services'.
     pub names: Vec<DnsName>,
+    /// The external names of an Edge pool, which may be asked for at other resolvers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<DnsName>,
 }
 
 /// What the name servers said.
@@ -254,6 +257,10 @@ pub struct DnsObservation {
     pub taken: Timestamp,
     /// The answers, one per resolver and name.
     pub answers: Vec<DnsAnswer>,
+    /// The answers for external names, likewise. They are kept apart, because who was asked for these need not have
+    /// been asked for the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<DnsAnswer>,
 }
 
 /// What one resolver said about one name.

@@ -1,5 +1,6 @@
 //! Pools and their servers as the plan file describes them.
 
+use crate::external::{ExternalAddresses, ExternalNames};
 use crate::ids::{DnsName, Label, PoolName, ServerName, ServiceName, UpgradeDomain};
 use crate::product::{Product, Role};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,9 @@ pub struct Server {
     pub upgrade_domain: Option<UpgradeDomain>,
     /// Pool-wide functions it carries.
     pub hosts: BTreeSet<Hosted>,
+    /// For Edge pools: its addresses as the name servers outside have them, for every external name of the pool.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub external: ExternalAddresses,
 }
 
 /// A pool-wide function that one server carries.
@@ -89,6 +93,9 @@ pub struct LoadBalancing {
     pub web: Option<DnsName>,
     /// Who takes a server out of the HTTP(S) balancer.
     pub balancer: Balancer,
+    /// For Edge pools: the names by which clients outside find the pool.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub external: ExternalNames,
 }
 
 /// How SIP is balanced.
@@ -205,4 +212,7 @@ pub enum CredentialSource {
 pub struct DnsSettings {
     /// The resolvers to ask. Empty means those of the machine.
     pub resolvers: Vec<SocketAddr>,
+    /// The resolvers to ask for external names. Empty means that they are asked where all other names are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external_resolvers: Vec<SocketAddr>,
 }

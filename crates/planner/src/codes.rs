@@ -63,5 +63,7 @@ codes! {
     ORDER_DROPPED = "O2051", "the usual order of pools gives way to the plan's";
     DEAD_LISTED = "O2053", "the pool's name lists a server that does not serve";
     CENTRAL_UNSTATED = "O2054", "the central management runs where the plan does not say so";
+    EXTERNAL_NAME = "O2055", "an external name does not lead where it should";
+    EXTERNAL_UNSTATED = "O2056", "external names are not stated, and so not checked";
     CENTRAL_MANAGEMENT = "O2057", "the central management is not active where the plan says, or on both of a pair";
 }

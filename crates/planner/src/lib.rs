@@ -9,6 +9,7 @@ mod build;
 pub mod check;
 pub mod codes;
 mod coverage;
+mod external;
 mod findings;
 mod fingerprint;
 pub mod forecast;

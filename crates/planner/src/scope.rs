@@ -5,7 +5,7 @@ use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::{DnsAsk, Part};
 use orchestrate_model::pool::{Balancer, Hosted, SipBalancing};
-use orchestrate_model::{Ask, Change, Feature, Pool, PoolObservation, Product, ServerName, ServiceName};
+use orchestrate_model::{Ask, Change, DnsName, Feature, Pool, PoolObservation, Product, ServerName, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The services of one pool that a change is about.
@@ -199,11 +199,13 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
 }
 
 fn names(pool: &Pool) -> Option<DnsAsk> {
-    if pool.load_balancing.sip == SipBalancing::Hardware && pool.load_balancing.web.is_none() {
-        return None;
+    let external: Vec<DnsName> = pool.external_names().into_iter().map(|(name, _)| name.clone()).collect();
+    let mut names = Vec::new();
+    if pool.load_balancing.sip == SipBalancing::Dns || pool.load_balancing.web.is_some() {
+        names.push(pool.name.dns());
+        names.extend(pool.servers.iter().map(|server| server.name.dns()));
+        names.extend(pool.load_balancing.web.clone());
     }
-    let mut names = vec![pool.name.dns()];
-    names.extend(pool.servers.iter().map(|server| server.name.dns()));
-    names.extend(pool.load_balancing.web.clone());
-    Some(DnsAsk { pool: pool.name.clone(), names })
+    let any = !(names.is_empty() && external.is_empty());
+    any.then(|| DnsAsk { pool: pool.name.clone(), names, external })
 }

@@ -228,7 +228,7 @@ pub(crate) fn small_change(servers: usize, at_once: u32) -> Change {
     let count = i64::try_from(servers).expect("a small number");
     let pool = Pool {
         name: PoolName::new("app.contoso.example").expect("a pool name"),
-        load_balancing: LoadBalancing { sip: SipBalancing::Hardware, web: None, balancer: Balancer::None },
+        load_balancing: by(SipBalancing::Hardware),
         servers: self::servers("app", 1, count, None),
         measures: BTreeMap::from([(service[0].clone(), vec!["sessions".to_owned()])]),
         extra_services: service,
@@ -347,6 +347,7 @@ fn servers(prefix: &str, net: u8, count: i64, domains: Option<i64>) -> Vec<Serve
         upgrade_domain: domains
             .map(|most| UpgradeDomain::new(&format!("UD{}", (number - 1) % most.max(1))).expect("an upgrade domain")),
         hosts: BTreeSet::new(),
+        external: BTreeMap::new(),
     };
     (1..=count).map(server).collect()
 }
@@ -363,9 +364,8 @@ fn generic(prefix: &str, net: u8, dice: &mut Dice) -> Pool {
         product: Product::Generic,
         role: Role::Generic,
         load_balancing: LoadBalancing {
-            sip: SipBalancing::Hardware,
-            web: None,
             balancer: if dice.chance(0.6) { haproxy } else { Balancer::None },
+            ..by(SipBalancing::Hardware)
         },
         servers: servers(prefix, net, dice.between(2, 4), None),
         measures: services.iter().map(|name| (name.clone(), vec!["sessions".to_owned()])).collect(),
@@ -382,14 +382,14 @@ fn front_end(dice: &mut Dice) -> Pool {
         name: PoolName::new("pool01.contoso.example").expect("a pool name"),
         product: Product::Lync2013,
         role: Role::FrontEnd,
-        load_balancing: LoadBalancing {
-            sip: SipBalancing::Dns,
-            web: DnsName::new("webint.contoso.example").ok(),
-            balancer: Balancer::None,
-        },
+        load_balancing: LoadBalancing { web: DnsName::new("webint.contoso.example").ok(), ..by(SipBalancing::Dns) },
         servers: servers("fe", 2, count, domains),
         ..unstated()
     }
+}
+
+fn by(sip: SipBalancing) -> LoadBalancing {
+    LoadBalancing { sip, web: None, balancer: Balancer::None, external: BTreeMap::new() }
 }
 
 fn unstated() -> Pool {
@@ -397,7 +397,7 @@ fn unstated() -> Pool {
         name: PoolName::new("pool.contoso.example").expect("a pool name"),
         product: Product::Generic,
         role: Role::Generic,
-        load_balancing: LoadBalancing { sip: SipBalancing::Dns, web: None, balancer: Balancer::None },
+        load_balancing: by(SipBalancing::Dns),
         servers: Vec::new(),
         access: Access::Unstated,
         after: Vec::new(),

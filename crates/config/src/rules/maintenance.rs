@@ -25,8 +25,10 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
             twice(reader, &hosted.value);
         }
     }
-    if let Some(resolvers) = plan.dns.as_ref().and_then(|dns| dns.value.resolvers.as_ref()) {
-        twice(reader, &resolvers.value);
+    if let Some(dns) = &plan.dns {
+        for resolvers in [&dns.value.resolvers, &dns.value.external_resolvers].into_iter().flatten() {
+            twice(reader, &resolvers.value);
+        }
     }
     budgets(reader, plan);
 }

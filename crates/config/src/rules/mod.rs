@@ -4,6 +4,7 @@
 //! on; a value that could not be read was reported before and is passed over here.
 
 mod calendar;
+mod external;
 mod maintenance;
 mod names;
 mod order;
@@ -46,6 +47,7 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     services::resolve(plan, reader);
     names::check(plan, reader);
     pools::check(plan, reader);
+    external::check(plan, reader);
     order::check(plan, reader);
     maintenance::check(plan, reader);
     calendar::check(plan, reader);

@@ -29,6 +29,16 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
                     addresses.insert(address.value, (address.span, name.value.clone()));
                 }
             }
+            for address in server.value.external.iter().flat_map(|external| external.value.addresses()) {
+                match addresses.get(&address.value) {
+                    // Several external names may lead to one address of a server.
+                    Some((_, owner)) if *owner == name.value => {}
+                    Some((first, owner)) => report_address(reader, address.span, address.value, (*first, owner)),
+                    None => {
+                        addresses.insert(address.value, (address.span, name.value.clone()));
+                    }
+                }
+            }
         }
     }
     let names: BTreeSet<DnsName> = pools.value.keys().map(|key| key.value.dns()).collect();

@@ -3,8 +3,10 @@
 //! The documentation comments below are the descriptions in the JSON Schema.
 
 mod choices;
+mod external;
 
 pub(crate) use choices::{BalancerChoice, CredentialsChoice, Every, LevelChoice, ScopeChoice};
+pub(crate) use external::{ExternalAddresses, ExternalNames};
 
 use crate::reader::{At, Entries, OneOrMany, written};
 use crate::scalars::{
@@ -47,6 +49,8 @@ written! {
     struct Dns {
         /// Addresses of the name servers; port 53 unless another one is given.
         optional resolvers: Vec<At<SocketAddr>>,
+        /// Name servers that are asked for the external names of Edge pools. Default: those that are asked for all others.
+        optional external_resolvers: Vec<At<SocketAddr>>,
     }
 }
 
@@ -91,6 +95,8 @@ written! {
         optional web: DnsName,
         /// Who takes a server out of the balancer. Default: the operator when there is one in front of the pool.
         optional balancer: BalancerChoice,
+        /// For Edge pools: the names by which clients outside find the pool.
+        optional external: ExternalNames,
     }
 }
 
@@ -131,6 +137,9 @@ written! {
         optional upgrade_domain: UpgradeDomain,
         /// Functions of the whole pool that it carries.
         optional hosts: Vec<At<Hosted>>,
+        /// For Edge pools: its addresses as the name servers outside have them: those of all external names of the
+        /// pool, or of each.
+        optional external: ExternalAddresses,
     }
 }
 

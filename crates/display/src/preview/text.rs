@@ -315,7 +315,7 @@ fn alike(one: &Asked, other: &Asked) -> bool {
 fn feature(question: Question) -> Option<String> {
     match question {
         Question::Coverage(Covered::Feature(feature)) => Some(feature.to_string()),
-        Question::Coverage(Covered::Records | Covered::WebName)
+        Question::Coverage(Covered::Records | Covered::WebName | Covered::External)
         | Question::Fresh
         | Question::Budget
         | Question::SharedBudget

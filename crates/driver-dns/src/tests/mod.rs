@@ -1,5 +1,6 @@
 //! The driver against name servers on loopback: hickory's, scripted ones, and installed ones.
 
+mod external;
 mod installed;
 mod servers;
 
@@ -43,6 +44,7 @@ fn ask(names: &[&str]) -> DnsAsk {
     DnsAsk {
         pool: PoolName::new("pool01.contoso.example").unwrap(),
         names: names.iter().map(|text| name(text)).collect(),
+        external: Vec::new(),
     }
 }
 

@@ -128,6 +128,16 @@ impl World {
                 let vip = vec![made_up_balancer(100 + index)];
                 self.zone.insert(web.as_str().to_ascii_lowercase(), vip);
             }
+            for (name, uses) in pool.plan.external_names() {
+                let servers = pool.plan.servers.iter();
+                let mut records: Vec<IpAddr> = servers.flat_map(|server| server.external_addresses(&uses)).collect();
+                if pool.plan.load_balancing.sip == SipBalancing::Hardware {
+                    records = vec![made_up_outside(index)];
+                }
+                records.sort_unstable();
+                records.dedup();
+                self.zone.insert(name.as_str().to_ascii_lowercase(), records);
+            }
         }
         for server in &self.servers {
             self.zone.insert(server.name.as_str().to_ascii_lowercase(), server.addresses.clone());
@@ -178,6 +188,12 @@ fn made_up_server(pool: usize, position: usize) -> IpAddr {
 /// An address for a balancer, from a range for documentation.
 fn made_up_balancer(last: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(203, 0, 113, u8::try_from(last % 250).unwrap_or(1)))
+}
+
+/// An address for a balancer outside, from the range for tests of network devices: plans state addresses for
+/// documentation at their servers outside.
+fn made_up_outside(pool: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(198, 18, 255, u8::try_from(pool % 254 + 1).unwrap_or(1)))
 }
 
 fn operating_system(product: Product) -> OperatingSystem {

@@ -27,6 +27,7 @@ fn pool(sip: SipBalancing) -> Pool {
         addresses: vec![format!("192.0.2.1{number}").parse().unwrap()],
         upgrade_domain: None,
         hosts: BTreeSet::new(),
+        external: BTreeMap::new(),
     });
     let balancer =
         HaproxyBalancer { address: "192.0.2.10:9999".to_owned(), backend: "web".to_owned(), names: BTreeMap::new() };
@@ -34,7 +35,12 @@ fn pool(sip: SipBalancing) -> Pool {
         name: PoolName::new("pool01.contoso.example").unwrap(),
         product: Product::Lync2013,
         role: Role::FrontEnd,
-        load_balancing: LoadBalancing { sip, web: None, balancer: Balancer::Haproxy(balancer) },
+        load_balancing: LoadBalancing {
+            sip,
+            web: None,
+            balancer: Balancer::Haproxy(balancer),
+            external: BTreeMap::new(),
+        },
         servers: servers.collect(),
         access: Access::Unstated,
         after: Vec::new(),

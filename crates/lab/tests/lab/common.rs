@@ -32,6 +32,7 @@ pub(crate) fn change() -> Change {
         addresses: vec![format!("192.0.2.1{number}").parse().unwrap()],
         upgrade_domain: None,
         hosts: BTreeSet::new(),
+        external: BTreeMap::new(),
     });
     let pool = Pool {
         name: PoolName::new(POOL).unwrap(),
@@ -45,6 +46,7 @@ pub(crate) fn change() -> Change {
                 backend: "web".to_owned(),
                 names: BTreeMap::new(),
             }),
+            external: BTreeMap::new(),
         },
         servers: servers.collect(),
         access: Access::Unstated,

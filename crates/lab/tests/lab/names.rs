@@ -1,10 +1,13 @@
 //! The lab's name server.
 
-use crate::common::lab;
+use crate::common::{change, lab};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
+use orchestrate_lab::{Lab, LabConfig};
+use orchestrate_model::pool::SipBalancing;
+use orchestrate_model::{Change, DnsName, ExternalUse, Role};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -80,4 +83,31 @@ async fn a_scenario_makes_the_name_server_fail() {
     let lab = lab("{load: {factor: 0}, dns: {answer: server-failure}}", 1.0).await;
     let answer = over_udp(lab.directory().dns, "pool01.contoso.example.", RecordType::A).await;
     assert_eq!(answer.metadata.response_code, ResponseCode::ServFail);
+}
+
+#[tokio::test]
+async fn the_external_names_of_an_edge_pool_list_every_server_or_lead_to_a_balancer() {
+    let name = DnsName::new("sip.contoso.example").unwrap();
+    let mut change = change();
+    let pool = &mut change.pools[0];
+    pool.role = Role::Edge;
+    pool.load_balancing.external = [(ExternalUse::Access, name.clone()), (ExternalUse::WebConferencing, name)].into();
+    for (number, server) in (1..).zip(&mut pool.servers) {
+        let own: Vec<IpAddr> = vec![IpAddr::from([203, 0, 113, number])];
+        server.external = [(ExternalUse::Access, own.clone()), (ExternalUse::WebConferencing, own)].into();
+    }
+    let ask = async |change: &Change, records: &str| {
+        let scenario = serde_saphyr::from_str(&format!("{{load: {{factor: 0}}, dns: {{{records}}}}}")).unwrap();
+        let lab = Lab::start(LabConfig { scenario, ..LabConfig::new(change.clone()) }).await.unwrap();
+        addresses(&over_udp(lab.directory().dns, "sip.contoso.example.", RecordType::A).await)
+    };
+    let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(ask(&change, "").await, list(&["203.0.113.1", "203.0.113.2", "203.0.113.3"]));
+    assert_eq!(ask(&change, "omit: [203.0.113.2]").await, list(&["203.0.113.1", "203.0.113.3"]));
+    let broken = ask(&change, "records: {sip.contoso.example: [203.0.113.1, 203.0.113.9]}").await;
+    assert_eq!(broken, list(&["203.0.113.1", "203.0.113.9"]));
+    change.pools[0].load_balancing.sip = SipBalancing::Hardware;
+    let balancer = ask(&change, "").await;
+    assert_eq!(balancer.len(), 1);
+    assert!(balancer.iter().all(|address| !address.starts_with("203.0.113.")), "{balancer:?}");
 }

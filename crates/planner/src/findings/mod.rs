@@ -2,6 +2,7 @@
 
 mod central;
 mod evidence;
+mod external;
 mod services;
 mod stated;
 mod timing;
@@ -51,10 +52,12 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     }
     for (place, pool) in context.change.pools.iter().enumerate() {
         stated::pool(context, place, pool, &mut found);
+        found.extend(external::unstated(pool));
         match &context.looks[place] {
             None => found.push(not_asked(pool)),
             Some(look) => {
                 evidence::pool(look, &safety[place], &mut found);
+                external::records(look, &mut found);
                 services::pool(look, &safety[place], &passed_over[place], &mut found);
             }
         }

@@ -5,6 +5,7 @@ use super::{Asked, Covered, Look, Question};
 use crate::coverage::{self, Web};
 use crate::standing::Standing;
 use crate::words::list;
+use orchestrate_model::pool::SipBalancing;
 use orchestrate_model::{Answer, Feature, Product, RunState, ServerName, ServiceName, Verdict};
 
 /// Asks whether the records of a pool that DNS balances name every server and nothing else, where a service is blocked
@@ -21,6 +22,29 @@ pub(super) fn records(look: &Look<'_>) -> Option<Asked> {
         Verdict::No(format!("DNS does not spread the clients of {pool} over its servers: {}", records.text()))
     };
     Some(super::questions::asked(Question::Coverage(Covered::Records), verdict, advice))
+}
+
+/// Asks whether clients outside find the other servers of an Edge pool, where a service is blocked that they use.
+pub(super) fn external(look: &Look<'_>) -> Option<Asked> {
+    let external = look.external.as_ref().filter(|_| spread(look))?;
+    let pool = &look.pool.name;
+    let verdict = if external.faults().next().is_none() {
+        Verdict::Yes(external.proof.clone())
+    } else if external.only_unknown() {
+        Verdict::Unknown(format!(
+            "nobody knows whether clients outside find the servers of {pool}: {}",
+            external.text()
+        ))
+    } else {
+        Verdict::No(format!("clients outside may find no other server of {pool}: {}", external.text()))
+    };
+    let advice = match look.pool.load_balancing.sip {
+        SipBalancing::Dns => {
+            "Correct the records so that each external name lists the external addresses of every server and nothing else."
+        }
+        SipBalancing::Hardware => "Let every external name lead to the balancer, and to no server.",
+    };
+    Some(super::questions::asked(Question::Coverage(Covered::External), verdict, advice))
 }
 
 /// Returns whether a service is blocked that DNS spreads, besides those that the features of the list stand for. The

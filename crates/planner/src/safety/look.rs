@@ -2,6 +2,7 @@
 
 use super::{Asked, central, coverage, questions};
 use crate::coverage::{Records, records};
+use crate::external::{self, External};
 use crate::scope::PoolScope;
 use crate::standing::{Standing, standings};
 use jiff::Timestamp;
@@ -32,6 +33,8 @@ pub(crate) struct Look<'a> {
     pub(crate) readiness: Vec<(&'a Readiness, Vec<&'a ServerName>)>,
     /// The pool's records, where DNS spreads its clients.
     pub(crate) records: Option<Records>,
+    /// The records of the pool's external names, where the plan states any.
+    pub(crate) external: Option<External>,
 }
 
 impl<'a> Look<'a> {
@@ -59,10 +62,24 @@ impl<'a> Look<'a> {
         let readiness = said(serving.filter_map(|(server, _)| *server));
         let by_dns = pool.load_balancing.sip == SipBalancing::Dns;
         let records = by_dns.then(|| records(change, pool, &seen.dns));
+        let external = external::judge(change, pool, &seen.dns);
         let registrar = pool.has_fabric().then(|| ServiceName::new("RTCSRV").ok()).flatten();
         let registrars = registrar.map(|registrar| registrars(pool, seen, &registrar)).unwrap_or_default();
         let oldest = seen.oldest();
-        Self { change, pool, seen, ours_out, scope, oldest, standings, servers, registrars, readiness, records }
+        Self {
+            change,
+            pool,
+            seen,
+            ours_out,
+            scope,
+            oldest,
+            standings,
+            servers,
+            registrars,
+            readiness,
+            records,
+            external,
+        }
     }
 
     /// Returns the questions about `server` with their answers.
@@ -74,6 +91,7 @@ impl<'a> Look<'a> {
             asked.push(questions::upgrade_domain(self, server));
         }
         asked.extend(coverage::records(self));
+        asked.extend(coverage::external(self));
         asked.extend(coverage::features(self, server));
         asked.extend(coverage::web_name(self));
         asked.extend(questions::balancer(self, server));

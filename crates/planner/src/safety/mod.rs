@@ -95,6 +95,9 @@ pub enum Covered {
     Records,
     /// The web clients: does the web services name lead to a balancer and to no server? Where `W3SVC` is blocked.
     WebName,
+    /// The clients outside: do the external names of an Edge pool lead to every server and nothing else, or, behind a
+    /// balancer, to no server? Where the plan states external names.
+    External,
     /// A feature of the list: do the records, and another running server, cover it? Written as the feature alone.
     #[serde(untagged)]
     Feature(Feature),
@@ -105,6 +108,7 @@ impl fmt::Display for Covered {
         match self {
             Self::Records => f.pad("records"),
             Self::WebName => f.pad("web-name"),
+            Self::External => f.pad("external"),
             Self::Feature(feature) => feature.fmt(f),
         }
     }
@@ -121,6 +125,7 @@ impl fmt::Display for Question {
             Self::UpgradeDomain => f.pad("upgrade domain"),
             Self::Coverage(Covered::Records) => f.pad("records name every server"),
             Self::Coverage(Covered::WebName) => f.pad("web name leads to a balancer"),
+            Self::Coverage(Covered::External) => f.pad("external names in order"),
             Self::Coverage(Covered::Feature(feature)) => f.pad(&format!("{feature} is covered")),
             Self::Balancer => f.pad("balancer"),
             Self::Ready => f.pad("the product says ready"),

@@ -42,8 +42,12 @@ fn a_plan_without_the_network_says_that_it_assumes() {
 #[test]
 fn p2_t2_a_pool_behind_a_balancer_is_refused_until_each_loss_is_accepted() {
     let mut change = three();
-    change.pools[0].load_balancing =
-        orchestrate_model::pool::LoadBalancing { sip: SipBalancing::Hardware, web: None, balancer: Balancer::Operator };
+    change.pools[0].load_balancing = orchestrate_model::pool::LoadBalancing {
+        sip: SipBalancing::Hardware,
+        web: None,
+        balancer: Balancer::Operator,
+        external: std::collections::BTreeMap::new(),
+    };
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(codes(&plan, Severity::Refusal), ["O2007"]);
     let message = &finding(&plan, "O2007").message;
@@ -180,7 +184,7 @@ fn t9_edge_pools_are_measured_by_time_and_lose_what_has_no_fail_over() {
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
     assert_eq!(codes(&plan, Severity::Warning), ["O2046", "O2048"]);
-    assert_eq!(codes(&plan, Severity::Note), ["O2017"]);
+    assert_eq!(codes(&plan, Severity::Note), ["O2017", "O2056"]);
 }
 
 #[test]

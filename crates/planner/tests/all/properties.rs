@@ -29,6 +29,8 @@ struct Drawn {
     central: bool,
     labelled: bool,
     records: Option<usize>,
+    /// Which server an external name of an Edge pool lacks.
+    external: Option<usize>,
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
@@ -51,10 +53,11 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         prop_oneof![40 => Just(Ill::No), 1 => Just(Ill::Stopped)],
     );
     let servers = prop_oneof![4 => prop::collection::vec(server, 1..8), 1 => prop::collection::vec(well, 8..17)];
-    (roles, servers, any::<bool>(), any::<bool>(), prop::option::weighted(0.1, 0..8_usize)).prop_map(
-        |((role, product), servers, central, labelled, records)| {
+    let lacks = (prop::option::weighted(0.1, 0..8_usize), prop::option::weighted(0.2, 0..4_usize));
+    (roles, servers, any::<bool>(), any::<bool>(), lacks).prop_map(
+        |((role, product), servers, central, labelled, (records, external))| {
             let (domains, ill) = servers.into_iter().unzip();
-            Drawn { role, product, domains, ill, central, labelled, records }
+            Drawn { role, product, domains, ill, central, labelled, records, external }
         },
     )
 }
@@ -72,6 +75,9 @@ fn world(pools: &[Drawn], at_once: u32, shared: u32) -> (Change, Observations) {
         for (server, domain) in pool.servers.iter_mut().zip(&drawn.domains) {
             server.upgrade_domain = domain.map(|domain| UpgradeDomain::new(&format!("UD{domain}")).unwrap());
         }
+        if drawn.role == Role::Edge {
+            make_edge(&mut pool, &format!("203.0.{number}"));
+        }
         if drawn.central {
             pool.servers[0].hosts.insert(Hosted::CentralManagement);
         }
@@ -81,6 +87,7 @@ fn world(pools: &[Drawn], at_once: u32, shared: u32) -> (Change, Observations) {
         pool
     });
     let mut change = change(built.collect());
+    wait_for_edge(&mut change);
     change.maintenance.at_once = at_once;
     change.budgets.push(SharedBudget { label: label.clone(), at_once: shared });
     let mut seen = healthy_world(&change);
@@ -91,6 +98,13 @@ fn world(pools: &[Drawn], at_once: u32, shared: u32) -> (Change, Observations) {
         }
         if let Some(position) = drawn.records {
             set_records(of_pool, |records| {
+                if position < records.addresses.len() {
+                    records.addresses.remove(position);
+                }
+            });
+        }
+        if let (Some(position), Role::Edge) = (drawn.external, drawn.role) {
+            set_external(of_pool, position % 3, |records| {
                 if position < records.addresses.len() {
                     records.addresses.remove(position);
                 }
@@ -209,6 +223,8 @@ fn judge(change: &Change, pool: &Pool, drawn: &Drawn, out: &BTreeSet<ServerName>
     let records_broken = drawn.records.is_some_and(|position| position < pool.servers.len());
     let balanced = pool.role != Role::Generic;
     prop_assert!(!(balanced && records_broken) || out.is_empty(), "P2 the records lack a server");
+    let outside = pool.role == Role::Edge && drawn.external.is_some_and(|position| position < pool.servers.len());
+    prop_assert!(!outside || out.is_empty(), "P2 an external name lacks a server");
     Ok(())
 }
 

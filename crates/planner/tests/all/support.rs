@@ -12,8 +12,8 @@ use orchestrate_model::observe::{
 use orchestrate_model::pool::{Access, Balancer, DnsSettings, LoadBalancing, SipBalancing};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
-    Answer, Change, DnsName, Level, Pool, PoolName, PoolObservation, Product, Role, RunState, Server, ServerName,
-    ServerObservation, ServiceName, ServiceStatus, StartType, UpgradeDomain, Version,
+    Answer, Change, DnsName, ExternalUse, Level, Pool, PoolName, PoolObservation, Product, Role, RunState, Server,
+    ServerName, ServerObservation, ServiceName, ServiceStatus, StartType, UpgradeDomain, Version,
 };
 use orchestrate_planner::{Finding, Observations, Plan, Report, Severity, StepKind, StepTarget, make};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +52,7 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
         addresses: vec![format!("{net}.{number}").parse().unwrap()],
         upgrade_domain: Some(UpgradeDomain::new(&format!("UD{number}")).unwrap()),
         hosts: BTreeSet::new(),
+        external: BTreeMap::new(),
     };
     Pool {
         name: pool_name(name),
@@ -61,6 +62,7 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
             sip: SipBalancing::Dns,
             web: Some(DnsName::new("webint.contoso.example").unwrap()),
             balancer: Balancer::None,
+            external: BTreeMap::new(),
         },
         servers: (1..=servers).map(server).collect(),
         access: Access::Unstated,
@@ -176,11 +178,41 @@ pub(crate) fn healthy_pool(pool: &Pool) -> PoolObservation {
     if let Some(web) = &pool.load_balancing.web {
         answers.push(answer(web, vec!["203.0.113.10".parse().unwrap()]));
     }
+    let external = pool.external_names().into_iter().map(|(name, uses)| {
+        let servers = pool.servers.iter().flat_map(|server| server.external_addresses(&uses));
+        match pool.load_balancing.sip {
+            SipBalancing::Dns => answer(name, servers.collect()),
+            SipBalancing::Hardware => answer(name, vec!["198.18.0.10".parse().unwrap()]),
+        }
+    });
+    let external = external.collect();
     PoolObservation {
         pool: pool.name.clone(),
         servers: pool.servers.iter().map(|server| (server.name.clone(), healthy(pool, server))).collect(),
-        dns: Answer::Known(DnsObservation { taken: now(), answers }),
+        dns: Answer::Known(DnsObservation { taken: now(), answers, external }),
         balancer: Answer::not_asked(),
+    }
+}
+
+/// Makes an Edge pool of it, with external names: its servers are at `net.101` and on outside, the A/V Edge at `net.201`
+/// and on.
+pub(crate) fn make_edge(pool: &mut Pool, net: &str) {
+    (pool.role, pool.load_balancing.web) = (Role::Edge, None);
+    let name =
+        |purpose: ExternalUse| DnsName::new(&format!("{}.{}", purpose.key().replace('_', "-"), pool.name)).unwrap();
+    pool.load_balancing.external = ExternalUse::ALL.map(|purpose| (purpose, name(purpose))).into();
+    for (number, server) in (1..).zip(&mut pool.servers) {
+        let at = |first: u32| vec![format!("{net}.{}", first + number).parse().unwrap()];
+        let uses =
+            [(ExternalUse::Access, at(100)), (ExternalUse::WebConferencing, at(100)), (ExternalUse::Av, at(200))];
+        server.external = uses.into();
+    }
+}
+
+/// No source says how sessions of these are counted.
+pub(crate) fn wait_for_edge(change: &mut Change) {
+    for name in ["RTCDATAPROXY", "RTCMEDIARELAY"] {
+        change.maintenance.unmeasured.insert(service(name), minutes(30));
     }
 }
 
@@ -202,6 +234,13 @@ pub(crate) fn set_records(seen: &mut PoolObservation, change: impl Fn(&mut Addre
         let Answer::Known(records) = &mut answer.records else { panic!("the records are known") };
         change(records);
     }
+}
+
+/// Changes the records of the external name at a position.
+pub(crate) fn set_external(seen: &mut PoolObservation, position: usize, change: impl Fn(&mut AddressRecords)) {
+    let Answer::Known(dns) = &mut seen.dns else { panic!("the records are known") };
+    let Answer::Known(records) = &mut dns.external[position].records else { panic!("the records are known") };
+    change(records);
 }
 
 pub(crate) fn set_state(seen: &mut PoolObservation, server: &ServerName, service_name: &str, state: RunState) {

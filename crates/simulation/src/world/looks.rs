@@ -6,9 +6,13 @@ use orchestrate_model::observe::{
     AddressRecords, BalancerObservation, BalancerServer, BalancerState, CentralManagement, DnsAnswer, DnsAsk,
     DnsObservation, FileFacts, HostFacts, InstallerState, Measure, Part, Readiness, ReadinessState, SessionReading,
 };
+use orchestrate_model::pool::SipBalancing;
 use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{Answer, Ask, Change, RunState, ServerObservation, ServiceName, ServiceStatus, Version};
-use std::collections::BTreeMap;
+use orchestrate_model::{
+    Answer, Ask, Change, DnsName, ExternalUse, Pool, RunState, Server, ServerObservation, ServiceName, ServiceStatus,
+    Version,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 /// An answer on its way.
@@ -218,34 +222,41 @@ impl World {
     pub(crate) fn resolve(&mut self, ask: &DnsAsk) -> Reply<DnsObservation> {
         let taken = self.stamp(self.now);
         let pool = self.change.pools.iter().position(|pool| pool.name == ask.pool).unwrap_or_default();
-        let mut answers = Vec::new();
+        let (mut answers, mut external) = (Vec::new(), Vec::new());
         for (number, resolver) in [53_u8, 54].into_iter().enumerate() {
             let lost = self.happens(Fault::LostAnswers);
             let empty = self.happens(Fault::EmptyAnswers);
             let resolver = SocketAddr::from(([192, 0, 2, resolver], 53));
-            for name in &ask.names {
+            let answer = |name: &DnsName| {
                 let records = if lost {
                     Answer::unknown("no answer within 5 s")
                 } else {
-                    let addresses = if empty { Vec::new() } else { self.addresses(pool, number, name.as_str()) };
+                    let addresses = if empty { Vec::new() } else { self.addresses(pool, number, name) };
                     Answer::Known(AddressRecords { addresses, ttl_s: 300, alias: None })
                 };
-                answers.push(DnsAnswer { name: name.clone(), resolver, records });
-            }
+                DnsAnswer { name: name.clone(), resolver, records }
+            };
+            answers.extend(ask.names.iter().map(answer));
+            external.extend(ask.external.iter().map(answer));
         }
         let late = self.happens(Fault::LateAnswers);
         let after = if late { self.dice.between(SECOND, MINUTE) } else { self.latency() };
-        Reply { after, value: DnsObservation { taken, answers } }
+        Reply { after, value: DnsObservation { taken, answers, external } }
     }
 
-    fn addresses(&self, pool: usize, resolver: usize, name: &str) -> Vec<IpAddr> {
+    fn addresses(&self, pool: usize, resolver: usize, name: &DnsName) -> Vec<IpAddr> {
         let described = &self.change.pools[pool];
-        if described.name.as_str() == name {
-            let missing = &self.pools[pool].missing[resolver];
-            let listed = self.pools[pool].machines.iter().filter(|machine| !missing.contains_key(machine));
-            return listed.map(|machine| self.machines[*machine].address).collect();
+        let missing = &self.pools[pool].missing[resolver];
+        let machines = self.pools[pool].machines.iter().filter(|machine| !missing.contains_key(machine));
+        if described.name.as_str() == name.as_str() {
+            return machines.map(|machine| self.machines[*machine].address).collect();
         }
-        let own = self.machines.iter().find(|machine| machine.name.as_str() == name);
+        if let Some((_, uses)) = described.external_names().iter().find(|(external, _)| *external == name) {
+            // A server whose record is missing is missing under every name of its pool.
+            let servers = machines.filter_map(|machine| described.server(&self.machines[*machine].name));
+            return external(described, uses, servers);
+        }
+        let own = self.machines.iter().find(|machine| machine.name.as_str() == name.as_str());
         own.map_or_else(|| vec![IpAddr::from([203, 0, 113, 10])], |machine| vec![machine.address])
     }
 
@@ -273,6 +284,18 @@ impl World {
     /// Whether a machine has what a balancer calls up and ready.
     pub(crate) fn is_behind_balancer(&self, at: usize) -> bool {
         self.machines[at].admin == BalancerState::Ready && self.machines[at].serves()
+    }
+}
+
+/// Returns what an external name of a pool leads to: its servers, or the balancer in front of them.
+fn external<'a>(pool: &Pool, uses: &[ExternalUse], servers: impl Iterator<Item = &'a Server>) -> Vec<IpAddr> {
+    match pool.load_balancing.sip {
+        SipBalancing::Dns => {
+            let addresses: BTreeSet<IpAddr> = servers.flat_map(|server| server.external_addresses(uses)).collect();
+            addresses.into_iter().collect()
+        }
+        // From the range for tests of network devices: no server of a plan has it.
+        SipBalancing::Hardware => vec![IpAddr::from([198, 18, 0, 10])],
     }
 }
 

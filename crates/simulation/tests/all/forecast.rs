@@ -1,5 +1,7 @@
 //! Forecasts of a change.
 
+use orchestrate_model::pool::SipBalancing;
+use orchestrate_model::{DnsName, ExternalUse, Role, ServiceName};
 use orchestrate_simulation::{Fault, Options, SessionAssumption, example_change, simulate};
 
 fn options(runs: u32, faults: Vec<Fault>) -> Options {
@@ -79,4 +81,26 @@ fn a_pool_that_hosts_the_central_management_is_answered_for_and_contradictions_l
     let forecast = simulate(&change, &options(20, faults)).unwrap();
     assert_eq!((forecast.refusals.len(), forecast.outcomes.get("done")), (0, Some(&20)), "{}", forecast.text());
     assert!(forecast.faults.iter().all(|fault| fault.broken == 0 && fault.all_back == fault.runs), "{forecast:?}");
+}
+
+/// Its guards ask for the external names, so the name servers of the simulation have to know them.
+#[test]
+fn an_edge_pool_with_external_names_is_simulated_to_its_end() {
+    for sip in [SipBalancing::Dns, SipBalancing::Hardware] {
+        let mut change = example_change(2);
+        for service in ["RTCDATAPROXY", "RTCMEDIARELAY"] {
+            let wait = jiff::SignedDuration::from_mins(30);
+            change.maintenance.unmeasured.insert(ServiceName::new(service).unwrap(), wait);
+        }
+        let pool = &mut change.pools[0];
+        (pool.role, pool.load_balancing.web, pool.load_balancing.sip) = (Role::Edge, None, sip);
+        let name = DnsName::new("sip.contoso.example").unwrap();
+        pool.load_balancing.external.insert(ExternalUse::Access, name);
+        for (number, server) in (1..).zip(&mut pool.servers) {
+            server.external.insert(ExternalUse::Access, vec![std::net::IpAddr::from([203, 0, 113, number])]);
+        }
+        let forecast = simulate(&change, &options(5, Vec::new())).unwrap();
+        assert_eq!(forecast.refusals.len(), 0, "{forecast:?}");
+        assert_eq!(forecast.outcomes.get("done"), Some(&5), "{}", forecast.text());
+    }
 }

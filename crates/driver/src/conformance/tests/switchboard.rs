@@ -29,6 +29,7 @@ enum Flaw {
     Unsorted,
     AbsentIsUnknown,
     AnswersTwice,
+    ForgetsExternal,
 }
 
 struct Switchboard {
@@ -110,14 +111,18 @@ impl ChangeBalancer for Switchboard {
 #[async_trait]
 impl Resolve for Switchboard {
     async fn resolve(&self, ask: &DnsAsk) -> DnsObservation {
-        let mut answers: Vec<_> = ask.names.iter().map(|name| self.answer(name)).collect();
-        if self.flaw == Flaw::AnswersTwice {
-            answers.extend(answers.clone());
-        }
-        if self.flaw == Flaw::LooksEmpty {
-            answers.clear();
-        }
-        DnsObservation { taken: self.clock.now(), answers }
+        let answers = |names: &[DnsName]| -> Vec<_> {
+            let mut answers: Vec<_> = names.iter().map(|name| self.answer(name)).collect();
+            if self.flaw == Flaw::AnswersTwice {
+                answers.extend(answers.clone());
+            }
+            if self.flaw == Flaw::LooksEmpty {
+                answers.clear();
+            }
+            answers
+        };
+        let external = if self.flaw == Flaw::ForgetsExternal { Vec::new() } else { answers(&ask.external) };
+        DnsObservation { taken: self.clock.now(), answers: answers(&ask.names), external }
     }
 }
 
@@ -185,6 +190,7 @@ async fn flaws_of_looking_names_up_are_found() {
     for (flaw, rule) in [
         (Flaw::LooksEmpty, Rule::EachNameOnce),
         (Flaw::AnswersTwice, Rule::EachNameOnce),
+        (Flaw::ForgetsExternal, Rule::EachNameOnce),
         (Flaw::Unsorted, Rule::AddressesAreSorted),
         (Flaw::AbsentIsUnknown, Rule::AbsentIsMissing),
         (Flaw::Unreachable, Rule::AskedIsAnswered),
