@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, quoted};
 use crate::reader::{At, Reader};
 use crate::scalars::ServiceText;
 use crate::written::{Plan, ScopeChoice};
-use orchestrate_model::catalogue::{self, DrainClass, Resolved, ServiceFacts};
+use orchestrate_model::catalogue::{self, DrainClass, Resolved, ServiceFacts, SpreadFacts};
 use orchestrate_model::{Product, Role, ServiceName};
 use std::collections::BTreeSet;
 
@@ -155,6 +155,7 @@ fn one(at: &mut At<ServiceText>, reader: &mut Reader, (kinds, purpose): (&Kinds<
             }
         }
         Some(Resolved::Grouped { component, service }) => reader.report(grouped(at, component, service)),
+        Some(Resolved::Spread(facts)) => reader.report(spread(at, facts)),
         None if kinds.strangers.iter().any(|name| name.as_str().eq_ignore_ascii_case(&text)) => {
             at.value.service = ServiceName::new(&text).ok();
         }
@@ -187,6 +188,24 @@ fn one(at: &mut At<ServiceText>, reader: &mut Reader, (kinds, purpose): (&Kinds<
             });
         }
     }
+}
+
+/// What is no Windows service itself, and which services it is.
+fn spread(at: &At<ServiceText>, facts: &SpreadFacts) -> Diagnostic {
+    let services: Vec<String> = facts
+        .services()
+        .map(|service| format!("`{}` ({})", service.name.unwrap_or(service.title), service.title))
+        .collect();
+    let text = format!(
+        "{} cannot be blocked by itself: it is no Windows service, but {}: {}",
+        quoted(&at.value.text),
+        facts.what,
+        services.join(", ")
+    );
+    let names: Vec<&str> = facts.services().filter_map(|service| service.name).collect();
+    Diagnostic::error(codes::GROUPED_COMPONENT, at.span, text)
+        .label("expected the services that are meant")
+        .help(format!("write those of `{}` that are to be blocked; each can be blocked by itself", names.join("`, `")))
 }
 
 /// The rule of the services console: what stands there as one service is blocked as one.
