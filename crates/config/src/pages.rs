@@ -140,6 +140,7 @@ pub const PAGES: &[Page] = pages![
     "O2051",
     "O2053",
     "O2054",
+    "O2058",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -63,4 +63,5 @@ codes! {
     ORDER_DROPPED = "O2051", "the usual order of pools gives way to the plan's";
     DEAD_LISTED = "O2053", "the pool's name lists a server that does not serve";
     CENTRAL_UNSTATED = "O2054", "the central management runs where the plan does not say so";
+    DEPENDENT_UNKNOWN = "O2058", "what depends on a blocked service cannot be blocked with it";
 }

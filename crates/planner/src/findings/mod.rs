@@ -1,5 +1,6 @@
 //! What is worth saying about a plan before it runs: refusals, warnings, notes.
 
+mod dependents;
 mod evidence;
 mod services;
 mod stated;
@@ -55,6 +56,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
             Some(look) => {
                 evidence::pool(look, &safety[place], &mut found);
                 services::pool(look, &safety[place], &passed_over[place], &mut found);
+                dependents::pool(look, &safety[place], &mut found);
             }
         }
     }

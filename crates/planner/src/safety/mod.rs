@@ -5,6 +5,7 @@
 //! [`crate::scope::evidence`].
 
 mod coverage;
+mod dependents;
 mod look;
 mod questions;
 
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub(crate) use coverage::spread;
+pub(crate) use dependents::{called, needed, problems, uncounted};
 pub(crate) use look::Look;
 pub(crate) use questions::{Count, measurable, unmeasured, unplanned};
 

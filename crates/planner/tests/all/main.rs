@@ -3,6 +3,7 @@
 
 mod beside;
 mod checker;
+mod dependents;
 mod findings;
 mod order;
 mod properties;
