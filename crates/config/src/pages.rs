@@ -146,6 +146,7 @@ pub const PAGES: &[Page] = pages![
     "O2055",
     "O2056",
     "O2057",
+    "O2058",
 ];
 
 /// Returns the page about a code, written in any case.

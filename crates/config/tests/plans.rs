@@ -106,6 +106,27 @@ maintenance:
 }
 
 #[test]
+fn a_service_of_a_vendor_is_known_once_the_plan_says_how_to_count_it() {
+    let with = |measures: &str, drain: &str, scope: &str| {
+        let text = T1.replacen("services: [RTCMEDSRV] ", "services: [RTCMEDSRV, VENDORBOT] ", 1);
+        let text = text.replacen("    labels: {site: paris}\n", &format!("    labels: {{site: paris}}\n{measures}"), 1);
+        let text = text.replacen("  scope: all-services", &format!("  scope: {scope}"), 1);
+        text.replacen("  drain: {", &format!("  drain: {{{drain}"), 1)
+    };
+    let bot = |change: &orchestrate_model::Change| {
+        change.pools[0].extra_services.iter().any(|name| name.as_str() == "VENDORBOT")
+    };
+    let by_count =
+        parsed("counted", &with("    measures: {vendorbot: ['\\Vendor\\Calls']}\n", "", "all-services")).change;
+    assert!(bot(&by_count) && by_count.pools[0].measures.len() == 1);
+    let by_time = parsed("timed", &with("", "unmeasured: {VENDORBOT: 15m}, ", "{services: [VENDORBOT]}")).change;
+    assert!(bot(&by_time) && by_time.maintenance.unmeasured.len() == 1);
+    assert!(matches!(&by_time.maintenance.scope, Scope::Services(chosen) if chosen[0].as_str() == "VENDORBOT"));
+    let once = with("", "", "all-services");
+    assert_eq!(code_of(once.as_bytes()), codes::UNKNOWN_SERVICE.as_str());
+}
+
+#[test]
 fn maintained_plans_fit_the_schema() {
     let validator = validator_for(&json_schema()).unwrap();
     for (name, text) in plans() {

@@ -155,11 +155,10 @@ impl Inner {
         match rows {
             None => Answer::not_asked(),
             Some(Err(reason)) => Answer::Unknown(reason),
-            Some(Ok(rows)) => {
-                let installed: Vec<ServiceName> = rows.keys().cloned().collect();
-                let details = services::details(glance, &installed).await;
-                Answer::Known(services::statuses(&rows, &details))
-            }
+            Some(Ok(mut rows)) => match services::with_dependents(glance, &mut rows).await {
+                Ok(details) => Answer::Known(services::statuses(&rows, &details)),
+                Err(error) => Answer::Unknown(error.to_string()),
+            },
         }
     }
 

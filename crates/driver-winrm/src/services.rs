@@ -6,7 +6,7 @@ use orchestrate_model::{Answer, RunState, ServiceName, ServiceStatus, StartMode,
 use orchestrate_wsman::{Error, Instance, plain};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names in one query. Keeps a query far below the length that WMI takes, whatever the names.
 const NAMES_PER_QUERY: usize = 20;
@@ -53,6 +53,14 @@ struct Detail {
 }
 
 impl Details {
+    /// Returns what depends on the services that were read and is not among `rows`. A name that cannot be one is left
+    /// out: it makes the dependents of its service unknown.
+    fn further(&self, rows: &Rows) -> Vec<ServiceName> {
+        let named = self.services.values().flat_map(|detail| &detail.dependents);
+        let named: BTreeSet<ServiceName> = named.filter_map(|text| ServiceName::new(text).ok()).collect();
+        named.into_iter().filter(|name| !rows.contains_key(name)).collect()
+    }
+
     fn of(&self, name: &ServiceName) -> Option<&Detail> {
         let found = self.services.iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_str()));
         found.map(|(_, detail)| detail)
@@ -64,14 +72,24 @@ impl Details {
     }
 }
 
-/// Reads the delayed flag and the dependents of services: WMI has the first only since Windows 2016, and the second
-/// not in one question.
+/// Reads the delayed flag and the dependents of services, and those of what depends on them: WMI has the first only
+/// since Windows 2016, and the second not in one question. One script walks the whole way, since a second one would have
+/// to wait for those that the product takes long over.
 pub(crate) async fn details(glance: &Glance<'_>, names: &[ServiceName]) -> Result<Details, Trouble> {
     if names.is_empty() {
         return Ok(Details::default());
     }
     let names: Vec<&str> = names.iter().map(ServiceName::as_str).collect();
     glance.look(Look::ServiceDetails, &json!({ "services": names })).await
+}
+
+/// Reads the details of the services of `rows`, and adds the rows of what depends on them, which the details name.
+pub(crate) async fn with_dependents(glance: &Glance<'_>, found: &mut Rows) -> Result<Result<Details, Trouble>, Error> {
+    let names: Vec<ServiceName> = found.keys().cloned().collect();
+    let details = details(glance, &names).await;
+    let further = details.as_ref().map(|details| details.further(found)).unwrap_or_default();
+    found.extend(rows(glance.link(), &further).await?);
+    Ok(details)
 }
 
 /// Puts rows and details together.

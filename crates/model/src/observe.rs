@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Ask {
     /// The parts that have no argument of their own.
     pub parts: BTreeSet<Part>,
-    /// The state of these services. Empty means none are asked about.
+    /// The state of these services, and of whatever depends on them. Empty means none are asked about.
     pub services: Vec<ServiceName>,
     /// Session counts of these services.
     pub sessions: Vec<ServiceName>,
@@ -63,7 +63,8 @@ pub struct ServerObservation {
     pub taken: Timestamp,
     /// Boot time and clock.
     pub host: Answer<HostFacts>,
-    /// Services by name. A service that was asked about and is missing here is not installed.
+    /// Services by name: those that were asked about, and, read in the same look, what depends on them, directly or
+    /// through others. A service that was asked about and is missing here is not installed.
     pub services: Answer<BTreeMap<ServiceName, ServiceStatus>>,
     /// Session measures by service. A service that was asked about and is missing here could not be measured.
     pub sessions: BTreeMap<ServiceName, SessionReading>,

@@ -66,4 +66,5 @@ codes! {
     EXTERNAL_NAME = "O2055", "an external name does not lead where it should";
     EXTERNAL_UNSTATED = "O2056", "external names are not stated, and so not checked";
     CENTRAL_MANAGEMENT = "O2057", "the central management is not active where the plan says, or on both of a pair";
+    DEPENDENT_UNKNOWN = "O2058", "what depends on a blocked service cannot be blocked with it";
 }

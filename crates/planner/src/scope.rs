@@ -19,8 +19,11 @@ pub struct PoolScope {
     /// role has it, since nothing else on the server serves without it.
     pub serving: Vec<ServiceName>,
     /// Other services that the catalogue knows a server of this role to run, optional ones too. They are asked about,
-    /// since one of them may have sessions that nobody drains.
+    /// since one of them may have sessions that nobody drains. So are those that the plan names for the pool and that
+    /// are not blocked for their own sake.
     pub beside: Vec<ServiceName>,
+    /// Those of `block` that the plan does not ask for: they depend on one that is blocked, as was seen.
+    pub dependents: BTreeSet<ServiceName>,
 }
 
 impl PoolScope {
@@ -52,13 +55,14 @@ impl PoolScope {
             serving.insert(0, registrar);
         }
         let known = |name: &ServiceName| block.contains(name) || support.contains(name) || serving.contains(name);
-        let beside = of_role(pool).filter(|name| !known(name)).collect();
-        Self { block, support, serving, beside }
+        let named = pool.extra_services.iter().filter(|name| catalogue::service(name).is_none()).cloned();
+        let beside = of_role(pool).chain(named).filter(|name| !known(name)).collect();
+        Self { block, support, serving, beside, dependents: BTreeSet::new() }
     }
 
-    /// Returns the scope with every service that has sessions and was seen to depend, on some server and through any
-    /// others, on one that is blocked: it is blocked with it. Services that no source knows are found and drained by the
-    /// run alone, since nothing is known of them before.
+    /// Returns the scope with every service that was seen to depend, on some server and through any others, on one that
+    /// is blocked: it is blocked with it. What the catalogue does not know is taken for a service with sessions. Whether
+    /// a server serves does not hang on such a stranger, unless the plan names it.
     #[must_use]
     pub fn with_dependents(mut self, seen: &PoolObservation) -> Self {
         let mut reached: Vec<ServiceName> = self.block.clone();
@@ -71,13 +75,15 @@ impl PoolScope {
             reached.extend(new);
             position += 1;
         }
-        let with_sessions =
-            |name: &ServiceName| catalogue::service(name).is_some() && class(name) == DrainClass::Session;
-        for name in reached.into_iter().skip(self.block.len()).filter(with_sessions) {
+        let of_product = |name: &ServiceName| catalogue::service(name).is_some() && class(name) == DrainClass::Session;
+        for name in reached.into_iter().skip(self.block.len()) {
+            let named = self.beside.contains(&name) && catalogue::service(&name).is_none();
             self.beside.retain(|beside| *beside != name);
-            if !self.serving.contains(&name) {
+            self.support.retain(|support| *support != name);
+            if (of_product(&name) || named) && !self.serving.contains(&name) {
                 self.serving.push(name.clone());
             }
+            self.dependents.insert(name.clone());
             self.block.push(name);
         }
         in_catalogue_order(&mut self.block);
@@ -92,6 +98,13 @@ impl PoolScope {
         })
     }
 
+    /// Returns whether a service is blocked only because it depends on one that is, and no source knows it: nobody can
+    /// say how it usually is.
+    #[must_use]
+    pub fn is_stranger(&self, service: &ServiceName) -> bool {
+        self.dependents.contains(service) && catalogue::service(service).is_none()
+    }
+
     /// Returns whether a service is blocked with the scope.
     #[must_use]
     pub fn blocks(&self, service: &str) -> bool {
@@ -100,7 +113,7 @@ impl PoolScope {
 }
 
 /// Returns the part of a service in a drain. One that no source knows may have sessions.
-fn class(name: &ServiceName) -> DrainClass {
+pub(crate) fn class(name: &ServiceName) -> DrainClass {
     catalogue::service(name).map_or(DrainClass::Session, |facts| facts.drain)
 }
 
@@ -129,8 +142,25 @@ fn may_run(pool: &Pool, name: &ServiceName) -> bool {
             facts.products.contains(&pool.product)
                 && (facts.roles.contains(&pool.role) || facts.optional_roles.contains(&pool.role))
         }
-        None => true,
+        // A pool of no product runs what the plan says; on a server of a product a stranger has to be named.
+        None => pool.product == Product::Generic,
     }
+}
+
+/// Returns services so that each comes after those that it waits for, and otherwise as they are given.
+#[must_use]
+pub fn each_after(
+    mut left: Vec<&ServiceName>,
+    waits_for: impl Fn(&ServiceName, &ServiceName) -> bool,
+) -> Vec<&ServiceName> {
+    let mut order = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let free = |name: &&ServiceName| !left.iter().any(|other| other != name && waits_for(name, other));
+        // Services that depend on each other in a circle cannot be ordered: the first of them goes first.
+        let next = left.iter().position(free).unwrap_or(0);
+        order.push(left.remove(next));
+    }
+    order
 }
 
 fn in_catalogue_order(names: &mut Vec<ServiceName>) {
@@ -170,6 +200,9 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
     if matches!(change.maintenance.scope, Scope::Services(_)) {
         counted_services.extend(scope.beside.iter().filter(|name| class(name) == DrainClass::Session).cloned());
     }
+    // What the plan says how to count may turn out to depend on what is blocked, too.
+    let measured = pool.measures.keys().filter(|name| !counted_services.contains(name));
+    counted_services.extend(measured.cloned().collect::<Vec<_>>());
     let replicates = pool.servers.iter().any(|server| server.hosts.contains(&Hosted::CentralManagement));
     let concerned = safety::concerns_central_management(change, pool);
     let ask = |name: &ServerName| {

@@ -47,13 +47,18 @@ impl Scenario {
         faults.add(more);
         let mut change = change(&mut dice);
         let opens = restrict(&mut change, &mut later);
-        let change = Arc::new(change);
+        let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
         let pace = if dice.chance(0.85) { Pace::Uneven } else { Pace::Smooth };
         let setup = Setup { origin: origin(), change: change.clone(), faults: faults.clone(), sessions, pace, heals };
         let mut world = World::new(setup, dice.fork());
-        details(&mut world, &mut dice);
+        let beside = details(&mut world, &mut dice);
+        if beside && !later.chance(0.15) {
+            // The plan says how its sessions are counted. Where it does not, the run must not begin a server that has it.
+            let measured = with_measure(&change, "BESIDE");
+            (world.change, change) = (measured.clone(), measured);
+        }
         if world.faults.has(Fault::ForeignLeftovers) {
             world.leave_something_behind();
         }
@@ -129,7 +134,8 @@ fn ms(length: SignedDuration) -> Ms {
     Ms::try_from(length.as_millis()).unwrap_or(Ms::MAX / 8)
 }
 
-fn details(world: &mut World, dice: &mut Dice) {
+/// Returns whether servers have a service that the catalogue does not know.
+fn details(world: &mut World, dice: &mut Dice) -> bool {
     let returning = world.faults.rate(Fault::ReturningSessions);
     let dependent = dice.chance(0.4);
     let beside = dice.chance(0.2);
@@ -143,7 +149,7 @@ fn details(world: &mut World, dice: &mut Dice) {
             let name = machine.services[dice.pick(&others)].name.clone();
             machine.services[0].dependents.push(name);
         }
-        // A service that only the server itself knows of: it depends on one in scope.
+        // A service that no catalogue knows: it depends on one in scope, as only the server itself says.
         if beside && machine.services[0].scope {
             let mut extra = machine.services[0].clone();
             extra.name = service_names(&["BESIDE"]).remove(0);
@@ -152,6 +158,15 @@ fn details(world: &mut World, dice: &mut Dice) {
             machine.services.push(extra);
         }
     }
+    beside
+}
+
+fn with_measure(change: &Change, service: &str) -> Arc<Change> {
+    let mut change = change.clone();
+    for pool in &mut change.pools {
+        pool.measures.insert(service_names(&[service]).remove(0), vec!["sessions".to_owned()]);
+    }
+    Arc::new(change)
 }
 
 fn crashes(faults: &Faults, dice: &mut Dice) -> Vec<CrashAt> {

@@ -5,12 +5,19 @@ use crate::diagnostic::{Diagnostic, quoted};
 use crate::reader::{At, Reader};
 use crate::scalars::ServiceText;
 use crate::written::{Plan, ScopeChoice};
-use orchestrate_model::catalogue::{self, DrainClass, Resolved, ServiceFacts};
+use orchestrate_model::catalogue::{self, DrainClass, Resolved, ServiceFacts, SpreadFacts};
 use orchestrate_model::{Product, Role, ServiceName};
 use std::collections::BTreeSet;
 
 /// The kinds of pools that a name of a service is about: product and role of each.
 type Pools = BTreeSet<(Product, Role)>;
+
+/// What the name of a service can be about.
+struct Kinds<'a> {
+    pools: Pools,
+    /// Services that only the plan knows.
+    strangers: &'a BTreeSet<ServiceName>,
+}
 
 /// What a service is named for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,12 +30,13 @@ enum Use {
 
 /// Fills in the Windows service of every name of a service, or reports why there is none.
 pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
+    let strangers = strangers(plan);
     let mut pools = Pools::new();
     let mut extra: BTreeSet<ServiceName> = BTreeSet::new();
     for (_, pool) in plan.pools.iter_mut().flat_map(|pools| pools.value.good_mut()) {
         let (Some(product), Some(role)) = (&pool.value.product, &pool.value.role) else { continue };
-        let own = Pools::from([(product.value, role.value)]);
-        pools.extend(own.iter().copied());
+        let own = Kinds { pools: Pools::from([(product.value, role.value)]), strangers: &strangers };
+        pools.extend(own.pools.iter().copied());
         let listed = pool.value.services.iter_mut().flat_map(|services| &mut services.value);
         for service in listed {
             one(service, reader, (&own, Use::Mention));
@@ -39,6 +47,7 @@ pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
         }
     }
     let Some(maintenance) = &mut plan.maintenance else { return };
+    let pools = Kinds { pools, strangers: &strangers };
     if let Some(drain) = &mut maintenance.value.drain {
         for (service, _) in drain.value.services.iter_mut().flat_map(|services| services.value.good_mut()) {
             one(service, reader, (&pools, Use::Mention));
@@ -53,8 +62,27 @@ pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
         for service in &mut services.value {
             one(service, reader, (&pools, Use::Block));
         }
-        scope_rules(services, reader, (&pools, &extra));
+        scope_rules(services, reader, (&pools.pools, &extra));
     }
+}
+
+/// Returns the services that are no part of the product and that the plan knows all the same: a pool names them among its
+/// services, and the plan says how their sessions are counted or how long to wait for them. A name that was mistyped is
+/// hardly mistyped twice.
+fn strangers(plan: &Plan) -> BTreeSet<ServiceName> {
+    let unknown = |text: &str| ServiceName::new(text).ok().filter(|_| catalogue::resolve(text).is_none());
+    let drain = plan.maintenance.iter().filter_map(|maintenance| maintenance.value.drain.as_ref());
+    let waited = drain.filter_map(|drain| drain.value.unmeasured.as_ref()).flat_map(|services| services.value.good());
+    let waited: BTreeSet<ServiceName> = waited.filter_map(|(service, _)| unknown(&service.value.text)).collect();
+    let mut found = BTreeSet::new();
+    for (_, pool) in plan.pools.iter().flat_map(|pools| pools.value.good()) {
+        let measures = pool.value.measures.iter().flat_map(|measures| measures.value.good());
+        let counted: BTreeSet<ServiceName> = measures.filter_map(|(name, _)| unknown(&name.value.text)).collect();
+        let named = pool.value.services.iter().flat_map(|services| &services.value);
+        let named = named.filter_map(|service| unknown(&service.value.text));
+        found.extend(named.filter(|name| counted.contains(name) || waited.contains(name)));
+    }
+    found
 }
 
 fn scope_rules(
@@ -99,7 +127,7 @@ fn scope_rules(
     }
 }
 
-fn one(at: &mut At<ServiceText>, reader: &mut Reader, (pools, purpose): (&Pools, Use)) {
+fn one(at: &mut At<ServiceText>, reader: &mut Reader, (kinds, purpose): (&Kinds<'_>, Use)) {
     let text = at.value.text.clone();
     match catalogue::resolve(&text) {
         Some(Resolved::Service(facts)) if purpose == Use::Block && facts.drain == DrainClass::Infrastructure => {
@@ -127,7 +155,11 @@ fn one(at: &mut At<ServiceText>, reader: &mut Reader, (pools, purpose): (&Pools,
             }
         }
         Some(Resolved::Grouped { component, service }) => reader.report(grouped(at, component, service)),
-        None if pools.iter().any(|(product, _)| *product == Product::Generic) => {
+        Some(Resolved::Spread(facts)) => reader.report(spread(at, facts)),
+        None if kinds.strangers.iter().any(|name| name.as_str().eq_ignore_ascii_case(&text)) => {
+            at.value.service = ServiceName::new(&text).ok();
+        }
+        None if kinds.pools.iter().any(|(product, _)| *product == Product::Generic) => {
             at.value.service = ServiceName::new(&text)
                 .map_err(|why| {
                     reader.report(
@@ -143,16 +175,37 @@ fn one(at: &mut At<ServiceText>, reader: &mut Reader, (pools, purpose): (&Pools,
         }
         None => {
             let known = if reader.crowded() { Vec::new() } else { catalogue::known_names() };
-            let help = reader.suggest(&text, known.iter().map(String::as_str));
-            reader.report(
+            let similar = reader.suggest(&text, known.iter().map(String::as_str));
+            let unknown =
                 Diagnostic::error(codes::UNKNOWN_SERVICE, at.span, format!("the service {} is unknown", quoted(&text)))
-                    .label("expected a Windows service name, a display name or a feature")
-                    .help(help.unwrap_or_else(|| {
-                        "services are named as on the server, such as `RTCRGS` or `Response Group`".to_owned()
-                    })),
-            );
+                    .label("expected a Windows service name, a display name or a feature");
+            reader.report(match similar {
+                Some(similar) => unknown.help(similar),
+                None => unknown.help("services are named as on the server, such as `RTCRGS` or `Response Group`").note(
+                    "a service that is no part of the product stands under the pool's `services` and, too, under its \
+                         `measures` or under `drain.unmeasured`",
+                ),
+            });
         }
     }
+}
+
+/// What is no Windows service itself, and which services it is.
+fn spread(at: &At<ServiceText>, facts: &SpreadFacts) -> Diagnostic {
+    let services: Vec<String> = facts
+        .services()
+        .map(|service| format!("`{}` ({})", service.name.unwrap_or(service.title), service.title))
+        .collect();
+    let text = format!(
+        "{} cannot be blocked by itself: it is no Windows service, but {}: {}",
+        quoted(&at.value.text),
+        facts.what,
+        services.join(", ")
+    );
+    let names: Vec<&str> = facts.services().filter_map(|service| service.name).collect();
+    Diagnostic::error(codes::GROUPED_COMPONENT, at.span, text)
+        .label("expected the services that are meant")
+        .help(format!("write those of `{}` that are to be blocked; each can be blocked by itself", names.join("`, `")))
 }
 
 /// The rule of the services console: what stands there as one service is blocked as one.

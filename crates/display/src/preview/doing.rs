@@ -6,6 +6,7 @@ use orchestrate_model::change::{RestartPolicy, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{Answer, Pool, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
 use orchestrate_planner::plan::StepTarget;
+use orchestrate_planner::scope::each_after;
 use orchestrate_planner::{Plan, ServerWork, Step, StepKind};
 use std::collections::BTreeSet;
 
@@ -83,7 +84,8 @@ impl Place<'_> {
         }
     }
 
-    /// Groups the blocked services by what would be done to each: `usual`, or what `unusual` says of its status.
+    /// Says what would be done to each of the blocked services, in this order: `usual`, or what `unusual` says of its
+    /// status. Neighbours to which the same is done stand together.
     fn each(
         &self,
         order: Vec<&ServiceName>,
@@ -97,9 +99,9 @@ impl Place<'_> {
                 Answer::Known(None) => "not installed, passed over".to_owned(),
                 Answer::Unknown(_) => format!("{usual} (if it is installed)"),
             };
-            match doings.iter_mut().find(|doing| doing.what == what) {
-                Some(doing) => doing.services.push(service.clone()),
-                None => doings.push(Doing { what, services: vec![service.clone()] }),
+            match doings.last_mut() {
+                Some(doing) if doing.what == what => doing.services.push(service.clone()),
+                Some(_) | None => doings.push(Doing { what, services: vec![service.clone()] }),
             }
         }
         doings
@@ -113,25 +115,12 @@ impl Place<'_> {
     /// Returns the blocked services in the order in which they are stopped: each after what depends on it, as far as
     /// that was seen, and otherwise as the plan names them.
     fn stop_order(&self) -> Vec<&ServiceName> {
-        self.ordered(|name, other| self.dependents(name).contains(other))
+        each_after(self.plan_order(), |name, other| self.dependents(name).contains(other))
     }
 
     /// Returns the blocked services in the order in which they are started: what others depend on first.
     fn start_order(&self) -> Vec<&ServiceName> {
-        self.ordered(|name, other| self.dependents(other).contains(name))
-    }
-
-    /// Returns the blocked services so that each comes after those that it waits for.
-    fn ordered(&self, waits_for: impl Fn(&ServiceName, &ServiceName) -> bool) -> Vec<&ServiceName> {
-        let mut left = self.plan_order();
-        let mut order = Vec::with_capacity(left.len());
-        while !left.is_empty() {
-            let free = |name: &&ServiceName| !left.iter().any(|other| other != name && waits_for(name, other));
-            // Services that depend on each other in a circle cannot be ordered: the first of them goes first.
-            let next = left.iter().position(free).unwrap_or(0);
-            order.push(left.remove(next));
-        }
-        order
+        each_after(self.plan_order(), |name, other| self.dependents(other).contains(name))
     }
 
     fn dependents(&self, service: &ServiceName) -> &[ServiceName] {

@@ -68,6 +68,28 @@ async fn p3_what_cannot_be_read_of_a_service_is_unknown() {
 }
 
 #[tokio::test]
+async fn what_depends_on_a_service_is_read_in_the_same_look() {
+    let mut world = World::default();
+    world.services.push(service("VENDORBOT", "Running", "Auto"));
+    world.services.push(service("VENDORLOG", "Stopped", "Manual"));
+    let details = json!({"services": {
+        "RTCSRV": {"delayed": true, "dependents": ["VENDORBOT", "GONE", "odd'name"]},
+        "VENDORBOT": {"delayed": false, "dependents": ["VENDORLOG", "RTCSRV"]},
+        "VENDORLOG": {"delayed": false, "dependents": []},
+    }});
+    world.scripts.insert("service-details", details);
+    let fake = Fake::start(world).await;
+    let seen = fake.driver.observe(&services(&["RTCSRV"])).await;
+    let known = seen.services.known().unwrap();
+    let names: Vec<&str> = known.keys().map(ServiceName::as_str).collect();
+    assert_eq!(names, ["RTCSRV", "VENDORBOT", "VENDORLOG"], "what has no row is missing");
+    assert_eq!(known[&name("VENDORBOT")].state, Answer::Known(RunState::Running));
+    assert!(known[&name("VENDORBOT")].accepts_pause);
+    assert_eq!(fake.runs("service-details"), 1, "a second script would wait for the slow ones");
+    assert!(known[&name("RTCSRV")].dependents.why_unknown().unwrap().contains("odd name"), "p3");
+}
+
+#[tokio::test]
 async fn the_boot_time_is_read() {
     let fake = Fake::start(World::default()).await;
     let seen = fake.driver.observe(&parts(&[Part::Host])).await;

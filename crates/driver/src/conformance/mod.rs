@@ -137,6 +137,8 @@ pub enum Rule {
     NotAskedIsNotAnswered,
     /// A part asked about is known where the server can be reached.
     AskedIsAnswered,
+    /// What depends on a service that was asked about is in the answer too, and so is what depends on that.
+    DependentsComeAlong,
     /// What does not exist is missing, and no error.
     AbsentIsMissing,
     /// Two looks at a quiet system are the same apart from the time.
@@ -180,6 +182,7 @@ impl fmt::Display for Rule {
             Self::TakenWhenAsked => "evidence must be taken when it is asked for",
             Self::NotAskedIsNotAnswered => "what was not asked must be unknown, \"not asked\"",
             Self::AskedIsAnswered => "what was asked must be known",
+            Self::DependentsComeAlong => "what depends on a service must be answered with it",
             Self::AbsentIsMissing => "what does not exist must be missing and no error",
             Self::LookingChangesNothing => "looking must change nothing",
             Self::UnreadableIsNoNumber => "a count that cannot be read must not be a number",

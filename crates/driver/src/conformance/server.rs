@@ -8,13 +8,15 @@ use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, InstallerToken, PoolName, RunState, ServerName, ServerObservation, ServiceName,
     ServiceStatus, StartMode, StartType,
 };
+use std::collections::BTreeSet;
 
 /// What stands behind a driver of a server.
 #[derive(Debug, Clone)]
 pub struct ServerExpectation {
     /// The server.
     pub server: ServerName,
-    /// Services that are installed, with `changeable` among them. They must be quiet: in a state in which they stay.
+    /// Services that are installed, with `changeable` among them. They must be quiet: in a state in which they stay, and
+    /// so must be what depends on them.
     pub installed: Vec<ServiceName>,
     /// A service that is not installed.
     pub absent: ServiceName,
@@ -163,8 +165,10 @@ fn only_what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservat
     for service in seen.sessions.keys().filter(|service| !ask.sessions.contains(service)) {
         findings.add(Rule::NotAskedIsNotAnswered, format!("the sessions of {service}"));
     }
-    let services = seen.services.known().into_iter().flatten();
-    for (service, _) in services.filter(|(service, _)| !ask.services.contains(service)) {
+    let Some(services) = seen.services.known() else { return };
+    let listed = services.values().filter_map(|status| status.dependents.known()).flatten();
+    let with: BTreeSet<&ServiceName> = listed.chain(&ask.services).collect();
+    for service in services.keys().filter(|service| !with.contains(service)) {
         findings.add(Rule::NotAskedIsNotAnswered, format!("the service {service}"));
     }
 }
@@ -200,6 +204,12 @@ fn what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservation, 
             .add_if(Rule::AskedIsAnswered, status.state.why_unknown().map(|why| format!("{service}, state: {why}")));
         let start = status.start.why_unknown().map(|why| format!("{service}, start type: {why}"));
         findings.add_if(Rule::AskedIsAnswered, start);
+    }
+    for (service, status) in services {
+        let missing = status.dependents.known().into_iter().flatten().filter(|name| !services.contains_key(name));
+        for dependent in missing {
+            findings.add(Rule::DependentsComeAlong, format!("{dependent} depends on {service} and is missing"));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::record::{RecordedService, Snapshot, StepEnd};
 use orchestrate_model::act::Act;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{PoolObservation, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
+use orchestrate_planner::scope::each_after;
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let Some(snapshot) = &case.subject.own.snapshot else {
@@ -58,7 +59,8 @@ fn compare(case: &Case<'_>, snapshot: &Snapshot) -> Result<Todo, String> {
     let mut states = Todo::default();
     let mut start_types = Todo::default();
     let mut unknown = Vec::new();
-    for (name, recorded) in &snapshot.services {
+    for name in start_order(&case.subject, snapshot) {
+        let recorded = &snapshot.services[name];
         let Some(status) = services.get(name) else {
             states.waiting.push(format!("{name} is not installed any more"));
             continue;
@@ -85,6 +87,16 @@ fn compare(case: &Case<'_>, snapshot: &Snapshot) -> Result<Todo, String> {
         return Err(unknown.join(", "));
     }
     Ok(states)
+}
+
+/// Returns the recorded services in the order in which they are started: what others depend on first, and otherwise as
+/// they were blocked. Windows starts what a service needs by itself; the preview says this order, and a run keeps it.
+fn start_order<'a>(subject: &Subject<'a>, snapshot: &'a Snapshot) -> Vec<&'a ServiceName> {
+    let blocked: Vec<&ServiceName> =
+        subject.work.block.iter().filter(|name| snapshot.services.contains_key(name)).collect();
+    let others = snapshot.services.keys().filter(|name| !subject.work.block.contains(name));
+    let all = blocked.iter().copied().chain(others).collect();
+    each_after(all, |name, other| snapshot.services[other].dependents.contains(name))
 }
 
 fn compare_state(

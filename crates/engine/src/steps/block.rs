@@ -13,6 +13,7 @@ use orchestrate_model::change::StartTypePolicy;
 use orchestrate_model::{RunState, ServiceName, StartMode, StartType};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::safety::{EVIDENCE_LIFETIME, Question};
+use orchestrate_planner::scope::PoolScope;
 
 /// Returns the services that are blocked on a server: those in scope that it has, with everything that depends on them,
 /// in the order in which they are paused. Those that were stopped when it was recorded are among them, since somebody
@@ -103,8 +104,8 @@ fn takes_out(case: &Case<'_>, acts: &[Act]) -> bool {
     acts.iter().any(|act| matches!(act, Act::Pause { .. })) && all_run(case)
 }
 
-/// Whether nothing of what is to be blocked is known to be blocked: every service that ran when the server was recorded
-/// runs, or is on its way to, or nobody knows. The server then has to be taken for one that serves.
+/// Whether nothing that the server serves with is known to be blocked: every service that ran when it was recorded runs,
+/// or is on its way to, or nobody knows. The server then has to be taken for one that serves.
 pub(super) fn all_run(case: &Case<'_>) -> bool {
     let ran = |name: &ServiceName| {
         let recorded = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.services.get(name));
@@ -115,7 +116,15 @@ pub(super) fn all_run(case: &Case<'_>) -> bool {
         Ok(RunState::Running | RunState::StartPending | RunState::ContinuePending) | Err(_) => true,
         Ok(RunState::Paused | RunState::PausePending | RunState::Stopped | RunState::StopPending) => false,
     };
-    names.iter().filter(|name| ran(name)).all(|name| serves(&name))
+    let counts = |name: &&ServiceName| ran(name) && !is_stranger(&case.subject, name);
+    names.iter().filter(counts).all(|name| serves(&name))
+}
+
+/// Whether a service is blocked only because it depends on one that is, and no source knows it: whether the server serves
+/// does not hang on it, and nobody can say how it usually is.
+pub(super) fn is_stranger(subject: &Subject<'_>, name: &ServiceName) -> bool {
+    let asked_for = PoolScope::of(subject.plan.change(), subject.pool).block;
+    catalogue::service(name).is_none() && !asked_for.contains(name)
 }
 
 pub(super) fn is_fresh(case: &Case<'_>, scratch: &Scratch) -> bool {

@@ -9,7 +9,8 @@ use crate::constants::{DRAIN_SAMPLE, REASSERTIONS, ZERO_SAMPLES};
 use crate::record::{Record, StepEnd, Why, WhyKind};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
-use orchestrate_model::change::{AtDeadline, Drain};
+use orchestrate_model::catalogue::{self, DrainClass};
+use orchestrate_model::change::{AtDeadline, Drain, Scope};
 use orchestrate_model::{Answer, RunState, ServiceName};
 use orchestrate_planner::StepKind;
 use std::collections::BTreeMap;
@@ -264,9 +265,18 @@ pub(super) fn left_of(case: &Case<'_>, name: &ServiceName) -> Left {
             // The plan names this service and the time to wait instead of a measure.
             Some(time) if unmeasured_time(case) >= *time => Left::Nothing,
             Some(time) => Left::Time(*time),
+            None if has_none(case, name) => Left::Nothing,
             None => Left::Unknown(format!("{name}: {why}")),
         },
     }
+}
+
+/// Whether a service has no sessions by its nature: it was blocked only because it depends on one that has.
+fn has_none(case: &Case<'_>, name: &ServiceName) -> bool {
+    let supports = catalogue::service(name).is_some_and(|facts| facts.drain == DrainClass::Support);
+    let chosen =
+        matches!(&case.subject.plan.change().maintenance.scope, Scope::Services(chosen) if chosen.contains(name));
+    supports && !chosen && !case.subject.pool.measures.contains_key(name)
 }
 
 /// How long the server has been blocked, for services that only time can tell of.

@@ -1,5 +1,6 @@
 //! The record step: how the server was before the first change to it.
 
+use super::block::is_stranger;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BOOT_MOVES, SELF_START, SLOW_LOOK};
 use crate::record::{Record, RecordedService, Snapshot, StepEnd};
@@ -169,7 +170,7 @@ fn is_half_done(case: &Case<'_>, snapshot: &Snapshot) -> bool {
 
 /// What looks as if somebody else's maintenance was not finished.
 fn foreign(case: &Case<'_>, snapshot: &Snapshot) -> Vec<String> {
-    let in_scope = |name: &&ServiceName| case.subject.work.block.contains(name);
+    let in_scope = |name: &&ServiceName| case.subject.work.block.contains(name) && !is_stranger(&case.subject, name);
     snapshot
         .services
         .iter()

@@ -237,11 +237,18 @@ struct Services {
 
 fn service_details(world: &World, server: ServerIndex, request: &Services) -> Result<Value, String> {
     let mut services = Map::new();
-    for name in &request.services {
-        let Some(service) = world.servers[server].service_named(name) else { continue };
+    let mut names = request.services.clone();
+    // What depends on a service is listed with it, and what depends on that.
+    while let Some(name) = names.pop() {
+        if services.keys().any(|listed| listed.eq_ignore_ascii_case(&name)) {
+            continue;
+        }
+        let Some(service) = world.servers[server].service_named(&name) else { continue };
         let dependents = world.servers[server].dependents(&service.name);
-        let dependents: Vec<&str> = dependents.map(|dependent| dependent.name.as_str()).collect();
-        services.insert(name.clone(), json!({ "delayed": service.start.delayed, "dependents": dependents }));
+        let dependents: Vec<String> = dependents.map(|dependent| dependent.name.to_string()).collect();
+        let detail = json!({ "delayed": service.start.delayed, "dependents": dependents });
+        services.insert(name, detail);
+        names.extend(dependents);
     }
     Ok(json!({ "services": services }))
 }

@@ -469,5 +469,6 @@ async fn readiness_and_activity_follow_the_world() {
         script(&mut client, "service-details", &json!({ "services": ["RTCSRV", "WAS", "RTCNONE"] })).await;
     assert_eq!(answer["services"]["RTCSRV"]["delayed"], true);
     assert_eq!(answer["services"]["WAS"]["dependents"], json!(["W3SVC"]));
+    assert_eq!(answer["services"]["W3SVC"]["dependents"], json!([]), "what depends on a service comes along");
     assert!(answer["services"]["RTCNONE"].is_null());
 }

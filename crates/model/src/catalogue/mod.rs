@@ -3,12 +3,14 @@
 //! The facts stand in one table, [`table::SERVICES`]. Where a fact is unknown the field says so, and the server
 //! itself is asked at run time.
 
+mod roles;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use crate::ids::ServiceName;
 use crate::product::{Feature, Product, Role};
+pub use roles::{SPREAD, SpreadFacts};
 pub use table::SERVICES;
 
 /// What is known about one Windows service.
@@ -130,6 +132,8 @@ pub enum Resolved {
         /// The service that contains it.
         service: &'static ServiceFacts,
     },
+    /// Something that is spread over several services, each of which is blocked by itself.
+    Spread(&'static SpreadFacts),
 }
 
 /// Returns the facts of the service with this short name.
@@ -138,17 +142,19 @@ pub fn service(name: &ServiceName) -> Option<&'static ServiceFacts> {
     SERVICES.iter().find(|facts| facts.name.is_some_and(|known| known.eq_ignore_ascii_case(name.as_str())))
 }
 
-/// Returns what a name written by a person means: a service name, a display name of any product, a feature, or a
-/// grouped component. Case, spaces around it, and the endings "service", "application" and "agent" do not matter.
+/// Returns what a name written by a person means: a service name, a display name of any product, a feature, a role, a
+/// grouped component, or something that is spread over several services. Case, spaces around it, and the endings "service", "application" and "agent" do not matter.
 #[must_use]
 pub fn resolve(text: &str) -> Option<Resolved> {
-    let wanted = simplified(text);
+    let wanted = simplified(roles::application(text));
     let by_service = SERVICES.iter().find(|facts| {
         facts.name.is_some_and(|name| simplified(name) == wanted)
             || facts.features.iter().any(|feature| simplified(feature.title()) == wanted)
             || facts.displays().any(|display| simplified(&display) == wanted)
     });
-    by_service.map(Resolved::Service).or_else(|| {
+    let whole = by_service.or_else(|| roles::whole(&wanted)).map(Resolved::Service);
+    let spread = || roles::spread(&wanted).map(Resolved::Spread);
+    whole.or_else(spread).or_else(|| {
         SERVICES.iter().find_map(|facts| {
             let own = facts.contains.iter().find(|component| simplified(component) == wanted);
             let other = || facts.aliases.iter().find(|(alias, _)| simplified(alias) == wanted).map(|(_, own)| own);
@@ -168,6 +174,7 @@ pub fn known_names() -> Vec<String> {
         names.extend(facts.contains.iter().map(|&component| component.to_owned()));
         names.extend(facts.aliases.iter().map(|&(alias, _)| alias.to_owned()));
     }
+    names.extend(SPREAD.iter().flat_map(SpreadFacts::names).chain(roles::whole_names()).map(str::to_owned));
     names.sort();
     names.dedup();
     names

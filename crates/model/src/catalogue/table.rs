@@ -108,6 +108,9 @@ pub static SERVICES: &[ServiceFacts] = &[
             ("Archiving", "Archiving agent"),
             ("QoEAgent", "QoE agent"),
             ("UserServices", "User Services"),
+            ("UserServer", "User Services"),
+            // `Get-CsWindowsService` gives this role to the same service as the other two.
+            ("EdgeServer", "Registrar"),
             ("ExumRouting", REGISTRAR_APPLICATIONS),
             ("OutboundRouting", REGISTRAR_APPLICATIONS),
             ("DefaultRouting", REGISTRAR_APPLICATIONS),

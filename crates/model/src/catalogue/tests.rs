@@ -120,6 +120,65 @@ fn every_application_of_the_registrar_names_the_service_that_contains_it() {
 }
 
 #[test]
+fn what_is_spread_over_services_names_them_all() {
+    let applications = ["RTCCAA", "RTCCAS", "RTCRGS", "RTCCPS", "RTCATS"];
+    let conferencing = ["RTCIMMCU", "RTCDATAMCU", "RTCAVMCU", "RTCASMCU"];
+    let wanted: [(&[&str], &[&str]); 3] = [
+        (
+            &["Application Host", "application-host", "Application Server", "ApplicationServer", "Application service"],
+            &applications,
+        ),
+        (&["ConferencingServer", "Conferencing Server"], &conferencing),
+        (&["CentralManagement", "Central Management"], &["MASTER", "FTA"]),
+    ];
+    for (texts, services) in wanted {
+        for text in texts {
+            let Some(Resolved::Spread(facts)) = resolve(text) else { panic!("{text}") };
+            let mut found: Vec<&str> = facts.services().filter_map(|facts| facts.name).collect();
+            let mut services = services.to_vec();
+            found.sort_unstable();
+            services.sort_unstable();
+            assert_eq!(found, services, "{text}");
+        }
+    }
+    for facts in SPREAD {
+        assert!(!facts.sources.is_empty() && facts.services().count() > 1, "{}", facts.name);
+        assert!(facts.names().all(|name| known_names().iter().any(|known| known == name)), "{}", facts.name);
+    }
+}
+
+#[test]
+fn every_role_that_the_product_prints_means_something() {
+    for (role, name) in [("W3SVC", "W3SVC"), ("MediationServer", "RTCMEDSRV"), ("ClsAgent", "RTCCLSAGT")] {
+        let Some(Resolved::Service(facts)) = resolve(role) else { panic!("{role}") };
+        assert_eq!(facts.name, Some(name), "{role}");
+    }
+    for role in ["Registrar", "UserServer", "EdgeServer"] {
+        let Some(Resolved::Grouped { service, .. }) = resolve(role) else { panic!("{role}") };
+        assert_eq!(service.name, Some("RTCSRV"), "{role}");
+    }
+    for role in ["CentralManagement", "ApplicationServer", "ConferencingServer"] {
+        assert!(matches!(resolve(role), Some(Resolved::Spread(_))), "{role}");
+    }
+}
+
+#[test]
+fn an_application_may_be_written_with_its_cluster() {
+    let clusters = [
+        "Registrar:pool01.contoso.example/",
+        "Service:Registrar:pool01.contoso.example/",
+        "EdgeServer:edge.contoso.example/",
+    ];
+    for cluster in clusters {
+        let text = format!("{cluster}EdgeMonitor");
+        assert!(matches!(resolve(&text), Some(Resolved::Grouped { .. })), "{text}");
+        assert!(resolve(&format!("{cluster}NoSuch")).is_none());
+    }
+    let Some(Resolved::Service(facts)) = resolve("Audio/Video Conferencing") else { panic!("a slash of its own") };
+    assert_eq!(facts.name, Some("RTCAVMCU"));
+}
+
+#[test]
 fn rates_are_not_measures() {
     let paths = SERVICES.iter().flat_map(|facts| facts.measures).map(|measure| measure.kind.path());
     for path in paths {

@@ -1,6 +1,7 @@
 //! What is worth saying about a plan before it runs: refusals, warnings, notes.
 
 mod central;
+mod dependents;
 mod evidence;
 mod external;
 mod services;
@@ -59,6 +60,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
                 evidence::pool(look, &safety[place], &mut found);
                 external::records(look, &mut found);
                 services::pool(look, &safety[place], &passed_over[place], &mut found);
+                dependents::pool(look, &safety[place], &mut found);
             }
         }
     }

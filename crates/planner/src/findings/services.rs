@@ -4,7 +4,7 @@ use super::{note, refusal, warning};
 use crate::codes;
 use crate::plan::{Finding, ServerWork};
 use crate::report::ServerSafety;
-use crate::safety::{Look, Question, measurable, unplanned as unplanned_on};
+use crate::safety::{Look, Question, called, measurable, unplanned as unplanned_on};
 use crate::standing::left_behind;
 use crate::words::{few, list};
 use orchestrate_model::catalogue;
@@ -30,9 +30,11 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&Se
                 }
                 continue;
             };
-            found.extend(interrupted(look, &safety.server, status));
+            if !look.scope.is_stranger(service) {
+                found.extend(interrupted(look, &safety.server, status));
+            }
             if !blockable {
-                found.extend(unblockable(look, &safety.server, status));
+                found.extend(unblockable(look, seen, status));
                 found.extend(uncounted(look, seen, status));
             }
         }
@@ -52,7 +54,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&Se
 /// Returns whether the plan asks for a service itself, and not only for what it depends on.
 fn asked_for(look: &Look<'_>, service: &ServiceName) -> bool {
     match &look.change.maintenance.scope {
-        Scope::AllServices => true,
+        Scope::AllServices => !look.scope.dependents.contains(service),
         Scope::Services(chosen) => chosen.contains(service),
     }
 }
@@ -130,8 +132,8 @@ fn interrupted(look: &Look<'_>, server: &ServerName, status: &ServiceStatus) -> 
     Some(warning(codes::INTERRUPTED, text).pool(look.pool).server(server).advise(advice))
 }
 
-fn unblockable(look: &Look<'_>, server: &ServerName, status: &ServiceStatus) -> Option<Finding> {
-    let service = &status.name;
+fn unblockable(look: &Look<'_>, seen: &ServerObservation, status: &ServiceStatus) -> Option<Finding> {
+    let (server, service) = (&seen.server, called(look, seen, &status.name));
     let text = match &status.state {
         Answer::Known(RunState::Running) if !status.accepts_pause => {
             format!("{service} on {server} runs and does not accept a pause, so it cannot be blocked")
@@ -140,7 +142,12 @@ fn unblockable(look: &Look<'_>, server: &ServerName, status: &ServiceStatus) -> 
         Answer::Known(state) => format!("{service} on {server} is {state}: it is on its way somewhere"),
         Answer::Unknown(why) => format!("the state of {service} on {server} is not known: {why}"),
     };
-    let advice = "Look at the service on the server, and leave it out of the scope if it can never be blocked.";
+    let advice = if look.scope.dependents.contains(&status.name) {
+        "Look at the service on the server. If it need not run during the maintenance, stop it first: what is stopped \
+         does no harm."
+    } else {
+        "Look at the service on the server, and leave it out of the scope if it can never be blocked."
+    };
     Some(refusal(codes::NOT_PAUSABLE, text).pool(look.pool).server(server).advise(advice))
 }
 

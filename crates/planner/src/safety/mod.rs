@@ -6,6 +6,7 @@
 
 mod central;
 mod coverage;
+mod dependents;
 mod look;
 mod questions;
 
@@ -18,6 +19,7 @@ use std::fmt;
 pub(crate) use central::{ADVICE as CENTRAL_ADVICE, differ, silent};
 pub use central::{central_management, concerns as concerns_central_management};
 pub(crate) use coverage::spread;
+pub(crate) use dependents::{called, needed, problems, uncounted};
 pub(crate) use look::Look;
 pub(crate) use questions::{Count, measurable, unmeasured, unplanned};
 

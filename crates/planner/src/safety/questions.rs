@@ -1,5 +1,6 @@
 //! The single questions. Each returns its answer with the counts behind it, and what to do when it is not yes.
 
+use super::dependents::{called, is_counted, problems};
 use super::look::Other;
 use super::{Asked, EVIDENCE_LIFETIME, Look, Question};
 use crate::quorum;
@@ -422,19 +423,21 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
             None => None,
             Some(status) => match &status.state {
                 Answer::Unknown(why) => {
-                    Some(Verdict::Unknown(format!("{name}: the state of {service} is not known: {why}")))
+                    let called = called(look, seen, service);
+                    Some(Verdict::Unknown(format!("{name}: the state of {called} is not known: {why}")))
                 }
                 // Nothing to block and nothing to wait for.
                 Answer::Known(RunState::Stopped) => None,
                 Answer::Known(RunState::Running) if !status.accepts_pause => {
-                    Some(Verdict::No(format!("{name}: {service} does not accept a pause")))
+                    Some(Verdict::No(format!("{name}: {} does not accept a pause", called(look, seen, service))))
                 }
                 Answer::Known(RunState::Running | RunState::Paused) => {
                     running += 1;
                     uncountable(look, name, seen, service)
                 }
                 Answer::Known(state) => {
-                    Some(Verdict::No(format!("{name}: {service} is {state}, on its way somewhere")))
+                    let called = called(look, seen, service);
+                    Some(Verdict::No(format!("{name}: {called} is {state}, on its way somewhere")))
                 }
             },
         };
@@ -443,11 +446,11 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
             (before, problem) => before.or(problem),
         };
     }
-    for (service, state) in unplanned(look, seen) {
-        let problem = match state {
-            Ok(state) => Verdict::No(format!("{name}: {service} is {state} and not in the plan, so nobody drains it")),
-            Err(why) => Verdict::Unknown(format!("{name}: {service} is not in the plan, its state not known: {why}")),
-        };
+    let unplanned = unplanned(look, seen).map(|(service, state)| match state {
+        Ok(state) => Verdict::No(format!("{name}: {service} is {state} and not in the plan, so nobody drains it")),
+        Err(why) => Verdict::Unknown(format!("{name}: {service} is not in the plan, its state not known: {why}")),
+    });
+    for problem in unplanned.chain(problems(look, name, seen)) {
         against = Some(against.map_or_else(|| problem.clone(), |before| before.and(problem.clone())));
     }
     match against {
@@ -499,11 +502,12 @@ pub(super) fn staged(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
 
 /// Returns why the sessions of a service cannot be counted, if they cannot.
 fn uncountable(look: &Look<'_>, name: &str, seen: &ServerObservation, service: &ServiceName) -> Option<Verdict> {
-    if look.change.maintenance.unmeasured.contains_key(service) {
-        return None;
+    if !is_counted(look, service) {
+        let called = called(look, seen, service);
+        return Some(Verdict::No(format!("{name}: no measure is known for the sessions of {called}")));
     }
-    if !measurable(look.pool, service) {
-        return Some(Verdict::No(format!("{name}: no measure is known for the sessions of {service}")));
+    if look.change.maintenance.unmeasured.contains_key(service) || !measurable(look.pool, service) {
+        return None;
     }
     match seen.sessions.get(service).map(SessionReading::left) {
         None => Some(Verdict::Unknown(format!("{name}: the sessions of {service} could not be read"))),
@@ -521,10 +525,10 @@ pub(crate) fn measurable(pool: &Pool, service: &ServiceName) -> bool {
         || catalogue::service(service).is_some_and(|facts| facts.measures_for(pool.product, pool.role).next().is_some())
 }
 
-/// Returns the services of the scope whose sessions nothing counts and which the plan does not accept to wait for by
-/// time alone.
+/// Returns the services that the plan asks for whose sessions nothing counts and which it does not accept to wait for by
+/// time alone. What is blocked only because of what it depends on is asked about on each server.
 pub(crate) fn unmeasured(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<ServiceName> {
     let accepted = &change.maintenance.unmeasured;
     let uncounted = scope.block.iter().filter(|service| !measurable(pool, service) && !accepted.contains_key(*service));
-    uncounted.cloned().collect()
+    uncounted.filter(|service| !scope.dependents.contains(*service)).cloned().collect()
 }

@@ -4,6 +4,7 @@
 mod beside;
 mod central;
 mod checker;
+mod dependents;
 mod external;
 mod findings;
 mod order;

@@ -54,7 +54,9 @@ impl World {
         let taken = self.moment(seen.taken);
         let machine = &self.machines[at];
         if !ask.services.is_empty() {
-            let there = |name: &&ServiceName| machine.service(name).is_some();
+            // How a server is hangs on what it serves with, not on a replicator that did not say its state.
+            let there =
+                |name: &&ServiceName| machine.service(name).is_some_and(|place| machine.services[place].serving);
             let known = seen.services.known().is_some_and(|services| {
                 let told = |name: &ServiceName| services.get(name).is_some_and(|status| status.state.known().is_some());
                 ask.services.iter().filter(there).all(told)

@@ -65,9 +65,9 @@ impl World {
         let jitter = if self.pace == Pace::Uneven { self.dice.between(-900, 900) } else { 0 };
         let readiness = if ask.wants(Part::Readiness) { self.readiness(at) } else { Answer::Unknown(String::new()) };
         let machine = &self.machines[at];
-        let services = ask.services.iter().filter_map(|name| {
-            let service = &machine.services[machine.service(name)?];
-            Some((name.clone(), status(service)))
+        let services = with_dependents(machine, &ask.services).into_iter().filter_map(|name| {
+            let service = &machine.services[machine.service(&name)?];
+            Some((name, status(service)))
         });
         let sessions = ask.sessions.iter().filter_map(|name| {
             let service = &machine.services[machine.service(name)?];
@@ -307,6 +307,22 @@ fn set(reading: &mut SessionReading, value: i64) {
     for measure in &mut reading.measures {
         measure.value = Answer::Known(value);
     }
+}
+
+/// Returns services with what depends on them, directly or through others.
+fn with_dependents(machine: &Machine, asked: &[ServiceName]) -> Vec<ServiceName> {
+    let mut names = asked.to_vec();
+    let mut position = 0;
+    while position < names.len() {
+        let service = machine.service(&names[position]).map(|place| &machine.services[place]);
+        for dependent in service.into_iter().flat_map(|service| &service.dependents) {
+            if !names.contains(dependent) {
+                names.push(dependent.clone());
+            }
+        }
+        position += 1;
+    }
+    names
 }
 
 fn status(service: &Service) -> ServiceStatus {

@@ -20,6 +20,7 @@ enum Flaw {
     AnswersUnasked,
     AbsentIsAnError,
     HidesTheHost,
+    ForgetsDependents,
     LookingWrites,
     AbsentHasZeroSessions,
     EveryTokenRuns,
@@ -68,8 +69,10 @@ impl Machine {
             accepts_pause: true,
             dependents: Answer::Known(Vec::new()),
         };
-        let services = ["RTCSRV", "RTCRGS"].map(|name| (service(name), status(name)));
-        Self { flaw, clock: waiting.clock, services: Mutex::new(services.into()) }
+        let services = ["RTCSRV", "RTCRGS", "VENDORBOT"].map(|name| (service(name), status(name)));
+        let mut services = BTreeMap::from(services);
+        services.get_mut(&service("RTCSRV")).unwrap().dependents = Answer::Known(vec![service("VENDORBOT")]);
+        Self { flaw, clock: waiting.clock, services: Mutex::new(services) }
     }
 
     /// Moves what is pending one step on, as a look finds it later than the act left it.
@@ -90,7 +93,9 @@ impl Machine {
         if self.flaw == Flaw::AbsentIsAnError && ask.services.iter().any(|name| !services.contains_key(name)) {
             return Answer::unknown("no such service");
         }
-        let asked = services.iter().filter(|(name, _)| ask.services.contains(name));
+        let along = ask.services.contains(&service("RTCSRV")) && self.flaw != Flaw::ForgetsDependents;
+        let asked = |name: &ServiceName| ask.services.contains(name) || (along && name.as_str() == "VENDORBOT");
+        let asked = services.iter().filter(|(name, _)| asked(name));
         Answer::Known(asked.map(|(name, status)| (name.clone(), status.clone())).collect())
     }
 
@@ -226,6 +231,7 @@ async fn flaws_of_looking_are_found() {
         (Flaw::AnswersUnasked, Rule::NotAskedIsNotAnswered),
         (Flaw::AbsentIsAnError, Rule::AbsentIsMissing),
         (Flaw::HidesTheHost, Rule::AskedIsAnswered),
+        (Flaw::ForgetsDependents, Rule::DependentsComeAlong),
         (Flaw::LookingWrites, Rule::LookingChangesNothing),
         (Flaw::AbsentHasZeroSessions, Rule::UnreadableIsNoNumber),
         (Flaw::EveryTokenRuns, Rule::UnusedTokenWasNotStarted),
