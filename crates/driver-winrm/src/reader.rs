@@ -230,6 +230,8 @@ impl Inner {
             Err(error) => Err(format!("a replica has an odd name, {:?}: {error}", plain(&replica.fqdn))),
         };
         match said {
+            // Every server of the deployment has one, the one that was asked too.
+            Ok(said) if said.replicas.is_empty() => Answer::unknown("no replica was named"),
             Ok(said) => Answer::from(said.replicas.into_iter().map(named).collect::<Result<_, _>>()),
             Err(trouble) => Answer::unknown(trouble),
         }

@@ -9,7 +9,7 @@ use crate::record::{Record, StepEnd};
 use orchestrate_model::observe::{BalancerState, ReadinessState};
 use orchestrate_model::{ServerName, Verdict};
 use orchestrate_planner::StepKind;
-use orchestrate_planner::safety::central_management;
+use orchestrate_planner::safety::{central_management, unnamed_replicas};
 use std::collections::BTreeSet;
 
 /// What one sample says.
@@ -106,13 +106,17 @@ fn replicas(case: &Case<'_>) -> Result<&'static str, String> {
         let why = asked.and_then(|seen| seen.replication.why_unknown()).unwrap_or("no other server could be asked");
         return Err(format!("whether the configuration replicas are up to date is unknown: {why}"));
     }
+    let unnamed = unnamed_replicas(subject.pool, &known);
     let replicas = known.into_iter().flatten();
     let behind: BTreeSet<&str> = replicas
         .filter(|(server, up_to_date)| !**up_to_date && !out.contains(server))
         .map(|(server, _)| server.short())
         .collect();
-    if behind.is_empty() {
+    if behind.is_empty() && unnamed.is_empty() {
         return Ok(", every configuration replica is up to date");
+    }
+    if behind.is_empty() {
+        return Err(format!("nobody named the configuration replica of {}", unnamed.join(", ")));
     }
     let behind: Vec<&str> = behind.into_iter().collect();
     Err(format!("configuration replicas are behind: {}", behind.join(", ")))

@@ -21,6 +21,7 @@ pub use central::{central_management, concerns as concerns_central_management};
 pub(crate) use coverage::spread;
 pub(crate) use dependents::{called, needed, problems, uncounted};
 pub(crate) use look::Look;
+pub use questions::unnamed_replicas;
 pub(crate) use questions::{Count, measurable, unmeasured, unplanned};
 
 /// Evidence older than this proves nothing. Why 30 s: a look at a whole pool takes a few seconds over WinRM, and the

@@ -381,14 +381,25 @@ pub(super) fn replication(look: &Look<'_>, server: &ServerName) -> Option<Asked>
     for replicas in &known {
         behind.extend(replicas.iter().filter(|(_, up_to_date)| !**up_to_date).map(|(replica, _)| replica.short()));
     }
+    let unnamed = unnamed_replicas(look.pool, &known);
     let verdict = if known.is_empty() {
         Verdict::Unknown(format!("{name} may not go: no server could say whether the replicas are up to date"))
-    } else if behind.is_empty() {
-        Verdict::Yes("every configuration replica is up to date".to_owned())
-    } else {
+    } else if !behind.is_empty() {
         Verdict::No(format!("{name} may not go: replicas behind: {}", list(behind)))
+    } else if !unnamed.is_empty() {
+        Verdict::Unknown(format!("{name} may not go: nobody named the replica of {}", few(&unnamed)))
+    } else {
+        Verdict::Yes("every configuration replica is up to date".to_owned())
     };
     Some(asked(Question::Replication, verdict, "Wait until every replica is up to date, or find out why one is not."))
+}
+
+/// Returns the servers of a pool whose replicas are in none of the answers: what is not named is not up to date.
+#[must_use]
+pub fn unnamed_replicas<'a>(pool: &'a Pool, known: &[&BTreeMap<ServerName, bool>]) -> Vec<&'a str> {
+    let unnamed =
+        pool.servers.iter().filter(|server| !known.iter().any(|replicas| replicas.contains_key(&server.name)));
+    unnamed.map(|server| server.name.short()).collect()
 }
 
 pub(super) fn blockable(look: &Look<'_>, server: &ServerName) -> Asked {

@@ -286,6 +286,23 @@ fn replicas_that_are_behind_stop_the_run() {
 }
 
 #[test]
+fn p3_a_replica_that_nobody_names_is_not_up_to_date() {
+    let mut change = three();
+    change.pools[0].servers[0].hosts.insert(orchestrate_model::pool::Hosted::CentralManagement);
+    for unnamed in [&["fe3"][..], &["fe1", "fe2", "fe3"]] {
+        let mut seen = healthy_world(&change);
+        for server in seen.pools.values_mut().next().unwrap().servers.values_mut() {
+            let Answer::Known(replicas) = &mut server.replication else { panic!("known") };
+            replicas.retain(|replica, _| !unnamed.contains(&replica.short()));
+        }
+        let (plan, _) = planned(&change, &seen);
+        assert_eq!(codes(&plan, Severity::Refusal), ["O2034"], "{unnamed:?}");
+        let text = &finding(&plan, "O2034").message;
+        assert!(text.contains("nobody named the replica of fe"), "{text}");
+    }
+}
+
+#[test]
 fn the_night_work_is_named_whole_with_a_window_and_without() {
     let mut change = three();
     let seen = healthy_world(&change);
