@@ -149,6 +149,8 @@ codes! {
     EXTERNAL_INCOMPLETE = "O1064";
     /// One external name has two sets of addresses of a server.
     EXTERNAL_DISAGREES = "O1065";
+    /// A pool of several servers accepts to be without service.
+    OUTAGE_OF_SEVERAL = "O1066";
     /// A window is too long.
     WINDOW_TOO_LONG = "O1070";
     /// A freeze ends before it begins.

@@ -115,6 +115,7 @@ fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
         labels: labels.collect::<Option<BTreeSet<_>>>()?,
         paired_with: pool.paired_with.map(|at| at.value),
         next_hop: pool.next_hop.map(|at| at.value),
+        accept_outage: pool.accept_outage.map(|at| at.value.0),
         archiving: pool.archiving.map(|at| at.value),
         extra_services: values(pool.services).map(|service| service.service).collect::<Option<_>>()?,
         database,

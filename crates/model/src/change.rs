@@ -55,6 +55,15 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Returns whether the plan accepts that a feature of a pool is lost while a server is out: by the feature's name, or
+    /// with everything else of a pool of one server.
+    #[must_use]
+    pub fn accepts_loss(&self, pool: &Pool, feature: Feature) -> bool {
+        self.maintenance.accept_loss.contains(&feature) || (pool.servers.len() == 1 && pool.accept_outage.is_some())
+    }
+}
+
 /// What is done to each server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maintenance {

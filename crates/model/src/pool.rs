@@ -30,6 +30,9 @@ pub struct Pool {
     pub paired_with: Option<PoolName>,
     /// For Edge pools: the pool that traffic goes on to.
     pub next_hop: Option<PoolName>,
+    /// For a pool of one server: why its users may be without service while that is out, in the plan's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_outage: Option<String>,
     /// Whether archiving is in use, when the plan says so.
     pub archiving: Option<bool>,
     /// Services the pool runs besides those of its role, such as a collocated `RTCMEDSRV`.

@@ -419,6 +419,7 @@ fn unstated() -> Pool {
         labels: BTreeSet::new(),
         paired_with: None,
         next_hop: None,
+        accept_outage: None,
         archiving: None,
         extra_services: Vec::new(),
         database: None,

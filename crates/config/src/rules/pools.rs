@@ -61,6 +61,7 @@ fn most_front_ends(product: Product) -> Option<usize> {
 }
 
 fn size(reader: &mut Reader, name: &At<PoolName>, pool: &Pool) {
+    outage(reader, pool);
     let Some(servers) = &pool.servers else { return };
     let count = servers.value.0.len();
     if count == 0 {
@@ -110,6 +111,21 @@ fn size(reader: &mut Reader, name: &At<PoolName>, pool: &Pool) {
             )
             .label("such a topology cannot be published")
             .help("list all servers of the pool, also those that are down; they count for the quorum"),
+        );
+    }
+}
+
+fn outage(reader: &mut Reader, pool: &Pool) {
+    let several = pool.servers.as_ref().is_some_and(|servers| servers.value.0.len() > 1);
+    if let Some(words) = pool.accept_outage.as_ref().filter(|_| several) {
+        reader.report(
+            Diagnostic::error(
+                codes::OUTAGE_OF_SEVERAL,
+                words.span,
+                "`accept_outage` is for a pool of one server; here the others serve while one is out",
+            )
+            .label("nothing to accept")
+            .help("leave it out; the loss of single features is accepted by name, with `accept_loss`"),
         );
     }
 }

@@ -75,6 +75,8 @@ written! {
         optional paired_with: PoolName,
         /// For Edge pools: the pool that traffic goes on to.
         optional next_hop: PoolName,
+        /// For a pool of one server: why its users may be without service while that is out. Text, shown in the preview.
+        optional accept_outage: Line,
         /// Whether archiving is in use.
         optional archiving: bool,
         /// Services the pool runs besides those of its role, such as a collocated RTCMEDSRV.

@@ -97,6 +97,9 @@ impl<'a> Page<'a> {
         for feature in &change.maintenance.accept_loss {
             self.hang("  accepted  ", &format!("the loss of {feature}: {}", feature.loss()));
         }
+        for (pool, why) in change.pools.iter().filter_map(|pool| Some((pool, pool.accept_outage.as_ref()?))) {
+            self.hang("  accepted  ", &format!("{} is without service meanwhile: {}", pool.name, clean(why)));
+        }
         for (service, wait) in &change.maintenance.unmeasured {
             self.hang("  accepted  ", &format!("{service} cannot be measured: waits {} instead", duration(*wait)));
         }

@@ -103,8 +103,8 @@ fn at_quorum(look: &Look<'_>, safety: &[&ServerSafety]) -> Option<Finding> {
 
 /// The features of the scope whose loss is not accepted.
 fn open_features(look: &Look<'_>) -> Vec<Feature> {
-    let accepted = &look.change.maintenance.accept_loss;
-    look.scope.features().map(|(feature, _)| feature).filter(|feature| !accepted.contains(feature)).collect()
+    let features = look.scope.features().map(|(feature, _)| feature);
+    features.filter(|feature| !look.change.accepts_loss(look.pool, *feature)).collect()
 }
 
 fn records(look: &Look<'_>, found: &mut Vec<Finding>) {

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Says what a pool's description says by itself.
 pub(super) fn pool(context: &Context<'_>, place: usize, pool: &Pool, found: &mut Vec<Finding>) {
     let (change, scope) = (context.change, &context.scopes[place]);
-    size(change, pool, found);
+    size(change, pool, scope, found);
     features(change, pool, scope, found);
     services(change, pool, scope, found);
     balancer(change, pool, scope, found);
@@ -37,12 +37,10 @@ pub(super) fn pool(context: &Context<'_>, place: usize, pool: &Pool, found: &mut
     }
 }
 
-fn size(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
+fn size(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Finding>) {
     let servers = pool.servers.len();
-    let accepted = Feature::ALL.iter().all(|feature| change.maintenance.accept_loss.contains(feature));
-    if servers == 1 && pool.role == Role::StandardEdition && accepted {
-        let text =
-            format!("{} has one server: its users have no service while it is out, as the plan accepts", pool.name);
+    if let Some(why) = safety::outage_accepted(change, pool, scope) {
+        let text = format!("{} has one server, and nobody takes over while it is out: {why}", pool.name);
         found.push(
             warning(codes::ONLY_SERVER, text)
                 .pool(pool)
@@ -50,14 +48,16 @@ fn size(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
         );
     } else if servers == 1 {
         let text = format!("{} has one server: a drain has nowhere to send its users", pool.name);
-        let advice = match (pool.role, &pool.paired_with) {
-            (Role::StandardEdition, partner) => format!(
-                "Fail the pool over{} by hand, after the next hop of the Edge is changed. The plan can then accept the \
-                 loss of every feature by name (accept_loss).",
-                partner.as_ref().map(|partner| format!(" to {partner}")).unwrap_or_default()
-            ),
-            _ => "Take the server by hand, in a downtime that is announced.".to_owned(),
+        let first = match (pool.role, &pool.paired_with) {
+            (Role::StandardEdition, Some(partner)) => {
+                format!("Fail the pool over to {partner} by hand, after the next hop of the Edge is changed. ")
+            }
+            _ => String::new(),
         };
+        let advice = format!(
+            "{first}The plan can accept in words that the pool is without service meanwhile: accept_outage: \"why\" on the \
+             pool."
+        );
         found.push(refusal(codes::ONLY_SERVER, text).pool(pool).advise(advice));
     }
     if !pool.has_fabric() {
@@ -117,10 +117,11 @@ fn at_once(change: &Change, pool: &Pool, found: &mut Vec<Finding>) {
 }
 
 fn features(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Finding>) {
-    let accepted = |feature: &Feature| change.maintenance.accept_loss.contains(feature);
-    let (lost, open): (Vec<Feature>, Vec<Feature>) = scope.features().map(|(feature, _)| feature).partition(accepted);
+    let features = scope.features().map(|(feature, _)| feature);
+    let (lost, open): (Vec<Feature>, Vec<Feature>) = features.partition(|feature| change.accepts_loss(pool, *feature));
     if !lost.is_empty() {
-        let text = format!("{}: the loss of {} is accepted by name", pool.name, list(&lost));
+        let how = if pool.accept_outage.is_some() { "accepted with all else" } else { "accepted by name" };
+        let text = format!("{}: the loss of {} is {how}", pool.name, list(&lost));
         let calls = list(lost.iter().map(|feature| feature.loss()));
         found
             .push(note(codes::LOSS_ACCEPTED, text).pool(pool).advise(format!("Tell those who depend on it: {calls}.")));

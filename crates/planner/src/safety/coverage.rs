@@ -83,9 +83,11 @@ pub(super) fn features(look: &Look<'_>, server: &ServerName) -> Vec<Asked> {
 
 fn covered(look: &Look<'_>, server: &ServerName, feature: Feature, service: &ServiceName) -> Asked {
     let verdict = records_cover(look, feature).and(taken_over(look, server, feature, service));
-    let accepted = !verdict.is_yes() && look.change.maintenance.accept_loss.contains(&feature);
+    let accepted = !verdict.is_yes() && look.change.accepts_loss(look.pool, feature);
     let verdict = if accepted {
-        Verdict::Yes(format!("loss of {feature} accepted by name ({})", verdict.text()))
+        let how =
+            if look.change.maintenance.accept_loss.contains(&feature) { "by name" } else { "with the whole pool" };
+        Verdict::Yes(format!("loss of {feature} accepted {how} ({})", verdict.text()))
     } else {
         verdict
     };

@@ -15,7 +15,7 @@ use orchestrate_model::observe::{
 };
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{
-    Answer, Change, Feature, Pool, PoolName, Role, RunState, Server, ServerName, ServerObservation, ServiceName,
+    Answer, Change, Feature, Pool, PoolName, RunState, Server, ServerName, ServerObservation, ServiceName,
     UpgradeDomain, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,11 +117,11 @@ pub(super) fn remaining(look: &Look<'_>, server: &ServerName) -> Asked {
         look.others(server).filter(|other| other.standing.serves()).map(|other| other.server.name.short()).collect();
     let (out, unknown) = absent(look, server);
     let (name, pool) = (server.short(), &look.pool.name);
-    let all_accepted = Feature::ALL.iter().all(|feature| look.change.maintenance.accept_loss.contains(feature));
+    let accepted = outage_accepted(look.change, look.pool, &look.scope);
     let verdict = if !serving.is_empty() {
         Verdict::Yes(format!("{} {} in service", few(&serving), if serving.len() == 1 { "stays" } else { "stay" }))
-    } else if look.pool.servers.len() == 1 && look.pool.role == Role::StandardEdition && all_accepted {
-        Verdict::Yes(format!("{pool} has one server, and the loss of every feature is accepted by name"))
+    } else if let Some(why) = accepted {
+        Verdict::Yes(format!("{pool} has one server: {why}"))
     } else if look.pool.servers.len() == 1 {
         Verdict::No(format!(
             "{name} may not go: it is the only server of {pool}, a drain has nowhere to send its users"
@@ -134,8 +134,27 @@ pub(super) fn remaining(look: &Look<'_>, server: &ServerName) -> Asked {
     asked(
         Question::Remaining,
         verdict,
-        "Bring another server of the pool into service first. A pool of one server is failed over by hand.",
+        "Bring another server of the pool into service first. A pool of one server is failed over by hand, or its outage is \
+         accepted in words (accept_outage).",
     )
+}
+
+/// Returns why the only server of a pool may go although nobody takes over, if the plan says so: it accepts the outage of
+/// the pool in words, or nothing goes but services whose features it accepts to lose by name.
+pub(crate) fn outage_accepted(change: &Change, pool: &Pool, scope: &PoolScope) -> Option<String> {
+    if pool.servers.len() != 1 {
+        return None;
+    }
+    if let Some(why) = &pool.accept_outage {
+        return Some(format!("the plan accepts its outage ({why})"));
+    }
+    let features: Vec<(Feature, &ServiceName)> = scope.features().collect();
+    let held = |service: &ServiceName| features.iter().any(|(_, of)| *of == service);
+    let accepted = features.iter().all(|(feature, _)| change.accepts_loss(pool, *feature));
+    let chosen = matches!(change.maintenance.scope, Scope::Services(_)) && !scope.block.is_empty();
+    (chosen && accepted && scope.block.iter().all(held)).then(|| {
+        format!("only {} goes, and its loss is accepted by name", list(features.iter().map(|(feature, _)| feature)))
+    })
 }
 
 pub(super) fn quorum(look: &Look<'_>, server: &ServerName) -> Asked {

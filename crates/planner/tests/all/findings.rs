@@ -129,10 +129,10 @@ fn t5_standard_edition_servers_have_nowhere_to_send_their_users() {
     let (plan, _) = planned(&change, &Observations::default());
     assert_eq!(codes(&plan, Severity::Refusal), ["O2022", "O2030", "O2039", "O2044"]);
     assert_eq!(plan.refusals().filter(|finding| finding.code == "O2039").count(), 1);
-    // With every loss accepted the Edge pool still loses its way in, until the plan says that its next hop is another.
+    // With its outage accepted the Edge pool still loses its way in, until the plan says that its next hop is another.
     let mut hop = change.clone();
     hop.pools.remove(1);
-    hop.maintenance.accept_loss = Feature::ALL.to_vec();
+    hop.pools[0].accept_outage = Some("announced".to_owned());
     for name in ["RTCDATAPROXY", "RTCMEDIARELAY"] {
         hop.maintenance.unmeasured.insert(service(name), minutes(30));
     }
@@ -143,8 +143,31 @@ fn t5_standard_edition_servers_have_nowhere_to_send_their_users() {
     change.pools.truncate(1);
     change.maintenance.accept_loss = Feature::ALL.to_vec();
     let (plan, _) = planned(&change, &healthy_world(&change));
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2030"], "five features are not all that a server does");
+    change.maintenance.accept_loss.clear();
+    change.pools[0].accept_outage = Some("announced for Sunday".to_owned());
+    let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
-    assert!(codes(&plan, Severity::Warning).contains(&"O2030"));
+    assert!(finding(&plan, "O2030").message.contains("announced for Sunday"));
+}
+
+#[test]
+fn the_only_server_of_a_pool_may_lose_one_feature_that_is_accepted_by_name() {
+    let mut pool = pool("se1", "a", "192.0.2", 1);
+    pool.role = Role::StandardEdition;
+    let mut change = change(vec![pool]);
+    change.maintenance.scope = Scope::Services(vec![service("RTCRGS")]);
+    change.maintenance.accept_loss = vec![Feature::ResponseGroup];
+    let refused = |change: &Change| {
+        let (plan, _) = planned(change, &healthy_world(change));
+        codes(&plan, Severity::Refusal).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(refused(&change).contains(&"O2030".to_owned()), "announcements are lost with it, and nobody accepts that");
+    change.maintenance.accept_loss.push(Feature::Announcement);
+    assert_eq!(refused(&change), Vec::<String>::new());
+    // What no feature stands for is all that there is of its kind.
+    change.maintenance.scope = Scope::Services(vec![service("RTCRGS"), service("RTCAVMCU")]);
+    assert_eq!(refused(&change), ["O2030"]);
 }
 
 #[test]

@@ -70,6 +70,7 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
         labels: BTreeSet::new(),
         paired_with: None,
         next_hop: None,
+        accept_outage: None,
         archiving: None,
         extra_services: Vec::new(),
         database: None,

@@ -246,7 +246,7 @@ impl World {
             let here = self.machines[at].services.iter().any(|service| {
                 service.scope && service.name.as_str() == feature.service() && service.state != RunState::Stopped
             });
-            if !here || self.change.maintenance.accept_loss.contains(&feature) {
+            if !here || self.change.accepts_loss(described, feature) {
                 continue;
             }
             let gone = pool.missing.iter().flatten().find(|(_, since)| **since <= self.now - GUARD_AGE);
