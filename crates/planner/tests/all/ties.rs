@@ -6,7 +6,10 @@ use crate::antichains::{Broken, Facts, broken};
 use crate::support::*;
 use orchestrate_model::change::{Scope, SharedBudget};
 use orchestrate_model::pool::Hosted;
-use orchestrate_model::{Answer, Change, Feature, Label, Pool, Product, Role, UpgradeDomain};
+use orchestrate_model::version::ComponentVersion;
+use orchestrate_model::{
+    Answer, Change, Feature, Label, Pool, PoolObservation, Product, Role, ServerName, UpgradeDomain, Version,
+};
 use orchestrate_planner::check::check;
 use orchestrate_planner::{EdgeReason, Observations, Plan, PlanError, make};
 use proptest::prelude::*;
@@ -28,6 +31,10 @@ struct Drawn {
     pair: Option<usize>,
     /// One server shows that the second of these services depends on the first.
     dependents: Vec<(usize, usize)>,
+    /// A service that the first server alone has.
+    lone: Option<usize>,
+    /// Nothing is to be done to any server: all are at the wanted level.
+    done: bool,
     records: bool,
 }
 
@@ -79,13 +86,20 @@ fn drawn() -> impl Strategy<Value = Drawn> {
     ];
     let tie = |often: f64| prop::option::weighted(often, 0..8_usize);
     let dependents = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec((0..5_usize, 0..5_usize), 1..3)];
-    let words = (any::<bool>(), any::<[bool; 2]>(), prop::bool::weighted(0.03));
-    (roles, servers(), words, (tie(0.3), tie(0.9), tie(0.15)), dependents).prop_map(
-        |((role, product), mut servers, (central, labels, records), (after, next_hop, pair), dependents)| {
+    let lone = prop::option::weighted(0.2, 1..5_usize);
+    let words = (any::<bool>(), any::<[bool; 2]>(), prop::bool::weighted(0.03), prop::bool::weighted(0.3), lone);
+    (roles, servers(), words, (tie(0.5), tie(0.9), tie(0.15)), dependents).prop_map(
+        |(
+            (role, product),
+            mut servers,
+            (central, labels, records, done, lone),
+            (after, next_hop, pair),
+            dependents,
+        )| {
             if role == Role::StandardEdition {
                 servers.truncate(1);
             }
-            Drawn { role, product, servers, central, labels, after, next_hop, pair, dependents, records }
+            Drawn { role, product, servers, central, labels, after, next_hop, pair, dependents, lone, done, records }
         },
     )
 }
@@ -151,23 +165,37 @@ fn world(night: &Night) -> (Change, Observations, Facts) {
     (change, seen, facts)
 }
 
-fn spoil(pool: &Pool, drawn: &Drawn, seen: &mut orchestrate_model::PoolObservation, facts: &mut Facts) {
+fn lacks(seen: &mut PoolObservation, server: &ServerName, lacking: &str, facts: &mut Facts) {
+    if let Answer::Known(services) = &mut seen.servers.get_mut(server).unwrap().services {
+        services.remove(&service(lacking));
+        facts.without.insert((server.clone(), service(lacking)));
+    }
+}
+
+fn spoil(pool: &Pool, drawn: &Drawn, seen: &mut PoolObservation, facts: &mut Facts) {
     for (server, (_, ill)) in pool.servers.iter().zip(&drawn.servers) {
         match ill {
             Ill::No => {}
             Ill::Silent => silence(seen, &server.name),
             Ill::Stopped => stop(seen, &server.name),
             Ill::Without(place) => {
-                let lacking = service(SERVICES[*place]);
-                let Answer::Known(services) = &mut seen.servers.get_mut(&server.name).unwrap().services else {
-                    panic!("known")
-                };
-                services.remove(&lacking);
-                facts.without.insert((server.name.clone(), lacking));
+                lacks(seen, &server.name, SERVICES[*place], facts);
             }
         }
         if matches!(ill, Ill::Silent | Ill::Stopped) {
             facts.down.insert(server.name.clone());
+        }
+    }
+    for server in pool.servers.iter().skip(1) {
+        if let Some(place) = drawn.lone {
+            lacks(seen, &server.name, SERVICES[place], facts);
+        }
+    }
+    if drawn.done {
+        let level = Version::parse("5.0.8308.1149").unwrap();
+        for server in seen.servers.values_mut() {
+            let version = ComponentVersion { component: "Core Components".into(), version: level.clone() };
+            server.versions = Answer::Known(vec![version]);
         }
     }
     let first = seen.servers.values_mut().find_map(|server| match &mut server.services {
@@ -234,7 +262,7 @@ fn the_nights_that_are_drawn_have_everything_in_them() {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
     let mut counted: BTreeMap<&str, u32> = BTreeMap::new();
-    for _ in 0..500 {
+    for _ in 0..600 {
         let night = night().new_tree(&mut runner).unwrap().current();
         let (plan, facts) = match comes_of(&night).unwrap() {
             Comes::Runs(plan, facts) => (plan, facts),
@@ -264,6 +292,7 @@ fn the_nights_that_are_drawn_have_everything_in_them() {
             ("dependents of a chosen service", plan.work().iter().any(|work| widened(&plan, work))),
             ("a server down", !facts.down.is_empty()),
             ("a service that is not there", !facts.without.is_empty()),
+            ("a pool that has nothing to do", plan.work().iter().any(|work| work.skip.is_some())),
             ("ten servers or more", pools().any(|pool| pool.has_fabric() && pool.servers.len() >= 10)),
             ("the usual order turned round", plan.findings().iter().any(|finding| finding.code == "O2051")),
         ];
@@ -271,6 +300,58 @@ fn the_nights_that_are_drawn_have_everything_in_them() {
     }
     let rare: Vec<_> = counted.iter().filter(|(_, times)| **times < 3).collect();
     assert!(rare.is_empty() && counted["a run"] >= 60, "{counted:?}");
+}
+
+/// A front end pool of so many servers, in which all is well.
+fn well(servers: usize) -> Drawn {
+    Drawn {
+        role: Role::FrontEnd,
+        product: Product::Lync2013,
+        servers: (0..servers).map(|_| (Some(0), Ill::No)).collect(),
+        central: false,
+        labels: [false; 2],
+        after: None,
+        next_hop: None,
+        pair: None,
+        dependents: Vec::new(),
+        lone: None,
+        done: false,
+        records: false,
+    }
+}
+
+#[test]
+fn p1_pools_with_nothing_to_do_hand_on_what_waits_for_them() {
+    for done in 0..1_u32 << 4 {
+        let pools =
+            (0..4_usize).map(|place| Drawn { after: place.checked_sub(1), done: done & (1 << place) != 0, ..well(3) });
+        let night = Night { pools: pools.collect(), at_once: 1, budgets: [1; 2], scope: None, accepted: 0 };
+        let Comes::Runs(plan, facts) = comes_of(&night).unwrap() else { panic!("it may run") };
+        assert_eq!(broken(&plan, &facts), BTreeSet::new(), "{done:04b}");
+    }
+}
+
+#[test]
+fn p2_what_depends_on_a_chosen_service_is_covered_or_the_plan_is_refused() {
+    let (mut refused, mut runs) = (0, 0);
+    let places = 0..SERVICES.len();
+    let chains = places.clone().flat_map(|on| places.clone().map(move |by| (on, by)));
+    for (on, by) in chains.filter(|(on, by)| on != by) {
+        for (chosen, lone) in places.clone().flat_map(|chosen| (1..5).map(move |lone| (chosen, lone))) {
+            let pool = Drawn { dependents: vec![(on, by)], lone: Some(lone), ..well(3) };
+            let scope = Some(vec![chosen]);
+            let night = Night { pools: vec![pool], at_once: 1, budgets: [1; 2], scope, accepted: 0 };
+            match comes_of(&night).unwrap() {
+                Comes::Runs(plan, facts) => {
+                    assert_eq!(broken(&plan, &facts), BTreeSet::new(), "{on} {by} {chosen} {lone}");
+                    runs += 1;
+                }
+                Comes::Refused(_) => refused += 1,
+                Comes::Circle => panic!("there is one pool"),
+            }
+        }
+    }
+    assert!(refused > 50 && runs > 50, "{refused} refused, {runs} run");
 }
 
 fn has_pair(change: &Change) -> bool {
