@@ -3,8 +3,54 @@
 
 use crate::engine::Engine;
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::Change;
 use orchestrate_planner::forecast;
-use orchestrate_planner::windows::Fit;
+use orchestrate_planner::windows::{Calendar, Fit, UnknownZone, WindowState};
+
+/// For how long a state of the windows is used again at most. Why a day: without windows the state is looked up years
+/// ahead for the next freeze, and what is so far away may be found a day later.
+const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// The windows, and what was last found out about them. They are asked about at every input, and as long as a window is
+/// open the answer is its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Hours {
+    /// The windows, or why they cannot be read: then nothing is begun.
+    calendar: Result<Calendar, UnknownZone>,
+    /// Since when and until when, the end not included, a window is known to be open, and how.
+    known: Option<(Timestamp, Timestamp, WindowState)>,
+}
+
+impl Hours {
+    pub(crate) fn of(change: &Change) -> Self {
+        Self { calendar: Calendar::new(&change.windows, &change.freezes), known: None }
+    }
+
+    /// Looks the windows up, unless what is known of them holds.
+    pub(crate) fn look_up(&mut self, now: Timestamp) {
+        if self.known_at(now).is_none()
+            && let Ok(calendar) = &self.calendar
+        {
+            let state = calendar.state(now);
+            self.known = match state {
+                WindowState::Inside { ends } => {
+                    let most = now.checked_add(KNOWN_FOR).unwrap_or(Timestamp::MAX);
+                    Some((now, ends.map_or(most, |ends| ends.min(most)), state))
+                }
+                WindowState::Outside { .. } => None,
+            };
+        }
+    }
+
+    fn known_at(&self, now: Timestamp) -> Option<WindowState> {
+        self.known.filter(|(from, until, _)| *from <= now && now < *until).map(|(.., state)| state)
+    }
+
+    fn fit(&self, now: Timestamp, needs: SignedDuration) -> Result<Fit, String> {
+        let calendar = self.calendar.as_ref().map_err(ToString::to_string)?;
+        Ok(self.known_at(now).unwrap_or_else(|| calendar.state(now)).fits(now, needs))
+    }
+}
 
 impl Engine {
     /// Says why a server must not be begun now: it could not finish before the window ends.
@@ -44,6 +90,51 @@ impl Engine {
     }
 
     fn fit(&self, now: Timestamp, needs: SignedDuration) -> Result<Fit, String> {
-        self.calendar.as_ref().map(|calendar| calendar.fits(now, needs)).map_err(ToString::to_string)
+        self.hours.fit(now, needs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orchestrate_model::window::{Day, Freeze, Recurrence, Window};
+
+    #[test]
+    fn p9_what_is_known_of_the_windows_is_what_they_say_whatever_the_clock_does() {
+        let begins: Timestamp = "2026-10-23T12:00:00Z".parse().unwrap();
+        let window = |every, hours| Window {
+            every,
+            start: "22:00".parse().unwrap(),
+            duration: SignedDuration::from_hours(hours),
+            timezone: "Europe/Paris".to_owned(),
+        };
+        let freeze = |from: &str, to: &str| Freeze {
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            reason: "year end".to_owned(),
+        };
+        let frozen = freeze("2026-10-26", "2026-10-26");
+        let saturdays = || window(Recurrence::Weekly(vec![Day::Saturday]), 6);
+        for (windows, freezes) in [
+            (vec![], vec![]),
+            (vec![], vec![frozen.clone()]),
+            (vec![saturdays()], vec![]),
+            (vec![saturdays(), window(Recurrence::Daily, 8)], vec![frozen.clone()]),
+            (vec![window(Recurrence::Daily, 24)], vec![frozen]),
+        ] {
+            let calendar = Calendar::new(&windows, &freezes);
+            let asked = calendar.clone().unwrap();
+            let mut hours = Hours { calendar, known: None };
+            for step in 0..400_i64 {
+                // Four days, in steps of a quarter of an hour; every seventh time the clock is an hour and a half back.
+                let back = if step % 7 == 0 { 6 } else { 0 };
+                let now = begins + SignedDuration::from_mins(15 * (step - back));
+                hours.look_up(now);
+                for needs in [0, 3, 30].map(SignedDuration::from_hours) {
+                    let wanted = asked.fits(now, needs);
+                    assert_eq!(hours.fit(now, needs), Ok(wanted), "{now}, {needs:#}, {windows:?}");
+                }
+            }
+        }
     }
 }

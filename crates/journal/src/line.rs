@@ -72,11 +72,9 @@ pub(crate) fn write(seq: u64, at: Timestamp, prev: &str, record: &Record) -> (St
 }
 
 fn hash(body: &str) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(body.as_bytes()).iter().fold(String::with_capacity(HASH_DIGITS), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a text does not fail");
-        text
-    })
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digest = Sha256::digest(body.as_bytes());
+    digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| DIGITS[usize::from(half)]).collect()
 }
 
 /// Reads a journal.

@@ -48,6 +48,21 @@ pub enum WindowState {
     },
 }
 
+impl WindowState {
+    /// Returns whether work that takes up to `needs` may be begun at `now`, the time that this is the state at.
+    #[must_use]
+    pub fn fits(self, now: Timestamp, needs: SignedDuration) -> Fit {
+        match self {
+            Self::Outside { next } => Fit::Closed { next },
+            Self::Inside { ends: None } => Fit::Fits { ends: None },
+            Self::Inside { ends: Some(ends) } => {
+                let left = ends.duration_since(now);
+                if needs <= left { Fit::Fits { ends: Some(ends) } } else { Fit::TooLong { ends, over: needs - left } }
+            }
+        }
+    }
+}
+
 /// Whether work of a known length may be begun now (promise P9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -121,14 +136,7 @@ impl Calendar {
     /// Returns whether work that takes up to `needs` may be begun at `now`.
     #[must_use]
     pub fn fits(&self, now: Timestamp, needs: SignedDuration) -> Fit {
-        match self.state(now) {
-            WindowState::Outside { next } => Fit::Closed { next },
-            WindowState::Inside { ends: None } => Fit::Fits { ends: None },
-            WindowState::Inside { ends: Some(ends) } => {
-                let left = ends.duration_since(now);
-                if needs <= left { Fit::Fits { ends: Some(ends) } } else { Fit::TooLong { ends, over: needs - left } }
-            }
-        }
+        self.state(now).fits(now, needs)
     }
 
     /// Returns up to `most` openings that end after `from`, in order. They do not touch each other: windows that

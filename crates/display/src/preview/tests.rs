@@ -129,3 +129,41 @@ fn services_are_named_in_the_order_of_what_depends_on_them() {
     assert_eq!(of(StepKind::Stop)[..2], ["RTCRGS", "RTCSRV"], "dependents first");
     assert_eq!(of(StepKind::Return)[..2], ["RTCSRV", "RTCRGS"], "what others depend on first");
 }
+
+#[test]
+fn what_a_pool_needs_to_start_is_said_as_the_documentation_prints_it() {
+    // For 2 servers and so on; none is printed for 13 to 15, and the last is for 2019.
+    const PRINTED: &str = "1 3 3 4 5 5 6 7 8 9 10 - - - 12";
+    for (product, later) in [("lync2013", false), ("sfb2015", false), ("sfb2019", true), ("sfbse", true)] {
+        for servers in 1..=16_usize {
+            let mut written = serde_json::to_value(plan()).unwrap();
+            let pool = &mut written["change"]["pools"][0];
+            pool["product"] = product.into();
+            let one = pool["servers"][0].clone();
+            let all = (1..=servers).map(|number| {
+                let mut one = one.clone();
+                one["name"] = server(number).as_str().into();
+                one
+            });
+            pool["servers"] = all.collect();
+            for list in ["work", "steps", "edges", "findings"] {
+                written[list] = serde_json::json!([]);
+            }
+            let (plan, seen) = (serde_json::from_value::<Plan>(written).unwrap(), seen());
+            let report = Report { safety: Vec::new(), ..report(&plan) };
+            let preview =
+                Preview { plan: &plan, fingerprint: "5e3a91c07d65", seen: &seen, report: &report, instead: None };
+            let said = text(&preview, Detail::Full, &Look { width: 200, ..Look::plain() });
+            let line = said.lines().find_map(|line| line.strip_prefix("  start     "));
+            let row = servers.checked_sub(2).and_then(|place| PRINTED.split(' ').nth(place));
+            let row = row.filter(|need| *need != "-" && if later { servers != 2 } else { servers <= 12 });
+            let pool = "pool01.contoso.example";
+            let wanted = match row {
+                Some(need) => format!("after a full stop {pool} starts once {need} of its {servers} servers run"),
+                None => format!("after a full stop: not documented for {servers} servers ({pool})"),
+            };
+            // A pool of one server has nothing to wait for.
+            assert_eq!(line, Some(wanted.as_str()).filter(|_| servers > 1), "{product}");
+        }
+    }
+}

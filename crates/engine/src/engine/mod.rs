@@ -11,6 +11,7 @@ mod holds;
 mod tests;
 mod turns;
 
+use crate::calendar::Hours;
 use crate::constants::{ACT_ROUNDS, CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, REFUSED_ACTS, REOPENINGS, SETTLE_LOOK};
 use crate::look::{Look, Subject};
 use crate::record::{Actor, Attended, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, Why, WhyKind};
@@ -23,7 +24,6 @@ use orchestrate_model::change::HoldChoice;
 use orchestrate_model::{ActOutcome, Answer, PoolObservation, ServerName, ServerObservation, Target};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::safety::EVIDENCE_LIFETIME;
-use orchestrate_planner::windows::{Calendar, UnknownZone};
 use orchestrate_planner::{Plan, StepId, StepKind};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -189,8 +189,7 @@ pub struct Engine {
     decisions: BTreeMap<WorkId, (HoldChoice, String)>,
     /// Servers to be held when their act is over, and who asked.
     to_hold: BTreeMap<WorkId, String>,
-    /// The windows, or why they cannot be read: then nothing is begun.
-    pub(crate) calendar: Result<Calendar, UnknownZone>,
+    pub(crate) hours: Hours,
     next_ticket: u64,
     broken: bool,
     effects: Vec<Effect>,
@@ -218,7 +217,7 @@ impl Engine {
             needs,
             decisions: BTreeMap::new(),
             to_hold: BTreeMap::new(),
-            calendar: Calendar::new(&plan.change().windows, &plan.change().freezes),
+            hours: Hours::of(plan.change()),
             next_ticket: 1,
             broken: false,
             effects: Vec::new(),
@@ -252,6 +251,7 @@ impl Engine {
         if over {
             return Vec::new();
         }
+        self.hours.look_up(now);
         match input {
             Input::Begin(start) => self.begin(start, now),
             Input::Seen { ticket, seen } => self.seen(ticket, seen, now),

@@ -22,18 +22,18 @@ pub(crate) fn paused_services(subject: &Subject<'_>) -> Vec<ServiceName> {
     let Some(snapshot) = &subject.own.snapshot else {
         return subject.work.block.clone();
     };
-    let has = |name: &ServiceName| snapshot.services.contains_key(name);
-    let mut names: Vec<ServiceName> = subject.work.block.iter().filter(|name| has(name)).cloned().collect();
+    let recorded = |name| snapshot.services.get(name).map(|recorded| (name, recorded));
+    let mut found: Vec<(&ServiceName, &RecordedService)> = subject.work.block.iter().filter_map(recorded).collect();
     let mut position = 0;
-    while position < names.len() {
-        for dependent in &snapshot.services[&names[position]].dependents {
-            if has(dependent) && may_touch(dependent) && !names.contains(dependent) {
-                names.push(dependent.clone());
+    while position < found.len() {
+        for dependent in found[position].1.dependents.iter().filter_map(recorded) {
+            if may_touch(dependent.0) && !found.iter().any(|(name, _)| *name == dependent.0) {
+                found.push(dependent);
             }
         }
         position += 1;
     }
-    names
+    found.into_iter().map(|(name, _)| name.clone()).collect()
 }
 
 /// Returns the services that would come up by themselves after a restart, and so are set to Manual.
@@ -41,12 +41,10 @@ fn manual_services(subject: &Subject<'_>, snapshot: &Snapshot) -> Vec<ServiceNam
     if subject.plan.change().maintenance.start_type == StartTypePolicy::Keep {
         return Vec::new();
     }
-    let mut names = paused_services(subject);
-    names.extend(subject.work.block.iter().filter(|name| snapshot.services.contains_key(name)).cloned());
-    names.sort();
-    names.dedup();
-    names.retain(|name| snapshot.services.get(name).is_some_and(|s| s.start.mode == StartMode::Automatic));
-    names
+    let paused = paused_services(subject);
+    let ours = |name: &ServiceName| paused.contains(name) || subject.work.block.contains(name);
+    let automatic = snapshot.services.iter().filter(|(_, recorded)| recorded.start.mode == StartMode::Automatic);
+    automatic.filter(|(name, _)| ours(name)).map(|(name, _)| name.clone()).collect()
 }
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {

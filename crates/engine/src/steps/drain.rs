@@ -85,10 +85,10 @@ impl Sample {
 }
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
-    let sample = take(case);
+    let mut sample = take(case);
     scratch.left = Some(sample.shown());
     let found: Vec<_> = sample.resumed.iter().cloned().chain(newcomers(scratch, &sample)).collect();
-    scratch.counted.extend(sample.readings.clone());
+    scratch.counted.append(&mut sample.readings);
     if !found.is_empty() {
         return reassert(case, scratch, found);
     }

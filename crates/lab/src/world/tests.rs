@@ -47,6 +47,7 @@ fn pool(sip: SipBalancing) -> Pool {
         labels: BTreeSet::new(),
         paired_with: None,
         next_hop: None,
+        accept_outage: None,
         archiving: None,
         extra_services: Vec::new(),
         database: None,

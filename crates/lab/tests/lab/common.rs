@@ -54,6 +54,7 @@ pub(crate) fn change() -> Change {
         labels: BTreeSet::new(),
         paired_with: None,
         next_hop: None,
+        accept_outage: None,
         archiving: None,
         extra_services: Vec::new(),
         database: None,

@@ -1,6 +1,7 @@
 //! What the planner promises, seen from outside.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
+mod antichains;
 mod beside;
 mod central;
 mod checker;
@@ -13,3 +14,4 @@ mod quorum;
 mod records;
 mod safety;
 mod support;
+mod ties;

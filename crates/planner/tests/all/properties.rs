@@ -70,8 +70,8 @@ fn world(pools: &[Drawn], at_once: u32, shared: u32) -> (Change, Observations) {
         (pool.role, pool.product) = (drawn.role, drawn.product);
         if drawn.product == Product::Generic {
             pool.extra_services = vec![service("Worker")];
-            pool.measures.insert(service("Worker"), vec![r"\Worker\Sessions".into()]);
         }
+        count_everything(&mut pool);
         for (server, domain) in pool.servers.iter_mut().zip(&drawn.domains) {
             server.upgrade_domain = domain.map(|domain| UpgradeDomain::new(&format!("UD{domain}")).unwrap());
         }

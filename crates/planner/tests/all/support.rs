@@ -78,6 +78,13 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
     }
 }
 
+/// Has the plan name a counter for everything that the pool runs: nothing is published for some roles.
+pub(crate) fn count_everything(pool: &mut Pool) {
+    let names = catalogue::expected(pool.product, pool.role).filter_map(catalogue::ServiceFacts::service_name);
+    let named: Vec<ServiceName> = names.chain(pool.extra_services.iter().cloned()).collect();
+    pool.measures.extend(named.into_iter().map(|name| (name.clone(), vec![format!(r"\{name}\Sessions")])));
+}
+
 /// A change that installs a patch, with the values of the design's example.
 pub(crate) fn change(pools: Vec<Pool>) -> Change {
     Change {
