@@ -1,7 +1,7 @@
 //! Restarting a server, with a new boot time as the proof.
 
 use super::block::{start_type_acts, still_stopped};
-use super::under_way::is_boot_since;
+use super::under_way::{begun_by_installer, is_boot_since};
 use super::{Case, Judgement, Ruling, Scratch, under_way};
 use crate::constants::{BOOT_MOVES, RESTART_DEADLINE, RESTART_SHOWS, RESTARTS, SLOW_LOOK};
 use crate::record::StepEnd;
@@ -57,7 +57,7 @@ fn is_new(case: &Case<'_>, host: &HostFacts, last: Option<&RestartAsked>) -> boo
     let recorded = own.snapshot.as_ref().map(|snapshot| snapshot.booted);
     let since = match (last, recorded) {
         (Some(last), _) => Some((last.at, last.booted)),
-        (None, Some(before)) if started_by_installer(case) => own.token_since.map(|started| (started, before)),
+        (None, Some(before)) if started_by_installer(case) => begun_by_installer(own).map(|from| (from, before)),
         // Somebody restarted it after the installer had ended, and not just so: twice the slack of a boot time.
         (None, Some(before)) => patch_ended(case).map(|ended| (ended + BOOT_MOVES * 2, before)),
         (None, None) => None,

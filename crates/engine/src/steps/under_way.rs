@@ -8,6 +8,7 @@ use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BOOT_MOVES, INSTALLER_GRACE, RESTART_DEADLINE, RESTART_SHOWS, SLOW_LOOK};
 use crate::look::Subject;
 use crate::record::{Record, WhyKind};
+use crate::state::WorkState;
 use jiff::Timestamp;
 use orchestrate_model::Answer;
 use orchestrate_model::change::ExitMeaning;
@@ -67,7 +68,7 @@ pub(super) fn restart(case: &Case<'_>) -> Option<Judgement> {
     let by_installer = matches!(own.installer, Some((_, ExitMeaning::RestartStarted)));
     let snapshot = own.snapshot.as_ref().map(|snapshot| snapshot.booted);
     // That the installer had begun a restart was read at some time, often only after the server was back.
-    let by_installer = own.token_since.filter(|_| by_installer).zip(snapshot);
+    let by_installer = begun_by_installer(own).filter(|_| by_installer).zip(snapshot);
     let (asked, before) = ours.max(by_installer)?;
     let booted = case.own.host.known().is_some_and(|host| is_boot_since(case, host, (asked, before)));
     let asked = asked.max(case.since);
@@ -83,6 +84,12 @@ pub(super) fn restart(case: &Case<'_>) -> Option<Judgement> {
     wait.until = Some(asked + limit);
     "the server is brought back".clone_into(&mut wait.then);
     Some(Judgement::Wait(wait, SLOW_LOOK))
+}
+
+/// Returns from when on a boot is the one that the installer in hand has begun. One that came shortly before it was
+/// started is somebody else's, and the other one is still to come: twice the slack of a boot time.
+pub(super) fn begun_by_installer(own: &WorkState) -> Option<Timestamp> {
+    own.token_since.map(|started| started + BOOT_MOVES * 2)
 }
 
 /// Whether the server was booted since something was asked of it, at this time and while it showed this boot time.
