@@ -137,6 +137,8 @@ codes! {
     SCOPE_MATCHES_NOTHING = "O1056";
     /// The Windows name of a service is not known.
     NAME_NOT_KNOWN = "O1057";
+    /// A service is waited for by time although its sessions can be counted.
+    CAN_BE_COUNTED = "O1058";
     /// Basic authentication without TLS.
     BASIC_WITHOUT_TLS = "O1060";
     /// TLS settings without TLS.

@@ -6,6 +6,7 @@
 mod calendar;
 mod external;
 mod maintenance;
+mod measured;
 mod names;
 mod order;
 mod pools;
@@ -45,6 +46,7 @@ pub(crate) fn version(plan: &Plan, reader: &mut Reader) {
 /// Applies every rule, and fills in what service names mean.
 pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     services::resolve(plan, reader);
+    measured::check(plan, reader);
     names::check(plan, reader);
     pools::check(plan, reader);
     external::check(plan, reader);

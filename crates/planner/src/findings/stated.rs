@@ -179,11 +179,11 @@ fn services(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
     }
     for service in &scope.block {
         if let Some(wait) = change.maintenance.unmeasured.get(service) {
-            let text = format!(
-                "{}: {service} is waited for by time alone, {}, whatever its sessions do",
-                pool.name,
-                time(*wait)
-            );
+            let why = match safety::measurable(pool, service) {
+                true => "where its sessions cannot be counted; a count that can be read has to be zero all the same",
+                false => "because nothing counts its sessions; those that last longer are cut and not counted",
+            };
+            let text = format!("{}: {service} is waited for by time, {}, {why}", pool.name, time(*wait));
             found.push(
                 warning(codes::TIME_ALONE, text).pool(pool).advise("Choose a time in which its sessions surely end."),
             );

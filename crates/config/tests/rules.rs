@@ -1,0 +1,62 @@
+//! What a plan may say about services and pools together: small changes of a maintained plan.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing it did not expect")]
+
+use orchestrate_config::{Diagnostic, Parsed, Severity, Style, parse, render};
+
+const T1: &str = include_str!("../../../plans/contoso-front-end.yaml");
+const T5: &str = include_str!("../../../plans/t5-standard-edition-pair.yaml");
+
+/// Returns the plan with each of these texts, which it has to hold, replaced once.
+#[track_caller]
+fn with(plan: &str, changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(plan.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    })
+}
+
+#[track_caller]
+fn good(text: &str) -> Parsed {
+    parse("plan.yaml", text.as_bytes()).unwrap_or_else(|found| panic!("{}", render(&found, text, "plan", Style::Plain)))
+}
+
+/// Returns the errors of a plan.
+#[track_caller]
+fn errors(text: &str) -> Vec<Diagnostic> {
+    let found = parse("plan.yaml", text.as_bytes()).unwrap_err();
+    found.items().iter().filter(|item| item.severity == Severity::Error).cloned().collect()
+}
+
+#[track_caller]
+fn codes(found: &[Diagnostic]) -> Vec<&'static str> {
+    found.iter().map(|item| item.code.as_str()).collect()
+}
+
+#[test]
+fn p3_p4_what_can_be_counted_is_not_waited_for_by_time() {
+    let unmeasured = |plan: &str, services: &str| {
+        let from = if plan == T1 { "  drain: {" } else { "unmeasured: {RTCDATAPROXY: 30m, " };
+        let to = if plan == T1 {
+            format!("  drain: {{unmeasured: {{{services}}}, ")
+        } else {
+            format!("unmeasured: {{{services}, ")
+        };
+        with(plan, &[(from, &to)])
+    };
+    for counted in ["RTCSRV", "rtcavmcu", "Audio/Video Conferencing", "W3SVC", "RTCMEDSRV", "RTCCAA"] {
+        let found = errors(&unmeasured(T1, &format!("{counted}: 1m")));
+        assert_eq!(codes(&found), ["O1058"], "{counted}");
+        assert!(found[0].help.as_ref().unwrap().contains("Performance Monitor Users"), "{found:?}");
+    }
+    // A pool that counts it in another way can count it all the same.
+    let other =
+        with(T1, &[("    labels: {site: paris}\n", "    labels: {site: paris}\n    measures: {RTCSRV: ['\\X\\Y']}\n")]);
+    assert_eq!(codes(&errors(&with(&other, &[("  drain: {", "  drain: {unmeasured: {RTCSRV: 1m}, ")]))), ["O1058"]);
+    // What is known from memory only, and what has no measure, may be waited for by time.
+    for uncounted in ["RTCRGS", "RTCCPS", "Web Conferencing"] {
+        assert_eq!(good(&unmeasured(T1, &format!("{uncounted}: 1m"))).change.maintenance.unmeasured.len(), 1);
+    }
+    // The Access Edge is counted on Edge servers.
+    assert_eq!(codes(&errors(&unmeasured(T5, "Access Edge: 1m"))), ["O1058"]);
+    assert_eq!(good(T5).change.maintenance.unmeasured.len(), 2);
+}
