@@ -188,7 +188,15 @@ fn maintenance(maintenance: Maintenance) -> Option<change::Maintenance> {
     let scope = match maintenance.scope?.value {
         ScopeChoice::All => Scope::AllServices,
         ScopeChoice::Services(list) => {
-            Scope::Services(values(list.services).map(|service| service.service).collect::<Option<_>>()?)
+            let mut services = Vec::new();
+            for service in values(list.services) {
+                let service: ServiceName = service.service?;
+                // One service may go by two names.
+                if !services.contains(&service) {
+                    services.push(service);
+                }
+            }
+            Scope::Services(services)
         }
     };
     let (drain, unmeasured) = match maintenance.drain {

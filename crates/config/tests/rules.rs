@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing it did not expect")]
 
 use orchestrate_config::{Diagnostic, Parsed, Severity, Style, parse, render};
+use orchestrate_model::Feature;
+use orchestrate_model::change::Scope;
 
 const T1: &str = include_str!("../../../plans/contoso-front-end.yaml");
 const T5: &str = include_str!("../../../plans/t5-standard-edition-pair.yaml");
@@ -59,4 +61,38 @@ fn p3_p4_what_can_be_counted_is_not_waited_for_by_time() {
     // The Access Edge is counted on Edge servers.
     assert_eq!(codes(&errors(&unmeasured(T5, "Access Edge: 1m"))), ["O1058"]);
     assert_eq!(good(T5).change.maintenance.unmeasured.len(), 2);
+}
+
+#[test]
+fn two_names_of_one_service_are_one_service() {
+    let scope = |words: &str| with(T1, &[("scope: all-services", &format!("scope: {{services: [{words}]}}"))]);
+    for both in ["Response Group, Announcement", "RTCRGS, Response Group", "RTCRGS, Lync Server Response Group"] {
+        let change = good(&scope(both)).change;
+        assert!(matches!(&change.maintenance.scope, Scope::Services(chosen) if chosen.len() == 1), "{both}");
+    }
+    for twice in ["RTCRGS, RTCRGS", "Response Group, response group", "RTCRGS, Announcement, announcement"] {
+        assert_eq!(codes(&errors(&scope(twice))), ["O1017"], "{twice}");
+    }
+}
+
+#[test]
+fn losses_are_accepted_by_the_names_that_the_scope_knows_for_features() {
+    let accepted =
+        |words: &str| with(T1, &[("scope: all-services", &format!("scope: all-services\n  accept_loss: [{words}]"))]);
+    let names = "Attendant, Conferencing Announcement application, Response Group application, \
+                 Announcement application, call park Application";
+    assert_eq!(good(&accepted(names)).change.maintenance.accept_loss, Feature::ALL);
+    let held = [
+        ("Conferencing Attendant", "holds `Attendant`"),
+        ("Lync Server Conferencing Attendant", "holds `Attendant`"),
+        ("RTCCAS", "holds `Conferencing Announcement`"),
+        ("Lync Server Response Group", "holds `Response Group` and `Announcement`"),
+        ("RTCSRV", "holds none of these features"),
+        ("Group Call Pickup", "holds `Call Park`"),
+    ];
+    for (service, text) in held {
+        let found = errors(&accepted(service));
+        assert_eq!(codes(&found), ["O1052"], "{service}");
+        assert!(found[0].help.as_ref().unwrap().contains(text), "{found:?}");
+    }
 }

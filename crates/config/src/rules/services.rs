@@ -98,9 +98,15 @@ fn scope_rules(
         );
         return;
     }
+    // Two names of one service, such as the two features that one contains, are no mistake.
+    let texts: Vec<At<String>> = services
+        .value
+        .iter()
+        .map(|at| At { value: at.value.text.trim().to_ascii_lowercase(), span: at.span })
+        .collect();
+    super::maintenance::twice(reader, &texts);
     let named: Vec<At<&ServiceName>> =
         services.value.iter().filter_map(|at| Some(At { value: at.value.service.as_ref()?, span: at.span })).collect();
-    super::maintenance::twice(reader, &named);
     let runs = |service: &ServiceName| {
         extra.contains(service)
             || pools.iter().any(|(product, role)| match catalogue::service(service) {
