@@ -96,3 +96,65 @@ fn losses_are_accepted_by_the_names_that_the_scope_knows_for_features() {
         assert!(found[0].help.as_ref().unwrap().contains(text), "{found:?}");
     }
 }
+
+const SECOND: &str = "  pool02.contoso.example:\n    product: lync2013\n    role: front-end\n    \
+     load_balancing: {sip: dns, web: webint2.contoso.example}\n    servers:\n      \
+     fe7.contoso.example: {hosts: [central-management]}\n      fe8.contoso.example: {}\n      \
+     fe9.contoso.example: {}\nmaintenance:\n";
+
+#[test]
+fn two_pools_that_host_central_management_are_a_warning_unless_they_are_paired() {
+    let two = with(T1, &[("maintenance:\n", SECOND)]);
+    assert_eq!(codes(&good(&two).warnings), ["O1041"]);
+    let paired =
+        with(&two, &[("    role: front-end\n", "    role: front-end\n    paired_with: pool02.contoso.example\n")]);
+    assert_eq!(codes(&errors(&paired)), ["O1041"]);
+    for role in ["director", "mediation"] {
+        let other = with(T1, &[("role: front-end", &format!("role: {role}"))]);
+        assert!(codes(&errors(&other)).contains(&"O1041"), "{role}");
+    }
+}
+
+#[test]
+fn pools_are_joined_by_what_their_roles_allow() {
+    assert!(good(T5).warnings.is_empty());
+    for (from, to) in [
+        ("next_hop: se1.contoso.example", "next_hop: se1.contoso.example\n    paired_with: fabrikam.example"),
+        ("services: [LYNCBACKUP]", "services: [LYNCBACKUP]\n    next_hop: edge5.contoso.example"),
+        ("services: [LYNCBACKUP]", "services: [LYNCBACKUP]\n    next_hop: somewhere.fabrikam.example"),
+    ] {
+        assert_eq!(codes(&errors(&with(T5, &[(from, to)]))), ["O1059"], "{to}");
+    }
+}
+
+#[test]
+fn what_the_drain_says_about_services_that_nobody_runs_is_a_warning() {
+    let drain = |words: &str| with(T1, &[("  drain: {", &format!("  drain: {{{words}, "))]);
+    assert_eq!(codes(&good(&drain("services: {RTCMRAUTH: {deadline: 4h}}")).warnings), ["O1056"]);
+    assert_eq!(codes(&good(&drain("unmeasured: {RTCMEDIARELAY: 30m}")).warnings), ["O1056"]);
+    assert!(good(&drain("services: {RTCMEDSRV: {deadline: 4h}}")).warnings.is_empty());
+}
+
+#[test]
+fn a_level_is_one_of_the_pool_s_product() {
+    let level = |product: &str, level: &str| {
+        with(
+            T1,
+            &[
+                ("product: lync2013", &format!("product: {product}")),
+                ("level: 5.0.8308.1149", &format!("level: {level}")),
+            ],
+        )
+    };
+    for (product, own) in
+        [("lync2013", "5.0.8308.1"), ("sfb2015", "6.0.9319.580"), ("sfb2019", "7.0.2046.1"), ("sfbse", "9.9.1")]
+    {
+        good(&level(product, own));
+    }
+    for (product, other) in
+        [("lync2013", "6.0.9319.580"), ("sfb2015", "5.0.8308.1"), ("sfb2019", "70.2046"), ("lync2013", "5.01")]
+    {
+        assert_eq!(codes(&errors(&level(product, other))), ["O1027"], "{product} at {other}");
+    }
+    good(&level("sfb2015", "{Core Components: 6.0.9319.1, Runtime: 5.0.8308.1}"));
+}

@@ -10,6 +10,7 @@ mod measured;
 mod names;
 mod order;
 mod pools;
+mod roles;
 mod services;
 
 use crate::codes;
@@ -51,6 +52,7 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     pools::check(plan, reader);
     external::check(plan, reader);
     order::check(plan, reader);
+    roles::check(plan, reader);
     maintenance::check(plan, reader);
     calendar::check(plan, reader);
 }
