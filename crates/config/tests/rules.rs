@@ -4,6 +4,7 @@
 use orchestrate_config::{Diagnostic, Parsed, Severity, Style, parse, render};
 use orchestrate_model::Feature;
 use orchestrate_model::change::Scope;
+use orchestrate_model::pool::Balancer;
 
 const T1: &str = include_str!("../../../plans/contoso-front-end.yaml");
 const T5: &str = include_str!("../../../plans/t5-standard-edition-pair.yaml");
@@ -157,4 +158,29 @@ fn a_level_is_one_of_the_pool_s_product() {
         assert_eq!(codes(&errors(&level(product, other))), ["O1027"], "{product} at {other}");
     }
     good(&level("sfb2015", "{Core Components: 6.0.9319.1, Runtime: 5.0.8308.1}"));
+}
+
+#[test]
+fn a_balancer_is_the_operator_s_where_web_clients_have_one_and_the_plan_does_not_say() {
+    let plan = |role: &str, balancing: &str, servers: &str| {
+        let text = format!(
+            "version: 1\nname: n\nreason: r\npools:\n  pool.a.example:\n    product: lync2013\n    role: {role}\n    \
+             load_balancing: {{{balancing}}}\n    servers: {{{servers}}}\nmaintenance: {{scope: all-services}}\n"
+        );
+        good(&text).change.pools[0].load_balancing.balancer.clone()
+    };
+    let (one, two) = ("s1.a.example: {}", "s1.a.example: {}, s2.a.example: {}");
+    for role in ["front-end", "director"] {
+        assert_eq!(plan(role, "sip: dns", two), Balancer::Operator, "{role}");
+        assert_eq!(plan(role, "sip: dns", one), Balancer::None, "{role}, a pool of one");
+        assert_eq!(plan(role, "sip: dns, balancer: none", two), Balancer::None, "{role}, as the plan says");
+        let elsewhere = plan(role, "sip: dns, balancer: {elsewhere: robot}", two);
+        assert_eq!(elsewhere, Balancer::Elsewhere("robot".to_owned()), "{role}");
+    }
+    for role in ["edge", "mediation"] {
+        assert_eq!(plan(role, "sip: dns", two), Balancer::None, "{role} servers have no web services");
+        assert_eq!(plan(role, "sip: hardware", two), Balancer::Operator, "{role}");
+    }
+    assert_eq!(plan("standard-edition", "sip: dns", one), Balancer::None);
+    assert_eq!(plan("standard-edition", "sip: dns, web: w.a.example", one), Balancer::Operator);
 }

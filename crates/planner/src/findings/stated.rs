@@ -199,10 +199,15 @@ fn balancer(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
         Balancer::None | Balancer::Haproxy(_) => {}
         Balancer::Operator => {
             let text = format!("the operator takes each server of {} out of the balancer, and confirms it", pool.name);
-            found.push(warning(codes::BALANCER_BY_HAND, text).pool(pool).advise(
+            // Where the plan names a balancer it cannot say that there is none (O1046).
+            let or_none = match (&pool.load_balancing.web, pool.load_balancing.sip) {
+                (None, SipBalancing::Dns) => ", or that there is none (balancer: none)",
+                (Some(_), _) | (None, SipBalancing::Hardware) => "",
+            };
+            found.push(warning(codes::BALANCER_BY_HAND, text).pool(pool).advise(format!(
                 "Be there to confirm it: a run without anybody there is refused, unless the plan has a driver for the \
-                 balancer (balancer: {haproxy: ...}) or says who does it (balancer: {elsewhere: ...}).",
-            ));
+                 balancer (balancer: {{haproxy: ...}}) or says who does it (balancer: {{elsewhere: ...}}){or_none}.",
+            )));
         }
         Balancer::Elsewhere(how) => {
             let text = format!("the balancer of {} is handled elsewhere, as the plan says: {how}", pool.name);

@@ -55,6 +55,8 @@ fn p2_t2_a_pool_behind_a_balancer_is_refused_until_each_loss_is_accepted() {
         assert!(message.contains(feature.title()) && message.contains(feature.loss()), "{message}");
     }
     assert!(kinds(&plan, "fe1").contains(&orchestrate_planner::StepKind::BalancerOut));
+    let by_hand = &finding(&plan, "O2035").advice;
+    assert!(!by_hand.contains("balancer: none"), "sip: hardware says that there is a balancer: {by_hand}");
     change.maintenance.accept_loss = Feature::ALL.to_vec();
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
