@@ -184,3 +184,16 @@ fn a_balancer_is_the_operator_s_where_web_clients_have_one_and_the_plan_does_not
     assert_eq!(plan("standard-edition", "sip: dns", one), Balancer::None);
     assert_eq!(plan("standard-edition", "sip: dns, web: w.a.example", one), Balancer::Operator);
 }
+
+#[test]
+fn a_service_has_one_entry_whatever_it_is_called() {
+    let drain = |words: &str| with(T1, &[("  drain: {", &format!("  drain: {{{words}, "))]);
+    for twice in [
+        "services: {RTCAVMCU: {deadline: 4h}, Audio/Video Conferencing: {deadline: 1h}}",
+        "unmeasured: {Response Group: 1m, Announcement: 30m}",
+    ] {
+        assert_eq!(codes(&errors(&drain(twice))), ["O1013"], "{twice}");
+    }
+    let measures = "    labels: {site: paris}\n    measures: {RTCRGS: [A], Lync Server Response Group: [B]}\n";
+    assert_eq!(codes(&errors(&with(T1, &[("    labels: {site: paris}\n", measures)]))), ["O1013"]);
+}

@@ -5,6 +5,7 @@
 
 mod calendar;
 mod external;
+mod keyed;
 mod maintenance;
 mod measured;
 mod names;
@@ -47,6 +48,7 @@ pub(crate) fn version(plan: &Plan, reader: &mut Reader) {
 /// Applies every rule, and fills in what service names mean.
 pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     services::resolve(plan, reader);
+    keyed::check(plan, reader);
     measured::check(plan, reader);
     names::check(plan, reader);
     pools::check(plan, reader);
