@@ -179,7 +179,7 @@ fn a_closed_pipe_is_an_ordinary_end() {
 fn unreachable(sandbox: &Sandbox, windows: &str) -> String {
     let plan = format!(
         "version: 1\nname: nobody\nreason: test\ndns: {{resolvers: ['127.0.0.1:9']}}\npools:\n  pool.a.example:\n    \
-         product: sfb2019\n    role: front-end\n    load_balancing: {{sip: dns}}\n    servers:\n      \
+         product: sfb2019\n    role: front-end\n    load_balancing: {{sip: dns, balancer: none}}\n    servers:\n      \
          fe1.a.example: {{address: 127.0.0.2, upgrade_domain: A}}\n      \
          fe2.a.example: {{address: 127.0.0.3, upgrade_domain: B}}\n      \
          fe3.a.example: {{address: 127.0.0.4, upgrade_domain: C}}\n    \

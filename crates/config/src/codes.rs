@@ -83,7 +83,7 @@ codes! {
     UNKNOWN_TIMEZONE = "O1025";
     /// A SHA-256 is not 64 hexadecimal digits.
     BAD_SHA256 = "O1026";
-    /// A patch level is not a version.
+    /// A patch level is not a version, or one of another product.
     BAD_VERSION = "O1027";
     /// There are no pools, or a pool has no servers.
     NO_SERVERS = "O1030";
@@ -107,7 +107,7 @@ codes! {
     STANDARD_EDITION_POOL = "O1039";
     /// The product has no such role.
     ROLE_OF_PRODUCT = "O1040";
-    /// Several servers of a pool carry central management.
+    /// Several servers carry central management, or one that cannot.
     CENTRAL_MANAGEMENT_TWICE = "O1041";
     /// The web services name or an external name is taken.
     WEB_NAME_TAKEN = "O1042";
@@ -133,10 +133,14 @@ codes! {
     AT_ONCE_TAKES_POOL = "O1054";
     /// The service is part of the platform and is never blocked.
     NEVER_BLOCKED = "O1055";
-    /// No pool of the file runs any service of the scope.
+    /// No pool of the file runs a service of the scope, or of the drain (warning).
     SCOPE_MATCHES_NOTHING = "O1056";
     /// The Windows name of a service is not known.
     NAME_NOT_KNOWN = "O1057";
+    /// A service is waited for by time although its sessions can be counted.
+    CAN_BE_COUNTED = "O1058";
+    /// The roles of two pools do not go together as next hop or pair.
+    ROLES_DO_NOT_JOIN = "O1059";
     /// Basic authentication without TLS.
     BASIC_WITHOUT_TLS = "O1060";
     /// TLS settings without TLS.

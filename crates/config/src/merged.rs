@@ -16,7 +16,7 @@ use orchestrate_model::pool::{
     self as words, Balancer, CredentialSource, DnsSettings, SipBalancing, Transport, WinrmAuth,
 };
 use orchestrate_model::window::{self, Recurrence};
-use orchestrate_model::{Change, ExternalUse, Label, Level, PoolName, ServerName, ServiceName};
+use orchestrate_model::{Change, DnsName, ExternalUse, Label, Level, PoolName, Role, ServerName, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most calls are shorter, and a meeting of a working day's usual length fits; longer ones are for the operator.
@@ -88,8 +88,9 @@ fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
         }),
         None => None,
     };
+    let kind = (pool.role.as_ref()?.value, pool.servers.as_ref()?.value.0.len());
     let load_balancing = match pool.load_balancing {
-        Some(balancing) => load_balancing(balancing.value)?,
+        Some(balancing) => load_balancing(balancing.value, kind)?,
         // Only generic pools may leave it out.
         None => words::LoadBalancing {
             sip: SipBalancing::Dns,
@@ -143,7 +144,18 @@ fn external_addresses(written: &ExternalAddresses, names: &external::ExternalNam
     names.keys().filter_map(of).collect()
 }
 
-fn load_balancing(balancing: LoadBalancing) -> Option<words::LoadBalancing> {
+/// Returns who takes a server out of the balancer where the plan does not say. DNS never balances web clients: front end
+/// and Director pools of several servers have a balancer for them, also where only SIP is balanced by DNS, and a person
+/// is asked to take the server out before the web server is paused.
+fn unstated_balancer(sip: SipBalancing, web: Option<&DnsName>, (role, servers): (Role, usize)) -> Balancer {
+    let has_web = match role {
+        Role::FrontEnd | Role::Director => servers > 1,
+        Role::StandardEdition | Role::Edge | Role::Mediation | Role::Generic => false,
+    };
+    if has_web || web.is_some() || sip == SipBalancing::Hardware { Balancer::Operator } else { Balancer::None }
+}
+
+fn load_balancing(balancing: LoadBalancing, kind: (Role, usize)) -> Option<words::LoadBalancing> {
     let sip = balancing.sip?.value;
     let web = balancing.web.map(|at| at.value);
     let balancer = match balancing.balancer.map(|at| at.value) {
@@ -151,8 +163,7 @@ fn load_balancing(balancing: LoadBalancing) -> Option<words::LoadBalancing> {
         Some(BalancerChoice::Operator) => Balancer::Operator,
         Some(BalancerChoice::Elsewhere(choice)) => Balancer::Elsewhere(choice.elsewhere?.value),
         Some(BalancerChoice::Haproxy(choice)) => Balancer::Haproxy(haproxy(choice.haproxy?.value)?),
-        None if web.is_some() || sip == SipBalancing::Hardware => Balancer::Operator,
-        None => Balancer::None,
+        None => unstated_balancer(sip, web.as_ref(), kind),
     };
     let names = balancing.external.map(|at| at.value);
     let external = names.iter().flat_map(|names| names.names()).map(|(purpose, name)| (purpose, name.value.clone()));
@@ -189,7 +200,15 @@ fn maintenance(maintenance: Maintenance) -> Option<change::Maintenance> {
     let scope = match maintenance.scope?.value {
         ScopeChoice::All => Scope::AllServices,
         ScopeChoice::Services(list) => {
-            Scope::Services(values(list.services).map(|service| service.service).collect::<Option<_>>()?)
+            let mut services = Vec::new();
+            for service in values(list.services) {
+                let service: ServiceName = service.service?;
+                // One service may go by two names.
+                if !services.contains(&service) {
+                    services.push(service);
+                }
+            }
+            Scope::Services(services)
         }
     };
     let (drain, unmeasured) = match maintenance.drain {

@@ -7,6 +7,7 @@ use crate::yaml::{Node, Value};
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, SpanRelativeTo};
+use orchestrate_model::catalogue::{self, Resolved};
 use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
 use orchestrate_model::pool::{Hosted, SipBalancing, Transport, WinrmAuth};
 use orchestrate_model::window::{Day, Week};
@@ -536,15 +537,10 @@ impl Written for Feature {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         let titles = Self::ALL.map(Self::title);
         let text = reader.text(node, "the name of a feature")?;
-        if let Some(feature) = Self::ALL.into_iter().find(|feature| feature.title().eq_ignore_ascii_case(text.trim())) {
+        if let Some(feature) = catalogue::feature(text) {
             return Some(feature);
         }
-        let by_service = Self::ALL.into_iter().filter(|feature| feature.service().eq_ignore_ascii_case(text));
-        let features: Vec<&str> = by_service.map(Self::title).collect();
-        let help = match features.as_slice() {
-            [] => reader.suggest(text, titles),
-            features => Some(format!("a loss is accepted by feature; this service holds {}", features.join(" and "))),
-        };
+        let help = features_of(text).or_else(|| reader.suggest(text, titles));
         reader.report(
             Diagnostic::error(
                 codes::UNKNOWN_FEATURE,
@@ -559,12 +555,36 @@ impl Written for Feature {
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         // The words for editors to offer, and the same in any case, as they are read.
-        let any_case = Self::ALL.map(|feature| feature.title().chars().map(any_case).collect::<String>()).join("|");
+        let in_any_case = |text: &str| text.chars().map(any_case).collect::<String>();
+        let titles = Self::ALL.map(|feature| in_any_case(feature.title()).replace(' ', GAP)).join("|");
+        let endings = ["service", "application", "agent"].map(in_any_case).join("|");
         json_schema!({ "anyOf": [
             { "type": "string", "enum": Self::ALL.map(Self::title) },
-            { "type": "string", "pattern": format!("^\\s*({any_case})\\s*$") },
+            { "type": "string", "pattern": format!("^[\\s_-]*({titles})({GAP}({endings}))*[\\s_-]*$") },
         ] })
     }
+}
+
+/// What may stand between the words of a name, as a pattern.
+const GAP: &str = "[\\s_-]+";
+
+/// Returns which features a Windows service holds whose name was written for that of a feature.
+fn features_of(text: &str) -> Option<String> {
+    let (facts, is) = match catalogue::resolve(text)? {
+        Resolved::Service(facts) => (facts, "is"),
+        Resolved::Grouped { service, .. } => (service, "is part of"),
+        Resolved::Spread(_) => return None,
+    };
+    let service = match facts.name {
+        Some(name) => format!("this {is} the Windows service `{name}` ({})", facts.title),
+        None => format!("this {is} a Windows service ({})", facts.title),
+    };
+    let features: Vec<String> = facts.features.iter().map(|feature| format!("`{}`", feature.title())).collect();
+    Some(if features.is_empty() {
+        format!("{service}, which holds none of these features: no loss of it can be accepted")
+    } else {
+        format!("a loss is accepted by feature: {service}, which holds {}", features.join(" and "))
+    })
 }
 
 /// Returns the pattern for a letter in either case.

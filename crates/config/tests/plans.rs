@@ -145,6 +145,8 @@ fn the_schema_and_the_parser_agree_about_values() {
     let cases = [
         ("upgrade_domain: UD1", "upgrade_domain: 1", true),
         ("scope: all-services", "scope: all-services\n  accept_loss: [CALL park]", true),
+        ("scope: all-services", "scope: all-services\n  accept_loss: [response-group  Application]", true),
+        ("scope: all-services", "scope: all-services\n  accept_loss: [Conferencing Attendant]", false),
         ("version: 1", "version: 3", false),
         ("address: 192.0.2.12", "address: []", false),
     ];

@@ -83,7 +83,8 @@ pub struct Maintenance {
     pub soak: SignedDuration,
     /// Features whose loss the operator accepts, by name.
     pub accept_loss: Vec<Feature>,
-    /// Services whose sessions cannot be measured and which the operator accepts to wait for by time alone.
+    /// Services whose sessions cannot be counted and which the operator accepts to wait for by time. A count that can be
+    /// read has to be zero all the same.
     pub unmeasured: BTreeMap<ServiceName, SignedDuration>,
     /// What an unattended run does with a hold.
     pub on_hold: HoldChoice,

@@ -57,7 +57,7 @@ codes! {
     BALANCER_EMPTY = "O2045", "nothing would be left behind the balancer";
     EDGE_LOSSES = "O2046", "traffic that has no fail-over at the Edge";
     NEVER_OPEN = "O2047", "no window opens";
-    TIME_ALONE = "O2048", "a service is waited for by time alone";
+    TIME_ALONE = "O2048", "a service is waited for by time";
     NOT_STAGED = "O2049", "the installer is not in place";
     UNPLANNED = "O2050", "a service with sessions runs that the plan does not know";
     ORDER_DROPPED = "O2051", "the usual order of pools gives way to the plan's";

@@ -5,10 +5,13 @@
 
 mod calendar;
 mod external;
+mod keyed;
 mod maintenance;
+mod measured;
 mod names;
 mod order;
 mod pools;
+mod roles;
 mod services;
 
 use crate::codes;
@@ -45,10 +48,13 @@ pub(crate) fn version(plan: &Plan, reader: &mut Reader) {
 /// Applies every rule, and fills in what service names mean.
 pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     services::resolve(plan, reader);
+    keyed::check(plan, reader);
+    measured::check(plan, reader);
     names::check(plan, reader);
     pools::check(plan, reader);
     external::check(plan, reader);
     order::check(plan, reader);
+    roles::check(plan, reader);
     maintenance::check(plan, reader);
     calendar::check(plan, reader);
 }

@@ -42,9 +42,11 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
         }
     }
     let names: BTreeSet<DnsName> = pools.value.keys().map(|key| key.value.dns()).collect();
+    let mut webs: BTreeMap<DnsName, (Span, PoolName)> = BTreeMap::new();
     for (pool, written) in pools.value.good() {
         pool_named_as_server(reader, &pool.value, (pool.span, &written.value), &servers);
         web_name(reader, &written.value, &names, &servers);
+        web_name_of_two(reader, (&pool.value, &written.value), &mut webs);
     }
 }
 
@@ -113,5 +115,28 @@ fn web_name(
         )
         .label("expected a name of its own")
         .help("web clients are never balanced by DNS: give the web services a name that points at the balancer"),
+    );
+}
+
+/// Each pool has web services of its own: with one name for two, clients of one pool reach the other's servers.
+fn web_name_of_two(
+    reader: &mut Reader,
+    (name, pool): (&PoolName, &Pool),
+    webs: &mut BTreeMap<DnsName, (Span, PoolName)>,
+) {
+    let Some(web) = pool.load_balancing.as_ref().and_then(|balancing| balancing.value.web.as_ref()) else { return };
+    let Some((first, owner)) = webs.get(&web.value) else {
+        webs.insert(web.value.clone(), (web.span, name.clone()));
+        return;
+    };
+    reader.report(
+        Diagnostic::error(
+            codes::WEB_NAME_TAKEN,
+            web.span,
+            format!("the web services name `{}` is that of `{owner}` too", web.value),
+        )
+        .label("expected a name of its own")
+        .help("each pool has web services of its own; one name cannot lead to the servers of two pools")
+        .note(format!("the first use is in line {}", first.line)),
     );
 }

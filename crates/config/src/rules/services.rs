@@ -22,7 +22,7 @@ struct Kinds<'a> {
 /// What a service is named for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// It is to be blocked and waited for.
+    /// It is to be blocked and waited for, by itself or with the whole server.
     Block,
     /// Something is said about it.
     Mention,
@@ -39,7 +39,7 @@ pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
         pools.extend(own.pools.iter().copied());
         let listed = pool.value.services.iter_mut().flat_map(|services| &mut services.value);
         for service in listed {
-            one(service, reader, (&own, Use::Mention));
+            one(service, reader, (&own, Use::Block));
             extra.extend(service.value.service.clone());
         }
         for (service, _) in pool.value.measures.iter_mut().flat_map(|measures| measures.value.good_mut()) {
@@ -48,12 +48,15 @@ pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
     }
     let Some(maintenance) = &mut plan.maintenance else { return };
     let pools = Kinds { pools, strangers: &strangers };
+    let run = Run { pools: &pools.pools, extra: &extra };
     if let Some(drain) = &mut maintenance.value.drain {
         for (service, _) in drain.value.services.iter_mut().flat_map(|services| services.value.good_mut()) {
             one(service, reader, (&pools, Use::Mention));
+            run.mentioned(service, reader, "deadline");
         }
         for (service, _) in drain.value.unmeasured.iter_mut().flat_map(|services| services.value.good_mut()) {
             one(service, reader, (&pools, Use::Mention));
+            run.mentioned(service, reader, "time");
         }
     }
     if let Some(At { value: ScopeChoice::Services(scope), .. }) = &mut maintenance.value.scope
@@ -62,7 +65,7 @@ pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
         for service in &mut services.value {
             one(service, reader, (&pools, Use::Block));
         }
-        scope_rules(services, reader, (&pools.pools, &extra));
+        scope_rules(services, reader, &run);
     }
 }
 
@@ -85,11 +88,42 @@ fn strangers(plan: &Plan) -> BTreeSet<ServiceName> {
     found
 }
 
-fn scope_rules(
-    services: &At<Vec<At<ServiceText>>>,
-    reader: &mut Reader,
-    (pools, extra): (&Pools, &BTreeSet<ServiceName>),
-) {
+/// What the pools of the file run.
+struct Run<'a> {
+    pools: &'a Pools,
+    /// Services that pools name besides those of their roles.
+    extra: &'a BTreeSet<ServiceName>,
+}
+
+impl Run<'_> {
+    /// Returns whether no pool of the file runs a service. Without a pool that could be read nothing is said.
+    fn lacks(&self, service: &ServiceName) -> bool {
+        let runs = |(product, role): &(Product, Role)| match catalogue::service(service) {
+            _ if *product == Product::Generic => true,
+            Some(facts) => {
+                facts.products.contains(product) && (facts.roles.contains(role) || facts.optional_roles.contains(role))
+            }
+            None => false,
+        };
+        !self.pools.is_empty() && !self.extra.contains(service) && !self.pools.iter().any(runs)
+    }
+
+    /// Warns of a service that the drain says something about and that no pool runs.
+    fn mentioned(&self, at: &At<ServiceText>, reader: &mut Reader, what: &str) {
+        let Some(service) = at.value.service.as_ref().filter(|service| self.lacks(service)) else { return };
+        let text = format!("no pool of this file runs `{service}`");
+        let warning = Diagnostic::warning(codes::SCOPE_MATCHES_NOTHING, at.span, text);
+        reader.report(where_it_runs(warning, service).label(format!("this {what} is for nothing")));
+    }
+}
+
+fn where_it_runs(diagnostic: Diagnostic, service: &ServiceName) -> Diagnostic {
+    let Some(facts) = catalogue::service(service) else { return diagnostic };
+    let roles: Vec<&str> = facts.roles.iter().chain(facts.optional_roles).map(|role| role.word()).collect();
+    diagnostic.help(format!("it runs on {} servers", roles.join(", ")))
+}
+
+fn scope_rules(services: &At<Vec<At<ServiceText>>>, reader: &mut Reader, run: &Run<'_>) {
     if services.value.is_empty() {
         reader.report(
             Diagnostic::error(codes::EMPTY_SCOPE, services.span, "the scope lists no services")
@@ -98,32 +132,19 @@ fn scope_rules(
         );
         return;
     }
+    // Two names of one service, such as the two features that one contains, are no mistake.
+    let texts: Vec<At<String>> = services
+        .value
+        .iter()
+        .map(|at| At { value: at.value.text.trim().to_ascii_lowercase(), span: at.span })
+        .collect();
+    super::maintenance::twice(reader, &texts);
     let named: Vec<At<&ServiceName>> =
         services.value.iter().filter_map(|at| Some(At { value: at.value.service.as_ref()?, span: at.span })).collect();
-    super::maintenance::twice(reader, &named);
-    let runs = |service: &ServiceName| {
-        extra.contains(service)
-            || pools.iter().any(|(product, role)| match catalogue::service(service) {
-                _ if *product == Product::Generic => true,
-                Some(facts) => {
-                    facts.products.contains(product)
-                        && (facts.roles.contains(role) || facts.optional_roles.contains(role))
-                }
-                None => false,
-            })
-    };
-    for service in named.iter().filter(|service| !pools.is_empty() && !runs(service.value)) {
-        let mut diagnostic = Diagnostic::error(
-            codes::SCOPE_MATCHES_NOTHING,
-            service.span,
-            format!("no pool of this file runs `{}`", service.value),
-        )
-        .label("nothing would be blocked for it");
-        if let Some(facts) = catalogue::service(service.value) {
-            let roles: Vec<&str> = facts.roles.iter().chain(facts.optional_roles).map(|role| role.word()).collect();
-            diagnostic = diagnostic.help(format!("it runs on {} servers", roles.join(", ")));
-        }
-        reader.report(diagnostic);
+    for service in named.iter().filter(|service| run.lacks(service.value)) {
+        let text = format!("no pool of this file runs `{}`", service.value);
+        let error = Diagnostic::error(codes::SCOPE_MATCHES_NOTHING, service.span, text);
+        reader.report(where_it_runs(error, service.value).label("nothing would be blocked for it"));
     }
 }
 

@@ -163,6 +163,14 @@ pub fn resolve(text: &str) -> Option<Resolved> {
     })
 }
 
+/// Returns the feature that a person names, as [`resolve`] reads names: `Response Group application` is one. The names of
+/// the Windows services that contain the features are none, where they differ.
+#[must_use]
+pub fn feature(text: &str) -> Option<Feature> {
+    let wanted = simplified(text);
+    Feature::ALL.into_iter().find(|feature| simplified(feature.title()) == wanted)
+}
+
 /// Returns every name that [`resolve`] understands, for suggestions.
 #[must_use]
 pub fn known_names() -> Vec<String> {

@@ -180,11 +180,11 @@ fn services(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
     }
     for service in &scope.block {
         if let Some(wait) = change.maintenance.unmeasured.get(service) {
-            let text = format!(
-                "{}: {service} is waited for by time alone, {}, whatever its sessions do",
-                pool.name,
-                time(*wait)
-            );
+            let why = match safety::measurable(pool, service) {
+                true => "where its sessions cannot be counted; a count that can be read has to be zero all the same",
+                false => "because nothing counts its sessions; those that last longer are cut and not counted",
+            };
+            let text = format!("{}: {service} is waited for by time, {}, {why}", pool.name, time(*wait));
             found.push(
                 warning(codes::TIME_ALONE, text).pool(pool).advise("Choose a time in which its sessions surely end."),
             );
@@ -200,10 +200,15 @@ fn balancer(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
         Balancer::None | Balancer::Haproxy(_) => {}
         Balancer::Operator => {
             let text = format!("the operator takes each server of {} out of the balancer, and confirms it", pool.name);
-            found.push(warning(codes::BALANCER_BY_HAND, text).pool(pool).advise(
+            // Where the plan names a balancer it cannot say that there is none (O1046).
+            let or_none = match (&pool.load_balancing.web, pool.load_balancing.sip) {
+                (None, SipBalancing::Dns) => ", or that there is none (balancer: none)",
+                (Some(_), _) | (None, SipBalancing::Hardware) => "",
+            };
+            found.push(warning(codes::BALANCER_BY_HAND, text).pool(pool).advise(format!(
                 "Be there to confirm it: a run without anybody there is refused, unless the plan has a driver for the \
-                 balancer (balancer: {haproxy: ...}) or says who does it (balancer: {elsewhere: ...}).",
-            ));
+                 balancer (balancer: {{haproxy: ...}}) or says who does it (balancer: {{elsewhere: ...}}){or_none}.",
+            )));
         }
         Balancer::Elsewhere(how) => {
             let text = format!("the balancer of {} is handled elsewhere, as the plan says: {how}", pool.name);

@@ -91,14 +91,17 @@ fn covered(look: &Look<'_>, server: &ServerName, feature: Feature, service: &Ser
     } else {
         verdict
     };
-    let advice = if verdict.is_yes() {
-        String::new()
-    } else {
-        format!(
+    let advice = match (verdict.is_yes(), look.pool.load_balancing.sip) {
+        (true, _) => String::new(),
+        (false, SipBalancing::Dns) => format!(
             "Correct the records of {} so that they list every server and nothing else, have another server run {service}, \
              or accept the loss by name: accept_loss: [{feature}].",
             look.pool.name
-        )
+        ),
+        // A balancer does not know which service is paused, whatever the records say.
+        (false, SipBalancing::Hardware) => {
+            format!("Balance SIP by DNS, or accept the loss by name: accept_loss: [{feature}].")
+        }
     };
     Asked { question: Question::Coverage(Covered::Feature(feature)), verdict, advice }
 }

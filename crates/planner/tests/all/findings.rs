@@ -55,6 +55,8 @@ fn p2_t2_a_pool_behind_a_balancer_is_refused_until_each_loss_is_accepted() {
         assert!(message.contains(feature.title()) && message.contains(feature.loss()), "{message}");
     }
     assert!(kinds(&plan, "fe1").contains(&orchestrate_planner::StepKind::BalancerOut));
+    let by_hand = &finding(&plan, "O2035").advice;
+    assert!(!by_hand.contains("balancer: none"), "sip: hardware says that there is a balancer: {by_hand}");
     change.maintenance.accept_loss = Feature::ALL.to_vec();
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
@@ -207,6 +209,11 @@ fn t9_edge_pools_are_measured_by_time_and_lose_what_has_no_fail_over() {
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
     assert_eq!(codes(&plan, Severity::Warning), ["O2046", "O2048"]);
+    assert!(finding(&plan, "O2048").message.contains("1 h, because nothing counts its sessions"));
+    // A count that can be read still counts.
+    change.pools[0].measures.insert(service("RTCDATAPROXY"), vec!["Sessions".to_owned()]);
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    assert!(finding(&plan, "O2048").message.contains("where its sessions cannot be counted"));
     assert_eq!(codes(&plan, Severity::Note), ["O2017", "O2056"]);
 }
 

@@ -418,3 +418,16 @@ fn what_has_to_be_asked_is_what_the_answers_need() {
     let edge = evidence(&world.change, &world.change.pools[0], None);
     assert!(!edge.servers[&server].wants(Part::Readiness));
 }
+
+#[test]
+fn a_pool_behind_a_balancer_is_not_told_to_correct_its_records() {
+    let mut world = world(3);
+    world.change.pools[0].load_balancing.sip = SipBalancing::Hardware;
+    let asked = world.ask("fe1");
+    for feature in Feature::ALL {
+        let asked = asked.iter().find(|asked| asked.question == covered(feature)).unwrap();
+        assert!(!asked.verdict.is_yes());
+        let by_name = format!("accept_loss: [{feature}]");
+        assert!(asked.advice.starts_with("Balance SIP by DNS") && asked.advice.contains(&by_name), "{}", asked.advice);
+    }
+}

@@ -1,0 +1,199 @@
+//! What a plan may say about services and pools together: small changes of a maintained plan.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing it did not expect")]
+
+use orchestrate_config::{Diagnostic, Parsed, Severity, Style, parse, render};
+use orchestrate_model::Feature;
+use orchestrate_model::change::Scope;
+use orchestrate_model::pool::Balancer;
+
+const T1: &str = include_str!("../../../plans/contoso-front-end.yaml");
+const T5: &str = include_str!("../../../plans/t5-standard-edition-pair.yaml");
+
+/// Returns the plan with each of these texts, which it has to hold, replaced once.
+#[track_caller]
+fn with(plan: &str, changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(plan.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    })
+}
+
+#[track_caller]
+fn good(text: &str) -> Parsed {
+    parse("plan.yaml", text.as_bytes()).unwrap_or_else(|found| panic!("{}", render(&found, text, "plan", Style::Plain)))
+}
+
+/// Returns the errors of a plan.
+#[track_caller]
+fn errors(text: &str) -> Vec<Diagnostic> {
+    let found = parse("plan.yaml", text.as_bytes()).unwrap_err();
+    found.items().iter().filter(|item| item.severity == Severity::Error).cloned().collect()
+}
+
+#[track_caller]
+fn codes(found: &[Diagnostic]) -> Vec<&'static str> {
+    found.iter().map(|item| item.code.as_str()).collect()
+}
+
+#[test]
+fn p3_p4_what_can_be_counted_is_not_waited_for_by_time() {
+    let unmeasured = |plan: &str, services: &str| {
+        let from = if plan == T1 { "  drain: {" } else { "unmeasured: {RTCDATAPROXY: 30m, " };
+        let to = if plan == T1 {
+            format!("  drain: {{unmeasured: {{{services}}}, ")
+        } else {
+            format!("unmeasured: {{{services}, ")
+        };
+        with(plan, &[(from, &to)])
+    };
+    for counted in ["RTCSRV", "rtcavmcu", "Audio/Video Conferencing", "W3SVC", "RTCMEDSRV", "RTCCAA"] {
+        let found = errors(&unmeasured(T1, &format!("{counted}: 1m")));
+        assert_eq!(codes(&found), ["O1058"], "{counted}");
+        assert!(found[0].help.as_ref().unwrap().contains("Performance Monitor Users"), "{found:?}");
+    }
+    // A pool that counts it in another way can count it all the same.
+    let other =
+        with(T1, &[("    labels: {site: paris}\n", "    labels: {site: paris}\n    measures: {RTCSRV: ['\\X\\Y']}\n")]);
+    assert_eq!(codes(&errors(&with(&other, &[("  drain: {", "  drain: {unmeasured: {RTCSRV: 1m}, ")]))), ["O1058"]);
+    // What is known from memory only, and what has no measure, may be waited for by time.
+    for uncounted in ["RTCRGS", "RTCCPS", "Web Conferencing"] {
+        assert_eq!(good(&unmeasured(T1, &format!("{uncounted}: 1m"))).change.maintenance.unmeasured.len(), 1);
+    }
+    // The Access Edge is counted on Edge servers.
+    assert_eq!(codes(&errors(&unmeasured(T5, "Access Edge: 1m"))), ["O1058"]);
+    assert_eq!(good(T5).change.maintenance.unmeasured.len(), 2);
+}
+
+#[test]
+fn two_names_of_one_service_are_one_service() {
+    let scope = |words: &str| with(T1, &[("scope: all-services", &format!("scope: {{services: [{words}]}}"))]);
+    for both in ["Response Group, Announcement", "RTCRGS, Response Group", "RTCRGS, Lync Server Response Group"] {
+        let change = good(&scope(both)).change;
+        assert!(matches!(&change.maintenance.scope, Scope::Services(chosen) if chosen.len() == 1), "{both}");
+    }
+    for twice in ["RTCRGS, RTCRGS", "Response Group, response group", "RTCRGS, Announcement, announcement"] {
+        assert_eq!(codes(&errors(&scope(twice))), ["O1017"], "{twice}");
+    }
+}
+
+#[test]
+fn losses_are_accepted_by_the_names_that_the_scope_knows_for_features() {
+    let accepted =
+        |words: &str| with(T1, &[("scope: all-services", &format!("scope: all-services\n  accept_loss: [{words}]"))]);
+    let names = "Attendant, Conferencing Announcement application, Response Group application, \
+                 Announcement application, call park Application";
+    assert_eq!(good(&accepted(names)).change.maintenance.accept_loss, Feature::ALL);
+    let held = [
+        ("Conferencing Attendant", "holds `Attendant`"),
+        ("Lync Server Conferencing Attendant", "holds `Attendant`"),
+        ("RTCCAS", "holds `Conferencing Announcement`"),
+        ("Lync Server Response Group", "holds `Response Group` and `Announcement`"),
+        ("RTCSRV", "holds none of these features"),
+        ("Group Call Pickup", "holds `Call Park`"),
+    ];
+    for (service, text) in held {
+        let found = errors(&accepted(service));
+        assert_eq!(codes(&found), ["O1052"], "{service}");
+        assert!(found[0].help.as_ref().unwrap().contains(text), "{found:?}");
+    }
+}
+
+const SECOND: &str = "  pool02.contoso.example:\n    product: lync2013\n    role: front-end\n    \
+     load_balancing: {sip: dns, web: webint2.contoso.example}\n    servers:\n      \
+     fe7.contoso.example: {hosts: [central-management]}\n      fe8.contoso.example: {}\n      \
+     fe9.contoso.example: {}\nmaintenance:\n";
+
+#[test]
+fn two_pools_that_host_central_management_are_a_warning_unless_they_are_paired() {
+    let two = with(T1, &[("maintenance:\n", SECOND)]);
+    assert_eq!(codes(&good(&two).warnings), ["O1041"]);
+    let paired =
+        with(&two, &[("    role: front-end\n", "    role: front-end\n    paired_with: pool02.contoso.example\n")]);
+    assert_eq!(codes(&errors(&paired)), ["O1041"]);
+    for role in ["director", "mediation"] {
+        let other = with(T1, &[("role: front-end", &format!("role: {role}"))]);
+        assert!(codes(&errors(&other)).contains(&"O1041"), "{role}");
+    }
+}
+
+#[test]
+fn pools_are_joined_by_what_their_roles_allow() {
+    assert!(good(T5).warnings.is_empty());
+    for (from, to) in [
+        ("next_hop: se1.contoso.example", "next_hop: se1.contoso.example\n    paired_with: fabrikam.example"),
+        ("services: [LYNCBACKUP]", "services: [LYNCBACKUP]\n    next_hop: edge5.contoso.example"),
+        ("services: [LYNCBACKUP]", "services: [LYNCBACKUP]\n    next_hop: somewhere.fabrikam.example"),
+    ] {
+        assert_eq!(codes(&errors(&with(T5, &[(from, to)]))), ["O1059"], "{to}");
+    }
+}
+
+#[test]
+fn what_the_drain_says_about_services_that_nobody_runs_is_a_warning() {
+    let drain = |words: &str| with(T1, &[("  drain: {", &format!("  drain: {{{words}, "))]);
+    assert_eq!(codes(&good(&drain("services: {RTCMRAUTH: {deadline: 4h}}")).warnings), ["O1056"]);
+    assert_eq!(codes(&good(&drain("unmeasured: {RTCMEDIARELAY: 30m}")).warnings), ["O1056"]);
+    assert!(good(&drain("services: {RTCMEDSRV: {deadline: 4h}}")).warnings.is_empty());
+}
+
+#[test]
+fn a_level_is_one_of_the_pool_s_product() {
+    let level = |product: &str, level: &str| {
+        with(
+            T1,
+            &[
+                ("product: lync2013", &format!("product: {product}")),
+                ("level: 5.0.8308.1149", &format!("level: {level}")),
+            ],
+        )
+    };
+    for (product, own) in
+        [("lync2013", "5.0.8308.1"), ("sfb2015", "6.0.9319.580"), ("sfb2019", "7.0.2046.1"), ("sfbse", "9.9.1")]
+    {
+        good(&level(product, own));
+    }
+    for (product, other) in
+        [("lync2013", "6.0.9319.580"), ("sfb2015", "5.0.8308.1"), ("sfb2019", "70.2046"), ("lync2013", "5.01")]
+    {
+        assert_eq!(codes(&errors(&level(product, other))), ["O1027"], "{product} at {other}");
+    }
+    good(&level("sfb2015", "{Core Components: 6.0.9319.1, Runtime: 5.0.8308.1}"));
+}
+
+#[test]
+fn a_balancer_is_the_operator_s_where_web_clients_have_one_and_the_plan_does_not_say() {
+    let plan = |role: &str, balancing: &str, servers: &str| {
+        let text = format!(
+            "version: 1\nname: n\nreason: r\npools:\n  pool.a.example:\n    product: lync2013\n    role: {role}\n    \
+             load_balancing: {{{balancing}}}\n    servers: {{{servers}}}\nmaintenance: {{scope: all-services}}\n"
+        );
+        good(&text).change.pools[0].load_balancing.balancer.clone()
+    };
+    let (one, two) = ("s1.a.example: {}", "s1.a.example: {}, s2.a.example: {}");
+    for role in ["front-end", "director"] {
+        assert_eq!(plan(role, "sip: dns", two), Balancer::Operator, "{role}");
+        assert_eq!(plan(role, "sip: dns", one), Balancer::None, "{role}, a pool of one");
+        assert_eq!(plan(role, "sip: dns, balancer: none", two), Balancer::None, "{role}, as the plan says");
+        let elsewhere = plan(role, "sip: dns, balancer: {elsewhere: robot}", two);
+        assert_eq!(elsewhere, Balancer::Elsewhere("robot".to_owned()), "{role}");
+    }
+    for role in ["edge", "mediation"] {
+        assert_eq!(plan(role, "sip: dns", two), Balancer::None, "{role} servers have no web services");
+        assert_eq!(plan(role, "sip: hardware", two), Balancer::Operator, "{role}");
+    }
+    assert_eq!(plan("standard-edition", "sip: dns", one), Balancer::None);
+    assert_eq!(plan("standard-edition", "sip: dns, web: w.a.example", one), Balancer::Operator);
+}
+
+#[test]
+fn a_service_has_one_entry_whatever_it_is_called() {
+    let drain = |words: &str| with(T1, &[("  drain: {", &format!("  drain: {{{words}, "))]);
+    for twice in [
+        "services: {RTCAVMCU: {deadline: 4h}, Audio/Video Conferencing: {deadline: 1h}}",
+        "unmeasured: {Response Group: 1m, Announcement: 30m}",
+    ] {
+        assert_eq!(codes(&errors(&drain(twice))), ["O1013"], "{twice}");
+    }
+    let measures = "    labels: {site: paris}\n    measures: {RTCRGS: [A], Lync Server Response Group: [B]}\n";
+    assert_eq!(codes(&errors(&with(T1, &[("    labels: {site: paris}\n", measures)]))), ["O1013"]);
+}
