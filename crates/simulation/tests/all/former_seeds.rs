@@ -84,3 +84,8 @@ fn a_boot_before_the_installer_ended_is_not_the_restart_that_it_began() {
 fn nobody_is_let_in_while_an_installer_runs() {
     holds(&[170]);
 }
+
+#[test]
+fn a_boot_from_before_the_installer_is_not_the_restart_that_it_began() {
+    holds(&[2229]);
+}
