@@ -19,7 +19,7 @@ fn every_product_and_role_has_its_services() {
                      FabricHostSvc W3SVC";
     for product in PRODUCTS {
         let mut wanted = set(front_end);
-        if matches!(product, Product::Sfb2015 | Product::Sfb2019) {
+        if product != Product::Lync2013 {
             wanted.insert("RTCHA");
         }
         assert_eq!(names(product, Role::FrontEnd), wanted, "{product} front-end");
