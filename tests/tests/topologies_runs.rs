@@ -219,6 +219,21 @@ fn p4_a_collocated_service_that_the_plan_does_not_name_is_refused_with_the_line_
     assert!(trial.records().is_empty(), "nothing was begun");
 }
 
+/// No source has the Windows name of XMPP Proxy: each server is asked which services show themselves as the product's.
+#[test]
+fn p4_a_service_that_only_its_display_name_gives_away_is_refused_until_the_plan_names_it() {
+    let plan = maintained("contoso-front-end.yaml");
+    let scenario = format!("{QUICK}services: {{also: [ODDPROXY], display: {{ODDPROXY: Lync Server XMPP Proxy}}}}\n");
+    let trial = Trial::of(&plan, &[], &scenario);
+    let said = trial.start(&["--unattended"]);
+    assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+    let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("refusal O2050"), "{}", said.out);
+    assert!(text.contains("ODDPROXY (Lync Server XMPP Proxy) is running on fe1, fe2 and fe3"), "{}", said.out);
+    assert!(text.contains("{unmeasured: {ODDPROXY: 30m}}"), "{}", said.out);
+    assert!(trial.records().is_empty(), "nothing was begun");
+}
+
 /// RTCCAS is blocked with RTCCAA, and no other server would announce anything.
 #[test]
 fn p2_a_dependent_that_no_other_server_runs_is_refused_with_what_it_depends_on() {

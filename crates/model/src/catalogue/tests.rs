@@ -267,3 +267,22 @@ fn a_component_names_the_service_that_contains_it() {
     }
     assert!(resolve("RTCNOSUCH").is_none());
 }
+
+#[test]
+fn a_service_is_known_by_its_display_name_whatever_its_windows_name() {
+    let wanted = [
+        ("Lync Server XMPP Proxy", Some(DrainClass::Session), true),
+        ("skype for business server Video Interop Server", Some(DrainClass::Session), true),
+        ("Skype for Business Server Emergency Mitigation Service", Some(DrainClass::Support), true),
+        ("Emergency Mitigation Service", Some(DrainClass::Support), false),
+        ("Lync Server Access Edge", Some(DrainClass::Session), true),
+        ("Lync Server Something New", None, true),
+        ("SQL Server (RTCLOCAL)", None, false),
+        ("Lync Server", None, false),
+        ("", None, false),
+    ];
+    for (display, drain, of_product) in wanted {
+        assert_eq!(by_display(display).map(|facts| facts.drain), drain, "{display}");
+        assert_eq!(is_product_display(display), of_product, "{display}");
+    }
+}

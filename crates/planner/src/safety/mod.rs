@@ -21,7 +21,7 @@ pub use central::{central_management, concerns as concerns_central_management};
 pub(crate) use coverage::spread;
 pub(crate) use dependents::{called, needed, problems, uncounted};
 pub(crate) use look::Look;
-pub(crate) use questions::{Count, measurable, unmeasured, unplanned};
+pub(crate) use questions::{Count, measurable, shown, unmeasured, unplanned};
 
 /// Evidence older than this proves nothing. Why 30 s: a look at a whole pool takes a few seconds over WinRM, and the
 /// state of a service seldom changes within half a minute of a maintenance night; at a few minutes another
