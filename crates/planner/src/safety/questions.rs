@@ -4,7 +4,7 @@ use super::dependents::{called, is_counted, problems};
 use super::look::Other;
 use super::{Asked, EVIDENCE_LIFETIME, Look, Question};
 use crate::quorum;
-use crate::scope::{PoolScope, leaves_balancer};
+use crate::scope::{PoolScope, class, leaves_balancer};
 use crate::standing::Standing;
 use crate::words::{are, few, list, time};
 use jiff::{SignedDuration, Timestamp};
@@ -553,10 +553,11 @@ pub(crate) fn measurable(pool: &Pool, service: &ServiceName) -> bool {
         || catalogue::service(service).is_some_and(|facts| facts.measures_for(pool.product, pool.role).next().is_some())
 }
 
-/// Returns the services that the plan asks for whose sessions nothing counts and which it does not accept to wait for by
+/// Returns the services that the plan asks for that may have sessions, which nothing counts, and which it does not accept to wait for by
 /// time alone. What is blocked only because of what it depends on is asked about on each server.
 pub(crate) fn unmeasured(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<ServiceName> {
     let accepted = &change.maintenance.unmeasured;
     let uncounted = scope.block.iter().filter(|service| !measurable(pool, service) && !accepted.contains_key(*service));
-    uncounted.filter(|service| !scope.dependents.contains(*service)).cloned().collect()
+    let may_have = |service: &&ServiceName| class(service) != DrainClass::Support;
+    uncounted.filter(may_have).filter(|service| !scope.dependents.contains(*service)).cloned().collect()
 }
