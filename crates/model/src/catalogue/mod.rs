@@ -82,7 +82,7 @@ pub enum PauseFacts {
 pub enum DrainClass {
     /// Has sessions, which must be gone before it is stopped.
     Session,
-    /// Has none: stopped late, started early, never waited for.
+    /// Has none: stopped for an installer after the others, started before them, never waited for, start type untouched.
     Support,
     /// Never touched by us.
     Infrastructure,
