@@ -224,6 +224,49 @@ fn p4_a_collocated_service_that_the_plan_does_not_name_is_refused_with_the_line_
     assert!(trial.records().is_empty(), "nothing was begun");
 }
 
+/// No source has the Windows name of XMPP Proxy: each server is asked which services show themselves as the product's.
+#[test]
+fn p4_a_service_that_only_its_display_name_gives_away_is_refused_until_the_plan_names_it() {
+    let plan = maintained("contoso-front-end.yaml");
+    let scenario = format!("{QUICK}services: {{also: [ODDPROXY], display: {{ODDPROXY: Lync Server XMPP Proxy}}}}\n");
+    let trial = Trial::of(&plan, &[], &scenario);
+    let said = trial.start(&["--unattended"]);
+    assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+    let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("refusal O2050"), "{}", said.out);
+    assert!(text.contains("ODDPROXY (Lync Server XMPP Proxy) is running on fe1, fe2 and fe3"), "{}", said.out);
+    assert!(text.contains("{unmeasured: {ODDPROXY: 30m}}"), "{}", said.out);
+    assert!(trial.records().is_empty(), "nothing was begun");
+}
+
+/// The product's own procedure stops all of its services before an update. What supports the others goes after them and
+/// comes back before them, with its start type left alone; one that does not stop is no reason to turn back.
+#[test]
+fn p4_p5_supporting_services_are_stopped_for_the_installer_and_run_again_before_the_others() {
+    let scenario = format!("{QUICK}services: {{refuse_stop: {{RTCCLSAGT: 2}}}}\n");
+    // Without a restart they do not come up by themselves.
+    let scenario = scenario.replace("exit_code: 3010", "exit_code: 0");
+    let ran = Trial::of(&maintained("t4-two-servers.yaml"), &[T4_SHORT], &scenario).fast().run();
+    ran.assert_done();
+    let acts: Vec<String> = ran
+        .records
+        .iter()
+        .filter(|record| record["kind"] == "intent" && record["work"] == 0)
+        .map(|record| record["act"].to_string())
+        .collect();
+    let place =
+        |act: &str| acts.iter().position(|found| found.contains(act)).unwrap_or_else(|| panic!("{act}: {acts:#?}"));
+    let (stop, start) = (r#"{"stop":{"service":"#, r#"{"start":{"service":"#);
+    let replica = place(&format!("{stop}\"REPLICA\""));
+    assert!(place(&format!("{stop}\"RTCSRV\"")) < replica && replica < place("start_installer"), "{acts:#?}");
+    assert!(place(&format!("{start}\"REPLICA\"")) < place(&format!("{start}\"RTCSRV\"")), "{acts:#?}");
+    assert!(!acts.iter().any(|act| act.contains("set_start_type") && act.contains("REPLICA")), "{acts:#?}");
+    assert!(!acts.iter().any(|act| act.contains("FabricHostSvc")), "the platform is never touched: {acts:#?}");
+    let proofs = ran.records.iter().filter_map(|record| record["proof"].as_str());
+    let stopped = proofs.filter(|proof| proof.contains("supporting services that did not stop: RTCCLSAGT is running"));
+    assert_eq!(stopped.count(), 2);
+}
+
 /// RTCCAS is blocked with RTCCAA, and no other server would announce anything.
 #[test]
 fn p2_a_dependent_that_no_other_server_runs_is_refused_with_what_it_depends_on() {

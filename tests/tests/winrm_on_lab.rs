@@ -69,6 +69,7 @@ fn expectation(server: &ServerName) -> ServerExpectation {
             Part::Replication,
             Part::Fabric,
             Part::CentralManagement,
+            Part::ProductServices,
         ],
     }
 }

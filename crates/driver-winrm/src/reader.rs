@@ -4,7 +4,7 @@ use crate::counters::Found;
 use crate::link::{Glance, Link};
 use crate::outcome::is_out_of_reach;
 use crate::script::{Look, Trouble};
-use crate::services::{self, Rows};
+use crate::services::{self, Rows, Wanted};
 use crate::target::WinrmTarget;
 use crate::{central, host, readiness, sessions};
 use async_trait::async_trait;
@@ -129,7 +129,7 @@ impl Inner {
         glance: &Glance<'_>,
     ) -> Result<(Option<Answer<HostFacts>>, Option<Result<Rows, String>>), String> {
         let mut host = None;
-        let only_others = !ask.wants(Part::Host) && ask.services.is_empty() && *ask != Ask::default();
+        let only_others = !ask.wants(Part::Host) && !ask.wants_services() && *ask != Ask::default();
         if only_others && !glance.link().wmi.is_let_in() {
             // Both connections would try an account that is not proven, each for itself: one failed logon is enough.
             flat_result(self.within(glance, host::read(glance.link())).await)?.ok();
@@ -141,8 +141,10 @@ impl Inner {
             });
         }
         let mut rows = None;
-        if !ask.services.is_empty() {
-            rows = Some(flat_result(self.within(glance, services::rows(glance.link(), &ask.services)).await)?);
+        if ask.wants_services() {
+            let wanted = if ask.wants(Part::ProductServices) { Wanted::Product } else { Wanted::Named };
+            let read = services::rows(glance.link(), &ask.services, wanted);
+            rows = Some(flat_result(self.within(glance, read).await)?.flatten());
         }
         Ok((host, rows))
     }
@@ -359,7 +361,7 @@ fn unreachable(mut seen: ServerObservation, ask: &Ask, reason: &str) -> ServerOb
     if ask.wants(Part::CentralManagement) {
         seen.central_management = nothing.central_management;
     }
-    if !ask.services.is_empty() {
+    if ask.wants_services() {
         seen.services = nothing.services;
     }
     if ask.installer.is_some() {

@@ -2,7 +2,7 @@
 
 use crate::link::{Glance, Link};
 use crate::script::{Look, Trouble};
-use orchestrate_model::{Answer, RunState, ServiceName, ServiceStatus, StartMode, StartType};
+use orchestrate_model::{Answer, RunState, ServiceName, ServiceStatus, StartMode, StartType, catalogue};
 use orchestrate_wsman::{Error, Instance, plain};
 use serde::Deserialize;
 use serde_json::json;
@@ -14,28 +14,59 @@ const NAMES_PER_QUERY: usize = 20;
 /// The rows of `Win32_Service` by the names that were asked for.
 pub(crate) type Rows = BTreeMap<ServiceName, Instance>;
 
+/// What the rows of services are, or why a row that has to be among them cannot be.
+pub(crate) type Found = Result<Rows, String>;
+
+/// Which services are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Those that are named.
+    Named,
+    /// Those that are named, and every one whose display name begins as those of the product do.
+    Product,
+}
+
 /// Reads the rows of services. A service that has none is not installed.
 ///
 /// All properties are asked for: a query that names `DelayedAutoStart` fails on a server before 2016.
-pub(crate) async fn rows(link: &Link, names: &[ServiceName]) -> Result<Rows, Error> {
+pub(crate) async fn rows(link: &Link, names: &[ServiceName], wanted: Wanted) -> Result<Found, Error> {
     let mut rows = Rows::new();
-    for some in names.chunks(NAMES_PER_QUERY) {
-        for row in link.wmi.query(&query(some)).await? {
+    let mut chunks: Vec<&[ServiceName]> = names.chunks(NAMES_PER_QUERY).collect();
+    if chunks.is_empty() && wanted == Wanted::Product {
+        chunks.push(&[]);
+    }
+    for (place, some) in chunks.into_iter().enumerate() {
+        // Once is enough: it finds all of them.
+        let wanted = if place == 0 { wanted } else { Wanted::Named };
+        for row in link.wmi.query(&query(some, wanted)).await? {
+            let Some(name) = row.text("Name") else { continue };
             // The spelling that was asked for is kept: the service manager's may differ in case.
-            let found =
-                row.text("Name").and_then(|name| some.iter().find(|asked| asked.as_str().eq_ignore_ascii_case(name)));
-            if let Some(asked) = found {
-                rows.insert(asked.clone(), row);
-            }
+            let asked = names.iter().find(|asked| asked.as_str().eq_ignore_ascii_case(name));
+            let name = match (asked, wanted) {
+                (None, Wanted::Named) => continue,
+                (Some(asked), _) => asked.clone(),
+                (None, Wanted::Product) => match ServiceName::new(name) {
+                    Ok(name) => name,
+                    // Left out it would be taken for a service that is not there.
+                    Err(error) => {
+                        let text = format!("a service of the product has an odd name, {:?}: {error}", plain(name));
+                        return Ok(Err(text));
+                    }
+                },
+            };
+            rows.insert(name, row);
         }
     }
-    Ok(rows)
+    Ok(Ok(rows))
 }
 
-fn query(names: &[ServiceName]) -> String {
+fn query(names: &[ServiceName], wanted: Wanted) -> String {
     // Names have no quotes and no backslashes by their type; escaped all the same, in case that ever changes.
     let escaped = |name: &ServiceName| name.as_str().replace('\\', "\\\\").replace('\'', "\\'");
-    let terms: Vec<String> = names.iter().map(|name| format!("Name = '{}'", escaped(name))).collect();
+    let mut terms: Vec<String> = names.iter().map(|name| format!("Name = '{}'", escaped(name))).collect();
+    if wanted == Wanted::Product {
+        terms.extend(catalogue::DISPLAY_PREFIXES.map(|prefix| format!("DisplayName LIKE '{prefix}%'")));
+    }
     format!("SELECT * FROM Win32_Service WHERE {}", terms.join(" OR "))
 }
 
@@ -88,7 +119,8 @@ pub(crate) async fn with_dependents(glance: &Glance<'_>, found: &mut Rows) -> Re
     let names: Vec<ServiceName> = found.keys().cloned().collect();
     let details = details(glance, &names).await;
     let further = details.as_ref().map(|details| details.further(found)).unwrap_or_default();
-    found.extend(rows(glance.link(), &further).await?);
+    // No row is refused here, where all are asked for by names that they can have.
+    found.extend(rows(glance.link(), &further, Wanted::Named).await?.unwrap_or_default());
     Ok(details)
 }
 
@@ -166,8 +198,15 @@ mod tests {
 
     #[test]
     fn a_query_names_each_service() {
-        let query = query(&names(&["RTCSRV", "MSSQL$RTCLOCAL"]));
+        let query = query(&names(&["RTCSRV", "MSSQL$RTCLOCAL"]), Wanted::Named);
         assert_eq!(query, "SELECT * FROM Win32_Service WHERE Name = 'RTCSRV' OR Name = 'MSSQL$RTCLOCAL'");
+    }
+
+    #[test]
+    fn a_query_for_the_product_names_how_its_display_names_begin() {
+        let expected = "SELECT * FROM Win32_Service WHERE Name = 'RTCSRV' OR DisplayName LIKE 'Lync Server %' \
+                        OR DisplayName LIKE 'Skype for Business Server %'";
+        assert_eq!(query(&names(&["RTCSRV"]), Wanted::Product), expected);
     }
 
     #[test]

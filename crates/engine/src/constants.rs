@@ -59,6 +59,11 @@ pub const REASSERTIONS: u32 = 2;
 /// How long services may take to stop.
 pub const STOP_DEADLINE: SignedDuration = SignedDuration::from_mins(20);
 
+/// How often a supporting service is told to stop for the installer before it is left alone, where that
+/// is accepted and nothing comes of it. A refusal counts at once: [`REFUSED_ACTS`] of them would have the server turn back
+/// for it, and a restart that the installer may ask for costs less.
+pub const SUPPORT_TRIES: u32 = 2;
+
 /// What an installer gets beyond its own deadline before it is called lost.
 pub const INSTALLER_GRACE: SignedDuration = SignedDuration::from_mins(5);
 

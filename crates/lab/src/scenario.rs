@@ -199,6 +199,8 @@ pub struct ServicesScenario {
     pub depends_on: BTreeMap<ServiceName, Vec<ServiceName>>,
     /// Services that servers have besides those of the plan and of their role, where the product has them for the role.
     pub also: Vec<ServiceName>,
+    /// Display names other than the usual ones, such as that of a service of the product whose Windows name is not known.
+    pub display: BTreeMap<ServiceName, String>,
     /// Start types other than the lab's usual ones.
     pub start_types: BTreeMap<ServiceName, StartType>,
     /// Services that take their own time to start, in lab seconds.

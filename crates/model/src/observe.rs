@@ -44,6 +44,8 @@ pub enum Part {
     Fabric,
     /// Which central management is active, as the server knows it. Any server but an Edge server can answer.
     CentralManagement,
+    /// Every service whose display name begins as those of the product do. They come with the answer about services.
+    ProductServices,
 }
 
 impl Ask {
@@ -51,6 +53,12 @@ impl Ask {
     #[must_use]
     pub fn wants(&self, part: Part) -> bool {
         self.parts.contains(&part)
+    }
+
+    /// Returns whether any service is asked about, by its name or as one of the product.
+    #[must_use]
+    pub fn wants_services(&self) -> bool {
+        !self.services.is_empty() || self.wants(Part::ProductServices)
     }
 }
 
@@ -63,8 +71,8 @@ pub struct ServerObservation {
     pub taken: Timestamp,
     /// Boot time and clock.
     pub host: Answer<HostFacts>,
-    /// Services by name: those that were asked about, and, read in the same look, what depends on them, directly or
-    /// through others. A service that was asked about and is missing here is not installed.
+    /// Services by name: those that were asked about, by name or as a [`Part`], and, read in the same look, what depends
+    /// on them, directly or through others. A service that was asked about and is missing here is not installed.
     pub services: Answer<BTreeMap<ServiceName, ServiceStatus>>,
     /// Session measures by service. A service that was asked about and is missing here could not be measured.
     pub sessions: BTreeMap<ServiceName, SessionReading>,

@@ -188,7 +188,8 @@ pub struct Evidence {
 
 /// Returns what to ask about `pool` before `server` may go out, or, without a server, before the change is planned.
 ///
-/// Readiness is asked of every server but the one in work, which may be about to go. Sessions are asked of the one in
+/// Services of the product that nobody names are looked for where whole servers are maintained, on the same servers as
+/// sessions. Readiness is asked of every server but the one in work, which may be about to go. Sessions are asked of the one in
 /// work (of all while planning), and so is the file of the installer; versions while planning a patch.
 #[must_use]
 pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Evidence {
@@ -197,7 +198,8 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
     services.extend(scope.support.iter().chain(&scope.beside).cloned());
     // What depends on a chosen service is blocked with it, and nobody knows before the look what does.
     let mut counted_services = scope.block.clone();
-    if matches!(change.maintenance.scope, Scope::Services(_)) {
+    let whole = change.maintenance.scope == Scope::AllServices;
+    if !whole {
         counted_services.extend(scope.beside.iter().filter(|name| class(name) == DrainClass::Session).cloned());
     }
     // What the plan says how to count may turn out to depend on what is blocked, too.
@@ -206,6 +208,7 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
     let replicates = pool.servers.iter().any(|server| server.hosts.contains(&Hosted::CentralManagement));
     let concerned = safety::concerns_central_management(change, pool);
     let ask = |name: &ServerName| {
+        let counted = server.is_none_or(|server| server == name);
         let mut parts = BTreeSet::from([Part::Host]);
         if pool.has_fabric() && server != Some(name) {
             parts.insert(Part::Readiness);
@@ -216,10 +219,12 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
         if concerned {
             parts.insert(Part::CentralManagement);
         }
+        if counted && whole && pool.product != Product::Generic {
+            parts.insert(Part::ProductServices);
+        }
         if server.is_none() && change.maintenance.patch.is_some() {
             parts.insert(Part::Versions);
         }
-        let counted = server.is_none_or(|server| server == name);
         let sessions = if counted { counted_services.clone() } else { Vec::new() };
         let file = change.maintenance.patch.as_ref().filter(|_| counted).map(|patch| patch.installer.clone());
         Ask { parts, services: services.clone(), sessions, installer: None, file }

@@ -171,7 +171,10 @@ fn one(at: &mut At<ServiceText>, reader: &mut Reader, (kinds, purpose): (&Kinds<
                         format!("the Windows name of {} is not known", quoted(&text)),
                     )
                     .label("it cannot be addressed by this name")
-                    .help("when whole servers are maintained it is looked for by its display name; it cannot be chosen by itself"),
+                    .help(
+                        "name it as its servers do, under the pool's `services` and, too, under its `measures` or under \
+                         `drain.unmeasured`; a preview of whole servers says its Windows name where it runs (O2050)",
+                    ),
                 );
             }
         }

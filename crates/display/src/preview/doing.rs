@@ -67,9 +67,14 @@ impl Place<'_> {
             StepKind::BalancerOut => vec![Doing::whole(self.balancer("out"))],
             StepKind::Block => self.block(),
             StepKind::Drain => self.drain(),
-            StepKind::Stop => self.each(self.stop_order(), "stops, dependents first", |status| {
-                status.is(RunState::Stopped).then(|| "stopped already, left alone".to_owned())
-            }),
+            StepKind::Stop => {
+                let already = |status: &ServiceStatus| {
+                    status.is(RunState::Stopped).then(|| "stopped already, left alone".to_owned())
+                };
+                let mut doings = self.each(self.stop_order(), "stops, dependents first", already);
+                doings.extend(self.each(self.support(), "stops for the installer, start type left alone", already));
+                doings
+            }
             StepKind::Patch => self.patch(),
             StepKind::Restart => vec![Doing::whole(self.restart())],
             StepKind::Verify => vec![Doing::whole(self.verify())],
@@ -121,6 +126,12 @@ impl Place<'_> {
     /// Returns the blocked services in the order in which they are started: what others depend on first.
     fn start_order(&self) -> Vec<&ServiceName> {
         each_after(self.plan_order(), |name, other| self.dependents(other).contains(name))
+    }
+
+    /// Returns the services without sessions that are stopped while the installer runs.
+    fn support(&self) -> Vec<&ServiceName> {
+        let patched = self.plan.change().maintenance.patch.is_some();
+        self.work.support.iter().filter(|_| patched).collect()
     }
 
     fn dependents(&self, service: &ServiceName) -> &[ServiceName] {
@@ -223,7 +234,10 @@ impl Place<'_> {
     fn bring_back(&self) -> Vec<Doing> {
         let patched = self.plan.change().maintenance.patch.is_some();
         let verb = if patched { "starts" } else { "continues" };
-        self.each(self.start_order(), &format!("{verb}, start type as recorded"), |status| {
+        let mut doings = self.each(self.support(), "starts again", |status| {
+            (!status.is(RunState::Running)).then(|| "stays as it was found".to_owned())
+        });
+        doings.extend(self.each(self.start_order(), &format!("{verb}, start type as recorded"), |status| {
             let start = match &status.start {
                 Answer::Known(start) => format!("start type back to {start}"),
                 Answer::Unknown(_) => "start type as recorded".to_owned(),
@@ -234,7 +248,8 @@ impl Place<'_> {
                 Answer::Unknown(_) => "state as recorded".to_owned(),
             };
             Some(format!("{state}, {start}"))
-        })
+        }));
+        doings
     }
 
     fn balancer(&self, way: &str) -> String {

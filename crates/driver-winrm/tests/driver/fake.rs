@@ -170,9 +170,12 @@ impl World {
     fn enumerate(&self, seen: &Seen) -> Reaction {
         let query = seen.text("Filter").unwrap();
         let rows = if query.contains("FROM Win32_Service") {
-            let named =
-                |row: &&Value| query.to_lowercase().contains(&format!("'{}'", text(&row["Name"]).to_lowercase()));
-            self.services.iter().filter(named).cloned().collect()
+            let of_product = query.contains("DisplayName LIKE 'Lync Server %'");
+            let found = |row: &&Value| {
+                query.to_lowercase().contains(&format!("'{}'", text(&row["Name"]).to_lowercase()))
+                    || (of_product && text(&row["DisplayName"]).starts_with("Lync Server "))
+            };
+            self.services.iter().filter(found).cloned().collect()
         } else {
             let class = query.rsplit(' ').next().unwrap();
             match self.counters.get(class) {

@@ -44,6 +44,37 @@ async fn services_are_read_in_the_spelling_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn p4_services_of_the_product_are_found_by_their_display_names() {
+    let mut world = World::default();
+    let mut odd = service("ODDPROXY", "Running", "Auto");
+    odd["DisplayName"] = json!("Lync Server XMPP Proxy");
+    let mut vendor = service("VENDORBOT", "Running", "Auto");
+    vendor["DisplayName"] = json!("Vendor Connector");
+    world.services.extend([odd, vendor]);
+    let fake = Fake::start(world).await;
+    for names in [&["RTCSRV"][..], &[]] {
+        let ask = Ask { parts: [Part::ProductServices].into(), ..services(names) };
+        let seen = fake.driver.observe(&ask).await;
+        let found = seen.service(&name("ODDPROXY")).unwrap();
+        assert_eq!(found.display_name, "Lync Server XMPP Proxy");
+        assert_eq!(found.state, Answer::Known(RunState::Running));
+        assert!(seen.service(&name("RTCSRV")).is_some() && seen.service(&name("VENDORBOT")).is_none(), "{names:?}");
+    }
+    // Only who asks for them is told.
+    assert!(fake.driver.observe(&services(&["RTCSRV"])).await.service(&name("ODDPROXY")).is_none());
+}
+
+#[tokio::test]
+async fn p3_a_service_of_the_product_with_an_odd_name_makes_the_answer_unknown() {
+    let mut world = World::default();
+    world.services.push(service("RTC%ODD", "Running", "Auto"));
+    let fake = Fake::start(world).await;
+    let ask = Ask { parts: [Part::ProductServices].into(), ..services(&["RTCSRV"]) };
+    let why = fake.driver.observe(&ask).await.services.why_unknown().unwrap().to_owned();
+    assert!(why.contains("odd name, \"RTC%ODD\""), "{why}");
+}
+
+#[tokio::test]
 async fn p3_what_cannot_be_read_of_a_service_is_unknown() {
     let mut world = World::default();
     world.scripts.clear();

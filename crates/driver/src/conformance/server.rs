@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::observe::{BalancerState, FileFacts, InstallerState, Part};
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, InstallerToken, PoolName, RunState, ServerName, ServerObservation, ServiceName,
-    ServiceStatus, StartMode, StartType,
+    ServiceStatus, StartMode, StartType, catalogue,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands behind a driver of a server.
 #[derive(Debug, Clone)]
@@ -26,8 +26,15 @@ pub struct ServerExpectation {
     pub answers: Vec<Part>,
 }
 
-const PARTS: [Part; 6] =
-    [Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Fabric, Part::CentralManagement];
+const PARTS: [Part; 7] = [
+    Part::Host,
+    Part::Versions,
+    Part::Readiness,
+    Part::Replication,
+    Part::Fabric,
+    Part::CentralManagement,
+    Part::ProductServices,
+];
 
 /// A file that no server has.
 const NO_FILE: &str = r"C:\conformance\never-there.exe";
@@ -47,6 +54,7 @@ pub async fn server_reads(server: &dyn Observe, expected: &ServerExpectation, wa
         }
     }
     absent_is_missing(&mut findings, server, expected, waiting).await;
+    products_come_along(&mut findings, server, expected, waiting).await;
     looking_changes_nothing(&mut findings, server, expected, waiting).await;
     findings.0
 }
@@ -153,7 +161,7 @@ fn only_what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservat
     if !ask.wants(Part::CentralManagement) {
         unasked("the central management", seen.central_management.why_unknown());
     }
-    if ask.services.is_empty() {
+    if !ask.wants_services() {
         unasked("the services", seen.services.why_unknown());
     }
     if ask.installer.is_none() {
@@ -168,7 +176,11 @@ fn only_what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservat
     let Some(services) = seen.services.known() else { return };
     let listed = services.values().filter_map(|status| status.dependents.known()).flatten();
     let with: BTreeSet<&ServiceName> = listed.chain(&ask.services).collect();
-    for service in services.keys().filter(|service| !with.contains(service)) {
+    let of_product = |status: &ServiceStatus| {
+        ask.wants(Part::ProductServices) && catalogue::is_product_display(&status.display_name)
+    };
+    let unasked = services.iter().filter(|(service, status)| !with.contains(service) && !of_product(status));
+    for (service, _) in unasked {
         findings.add(Rule::NotAskedIsNotAnswered, format!("the service {service}"));
     }
 }
@@ -182,6 +194,7 @@ fn what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservation, 
             Part::Replication => seen.replication.why_unknown(),
             Part::Fabric => seen.fabric.why_unknown(),
             Part::CentralManagement => seen.central_management.why_unknown(),
+            Part::ProductServices => seen.services.why_unknown(),
         };
         findings.add_if(Rule::AskedIsAnswered, why.map(|why| format!("{part:?}: {why}")));
     }
@@ -248,6 +261,30 @@ async fn absent_is_missing(
     }
     if let Answer::Known(FileFacts::Found { sha256 }) = seen.file {
         findings.add(Rule::AbsentIsMissing, format!("{NO_FILE} is there, with SHA-256 {sha256}"));
+    }
+}
+
+/// Who asks for the services of the product misses none that is installed, under whatever name.
+async fn products_come_along(
+    findings: &mut Findings,
+    server: &dyn Observe,
+    expected: &ServerExpectation,
+    waiting: &Waiting,
+) {
+    if !expected.answers.contains(&Part::ProductServices) {
+        return;
+    }
+    let by_name = look(findings, server, &services_ask(&expected.installed), expected, waiting).await;
+    let ask =
+        Ask { parts: [Part::ProductServices].into(), services: vec![expected.changeable.clone()], ..Ask::default() };
+    let as_parts = look(findings, server, &ask, expected, waiting).await;
+    let (Some(by_name), Some(as_parts)) = (by_name, as_parts) else { return };
+    let of_product = by_name.services.known().into_iter().flat_map(BTreeMap::values);
+    for status in of_product.filter(|status| catalogue::is_product_display(&status.display_name)) {
+        if as_parts.service(&status.name).is_none() {
+            let found = format!("{} ({}) is missing from the product's services", status.name, status.display_name);
+            findings.add(Rule::AskedIsAnswered, found);
+        }
     }
 }
 

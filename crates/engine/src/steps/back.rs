@@ -1,7 +1,7 @@
 //! Bringing a server back exactly as it was recorded (promise P5), and proving at the end that it still is (P8).
 
 use super::block::may_touch;
-use super::{Case, Judgement, Ruling, Scratch, under_way};
+use super::{Case, Judgement, Ruling, Scratch, support, under_way};
 use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
@@ -22,7 +22,10 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
 }
 
 fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Judgement {
-    match compare(case, snapshot) {
+    // A supporting service that does not start must not keep the others from it.
+    let refused = scratch.refused_acts.is_some();
+    let first = if refused { Vec::new() } else { support::services(&case.subject) };
+    match compare(case, snapshot, &first) {
         Err(why) => late_or(case, "what the services do is unknown", &why, scratch),
         Ok(todo) if !todo.acts.is_empty() && case.elapsed() < RETURN_DEADLINE => Judgement::Act(todo.acts),
         Ok(todo) if todo.acts.is_empty() && todo.waiting.is_empty() && todo.beside.is_empty() => {
@@ -54,12 +57,12 @@ struct Todo {
     beside: Vec<String>,
 }
 
-fn compare(case: &Case<'_>, snapshot: &Snapshot) -> Result<Todo, String> {
+fn compare(case: &Case<'_>, snapshot: &Snapshot, first: &[ServiceName]) -> Result<Todo, String> {
     let services = case.own.services.as_result().map_err(str::to_owned)?;
     let mut states = Todo::default();
     let mut start_types = Todo::default();
     let mut unknown = Vec::new();
-    for name in start_order(&case.subject, snapshot) {
+    for name in start_order(&case.subject, snapshot, first) {
         let recorded = &snapshot.services[name];
         let Some(status) = services.get(name) else {
             states.waiting.push(format!("{name} is not installed any more"));
@@ -89,13 +92,14 @@ fn compare(case: &Case<'_>, snapshot: &Snapshot) -> Result<Todo, String> {
     Ok(states)
 }
 
-/// Returns the recorded services in the order in which they are started: what others depend on first, and otherwise as
-/// they were blocked. Windows starts what a service needs by itself; the preview says this order, and a run keeps it.
-fn start_order<'a>(subject: &Subject<'a>, snapshot: &'a Snapshot) -> Vec<&'a ServiceName> {
-    let blocked: Vec<&ServiceName> =
-        subject.work.block.iter().filter(|name| snapshot.services.contains_key(name)).collect();
-    let others = snapshot.services.keys().filter(|name| !subject.work.block.contains(name));
-    let all = blocked.iter().copied().chain(others).collect();
+/// Returns the recorded services in the order in which they are started: what others depend on first, and otherwise
+/// `first`, then the others as they were blocked. Windows starts what a service needs by itself; the preview says this order, and a run keeps it.
+fn start_order<'a>(subject: &Subject<'a>, snapshot: &'a Snapshot, first: &[ServiceName]) -> Vec<&'a ServiceName> {
+    let recorded = snapshot.services.keys();
+    let others = recorded.clone().filter(|name| !first.contains(name) && !subject.work.block.contains(name));
+    let blocked = subject.work.block.iter().filter(|name| snapshot.services.contains_key(name));
+    let first = recorded.filter(|name| first.contains(name));
+    let all = first.chain(blocked).chain(others).collect();
     each_after(all, |name, other| snapshot.services[other].dependents.contains(name))
 }
 
@@ -108,7 +112,9 @@ fn compare_state(
 ) -> Result<(), String> {
     let state = *status.state.as_result().map_err(|why| format!("the state of {name}: {why}"))?;
     let service = || name.clone();
-    let ours = case.subject.work.block.contains(name) || super::block::paused_services(&case.subject).contains(name);
+    let ours = case.subject.work.block.contains(name)
+        || super::block::paused_services(&case.subject).contains(name)
+        || support::services(&case.subject).contains(name);
     match (recorded.state, state) {
         // What was stopped or paused and runs now was started by somebody, or came up with the server. To stop it could
         // cut sessions, and to pause it is a decision about a server that serves, which nobody has asked for.

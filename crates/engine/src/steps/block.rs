@@ -2,7 +2,7 @@
 
 use super::drain::{self, Left};
 use super::guard::{Asking, ask};
-use super::{Case, Judgement, Ruling, Scratch};
+use super::{Case, Judgement, Ruling, Scratch, support};
 use crate::constants::{BLOCK_DEADLINE, CLOCK_SLACK, SETTLE_LOOK, STOP_DEADLINE};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
@@ -239,7 +239,11 @@ pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Asking::NotYet(ruling) => return ruling,
         }
     }
-    match stop_next(case) {
+    let next = match stop_next(case) {
+        Ok(Judgement::Done(_, stopped)) => support::stop(case, scratch, stopped),
+        other => other,
+    };
+    match next {
         Ok(next) => next.into(),
         Err(why) => case.unknown(scratch, &why).into(),
     }
@@ -304,7 +308,7 @@ fn reopen(why: String) -> Judgement {
 }
 
 /// A dependent that has to be stopped before `name`.
-fn waits_for(case: &Case<'_>, name: &ServiceName) -> Result<Option<ServiceName>, String> {
+pub(super) fn waits_for(case: &Case<'_>, name: &ServiceName) -> Result<Option<ServiceName>, String> {
     let Some(recorded) = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.services.get(name)) else {
         return Ok(None);
     };

@@ -271,12 +271,14 @@ pub(super) fn left_of(case: &Case<'_>, name: &ServiceName) -> Left {
     }
 }
 
-/// Whether a service has no sessions by its nature: it was blocked only because it depends on one that has.
+/// Whether a service has no sessions by its nature. One that the plan chooses, and that has a counter all the same, is
+/// waited for by it.
 fn has_none(case: &Case<'_>, name: &ServiceName) -> bool {
-    let supports = catalogue::service(name).is_some_and(|facts| facts.drain == DrainClass::Support);
     let chosen =
         matches!(&case.subject.plan.change().maintenance.scope, Scope::Services(chosen) if chosen.contains(name));
-    supports && !chosen && !case.subject.pool.measures.contains_key(name)
+    let none = catalogue::service(name)
+        .is_some_and(|facts| facts.drain == DrainClass::Support && (!chosen || facts.measures.is_empty()));
+    none && !case.subject.pool.measures.contains_key(name)
 }
 
 /// How long the server has been blocked, for services that only time can tell of.

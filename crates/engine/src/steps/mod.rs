@@ -13,6 +13,7 @@ mod guard;
 mod patch;
 mod restart;
 mod snapshot;
+mod support;
 mod under_way;
 
 pub(crate) use back::sweep;
@@ -89,6 +90,8 @@ pub(crate) struct Scratch {
     pub(crate) last_wanted: String,
     /// Acts refused in a row, and what the last one said.
     pub(crate) refused_acts: Option<(u32, String)>,
+    /// Supporting services that do not stop for the installer.
+    pub(crate) running_on: BTreeSet<ServiceName>,
     /// Services that were found running while the server was held, and said so.
     pub(crate) resumed_in_hold: BTreeSet<ServiceName>,
     /// Sessions left, for the view.

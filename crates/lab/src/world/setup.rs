@@ -230,6 +230,9 @@ fn services(
         services.entry(name.clone()).or_insert_with(|| plain_service(name, display, *start));
     }
     for service in services.values_mut() {
+        if let Some(display) = scenario.services.display.get(&service.name) {
+            service.display.clone_from(display);
+        }
         settle_start(service, own, scenario);
     }
     services

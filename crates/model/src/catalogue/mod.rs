@@ -82,7 +82,7 @@ pub enum PauseFacts {
 pub enum DrainClass {
     /// Has sessions, which must be gone before it is stopped.
     Session,
-    /// Has none: stopped late, started early, never waited for.
+    /// Has none: stopped for an installer after the others, started before them, never waited for, start type untouched.
     Support,
     /// Never touched by us.
     Infrastructure,
@@ -142,6 +142,31 @@ pub fn service(name: &ServiceName) -> Option<&'static ServiceFacts> {
     SERVICES.iter().find(|facts| facts.name.is_some_and(|known| known.eq_ignore_ascii_case(name.as_str())))
 }
 
+/// What the display names of the product's services begin with, whatever the release: some are not renamed by an upgrade.
+pub const DISPLAY_PREFIXES: [&str; 2] = ["Lync Server ", "Skype for Business Server "];
+
+/// Returns a display name without the prefix of the product, if it has one.
+fn without_prefix(display: &str) -> Option<&str> {
+    DISPLAY_PREFIXES.into_iter().find_map(|prefix| {
+        let (start, rest) = (display.get(..prefix.len())?, display.get(prefix.len()..)?);
+        start.eq_ignore_ascii_case(prefix).then_some(rest)
+    })
+}
+
+/// Returns whether a display name is one of the product's.
+#[must_use]
+pub fn is_product_display(display: &str) -> bool {
+    without_prefix(display).is_some()
+}
+
+/// Returns the facts of the service that shows itself under this display name, whatever its Windows name.
+#[must_use]
+pub fn by_display(display: &str) -> Option<&'static ServiceFacts> {
+    let title = simplified(without_prefix(display).unwrap_or(display));
+    let is = |known: &str| simplified(known) == title;
+    SERVICES.iter().find(|facts| is(facts.title) || facts.edge_title.is_some_and(is))
+}
+
 /// Returns what a name written by a person means: a service name, a display name of any product, a feature, a role, a
 /// grouped component, or something that is spread over several services. Case, spaces around it, and the endings "service", "application" and "agent" do not matter.
 #[must_use]
@@ -190,7 +215,7 @@ pub fn known_names() -> Vec<String> {
 
 /// Returns the services that a server of this product and role runs, in the order of the catalogue. Services whose
 /// name was not found, or is unconfirmed, are left out. Servers are asked about every service with a name that their
-/// role may run; one without a name cannot be looked for.
+/// role may run; one without a name is looked for by how its display name begins, see [`is_product_display`].
 pub fn expected(product: Product, role: Role) -> impl Iterator<Item = &'static ServiceFacts> {
     SERVICES.iter().filter(move |facts| {
         facts.name_status == NameStatus::Confirmed && facts.products.contains(&product) && facts.roles.contains(&role)

@@ -429,7 +429,7 @@ pub static SERVICES: &[ServiceFacts] = &[
     ServiceFacts {
         name: Some("RTCHA"),
         title: "Health Agent",
-        products: &[Sfb2015, Sfb2019],
+        products: &[Sfb2015, Sfb2019, Sfbse],
         roles: &[FrontEnd],
         sources: &["SCR-4"],
         ..USUAL

@@ -19,7 +19,7 @@ fn every_product_and_role_has_its_services() {
                      FabricHostSvc W3SVC";
     for product in PRODUCTS {
         let mut wanted = set(front_end);
-        if matches!(product, Product::Sfb2015 | Product::Sfb2019) {
+        if product != Product::Lync2013 {
             wanted.insert("RTCHA");
         }
         assert_eq!(names(product, Role::FrontEnd), wanted, "{product} front-end");
@@ -266,4 +266,23 @@ fn a_component_names_the_service_that_contains_it() {
         }
     }
     assert!(resolve("RTCNOSUCH").is_none());
+}
+
+#[test]
+fn a_service_is_known_by_its_display_name_whatever_its_windows_name() {
+    let wanted = [
+        ("Lync Server XMPP Proxy", Some(DrainClass::Session), true),
+        ("skype for business server Video Interop Server", Some(DrainClass::Session), true),
+        ("Skype for Business Server Emergency Mitigation Service", Some(DrainClass::Support), true),
+        ("Emergency Mitigation Service", Some(DrainClass::Support), false),
+        ("Lync Server Access Edge", Some(DrainClass::Session), true),
+        ("Lync Server Something New", None, true),
+        ("SQL Server (RTCLOCAL)", None, false),
+        ("Lync Server", None, false),
+        ("", None, false),
+    ];
+    for (display, drain, of_product) in wanted {
+        assert_eq!(by_display(display).map(|facts| facts.drain), drain, "{display}");
+        assert_eq!(is_product_display(display), of_product, "{display}");
+    }
 }

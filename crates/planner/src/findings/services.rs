@@ -4,7 +4,7 @@ use super::{note, refusal, warning};
 use crate::codes;
 use crate::plan::{Finding, ServerWork};
 use crate::report::ServerSafety;
-use crate::safety::{Look, Question, called, measurable, unplanned as unplanned_on};
+use crate::safety::{Look, Question, called, measurable, shown, unplanned as unplanned_on};
 use crate::standing::left_behind;
 use crate::words::{few, list};
 use orchestrate_model::catalogue;
@@ -59,25 +59,49 @@ fn asked_for(look: &Look<'_>, service: &ServiceName) -> bool {
     }
 }
 
+/// Where a service that is not in the plan was seen.
+#[derive(Default)]
+struct Unplanned<'a> {
+    servers: BTreeSet<&'a str>,
+    states: BTreeSet<String>,
+    /// One of the servers.
+    on: Option<&'a ServerObservation>,
+}
+
 /// Services with sessions that run and are not in the plan: one finding per service.
 fn unplanned(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
-    let mut by_service: BTreeMap<&ServiceName, (BTreeSet<&str>, BTreeSet<String>)> = BTreeMap::new();
+    let mut by_service: BTreeMap<&ServiceName, Unplanned<'_>> = BTreeMap::new();
     for server in safety.iter().filter_map(|safety| look.seen.servers.get(&safety.server)) {
         for (service, state) in unplanned_on(look, server) {
-            let (servers, states) = by_service.entry(service).or_default();
-            servers.insert(server.server.short());
-            states
+            let unplanned = by_service.entry(service).or_default();
+            unplanned.on = Some(server);
+            unplanned.servers.insert(server.server.short());
+            unplanned
+                .states
                 .insert(state.map_or_else(|why| format!("in a state nobody knows ({why})"), |state| state.to_string()));
         }
     }
-    for (service, (servers, states)) in by_service {
-        let session = catalogue::service(service).map_or("sessions", |facts| facts.session);
+    for (service, Unplanned { servers, states, on }) in by_service {
+        let named = catalogue::service(service);
+        let status = on.and_then(|server| server.service(service));
+        let facts = named.or_else(|| catalogue::by_display(&status?.display_name));
+        let session = facts.map_or("its sessions", |facts| facts.session);
         let text = format!(
-            "{service} is {} on {} and not in the plan: nobody would drain it, and these would be cut: {session}",
+            "{} is {} on {} and not in the plan: nobody would drain it, and these would be cut: {session}",
+            on.map_or_else(|| service.to_string(), |server| shown(server, service)),
             list(states),
             list(servers)
         );
-        let advice = format!("Add it to {} in the plan: services: [{service}].", look.pool.name);
+        let mut advice = format!("Add it to {} in the plan: services: [{service}]", look.pool.name);
+        if named.is_some() {
+            advice.push('.');
+        } else {
+            let how = format!(
+                ", and say what counts its sessions under the pool's measures, or how long to wait for it: drain: \
+                 {{unmeasured: {{{service}: 30m}}}}. If it need not run, stop it on the servers first."
+            );
+            advice.push_str(&how);
+        }
         found.push(refusal(codes::UNPLANNED, text).pool(look.pool).advise(advice));
     }
 }

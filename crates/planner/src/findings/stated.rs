@@ -173,9 +173,9 @@ fn services(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
     if !uncounted.is_empty() {
         let text = format!("{}: nothing is known that counts the sessions of {}", pool.name, list(&uncounted));
         found.push(
-            refusal(codes::NOT_COUNTABLE, text).pool(pool).advise(
-                "Name a counter under the pool's measures, or a time to wait for under maintenance.unmeasured.",
-            ),
+            refusal(codes::NOT_COUNTABLE, text)
+                .pool(pool)
+                .advise("Name a counter under the pool's measures, or a time to wait for under drain.unmeasured."),
         );
     }
     for service in &scope.block {

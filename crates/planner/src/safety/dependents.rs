@@ -29,7 +29,7 @@ pub(crate) fn called(look: &Look<'_>, seen: &ServerObservation, service: &Servic
 
 /// Returns whether the sessions of a service are counted, waited for by time, or none.
 pub(crate) fn is_counted(look: &Look<'_>, service: &ServiceName) -> bool {
-    let without = class(service) == DrainClass::Support && look.scope.dependents.contains(service);
+    let without = class(service) == DrainClass::Support;
     without || look.change.maintenance.unmeasured.contains_key(service) || measurable(look.pool, service)
 }
 

@@ -22,7 +22,7 @@ pub(crate) use coverage::spread;
 pub(crate) use dependents::{called, needed, problems, uncounted};
 pub(crate) use look::Look;
 pub use questions::unnamed_replicas;
-pub(crate) use questions::{Count, measurable, outage_accepted, unmeasured, unplanned};
+pub(crate) use questions::{Count, measurable, outage_accepted, shown, unmeasured, unplanned};
 
 /// Evidence older than this proves nothing. Why 30 s: a look at a whole pool takes a few seconds over WinRM, and the
 /// state of a service seldom changes within half a minute of a maintenance night; at a few minutes another

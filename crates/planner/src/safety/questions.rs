@@ -4,7 +4,7 @@ use super::dependents::{called, is_counted, problems};
 use super::look::Other;
 use super::{Asked, EVIDENCE_LIFETIME, Look, Question};
 use crate::quorum;
-use crate::scope::{PoolScope, leaves_balancer};
+use crate::scope::{PoolScope, class, leaves_balancer};
 use crate::standing::Standing;
 use crate::words::{are, few, list, time};
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +16,7 @@ use orchestrate_model::observe::{
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{
     Answer, Change, Feature, Pool, PoolName, RunState, Server, ServerName, ServerObservation, ServiceName,
-    UpgradeDomain, Verdict,
+    ServiceStatus, UpgradeDomain, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -477,8 +477,14 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
         };
     }
     let unplanned = unplanned(look, seen).map(|(service, state)| match state {
-        Ok(state) => Verdict::No(format!("{name}: {service} is {state} and not in the plan, so nobody drains it")),
-        Err(why) => Verdict::Unknown(format!("{name}: {service} is not in the plan, its state not known: {why}")),
+        Ok(state) => {
+            let shown = shown(seen, service);
+            Verdict::No(format!("{name}: {shown} is {state} and not in the plan, so nobody drains it"))
+        }
+        Err(why) => {
+            let shown = shown(seen, service);
+            Verdict::Unknown(format!("{name}: {shown} is not in the plan, its state not known: {why}"))
+        }
     });
     for problem in unplanned.chain(problems(look, name, seen)) {
         against = Some(against.map_or_else(|| problem.clone(), |before| before.and(problem.clone())));
@@ -502,10 +508,32 @@ pub(crate) fn unplanned<'a>(
 ) -> impl Iterator<Item = (&'a ServiceName, Result<RunState, &'a str>)> {
     let whole = look.change.maintenance.scope == Scope::AllServices;
     let with_sessions = |name: &&ServiceName| catalogue::service(name).is_some_and(|f| f.drain == DrainClass::Session);
-    let beside = look.scope.beside.iter().filter(with_sessions).filter(move |_| whole);
-    beside.filter_map(|name| {
-        let state = seen.service(name)?.state.as_result().copied();
-        (state != Ok(RunState::Stopped)).then_some((name, state))
+    let beside = look.scope.beside.iter().filter(with_sessions).filter_map(|name| seen.service(name));
+    beside.chain(unnamed(look, seen)).filter(move |_| whole).filter_map(|status| {
+        let state = status.state.as_result().copied();
+        (state != Ok(RunState::Stopped)).then_some((&status.name, state))
+    })
+}
+
+/// Returns a service with its display name, where the catalogue does not have it under its name.
+pub(crate) fn shown(seen: &ServerObservation, service: &ServiceName) -> String {
+    match seen.service(service) {
+        Some(status) if catalogue::service(service).is_none() => format!("{service} ({})", status.display_name),
+        Some(_) | None => service.to_string(),
+    }
+}
+
+/// Returns the services of the product that a server was found to have by their display names, that neither the plan nor
+/// the catalogue names for it, and that may have sessions: no source knows the Windows names of some of them.
+fn unnamed<'a>(look: &'a Look<'_>, seen: &'a ServerObservation) -> impl Iterator<Item = &'a ServiceStatus> {
+    let scope = &look.scope;
+    let named = [&scope.block, &scope.support, &scope.serving, &scope.beside];
+    let services = seen.services.known().into_iter().flat_map(BTreeMap::values);
+    services.filter(move |status| {
+        let facts = catalogue::service(&status.name).or_else(|| catalogue::by_display(&status.display_name));
+        catalogue::is_product_display(&status.display_name)
+            && !named.iter().any(|names| names.contains(&status.name))
+            && facts.is_none_or(|facts| facts.drain == DrainClass::Session)
     })
 }
 
@@ -555,10 +583,11 @@ pub(crate) fn measurable(pool: &Pool, service: &ServiceName) -> bool {
         || catalogue::service(service).is_some_and(|facts| facts.measures_for(pool.product, pool.role).next().is_some())
 }
 
-/// Returns the services that the plan asks for whose sessions nothing counts and which it does not accept to wait for by
+/// Returns the services that the plan asks for that may have sessions, which nothing counts, and which it does not accept to wait for by
 /// time alone. What is blocked only because of what it depends on is asked about on each server.
 pub(crate) fn unmeasured(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<ServiceName> {
     let accepted = &change.maintenance.unmeasured;
     let uncounted = scope.block.iter().filter(|service| !measurable(pool, service) && !accepted.contains_key(*service));
-    uncounted.filter(|service| !scope.dependents.contains(*service)).cloned().collect()
+    let may_have = |service: &&ServiceName| class(service) != DrainClass::Support;
+    uncounted.filter(may_have).filter(|service| !scope.dependents.contains(*service)).cloned().collect()
 }

@@ -93,6 +93,62 @@ fn p4_p5_a_service_with_sessions_that_the_plan_does_not_know_is_refused() {
     assert_eq!(planned(&change, &seen).0.refusals().count(), 0);
 }
 
+/// Gives a service that is installed a display name.
+fn display(seen: &mut PoolObservation, name: &str, display: &str) {
+    for server in seen.servers.values_mut() {
+        let Answer::Known(services) = &mut server.services else { panic!("known") };
+        if let Some(status) = services.get_mut(&service(name)) {
+            status.display_name = display.into();
+        }
+    }
+}
+
+#[test]
+fn p4_a_service_of_the_product_whose_windows_name_nobody_knows_is_refused_until_it_is_named() {
+    let mut change = three();
+    let asked = evidence(&change, &change.pools[0], None);
+    assert!(asked.servers.values().all(|ask| ask.wants(Part::ProductServices)));
+    let guarded = change.pools[0].servers[0].name.clone();
+    let asked = evidence(&change, &change.pools[0], Some(&guarded));
+    assert!(asked.servers.iter().all(|(server, ask)| ask.wants(Part::ProductServices) == (*server == guarded)));
+    let mut seen = healthy_world(&change);
+    install(only(&mut seen), &["fe1", "fe2"], "ODDPROXY", Answer::Known(RunState::Running));
+    display(only(&mut seen), "ODDPROXY", "Lync Server XMPP Proxy");
+    let (plan, _) = planned(&change, &seen);
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2050"]);
+    let found = finding(&plan, "O2050");
+    let says = "ODDPROXY (Lync Server XMPP Proxy) is running on fe1 and fe2 and not in the plan";
+    assert!(found.message.starts_with(says) && found.message.ends_with("XMPP streams"), "{found:?}");
+    assert!(found.advice.contains("services: [ODDPROXY], and say what counts"), "{found:?}");
+    assert!(found.advice.contains("{unmeasured: {ODDPROXY: 30m}}"), "{found:?}");
+    assert!(guard(&change, &seen, "fe1").contains(&(Question::Blockable, "no")));
+    assert!(guard(&change, &seen, "fe3").contains(&(Question::Blockable, "yes")));
+    // Stopped it is harmless, and so is one that has no sessions, or that is no part of the product.
+    for (state, shown) in [
+        (RunState::Stopped, "Lync Server XMPP Proxy"),
+        (RunState::Running, "Skype for Business Server Emergency Mitigation Service"),
+        (RunState::Running, "Vendor Connector"),
+    ] {
+        let mut seen = healthy_world(&change);
+        install(only(&mut seen), &["fe1"], "ODDPROXY", Answer::Known(state));
+        display(only(&mut seen), "ODDPROXY", shown);
+        assert_eq!(planned(&change, &seen).0.refusals().count(), 0, "{shown}");
+    }
+    // Named in the plan it is a service like the others.
+    let mut named = change.clone();
+    named.pools[0].extra_services = vec![service("ODDPROXY")];
+    named.maintenance.unmeasured.insert(service("ODDPROXY"), jiff::SignedDuration::from_mins(30));
+    let plan = planned(&named, &seen).0;
+    assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
+    assert!(plan.work().iter().all(|work| work.block.contains(&service("ODDPROXY"))));
+    // A plan for chosen services leaves it alone, and does not look for it.
+    change.maintenance.scope = Scope::Services(vec![service("RTCRGS")]);
+    change.maintenance.patch = None;
+    assert_eq!(planned(&change, &seen).0.refusals().count(), 0);
+    let asked = evidence(&change, &change.pools[0], None);
+    assert!(asked.servers.values().all(|ask| !ask.wants(Part::ProductServices)));
+}
+
 #[test]
 fn p3_a_service_beside_the_plan_whose_state_nobody_knows_is_refused() {
     let change = three();

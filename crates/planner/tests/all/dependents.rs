@@ -167,6 +167,19 @@ fn a_supporting_service_that_depends_on_a_blocked_one_needs_no_measure() {
 }
 
 #[test]
+fn a_supporting_service_that_is_chosen_has_no_sessions_to_count() {
+    let change = chosen("REPLICA");
+    let mut seen = healthy_world(&change);
+    for server in seen.pools.values_mut().flat_map(|pool| pool.servers.values_mut()) {
+        let Answer::Known(services) = &mut server.services else { panic!("known") };
+        services.get_mut(&service("REPLICA")).unwrap().accepts_pause = true;
+    }
+    let (plan, _) = planned(&change, &seen);
+    assert_eq!(codes(&plan, Severity::Refusal), Vec::<&str>::new(), "{:#?}", plan.findings());
+    assert!(plan.work().iter().all(|work| work.block == [service("REPLICA")]));
+}
+
+#[test]
 fn the_platform_is_never_touched_so_what_it_depends_on_cannot_be_stopped() {
     let mut change = three();
     let mut seen = healthy_world(&change);

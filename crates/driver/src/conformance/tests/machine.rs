@@ -5,6 +5,7 @@ use crate::conformance::{Rule, ServerExpectation, Waiting, server_changes, serve
 use crate::{Change, Clock, Observe};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::catalogue::is_product_display;
 use orchestrate_model::observe::{HostFacts, InstallerState, Measure, Part, SessionReading};
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartType,
@@ -21,6 +22,7 @@ enum Flaw {
     AbsentIsAnError,
     HidesTheHost,
     ForgetsDependents,
+    ForgetsTheProduct,
     LookingWrites,
     AbsentHasZeroSessions,
     EveryTokenRuns,
@@ -52,10 +54,10 @@ fn service(name: &str) -> ServiceName {
 fn expected() -> ServerExpectation {
     ServerExpectation {
         server: ServerName::new("fe1.contoso.example").unwrap(),
-        installed: vec![service("RTCSRV"), service("RTCRGS")],
+        installed: vec![service("RTCSRV"), service("RTCRGS"), service("RTCODD")],
         absent: service("NOSUCH"),
         changeable: service("RTCRGS"),
-        answers: vec![Part::Host],
+        answers: vec![Part::Host, Part::ProductServices],
     }
 }
 
@@ -69,8 +71,9 @@ impl Machine {
             accepts_pause: true,
             dependents: Answer::Known(Vec::new()),
         };
-        let services = ["RTCSRV", "RTCRGS", "VENDORBOT"].map(|name| (service(name), status(name)));
+        let services = ["RTCSRV", "RTCRGS", "RTCODD", "VENDORBOT"].map(|name| (service(name), status(name)));
         let mut services = BTreeMap::from(services);
+        services.get_mut(&service("RTCODD")).unwrap().display_name = "Lync Server XMPP Proxy".to_owned();
         services.get_mut(&service("RTCSRV")).unwrap().dependents = Answer::Known(vec![service("VENDORBOT")]);
         Self { flaw, clock: waiting.clock, services: Mutex::new(services) }
     }
@@ -94,8 +97,13 @@ impl Machine {
             return Answer::unknown("no such service");
         }
         let along = ask.services.contains(&service("RTCSRV")) && self.flaw != Flaw::ForgetsDependents;
-        let asked = |name: &ServiceName| ask.services.contains(name) || (along && name.as_str() == "VENDORBOT");
-        let asked = services.iter().filter(|(name, _)| asked(name));
+        let product = ask.wants(Part::ProductServices) && self.flaw != Flaw::ForgetsTheProduct;
+        let asked = |name: &ServiceName, status: &ServiceStatus| {
+            ask.services.contains(name)
+                || (along && name.as_str() == "VENDORBOT")
+                || (product && is_product_display(&status.display_name))
+        };
+        let asked = services.iter().filter(|(name, status)| asked(name, status));
         Answer::Known(asked.map(|(name, status)| (name.clone(), status.clone())).collect())
     }
 
@@ -168,7 +176,7 @@ impl Observe for Machine {
         if ask.wants(Part::Host) || self.flaw == Flaw::AnswersUnasked {
             seen.host = if self.flaw == Flaw::HidesTheHost { Answer::unknown("denied") } else { Answer::Known(host) };
         }
-        if !ask.services.is_empty() {
+        if ask.wants_services() {
             seen.services = self.services(ask);
         }
         for name in &ask.sessions {
@@ -232,6 +240,7 @@ async fn flaws_of_looking_are_found() {
         (Flaw::AbsentIsAnError, Rule::AbsentIsMissing),
         (Flaw::HidesTheHost, Rule::AskedIsAnswered),
         (Flaw::ForgetsDependents, Rule::DependentsComeAlong),
+        (Flaw::ForgetsTheProduct, Rule::AskedIsAnswered),
         (Flaw::LookingWrites, Rule::LookingChangesNothing),
         (Flaw::AbsentHasZeroSessions, Rule::UnreadableIsNoNumber),
         (Flaw::EveryTokenRuns, Rule::UnusedTokenWasNotStarted),

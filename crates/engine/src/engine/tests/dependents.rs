@@ -8,7 +8,15 @@ fn name(text: &str) -> ServiceName {
 
 /// fe1 blocks these services, and each was recorded running with what depends on it; its drain is in hand.
 fn draining_with(services: &[(&str, &[&str])], block: &[&str]) -> Engine {
-    let plan = plan_with(|plan| plan["work"][0]["block"] = json!(block));
+    draining_in(services, block, |_| {})
+}
+
+/// The same in another plan.
+fn draining_in(services: &[(&str, &[&str])], block: &[&str], change: impl FnOnce(&mut serde_json::Value)) -> Engine {
+    let plan = plan_with(|plan| {
+        plan["work"][0]["block"] = json!(block);
+        change(plan);
+    });
     let start = StartType { mode: StartMode::Automatic, delayed: false };
     let recorded = services.iter().map(|(service, dependents)| {
         let dependents = dependents.iter().map(|text| name(text)).collect();
@@ -57,6 +65,28 @@ fn a_supporting_service_that_depends_on_a_blocked_one_is_not_waited_for() {
             effects = answer(&mut engine, &effects, seen, now);
         }
         assert_eq!(engine.state().steps[DRAIN.0 as usize].is_ended(), ends, "p3: {dependent} {effects:?}");
+    }
+}
+
+/// RTCMRAUTH has no sessions that last, and a counter: who chooses it waits for that.
+#[test]
+fn a_supporting_service_that_is_chosen_is_waited_for_by_its_counter_if_it_has_one() {
+    for (chosen, ends) in [("REPLICA", true), ("RTCMRAUTH", false)] {
+        let services = [(chosen, &[] as &[&str])];
+        let mut engine = draining_in(&services, &[chosen], |plan| {
+            plan["change"]["maintenance"]["scope"] = json!({"services": [chosen]});
+        });
+        let mut effects = engine.handle(resumed(), at(100));
+        let mut now = at(200);
+        for _ in 0..3 {
+            if !effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+                effects = wake(&mut engine, &effects).0;
+            }
+            now += SignedDuration::from_secs(11);
+            let seen = seen_as(&[(chosen, None)], RunState::Paused, now);
+            effects = answer(&mut engine, &effects, seen, now);
+        }
+        assert_eq!(engine.state().steps[DRAIN.0 as usize].is_ended(), ends, "p3: {chosen} {effects:?}");
     }
 }
 
