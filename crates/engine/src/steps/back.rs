@@ -93,7 +93,8 @@ fn compare(case: &Case<'_>, snapshot: &Snapshot, first: &[ServiceName]) -> Resul
 }
 
 /// Returns the recorded services in the order in which they are started: what others depend on first, and otherwise
-/// `first`, then the others as they were blocked. Windows starts what a service needs by itself; the preview says this order, and a run keeps it.
+/// `first`, then the others as they were blocked. Windows starts what a service needs by itself; the preview says this
+/// order, and a run keeps it.
 fn start_order<'a>(subject: &Subject<'a>, snapshot: &'a Snapshot, first: &[ServiceName]) -> Vec<&'a ServiceName> {
     let recorded = snapshot.services.keys();
     let others = recorded.clone().filter(|name| !first.contains(name) && !subject.work.block.contains(name));

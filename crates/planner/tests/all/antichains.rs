@@ -204,13 +204,18 @@ fn through(mut leads: BTreeSet<(usize, usize)>) -> BTreeSet<(usize, usize)> {
 
 /// Whether a service of a front end is blocked with the change: named by it, or through others dependent on one that is.
 fn blocks(change: &Change, pool: &Pool, facts: &Facts, wanted: &str) -> bool {
-    let Scope::Services(chosen) = &change.maintenance.scope else { return true };
+    chosen(change, pool, facts).is_none_or(|blocked| blocked.contains(&service(wanted)))
+}
+
+/// The chosen services with what depends on them. None where whole servers are blocked.
+fn chosen(change: &Change, pool: &Pool, facts: &Facts) -> Option<BTreeSet<ServiceName>> {
+    let Scope::Services(chosen) = &change.maintenance.scope else { return None };
     let mut blocked: BTreeSet<&ServiceName> = chosen.iter().collect();
     loop {
         let more = facts.dependents.iter().filter(|(of, on, _)| *of == pool.name && blocked.contains(on));
         let more: Vec<&ServiceName> = more.map(|(.., dependent)| dependent).filter(|d| !blocked.contains(d)).collect();
         if more.is_empty() {
-            return blocked.contains(&service(wanted));
+            return Some(blocked.into_iter().cloned().collect());
         }
         blocked.extend(more);
     }
@@ -244,7 +249,13 @@ fn within(change: &Change, pool: &Pool, facts: &Facts, out: &BTreeSet<ServerName
         }
     };
     let accepts = |feature: &Feature| change.maintenance.accept_loss.contains(feature);
-    let alone = pool.role == Role::StandardEdition && pool.servers.len() == 1 && Feature::ALL.iter().all(accepts);
+    // Nobody takes over from the only server, so the plan accepts that in words, or only features go that it accepts.
+    let holds = |name: &ServiceName| Feature::ALL.iter().any(|feature| name.as_str() == feature.service());
+    let features_only = chosen(change, pool, facts).is_some_and(|blocked| {
+        let lost = Feature::ALL.iter().filter(|feature| blocked.contains(&service(feature.service())));
+        blocked.iter().all(holds) && lost.into_iter().all(accepts)
+    });
+    let alone = pool.servers.len() == 1 && (pool.accept_outage.is_some() || features_only);
     breaks(Broken::Budget, gone.len() > change.maintenance.at_once as usize);
     breaks(Broken::LastServer, gone.len() >= pool.servers.len() && !alone);
     let domain = |name: &&ServerName| pool.server(name).unwrap().upgrade_domain.clone();

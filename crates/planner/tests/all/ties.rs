@@ -158,6 +158,11 @@ fn world(night: &Night) -> (Change, Observations, Facts) {
     }
     let accepted = Feature::ALL.into_iter().enumerate().filter(|(bit, _)| night.accepted & (1 << bit) != 0);
     change.maintenance.accept_loss = accepted.map(|(_, feature)| feature).collect();
+    if night.accepted == u8::MAX {
+        let alone =
+            change.pools.iter_mut().filter(|pool| pool.role == Role::StandardEdition && pool.servers.len() == 1);
+        alone.for_each(|pool| pool.accept_outage = Some("announced".to_owned()));
+    }
     let (mut seen, mut facts) = (healthy_world(&change), Facts::default());
     for (pool, drawn) in change.pools.iter().zip(&night.pools) {
         spoil(pool, drawn, seen.pools.get_mut(&pool.name).unwrap(), &mut facts);
