@@ -366,12 +366,12 @@ fn a_plan_that_takes_what_nobody_takes_over_is_seen() {
     let through = [("RTCRGS", "RTCCAA"), ("RTCCAA", "RTCCPS")];
     let dependents = through.map(|(on, by)| (pool_name("pool01"), service(on), service(by))).into();
     assert!(found(&plan, &Facts { dependents, ..lacks }, Broken::Feature));
-    // A Standard Edition server has nobody beside it: every loss is accepted by name, or it stays.
+    // A Standard Edition server has nobody beside it: its outage is accepted in words, or it stays.
     let mut only = change(vec![pool("se01", "se", "192.0.2", 1)]);
     only.pools[0].role = Role::StandardEdition;
-    only.maintenance.accept_loss = Feature::ALL.to_vec();
+    only.pools[0].accept_outage = Some("announced".to_owned());
     let (good, _) = planned(&only, &healthy_world(&only));
-    let bad = spoilt(&good, |json| json["change"]["maintenance"]["accept_loss"] = serde_json::json!([]));
+    let bad = spoilt(&good, |json| json["change"]["pools"][0]["accept_outage"] = serde_json::Value::Null);
     shows(Broken::LastServer, (&good, &bad), &well);
 }
 
