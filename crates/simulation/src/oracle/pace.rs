@@ -1,8 +1,8 @@
 //! When a run may begin something: stops, stop conditions, the guard before the first change, the soak before the next
 //! server, and what has to be true of a server that is called finished.
 
-use super::Oracle;
 use super::lines::Line;
+use super::{LOOK_AGE, Oracle};
 use crate::world::{Installer, Ms, SECOND, World};
 use orchestrate_model::change::RestartPolicy;
 use orchestrate_model::{Act, InstallerToken, StartMode};
@@ -205,9 +205,9 @@ impl Oracle {
         self.pace.installing.insert(at, now);
     }
 
-    /// Whether other people have changed a service since the installer started.
+    /// Whether other people have changed a service since the installer started, or since the look that let it start.
     fn is_foreign_since(&self, at: usize, service: usize) -> bool {
-        let since = self.pace.installing.get(&at).copied().unwrap_or_default();
+        let since = self.pace.installing.get(&at).copied().unwrap_or_default() - LOOK_AGE;
         self.foreign.get(&(at, service)).is_some_and(|foreign| foreign.at >= since)
     }
 }

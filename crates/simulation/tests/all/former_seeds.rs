@@ -89,3 +89,8 @@ fn nobody_is_let_in_while_an_installer_runs() {
 fn a_boot_from_before_the_installer_is_not_the_restart_that_it_began() {
     holds(&[2229]);
 }
+
+#[test]
+fn nobody_can_guard_against_a_start_between_the_last_look_and_the_installer() {
+    holds(&[2865]);
+}
