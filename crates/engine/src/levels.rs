@@ -42,7 +42,9 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for (work, own) in works {
         match own.level.as_ref()? {
-            Answer::Known(versions) if versions.is_empty() => unknown.push((&work.server, NOTHING_NAMED)),
+            Answer::Known(versions) if !versions.iter().any(|one| level.is_none_or(|level| level.concerns(one))) => {
+                unknown.push((&work.server, NOTHING_NAMED));
+            }
             Answer::Known(versions) => known.push((&work.server, versions.as_slice())),
             Answer::Unknown(why) => unknown.push((&work.server, why.as_str())),
         }
@@ -52,8 +54,8 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
     Some(PoolLevels { pool, mixed, unknown })
 }
 
-/// An empty list proves nothing about a server that runs the product.
-const NOTHING_NAMED: &str = "it named no component of the product";
+/// Such a list proves nothing about a server that runs the product.
+const NOTHING_NAMED: &str = "it named no component that the level is about";
 
 /// Without a level every component of the product counts.
 fn is_concerned(level: Option<&Level>, mixed: &Mixed<'_>) -> bool {

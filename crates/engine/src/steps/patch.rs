@@ -189,7 +189,9 @@ fn unmade(case: &Case<'_>) -> Vec<Record> {
     let change = case.subject.plan.change();
     let text = match case.subject.own.installer {
         Some((code, ExitMeaning::RestartNeeded)) => {
-            format!("it needs a restart: the installer ended with {code}, and the plan makes none")
+            format!(
+                "it needs a restart: the installer ended with {code}, and the plan makes none; restart it in a change of its own"
+            )
         }
         Some((code, ExitMeaning::RestartStarted)) if matches!(change.maintenance.scope, Scope::Services(_)) => format!(
             "the installer restarted the server ({code}): the sessions of the services that were not blocked were cut, \

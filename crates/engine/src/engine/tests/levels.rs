@@ -82,6 +82,9 @@ fn p3_a_server_that_does_not_say_what_it_has_is_not_at_the_level_of_its_pool() {
         assert_eq!(engine.scratch[2].sweep_looks, SWEEP_LOOKS, "it was asked more than once");
         assert_eq!(crate::levels::of(engine.plan(), engine.state())[0].unknown.len(), 1);
     }
+    let another_line = Answer::Known(versions("1.0.976.0", "11.0.6020"));
+    let (_, outcome) = ended(plan_to(json!(NEW)), [same(), same(), another_line]);
+    assert_eq!(outcome, RunOutcome::ToBeLookedAt, "components of other products say nothing of this one's");
 }
 
 #[test]
