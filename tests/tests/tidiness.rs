@@ -31,8 +31,17 @@ fn all_sources() -> Vec<PathBuf> {
 #[test]
 fn the_top_level_is_the_agreed_one() {
     let agreed = ["Cargo.toml", "crates", "plans", "examples", "tests", "docs", "README.md"];
-    let besides =
-        ["Cargo.lock", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE", "clippy.toml", "rustfmt.toml", "target"];
+    let besides = [
+        "Cargo.lock",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "clippy.toml",
+        "justfile",
+        "rustfmt.toml",
+        "target",
+    ];
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root()).unwrap() {
         let name = entry.unwrap().file_name().to_str().unwrap().to_owned();

@@ -1,0 +1,39 @@
+# What developers run. `just --list` shows it; each line also works without just.
+
+# The checks that need no test run: format, lints, documentation.
+check:
+    cargo fmt --all -- --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+# The tests, as the README gives them.
+test *ARGS:
+    cargo test --workspace {{ARGS}}
+
+# Simulated nights of these seeds, on all processors.
+sim FROM="0" TO="100000":
+    cargo run --release -p orchestrate-simulation --example seeds -- {{FROM}} {{TO}}
+
+# The timeline of one simulated night.
+night SEED:
+    cargo run -p orchestrate-simulation --example seeds -- -s {{SEED}}
+
+# In which seed each missing rule is seen.
+mutations:
+    cargo run --release -p orchestrate-simulation --example mutations
+
+# All benchmarks.
+bench:
+    cargo bench -p orchestrate-planner -p orchestrate-journal -p orchestrate-simulation
+
+# The README's main job, on the lab.
+lab PLAN="plans/contoso-front-end.yaml" *ARGS="--yes":
+    cargo run --release -- {{PLAN}} --lab {{ARGS}}
+
+# The API documentation, in a browser.
+docs:
+    cargo doc --workspace --no-deps --open
+
+# Everything that has to hold before a change lands.
+ci:
+    bash .ci/run
