@@ -93,6 +93,9 @@ pub struct Limits {
     pub pages: usize,
     /// Most items of one enumeration.
     pub items: usize,
+    /// Most text of one enumeration, over all its pages: a thousand pages of the largest size would be 600 MB. Every
+    /// service of a server with every property is some 500 KB.
+    pub enumeration_bytes: usize,
     /// Most output of one command.
     pub output_bytes: usize,
 }
@@ -108,6 +111,12 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { envelope_bytes: 153_600, pages: 1_000, items: 50_000, output_bytes: 4 << 20 }
+        Self {
+            envelope_bytes: 153_600,
+            pages: 1_000,
+            items: 50_000,
+            enumeration_bytes: 16 << 20,
+            output_bytes: 4 << 20,
+        }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Page {
     pub(crate) items: Vec<Instance>,
     /// Where the next page is asked for. Missing on the last page.
     pub(crate) context: Option<String>,
+    /// How long the answer was that the page came in.
+    pub(crate) bytes: usize,
 }
 
 impl Page {
@@ -38,7 +40,7 @@ impl Page {
         if part("EndOfSequence").is_none() && context.is_none() {
             return Err(Unresolved::Shape("a page without a context that is not the last".to_owned()));
         }
-        Ok(Self { items, context })
+        Ok(Self { items, context, bytes: body.document().input_text().len() })
     }
 }
 
@@ -66,11 +68,12 @@ impl Client {
         let ask = self.page_request("Enumerate", &object, Some(body), Repeat::Once);
         let mut page = self.ask(ask, Page::read).await?;
         let mut items = std::mem::take(&mut page.items);
-        let mut pages = 1;
+        let (mut pages, mut bytes) = (1, page.bytes);
         while let Some(context) = page.context.take() {
-            if pages >= self.limits().pages || items.len() > self.limits().items {
+            let limits = self.limits();
+            if pages >= limits.pages || items.len() > limits.items || bytes > limits.enumeration_bytes {
                 self.release(&context, &object).await;
-                let text = format!("more than {} items or {pages} pages", items.len());
+                let text = format!("more than {} items in {pages} pages of {bytes} bytes", items.len());
                 return Err(self.error("Pull", &object, Cause::Unresolved(Unresolved::Shape(text))));
             }
             let body = Element::new("n:Pull")
@@ -80,6 +83,7 @@ impl Client {
             page = self.ask(self.page_request("Pull", &object, Some(body), Repeat::Never), Page::read).await?;
             items.append(&mut page.items);
             pages += 1;
+            bytes += page.bytes;
         }
         if items.len() > self.limits().items {
             let text = format!("{} items, at most {} are read", items.len(), self.limits().items);

@@ -85,6 +85,17 @@ async fn p3_a_part_of_an_answer_is_no_answer() {
 }
 
 #[tokio::test]
+async fn pages_that_are_small_one_by_one_are_bounded_in_all() {
+    let server = Loopback::start(|seen, _| pages(seen)).await;
+    let trust = Trust::Authority(server.authority.clone());
+    let limits = Limits { enumeration_bytes: 100, ..Limits::default() };
+    let client = server.client_with(crate::loopback::NAME, trust, limits).unwrap();
+    let error = client.query("SELECT Name FROM Win32_Service").await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(server.actions(), ["Enumerate", "Release"]);
+}
+
+#[tokio::test]
 async fn an_enumeration_that_the_server_lost_is_started_over_once() {
     let server = Loopback::start(
         |seen, number| {
