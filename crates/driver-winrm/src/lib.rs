@@ -15,6 +15,8 @@ mod host;
 mod link;
 mod measures;
 mod outcome;
+#[cfg(test)]
+mod powershell_tests;
 mod reader;
 mod readiness;
 mod restart;

@@ -26,6 +26,9 @@ use std::sync::Arc;
 /// routing groups and still bounds what one answer can put into the journal.
 const FABRIC_LINES: usize = 2_000;
 
+/// Unreadable entries of installed programs that are named. One is enough to look for the cause; three show a pattern.
+const UNREADABLE: usize = 3;
+
 /// Looks at one server over WinRM. Has no method that changes anything (promise P7):
 ///
 /// ```compile_fail,E0277
@@ -179,6 +182,8 @@ impl Inner {
         #[derive(Deserialize)]
         struct Said {
             components: Vec<Component>,
+            #[serde(default)]
+            unreadable: Vec<String>,
         }
         #[derive(Deserialize)]
         struct Component {
@@ -187,6 +192,17 @@ impl Inner {
         }
         let said: Result<Said, Trouble> =
             glance.look(Look::Versions, &json!({ "product": self.target.product.word() })).await;
+        if let Ok(Said { components, unreadable }) = &said
+            && !unreadable.is_empty()
+        {
+            let entries = unreadable.iter().take(UNREADABLE).map(|entry| plain(entry)).collect::<Vec<_>>().join("; ");
+            if components.is_empty() {
+                return Answer::unknown(format!(
+                    "no component of the product was found, and not all entries are readable: {entries}"
+                ));
+            }
+            tracing::warn!(server = %self.target.server, entries, "entries of installed programs cannot be read");
+        }
         Answer::from(said.map(|said| {
             let known = said.components.into_iter().filter_map(|component| {
                 // A component whose version is no version is as good as missing, which is never taken for patched.

@@ -59,10 +59,17 @@ const VERSION: u32 = 1;
 /// Ends every script: decodes the request, answers, and sets the exit code.
 const CLOSE: &str = include_str!("scripts/close.ps1");
 
-/// The text of a script that hands an answer over as it is, with the function that does so before it.
+/// The text of a script that asks a cmdlet of the product, with the function that finds it before it.
+macro_rules! with_product {
+    ($file:literal) => {
+        concat!(include_str!("scripts/product.ps1"), include_str!($file))
+    };
+}
+
+/// The same for a script that hands an answer over as it is, with the function that does so.
 macro_rules! with_expand {
     ($file:literal) => {
-        concat!(include_str!("scripts/expand.ps1"), include_str!($file))
+        concat!(include_str!("scripts/expand.ps1"), include_str!("scripts/product.ps1"), include_str!($file))
     };
 }
 
@@ -72,11 +79,11 @@ impl Look {
         let (name, body) = match self {
             Self::ServiceDetails => ("service-details", include_str!("scripts/service-details.ps1")),
             Self::CounterClasses => ("counter-classes", include_str!("scripts/counter-classes.ps1")),
-            Self::Activity => ("activity", include_str!("scripts/activity.ps1")),
+            Self::Activity => ("activity", with_product!("scripts/activity.ps1")),
             Self::Versions => ("versions", include_str!("scripts/versions.ps1")),
             Self::Readiness => ("readiness", with_expand!("scripts/readiness.ps1")),
-            Self::Replication => ("replication", include_str!("scripts/replication.ps1")),
-            Self::Fabric => ("fabric", include_str!("scripts/fabric.ps1")),
+            Self::Replication => ("replication", with_product!("scripts/replication.ps1")),
+            Self::Fabric => ("fabric", with_product!("scripts/fabric.ps1")),
             Self::CentralManagement => ("central-management", with_expand!("scripts/central-management.ps1")),
             Self::InstallerState => ("installer-state", include_str!("scripts/installer-state.ps1")),
             Self::File => ("file", include_str!("scripts/file.ps1")),
@@ -99,6 +106,13 @@ impl Lever {
 
 /// The program that runs scripts. The full path: what stands first in a path variable is not ours to trust.
 pub(crate) const POWERSHELL: &str = r"%SystemRoot%\System32\WindowsPowerShell\v1.0\powershell.exe";
+/// What every call of it is given.
+const FIXED: [&str; 4] = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass"];
+/// Says why nothing else will work here: a constrained session refuses the calls that every script makes, and what is
+/// older than 3.0 knows no JSON. It uses nothing that such a session or version lacks, and stays on one line.
+const ABLE: &str = "if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage' -or \
+    $PSVersionTable.PSVersion.Major -lt 3) { \"ORCHESTRATE-UNABLE:$($ExecutionContext.SessionState.LanguageMode) \
+    $($PSVersionTable.PSVersion)\"; exit 3 }";
 /// Longest command line that goes through the command shell, with some room: the limit is 8,191 characters.
 const LONGEST_LINE: usize = 8_000;
 
@@ -113,30 +127,37 @@ impl Script {
     /// Returns the command that runs the script with this request: on the command line where it fits, otherwise on
     /// standard input.
     pub(crate) fn command(self, request: &Value) -> Command {
-        let fixed = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass"].map(str::to_owned);
-        let fixed_length: usize = POWERSHELL.len() + fixed.iter().map(|part| part.len() + 1).sum::<usize>();
+        let command = self.on_the_line(request);
+        let length: usize = POWERSHELL.len() + command.arguments.iter().map(|part| part.len() + 1).sum::<usize>();
+        if length <= LONGEST_LINE { command } else { self.by_input(request) }
+    }
+
+    /// The command with the whole script in it.
+    pub(crate) fn on_the_line(self, request: &Value) -> Command {
         let text = format!("{}{}", self.head(request), self.tail());
         let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let encoded = STANDARD.encode(units);
-        let mut arguments = fixed.to_vec();
-        if fixed_length + " -EncodedCommand ".len() + encoded.len() <= LONGEST_LINE {
-            arguments.extend(["-EncodedCommand".to_owned(), encoded]);
-            return Command { arguments, input: None };
-        }
+        let mut arguments = FIXED.map(str::to_owned).to_vec();
+        arguments.extend(["-EncodedCommand".to_owned(), STANDARD.encode(units)]);
+        Command { arguments, input: None }
+    }
+
+    /// The command that reads the script from its input.
+    pub(crate) fn by_input(self, request: &Value) -> Command {
         // Read from standard input, PowerShell takes the text line by line as if it were typed, and a block that spans
-        // lines may end early. So everything after the first two lines is one line that decodes and runs the rest.
+        // lines may end early. So everything after the head is one line that decodes and runs the rest.
         let rest = STANDARD.encode(self.tail());
         let run = format!(
             "& ([ScriptBlock]::Create([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('{rest}'))))\n"
         );
+        let mut arguments = FIXED.map(str::to_owned).to_vec();
         arguments.extend(["-Command".to_owned(), "-".to_owned()]);
         Command { arguments, input: Some(format!("{}{run}", self.head(request)).into_bytes()) }
     }
 
-    /// The first two lines: what the script is, and its request.
+    /// The first lines: what the script is, its request, and what it says where it cannot run.
     fn head(self, request: &Value) -> String {
         let request = STANDARD.encode(request.to_string());
-        format!("# orchestrate script {} {VERSION}\n$request = '{request}'\n", self.name)
+        format!("# orchestrate script {} {VERSION}\n$request = '{request}'\n{ABLE}\n", self.name)
     }
 
     /// The rest without comments and indentation, which would only make the command line longer.
@@ -185,20 +206,24 @@ impl From<Error> for Trouble {
     }
 }
 
-/// Marks the line of the answer.
+/// Stands before the answer. What else is printed may stand before it in the same line, when it has no line end.
 const MARK: &str = "ORCHESTRATE:";
+/// Stands before the language mode and the version of a PowerShell that cannot run scripts of ours.
+const UNABLE: &str = "ORCHESTRATE-UNABLE:";
 
 /// Returns what a script answered.
 pub(crate) fn answer<A: DeserializeOwned>(script: Script, output: &Output) -> Result<A, Trouble> {
     let name = script.name;
     let shape = |text: &str| Trouble::unknown(format!("script {name}: {text}"));
-    let line = output.stdout.lines().find_map(|line| line.trim().strip_prefix(MARK));
-    let Some(line) = line else {
+    let Some(marked) = last_after(&output.stdout, MARK) else {
+        if let Some(unable) = last_after(&output.stdout, UNABLE) {
+            return Err(shape(&why_unable(unable)));
+        }
         let said = clixml::said(&output.stderr);
         let said = if said.is_empty() { "it said nothing".to_owned() } else { said };
         return Err(shape(&format!("no answer, exit code {}: {said}", output.exit_code)));
     };
-    let bytes = STANDARD.decode(line.trim()).map_err(|_damaged| shape("the answer is not base64"))?;
+    let bytes = STANDARD.decode(marked).map_err(|_damaged| shape("the answer is not base64"))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|_damaged| shape("the answer is not JSON"))?;
     if let Some(error) = value.get("error").and_then(Value::as_str) {
         return Err(shape(&plain(error)));
@@ -207,6 +232,26 @@ pub(crate) fn answer<A: DeserializeOwned>(script: Script, output: &Output) -> Re
         return Err(shape(&format!("it answered and then ended with {}", output.exit_code)));
     }
     serde_json::from_value(value).map_err(|error| shape(&format!("unexpected answer: {}", plain(&error.to_string()))))
+}
+
+/// Returns the rest of the line after the last mark: what a module printed earlier is never taken for the answer.
+fn last_after<'a>(stdout: &'a str, mark: &str) -> Option<&'a str> {
+    stdout.lines().rev().find_map(|line| line.rsplit_once(mark)).map(|(_noise, rest)| rest.trim())
+}
+
+/// Returns what a PowerShell that cannot run our scripts lacks, and the ways out.
+fn why_unable(said: &str) -> String {
+    let (mode, version) = said.split_once(' ').unwrap_or((said, "unknown"));
+    let (mode, version) = (plain(mode), plain(version));
+    if mode == "FullLanguage" {
+        return format!("PowerShell 3.0 or later is needed, found {version}: install Windows Management Framework 3.0");
+    }
+    format!(
+        "PowerShell {version} runs in {mode} here, expected FullLanguage: a policy of this server (AppLocker or Windows \
+         Defender Application Control) restricts scripts of this account. Allow them for the account of the maintenance \
+         (AppLocker: a rule for all scripts; Application Control: without script enforcement), or use an account \
+         that the policy does not restrict"
+    )
 }
 
 /// Returns a request as data.
@@ -261,6 +306,7 @@ mod tests {
             let mut lines = text.lines();
             assert_eq!(lines.next().unwrap(), format!("# orchestrate script {} 1", script.name));
             let data = lines.next().unwrap().strip_prefix("$request = '").unwrap().strip_suffix('\'').unwrap();
+            assert_eq!(lines.next().unwrap(), ABLE);
             let decoded: Value = serde_json::from_slice(&STANDARD.decode(data).unwrap()).unwrap();
             assert_eq!(decoded, request);
             assert!(!text.contains("it's"), "a value is in the script text: {}", script.name);
@@ -272,7 +318,7 @@ mod tests {
     #[test]
     fn a_script_that_is_too_long_for_the_command_line_goes_by_standard_input() {
         let names: Vec<String> = (0..200).map(|n| format!("SERVICE-{n}")).collect();
-        let short = Look::Activity.script().command(&json!({"services": ["RTCSRV"]}));
+        let short = Look::InstallerState.script().command(&json!({"token": "t"}));
         let long = Look::Activity.script().command(&json!({"services": names}));
         assert!(short.input.is_none());
         assert_eq!(
@@ -281,8 +327,8 @@ mod tests {
         );
         assert_eq!(&long.arguments[4..], &["-Command", "-"]);
         let text = text(&long);
-        assert_eq!(text.lines().count(), 3, "nothing that spans lines: {text}");
-        let rest = text.lines().nth(2).unwrap().split('\'').nth(1).unwrap();
+        assert_eq!(text.lines().count(), 4, "nothing that spans lines: {text}");
+        let rest = text.lines().nth(3).unwrap().split('\'').nth(1).unwrap();
         let rest = String::from_utf8(STANDARD.decode(rest).unwrap()).unwrap();
         assert!(rest.contains("Get-CsWindowsService") && rest.contains("exit 0"));
         assert!(Lever::InstallerStart.script().command(&json!({})).input.is_some());
@@ -342,10 +388,12 @@ mod tests {
         let script = Look::Versions.script();
         let line = format!("noise\r\n{MARK}{}\r\nmore", STANDARD.encode(r#"{"a":1}"#));
         assert_eq!(answer::<Value>(script, &output(&line, 0)).unwrap(), json!({"a": 1}));
+        let noisy = format!("{MARK}e30=\nloading... {MARK}{}\n", STANDARD.encode(r#"{"a":1}"#));
+        assert_eq!(answer::<Value>(script, &output(&noisy, 0)).unwrap(), json!({"a": 1}));
         let failed = format!("{MARK}{}", STANDARD.encode(r#"{"error":"no such\u0007 cmdlet"}"#));
         let trouble = answer::<Value>(script, &output(&failed, 1)).unwrap_err();
         assert_eq!(trouble.text, "script versions: no such cmdlet");
-        for bad in ["", "ORCHESTRATE:", "ORCHESTRATE:%%%", "ORCHESTRATE:e30", "x ORCHESTRATE:e30="] {
+        for bad in ["", "ORCHESTRATE:", "ORCHESTRATE:%%%", "ORCHESTRATE:e30", "ORCHESTRATE:e30= x"] {
             assert!(answer::<Value>(script, &output(bad, 0)).is_err(), "{bad}");
         }
         assert!(answer::<Value>(script, &output(&line, 1)).is_err());

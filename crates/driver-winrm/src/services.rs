@@ -78,7 +78,9 @@ pub(crate) struct Details {
 
 #[derive(Debug, Clone, Deserialize)]
 struct Detail {
-    delayed: bool,
+    /// Whether it starts delayed; missing where `error` says why that could not be read.
+    delayed: Option<bool>,
+    error: Option<String>,
     #[serde(default)]
     dependents: Vec<String>,
 }
@@ -99,7 +101,7 @@ impl Details {
 
     /// Returns whether a service starts delayed, where it is listed.
     pub(crate) fn delayed(&self, name: &ServiceName) -> Option<bool> {
-        self.of(name).map(|detail| detail.delayed)
+        self.of(name).and_then(|detail| detail.delayed)
     }
 }
 
@@ -183,7 +185,11 @@ fn start(row: &Instance, detail: &Result<&Detail, String>) -> Answer<StartType> 
     }
     match (row.truth("DelayedAutoStart"), detail) {
         (Some(delayed), _) => Answer::Known(StartType { mode, delayed }),
-        (None, Ok(detail)) => Answer::Known(StartType { mode, delayed: detail.delayed }),
+        (None, Ok(Detail { delayed: Some(delayed), .. })) => Answer::Known(StartType { mode, delayed: *delayed }),
+        (None, Ok(detail)) => {
+            let reason = detail.error.as_deref().map_or_else(|| "nothing says".to_owned(), plain);
+            Answer::unknown(format!("automatic, delayed or not: {reason}"))
+        }
         (None, Err(reason)) => Answer::unknown(format!("automatic, delayed or not: {reason}")),
     }
 }

@@ -2,7 +2,8 @@
 function Get-Answer($ask) {
     $activity = @{}
     $errors = @{}
-    $all = @(Get-CsWindowsService -ErrorAction SilentlyContinue -ErrorVariable problems)
+    $command = Find-ProductCommand 'Get-CsWindowsService'
+    $all = @(& $command -ErrorAction SilentlyContinue -ErrorVariable problems)
     if ($all.Count -eq 0) { throw "Get-CsWindowsService lists nothing: $problems" }
     foreach ($name in $ask.services) {
         $found = $all | Where-Object { $_.Name -eq $name } | Select-Object -First 1

@@ -1,6 +1,6 @@
 # The cmdlet prints text, and its warnings are part of what administrators read, so they are taken along.
 function Get-Answer($ask) {
-    $command = Get-Command 'Get-CsPoolFabricState'
+    $command = Find-ProductCommand 'Get-CsPoolFabricState'
     $arguments = @{ PoolFqdn = $ask.pool }
     # In minutes: nobody listens longer.
     if ($command.Parameters.ContainsKey('QueryTimeout')) { $arguments.QueryTimeout = 1 }

@@ -1,7 +1,5 @@
 function Get-Answer($ask) {
-    $name = 'Get-CsPoolUpgradeReadinessState'
-    if (-not (Get-Command $name -ErrorAction SilentlyContinue)) { $name = 'Get-CsUpgradeDomainInfo' }
-    $command = Get-Command $name
+    $command = Find-ProductCommand 'Get-CsPoolUpgradeReadinessState', 'Get-CsUpgradeDomainInfo'
     $arguments = @{}
     # Both answer for the pool of this server; whether they take its name differs between releases.
     if ($command.Parameters.ContainsKey('PoolFqdn')) { $arguments.PoolFqdn = $ask.pool }

@@ -1,5 +1,6 @@
 function Get-Answer($ask) {
-    $replicas = @(Get-CsManagementStoreReplicationStatus | ForEach-Object {
+    $command = Find-ProductCommand 'Get-CsManagementStoreReplicationStatus'
+    $replicas = @(& $command | ForEach-Object {
         @{ fqdn = [string]$_.ReplicaFqdn; upToDate = [bool]$_.UpToDate }
     })
     return @{ replicas = [object[]]$replicas }

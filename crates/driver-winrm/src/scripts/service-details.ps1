@@ -1,3 +1,4 @@
+# The delayed flag is read by its name: Get-ItemProperty reads all values of a key, and stops at the first malformed one.
 function Get-Answer($ask) {
     $services = @{}
     $names = New-Object System.Collections.Queue
@@ -7,10 +8,15 @@ function Get-Answer($ask) {
         if ($services.ContainsKey($name)) { continue }
         $service = Get-Service -Name $name -ErrorAction SilentlyContinue
         if ($null -eq $service) { continue }
-        $key = 'HKLM:\SYSTEM\CurrentControlSet\Services\' + $service.Name
-        $settings = Get-ItemProperty -LiteralPath $key
         $dependents = [string[]]@($service.DependentServices | ForEach-Object { $_.Name })
-        $services[$name] = @{ delayed = ($settings.DelayedAutostart -eq 1); dependents = $dependents }
+        $detail = @{ dependents = $dependents }
+        try {
+            $key = Get-Item -LiteralPath ('HKLM:\SYSTEM\CurrentControlSet\Services\' + $service.Name)
+            $detail.delayed = ($key.GetValue('DelayedAutostart') -eq 1)
+        } catch {
+            $detail.error = "its registry key cannot be read: $($_.Exception.Message)"
+        }
+        $services[$name] = $detail
         foreach ($dependent in $dependents) { $names.Enqueue($dependent) }
     }
     return @{ services = $services }

@@ -1,0 +1,342 @@
+//! Every script as a real PowerShell runs it, in both forms in which it goes over the wire.
+//!
+//! The interpreter stands in the folder of a host that is nearly Windows: it has stand-ins for the product's cmdlets,
+//! the registry, services, the task scheduler and `sc.exe`, which answer from files of a folder. Where that folder is
+//! missing the tests say so and pass; under CI they fail.
+#![cfg(unix)]
+
+use crate::script::{Command, Lever, Look, Script, Trouble, answer};
+use orchestrate_wsman::Output;
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// How a script reaches the interpreter.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    OnTheLine,
+    ByInput,
+}
+
+const WAYS: [Way; 2] = [Way::OnTheLine, Way::ByInput];
+
+/// A host that is nearly Windows, with a state of its own.
+struct Host {
+    programs: PathBuf,
+    state: tempfile::TempDir,
+}
+
+impl Host {
+    fn new() -> Option<Self> {
+        let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap().join("shared/winhost");
+        let programs = std::env::var_os("ORCHESTRATE_TEST_WINHOST").map_or_else(beside, PathBuf::from);
+        if !programs.join("make-state").is_file() {
+            let text = format!("skipped: no PowerShell with stand-ins for Windows at {}", programs.display());
+            assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "{text}");
+            println!("{text}");
+            return None;
+        }
+        let state = tempfile::tempdir().unwrap();
+        let made =
+            std::process::Command::new(programs.join("make-state")).arg(state.path()).args(["FE1"]).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Some(Self { programs, state })
+    }
+
+    /// Writes a file of the state.
+    fn set(&self, file: &str, text: &str) {
+        let path = self.state.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Removes all files of a folder of the state.
+    fn clear(&self, folder: &str) {
+        let path = self.state.path().join(folder);
+        std::fs::remove_dir_all(&path).unwrap();
+        std::fs::create_dir(path).unwrap();
+    }
+
+    /// Adds a line to a file of the state.
+    fn add(&self, file: &str, line: &str) {
+        let path = self.state.path().join(file);
+        let before = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{before}{line}\n")).unwrap();
+    }
+
+    /// Runs a script after some lines of another hand.
+    fn run(&self, way: Way, script: Script, request: &Value, before: &str) -> Output {
+        let mut command = match way {
+            Way::OnTheLine => script.on_the_line(request),
+            Way::ByInput => script.by_input(request),
+        };
+        if !before.is_empty() {
+            put_before(&mut command, before);
+        }
+        let mut process = std::process::Command::new(self.programs.join("windows/powershell"))
+            .args(&command.arguments)
+            .env("WINHOST_STATE", self.state.path())
+            .env("WINHOST_NAME", "fe1.contoso.example")
+            .env("WINHOST_PWSH", self.programs.with_file_name("powershell").join("pwsh"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = command.input.unwrap_or_default();
+        process.stdin.take().unwrap().write_all(&input).unwrap();
+        let output = process.wait_with_output().unwrap();
+        Output {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            exit_code: i64::from(output.status.code().unwrap_or(-1)),
+        }
+    }
+
+    fn ask(&self, way: Way, script: Script, request: &Value) -> Result<Value, Trouble> {
+        answer(script, &self.run(way, script, request, ""))
+    }
+
+    /// Asks in both ways and expects the same answer.
+    fn both(&self, look: Look, request: &Value) -> Result<Value, String> {
+        let [line, input] = WAYS.map(|way| without_times(self.ask(way, look.script(), request)));
+        assert_eq!(line, input, "{look:?}: the two ways differ");
+        line
+    }
+}
+
+/// Takes out what is the time of the question.
+fn without_times(answer: Result<Value, Trouble>) -> Result<Value, String> {
+    let mut answer = answer.map_err(|trouble| trouble.text)?;
+    if let Some(fields) = answer.get_mut("answer").and_then(Value::as_object_mut) {
+        fields.retain(|name, _| !name.starts_with("Last") && !name.ends_with("Heartbeat"));
+    }
+    Ok(answer)
+}
+
+/// Puts lines before a script: what a profile of the machine or a policy does.
+fn put_before(command: &mut Command, lines: &str) {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    if let Some(input) = &mut command.input {
+        *input = [lines.as_bytes(), b"\n", input].concat();
+        return;
+    }
+    let encoded = command.arguments.last_mut().unwrap();
+    let units: Vec<u8> = format!("{lines}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    *encoded = STANDARD.encode([units, STANDARD.decode(encoded.as_bytes()).unwrap()].concat());
+}
+
+macro_rules! host {
+    () => {
+        match Host::new() {
+            Some(host) => host,
+            None => return,
+        }
+    };
+}
+
+#[test]
+fn versions_come_from_the_uninstall_entries_of_the_product() {
+    let host = host!();
+    host.clear("registry/uninstall");
+    host.set(
+        "registry/uninstall/A",
+        "DisplayName=Microsoft Lync Server 2013, Core Components\nDisplayVersion=5.0.8308.1149\n",
+    );
+    host.set("registry/uninstall/B", "DisplayName=Größe „B“ 'x' $(x)\nDisplayVersion=1\n");
+    host.set(
+        "registry/uninstall32/C",
+        "DisplayName=Microsoft Lync Server 2013, Größe „B“\nDisplayVersion=5.0.8308.0\n",
+    );
+    let found = host.both(Look::Versions, &json!({"product": "lync2013"})).unwrap();
+    let expected = json!([
+        {"name": "Microsoft Lync Server 2013, Core Components", "version": "5.0.8308.1149"},
+        {"name": "Microsoft Lync Server 2013, Größe „B“", "version": "5.0.8308.0"},
+    ]);
+    assert_eq!(found["components"], expected);
+    assert_eq!(found["unreadable"], json!([]));
+}
+
+#[test]
+fn a_malformed_value_of_another_program_costs_nothing() {
+    let host = host!();
+    host.clear("registry/uninstall");
+    let core = "DisplayName=Microsoft Lync Server 2013, Core Components\nDisplayVersion=5.0.8308.1149\n";
+    host.set("registry/uninstall/A", core);
+    host.set("registry/uninstall/0", "DisplayName=Another program\nDisplayVersion=1\nEstimatedSize=malformed:9\n");
+    let found = host.both(Look::Versions, &json!({"product": "lync2013"})).unwrap();
+    assert_eq!(found["components"].as_array().unwrap().len(), 1, "{found}");
+    // One component, and not a list of one that was unrolled.
+    assert_eq!(found["components"][0]["version"], "5.0.8308.1149");
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_named_and_the_others_count() {
+    let host = host!();
+    let stand_in = r"function Get-Item { [CmdletBinding()] param($LiteralPath) if ($LiteralPath -like '*Wow6432Node*') { throw (New-Object Management.Automation.ItemNotFoundException 'no such key') }; $key = [pscustomobject]@{}; $key | Add-Member ScriptMethod GetSubKeyNames { 'broken', 'good' }; $key | Add-Member ScriptMethod OpenSubKey { param($name) $entry = [pscustomobject]@{ Of = $name }; $entry | Add-Member ScriptMethod GetValue { param($value) if ($this.Of -eq 'broken') { throw 'Access is denied.' }; @{ DisplayName = 'Microsoft Lync Server 2013, Core Components'; DisplayVersion = '5.0.8308.1149' }[$value] }; $entry }; $key }";
+    let script = Look::Versions.script();
+    for way in WAYS {
+        let output = host.run(way, script, &json!({"product": "lync2013"}), stand_in);
+        let found: Value = answer(script, &output).unwrap_or_else(|trouble| panic!("{trouble} {output:?}"));
+        assert_eq!(found["components"].as_array().unwrap().len(), 1, "{found}");
+        let named = found["unreadable"][0].as_str().unwrap();
+        assert!(named.starts_with("broken: its DisplayName cannot be read"), "{named}");
+    }
+}
+
+#[test]
+fn a_malformed_value_of_a_service_costs_nothing() {
+    let host = host!();
+    host.set("registry/services/RTCSRV", "DelayedAutostart=dword:1\nFailureActions=malformed:3\n");
+    let found = host.both(Look::ServiceDetails, &json!({"services": ["RTCSRV", "NoSuchService"]})).unwrap();
+    assert_eq!(found["services"]["RTCSRV"]["delayed"], true, "{found}");
+    assert!(found["services"].get("NoSuchService").is_none());
+}
+
+#[test]
+fn a_constrained_session_is_named_with_the_ways_out() {
+    let host = host!();
+    let constrained = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'";
+    let levers = [Lever::SetDelayed, Lever::ClearDelayed, Lever::InstallerStart].map(Lever::script);
+    let looks = [Look::Activity, Look::Versions, Look::File].map(Look::script);
+    for script in looks.into_iter().chain(levers) {
+        for way in WAYS {
+            let output = host.run(way, script, &json!({"services": []}), constrained);
+            let text = answer::<Value>(script, &output).unwrap_err().text;
+            assert!(
+                text.contains("runs in ConstrainedLanguage here") && text.contains("AppLocker"),
+                "{text} {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn noise_before_the_answer_costs_nothing() {
+    let host = host!();
+    for way in WAYS {
+        let script = Look::Replication.script();
+        let output = host.run(way, script, &json!({}), "[Console]::Out.Write('loading... ')");
+        assert!(output.stdout.contains("loading... ORCHESTRATE:"), "{output:?}");
+        assert!(answer::<Value>(script, &output).is_ok(), "{output:?}");
+    }
+}
+
+#[test]
+fn the_answers_of_the_product_are_the_same_under_another_culture_and_with_arrays_as_later_versions_write_them() {
+    let host = host!();
+    let pool = json!({"pool": "pool01.contoso.example", "product": "lync2013"});
+    let asked = [
+        (Look::Readiness, pool.clone()),
+        (Look::Fabric, pool),
+        (Look::CentralManagement, json!({})),
+        (Look::Activity, json!({"services": ["RTCSRV", "RTCMEDSRV", "none"]})),
+    ];
+    for (look, request) in &asked {
+        let plain = host.both(*look, request).unwrap();
+        host.set("powershell", "culture=de-DE\n");
+        assert_eq!(host.both(*look, request).as_ref(), Ok(&plain), "{look:?} de-DE");
+        host.set("powershell", "culture=tr-TR\narrays_like_51=false\n");
+        let later = host.ask(Way::OnTheLine, look.script(), request).unwrap();
+        assert_eq!(plain.as_object().unwrap().len(), later.as_object().unwrap().len(), "{look:?} tr-TR");
+        host.set("powershell", "");
+    }
+    let activity = host.both(Look::Activity, &json!({"services": ["RTCSRV", "none"]})).unwrap();
+    assert!(activity["errors"]["none"].as_str().unwrap().contains("does not list it"), "{activity}");
+}
+
+#[test]
+fn a_cmdlet_that_throws_is_an_error_and_one_that_warns_still_answers() {
+    let host = host!();
+    host.set("cmdlets/Get-CsManagementStoreReplicationStatus", "throw=An operations error occurred: „x“\n");
+    let error = host.both(Look::Replication, &json!({})).unwrap_err();
+    assert!(error.contains("An operations error occurred: „x“"), "{error}");
+    host.set("cmdlets/Get-CsManagementStoreReplicationStatus", "warning=slow today\n");
+    host.clear("replication");
+    host.set("replication/fe1.contoso.example", "UpToDate=True\n");
+    let found = host.both(Look::Replication, &json!({})).unwrap();
+    assert_eq!(found["replicas"].as_array().map(Vec::len), Some(1), "one replica stays a list: {found}");
+}
+
+#[test]
+fn the_product_module_is_loaded_from_where_its_set_up_puts_it() {
+    let host = host!();
+    host.set("cmdlets/Get-CsManagementStoreReplicationStatus", "exists=false\n");
+    let error = host.both(Look::Replication, &json!({})).unwrap_err();
+    assert!(error.contains("not found: the product's module is in none of"), "{error}");
+    assert!(error.contains(r"Microsoft Lync Server 2013\Modules\Lync"), "{error}");
+    let folder = host.state.path().join("common/Microsoft Lync Server 2013/Modules/Lync");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("Lync.psd1"), "@{ ModuleVersion = '5.0'; RootModule = 'Lync.psm1' }").unwrap();
+    let module = "function Get-CsManagementStoreReplicationStatus { [pscustomobject]@{ ReplicaFqdn = 'fe1.contoso.example'; UpToDate = $true } }";
+    std::fs::write(folder.join("Lync.psm1"), module).unwrap();
+    let common = format!("$env:CommonProgramFiles = '{}'", host.state.path().join("common").display());
+    for way in WAYS {
+        let script = Look::Replication.script();
+        let output = host.run(way, script, &json!({}), &common);
+        let found: Value = answer(script, &output).unwrap_or_else(|trouble| panic!("{trouble} {output:?}"));
+        assert_eq!(found["replicas"], json!([{"fqdn": "fe1.contoso.example", "upToDate": true}]));
+    }
+}
+
+#[test]
+fn two_thousand_lines_of_fabric_state_come_through() {
+    let host = host!();
+    let lines: String = (0..2_000).map(|n| format!("line={n} Größe\n")).collect();
+    host.set("fabric", &lines);
+    let found = host.both(Look::Fabric, &json!({"pool": "pool01.contoso.example"})).unwrap();
+    assert!(!found["lines"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn the_delayed_flag_is_set_and_cleared_by_sc() {
+    let host = host!();
+    for way in WAYS {
+        for (lever, delayed) in [(Lever::SetDelayed, true), (Lever::ClearDelayed, false)] {
+            let request = json!({"service": "RTCSRV"});
+            assert_eq!(host.ask(way, lever.script(), &request).unwrap(), json!({"ok": true}));
+            let found = host.ask(way, Look::ServiceDetails.script(), &json!({"services": ["RTCSRV"]})).unwrap();
+            assert_eq!(found["services"]["RTCSRV"]["delayed"], delayed, "{way:?} {found}");
+        }
+    }
+    host.add("services/RTCSRV", "deny.sc=5");
+    let trouble = host.ask(Way::OnTheLine, Lever::SetDelayed.script(), &json!({"service": "RTCSRV"})).unwrap_err();
+    assert!(trouble.text.contains("sc.exe config ended with 5"), "{trouble}");
+}
+
+#[test]
+fn p6_an_installer_runs_once_for_its_token_and_its_exit_code_comes_back() {
+    let host = host!();
+    let file = r"C:\CU\Größe 'x'.exe";
+    host.set(&format!("files/{file}"), "#!/bin/sh\necho run >> \"$WINHOST_STATE/ran\"\nexit 3\n");
+    let path = host.state.path().join("files").join(file);
+    let mut rights = std::fs::metadata(&path).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut rights, 0o755);
+    std::fs::set_permissions(&path, rights).unwrap();
+    let hash = host.both(Look::File, &json!({"path": file})).unwrap()["sha256"].as_str().unwrap().to_owned();
+    let mut request = json!({"token": "t1", "installer": file, "arguments": ["/silent mode", ""], "sha256": hash,
+        "deadlineSeconds": 60});
+    let start = |request: &Value| host.ask(Way::ByInput, Lever::InstallerStart.script(), request).unwrap();
+    let state = || host.ask(Way::OnTheLine, Look::InstallerState.script(), &json!({"token": "t1"})).unwrap();
+    assert_eq!(state()["state"], "not-started");
+    request["sha256"] = json!("0".repeat(64));
+    assert_eq!(start(&request)["result"], "wrong-hash");
+    request["sha256"] = json!(hash);
+    assert_eq!(start(&request)["result"], "started");
+    assert_eq!(start(&request)["result"], "already");
+    // Each look takes most of a second, and the installer none.
+    let ended = (0..60).map(|_| state()).find(|state| state["state"] != "running").expect("the installer ends");
+    assert_eq!((&ended["state"], &ended["exitCode"]), (&json!("finished"), &json!(3)), "{ended}");
+    assert_eq!(start(&request)["result"], "already");
+    assert_eq!(std::fs::read_to_string(host.state.path().join("ran")).unwrap().lines().count(), 1);
+    assert_eq!(host.both(Look::File, &json!({"path": r"C:\none.exe"})).unwrap(), json!({"sha256": null}));
+}
+
+#[test]
+fn counter_classes_are_found_by_their_display_names() {
+    let host = host!();
+    let found = host.both(Look::CounterClasses, &json!({"objects": ["no such counter set"]})).unwrap();
+    assert_eq!(found, json!({"classes": {}}));
+}
