@@ -163,4 +163,8 @@ codes! {
     LABEL_ON_NO_POOL = "O1080";
     /// Sessions may be cut (warning).
     SESSIONS_MAY_BE_CUT = "O1090";
+    /// A patch level is that of the product before its first update.
+    LEVEL_IS_BASE = "O1096";
+    /// A patch level has fewer parts than the version of an update.
+    LEVEL_TOO_SHORT = "O1097";
 }

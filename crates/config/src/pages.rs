@@ -93,6 +93,8 @@ pub const PAGES: &[Page] = pages![
     "O1071",
     "O1080",
     "O1090",
+    "O1096",
+    "O1097",
     "O2001",
     "O2002",
     "O2003",
@@ -150,6 +152,10 @@ pub const PAGES: &[Page] = pages![
     "O2056",
     "O2057",
     "O2058",
+    "O2065",
+    "O2066",
+    "O2067",
+    "O2068",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -1,5 +1,6 @@
 //! Products, the roles of their pools, and the features that depend on DNS load balancing.
 
+use crate::version::Version;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -32,6 +33,18 @@ impl Product {
             Self::Sfb2019 => "sfb2019",
             Self::Sfbse => "sfbse",
             Self::Generic => "generic",
+        }
+    }
+
+    /// Returns the version of the product before its first update, where it is known: no update is at it or below. The
+    /// first number of that of 2019 is inferred: its pages give 2046 only.
+    #[must_use]
+    pub fn base_build(self) -> Option<Version> {
+        match self {
+            Self::Lync2013 => Some(Version::of([5, 0, 8308])),
+            Self::Sfb2015 => Some(Version::of([6, 0, 9319])),
+            Self::Sfb2019 => Some(Version::of([7, 0, 2046])),
+            Self::Sfbse | Self::Generic => None,
         }
     }
 

@@ -29,6 +29,24 @@ impl Version {
         }
     }
 
+    /// Returns the version of these parts.
+    #[must_use]
+    pub fn of(parts: [u64; 3]) -> Self {
+        Self(parts.to_vec())
+    }
+
+    /// Returns how many parts are written.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether two versions are of one line of products: their first two parts are the same.
+    #[must_use]
+    pub fn is_of_line_of(&self, other: &Self) -> bool {
+        line(self) == line(other)
+    }
+
     fn significant(&self) -> &[u64] {
         let end = self.0.iter().rposition(|part| *part != 0).map_or(0, |last| last + 1);
         &self.0[..end]
@@ -147,6 +165,18 @@ impl Level {
         };
         let of_line = wanted.into_iter().flat_map(|wanted| of_line(components, wanted).zip(std::iter::repeat(wanted)));
         of_line.filter(|(component, wanted)| component.version < **wanted).map(|(component, _)| component)
+    }
+
+    /// Returns the components that the level names and that are none of these. One version names none.
+    #[must_use]
+    pub fn unmatched<'a>(&'a self, components: impl Iterator<Item = &'a ComponentVersion> + Clone) -> Vec<&'a str> {
+        match self {
+            Self::Highest(_) => Vec::new(),
+            Self::Components(wanted) => {
+                let matched = |name: &str| components.clone().any(|component| is_called(&component.component, name));
+                wanted.keys().map(String::as_str).filter(|name| !matched(name)).collect()
+            }
+        }
     }
 
     /// Returns the highest version that is wanted. There is one, since a level of no component cannot be written.
@@ -278,7 +308,8 @@ mod tests {
             Reached::No("Microsoft Lync Server 2013, Call Park 5.0.8308.99".into()),
             "99 is less than 1136"
         );
-        assert_eq!(level.reached(&[other]), Reached::NothingInstalled);
+        assert_eq!(level.reached(std::slice::from_ref(&other)), Reached::NothingInstalled);
+        assert_eq!(level.unmatched([&at[1], &other].into_iter()), ["Edge", "core components"], "no server has these");
         assert_eq!(level.to_string(), "Call Park 5.0.8308.1136, Edge 5.0.8308.1, core components 5.0.8308.1149");
     }
 

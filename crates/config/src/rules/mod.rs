@@ -6,6 +6,7 @@
 mod calendar;
 mod external;
 mod keyed;
+mod level;
 mod maintenance;
 mod measured;
 mod names;
@@ -56,5 +57,6 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     order::check(plan, reader);
     roles::check(plan, reader);
     maintenance::check(plan, reader);
+    level::check(plan, reader);
     calendar::check(plan, reader);
 }
