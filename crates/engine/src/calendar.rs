@@ -2,10 +2,11 @@
 //! the rest would not fit (promise P9).
 
 use crate::engine::Engine;
+use crate::state::StepState;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Change;
-use orchestrate_planner::forecast;
 use orchestrate_planner::windows::{Calendar, Fit, UnknownZone, WindowState};
+use orchestrate_planner::{StepKind, limits};
 
 /// For how long a state of the windows is used again at most. Why a day: without windows the state is looked up years
 /// ahead for the next freeze, and what is so far away may be found a day later.
@@ -55,8 +56,11 @@ impl Hours {
 impl Engine {
     /// Says why a server must not be begun now: it could not finish before the window ends.
     pub(crate) fn does_not_fit(&self, position: usize, now: Timestamp) -> Option<String> {
-        let server = &self.plan.work()[position].server;
-        let needs = forecast::worst_case(self.plan.change(), self.subject(position).pool);
+        let work = &self.plan.work()[position];
+        let server = &work.server;
+        // Once it was taken in hand, what its first questions took is behind it.
+        let begun = self.state.work[position].started.is_some();
+        let needs = if begun { limits::from_first_change } else { limits::worst_case }(self.plan.change(), &work.block);
         match self.fit(now, needs) {
             Err(why) => Some(why),
             Ok(Fit::Fits { .. }) => None,
@@ -74,18 +78,41 @@ impl Engine {
         }
     }
 
-    /// Says why a server that is not being patched yet must go back now: what is left would overrun the window.
+    /// Says why a server that is not being patched yet must go back now, or why its soak is cut short: what is left would
+    /// overrun the window.
     pub(crate) fn window_closes(&self, position: usize, now: Timestamp) -> Option<String> {
-        let left = forecast::after_drain(self.plan.change());
+        let step = self.step_in_hand(position)?;
+        let kind = self.plan.steps()[step.0 as usize].kind;
+        let since = match &self.state.steps[step.0 as usize] {
+            StepState::Running { since } => *since,
+            StepState::Pending | StepState::Ended { .. } => now,
+        };
+        let left = limits::left(self.plan.change(), kind, now.duration_since(since));
         let server = &self.plan.work()[position].server;
+        let (what, rest) = match kind {
+            StepKind::Soak => ("soaks no longer", "the rest of the soak takes"),
+            StepKind::Guard
+            | StepKind::Record
+            | StepKind::BalancerOut
+            | StepKind::Block
+            | StepKind::Drain
+            | StepKind::Stop
+            | StepKind::Patch
+            | StepKind::Restart
+            | StepKind::Verify
+            | StepKind::Return
+            | StepKind::BalancerIn
+            | StepKind::Gate
+            | StepKind::Database => ("goes back", "the steps after the drain may take"),
+        };
         match self.fit(now, left) {
             Ok(Fit::Fits { .. }) => None,
             Err(why) => Some(why),
             Ok(Fit::TooLong { ends, .. }) => Some(format!(
-                "{server} goes back: patch, restart and soak may take {left:#}, and the window ends at {}",
+                "{server} {what}: {rest} {left:#}, and the window ends at {}",
                 ends.strftime("%Y-%m-%d %H:%MZ")
             )),
-            Ok(Fit::Closed { .. }) => Some(format!("{server} goes back: the window is closed")),
+            Ok(Fit::Closed { .. }) => Some(format!("{server} {what}: the window is closed")),
         }
     }
 

@@ -2,6 +2,11 @@
 
 use jiff::SignedDuration;
 
+/// How long each step may take. The planner has the table, because the window rule and the forecast count with it too.
+pub use orchestrate_planner::limits::{
+    BLOCK_DEADLINE, GATE_DEADLINE, INSTALLER_GRACE, RESTART_DEADLINE, RETURN_DEADLINE, SELF_START, STOP_DEADLINE,
+};
+
 /// Between two samples of a drain. Ten seconds is what the domain reference proposes; shorter ones cost the servers
 /// more and prove no more, since three of them in a row are needed.
 pub const DRAIN_SAMPLE: SignedDuration = SignedDuration::from_secs(10);
@@ -49,23 +54,13 @@ pub const BUSY_WAIT: SignedDuration = SignedDuration::from_mins(10);
 /// How often it may answer Busy (the same flow chart: at least three times is a problem).
 pub const BUSY_ANSWERS: u32 = 3;
 
-/// How long services may take to be paused. A pause is an answer to a control, which the service manager gives up on
-/// after 30 s; ten minutes cover a server that is slow under load.
-pub const BLOCK_DEADLINE: SignedDuration = SignedDuration::from_mins(10);
-
 /// How often a service that was resumed by somebody else is blocked again before the server is held.
 pub const REASSERTIONS: u32 = 2;
-
-/// How long services may take to stop.
-pub const STOP_DEADLINE: SignedDuration = SignedDuration::from_mins(20);
 
 /// How often a supporting service is told to stop for the installer before it is left alone, where that
 /// is accepted and nothing comes of it. A refusal counts at once: [`REFUSED_ACTS`] of them would have the server turn back
 /// for it, and a restart that the installer may ask for costs less.
 pub const SUPPORT_TRIES: u32 = 2;
-
-/// What an installer gets beyond its own deadline before it is called lost.
-pub const INSTALLER_GRACE: SignedDuration = SignedDuration::from_mins(5);
 
 /// Between two attempts while another installation runs on the server (exit code 1618).
 pub const INSTALLER_BUSY_WAIT: SignedDuration = SignedDuration::from_mins(5);
@@ -77,27 +72,12 @@ pub const INSTALLER_ATTEMPTS: usize = 4;
 /// five seconds, services may hold it up for minutes.
 pub const RESTART_SHOWS: SignedDuration = SignedDuration::from_mins(15);
 
-/// How long a server may take to come back. An administrator's figure for a physical server is 15 minutes with
-/// services; four times that is trouble.
-pub const RESTART_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
-
 /// Restarts of one server in one run.
 pub const RESTARTS: usize = 2;
 
 /// A boot time must be later by this much to be a new one: it is computed from uptime and clock and moves by a second
 /// or so when the clock is corrected.
 pub const BOOT_MOVES: SignedDuration = SignedDuration::from_secs(60);
-
-/// How long services may take to start. `RTCSRV` may stay in Start Pending for an hour while the pool places its users
-/// (event 32174).
-pub const RETURN_DEADLINE: SignedDuration = SignedDuration::from_mins(75);
-
-/// How long a service that starts by itself is waited for before it is started: delayed automatic starts come about
-/// two minutes after the others.
-pub const SELF_START: SignedDuration = SignedDuration::from_mins(5);
-
-/// How long the proof that a server is back may take.
-pub const GATE_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
 
 /// How long a fabric state that differs from the one before is waited for. What the text means is not documented, so it
 /// cannot hold a server; ten minutes are what the product's own flow chart gives a pool that is busy.

@@ -67,4 +67,8 @@ codes! {
     EXTERNAL_UNSTATED = "O2056", "external names are not stated, and so not checked";
     CENTRAL_MANAGEMENT = "O2057", "the central management is not active where the plan says, or on both of a pair";
     DEPENDENT_UNKNOWN = "O2058", "what depends on a blocked service cannot be blocked with it";
+    LEVEL_MATCHES_NOTHING = "O2065", "the level names what no server has";
+    BELOW_LEVEL = "O2066", "a component is below the level on servers that are at it";
+    LEVEL_HOLDS = "O2067", "every server is at the level before anything was done";
+    INSTALLER_BESIDE = "O2068", "an installer runs while services that are not blocked serve";
 }

@@ -2,7 +2,7 @@
 //!
 //! Sessions end when they end, so nothing here promises: every drain is taken to last until its deadline.
 
-use crate::build;
+use crate::limits;
 use crate::order::PoolEdge;
 use crate::schedule::{Demand, Schedule};
 use crate::scope::PoolScope;
@@ -10,16 +10,6 @@ use crate::windows::{Calendar, Opening};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::{Change, Pool};
 use serde::Serialize;
-
-/// What a restart may take until the services run again. Why 30 min: administrators report about 15 min per physical
-/// server for the restart and the services, and a slow one must not push a server out of its window. An hour, which
-/// RTCSRV can need when a whole pool starts cold, would halve the servers per night for a case that a rolling
-/// maintenance does not bring about.
-pub const RESTART_ALLOWANCE: SignedDuration = SignedDuration::from_mins(30);
-
-/// What a server takes to settle once its services run. Why 4 min: the settle time that a published maintenance module
-/// waits for after bringing a server back.
-pub const SETTLE: SignedDuration = SignedDuration::from_mins(4);
 
 /// How many openings are looked through before the work is called too long to place.
 const OPENINGS: usize = 400;
@@ -53,33 +43,15 @@ impl Forecast {
     }
 }
 
-/// Returns how long one server of `pool` takes at worst: the longest drain deadline, the installer's deadline, a
-/// restart where one may happen, the soak, and the time to settle. This is what has to fit before the window ends
-/// (promise P9).
+/// Returns how long one server of `pool` takes at worst: what [`limits`] allows each of its steps. This is what has to
+/// fit before the window ends (promise P9).
 #[must_use]
 pub fn worst_case(change: &Change, pool: &Pool) -> SignedDuration {
     worst_case_of(change, &PoolScope::of(change, pool))
 }
 
 pub(crate) fn worst_case_of(change: &Change, scope: &PoolScope) -> SignedDuration {
-    let maintenance = &change.maintenance;
-    let own = scope.block.iter().map(|service| {
-        let deadline =
-            maintenance.drain.per_service.get(service).map_or(maintenance.drain.deadline, |own| own.deadline);
-        deadline.max(maintenance.unmeasured.get(service).copied().unwrap_or_default())
-    });
-    let drain = own.max().unwrap_or(maintenance.drain.deadline);
-    drain + after_drain(change)
-}
-
-/// Returns how long a server takes at worst once it is drained. A drain that leaves less than this before the window
-/// ends has to be given up (promise P9).
-#[must_use]
-pub fn after_drain(change: &Change) -> SignedDuration {
-    let maintenance = &change.maintenance;
-    let patch = maintenance.patch.as_ref().map_or(SignedDuration::ZERO, |patch| patch.deadline);
-    let restart = if build::restarts(change) { RESTART_ALLOWANCE } else { SignedDuration::ZERO };
-    patch + restart + maintenance.soak + SETTLE
+    limits::worst_case(change, &scope.block)
 }
 
 pub(crate) fn forecast(demand: &Demand<'_>, schedule: &Schedule, calendar: &Calendar, now: Timestamp) -> Forecast {

@@ -13,6 +13,7 @@ mod external;
 mod findings;
 mod fingerprint;
 pub mod forecast;
+pub mod limits;
 mod make;
 mod order;
 pub mod plan;

@@ -80,11 +80,13 @@ pub enum Fault {
     FullDisk,
     /// The installer says that it is done and has left one component as it was.
     InstallerLeavesOut,
+    /// A restarted server and its services take nearly as long to come back as the run waits for them.
+    SlowComeback,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -121,6 +123,7 @@ impl Fault {
         Self::ForeignBalancer,
         Self::FullDisk,
         Self::InstallerLeavesOut,
+        Self::SlowComeback,
     ];
 
     /// Those that are thrown with dice of their own, so that the nights of older seeds stay as they were.
@@ -134,6 +137,9 @@ impl Fault {
         Self::FullDisk,
         Self::InstallerLeavesOut,
     ];
+
+    /// Those that are thrown with dice of their own each, for the same reason.
+    const ALONE: [Self; 1] = [Self::SlowComeback];
 
     /// Returns the word used on the command line.
     #[must_use]
@@ -175,6 +181,7 @@ impl Fault {
             Self::ForeignBalancer => "foreign-balancer",
             Self::FullDisk => "full-disk",
             Self::InstallerLeavesOut => "installer-leaves-out",
+            Self::SlowComeback => "slow-comeback",
         }
     }
 
@@ -182,6 +189,11 @@ impl Fault {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| fault.word() == word)
+    }
+
+    /// Whether it is thrown with other dice than the first kinds.
+    fn is_later(self) -> bool {
+        Self::LATER.contains(&self) || Self::ALONE.contains(&self)
     }
 
     /// How often it happens when it is tried: per look, act, transition, session or installation, or, for what comes
@@ -210,6 +222,7 @@ impl Fault {
             Self::ForeignMaintenance => 2.0,
             Self::ForeignBalancer => 4.0,
             Self::FullDisk => 2.0,
+            Self::SlowComeback => 0.4,
         }
     }
 }
@@ -219,6 +232,9 @@ impl fmt::Display for Fault {
         f.pad(self.word())
     }
 }
+
+/// Makes the dice of the faults that have their own others than those of the seed.
+const ALONE: u64 = 0x616C_6F6E_6500_0000;
 
 /// How often each fault happens.
 #[derive(Debug, Clone, PartialEq)]
@@ -242,7 +258,7 @@ impl Faults {
     pub(crate) fn by(dice: &mut Dice) -> Self {
         let mut rates = Self::none();
         let share = dice.pick(&[0.0, 0.08, 0.15, 0.15, 0.25, 0.4]);
-        for fault in Fault::ALL.into_iter().filter(|fault| !Fault::LATER.contains(fault)) {
+        for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_later()) {
             if dice.chance(share) {
                 let strength = dice.pick(&[0.1, 0.3, 1.0, 1.0, 2.0]);
                 rates.0[fault as usize] = fault.usual() * strength;
@@ -258,6 +274,16 @@ impl Faults {
             if dice.chance(share) {
                 let strength = dice.pick(&[0.3, 1.0, 1.0, 2.0]);
                 self.0[fault as usize] = fault.usual() * strength;
+            }
+        }
+    }
+
+    /// In some nights those that have dice of their own.
+    pub(crate) fn alone(&mut self, seed: u64) {
+        for fault in Fault::ALONE {
+            let mut dice = Dice::new(seed ^ (ALONE + fault as u64));
+            if dice.chance(0.15) {
+                self.0[fault as usize] = fault.usual() * dice.pick(&[0.5, 1.0, 2.0]);
             }
         }
     }

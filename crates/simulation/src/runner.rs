@@ -90,6 +90,9 @@ pub(crate) async fn live(scenario: Scenario, seed: u64, mutation: Option<Mutatio
         preview_changes(&shared);
     }
     if let Some(plan) = preview(&shared, clock, &change, &mut night).await {
+        if mutation == Some(Mutation::StatedTooShort) {
+            shared.lock().oracle.promised.forget_the_way_back();
+        }
         let plan = mutation.map_or_else(|| plan.clone(), |mutation| mutation.plan(&plan));
         shared.lock().oracle.read_plan(&serde_json::to_value(&plan).unwrap_or_default());
         let mut starts = Starts {
@@ -145,10 +148,11 @@ async fn preview(
             world.oracle.breach("alive", now, format!("no plan could be made: {error}"));
             None
         }
-        Ok((plan, _report)) => {
+        Ok((plan, report)) => {
             let refusals: Vec<String> = plan.refusals().map(|finding| finding.message.clone()).collect();
             world.log.say(now, || format!("refused: {refusals:?}"));
             world.oracle.read_plan(&serde_json::to_value(&plan).unwrap_or_default());
+            world.oracle.promised.state(report.forecast.one_server);
             night.refused = !refusals.is_empty();
             refusals.is_empty().then_some(plan)
         }

@@ -44,6 +44,7 @@ impl Scenario {
         // Dice of their own: what was added later leaves the nights of older seeds as they were.
         let mut later = Dice::new(seed ^ LATER);
         faults.more(&mut later);
+        faults.alone(seed);
         faults.add(more);
         let mut change = change(&mut dice);
         let opens = restrict(&mut change, &mut later);
@@ -350,7 +351,8 @@ fn window(dice: &mut Dice) -> Window {
     Window {
         every: Recurrence::Once(begins.date()),
         start: begins.time(),
-        duration: minutes(dice, 120, 480),
+        // Longer than what one server takes at worst, in some nights than what two do.
+        duration: minutes(dice, 120, 480) + SignedDuration::from_mins(240),
         timezone: "UTC".to_owned(),
     }
 }

@@ -151,12 +151,14 @@ fn fabric(case: &Case<'_>, scratch: &mut Scratch, proof: String) -> Ruling {
     let since = *scratch.fabric_differs.get_or_insert(case.now);
     let server = &case.subject.work.server;
     let going_back = case.subject.own.back.is_some();
-    let next = if going_back || case.now.duration_since(since) >= FABRIC_WAIT {
+    // The wait is part of the time that the gate has, which the window rule counts.
+    let until = (since + FABRIC_WAIT).min(case.since + GATE_DEADLINE);
+    let next = if going_back || case.now >= until {
         Judgement::Done(StepEnd::Done, format!("{proof}; the fabric state is not as before, as noted"))
     } else {
         let mut wait = case.wait("the fabric state to be as before", "lines differ, as noted".to_owned(), None);
         wait.since = since;
-        wait.until = Some(since + FABRIC_WAIT);
+        wait.until = Some(until);
         "the run goes on, with a note".clone_into(&mut wait.then);
         Judgement::Wait(wait, SLOW_LOOK)
     };

@@ -4,6 +4,7 @@ mod central;
 mod dependents;
 mod evidence;
 mod external;
+mod level;
 mod services;
 mod stated;
 mod timing;
@@ -65,6 +66,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
         }
     }
     central::change(context, &safety, &mut found);
+    level::change(context, plan, &mut found);
     stated::change(context, &mut found);
     timing::change(context, forecast, &mut found);
     found.sort_by(|a, b| {

@@ -5,11 +5,12 @@ use crate::order::PoolEdge;
 use crate::plan::Finding;
 use crate::safety::Look;
 use crate::scope::{PoolScope, leaves_balancer};
-use crate::words::{few, list, time};
+use crate::words::{are, few, list, time};
 use crate::{build, codes, order, quorum, safety};
+use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{AtDeadline, RestartPolicy, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Balancer, SipBalancing};
-use orchestrate_model::{Change, Feature, Pool, Product, Role, ServiceName};
+use orchestrate_model::{Answer, Change, Feature, Pool, Product, Role, RunState, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says what a pool's description says by itself.
@@ -333,6 +334,9 @@ pub(super) fn change(context: &Context<'_>, found: &mut Vec<Finding>) {
     }
     if let Scope::Services(_) = &maintenance.scope {
         found.extend(restart_beyond_scope(context.change, &blocked(context)));
+        if maintenance.patch.is_some() {
+            found.extend((0..context.change.pools.len()).filter_map(|place| installer_beside(context, place)));
+        }
     }
 }
 
@@ -342,6 +346,38 @@ fn blocked(context: &Context<'_>) -> String {
     let scopes = scopes.map(|(look, scope)| look.as_ref().map_or(scope, |look| &look.scope));
     let names: BTreeSet<&str> = scopes.flat_map(|scope| &scope.block).map(ServiceName::as_str).collect();
     few(&names.into_iter().collect::<Vec<_>>())
+}
+
+/// Says which services serve while an installer runs, as far as they were seen to.
+fn installer_beside(context: &Context<'_>, place: usize) -> Option<Finding> {
+    let (pool, look) = (&context.change.pools[place], context.looks[place].as_ref());
+    let scope = look.map_or(&context.scopes[place], |look| &look.scope);
+    let runs = |name: &ServiceName| {
+        look.is_none_or(|look| {
+            let state =
+                |seen: &orchestrate_model::ServerObservation| seen.service(name).map(|status| status.state.clone());
+            let mut states = look.seen.servers.values().filter_map(state);
+            states.any(|state| state != Answer::Known(RunState::Stopped))
+        })
+    };
+    let sessions = |name: &ServiceName| catalogue::service(name).is_none_or(|facts| facts.drain == DrainClass::Session);
+    let all = scope.serving.iter().chain(&scope.beside);
+    let beside = all.filter(|name| !scope.block.contains(name) && sessions(name) && runs(name));
+    let beside: BTreeSet<&str> = beside.map(ServiceName::as_str).collect();
+    if beside.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = beside.into_iter().collect();
+    let (count, serve) = (names.len(), if names.len() == 1 { "serves" } else { "serve" });
+    let text = format!(
+        "{}: the installer runs while {count} of the services {serve} that {} not blocked: {}. It may stop or restart any \
+         of them; their sessions are neither waited for nor counted",
+        pool.name,
+        are(count),
+        few(&names)
+    );
+    let advice = "Use scope: all-services, unless the installer is known to touch the chosen services only.";
+    Some(warning(codes::INSTALLER_BESIDE, text).pool(pool).advise(advice))
 }
 
 fn restart_beyond_scope(change: &Change, blocked: &str) -> Option<Finding> {

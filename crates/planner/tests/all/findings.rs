@@ -343,7 +343,7 @@ fn the_night_work_is_named_whole_with_a_window_and_without() {
     // From 21:00 on, eleven hours.
     let text = said(&change).unwrap();
     assert!(text.contains("database maintenance at 01:00 and the address book at 01:30"), "{text}");
-    assert!(text.contains("from 2026-11-28T21:00:00Z on, which takes up to 10 h 57 min (by UTC"), "{text}");
+    assert!(text.contains("from 2026-11-28T21:00:00Z on, which takes up to 21 h 15 min (by UTC"), "{text}");
     change.windows = nights(6);
     let text = said(&change).unwrap();
     assert!(text.contains("the window that opens at 22:00 (Europe/Paris)") && text.contains("01:00 and the"), "{text}");
@@ -369,20 +369,49 @@ fn nights(hours: i64) -> Vec<Window> {
 #[test]
 fn p9_a_server_that_fits_no_window_is_refused_and_several_nights_are_announced() {
     let mut change = three();
-    change.windows = nights(6);
+    change.windows = nights(8);
     let (plan, report) = planned(&change, &healthy_world(&change));
-    // 2 h drain, 45 min patch, 30 min restart, 20 min soak, 4 min to settle.
-    assert_eq!(report.forecast.one_server, minutes(219));
+    // 5 min to be recorded, 10 to be blocked, 2 h drain, 20 min to stop, 45 and 5 for the patch, an hour for the restart,
+    // 5 min for the small steps, 75 to start, an hour to be proven back, 20 min soak.
+    assert_eq!(report.forecast.one_server, minutes(5 + 10 + 120 + 20 + 50 + 60 + 5 + 75 + 60 + 20));
     assert_eq!((report.forecast.openings, report.forecast.batches_per_opening), (Some(3), Some(1)));
     assert_eq!(codes(&plan, Severity::Warning), ["O2027", "O2038"]);
-    change.windows = nights(3);
+    change.windows = nights(7);
     let (plan, report) = planned(&change, &healthy_world(&change));
     assert_eq!(codes(&plan, Severity::Refusal), ["O2037"]);
     assert_eq!(report.forecast.openings, None);
 }
 
 #[test]
-fn t8_sixteen_servers_need_four_nights() {
+fn p9_what_is_left_of_a_server_falls_with_its_steps_and_with_the_time_in_them() {
+    use orchestrate_planner::{StepKind, limits};
+    let change = three();
+    let left = |kind, spent| limits::left(&change, kind, minutes(spent));
+    let after_drain = minutes(20 + 50 + 60 + 5 + 75 + 60 + 20);
+    for before in [StepKind::Guard, StepKind::Block, StepKind::Drain] {
+        assert_eq!(left(before, 0), after_drain, "a drain can be given up at any time");
+        assert_eq!(left(before, 90), after_drain, "{before}: its own time is no part of what is left");
+    }
+    assert_eq!(left(StepKind::Stop, 15), after_drain - minutes(15));
+    assert_eq!(left(StepKind::Stop, 600), after_drain - minutes(20), "no step has more than its limit behind it");
+    assert_eq!(left(StepKind::Stop, -5), after_drain, "a clock that went back takes nothing off");
+    assert_eq!(left(StepKind::Soak, 12), minutes(8));
+    assert_eq!(left(StepKind::Database, 0), minutes(0));
+}
+
+#[test]
+fn an_installer_may_restart_a_server_and_a_change_without_one_does_not() {
+    use orchestrate_planner::limits;
+    let mut change = three();
+    change.maintenance.restart = orchestrate_model::change::RestartPolicy::Never;
+    let block = [service("RTCSRV")];
+    let with = limits::worst_case(&change, &block);
+    change.maintenance.patch = None;
+    assert_eq!(with - limits::worst_case(&change, &block), minutes(20 + 50 + 60));
+}
+
+#[test]
+fn t8_sixteen_servers_need_a_night_each_at_worst() {
     let mut pool = pool("pool08", "fe", "192.0.2", 16);
     pool.product = Product::Sfb2019;
     let mut change = change(vec![pool]);
@@ -390,8 +419,8 @@ fn t8_sixteen_servers_need_four_nights() {
     change.maintenance.drain.deadline = minutes(30);
     change.maintenance.patch.as_mut().unwrap().deadline = minutes(30);
     let (_, report) = planned(&change, &healthy_world(&change));
-    assert_eq!(report.forecast.one_server, minutes(114));
-    assert_eq!((report.forecast.openings, report.forecast.batches_per_opening), (Some(4), Some(4)));
+    assert_eq!(report.forecast.one_server, minutes(320));
+    assert_eq!((report.forecast.openings, report.forecast.batches_per_opening), (Some(16), Some(1)));
     assert_eq!(report.forecast.ratio(), 1.0);
 }
 

@@ -106,11 +106,13 @@ pub enum Mutation {
     ResumedInDrainNotNoticed,
     /// The end of a window does not count.
     WindowNeverCloses,
+    /// The stated worst case leaves the way back out.
+    StatedTooShort,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -155,6 +157,7 @@ impl Mutation {
         Self::RestartSkipped,
         Self::ResumedInDrainNotNoticed,
         Self::WindowNeverCloses,
+        Self::StatedTooShort,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -184,6 +187,7 @@ impl Mutation {
             Self::ComponentsNotCompared => &[Fault::InstallerLeavesOut],
             Self::DrainingNotAsked => &[Fault::LateDraining],
             Self::ResumedInDrainNotNoticed => &[Fault::ForeignResume],
+            Self::StatedTooShort => &[Fault::SlowComeback, Fault::SlowComeback],
             _ => &[],
         }
     }

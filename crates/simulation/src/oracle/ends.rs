@@ -81,6 +81,9 @@ impl World {
                 self.oracle.breach("P8", now, format!("nothing was said of {name}, which is not back: {text}"));
             }
         }
+        if outcome == "done" || outcome == "recovered" {
+            self.check_owed(&outcome);
+        }
         if outcome == "done" {
             let unpatched: Vec<usize> = self.oracle.work.iter().copied().filter(|at| !self.is_patched(*at)).collect();
             for at in unpatched {
@@ -88,8 +91,35 @@ impl World {
                 self.oracle.breach("P8", now, text);
             }
             self.check_one_level();
+            self.check_whole();
         }
         self.check_all_mentioned(&outcome);
+    }
+
+    /// P8: a run that knows of a restart that an installer wants, and that nobody made, does not end as if all were well.
+    fn check_owed(&mut self, outcome: &str) {
+        let now = self.now;
+        let owing = self.oracle.owed.iter().copied().find(|at| self.machines[*at].wants_restart);
+        if let Some(at) = owing {
+            let text = format!(
+                "the run ended as {outcome}, but {} still needs the restart of its installer",
+                self.machines[at].name
+            );
+            self.oracle.breach("P8", now, text);
+        }
+    }
+
+    /// P8: what is called done has no component below the level, where the level is one version.
+    fn check_whole(&mut self) {
+        let patch = self.change.maintenance.patch.as_ref();
+        let one = patch.is_some_and(|patch| matches!(patch.level, Some(orchestrate_model::Level::Highest(_))));
+        let left =
+            self.oracle.work.iter().copied().find(|at| self.machines[*at].patched && self.machines[*at].left_out);
+        if let Some(at) = left.filter(|_| one) {
+            let now = self.now;
+            let text = format!("the run ended as done, but {} has a component below the level", self.machines[at].name);
+            self.oracle.breach("P8", now, text);
+        }
     }
 
     /// P8: what is called done has the servers of each pool at one level.

@@ -1,8 +1,8 @@
 //! What the oracle checks when a run acts.
 
 use super::{Baseline, GUARD_AGE, LOOK_AGE, Oracle};
-use crate::world::{By, Ms, World};
-use orchestrate_model::change::{AtDeadline, RestartPolicy, StartTypePolicy};
+use crate::world::{By, World};
+use orchestrate_model::change::{AtDeadline, StartTypePolicy};
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::{Balancer, SipBalancing};
 use orchestrate_model::{Act, Feature, RunState, StartMode};
@@ -78,7 +78,7 @@ impl World {
         let now = self.now;
         let why = match open.iter().find(|(opens, closes)| *opens <= now && now <= *closes) {
             None => "outside every window".to_owned(),
-            Some((_, closes)) if now + self.needs() > closes + LOOK_AGE => {
+            Some((_, closes)) if now + self.oracle.promised.needs() > closes + LOOK_AGE => {
                 format!("{} min before the window ends", (closes - now) / 60_000)
             }
             Some(_) => return,
@@ -333,15 +333,6 @@ impl World {
             }
             Act::SetStartType { .. } | Act::Continue { .. } | Act::Start { .. } | Act::SetBalancer { .. } => {}
         }
-    }
-
-    /// How long the work on one server may take by the plan's own limits.
-    fn needs(&self) -> Ms {
-        let maintenance = &self.change.maintenance;
-        let ms = |length: jiff::SignedDuration| Ms::try_from(length.as_millis()).unwrap_or(0);
-        let patch = maintenance.patch.as_ref().map_or(0, |patch| ms(patch.deadline));
-        let restart = if maintenance.restart == RestartPolicy::Always { 10 * crate::world::MINUTE } else { 0 };
-        ms(maintenance.drain.deadline) + patch + restart + ms(maintenance.soak)
     }
 
     /// P6: an installer really starts.

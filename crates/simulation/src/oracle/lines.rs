@@ -45,6 +45,7 @@ fn is_of_interest(kind: &str) -> bool {
         "decided",
         "reasserted",
         "reopened",
+        "installer_ended",
     ];
     kinds.contains(&kind)
 }
@@ -62,6 +63,7 @@ impl World {
         self.oracle.read_record(now, kind, &entry["record"]);
         if kind == "server_ended" {
             self.check_finished(&entry["record"]);
+            self.check_promised(&entry["record"]);
         }
     }
 }
@@ -94,6 +96,7 @@ impl Oracle {
         let line = Line { now, record, machine, step: step.as_ref().map_or("", |(kind, _)| kind) };
         self.watch.read(kind, &line);
         self.pace.read(kind, &line);
+        self.promised.read(kind, &line);
         match (kind, machine) {
             ("intent", _) => {
                 let server = record["target"]["server"].as_str().and_then(|name| ServerName::new(name).ok());
@@ -109,6 +112,13 @@ impl Oracle {
                 let end = record["end"]["as"].as_str().unwrap_or_default().to_owned();
                 self.ended.insert(at, end);
                 self.ended_at.insert(at, now);
+            }
+            ("installer_ended", Some(at)) => {
+                if record["meaning"] == "restart-needed" {
+                    self.owed.insert(at);
+                } else {
+                    self.owed.remove(&at);
+                }
             }
             ("swept", Some(at)) => {
                 let same = record["differences"].as_array().is_some_and(Vec::is_empty);

@@ -8,6 +8,7 @@ mod evidence;
 mod hooks;
 mod lines;
 mod pace;
+mod promised;
 mod watch;
 
 use crate::world::{Ms, SECOND};
@@ -87,6 +88,8 @@ pub(crate) struct Oracle {
     ended: BTreeMap<usize, String>,
     ended_at: BTreeMap<usize, Ms>,
     swept: BTreeMap<usize, (Ms, bool)>,
+    /// Machines whose installer was read to have ended well and to want a restart.
+    owed: BTreeSet<usize>,
     pub(crate) outcome: Option<String>,
     /// What mutated drivers remember of the acts that they did not perform.
     pub(crate) wanted: BTreeMap<(usize, ServiceName), StartType>,
@@ -97,6 +100,7 @@ pub(crate) struct Oracle {
     pace: pace::Pace,
     watch: watch::Watch,
     told: evidence::Told,
+    pub(crate) promised: promised::Promised,
 }
 
 impl Oracle {

@@ -179,7 +179,10 @@ impl World {
             }
             (_, _) => return ActOutcome::Failed(format!("the service cannot accept it: it is {state}")),
         };
-        let takes = if way.0 == StartPending { self.takes(10 * SECOND, 3 * MINUTE) } else { quick };
+        let mut takes = if way.0 == StartPending { self.takes(10 * SECOND, 3 * MINUTE) } else { quick };
+        if way.0 == StartPending && self.happens(Fault::SlowComeback) {
+            takes = self.dice.between(20 * MINUTE, 55 * MINUTE);
+        }
         self.send(at, place, way, takes);
         ActOutcome::Accepted
     }

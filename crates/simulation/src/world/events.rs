@@ -189,6 +189,8 @@ impl World {
         };
         if self.happens(Fault::HangingRestarts) {
             back = self.dice.between(HOUR, 5 * HOUR);
+        } else if self.happens(Fault::SlowComeback) {
+            back = self.dice.between(30 * MINUTE, 55 * MINUTE);
         }
         self.machines[at].going_down = true;
         let now = self.now;

@@ -1,0 +1,120 @@
+//! How long each step of a server may take: one table for the forecast and the window rule of the planner, and for the
+//! deadlines of the engine.
+//!
+//! What is promised of a window is kept only if both count the same, so no other place states these numbers.
+
+use crate::build;
+use crate::plan::StepKind;
+use jiff::SignedDuration;
+use orchestrate_model::{Change, ServiceName};
+
+/// How long a server may take to be asked and recorded before its first change. Delayed automatic starts come about two
+/// minutes after the others, and a server that was booted a moment ago is recorded when they have; five minutes cover
+/// them. Until the first change a server for which the window becomes too short is simply not begun.
+pub const SELF_START: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long services may take to be paused. A pause is an answer to a control, which the service manager gives up on
+/// after 30 s; ten minutes cover a server that is slow under load.
+pub const BLOCK_DEADLINE: SignedDuration = SignedDuration::from_mins(10);
+
+/// How long services may take to stop.
+pub const STOP_DEADLINE: SignedDuration = SignedDuration::from_mins(20);
+
+/// What an installer gets beyond its own deadline before it is called lost: the server ends it at its deadline, and what
+/// it leaves has to be written down and read.
+pub const INSTALLER_GRACE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long a server may take to come back. An administrator's figure for a physical server is 15 minutes with
+/// services; four times that is trouble.
+pub const RESTART_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
+
+/// How long services may take to start. `RTCSRV` may stay in Start Pending for an hour while the pool places its users
+/// (event 32174).
+pub const RETURN_DEADLINE: SignedDuration = SignedDuration::from_mins(75);
+
+/// How long the proof that a server is back may take.
+pub const GATE_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
+
+/// What the steps take together that have no deadline of their own: the balancer before and after, the versions, and the
+/// last look of each step. Each gives up after a minute without an answer.
+pub const LOOKS: SignedDuration = SignedDuration::from_mins(5);
+
+/// The steps of a server from its first change on, in their order.
+const CHANGING: [StepKind; 11] = [
+    StepKind::BalancerOut,
+    StepKind::Block,
+    StepKind::Drain,
+    StepKind::Stop,
+    StepKind::Patch,
+    StepKind::Restart,
+    StepKind::Verify,
+    StepKind::Return,
+    StepKind::BalancerIn,
+    StepKind::Gate,
+    StepKind::Soak,
+];
+
+/// Returns how long a step may take on a server on which these services are blocked.
+#[must_use]
+pub fn of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> SignedDuration {
+    let patch = change.maintenance.patch.as_ref();
+    match kind {
+        StepKind::Record => SELF_START,
+        StepKind::Block => BLOCK_DEADLINE,
+        StepKind::Drain => drain(change, block),
+        StepKind::Stop if patch.is_some() || build::restarts(change) => STOP_DEADLINE,
+        StepKind::Patch => patch.map_or(SignedDuration::ZERO, |patch| patch.deadline + INSTALLER_GRACE),
+        // An installer may restart the server by itself, whatever the plan says about restarts.
+        StepKind::Restart if patch.is_some() || build::restarts(change) => RESTART_DEADLINE,
+        StepKind::Verify => LOOKS,
+        StepKind::Return => RETURN_DEADLINE,
+        StepKind::Gate => GATE_DEADLINE,
+        StepKind::Soak => change.maintenance.soak,
+        // What the others take is part of `LOOKS`.
+        StepKind::Guard
+        | StepKind::Stop
+        | StepKind::Restart
+        | StepKind::BalancerOut
+        | StepKind::BalancerIn
+        | StepKind::Database => SignedDuration::ZERO,
+    }
+}
+
+/// Returns the longest deadline that the drain of these services has.
+#[must_use]
+pub fn drain(change: &Change, block: &[ServiceName]) -> SignedDuration {
+    let maintenance = &change.maintenance;
+    let own = block.iter().map(|service| {
+        let deadline =
+            maintenance.drain.per_service.get(service).map_or(maintenance.drain.deadline, |own| own.deadline);
+        deadline.max(maintenance.unmeasured.get(service).copied().unwrap_or_default())
+    });
+    own.max().unwrap_or(maintenance.drain.deadline)
+}
+
+/// Returns what a server takes at worst from before its first change until it is proven back and has soaked.
+#[must_use]
+pub fn worst_case(change: &Change, block: &[ServiceName]) -> SignedDuration {
+    SELF_START + from_first_change(change, block)
+}
+
+/// Returns what a server takes at worst from its first change on.
+#[must_use]
+pub fn from_first_change(change: &Change, block: &[ServiceName]) -> SignedDuration {
+    CHANGING.into_iter().map(|kind| of_step(change, block, kind)).fold(SignedDuration::ZERO, |sum, more| sum + more)
+}
+
+/// Returns what a server takes at worst that has been in a step for so long. A drain counts as over: it can be given up
+/// at any time, and so can what comes before it.
+#[must_use]
+pub fn left(change: &Change, kind: StepKind, elapsed: SignedDuration) -> SignedDuration {
+    let from = kind.max(StepKind::Stop);
+    let steps = CHANGING.into_iter().filter(|step| *step >= from);
+    let all = steps.map(|step| of_step(change, &[], step)).fold(SignedDuration::ZERO, |sum, more| sum + more);
+    let used = if kind == from {
+        elapsed.clamp(SignedDuration::ZERO, of_step(change, &[], kind))
+    } else {
+        SignedDuration::ZERO
+    };
+    all - used
+}

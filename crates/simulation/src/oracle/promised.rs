@@ -1,0 +1,105 @@
+//! How long a server takes, held against the worst case that the preview stated and that the window rule counts with.
+
+use super::LOOK_AGE;
+use super::lines::Line;
+use crate::world::{MINUTE, Ms, World};
+use jiff::SignedDuration;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What of the stated time passes before the first change at most: a server is recorded when its services have come up.
+const BEFORE: Ms = 5 * MINUTE;
+
+/// A deadline is noticed at the next look, and an answer may be as late as a look is long. Each of the long steps may end
+/// so much later.
+const NOTICED: Ms = 2 * LOOK_AGE;
+
+/// What was stated, and which servers it is about.
+#[derive(Debug, Default)]
+pub(crate) struct Promised {
+    /// What one server takes at worst. `None`: nothing was stated, as in trials without a preview.
+    stated: Option<Ms>,
+    /// Machines that were begun and have not ended, with since when.
+    begun: BTreeMap<usize, Ms>,
+    /// Machines that were proven back in service, with when.
+    back: BTreeMap<usize, Ms>,
+    /// Those of them to which something happened that the stated time does not cover: a person decided, other people undid
+    /// something, another installation ran, a restart had to be asked for twice, or the run itself was interrupted.
+    excused: BTreeSet<usize>,
+    restarts: BTreeMap<usize, u32>,
+}
+
+impl Promised {
+    pub(crate) fn state(&mut self, one_server: SignedDuration) {
+        self.stated = Some(Ms::try_from(one_server.as_millis()).unwrap_or(Ms::MAX / 8));
+    }
+
+    /// What a mutation states instead.
+    pub(crate) fn forget_the_way_back(&mut self) {
+        self.stated = self.stated.map(|stated| stated - 195 * MINUTE);
+    }
+
+    /// What has to fit before a window ends when the first change is made.
+    pub(super) fn needs(&self) -> Ms {
+        self.stated.unwrap_or(0) - BEFORE
+    }
+
+    pub(super) fn read(&mut self, kind: &str, line: &Line<'_>) {
+        match (kind, line.machine) {
+            ("resumed", _) => self.excused.extend(self.begun.keys()),
+            ("step_started", Some(at)) => {
+                self.begun.entry(at).or_insert(line.now);
+            }
+            ("step_done", Some(at)) if line.step == "gate" => {
+                self.back.insert(at, line.now);
+            }
+            ("held" | "decided" | "reopened" | "reasserted", Some(at)) => {
+                self.excused.insert(at);
+            }
+            ("installer_ended", Some(at)) if line.record["meaning"] == "busy" => {
+                self.excused.insert(at);
+            }
+            ("intent", Some(at)) if line.record["act"].get("restart").is_some() => {
+                let asked = self.restarts.entry(at).or_default();
+                *asked += 1;
+                if *asked > 1 {
+                    self.excused.insert(at);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl World {
+    /// P9: nobody is told that a server takes less than the run lets it take, and what was begun in a window ends in it.
+    pub(super) fn check_promised(&mut self, record: &Value) {
+        let work = record["work"].as_u64().and_then(|work| self.oracle.work.get(usize::try_from(work).ok()?)).copied();
+        let Some(at) = work else { return };
+        let promised = &mut self.oracle.promised;
+        let (begun, back) = (promised.begun.remove(&at), promised.back.remove(&at));
+        promised.restarts.remove(&at);
+        let excused = promised.excused.remove(&at);
+        let (Some(begun), Some(back), Some(stated), false) = (begun, back, promised.stated, excused) else { return };
+        let now = self.now;
+        let name = self.machines[at].name.clone();
+        if back - begun > stated + NOTICED {
+            let text = format!(
+                "{name} was back {} min after it was begun; {} min were stated at worst",
+                (back - begun) / MINUTE,
+                stated / MINUTE
+            );
+            self.oracle.breach("P9", now, text);
+        }
+        let open = self
+            .oracle
+            .open
+            .as_ref()
+            .and_then(|open| open.iter().find(|(opens, closes)| *opens <= begun && begun <= *closes));
+        if let Some((_, closes)) = open.filter(|(_, closes)| back > closes + NOTICED) {
+            let text =
+                format!("{name} was back {} min after the window in which it was begun", (back - closes) / MINUTE);
+            self.oracle.breach("P9", now, text);
+        }
+    }
+}
