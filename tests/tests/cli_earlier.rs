@@ -108,7 +108,7 @@ fn p8_a_damaged_journal_is_never_taken_for_a_run_that_left_nothing_out() {
     edit(&folder.join("plan.json"), r#""at_once":1"#, r#""at_once":2"#);
     assert_says(&sandbox.run(&["resume", &id]), 70, &["it was begun with the plan", "plan.json is the plan"]);
     edit(&folder.join("plan.json"), r#""at_once":2"#, r#""at_once":1"#);
-    assert_says(&sandbox.run(&["status", &id]), 0, &["INTERRUPTED, 1 out"]);
+    assert_says(&sandbox.run(&["status", &id]), 0, &["INTERRUPTED, 1 may be out"]);
 }
 
 #[test]

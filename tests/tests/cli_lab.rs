@@ -44,7 +44,7 @@ fn p6_a_killed_run_goes_on_with_the_same_command() {
     first.signal("KILL");
     assert_eq!(first.ended().code, None);
     let status = sandbox.run(&["status"]);
-    assert!(status.out.contains("INTERRUPTED, 1 out"), "{}", status.out);
+    assert!(status.out.contains("INTERRUPTED, 1 may be out"), "{}", status.out);
     let nobody = sandbox.run(&["stop", &run]);
     assert_eq!(nobody.code, Some(75), "nobody is there to hear it: {}", nobody.err);
     let text = std::fs::read_to_string(&plan).unwrap();

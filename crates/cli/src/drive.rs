@@ -82,7 +82,7 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     let (finished, ()) = tokio::join!(running, show(&mut screen, heard, &folder, &mut kept.records));
     listening.abort();
     screen.close();
-    tell(&Telling { home, folder: &folder, plan: &plan, kept, manner }, finished)
+    Ok(tell(&Telling { home, folder: &folder, plan: &plan, kept, manner }, finished))
 }
 
 /// Shows events until no more come.
@@ -160,7 +160,7 @@ struct Telling<'a> {
 }
 
 /// Says how the run ended: to people a summary and what the journal proves, to programs one last event.
-fn tell(told: &Telling<'_>, finished: Finished) -> Result<Ended, Failure> {
+fn tell(told: &Telling<'_>, finished: Finished) -> Ended {
     let Telling { home, folder, plan, manner, .. } = told;
     let Finished { outcome, state } = finished;
     let (mut exit, failure) = match outcome {
@@ -174,6 +174,9 @@ fn tell(told: &Telling<'_>, finished: Finished) -> Result<Ended, Failure> {
     };
     // What is out comes first and always; only then what else went wrong.
     let saved = if failure.is_some() { saved(told) } else { Saved::Whole };
+    if !matches!(saved, Saved::Whole) {
+        exit = Exit::Temporary;
+    }
     let program = match &saved {
         Saved::Elsewhere(folder) => format!("orchestrate --state-dir {}", quoted(folder)),
         Saved::Whole | Saved::Again | Saved::Lost(_) => home.program.clone(),
@@ -187,17 +190,19 @@ fn tell(told: &Telling<'_>, finished: Finished) -> Result<Ended, Failure> {
     };
     say(&text);
     match &failure {
-        None if *manner == Manner::Text => say(&format!("{}\n", verified(folder, plan, &state)?)),
+        None if *manner == Manner::Text => match verified(folder, plan, &state) {
+            Ok(text) => say(&format!("{text}\n")),
+            Err(failure) => exit = exit.and_then(failure.tell()),
+        },
         None => {}
         Some(failure) => {
             failure.tell();
             if let Some(text) = saved.text(folder) {
-                exit = Exit::Temporary;
                 output::talk(&text);
             }
         }
     }
-    Ok(Ended { exit, state })
+    Ended { exit, state }
 }
 
 /// Says something about a run that is over. A terminal that was closed or a reader that has gone changes nothing about

@@ -60,6 +60,28 @@ impl Exit {
         (Self::Interrupted, 130, "interrupted; the state was printed"),
     ];
 
+    /// Returns how a run ends that ended like this, when something else goes wrong after it: only an end that says that all
+    /// servers are back gives way. One that says what is out, or what stopped the run, is what has to be acted upon.
+    pub(crate) fn and_then(self, late: Self) -> Self {
+        match self {
+            Self::Done | Self::SomeServers => late,
+            Self::ChangesPlanned
+            | Self::StoppedByPolicy
+            | Self::StoppedByWindow
+            | Self::WaitingForApproval
+            | Self::PoolHeld
+            | Self::WorldMoved
+            | Self::Unsafe
+            | Self::EmptySelection
+            | Self::Usage
+            | Self::BadPlan
+            | Self::Unreachable
+            | Self::Bug
+            | Self::Temporary
+            | Self::Interrupted => self,
+        }
+    }
+
     /// Returns the number.
     pub(crate) fn code(self) -> u8 {
         Self::TABLE

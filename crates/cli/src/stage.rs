@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use orchestrate_display::preview::{Instead, Preview};
 use orchestrate_driver::Clock;
 use orchestrate_executor::survey;
-use orchestrate_lab::LabDirectory;
+use orchestrate_lab::{LabDirectory, LabError};
 use orchestrate_model::{Change, PoolName, PoolObservation};
 use orchestrate_planner::safety::EVIDENCE_LIFETIME;
 use orchestrate_planner::windows::{Calendar, WindowState};
-use orchestrate_planner::{ControlHost, Observations, Plan, Report, make};
+use orchestrate_planner::{ControlHost, Observations, Plan, Report, codes, make};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -159,8 +159,15 @@ impl Stage {
         })
     }
 
-    /// Ends a lab that we started, for a start that did not come to a run.
-    pub(crate) async fn leave(self) -> Result<(), Failure> {
+    /// Ends a lab that we started, for a start that did not come to a run. That it could not be ended is said, and changes
+    /// nothing about how the start ended.
+    pub(crate) async fn leave(self) {
+        if let Err(error) = self.end_lab().await {
+            output::talk(&format!("the lab could not be ended: {}", Failure::from(error).in_one_line()));
+        }
+    }
+
+    async fn end_lab(&self) -> Result<(), LabError> {
         if let Some((directory, Owner::Us)) = &self.lab {
             directory.stop().await?;
         }
@@ -170,7 +177,7 @@ impl Stage {
     /// Ends a lab that we started, for a start that failed, and returns why it failed. That the lab has gone meanwhile
     /// is no news beside it.
     pub(crate) async fn abandon(self, failure: Failure) -> Failure {
-        if let Err(error) = self.leave().await {
+        if let Err(error) = self.end_lab().await {
             tracing::debug!(%error, "the lab could not be ended");
         }
         failure
@@ -203,9 +210,11 @@ impl Planned {
         if reasons.is_empty() { Ok(()) } else { Err(Failure::Refused { reasons }) }
     }
 
-    /// Returns whether there is anything to do.
+    /// Returns whether there is anything to do, or to look at anew: a component that is below the level is a question, and
+    /// no success.
     pub(crate) fn has_work(&self) -> bool {
-        self.plan.work().iter().any(|work| work.skip.is_none())
+        let below = self.plan.findings().iter().any(|finding| finding.code == codes::BELOW_LEVEL);
+        below || self.plan.work().iter().any(|work| work.skip.is_none())
     }
 
     /// Returns why not a single server could be asked, if that is so.

@@ -1,5 +1,6 @@
 //! The events of a run for programs: one JSON object per line.
 
+use crate::counted::Uncounted;
 use crate::log::subject;
 use crate::preview::Preview;
 use jiff::Timestamp;
@@ -65,6 +66,7 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "end": state.end,
                 "out": state.is_out(),
                 "sessions_cut": state.cut,
+                "sessions_not_counted": Uncounted::of(plan, work, state).all(),
                 "restarts": state.restarted(),
                 "installer": state.installer,
                 "differences": state.swept,

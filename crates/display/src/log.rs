@@ -14,7 +14,7 @@ use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::{Act, ActOutcome, RunId, ServerName};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::safety::Asked;
-use orchestrate_planner::{Plan, StepId, StepKind};
+use orchestrate_planner::{Plan, StepId, StepKind, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes log entries for the records of one run, in their order.
@@ -91,14 +91,22 @@ impl<'a> Log<'a> {
                 StepTarget::Server(work) => format!("begins ({} of {})", work.0 + 1, self.plan.work().len()),
                 StepTarget::Pool(_) => return None,
             },
-            StepKind::Drain => format!(
-                "drain: waits for its sessions to end, until {} at most; then {}",
-                until(rules.drain.deadline),
-                words::at_deadline(rules.drain.at_deadline)
-            ),
+            StepKind::Drain => {
+                let own = rules.drain.per_service.iter().map(|(service, own)| {
+                    format!("; {service} until {}, then {}", until(own.deadline), words::at_deadline(own.at_deadline))
+                });
+                format!(
+                    "drain: waits for its sessions to end, until {} at most; then {}{}",
+                    until(rules.drain.deadline),
+                    words::at_deadline(rules.drain.at_deadline),
+                    own.collect::<String>()
+                )
+            }
             StepKind::Patch => {
                 let patch = rules.patch.as_ref()?;
-                format!("patch: {}, until {} at most", clean(&patch.installer), until(patch.deadline))
+                // Until when it is waited for is said by the wait, which counts from the start of the installer.
+                let (gets, more) = (duration(patch.deadline), duration(limits::INSTALLER_GRACE));
+                format!("patch: {}; it gets {gets}, and the server is held {more} after that", clean(&patch.installer))
             }
             StepKind::Soak => {
                 format!(
@@ -250,11 +258,11 @@ fn outcome_said(act: &str, outcome: &ActOutcome) -> Option<(Tone, String)> {
 
 fn installer(exit_code: i64, meaning: ExitMeaning) -> (Tone, String) {
     let (tone, said) = match meaning {
-        ExitMeaning::Done => (Tone::Plain, "installed"),
-        ExitMeaning::RestartNeeded => (Tone::Plain, "installed, a restart is needed"),
-        ExitMeaning::RestartStarted => (Tone::Plain, "installed, the installer has started a restart"),
+        ExitMeaning::Done => (Tone::Plain, "it says that it is done"),
+        ExitMeaning::RestartNeeded => (Tone::Plain, "it says that it is done and that a restart is needed"),
+        ExitMeaning::RestartStarted => (Tone::Plain, "it says that it is done and that it has started a restart"),
         ExitMeaning::Busy => (Tone::Warn, "another installation is in progress"),
-        ExitMeaning::Failed => (Tone::Bad, "not installed"),
+        ExitMeaning::Failed => (Tone::Bad, "it has failed"),
     };
     (tone, format!("the installer ended with exit code {exit_code}: {said}"))
 }

@@ -83,7 +83,7 @@ fn how(run: &RunStatus) -> (Tone, String) {
             held if held.is_empty() => (Tone::Good, format!("running, {out} out")),
             held => (Tone::Bad, format!("HELD, waits for your decision about {}, {out} out", list_of(&held))),
         },
-        (None, None) => (Tone::Bad, format!("INTERRUPTED, {out} out")),
+        (None, None) => (Tone::Bad, format!("INTERRUPTED, {out} may be out")),
     }
 }
 

@@ -1,15 +1,18 @@
 //! What is said when a run has ended, or when its orchestrator stops (promise P8).
 
+use crate::counted::Uncounted;
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration, list, pad, width};
 use crate::words;
 use jiff::Timestamp;
+use orchestrate_engine::levels::Seen;
 use orchestrate_engine::record::{RunOutcome, ServerEnd};
 use orchestrate_engine::state::WorkState;
 use orchestrate_engine::{RunState, levels, state};
-use orchestrate_model::{Change, RunId, ServiceName};
+use orchestrate_model::{Change, RunId};
 use orchestrate_planner::windows::Calendar;
 use orchestrate_planner::{Plan, ServerWork, StepKind, StepTarget};
+use std::fmt::Write as _;
 
 /// What a summary needs to know besides the state.
 #[derive(Debug, Clone, Copy)]
@@ -81,19 +84,14 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
         said.push(duration(ended.duration_since(started)));
     }
     if each.touched {
-        said.push(format!("{} cut", count(each.cut.values().sum(), "session")));
-        let uncounted = &plan.change().maintenance.unmeasured;
-        let uncounted: Vec<&str> =
-            work.block.iter().filter(|service| uncounted.contains_key(service)).map(ServiceName::as_str).collect();
-        if !uncounted.is_empty() {
-            said.push(format!("those of {} not counted", list(&uncounted)));
-        }
+        said.push(cut(plan, work, each));
         said.push(count(each.restarted() as u64, "restart"));
         said.push(match &each.swept {
             Some(differences) if differences.is_empty() => "start types as before".to_owned(),
             Some(differences) => format!("DIFFERS from before: {}", clean(&words::differences(work, differences))),
             None => "not compared with before".to_owned(),
         });
+        said.extend(level(plan, each));
     }
     said.extend(each.left_over.iter().map(|text| format!("left to look at: {}", clean(text))));
     if let Some(held) = &each.held {
@@ -103,6 +101,35 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
         said.push(clean(why));
     }
     said.join(", ")
+}
+
+/// Returns how many sessions were cut, as far as they were counted.
+fn cut(plan: &Plan, work: &ServerWork, each: &WorkState) -> String {
+    let uncounted = Uncounted::of(plan, work, each);
+    let mut said = format!("{} cut", count(each.cut.values().sum(), "session"));
+    if !uncounted.serving.is_empty() {
+        said.push_str(" of the services that were blocked");
+    }
+    if !uncounted.by_time.is_empty() {
+        write!(said, ", those of {} not counted", list(&uncounted.by_time)).unwrap_or_default();
+    }
+    if !uncounted.serving.is_empty() {
+        let names = list(&uncounted.serving);
+        write!(said, ", those of {names} not counted, which were not blocked while the installer ran")
+            .unwrap_or_default();
+    }
+    said
+}
+
+/// Returns what a server on which an installer was started was seen to be at when the run ended.
+fn level(plan: &Plan, each: &WorkState) -> Option<String> {
+    let level = plan.change().maintenance.patch.as_ref()?.level.as_ref().filter(|_| each.patch_started())?;
+    Some(match levels::seen(level, each) {
+        Seen::At(found) => format!("at {}", clean(&found)),
+        Seen::Below(found) => format!("BELOW the level: at {}", clean(&found)),
+        Seen::Unknown(why) => format!("its level is not known: {}", clean(&why)),
+        Seen::NotAsked => "not looked at for its level".to_owned(),
+    })
 }
 
 /// Returns whether the last step of a server that ended is the end of the work on it. What is unfinished or was left out
@@ -130,7 +157,8 @@ fn last_step(plan: &Plan, work: &ServerWork, state: &RunState) -> Option<Timesta
     ends.max()
 }
 
-/// Says which pools were left with some servers at the level and some not: all servers of a pool belong on one.
+/// Says which pools were left with some servers at the level and some not, as they were seen when the run ended: all
+/// servers of a pool belong on one.
 fn half_way(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
     let change = context.plan.change();
     let level = change.maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
@@ -141,19 +169,25 @@ fn half_way(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> 
     for pool in &change.pools {
         let works = context.plan.work().iter().zip(&state.work);
         let own = works.filter(|(work, _)| context.plan.pool_of(work).name == pool.name);
-        let (at, others): (Vec<_>, Vec<_>) =
-            own.partition(|(_, each)| matches!(each.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. })));
-        if at.is_empty() || others.is_empty() {
+        let (mut at, mut below, mut open) = (0, Vec::new(), Vec::new());
+        for (work, each) in own {
+            match levels::seen(level, each) {
+                Seen::At(_) => at += 1,
+                Seen::Below(_) => below.push(work.server.short()),
+                Seen::Unknown(_) | Seen::NotAsked => open.push(work.server.short()),
+            }
+        }
+        if at == 0 || (below.is_empty() && open.is_empty()) {
             continue;
         }
-        let names: Vec<String> = others.iter().map(|(work, _)| work.server.short().to_owned()).collect();
-        let text = format!(
-            "{} is at mixed levels: {} of {} at {level}, not {}",
-            pool.name,
-            at.len(),
-            count(pool.servers.len() as u64, "server"),
-            list(&names)
-        );
+        let head = if below.is_empty() { "may be" } else { "is" };
+        let servers = count(pool.servers.len() as u64, "server");
+        let mut text = format!("{} {head} at mixed levels: {at} of {servers} at {level}", pool.name);
+        for (said, names) in [("not", below), ("not known of", open)] {
+            if !names.is_empty() {
+                write!(text, ", {said} {}", list(&names)).unwrap_or_default();
+            }
+        }
         lines.extend(look.hang("", Tone::Warn, &text));
     }
     lines
@@ -177,6 +211,7 @@ fn components(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String
             );
             lines.extend(look.hang("", Tone::Bad, &text));
         }
+        lines.extend(older(&levels, look));
         for (server, why) in &levels.unknown {
             let text = format!("whether {server} is at the level of {pool} is not known: {}", clean(why));
             lines.extend(look.hang("", Tone::Bad, &text));
@@ -187,6 +222,24 @@ fn components(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String
             lines.extend(look.hang("", Tone::Plain, text));
         }
     }
+    lines
+}
+
+/// Says which components are below the level on servers that are at it.
+fn older(levels: &levels::PoolLevels<'_>, look: &Look) -> Vec<String> {
+    let each = levels.older.iter().map(|((component, version), servers)| {
+        let servers: Vec<&str> = servers.iter().map(|server| server.short()).collect();
+        format!("{} is at {version} on {}", clean(component), list(&servers))
+    });
+    let each: Vec<String> = each.collect();
+    if each.is_empty() {
+        return Vec::new();
+    }
+    let text = format!("{}, below the level: {}", levels.pool.name, each.join("; "));
+    let advice = "either the update does not touch this, or it broke off: compare with the page of the update, and say in the \
+                  plan which components it touches, each with its version (patch: level: {COMPONENT: VERSION})";
+    let mut lines = look.hang("", Tone::Bad, &text);
+    lines.extend(look.hang("", Tone::Plain, advice));
     lines
 }
 

@@ -205,3 +205,83 @@ fn status_of_an_interrupted_run_says_what_is_out() {
     let list = status::list(&list, &look);
     insta::assert_snapshot!(format!("{list}\n{}", status::one(&interrupted, "orchestrate", at(6000), &look)));
 }
+
+fn with_level(level: &str) -> Plan {
+    let mut plan = serde_json::to_value(plan()).unwrap();
+    plan["change"]["maintenance"]["patch"]["level"] = json!(level);
+    serde_json::from_value(plan).unwrap()
+}
+
+fn one(component: &str, version: &str) -> ComponentVersion {
+    ComponentVersion { component: component.to_owned(), version: Version::parse(version).unwrap() }
+}
+
+#[test]
+fn p8_a_component_that_stayed_old_on_every_server_is_named_with_what_to_do() {
+    let plan = with_level("5.0.8308.1149");
+    let mut state = state();
+    for work in &mut state.work {
+        work.end = Some(ServerEnd::Finished);
+        work.swept = Some(vec![]);
+        work.level = Some(Answer::Known(vec![one("Core", "5.0.8308.1149"), one("Front End Server", "5.0.8308.866")]));
+    }
+    state.ended = Some(RunOutcome::ToBeLookedAt);
+    let run = run();
+    let said = summary(Context { run: &run, plan: &plan, program: "orchestrate" }, &state, &Look::plain());
+    assert!(said.contains("below the level: Front End Server is at 5.0.8308.866 on fe1, fe2 and fe3"), "{said}");
+    assert!(said.contains("which components it touches"), "{said}");
+}
+
+#[test]
+fn p8_levels_are_said_as_they_were_seen_and_not_as_the_servers_ended() {
+    let plan = with_level("5.0.8308.1149");
+    let mut state = state();
+    let token = orchestrate_model::act::InstallerToken("t".to_owned());
+    for work in state.work.iter_mut().take(2) {
+        work.tokens.insert(token.clone(), 1);
+        work.end = Some(ServerEnd::Returned { why: Why { kind: WhyKind::Operator, text: "recover".to_owned() } });
+        work.swept = Some(vec![]);
+    }
+    state.work[0].level = Some(Answer::Known(vec![one("Core", "5.0.8308.1149")]));
+    state.work[1].level = Some(Answer::Known(vec![one("Core", "5.0.8308.866")]));
+    state.ended = Some(RunOutcome::Recovered);
+    let run = run();
+    let said = summary(Context { run: &run, plan: &plan, program: "orchestrate" }, &state, &Look::plain());
+    let mixed = "is at mixed levels: 1 of 3 servers at 5.0.8308.1149, not fe2, not known of fe3";
+    assert!(said.contains(mixed), "{said}");
+    assert!(said.contains("BELOW the level: at 5.0.8308.866"), "{said}");
+}
+
+#[test]
+fn p4_sessions_of_services_that_served_while_an_installer_ran_are_not_counted_and_not_called_0() {
+    use orchestrate_engine::record::{RecordedService, Snapshot};
+    use orchestrate_model::{RunState as ServiceState, StartType};
+    let mut plan = serde_json::to_value(plan()).unwrap();
+    plan["change"]["maintenance"]["scope"] = json!({"services": ["RTCRGS"]});
+    for work in plan["work"].as_array_mut().unwrap() {
+        work["block"] = json!(["RTCRGS"]);
+    }
+    let plan: Plan = serde_json::from_value(plan).unwrap();
+    let mut state = state();
+    let service = |state| RecordedService { state, start: StartType::AUTOMATIC, dependents: vec![] };
+    let services = [
+        ("RTCRGS", ServiceState::Running),
+        ("RTCSRV", ServiceState::Running),
+        ("RTCAVMCU", ServiceState::Running),
+        ("RTCCPS", ServiceState::Stopped),
+    ];
+    let services = services.map(|(name, state)| (ServiceName::new(name).unwrap(), service(state)));
+    let snapshot =
+        Snapshot { booted: at(-9), services: BTreeMap::from(services), versions: vec![], balancer: None, fabric: None };
+    state.work[0].snapshot = Some(snapshot);
+    let said = |state: &RunState| {
+        let run = run();
+        summary(Context { run: &run, plan: &plan, program: "orchestrate" }, state, &Look::plain())
+    };
+    assert!(!said(&state).contains("not counted"), "no installer ran: {}", said(&state));
+    state.work[0].tokens.insert(orchestrate_model::act::InstallerToken("t".to_owned()), 1);
+    let text = said(&state).replace('\n', " ");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = "0 sessions cut of the services that were blocked, those of RTCAVMCU and RTCSRV not counted";
+    assert!(text.contains(expected), "{text}");
+}

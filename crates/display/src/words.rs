@@ -200,7 +200,7 @@ pub fn outcome(outcome: RunOutcome) -> &'static str {
         RunOutcome::StoppedByPolicy => "stopped by policy",
         RunOutcome::StoppedByWindow => "stopped by the window",
         RunOutcome::Interrupted => "interrupted",
-        RunOutcome::Recovered => "recovered: everything touched is back as it was",
+        RunOutcome::Recovered => "recovered: everything touched is back in service as it was recorded",
         RunOutcome::Bug => "stopped by a fault of orchestrate itself",
     }
 }

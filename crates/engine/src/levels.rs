@@ -1,14 +1,16 @@
 //! Whether the servers of a pool ended at one level.
 //!
 //! The product wants all servers of a pool at one level. An installer that says "done" and left a component out is seen
-//! only beside a server on which it did not, so the servers are compared with each other.
+//! beside a server on which it did not, so the servers are compared with each other. Where it left the component out on
+//! every server, or the pool has one, only the level shows it: what is older is named, until the plan says which
+//! components the update touches.
 
 use crate::record::ServerEnd;
 use crate::state::{RunState, WorkState};
-use orchestrate_model::version::{ComponentVersion, Level, Mixed, mixed};
+use orchestrate_model::version::{ComponentVersion, Level, Mixed, Reached, Version, mixed};
 use orchestrate_model::{Answer, Pool, ServerName};
 use orchestrate_planner::Plan;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The levels of a pool whose servers are all done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct PoolLevels<'a> {
     pub pool: &'a Pool,
     /// The components that are at different versions on its servers.
     pub mixed: Vec<Mixed<'a>>,
+    /// The components that are below the level although their servers are at it, by name and version, and who has them.
+    pub older: BTreeMap<(&'a str, &'a Version), BTreeSet<&'a ServerName>>,
     /// The servers whose versions are not known, with the reasons.
     pub unknown: Vec<(&'a ServerName, &'a str)>,
 }
@@ -27,9 +31,15 @@ impl PoolLevels<'_> {
     pub fn is_one(&self) -> bool {
         self.mixed.is_empty() && self.unknown.is_empty()
     }
+
+    /// Returns whether, besides, no component is left below the level.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.is_one() && self.older.is_empty()
+    }
 }
 
-/// Returns the levels of each pool that was patched and whose servers were all asked at the end of the run.
+/// Returns the levels of each pool that was patched and whose servers are all done and were asked at the end of the run.
 #[must_use]
 pub fn of<'a>(plan: &'a Plan, state: &'a RunState) -> Vec<PoolLevels<'a>> {
     let pools = plan.change().pools.iter().enumerate();
@@ -41,6 +51,9 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
     let works = plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool as usize == position);
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for (work, own) in works {
+        if !is_done(own) {
+            return None;
+        }
         match own.level.as_ref()? {
             Answer::Known(versions) if !versions.iter().any(|one| level.is_none_or(|level| level.concerns(one))) => {
                 unknown.push((&work.server, NOTHING_NAMED));
@@ -49,9 +62,18 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
             Answer::Unknown(why) => unknown.push((&work.server, why.as_str())),
         }
     }
-    let mut mixed = mixed(known);
+    let all: Vec<(&ServerName, &[ComponentVersion])> = known;
+    let mut mixed = mixed(all.iter().copied());
     mixed.retain(|mixed| is_concerned(level, mixed));
-    Some(PoolLevels { pool, mixed, unknown })
+    let mut older: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (server, components) in &all {
+        for own in level.into_iter().flat_map(|level| level.older(components)) {
+            older.entry((own.component.as_str(), &own.version)).or_default().insert(*server);
+        }
+    }
+    // What differs between servers is told as that.
+    older.retain(|(component, _), _| mixed.iter().all(|mixed| mixed.component != *component));
+    Some(PoolLevels { pool, mixed, older, unknown })
 }
 
 /// Such a list proves nothing about a server that runs the product.
@@ -66,13 +88,50 @@ fn is_concerned(level: Option<&Level>, mixed: &Mixed<'_>) -> bool {
     mixed.versions.keys().any(concerned)
 }
 
-/// Returns whether a server is asked for its level at the end: the change patches, and every server of its pool is done.
-/// Else the pool is at mixed levels anyway.
+fn is_done(work: &WorkState) -> bool {
+    matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }))
+}
+
+/// Returns whether a server is asked for its level at the end: the change patches, and a server of its pool is done,
+/// or an installer was started on one of them. What is said of levels then was seen.
 pub(crate) fn is_asked(plan: &Plan, state: &RunState, position: usize) -> bool {
-    let done = |work: &WorkState| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
     let pool = plan.work()[position].pool;
-    let mut works = plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool == pool);
-    plan.change().maintenance.patch.is_some() && !state.recover && works.all(|(_, own)| done(own))
+    let works = || plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool == pool).map(|(_, own)| own);
+    plan.change().maintenance.patch.is_some()
+        && (works().any(WorkState::patch_started) || (!state.recover && works().any(is_done)))
+}
+
+/// What a server was seen to be at when the run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// At the level, and this is what it is at.
+    At(String),
+    /// Below it.
+    Below(String),
+    /// It did not say, for this reason.
+    Unknown(String),
+    /// It was not asked.
+    NotAsked,
+}
+
+/// Returns what a server was seen to be at when the run ended, as far as the level goes.
+#[must_use]
+pub fn seen(level: &Level, work: &WorkState) -> Seen {
+    match &work.level {
+        None => Seen::NotAsked,
+        Some(Answer::Unknown(why)) => Seen::Unknown(why.clone()),
+        Some(Answer::Known(versions)) => match level.reached(versions) {
+            Reached::Yes(found) => Seen::At(found),
+            Reached::No(found) => Seen::Below(found),
+            Reached::NothingInstalled => Seen::Unknown(NOTHING_NAMED.to_owned()),
+        },
+    }
+}
+
+/// Returns what of these components is below the level although the server is at it, in words.
+pub(crate) fn below(level: &Level, versions: &[ComponentVersion]) -> Option<String> {
+    let each: Vec<String> = level.older(versions).map(|own| format!("{} {}", own.component, own.version)).collect();
+    (!each.is_empty()).then(|| each.join(", "))
 }
 
 /// Returns the components that the installer raised on another server of the pool in this run, from the version that

@@ -176,6 +176,10 @@ impl Look {
     /// Returns what the final sweep has to see.
     pub(crate) fn for_sweep(subject: &Subject<'_>) -> Self {
         let mut ask = Ask { services: subject.services(&BTreeSet::new()), ..Ask::default() };
+        if subject.own.patch_started() {
+            // Whether it was restarted since.
+            ask.parts.insert(Part::Host);
+        }
         if crate::levels::is_asked(subject.plan, subject.state, subject.id.0 as usize) {
             ask.parts.insert(Part::Versions);
         }

@@ -2,6 +2,7 @@
 
 use crate::record::{ServerEnd, WhyKind};
 use crate::state::{Mark, RunState, StepState, WorkState, steps_of, work_id};
+use crate::steps::NEEDS_RESTART;
 use orchestrate_model::change::ExitMeaning;
 use orchestrate_planner::Plan;
 
@@ -12,6 +13,8 @@ impl RunState {
             let state = &mut self.work[position];
             let differs = state.swept.take().is_some_and(|found| !found.is_empty());
             (state.held, state.level) = (None, None);
+            // Whether a restart is still owed is seen anew at the end.
+            state.left_over.retain(|text| !text.starts_with(NEEDS_RESTART));
             match &state.end {
                 Some(ServerEnd::Out { .. }) => state.end = None,
                 // What the last look found is what a recovery was asked to mend.

@@ -36,7 +36,10 @@ pub(crate) async fn run(home: &Home, path: &Path, file: &PlanFile, args: &RunArg
         Err(failure) => Err(failure),
     };
     match shown {
-        Ok(exit) => stage.leave().await.map(|()| exit),
+        Ok(exit) => {
+            stage.leave().await;
+            Ok(exit)
+        }
         Err(failure) => Err(stage.abandon(failure).await),
     }
 }

@@ -117,7 +117,7 @@ pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: 
         manner,
     };
     let ended = drive(drive_it, start).await?;
-    finish(home, ended, lab, manner).await
+    Ok(finish(home, ended, lab, manner).await)
 }
 
 /// Begins a new run.
@@ -126,7 +126,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     let (plan, run, claim) = match prepare(beginning, &stage).await {
         Ok(Some(ready)) => ready,
         Ok(None) => {
-            stage.leave().await?;
+            stage.leave().await;
             output::talk("nothing to do");
             return Ok(Exit::Done);
         }
@@ -152,7 +152,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
         manner,
     };
     let ended = drive(drive_it, Start::New(header)).await?;
-    finish(home, ended, lab, manner).await
+    Ok(finish(home, ended, lab, manner).await)
 }
 
 /// Everything before the first change. Returns nothing when there is nothing to do.
@@ -247,23 +247,31 @@ fn manner(format: Format) -> Manner {
     }
 }
 
-/// Ends the lab with the run, unless something has to be gone on with.
+/// Ends the lab with the run, unless something has to be gone on with. What goes wrong with the lab then is said, and
+/// changes nothing about how the run ended: its servers may be out.
 async fn finish(
     home: &Home,
     ended: Ended,
     lab: Option<(orchestrate_lab::LabDirectory, Owner)>,
     manner: Manner,
-) -> Result<Exit, Failure> {
+) -> Exit {
     let Some((directory, owner)) = lab else {
-        return Ok(ended.exit);
+        return ended.exit;
     };
     let over = ended.is_over();
-    let report = if over && owner != Owner::Other { directory.stop().await? } else { directory.report().await? };
-    match manner {
-        Manner::Text => say(&format!("\n{}\n", report.text())),
-        Manner::Json => {
+    let report = if over && owner != Owner::Other { directory.stop().await } else { directory.report().await };
+    let answers = report.is_ok();
+    match (report, manner) {
+        (Ok(report), Manner::Text) => say(&format!("\n{}\n", report.text())),
+        (Ok(report), Manner::Json) => {
             let event = serde_json::json!({"version": 1, "event": "lab_report", "at": report.at, "report": report});
             say(&format!("{event}\n"));
+        }
+        (Err(error), Manner::Text | Manner::Json) => {
+            let why = Failure::from(error).in_one_line();
+            output::talk(&format!(
+                "the lab's own account of the sessions is lost: {why}; how the run ended stands above"
+            ));
         }
     }
     if !over {
@@ -271,11 +279,15 @@ async fn finish(
         let path = lab::path_of(home, &directory);
         if owner != Owner::Other && !path.exists() {
             // It went with the state folder. Without it nobody would find the lab again, neither to go on nor to end it.
-            directory.write(&path)?;
+            if let Err(error) = directory.write(&path) {
+                let why = Failure::from(error).in_one_line();
+                output::talk(&format!("{} cannot be written, so the lab is not found again: {why}", path.display()));
+            }
         }
-        output::talk(&format!("the lab goes on; `{program} lab PLAN --stop` ends it"));
+        let goes_on = if answers { "the lab goes on" } else { "whether the lab goes on is not known" };
+        output::talk(&format!("{goes_on}; `{program} lab PLAN --stop` ends it"));
     }
-    Ok(ended.exit)
+    ended.exit
 }
 
 /// Prints the fingerprint of a plan.
@@ -283,7 +295,7 @@ pub(crate) async fn approve(home: &Home, path: &Path, lab: &crate::args::LabArgs
     let file = plan_file::read(path)?;
     let stage = Stage::open(home, path, &file, lab).await?;
     let planned = stage.plan(&file.change).await;
-    stage.leave().await?;
+    stage.leave().await;
     let planned = planned?;
     planned.unrefused()?;
     output::data(&format!("{}\n", planned.plan.fingerprint()))?;

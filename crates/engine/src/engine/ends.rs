@@ -6,10 +6,11 @@ use crate::constants::{SWEEP_LOOKS, UNKNOWN_LOOK};
 use crate::levels;
 use crate::look::Look;
 use crate::record::{Record, RunOutcome, ServerEnd, StopWhy};
-use crate::state::work_id;
-use crate::steps::sweep;
+use crate::state::{WorkState, work_id};
+use crate::steps::{NEEDS_RESTART, sweep};
 use jiff::Timestamp;
-use orchestrate_model::{Answer, PoolObservation};
+use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::{Answer, PoolObservation, ServerObservation};
 
 impl Engine {
     pub(super) fn is_over(&self) -> bool {
@@ -60,6 +61,7 @@ impl Engine {
             return;
         }
         let judged = sweep(&self.subject(position), seen);
+        let owed = owed_restart(&self.state.work[position], seen.servers.get(&self.plan.work()[position].server), now);
         let own = seen.servers.get(&self.plan.work()[position].server);
         let versions = own.map_or_else(|| Answer::unknown("the server was not looked at"), |own| own.versions.clone());
         // What differs at one look and not at the next was on its way, or a wrong answer.
@@ -75,10 +77,18 @@ impl Engine {
         if sweeps {
             let differences = judged.unwrap_or_else(|why| vec![format!("it could not be looked at: {why}")]);
             self.record(now, Record::Swept { work, differences });
+            if let Some(text) = owed.filter(|_| !self.has_said_of_restart(position)) {
+                self.record(now, Record::LeftOver { work, text });
+            }
         }
         if levels {
             self.record(now, Record::LevelRead { work, versions });
         }
+    }
+
+    /// Whether the verify step has left the restart to a person, since the plan makes none.
+    fn has_said_of_restart(&self, position: usize) -> bool {
+        self.state.work[position].left_over.iter().any(|text| text.starts_with(NEEDS_RESTART))
     }
 
     pub(super) fn outcome(&self) -> RunOutcome {
@@ -88,8 +98,9 @@ impl Engine {
         let done =
             work.iter().all(|work| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. })));
         let left_over = work.iter().any(|work| !work.left_over.is_empty());
-        let one_level = levels::of(&self.plan, &self.state).iter().all(levels::PoolLevels::is_one);
+        let one_level = levels::of(&self.plan, &self.state).iter().all(levels::PoolLevels::is_whole);
         match &self.state.stop {
+            _ if self.state.recover && !out && !differs && left_over => RunOutcome::ToBeLookedAt,
             _ if self.state.recover && !out && !differs => RunOutcome::Recovered,
             _ if self.state.recover => RunOutcome::StoppedByPolicy,
             _ if done && !differs && !left_over && one_level => RunOutcome::Done,
@@ -100,5 +111,23 @@ impl Engine {
             None if out || differs => RunOutcome::StoppedByPolicy,
             None => RunOutcome::PartlyDone,
         }
+    }
+}
+
+/// Says so when an installer has asked for a restart, and the server shows none since, or does not show whether there was
+/// one. How long it has been up is compared, since its clock may differ from ours.
+fn owed_restart(work: &WorkState, seen: Option<&ServerObservation>, now: Timestamp) -> Option<String> {
+    let Some((code, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted)) = work.installer else { return None };
+    let ended = work.installer_ended?;
+    let host = seen.map_or_else(|| Answer::unknown("it was not looked at"), |seen| seen.host.clone());
+    match host {
+        Answer::Known(host) if host.local_time.duration_since(host.booted) < now.duration_since(ended) => None,
+        Answer::Known(host) => Some(format!(
+            "{NEEDS_RESTART}: the installer ended with {code}, and it is up since {}",
+            host.booted.strftime("%Y-%m-%d %H:%M:%SZ")
+        )),
+        Answer::Unknown(why) => Some(format!(
+            "{NEEDS_RESTART}: the installer ended with {code}, and whether it was restarted since is not known: {why}"
+        )),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use back::sweep;
 pub(crate) use block::is_fresh_at;
 pub(crate) use block::paused_services;
 pub(crate) use fabric::is_concerned as concerns_fabric;
-pub(crate) use patch::token_in_hand;
+pub(crate) use patch::{NEEDS_RESTART, token_in_hand};
 pub(crate) use under_way::is_installer_open;
 
 use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};

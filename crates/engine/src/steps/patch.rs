@@ -167,7 +167,10 @@ pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     };
     let (end, proof) = match level.map(|level| (level, level.reached(versions))) {
         None => (StepEnd::Skipped, BY_EXIT_CODE.to_owned()),
-        Some((level, Reached::Yes(found))) => (StepEnd::Done, format!("at {found}, {level} is wanted")),
+        Some((level, Reached::Yes(found))) => {
+            let below = levels::below(level, versions).map(|below| format!("; BELOW it, all the same: {below}"));
+            (StepEnd::Done, format!("at {found}, {level} is wanted{}", below.unwrap_or_default()))
+        }
         Some((level, Reached::No(found))) => {
             let text = format!("the installer says that it is done, but the level is {found}; {level} is wanted");
             return case.give_up(format!("{server}: {text}")).into();
@@ -184,13 +187,16 @@ pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     Ruling { records, next: Judgement::Done(end, proof) }
 }
 
+/// How what is left to a person begins where a restart is owed.
+pub(crate) const NEEDS_RESTART: &str = "it needs a restart";
+
 /// What a patch leaves to a person where the plan restarts nothing.
 fn unmade(case: &Case<'_>) -> Vec<Record> {
     let change = case.subject.plan.change();
     let text = match case.subject.own.installer {
         Some((code, ExitMeaning::RestartNeeded)) => {
             format!(
-                "it needs a restart: the installer ended with {code}, and the plan makes none; restart it in a change of its own"
+                "{NEEDS_RESTART}: the installer ended with {code}, and the plan makes none; restart it in a change of its own"
             )
         }
         Some((code, ExitMeaning::RestartStarted)) if matches!(change.maintenance.scope, Scope::Services(_)) => format!(

@@ -180,3 +180,106 @@ fn a_half_updated_server_is_not_passed_over_when_another_one_shows_it() {
         assert_eq!(work.snapshot.is_some(), !passed_over);
     }
 }
+
+#[test]
+fn p8_a_component_that_is_old_on_every_server_alike_is_named_and_the_run_is_to_be_looked_at() {
+    let old = || Answer::Known(versions(NEW, OLD));
+    let (engine, outcome) = ended(plan_to(json!(NEW)), [old(), old(), old()]);
+    assert_eq!(outcome, RunOutcome::ToBeLookedAt, "nothing on the servers tells what the update touches");
+    let levels = crate::levels::of(engine.plan(), engine.state());
+    assert!(levels[0].is_one() && !levels[0].is_whole());
+    let ((component, version), servers) = levels[0].older.first_key_value().unwrap();
+    assert_eq!((*component, version.to_string()), ("Administrative Tools", OLD.to_owned()));
+    assert_eq!(servers.len(), 3);
+    let (_, outcome) = ended(plan_to(json!({"Core Components": NEW})), [old(), old(), old()]);
+    assert_eq!(outcome, RunOutcome::Done, "the plan says what the update touches");
+}
+
+#[test]
+fn the_proof_of_the_verify_step_names_what_is_below_the_level() {
+    let (mut engine, effects) = verifying(json!(NEW));
+    // The other server was left with the same, so nothing shows that the update broke off here.
+    let mut seen = with_versions(versions(NEW, OLD));
+    seen.servers.get_mut(&server(1)).unwrap().versions = Answer::Known(vec![versions(NEW, OLD).remove(0), {
+        let mut more = versions(NEW, OLD).remove(1);
+        more.component = "Call Park".to_owned();
+        more
+    }]);
+    let effects = answer(&mut engine, &effects, seen, at(100));
+    let proof = effects.iter().find_map(|effect| match effect {
+        Effect::Record(Record::StepDone { proof, .. }) => Some(proof.clone()),
+        Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::Wake { .. } | Effect::End(_) => None,
+        Effect::Broken(why) => panic!("{why}"),
+    });
+    assert!(
+        proof.as_ref().is_some_and(|proof| proof.contains("BELOW it, all the same: Call Park 5.0.8308.866")),
+        "{proof:?}"
+    );
+}
+
+/// fe1 as it was recorded, up since this time.
+fn back_since(booted: Timestamp, now: Timestamp) -> PoolObservation {
+    let mut seen = fe1(RunState::Running, Answer::Known(0), now);
+    let own = seen.servers.get_mut(&server(1)).unwrap();
+    own.host = Answer::Known(HostFacts { booted, local_time: now, system: String::new() });
+    own.versions = Answer::Known(versions(NEW, NEW));
+    if let Answer::Known(services) = &mut own.services {
+        let automatic = StartType { mode: StartMode::Automatic, delayed: false };
+        services.get_mut(&service()).unwrap().start = Answer::Known(automatic);
+    }
+    seen
+}
+
+#[test]
+fn p8_a_recovery_says_that_a_restart_is_owed_and_what_level_was_seen() {
+    let mut records = failed(Attended::No);
+    records.truncate(records.len() - 2);
+    records.push(Record::InstallerEnded { work: FE1, exit_code: 3010, meaning: ExitMeaning::RestartNeeded });
+    records.extend(returned());
+    records.push(Record::RunEnded { outcome: RunOutcome::Interrupted });
+    for (booted, outcome) in [(at(-9000), RunOutcome::ToBeLookedAt), (at(99), RunOutcome::Recovered)] {
+        let mut engine = after_in(plan_to(json!(NEW)), &records);
+        let mut effects = engine.handle(recovery(), at(100));
+        for _ in 0..20 {
+            // The others were not begun, and are asked for their level too.
+            let looks: Vec<(Ticket, Look)> = effects
+                .iter()
+                .filter_map(|effect| match effect {
+                    Effect::Look { ticket, look } => Some((*ticket, look.clone())),
+                    Effect::Record(_) | Effect::Act(_) | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => {
+                        None
+                    }
+                })
+                .collect();
+            let wakes: Vec<Ticket> = effects
+                .iter()
+                .filter_map(|effect| if let Effect::Wake { ticket, .. } = effect { Some(*ticket) } else { None })
+                .collect();
+            if looks.is_empty() && wakes.is_empty() {
+                break;
+            }
+            effects.clear();
+            for (ticket, look) in looks {
+                let mut seen = back_since(booted, at(100));
+                for name in look.servers.keys().filter(|name| **name != server(1)) {
+                    let mut other = ServerObservation::unknown(name.clone(), at(100), "not asked");
+                    other.versions = Answer::Known(versions(OLD, OLD));
+                    seen.servers.insert(name.clone(), other);
+                }
+                effects.extend(engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, at(100)));
+            }
+            for ticket in wakes {
+                effects.extend(engine.handle(Input::Woke { ticket }, at(100)));
+            }
+            if engine.state().ended.is_some() {
+                break;
+            }
+        }
+        assert_eq!(engine.state().ended, Some(outcome), "booted {booted}");
+        let owed = engine.state().work[0].left_over.iter().any(|text| text.contains("it needs a restart"));
+        assert_eq!(owed, outcome == RunOutcome::ToBeLookedAt);
+        let level = engine.plan().change().maintenance.patch.as_ref().unwrap().level.clone().unwrap();
+        assert_eq!(crate::levels::seen(&level, &engine.state().work[0]), crate::levels::Seen::At(NEW.to_owned()));
+        assert_eq!(crate::levels::seen(&level, &engine.state().work[1]), crate::levels::Seen::Below(OLD.to_owned()));
+    }
+}
