@@ -148,7 +148,7 @@ fn a_level_is_one_of_the_pool_s_product() {
         )
     };
     for (product, own) in
-        [("lync2013", "5.0.8308.1"), ("sfb2015", "6.0.9319.580"), ("sfb2019", "7.0.2046.1"), ("sfbse", "9.9.1")]
+        [("lync2013", "5.0.8308.1"), ("sfb2015", "6.0.9319.580"), ("sfb2019", "7.0.2046.1"), ("sfbse", "9.9.1.1")]
     {
         good(&level(product, own));
     }

@@ -106,7 +106,7 @@ impl<'a> Log<'a> {
                 let patch = rules.patch.as_ref()?;
                 // Until when it is waited for is said by the wait, which counts from the start of the installer.
                 let (gets, more) = (duration(patch.deadline), duration(limits::INSTALLER_GRACE));
-                format!("patch: {}; it gets {gets}, and the server is held {more} after that", clean(&patch.installer))
+                format!("patch: {}; it gets {gets}; {more} later the server is held", clean(&patch.installer))
             }
             StepKind::Soak => {
                 format!(
@@ -258,9 +258,9 @@ fn outcome_said(act: &str, outcome: &ActOutcome) -> Option<(Tone, String)> {
 
 fn installer(exit_code: i64, meaning: ExitMeaning) -> (Tone, String) {
     let (tone, said) = match meaning {
-        ExitMeaning::Done => (Tone::Plain, "it says that it is done"),
-        ExitMeaning::RestartNeeded => (Tone::Plain, "it says that it is done and that a restart is needed"),
-        ExitMeaning::RestartStarted => (Tone::Plain, "it says that it is done and that it has started a restart"),
+        ExitMeaning::Done => (Tone::Plain, "it says done"),
+        ExitMeaning::RestartNeeded => (Tone::Plain, "it says done, and that a restart is needed"),
+        ExitMeaning::RestartStarted => (Tone::Plain, "it says done, and that it has started a restart"),
         ExitMeaning::Busy => (Tone::Warn, "another installation is in progress"),
         ExitMeaning::Failed => (Tone::Bad, "it has failed"),
     };

@@ -9,7 +9,7 @@ use orchestrate_engine::levels::Seen;
 use orchestrate_engine::record::{RunOutcome, ServerEnd};
 use orchestrate_engine::state::WorkState;
 use orchestrate_engine::{RunState, levels, state};
-use orchestrate_model::{Change, RunId};
+use orchestrate_model::{Change, PoolName, RunId};
 use orchestrate_planner::windows::Calendar;
 use orchestrate_planner::{Plan, ServerWork, StepKind, StepTarget};
 use std::fmt::Write as _;
@@ -166,7 +166,9 @@ fn half_way(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> 
         return Vec::new();
     };
     let mut lines = Vec::new();
-    for pool in &change.pools {
+    // What is said of pools whose servers are all done is said component by component.
+    let told: Vec<&PoolName> = levels::of(context.plan, state).iter().map(|levels| &levels.pool.name).collect();
+    for pool in change.pools.iter().filter(|pool| !told.contains(&&pool.name)) {
         let works = context.plan.work().iter().zip(&state.work);
         let own = works.filter(|(work, _)| context.plan.pool_of(work).name == pool.name);
         let (mut at, mut below, mut open) = (0, Vec::new(), Vec::new());

@@ -247,9 +247,10 @@ fn p8_levels_are_said_as_they_were_seen_and_not_as_the_servers_ended() {
     state.ended = Some(RunOutcome::Recovered);
     let run = run();
     let said = summary(Context { run: &run, plan: &plan, program: "orchestrate" }, &state, &Look::plain());
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let mixed = "is at mixed levels: 1 of 3 servers at 5.0.8308.1149, not fe2, not known of fe3";
-    assert!(said.contains(mixed), "{said}");
-    assert!(said.contains("BELOW the level: at 5.0.8308.866"), "{said}");
+    assert!(flat.contains(mixed), "{said}");
+    assert!(flat.contains("BELOW the level: at 5.0.8308.866"), "{said}");
 }
 
 #[test]
