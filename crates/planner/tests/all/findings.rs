@@ -354,7 +354,7 @@ fn the_night_work_is_named_whole_with_a_window_and_without() {
     assert_eq!(said(&change), None);
     // A change to one service that is over before.
     change.windows = Vec::new();
-    change.pools[0].servers.truncate(2);
+    change.pools[0].servers.truncate(1);
     change.maintenance.drain.deadline = minutes(30);
     change.maintenance.patch = None;
     assert_eq!(said(&change), None);
