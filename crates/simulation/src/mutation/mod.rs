@@ -106,11 +106,17 @@ pub enum Mutation {
     ResumedInDrainNotNoticed,
     /// The end of a window does not count.
     WindowNeverCloses,
+    /// Nobody notices that the machine has stood still.
+    GapNotNoticed,
+    /// A refusal that passes counts as one for good.
+    PassingIsFinal,
+    /// One refusal for good keeps the rest from coming back.
+    RestNotRestored,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 47] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -155,6 +161,9 @@ impl Mutation {
         Self::RestartSkipped,
         Self::ResumedInDrainNotNoticed,
         Self::WindowNeverCloses,
+        Self::GapNotNoticed,
+        Self::PassingIsFinal,
+        Self::RestNotRestored,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -184,6 +193,9 @@ impl Mutation {
             Self::ComponentsNotCompared => &[Fault::InstallerLeavesOut],
             Self::DrainingNotAsked => &[Fault::LateDraining],
             Self::ResumedInDrainNotNoticed => &[Fault::ForeignResume],
+            Self::GapNotNoticed => &[Fault::Suspended],
+            Self::PassingIsFinal => &[Fault::RefusedForATime],
+            Self::RestNotRestored => &[Fault::RefusedForGood],
             _ => &[],
         }
     }

@@ -5,9 +5,11 @@
 
 mod ends;
 mod evidence;
+mod gaps;
 mod hooks;
 mod lines;
 mod pace;
+mod refused;
 mod watch;
 
 use crate::world::{Ms, SECOND};
@@ -97,6 +99,8 @@ pub(crate) struct Oracle {
     pace: pace::Pace,
     watch: watch::Watch,
     told: evidence::Told,
+    refused: refused::Refused,
+    gaps: gaps::Gaps,
 }
 
 impl Oracle {
