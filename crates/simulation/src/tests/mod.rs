@@ -12,7 +12,7 @@ use crate::world::{MINUTE, Sessions};
 use orchestrate_driver::Clock;
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
-use orchestrate_executor::{Fence, Finished, NoFence, Quiet, Run, survey};
+use orchestrate_executor::{Fence, Finished, NoFence, Pulse, Quiet, Run, survey};
 use orchestrate_journal::{Entries, Journal};
 use orchestrate_model::{Change, RunId};
 use orchestrate_planner::{Observations, Plan, make};
@@ -99,6 +99,7 @@ impl Stage {
             hands: self.link.hands(),
             clock: self.link.clock,
             fence: self.fence.clone(),
+            pulse: Pulse::told(),
         };
         let (_sender, commands) = mpsc::unbounded_channel();
         let start = if entries.entries.is_empty() { first() } else { start };
