@@ -42,6 +42,8 @@ pub(crate) fn of_return_value(verb: Verb, value: i64) -> ActOutcome {
         (6, Verb::Stop) | (10, Verb::Start | Verb::Continue) | (24, Verb::Pause) => ActOutcome::AlreadySo,
         // In the middle of another change, or somebody holds the service database.
         (5 | 11, _) => ActOutcome::Retry(text()),
+        // What it needs may still be on its way up.
+        (13, Verb::Start) => ActOutcome::Retry(text()),
         // The service was told and did not answer: it may still do it. And an error that has no number of its own says
         // nothing about what was done until then.
         (7 | 8, _) => ActOutcome::Unknown(text()),
@@ -96,6 +98,22 @@ pub(crate) fn of_trouble(trouble: Trouble) -> ActOutcome {
         Outcome::Unknown => ActOutcome::Unknown(trouble.text),
         Outcome::NotSent | Outcome::Refused if trouble.passing => ActOutcome::Retry(trouble.text),
         Outcome::NotSent | Outcome::Refused => ActOutcome::Failed(trouble.text),
+    }
+}
+
+/// Whether what a program of Windows ended with passes by itself: too little memory or room in a table, a locked service
+/// database, a device or a service manager that is not ready yet.
+pub(crate) fn is_passing_code(code: i64) -> bool {
+    matches!(code, 8 | 14 | 21 | 170 | 1055 | 1450 | 1453 | 1455 | 1816 | 1722)
+}
+
+/// Returns what a program of Windows means that did not do what it was to do, by its exit code.
+pub(crate) fn of_code(code: i64, text: String) -> ActOutcome {
+    match code {
+        // ERROR_SERVICE_REQUEST_TIMEOUT: told, and it did not answer.
+        1053 => ActOutcome::Unknown(text),
+        code if is_passing_code(code) => ActOutcome::Retry(text),
+        _ => ActOutcome::Failed(text),
     }
 }
 
@@ -154,7 +172,7 @@ mod tests {
                 let expected = match (value, verb) {
                     (0, _) => "accepted",
                     (10, Verb::Start | Verb::Continue) | (24, Verb::Pause) | (6, Verb::Stop) => "already",
-                    (5 | 11, _) => "retry",
+                    (5 | 11, _) | (13, Verb::Start) => "retry",
                     (7 | 8, _) => "unknown",
                     _ => "failed",
                 };

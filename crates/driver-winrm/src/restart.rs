@@ -55,7 +55,7 @@ async fn run(link: &Link, comment: &str) -> ActOutcome {
                 // Going down already, or told to by somebody else.
                 1115 | 1190 => ActOutcome::Joined,
                 5 => ActOutcome::Failed(format!("shutdown.exe ended with 5: the right to restart is missing; {said}")),
-                code => ActOutcome::Failed(format!("shutdown.exe ended with {code}: {said}")),
+                code => outcome::of_code(code, format!("shutdown.exe ended with {code}: {said}")),
             }
         }
         Err(error) => {

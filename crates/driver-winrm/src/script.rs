@@ -192,6 +192,16 @@ impl Trouble {
     pub(crate) fn unknown(text: impl Into<String>) -> Self {
         Self { outcome: Outcome::Unknown, text: text.into(), passing: false, fault: None, slow: false }
     }
+
+    /// Returns trouble of which the server has said that what was asked for did not happen, and never will.
+    pub(crate) fn refused(text: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Refused, ..Self::unknown(text) }
+    }
+
+    /// Returns the same trouble, where something was done before it came: nobody knows how much.
+    pub(crate) fn halfway(self) -> Self {
+        Self { outcome: Outcome::Unknown, ..self }
+    }
 }
 
 impl From<Error> for Trouble {
@@ -225,8 +235,9 @@ pub(crate) fn answer<A: DeserializeOwned>(script: Script, output: &Output) -> Re
     };
     let bytes = STANDARD.decode(marked).map_err(|_damaged| shape("the answer is not base64"))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|_damaged| shape("the answer is not JSON"))?;
+    // It ran, came to an error, and says so: what it was to do is refused.
     if let Some(error) = value.get("error").and_then(Value::as_str) {
-        return Err(shape(&plain(error)));
+        return Err(Trouble::refused(format!("script {name}: {}", plain(error))));
     }
     if output.exit_code != 0 {
         return Err(shape(&format!("it answered and then ended with {}", output.exit_code)));

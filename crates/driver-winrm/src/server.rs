@@ -3,6 +3,7 @@
 use crate::outcome::{self, Verb};
 use crate::reader::{WinrmReader, check_token};
 use crate::script::{Lever, Trouble};
+use crate::services::Wanted;
 use crate::target::WinrmTarget;
 use crate::{restart, services};
 use async_trait::async_trait;
@@ -116,44 +117,64 @@ impl WinrmServer {
         let flag = if to.delayed { self.set_flag(service).await } else { self.clear_flag(service).await };
         match flag {
             Ok(()) => set,
-            // The mode is set, and the flag may or may not be.
-            Err(trouble) => self.named(service, outcome::of_trouble(trouble)),
+            // The mode is set; a server that restarts now comes up, if not in its usual order.
+            Err(outcome) => self.named(service, after_the_mode(outcome)),
         }
     }
 
-    async fn set_flag(&self, service: &ServiceName) -> Result<(), Trouble> {
+    async fn set_flag(&self, service: &ServiceName) -> Result<(), ActOutcome> {
         self.pull_flag(Lever::SetDelayed, service).await?;
-        match self.is_delayed(service).await? {
-            Some(true) => Ok(()),
-            found => Err(Trouble::unknown(format!("the delayed flag was set and reads back as {found:?}"))),
-        }
+        self.reads_back(service, true).await
     }
 
     /// The flag is left over when somebody else has set it: our own changes never set it for a service that had none.
-    async fn clear_flag(&self, service: &ServiceName) -> Result<(), Trouble> {
+    async fn clear_flag(&self, service: &ServiceName) -> Result<(), ActOutcome> {
         // A flag that cannot be read is left to the caller, who looks at the start type in any case.
         if !matches!(self.is_delayed(service).await, Ok(Some(true))) {
             return Ok(());
         }
         self.pull_flag(Lever::ClearDelayed, service).await?;
-        match self.is_delayed(service).await? {
-            Some(false) => Ok(()),
-            found => Err(Trouble::unknown(format!("the delayed flag was cleared and reads back as {found:?}"))),
-        }
+        self.reads_back(service, false).await
     }
 
+    async fn reads_back(&self, service: &ServiceName, wanted: bool) -> Result<(), ActOutcome> {
+        let found = self.is_delayed(service).await.map_err(|trouble| outcome::of_trouble(trouble.halfway()))?;
+        if found == Some(wanted) {
+            return Ok(());
+        }
+        let word = if wanted { "set" } else { "cleared" };
+        Err(ActOutcome::Unknown(format!("the delayed flag was {word} and reads back as {found:?}")))
+    }
+
+    /// Returns whether a service starts delayed: as WMI says it, which needs no shell, and where WMI does not know the
+    /// flag, before Windows 2016, as the script says it.
     async fn is_delayed(&self, service: &ServiceName) -> Result<Option<bool>, Trouble> {
-        let details = services::details(&self.reader.link().glance(), std::slice::from_ref(service)).await?;
+        let link = self.reader.link();
+        let rows = services::rows(link, std::slice::from_ref(service), Wanted::Named).await?;
+        let known = rows.ok().and_then(|rows| rows.values().next().and_then(|row| row.truth("DelayedAutoStart")));
+        if known.is_some() {
+            return Ok(known);
+        }
+        let details = services::details(&link.glance(), std::slice::from_ref(service)).await?;
         Ok(details.delayed(service))
     }
 
-    async fn pull_flag(&self, lever: Lever, service: &ServiceName) -> Result<(), Trouble> {
+    async fn pull_flag(&self, lever: Lever, service: &ServiceName) -> Result<(), ActOutcome> {
         #[derive(Deserialize)]
         struct Said {
             ok: bool,
+            #[serde(default)]
+            code: i64,
+            #[serde(default)]
+            said: String,
         }
-        let said: Said = self.reader.link().pull(lever, &json!({ "service": service.as_str() })).await?;
-        if said.ok { Ok(()) } else { Err(Trouble::unknown("the delayed flag could not be changed")) }
+        let said = self.reader.link().pull(lever, &json!({ "service": service.as_str() })).await;
+        let said: Said = said.map_err(outcome::of_trouble)?;
+        if said.ok {
+            return Ok(());
+        }
+        let text = format!("sc.exe config ended with {}: {}", said.code, plain(said.said.trim()));
+        Err(outcome::of_code(said.code, text))
     }
 
     async fn start_installer(&self, run: &InstallerRun) -> ActOutcome {
@@ -188,7 +209,21 @@ impl WinrmServer {
                 plain(&run.sha256)
             )),
             "failed" => ActOutcome::Failed(format!("{server}: {installer} was not started: {detail}")),
+            "unclear" => {
+                ActOutcome::Unknown(format!("{server}: whether {installer} was started is not known: {detail}"))
+            }
             other => ActOutcome::Unknown(format!("{server}: starting {installer} gave {:?}", plain(other))),
         }
+    }
+}
+
+/// Says that the mode of a start type is set, in front of what went wrong with its flag.
+fn after_the_mode(outcome: ActOutcome) -> ActOutcome {
+    let text = |why: String| format!("the start type is automatic again, its delayed flag is not as wanted: {why}");
+    match outcome {
+        ActOutcome::Retry(why) => ActOutcome::Retry(text(why)),
+        ActOutcome::Failed(why) => ActOutcome::Failed(text(why)),
+        ActOutcome::Unknown(why) => ActOutcome::Unknown(text(why)),
+        done @ (ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined) => done,
     }
 }

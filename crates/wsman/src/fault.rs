@@ -143,7 +143,8 @@ fn by_code(code: u32) -> Option<FaultClass> {
     Some(match code {
         2_150_858_793 => FaultClass::TimedOut,
         2_150_858_843 => FaultClass::LostShell,
-        2_150_859_173 | 2_150_859_174 => FaultClass::Quota,
+        // The last two: WMI's own quota, and too little memory for one more.
+        2_150_859_173 | 2_150_859_174 | 0x8004_106C | 0x8004_1006 | 0x8007_000E => FaultClass::Quota,
         2_150_858_778 => FaultClass::BadQuery,
         2_150_858_817 => FaultClass::Malformed,
         // 5 as such, as HRESULT, and as WMI says it.

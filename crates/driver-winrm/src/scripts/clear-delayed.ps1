@@ -1,7 +1,6 @@
 function Get-Answer($ask) {
-    # Errors of a program are text on its output; its exit code decides.
+    # Errors of a program are text on its output; its exit code decides, and says what the refusal is.
     $ErrorActionPreference = 'Continue'
     $said = & "$env:SystemRoot\System32\sc.exe" config $ask.service 'start=' 'auto' 2>&1 | Out-String
-    if ($LASTEXITCODE -ne 0) { throw "sc.exe config ended with $LASTEXITCODE`: $said" }
-    return @{ ok = $true }
+    return @{ ok = ($LASTEXITCODE -eq 0); code = $LASTEXITCODE; said = $said }
 }

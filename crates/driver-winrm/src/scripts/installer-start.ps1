@@ -132,6 +132,11 @@ function Get-Answer($ask) {
         [IO.File]::Delete("$folder\started")
         return @{ result = 'failed'; detail = [string]$_ }
     }
-    [void]$registered.Run($null)
+    # From here on the task may run, whatever is answered.
+    try {
+        [void]$registered.Run($null)
+    } catch {
+        return @{ result = 'unclear'; detail = [string]$_ }
+    }
     return @{ result = 'started'; detail = '' }
 }

@@ -139,6 +139,24 @@ async fn p5_a_delayed_start_is_set_in_two_steps_and_read_back() {
 }
 
 #[tokio::test]
+async fn what_a_script_answers_is_a_refusal_and_what_passes_is_told_apart() {
+    let table = [
+        (json!({"ok": false, "code": 5, "said": "[SC] FAILED 5: Access is denied."}), "Failed"),
+        (json!({"ok": false, "code": 1055, "said": "[SC] FAILED 1055: The service database is locked."}), "Retry"),
+        (json!({"ok": false, "code": 1053, "said": "[SC] FAILED 1053"}), "Unknown"),
+        (json!({"error": "sc.exe config ended with 5: Access is denied"}), "Failed"),
+    ];
+    let fake = Fake::start(World::default()).await;
+    let act = Act::SetStartType { service: service(), to: StartType::DELAYED };
+    for (said, expected) in table {
+        fake.world.lock().unwrap().scripts.insert("set-delayed", said.clone());
+        let outcome = format!("{:?}", fake.driver.apply(&act).await);
+        assert!(outcome.starts_with(expected), "{said}: {outcome}");
+        assert!(outcome.contains("RTCSRV: the start type is automatic again"), "{outcome}");
+    }
+}
+
+#[tokio::test]
 async fn p6_a_server_that_was_restarted_since_is_not_restarted_again() {
     let fake = Fake::start(World::default()).await;
     let before = booted() - SignedDuration::from_hours(2);
@@ -157,7 +175,9 @@ async fn p6_a_server_that_was_restarted_since_is_not_restarted_again() {
 #[tokio::test]
 async fn a_restart_that_is_under_way_is_joined() {
     let fake = Fake::start(World::default()).await;
-    for (code, expected) in [(1115, "Joined"), (1190, "Joined"), (5, "Failed"), (87, "Failed")] {
+    for (code, expected) in
+        [(1115, "Joined"), (1190, "Joined"), (5, "Failed"), (87, "Failed"), (21, "Retry"), (1450, "Retry")]
+    {
         fake.world.lock().unwrap().exit_code = code;
         let outcome = format!("{:?}", fake.driver.apply(&restart(booted())).await);
         assert!(outcome.starts_with(expected), "{code}: {outcome}");
