@@ -211,6 +211,12 @@ pub struct ServicesScenario {
     pub refuse_pause: BTreeMap<ServiceName, u32>,
     /// Services whose stop is refused, with the return value.
     pub refuse_stop: BTreeMap<ServiceName, u32>,
+    /// Services that are not started, with the return value.
+    pub refuse_start: BTreeMap<ServiceName, u32>,
+    /// Services that are not continued, with the return value.
+    pub refuse_continue: BTreeMap<ServiceName, u32>,
+    /// Services whose start type is not set back to automatic, with the return value: by WMI and by `sc.exe`.
+    pub refuse_automatic: BTreeMap<ServiceName, u32>,
     /// Return value of a pause of a service that is paused already.
     pub pause_of_paused: u32,
     /// What a change of the start mode does to the delayed flag.
@@ -365,6 +371,9 @@ pub struct Fault {
     /// Requests that are met.
     #[serde(default = "once")]
     pub count: u32,
+    /// Lab seconds from the first request that is met: until then every one is, whatever `count` says.
+    #[serde(default)]
+    pub for_s: Option<f64>,
     /// What becomes of them.
     pub effect: FaultEffect,
     /// For `delay`: lab seconds.

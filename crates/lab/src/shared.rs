@@ -2,7 +2,7 @@
 
 use crate::report::{LabReport, report};
 use crate::scenario::{Fault as ScenarioFault, FaultEffect};
-use crate::world::{ServerIndex, World};
+use crate::world::{ServerIndex, World, lab_seconds};
 use crate::wsman::Host;
 use jiff::Timestamp;
 use orchestrate_driver::Clock;
@@ -38,11 +38,27 @@ struct FaultLeft {
     fault: ScenarioFault,
     skip: u32,
     count: u32,
+    /// Until when every request is met, once one was.
+    until: Option<Timestamp>,
 }
 
 impl FaultLeft {
     fn is_met(&self) -> bool {
-        self.count < self.fault.count
+        self.count < self.fault.count || self.until.is_some()
+    }
+
+    /// Whether a request that comes now is met.
+    fn meets(&mut self, now: Timestamp) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        let Some(length) = self.fault.for_s else {
+            self.count = self.count.saturating_sub(1);
+            return true;
+        };
+        let end = now.checked_add(lab_seconds(length)).unwrap_or(Timestamp::MAX);
+        now < *self.until.get_or_insert(end)
     }
 
     fn text(&self) -> String {
@@ -74,6 +90,7 @@ impl Shared {
             fault: fault.clone(),
             skip: fault.skip,
             count: fault.count,
+            until: None,
         });
         let (path, file) = parts.record.unzip();
         let now = world.now();
@@ -134,19 +151,14 @@ impl Shared {
 impl State {
     /// Returns the fault that a request meets, if it meets one.
     pub(crate) fn meet(&mut self, server: ServerIndex, tags: &[String]) -> Option<Met> {
-        let name = self.world.servers[server].name.clone();
+        let (name, now) = (self.world.servers[server].name.clone(), self.world.now());
         for left in &mut self.faults {
             let here = left.fault.server.as_ref().is_none_or(|wanted| *wanted == name);
             let wanted = left.fault.operation.as_str();
             let this = wanted.eq_ignore_ascii_case("any") || tags.iter().any(|tag| tag.eq_ignore_ascii_case(wanted));
-            if !here || !this || left.count == 0 {
+            if !here || !this || left.count == 0 || !left.meets(now) {
                 continue;
             }
-            if left.skip > 0 {
-                left.skip -= 1;
-                continue;
-            }
-            left.count -= 1;
             let met = Met { effect: left.fault.effect, seconds: left.fault.seconds, value: left.fault.value };
             self.world.tell(server, "fault", &tags.join(" "), format!("{:?}", met.effect));
             return Some(met);

@@ -116,6 +116,9 @@ impl World {
                 }
             }
             RunState::Paused => {
+                if let Some(value) = self.scenario.services.refuse_continue.get(name) {
+                    return *value;
+                }
                 let seconds = self.scenario.timing.continue_s;
                 self.pend(server, name, RunState::ContinuePending, seconds);
                 ACCEPTED
@@ -129,6 +132,9 @@ impl World {
         }
         if self.servers[server].services[name].start.mode == StartMode::Disabled {
             return DISABLED;
+        }
+        if let Some(value) = self.scenario.services.refuse_start.get(name) {
+            return *value;
         }
         // The service manager starts what a service needs, whatever its start type, unless it is disabled.
         for needed in self.servers[server].services[name].depends_on.clone() {
@@ -177,12 +183,22 @@ impl World {
             "disabled" => StartMode::Disabled,
             _ => return Some(INVALID_PARAMETER),
         };
+        if let Some(value) = self.refuses_automatic(&name).filter(|_| mode == StartMode::Automatic) {
+            return Some(value);
+        }
         let keeps = self.scenario.services.delayed_flag == DelayedFlag::Kept;
         if let Some(entry) = self.servers[server].services.get_mut(&name) {
             entry.start.mode = mode;
             entry.start.delayed = entry.start.delayed && keeps;
         }
         Some(ACCEPTED)
+    }
+
+    /// Returns the value with which a service refuses to start by itself again, where it does.
+    pub(crate) fn refuses_automatic(&self, service: &ServiceName) -> Option<u32> {
+        let refused = &self.scenario.services.refuse_automatic;
+        let found = refused.iter().find(|(name, _)| name.as_str().eq_ignore_ascii_case(service.as_str()));
+        found.map(|(_, value)| *value)
     }
 
     /// Makes the start automatic and delayed, as `sc.exe config NAME start= delayed-auto` does. `None` when there is no

@@ -3,6 +3,7 @@
 use crate::world::{InstallerAnswer, InstallerEnd, InstallerRequest, ServerIndex, Shutdown, World};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use orchestrate_model::ServiceName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -258,13 +259,25 @@ struct Service {
     service: String,
 }
 
+/// What `sc.exe` says when it may not change a service.
+fn refused(world: &World, service: &str) -> Option<Value> {
+    let code = world.refuses_automatic(&ServiceName::new(service).ok()?)?;
+    Some(json!({ "ok": false, "code": code, "said": format!("[SC] ChangeServiceConfig FAILED {code}:") }))
+}
+
 fn set_delayed(world: &mut World, server: ServerIndex, request: &Service) -> Result<Value, String> {
+    if let Some(code) = refused(world, &request.service) {
+        return Ok(code);
+    }
     world.set_delayed(server, &request.service).ok_or("OpenService FAILED 1060")?;
     world.tell(server, "set-delayed", &request.service, "ok");
     Ok(json!({ "ok": true }))
 }
 
 fn clear_delayed(world: &mut World, server: ServerIndex, request: &Service) -> Result<Value, String> {
+    if let Some(code) = refused(world, &request.service) {
+        return Ok(code);
+    }
     world.clear_delayed(server, &request.service).ok_or("OpenService FAILED 1060")?;
     world.tell(server, "clear-delayed", &request.service, "ok");
     Ok(json!({ "ok": true }))
