@@ -118,6 +118,8 @@ fn step_of(record: &Record) -> Option<StepId> {
         | Record::LeftOver { .. }
         | Record::Installed { .. }
         | Record::LevelRead { .. }
+        | Record::Booted { .. }
+        | Record::Gap { .. }
         | Record::Note { .. }
         | Record::RunEnded { .. } => None,
     }

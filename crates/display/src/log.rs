@@ -26,13 +26,15 @@ pub struct Log<'a> {
     command: Option<(String, String)>,
     /// What each act whose outcome is not known yet is about.
     acts: BTreeMap<IntentId, (WorkId, String)>,
+    /// What was last said against an act that is refused for a time.
+    refused: BTreeMap<(WorkId, String), String>,
 }
 
 impl<'a> Log<'a> {
     /// Returns the log of a run of `plan` before its first record.
     #[must_use]
     pub fn new(plan: &'a Plan) -> Self {
-        Self { plan, names: Names::of(plan), command: None, acts: BTreeMap::new() }
+        Self { plan, names: Names::of(plan), command: None, acts: BTreeMap::new(), refused: BTreeMap::new() }
     }
 
     /// Returns the same log, which tells of a held server with the command that decides about it.
@@ -52,6 +54,9 @@ impl<'a> Log<'a> {
             Record::Outcome { intent, outcome } => {
                 let (work, act) = self.acts.remove(intent)?;
                 about = Some(work);
+                if self.is_told(work, &act, outcome) {
+                    return None;
+                }
                 outcome_said(&act, outcome)?
             }
             Record::StepStarted { step } => self.begun(at, *step, look)?,
@@ -73,12 +78,23 @@ impl<'a> Log<'a> {
             | Record::LeftOver { .. }
             | Record::Installed { .. }
             | Record::LevelRead { .. }
+            | Record::Booted { .. }
+            | Record::Gap { .. }
             | Record::Note { .. }
             | Record::RunEnded { .. } => self.said(at, record, look)?,
         };
         let name = about.map_or("", |work| self.names.of_work(work));
         let lead = format!("{}  {}  ", look.time(at), pad(name, self.names.columns));
         Some(look.hang(&lead, tone, &text).join("\n"))
+    }
+
+    /// Whether the same refusal of the same act was told before: it is asked for again for as long as its step may take.
+    fn is_told(&mut self, work: WorkId, act: &str, outcome: &ActOutcome) -> bool {
+        let ActOutcome::Retry(why) = outcome else {
+            self.refused.remove(&(work, act.to_owned()));
+            return false;
+        };
+        self.refused.insert((work, act.to_owned()), why.clone()).is_some_and(|before| before == *why)
     }
 
     /// Returns what is said when a step begins: only of steps that take long.
@@ -171,6 +187,7 @@ impl<'a> Log<'a> {
                 (Tone::Bad, format!("whether it is at the level of its pool is not known: {}", clean(why)))
             }
             Record::LeftOver { text, .. } => (Tone::Warn, format!("left to look at: {}", clean(text))),
+            Record::Gap { gap, by } => (Tone::Warn, words::gap(*gap, *by)),
             Record::Note { text, .. } => (Tone::Quiet, clean(text)),
             Record::RunEnded { outcome } => {
                 (words::outcome_tone(*outcome), format!("the run has ended: {}", words::outcome(*outcome)))
@@ -180,6 +197,7 @@ impl<'a> Log<'a> {
             | Record::Intent(_)
             | Record::Outcome { .. }
             | Record::Installed { .. }
+            | Record::Booted { .. }
             | Record::LevelRead { .. } => return None,
         })
     }
@@ -307,12 +325,14 @@ pub fn subject(plan: &Plan, record: &Record) -> Option<WorkId> {
         | Record::Swept { work, .. }
         | Record::LeftOver { work, .. }
         | Record::Installed { work, .. }
-        | Record::LevelRead { work, .. } => Some(*work),
+        | Record::LevelRead { work, .. }
+        | Record::Booted { work, .. } => Some(*work),
         Record::Note { work, .. } => *work,
         Record::RunStarted(_)
         | Record::Resumed { .. }
         | Record::Outcome { .. }
         | Record::StopRequested { .. }
+        | Record::Gap { .. }
         | Record::RunEnded { .. } => None,
     }
 }

@@ -68,8 +68,9 @@ pub const INSTALLER_BUSY_WAIT: SignedDuration = SignedDuration::from_mins(5);
 /// Attempts while another installation runs.
 pub const INSTALLER_ATTEMPTS: usize = 4;
 
-/// How long after a restart was asked for the server may still show the old boot time. `shutdown` goes down after
-/// five seconds, services may hold it up for minutes.
+/// How long after a restart was accepted the server may still show the old boot time. `shutdown` goes down after
+/// five seconds, services may hold it up for minutes. Where nobody knows whether it was accepted, it is asked for again
+/// as soon as a look shows the old boot time: a server with another one is not restarted.
 pub const RESTART_SHOWS: SignedDuration = SignedDuration::from_mins(15);
 
 /// Restarts of one server in one run.
@@ -95,12 +96,28 @@ pub const HOLD_LOOK: SignedDuration = SignedDuration::from_secs(60);
 /// How often a hold takes the choice `retry` by itself.
 pub const PLANNED_RETRIES: u32 = 2;
 
-/// Refusals of an act, with a look at the server after each, before the step is given up. One refusal may be a race
+/// Refusals for good of an act, with a look at the server after each, before it is given up. One refusal may be a race
 /// with somebody else; the same refusal again is an answer.
 pub const REFUSED_ACTS: u32 = 2;
 
-/// Rounds of acts in one step before it is given up: what was accepted so often and does not come about never will.
+/// How long an act is left alone that was refused for a time, such as by a quota: twice as long after each refusal, as
+/// far as [`AGAIN_LONGEST`]. It is asked for until the deadline of its step.
+pub const AGAIN_FIRST: SignedDuration = SignedDuration::from_secs(2);
+
+/// The longest that an act is left alone. A minute is what the quotas of a server are counted by, and leaves a step of ten
+/// minutes ten tries.
+pub const AGAIN_LONGEST: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long a balancer that refuses for a time is asked again. It has nothing to bring about: ten minutes cover a reload
+/// and a change of the one that is active.
+pub const BALANCER_DEADLINE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Times that one act is accepted before it is given up: what was accepted so often and does not come about never will.
 pub const ACT_ROUNDS: u32 = 12;
+
+/// What a deadline leaves at least after the run was taken up, or this machine has stood still: everything is looked at
+/// anew before anything is given up. Two minutes are what a look may take, with one to spare.
+pub const AFTER_GAP: SignedDuration = SignedDuration::from_mins(2);
 
 /// Times that steps of one server are done again.
 pub const REOPENINGS: u32 = 5;

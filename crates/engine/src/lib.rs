@@ -9,6 +9,7 @@ mod calendar;
 pub mod constants;
 mod engine;
 pub mod levels;
+mod lived;
 pub mod look;
 pub mod record;
 mod reopening;

@@ -152,7 +152,8 @@ impl Look {
             StepKind::Return | StepKind::Restart => {
                 let mut ask = own(&[Part::Host], Vec::new());
                 ask.installer = subject.own.token.clone().filter(|_| crate::steps::is_installer_open(subject));
-                alone(ask, AskBalancer::Leave)
+                let balancer = kind == StepKind::Return && scratch.asks_balancer;
+                alone(ask, if balancer { AskBalancer::Ask } else { AskBalancer::Leave })
             }
             StepKind::Patch => {
                 let mut ask = own(&[Part::Host], Vec::new());

@@ -3,7 +3,7 @@
 //! Progress (counters falling, time passing) is not a record: it may be lost. Unknown kinds of record in a journal of a
 //! later version are refused by the reader, not skipped.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::observe::BalancerState;
@@ -167,6 +167,22 @@ pub enum Record {
         /// The components of the product, or why they are not known.
         versions: Answer<Vec<ComponentVersion>>,
     },
+    /// A server's boot time, where later steps have to know it.
+    Booted {
+        /// The server's work.
+        work: WorkId,
+        /// The boot time that it shows.
+        booted: Timestamp,
+        /// What it was found for.
+        was: Boot,
+    },
+    /// This machine was not itself for a while: no deadline counts that.
+    Gap {
+        /// How.
+        gap: GapKind,
+        /// For how long, or by how much.
+        by: SignedDuration,
+    },
     /// Something worth knowing that changes nothing.
     Note {
         /// The server's work, if it is about one.
@@ -266,6 +282,29 @@ pub struct Intent {
     pub target: Target,
     /// The act.
     pub act: Act,
+}
+
+/// What a boot time was found for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Boot {
+    /// It is the one before the installer, which may begin a restart by itself.
+    BeforeInstaller,
+    /// It is later than the restart that was asked for, or that the installer began: proof that it happened.
+    Restarted,
+}
+
+/// How this machine was not itself for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapKind {
+    /// The process was stopped: time passed, and nobody looked.
+    StoodStill,
+    /// Its clock is ahead: it slept or was frozen, or the clock was set on. Nobody can tell which, and either way the time
+    /// in between was not lived through.
+    ClockAhead,
+    /// Its clock was set back: every time that was noted before is an earlier one now.
+    ClockBack,
 }
 
 /// How a step ended.

@@ -10,6 +10,10 @@ impl RunState {
     /// A run that is taken up again looks anew at every server that is out or was left undone.
     pub(crate) fn reopen_work(&mut self, plan: &Plan) {
         for position in 0..self.work.len() {
+            // Whoever takes up a server that was given up has its step tried again, with its full time.
+            if self.work[position].held.is_some() || matches!(self.work[position].end, Some(ServerEnd::Out { .. })) {
+                self.step_again(plan, position);
+            }
             let state = &mut self.work[position];
             let differs = state.swept.take().is_some_and(|found| !found.is_empty());
             (state.held, state.level) = (None, None);
@@ -37,6 +41,16 @@ impl RunState {
         }
     }
 
+    /// Lets a server begin the step in hand anew.
+    fn step_again(&mut self, plan: &Plan, position: usize) {
+        for step in steps_of(plan, work_id(position)) {
+            let state = &mut self.steps[step.id.0 as usize];
+            if matches!(state, StepState::Running { .. }) {
+                *state = StepState::Pending;
+            }
+        }
+    }
+
     /// Lets a server go through its steps from the first. What happened to it is kept: an installer that ran is not run
     /// again, nor is it restarted again. One that failed may be run again, under another token.
     fn begin_again(&mut self, plan: &Plan, position: usize) {
@@ -58,6 +72,9 @@ impl RunState {
             marks: half_done.then_some(Mark::HalfDone).into_iter().collect(),
             restarts: std::mem::take(&mut state.restarts),
             restart_refused: state.restart_refused.take(),
+            restart_unknown: state.restart_unknown.take(),
+            restart_proven: state.restart_proven.take(),
+            booted_before: state.booted_before.take().filter(|_| !failed),
             cut: std::mem::take(&mut state.cut),
             ..WorkState::default()
         };

@@ -4,9 +4,10 @@
 //! state is refused by name: a journal that does not replay is corrupt.
 
 use crate::record::{
-    Attended, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd, StopWhy, Why, WhyKind,
+    Attended, Boot, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd, StopWhy, Why,
+    WhyKind,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{Act, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::version::ComponentVersion;
@@ -58,6 +59,10 @@ pub struct RunState {
     pub ended: Option<RunOutcome>,
     /// The number of the next act.
     pub next_intent: u64,
+    /// When the run was last taken up again.
+    pub taken_up: Option<Timestamp>,
+    /// When this machine was found to have stood still, and for how long it had.
+    pub stood_still: Vec<(Timestamp, SignedDuration)>,
 }
 
 /// The state of one step.
@@ -121,6 +126,12 @@ pub struct WorkState {
     pub restarts: Vec<RestartAsked>,
     /// Why the last restart was refused, if it was said to be.
     pub restart_refused: Option<String>,
+    /// Why nobody knows whether the last restart was accepted, where nobody does.
+    pub restart_unknown: Option<String>,
+    /// The boot time before the installer in hand was started.
+    pub booted_before: Option<Timestamp>,
+    /// The boot that proves the restart that was asked for last, or that the installer began.
+    pub restart_proven: Option<Timestamp>,
     /// How often steps were done again.
     pub reopened: u32,
     /// How often it was brought back again because something had changed since.
@@ -258,6 +269,8 @@ impl RunState {
             resumed: 0,
             ended: None,
             next_intent: 1,
+            taken_up: None,
+            stood_still: Vec::new(),
         }
     }
 
@@ -334,11 +347,13 @@ impl RunState {
             | Record::Swept { work, .. }
             | Record::LeftOver { work, .. }
             | Record::Installed { work, .. }
-            | Record::LevelRead { work, .. } => work_exists(work),
+            | Record::LevelRead { work, .. }
+            | Record::Booted { work, .. } => work_exists(work),
             Record::RunStarted(_)
             | Record::Resumed { .. }
             | Record::Outcome { .. }
             | Record::StopRequested { .. }
+            | Record::Gap { .. }
             | Record::Note { .. }
             | Record::RunEnded { .. } => Ok(()),
         }
@@ -355,6 +370,7 @@ impl RunState {
                     header.attended = *attended;
                 }
                 self.resumed += 1;
+                self.taken_up = Some(at);
                 self.recover = *recover;
                 self.ended = None;
                 // What stopped the earlier start does not stop this one.
@@ -406,7 +422,9 @@ impl RunState {
             | Record::Swept { .. }
             | Record::LeftOver { .. }
             | Record::Installed { .. }
-            | Record::LevelRead { .. } => self.happened(at, record),
+            | Record::LevelRead { .. }
+            | Record::Booted { .. } => self.happened(at, record),
+            Record::Gap { gap, by } => self.gap(at, *gap, *by),
             Record::Evidence { .. } | Record::Note { .. } => {}
         }
         Ok(())
@@ -437,6 +455,13 @@ impl RunState {
             }
             Record::Swept { work, differences } => self.work[work.0 as usize].swept = Some(differences.clone()),
             Record::LeftOver { work, text } => drop(self.work[work.0 as usize].left_over.insert(text.clone())),
+            Record::Booted { work, booted, was } => {
+                let state = &mut self.work[work.0 as usize];
+                match was {
+                    Boot::BeforeInstaller => state.booted_before = Some(*booted),
+                    Boot::Restarted => state.restart_proven = Some(*booted),
+                }
+            }
             Record::Installed { work, versions } => self.work[work.0 as usize].installed = Some(versions.clone()),
             Record::LevelRead { work, versions } => self.work[work.0 as usize].level = Some(versions.clone()),
             Record::RunStarted(_)
@@ -454,6 +479,7 @@ impl RunState {
             | Record::ServerEnded { .. }
             | Record::StopRequested { .. }
             | Record::Note { .. }
+            | Record::Gap { .. }
             | Record::RunEnded { .. } => {}
         }
     }
@@ -468,7 +494,10 @@ impl RunState {
         if state.is_ended() {
             return Err(format!("step {} has ended already", id.0));
         }
-        *state = StepState::Running { since: at };
+        // A step that is taken up again in the middle counts from when it was begun.
+        if *state == StepState::Pending {
+            *state = StepState::Running { since: at };
+        }
         if let StepTarget::Server(work) = plan.steps()[id.0 as usize].target {
             let kind = plan.steps()[id.0 as usize].kind;
             let work = self.work_mut(work)?;
@@ -517,12 +546,15 @@ impl RunState {
                 *state.tokens.entry(run.token.clone()).or_default() += 1;
                 state.token = Some(run.token.clone());
                 state.installer = None;
+                state.restart_proven = None;
                 state.marks.remove(&Mark::StartAnew);
             }
             Act::Restart { booted, .. } => {
-                if state.restart_refused.take().is_some() {
+                // One that was refused, or of which nobody knows and whose boot never came, is asked for once more.
+                if state.restart_refused.take().is_some() | state.restart_unknown.take().is_some() {
                     state.restarts.pop();
                 }
+                state.restart_proven = None;
                 state.restarts.push(RestartAsked { at, booted: *booted });
             }
             Act::SetStartType { .. }
@@ -539,13 +571,15 @@ impl RunState {
 
     fn outcome(&mut self, id: IntentId, outcome: &ActOutcome) -> Result<(), String> {
         let intent = self.open.remove(&id).ok_or_else(|| format!("act {} is not open", id.0))?;
-        let refused = match outcome {
-            ActOutcome::Retry(why) | ActOutcome::Failed(why) => why,
-            ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined | ActOutcome::Unknown(_) => return Ok(()),
-        };
+        let state = &mut self.work[intent.work.0 as usize];
         // A refusal is a word, not a proof: that an installer or a restart was asked for is kept, and looks decide.
-        if matches!(intent.act, Act::Restart { .. }) {
-            self.work[intent.work.0 as usize].restart_refused = Some(refused.clone());
+        match (&intent.act, outcome) {
+            (Act::Restart { .. }, ActOutcome::Retry(why) | ActOutcome::Failed(why)) => {
+                state.restart_refused = Some(why.clone());
+            }
+            (Act::Restart { .. }, ActOutcome::Unknown(why)) => state.restart_unknown = Some(why.clone()),
+            (_, ActOutcome::Retry(_) | ActOutcome::Failed(_) | ActOutcome::Unknown(_))
+            | (_, ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined) => {}
         }
         Ok(())
     }
@@ -650,6 +684,8 @@ impl Record {
             Self::LeftOver { .. } => "left_over",
             Self::Installed { .. } => "installed",
             Self::LevelRead { .. } => "level_read",
+            Self::Booted { .. } => "booted",
+            Self::Gap { .. } => "gap",
             Self::Note { .. } => "note",
             Self::RunEnded { .. } => "run_ended",
         }

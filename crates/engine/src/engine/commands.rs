@@ -1,10 +1,9 @@
 //! What is said to a run from outside: by operators, and by a clock that was set.
 
 use super::{Command, Engine, Position};
-use crate::record::{Record, RunOutcome, StopWhy};
-use crate::state::{Hold, StepState, work_id};
+use crate::record::{GapKind, Record, RunOutcome, StopWhy};
+use crate::state::{Hold, work_id};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_planner::StepId;
 
 impl Engine {
     pub(super) fn command(&mut self, command: Command, now: Timestamp) {
@@ -76,22 +75,20 @@ impl Engine {
         }
     }
 
-    /// Counts everything anew that is counted by the clock: deadlines, quiet periods, the age of evidence.
-    pub(super) fn clock_moved(&mut self, by: SignedDuration, now: Timestamp) {
+    /// Writes down that this machine was not itself for a while, and has everything looked at anew: what is on its way
+    /// was asked for before, quiet periods were not watched, and evidence has grown old.
+    pub(super) fn gap(&mut self, gap: GapKind, by: SignedDuration, now: Timestamp) {
         if self.state.header.is_none() {
             return;
         }
-        let way = if by.is_negative() { "back" } else { "on" };
-        let text = format!("the clock of this machine went {way} by {:#}: deadlines count anew", by.abs());
-        self.record(now, Record::Note { work: None, text });
+        self.record(now, Record::Gap { gap, by });
         for position in 0..self.state.work.len() {
-            let running = |step: &StepId| matches!(self.state.steps[step.0 as usize], StepState::Running { .. });
-            let work = &self.state.work[position];
-            let step = self.step_in_hand(position).filter(|step| work.is_active() && running(step));
+            let active = self.state.work[position].is_active() && self.state.work[position].held.is_none();
+            let step = self.step_in_hand(position).filter(|_| active);
             self.scratch[position].forget();
-            if let Some(step) = step.filter(|_| self.state.work[position].held.is_none()) {
-                self.scratch[position].enter(step);
-                self.record(now, Record::StepStarted { step });
+            self.scratch[position].step = step;
+            if matches!(self.positions[position], Position::Looking { .. }) {
+                self.positions[position] = Position::Idle;
             }
         }
         self.wake_all();

@@ -12,9 +12,11 @@ mod tests;
 mod turns;
 
 use crate::calendar::Hours;
-use crate::constants::{ACT_ROUNDS, CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, REFUSED_ACTS, REOPENINGS, SETTLE_LOOK};
+use crate::constants::{CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, REOPENINGS, SETTLE_LOOK};
 use crate::look::{Look, Subject};
-use crate::record::{Actor, Attended, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, Why, WhyKind};
+use crate::record::{
+    Actor, Attended, GapKind, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, Why, WhyKind,
+};
 use crate::state::{Illegal, RunState, StepState, work_id};
 use crate::steps::{Case, Judgement, Ruling, Scratch, judge};
 use crate::view::Wait;
@@ -58,9 +60,14 @@ pub enum Input {
     },
     /// The operator spoke.
     Operator(Command),
-    /// The clock was set, or stood still while the machine slept.
+    /// The clock of this machine was set.
     ClockMoved {
         /// By how much, besides what has passed.
+        by: SignedDuration,
+    },
+    /// This machine slept, was frozen, or the process was stopped.
+    StoodStill {
+        /// For how long.
         by: SignedDuration,
     },
 }
@@ -258,7 +265,9 @@ impl Engine {
             Input::Acted { intent, outcome } => self.acted(intent, outcome, now),
             Input::Woke { ticket } => self.woke(ticket),
             Input::Operator(command) => self.command(command, now),
-            Input::ClockMoved { by } => self.clock_moved(by, now),
+            Input::ClockMoved { by } if by.is_negative() => self.gap(GapKind::ClockBack, by, now),
+            Input::ClockMoved { by } => self.gap(GapKind::ClockAhead, by, now),
+            Input::StoodStill { by } => self.gap(GapKind::StoodStill, by, now),
         }
         self.advance(now);
         std::mem::take(&mut self.effects)
@@ -283,7 +292,12 @@ impl Engine {
     }
 
     fn take_up(&mut self, now: Timestamp, resumed: Record) {
+        let last = self.state.last;
         self.record(now, resumed);
+        // What was written down last lies ahead: the clock was set back by as much at least.
+        if let Some(back) = last.map(|last| now.duration_since(last)).filter(|by| *by < -CLOCK_SLACK) {
+            self.record(now, Record::Gap { gap: GapKind::ClockBack, by: back });
+        }
         let open: Vec<IntentId> = self.state.open.keys().copied().collect();
         for intent in open {
             let position = self.state.open.get(&intent).map(|intent| intent.work.0 as usize);
@@ -427,9 +441,9 @@ impl Engine {
                 self.record(now, Record::ServerEnded { work: work_id(position), end });
                 return;
             };
-            // Taken in hand, for the first time or again, it has its full time: after an interruption, and when steps
-            // before it had to be done once more.
-            if self.scratch[position].enter(step) || self.state.steps[step.0 as usize] == StepState::Pending {
+            // A step that was in hand before the run was taken up again goes on from its begin.
+            self.scratch[position].enter(step);
+            if self.state.steps[step.0 as usize] == StepState::Pending {
                 self.record(now, Record::StepStarted { step });
             }
             self.look(position, step, now);
@@ -521,11 +535,6 @@ impl Engine {
             // An answer came: only looks without one in a row count.
             scratch.unknown_looks = 0;
         }
-        if let Judgement::Act(acts) = &ruling.next
-            && let Some(why) = spent(&mut scratch, acts, &subject.work.server)
-        {
-            ruling.next = case.give_up(why);
-        }
         if matches!(ruling.next, Judgement::Reopen(..)) && subject.own.reopened >= REOPENINGS {
             let why = format!("{}: its steps were done again {REOPENINGS} times", subject.work.server);
             ruling.next = case.give_up(why);
@@ -595,51 +604,29 @@ impl Engine {
         let unknown = matches!(outcome, ActOutcome::Unknown(_));
         // Acts that follow from one look are carried out as long as that look is fresh.
         let fresh = now.duration_since(seen) <= EVIDENCE_LIFETIME;
-        self.note_refusal(position, &outcome);
+        let act = self.state.open.get(&intent).map(|intent| intent.act.clone());
+        if let Some(act) = &act {
+            self.scratch[position].tries.note(act, &outcome, now);
+        }
+        let first = act.is_some_and(|act| self.scratch[position].tries.of(&act).accepted <= 1);
         self.record(now, Record::Outcome { intent, outcome });
         let step = self.step_in_hand(position);
+        // On the way back no act waits for another: one that is refused does not keep the others.
+        let kind = step.map(|step| self.plan.steps()[step.0 as usize].kind);
+        let goes_on = success || (kind == Some(StepKind::Return) && !unknown);
         // Only what a stop turns back is broken off: half a return would be worse than a whole one.
         let work = &self.state.work[position];
         let stopping = work.back.is_none()
             && (self.to_hold.contains_key(&work_id(position))
                 || (self.state.stop.is_some() && !self.is_past_undoing(position)));
         match step {
-            Some(step) if success && fresh && !queue.is_empty() && !stopping => {
+            Some(step) if goes_on && fresh && !queue.is_empty() && !stopping => {
                 self.act(position, step, queue, (seen, now));
             }
             // The first look after accepted acts is taken at once, later ones when they had time to come about.
-            Some(_) if success && (self.scratch[position].rounds <= 1 || !queue.is_empty()) => {}
+            Some(_) if success && (first || !queue.is_empty()) => {}
             Some(_) | None if unknown => self.settle(position, now),
             Some(_) | None => self.sleep(position, SETTLE_LOOK, now),
         }
     }
-
-    fn note_refusal(&mut self, position: usize, outcome: &ActOutcome) {
-        let scratch = &mut self.scratch[position];
-        match outcome {
-            ActOutcome::Failed(why) => {
-                let times = scratch.refused_acts.as_ref().map_or(0, |(times, _)| *times) + 1;
-                scratch.refused_acts = Some((times, why.clone()));
-            }
-            ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined => scratch.refused_acts = None,
-            ActOutcome::Retry(_) | ActOutcome::Unknown(_) => {}
-        }
-    }
-}
-
-/// Says why no more acts are tried in a step, when enough were.
-fn spent(scratch: &mut Scratch, acts: &[Act], server: &ServerName) -> Option<String> {
-    let wanted = acts.first().map(ToString::to_string).unwrap_or_default();
-    if let Some((times, why)) = scratch.refused_acts.as_ref().filter(|(times, _)| *times >= REFUSED_ACTS) {
-        return Some(format!("{server}: could not {wanted} ({times} tries): {why}"));
-    }
-    // Another first act than last time is progress, however long the list is.
-    if scratch.last_wanted == wanted {
-        scratch.rounds += 1;
-    } else {
-        scratch.rounds = 1;
-        scratch.last_wanted.clone_from(&wanted);
-    }
-    (scratch.rounds > ACT_ROUNDS)
-        .then(|| format!("{server}: {wanted} was accepted {ACT_ROUNDS} times and has not come about"))
 }

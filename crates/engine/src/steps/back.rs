@@ -1,7 +1,7 @@
 //! Bringing a server back exactly as it was recorded (promise P5), and proving at the end that it still is (P8).
 
 use super::block::may_touch;
-use super::{Case, Judgement, Ruling, Scratch, support, under_way};
+use super::{Case, Judgement, Ruling, Scratch, balancer, mend, support, tries, under_way};
 use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
@@ -17,30 +17,105 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     };
     match under_way::judge(case, scratch) {
         Some(ruling) => ruling,
-        None => bring_back(case, scratch, snapshot).into(),
+        None => {
+            Ruling { records: under_way::proven(case).into_iter().collect(), next: bring_back(case, scratch, snapshot) }
+        }
     }
 }
 
+/// Brings back what can be: each service is a matter of its own, and one that is refused keeps no other from its place.
 fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Judgement {
-    // A supporting service that does not start must not keep the others from it.
-    let refused = scratch.refused_acts.is_some();
-    let first = if refused { Vec::new() } else { support::services(&case.subject) };
-    match compare(case, snapshot, &first) {
-        Err(why) => late_or(case, "what the services do is unknown", &why, scratch),
-        Ok(todo) if !todo.acts.is_empty() && case.elapsed() < RETURN_DEADLINE => Judgement::Act(todo.acts),
-        Ok(todo) if todo.acts.is_empty() && todo.waiting.is_empty() && todo.beside.is_empty() => {
-            Judgement::Done(StepEnd::Done, format!("{} services as recorded, read back", snapshot.services.len()))
+    let todo = match compare(case, snapshot, &support::services(&case.subject)) {
+        Ok(todo) => todo,
+        Err(why) => return late_or(case, "what the services do is unknown", &why, scratch),
+    };
+    let late = case.is_late(RETURN_DEADLINE);
+    let wanted: Vec<Act> = todo.acts.iter().chain(&todo.starts).cloned().collect();
+    scratch.tries.keep(&with_balancer(case, wanted));
+    let states = scratch.tries.sort(case, &todo.acts, RETURN_DEADLINE);
+    if !states.now.is_empty() && !late {
+        return Judgement::Act(states.now);
+    }
+    // Start types last: a server that restarts in between must not come up half done. What is refused does not count:
+    // with start types that stay Manual the next restart would leave the whole server down.
+    let starts = scratch.tries.sort(case, &todo.starts, RETURN_DEADLINE);
+    if !starts.now.is_empty() && (late || todo.waiting.is_empty()) {
+        return Judgement::Act(starts.now);
+    }
+    let open: Vec<String> = todo.waiting.into_iter().chain(todo.beside).chain(todo.unknown).collect();
+    let again = states.again.into_iter().chain(starts.again).min();
+    let over: Vec<(Act, String)> = states.over.into_iter().chain(starts.over).collect();
+    match again {
+        Some(again) if open.is_empty() && !late => {
+            let why: Vec<String> = states.passing.into_iter().chain(starts.passing).chain(causes(&over)).collect();
+            tries::wait(case, again, why.join("; "))
         }
-        Ok(todo) => {
-            let why: Vec<String> = todo.waiting.into_iter().chain(todo.beside).collect();
+        _ if !open.is_empty() && !late => {
+            let why: Vec<String> = open.into_iter().chain(states.passing).chain(causes(&over)).collect();
             late_or(case, "services to run", &why.join(", "), scratch)
         }
+        _ if over.is_empty() && open.is_empty() && states.now.is_empty() => {
+            Judgement::Done(StepEnd::Done, format!("{} services as recorded, read back", snapshot.services.len()))
+        }
+        _ => {
+            let rest = states.now.into_iter().map(|act| (act.clone(), format!("{act} has not come about")));
+            not_back(case, scratch, over.into_iter().chain(rest).collect(), open)
+        }
+    }
+}
+
+fn causes(over: &[(Act, String)]) -> impl Iterator<Item = String> {
+    over.iter().map(|(_, why)| why.clone())
+}
+
+/// Everything that comes back is back, and something does not: the balancer sends people to the server again where what
+/// is missing is not what they come for, and the rest is a person's.
+fn not_back(case: &Case<'_>, scratch: &mut Scratch, mut over: Vec<(Act, String)>, open: Vec<String>) -> Judgement {
+    let missing: Vec<ServiceName> = over.iter().filter_map(|(act, _)| stopped_by(act)).cloned().collect();
+    if open.is_empty() && balancer::may_serve(case, &missing) {
+        if !scratch.asks_balancer {
+            scratch.asks_balancer = true;
+            return Judgement::LookAgain;
+        }
+        if let Some(act) = balancer::restoring(case) {
+            let sorted = scratch.tries.sort(case, std::slice::from_ref(&act), RETURN_DEADLINE);
+            match sorted.again {
+                _ if !sorted.now.is_empty() => return Judgement::Act(sorted.now),
+                Some(again) => return tries::wait(case, again, sorted.passing.join("; ")),
+                None => over.extend(sorted.over),
+            }
+        }
+    }
+    let server = &case.subject.work.server;
+    let all = case.subject.own.snapshot.as_ref().map_or(0, |snapshot| snapshot.services.len());
+    let mut parts = open;
+    parts.extend(over.iter().map(|(act, why)| format!("{why}; to mend it: {}", mend::command(&case.subject, act))));
+    let text = format!("{server} is not back as it was, the rest of its {all} services is: {}", parts.join("; "));
+    Judgement::Hold(text, case.choices())
+}
+
+/// The acts of the way back with that of the balancer.
+fn with_balancer(case: &Case<'_>, mut acts: Vec<Act>) -> Vec<Act> {
+    acts.extend(balancer::restoring(case));
+    acts
+}
+
+/// The service that does not serve when an act is not done.
+fn stopped_by(act: &Act) -> Option<&ServiceName> {
+    match act {
+        Act::Start { service } | Act::Continue { service } => Some(service),
+        Act::SetStartType { .. }
+        | Act::Pause { .. }
+        | Act::Stop { .. }
+        | Act::StartInstaller(_)
+        | Act::Restart { .. }
+        | Act::SetBalancer { .. } => None,
     }
 }
 
 fn late_or(case: &Case<'_>, what: &str, why: &str, scratch: &mut Scratch) -> Judgement {
     scratch.unknown_looks += 1;
-    if case.elapsed() >= RETURN_DEADLINE {
+    if case.is_late(RETURN_DEADLINE) {
         let text = format!("{} is not back after {RETURN_DEADLINE:#}: {why}", case.subject.work.server);
         return Judgement::Hold(text, case.choices());
     }
@@ -50,46 +125,49 @@ fn late_or(case: &Case<'_>, what: &str, why: &str, scratch: &mut Scratch) -> Jud
 
 #[derive(Debug, Default)]
 struct Todo {
+    /// What brings services back into their state.
     acts: Vec<Act>,
+    /// What restores start types.
+    starts: Vec<Act>,
     /// What has to come about before the start types are restored.
     waiting: Vec<String>,
     /// What else differs, on services that the run has not blocked.
     beside: Vec<String>,
+    /// What is not known.
+    unknown: Vec<String>,
 }
 
 fn compare(case: &Case<'_>, snapshot: &Snapshot, first: &[ServiceName]) -> Result<Todo, String> {
     let services = case.own.services.as_result().map_err(str::to_owned)?;
-    let mut states = Todo::default();
-    let mut start_types = Todo::default();
-    let mut unknown = Vec::new();
+    let mut todo = Todo::default();
     for name in start_order(&case.subject, snapshot, first) {
         let recorded = &snapshot.services[name];
         let Some(status) = services.get(name) else {
-            states.waiting.push(format!("{name} is not installed any more"));
+            todo.beside.push(format!("{name} is not installed any more"));
             continue;
         };
-        if let Err(why) = compare_state(case, name, recorded, status, &mut states) {
-            unknown.push(why);
+        let start = status.start.as_result();
+        // A disabled service cannot be started: its start type comes first.
+        let disabled = start.is_ok_and(|start| start.mode == StartMode::Disabled)
+            && recorded.start.mode != StartMode::Disabled
+            && recorded.state != RunState::Stopped
+            && may_touch(name);
+        if disabled {
+            todo.acts.push(Act::SetStartType { service: name.clone(), to: recorded.start });
+            continue;
         }
-        match status.start.as_result() {
-            Err(why) => unknown.push(format!("the start type of {name}: {why}")),
+        if let Err(why) = compare_state(case, name, recorded, status, &mut todo) {
+            todo.unknown.push(why);
+        }
+        match start {
+            Err(why) => todo.unknown.push(format!("the start type of {name}: {why}")),
             Ok(start) if *start != recorded.start && may_touch(name) => {
-                let act = Act::SetStartType { service: name.clone(), to: recorded.start };
-                // A disabled service cannot be started: its start type comes first.
-                let first = start.mode == StartMode::Disabled && recorded.state != RunState::Stopped;
-                if first { states.acts.insert(0, act) } else { start_types.acts.push(act) }
+                todo.starts.push(Act::SetStartType { service: name.clone(), to: recorded.start });
             }
             Ok(_) => {}
         }
     }
-    // Start types last: a server that restarts in between must not come up half done.
-    if states.acts.is_empty() && states.waiting.is_empty() && unknown.is_empty() {
-        states.acts = start_types.acts;
-    }
-    if states.acts.is_empty() && !unknown.is_empty() {
-        return Err(unknown.join(", "));
-    }
-    Ok(states)
+    Ok(todo)
 }
 
 /// Returns the recorded services in the order in which they are started: what others depend on first, and otherwise

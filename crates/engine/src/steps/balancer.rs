@@ -7,6 +7,7 @@ use crate::record::StepEnd;
 use orchestrate_model::act::Act;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::Balancer;
+use orchestrate_model::{Product, ServiceName};
 use orchestrate_planner::StepKind;
 
 pub(super) fn out(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
@@ -63,6 +64,23 @@ pub(super) fn back(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
             }
         }
     }
+}
+
+/// Returns the act that makes the balancer treat a server as it was recorded, where it is known to be needed.
+pub(super) fn restoring(case: &Case<'_>) -> Option<Act> {
+    let Balancer::Haproxy(_) = &case.subject.pool.load_balancing.balancer else { return None };
+    let wanted = case.subject.own.snapshot.as_ref()?.balancer?;
+    let found = current(case).ok()?;
+    let act = Act::SetBalancer { pool: case.subject.pool.name.clone(), to: wanted };
+    (found != wanted && found != BalancerState::Ready).then_some(act)
+}
+
+/// Whether the balancer may send people to a server that lacks these services. What the HTTP(S) plane of the product
+/// comes for is the web server and the front end behind it; of other pools nobody knows.
+pub(super) fn may_serve(case: &Case<'_>, missing: &[ServiceName]) -> bool {
+    let web = |name: &ServiceName| ["W3SVC", "RTCSRV"].iter().any(|web| name.as_str().eq_ignore_ascii_case(web));
+    let known = case.subject.pool.product != Product::Generic;
+    missing.is_empty() || (known && !missing.iter().any(web))
 }
 
 /// Whether somebody has changed the balancer's state of a server since it was recorded.

@@ -70,7 +70,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Judgement::LookAgain.into()
         }
         Ok(Blocked::Acts(acts)) => Judgement::Act(acts).into(),
-        Ok(Blocked::Pending(why)) if case.elapsed() > BLOCK_DEADLINE => case.give_up(why).into(),
+        Ok(Blocked::Pending(why)) if case.is_late(BLOCK_DEADLINE) => case.give_up(why).into(),
         Ok(Blocked::Pending(why)) => {
             let limit = Some((BLOCK_DEADLINE, "the server goes back"));
             Judgement::Wait(case.wait("services to be paused", why, limit), SETTLE_LOOK).into()
@@ -278,7 +278,7 @@ fn stop_next(case: &Case<'_>) -> Result<Judgement, String> {
         Judgement::Act(acts)
     } else if pending.is_empty() {
         Judgement::Done(StepEnd::Done, format!("{} services stopped, read back", names.len()))
-    } else if case.elapsed() > STOP_DEADLINE {
+    } else if case.is_late(STOP_DEADLINE) {
         case.give_up(format!("{}: services do not stop: {}", case.subject.work.server, pending.join(", ")))
     } else {
         let limit = Some((STOP_DEADLINE, "the server goes back"));

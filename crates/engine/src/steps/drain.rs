@@ -290,7 +290,7 @@ fn unmeasured_time(case: &Case<'_>) -> SignedDuration {
             crate::state::StepState::Pending | crate::state::StepState::Running { .. } => None,
         });
     let began = began.max(case.subject.own.blocked_again.filter(|_| began.is_some()));
-    began.map_or(SignedDuration::ZERO, |began| case.now.duration_since(began))
+    began.map_or(SignedDuration::ZERO, |began| case.lived(began))
 }
 
 /// Paused services that take new sessions all the same: every count of theirs is higher than when it was last read. One
@@ -371,7 +371,7 @@ fn at_deadline(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
     let drain = &case.subject.plan.change().maintenance.drain;
     let late = |name: &ServiceName| {
         let (deadline, action) = limit(drain, name);
-        (case.elapsed() >= deadline).then_some(action)
+        case.is_late(deadline).then_some(action)
     };
     let counted: Vec<(&ServiceName, AtDeadline)> =
         sample.left.keys().filter_map(|name| late(name).map(|action| (name, action))).collect();

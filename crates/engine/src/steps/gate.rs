@@ -76,7 +76,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     };
     // The next look asks another server about the pool: the one that was asked may be the one that does not know.
     scratch.unknown_looks += 1;
-    if case.elapsed() >= GATE_DEADLINE {
+    if case.is_late(GATE_DEADLINE) {
         return hold(case, &why).into();
     }
     let limit = Some((GATE_DEADLINE, "the server is held"));

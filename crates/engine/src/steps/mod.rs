@@ -10,10 +10,12 @@ mod drain;
 mod fabric;
 mod gate;
 mod guard;
+mod mend;
 mod patch;
 mod restart;
 mod snapshot;
 mod support;
+mod tries;
 mod under_way;
 
 pub(crate) use back::sweep;
@@ -24,7 +26,10 @@ pub(crate) use fabric::is_concerned as concerns_fabric;
 pub(crate) use patch::{NEEDS_RESTART, token_in_hand};
 pub(crate) use under_way::is_installer_open;
 
-use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};
+use crate::constants::{
+    BALANCER_DEADLINE, BLOCK_DEADLINE, INSTALLER_GRACE, RESTART_SHOWS, RETURN_DEADLINE, STOP_DEADLINE, UNKNOWN_LOOK,
+    UNKNOWN_LOOKS,
+};
 use crate::look::Subject;
 use crate::record::{Record, StepEnd, StopWhy, Why, WhyKind};
 use crate::view::Wait;
@@ -84,12 +89,10 @@ pub(crate) struct Scratch {
     pub(crate) guarded_at: Option<Timestamp>,
     /// The same, before the first stop.
     pub(crate) guarded_stop: bool,
-    /// Rounds in a row that wanted the same act first.
-    pub(crate) rounds: u32,
-    /// The act that the last round wanted first.
-    pub(crate) last_wanted: String,
-    /// Acts refused in a row, and what the last one said.
-    pub(crate) refused_acts: Option<(u32, String)>,
+    /// What became of the acts of the step.
+    pub(crate) tries: tries::Tries,
+    /// Whether the way back asks the balancer too, because not everything comes back.
+    pub(crate) asks_balancer: bool,
     /// Supporting services that do not stop for the installer.
     pub(crate) running_on: BTreeSet<ServiceName>,
     /// Services that were found running while the server was held, and said so.
@@ -101,10 +104,10 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Forgets what belonged to another step. Returns whether the step is another one than before.
-    pub(crate) fn enter(&mut self, step: StepId) -> bool {
+    /// Forgets what belonged to another step.
+    pub(crate) fn enter(&mut self, step: StepId) {
         if self.step == Some(step) {
-            return false;
+            return;
         }
         *self = Self {
             step: Some(step),
@@ -115,7 +118,6 @@ impl Scratch {
             left: self.left.take(),
             ..Self::default()
         };
-        true
     }
 
     /// Forgets everything but what was learned of the server itself: a step that is retried begins as if for the first
@@ -192,13 +194,13 @@ pub(crate) struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Says what is waited for.
+    /// Says what is waited for. The limit counts from the begin of the step.
     pub(crate) fn wait(&self, what: &str, why: String, limit: Option<(SignedDuration, &str)>) -> Wait {
         Wait {
             what: what.to_owned(),
             why,
             since: self.since,
-            until: limit.map(|(limit, _)| self.since + limit),
+            until: limit.map(|(limit, _)| self.subject.state.deadline(self.since, limit)),
             then: limit.map_or_else(
                 || "nothing: until it is so, or the run is stopped".to_owned(),
                 |(_, then)| then.to_owned(),
@@ -206,9 +208,63 @@ impl Case<'_> {
         }
     }
 
-    /// Returns how long the step has been in hand.
+    /// Says what is waited for because of something that was asked for then.
+    pub(crate) fn wait_from(
+        &self,
+        from: Timestamp,
+        (what, why): (&str, String),
+        limit: (SignedDuration, &str),
+    ) -> Wait {
+        let until = self.subject.state.deadline(from, limit.0);
+        Wait { since: from, until: Some(until), ..self.wait(what, why, Some(limit)) }
+    }
+
+    /// Returns how long the step has been in hand, as far as that was lived through.
     pub(crate) fn elapsed(&self) -> SignedDuration {
-        self.now.duration_since(self.since)
+        self.lived(self.since)
+    }
+
+    /// Returns how much of the time since then was lived through.
+    pub(crate) fn lived(&self, from: Timestamp) -> SignedDuration {
+        self.subject.state.lived(from, self.now)
+    }
+
+    /// Whether so much time was lived through since then.
+    pub(crate) fn is_over(&self, from: Timestamp, limit: SignedDuration) -> bool {
+        self.now >= self.subject.state.deadline(from, limit)
+    }
+
+    /// Whether the step has been in hand for so long.
+    pub(crate) fn is_late(&self, limit: SignedDuration) -> bool {
+        self.is_over(self.since, limit)
+    }
+
+    /// How long an act of the step that is refused for a time is asked for, from the begin of the step.
+    pub(crate) fn patience(&self) -> SignedDuration {
+        match self.kind {
+            StepKind::Guard
+            | StepKind::Record
+            | StepKind::Block
+            | StepKind::Drain
+            | StepKind::Verify
+            | StepKind::Gate
+            | StepKind::Soak
+            | StepKind::Database => BLOCK_DEADLINE,
+            StepKind::BalancerOut | StepKind::BalancerIn => BALANCER_DEADLINE,
+            StepKind::Stop => STOP_DEADLINE,
+            StepKind::Patch => {
+                let patch = self.subject.plan.change().maintenance.patch.as_ref();
+                patch.map_or(BLOCK_DEADLINE, |patch| patch.deadline.saturating_add(INSTALLER_GRACE))
+            }
+            StepKind::Restart => RESTART_SHOWS,
+            StepKind::Return => RETURN_DEADLINE,
+        }
+    }
+
+    /// Whether the step may have been in hand for long when it first wants an act: then an act that is refused is asked
+    /// for from its own beginning.
+    pub(crate) fn is_long(&self) -> bool {
+        matches!(self.kind, StepKind::Drain | StepKind::Patch | StepKind::Restart)
     }
 
     /// Returns the state of a service, or why it is not known. A service that is not installed is unknown here.
@@ -308,7 +364,7 @@ impl Case<'_> {
 
 /// Judges the step in hand.
 pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
-    let ruling = match case.kind {
+    let mut ruling = match case.kind {
         StepKind::Guard => guard::judge(case, scratch),
         StepKind::Record => snapshot::judge(case, scratch),
         StepKind::BalancerOut => balancer::out(case, scratch),
@@ -325,6 +381,12 @@ pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         // Work on databases is a person's; the engine ends the step without looking.
         StepKind::Database => Judgement::Done(StepEnd::Skipped, "left to a person".to_owned()).into(),
     };
+    // The way back has followed up its acts already: none of them waits for another.
+    if case.kind != StepKind::Return
+        && let Judgement::Act(acts) = ruling.next
+    {
+        ruling.next = tries::follow_up(case, scratch, acts);
+    }
     if !matches!(ruling.next, Judgement::Wait(..)) {
         scratch.wait = None;
     }

@@ -2,11 +2,12 @@
 
 use super::block::still_stopped;
 use super::{Case, Judgement, Ruling, Scratch, under_way};
-use crate::constants::{INSTALLER_ATTEMPTS, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK};
+use crate::constants::{BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK};
 use crate::levels;
 use crate::look::Subject;
-use crate::record::{Record, StepEnd};
+use crate::record::{Boot, Record, StepEnd};
 use crate::state::{Mark, steps_of};
+use jiff::Timestamp;
 use orchestrate_model::Answer;
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, Patch, Scope};
@@ -74,27 +75,39 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
 }
 
 /// Starts the installer, if nothing that it stops is in use.
-fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, InstallerToken)) -> Judgement {
+fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, InstallerToken)) -> Ruling {
     match still_stopped(case) {
-        Err(why) => return case.unknown(scratch, &why),
-        Ok(Some(again)) => return again,
+        Err(why) => return case.unknown(scratch, &why).into(),
+        Ok(Some(again)) => return again.into(),
         Ok(None) => {}
     }
-    Judgement::Act(vec![Act::StartInstaller(InstallerRun {
+    let run = InstallerRun {
         token,
         installer: patch.installer.clone(),
         arguments: patch.arguments.clone(),
         sha256: patch.sha256.clone(),
         deadline: patch.deadline,
-    })])
+    };
+    Ruling { records: boot_before(case), next: Judgement::Act(vec![Act::StartInstaller(run)]) }
+}
+
+/// Writes down the boot time before the installer, which may restart the server by itself, and within a minute: only a
+/// boot after this one is its doing.
+fn boot_before(case: &Case<'_>) -> Vec<Record> {
+    let own = case.subject.own;
+    let same =
+        |booted: Timestamp| own.booted_before.is_some_and(|before| booted.duration_since(before).abs() <= BOOT_MOVES);
+    let host = case.own.host.known().filter(|host| !same(host.booted));
+    let was = Boot::BeforeInstaller;
+    host.map(|host| Record::Booted { work: case.subject.id, booted: host.booted, was }).into_iter().collect()
 }
 
 fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: InstallerToken) -> Ruling {
     // Each start of the installer has its full time.
     let used = case.subject.own.token_since.filter(|_| case.subject.own.token.is_some());
-    let since = used.unwrap_or(case.since).max(case.since);
+    let since = used.unwrap_or(case.since);
     let limit = patch.deadline + INSTALLER_GRACE;
-    let late = case.now.duration_since(since) >= limit;
+    let late = case.is_over(since, limit);
     let text = match &case.own.installer {
         Answer::Known(InstallerState::Finished { exit_code }) => {
             let meaning = meaning(patch, *exit_code);
@@ -105,12 +118,15 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
             return case.stopped().into();
         }
         // Starting under this token is safe however often: the server starts it once.
-        Answer::Known(InstallerState::NotStarted) if !late => return start(case, scratch, (patch, token)).into(),
-        Answer::Known(InstallerState::NotStarted) => "the installer could not be started".to_owned(),
+        Answer::Known(InstallerState::NotStarted) if !late => return start(case, scratch, (patch, token)),
+        Answer::Known(InstallerState::NotStarted) => match scratch.tries.why() {
+            Some(why) => format!("the installer could not be started: {why};"),
+            None => "the installer could not be started".to_owned(),
+        },
         Answer::Known(InstallerState::Running) => "the installer is running".to_owned(),
         Answer::Known(InstallerState::Vanished) if case.subject.own.has(Mark::StartAnew) => {
             let next = next_token(&case.subject).unwrap_or(token);
-            return start(case, scratch, (patch, next)).into();
+            return start(case, scratch, (patch, next));
         }
         Answer::Known(InstallerState::Vanished) => {
             return hold(case, "the installer was started, is not running, and left no result");
@@ -121,8 +137,7 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
     if late {
         return hold(case, &format!("{text} after {limit:#}"));
     }
-    let mut wait = case.wait("the installer", text, Some((limit, "the server is held out of service")));
-    (wait.since, wait.until) = (since, Some(since + limit));
+    let wait = case.wait_from(since, ("the installer", text), (limit, "the server is held out of service"));
     Judgement::Wait(wait, SLOW_LOOK).into()
 }
 
@@ -133,14 +148,14 @@ fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, Instal
     if case.is_stopping() {
         return hold(case, &format!("the run stops, and the installer ended with {code}: another one was running"));
     }
-    let since = *scratch.good_since.get_or_insert(case.now);
-    if case.now.duration_since(since) >= INSTALLER_BUSY_WAIT {
-        scratch.good_since = None;
-        return start(case, scratch, next).into();
+    // Counted from when it gave up, whoever takes the run up again.
+    let since = case.subject.own.installer_ended.unwrap_or(case.since);
+    if case.is_over(since, INSTALLER_BUSY_WAIT) {
+        return start(case, scratch, next);
     }
     let why = format!("the installer ended with {code}: another installation is running");
-    let rest = INSTALLER_BUSY_WAIT - case.now.duration_since(since);
-    let wait = case.wait_on("the other installation to end", why, (rest, "the installer is tried again"));
+    let limit = (INSTALLER_BUSY_WAIT, "the installer is tried again");
+    let wait = case.wait_from(since, ("the other installation to end", why), limit);
     Judgement::Wait(wait, SLOW_LOOK).into()
 }
 

@@ -15,36 +15,38 @@ use orchestrate_planner::StepKind;
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     match under_way::installer(case, scratch) {
         Some(ruling) => ruling,
-        None => restarted(case, scratch).into(),
+        None => restarted(case, scratch),
     }
 }
 
-fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
+fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let own = case.subject.own;
     let asked_for = matches!(own.installer, Some((_, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted)));
     match (case.subject.plan.change().maintenance.restart, asked_for) {
         (RestartPolicy::Never, true) => {
             let text = "the installer asks for a restart; the plan says never".to_owned();
-            return Judgement::Done(StepEnd::Skipped, text);
+            return Judgement::Done(StepEnd::Skipped, text).into();
         }
         (RestartPolicy::Never, false) => {
-            return Judgement::Done(StepEnd::Skipped, "the plan says never".to_owned());
+            return Judgement::Done(StepEnd::Skipped, "the plan says never".to_owned()).into();
         }
         (RestartPolicy::WhenNeeded, false) => {
-            return Judgement::Done(StepEnd::Skipped, "the installer does not ask for one".to_owned());
+            return Judgement::Done(StepEnd::Skipped, "the installer does not ask for one".to_owned()).into();
         }
         (RestartPolicy::WhenNeeded, true) | (RestartPolicy::Always, _) => {}
     }
-    match (case.own.host.as_result(), own.restarts.last()) {
-        (Ok(host), last) if is_new(case, host, last) => {
+    let next = match (case.own.host.as_result(), own.restarts.last()) {
+        (Ok(host), last) if own.restart_proven.is_some() || is_new(case, host, last) => {
             let booted = host.booted.strftime("%Y-%m-%d %H:%M:%SZ");
-            Judgement::Done(StepEnd::Done, format!("booted {booted}"))
+            let records = if own.restart_proven.is_some() { Vec::new() } else { vec![under_way::proof(case, host)] };
+            return Ruling { records, next: Judgement::Done(StepEnd::Done, format!("booted {booted}")) };
         }
-        (Ok(host), None) => restart(case, scratch, host),
+        (Ok(host), None) => restart(case, scratch, host.booted),
         (Ok(host), Some(last)) => still_the_old_boot(case, scratch, host, *last),
         (Err(why), None) if !started_by_installer(case) => case.unknown(scratch, why),
         (Err(why), last) => wait(case, last.map_or(case.since, |last| last.at), why),
-    }
+    };
+    next.into()
 }
 
 fn started_by_installer(case: &Case<'_>) -> bool {
@@ -57,7 +59,7 @@ fn is_new(case: &Case<'_>, host: &HostFacts, last: Option<&RestartAsked>) -> boo
     let recorded = own.snapshot.as_ref().map(|snapshot| snapshot.booted);
     let since = match (last, recorded) {
         (Some(last), _) => Some((last.at, last.booted)),
-        (None, Some(before)) if started_by_installer(case) => begun_by_installer(own).map(|from| (from, before)),
+        (None, Some(_)) if started_by_installer(case) => begun_by_installer(own),
         // Somebody restarted it after the installer had ended, and not just so: twice the slack of a boot time.
         (None, Some(before)) => patch_ended(case).map(|ended| (ended + BOOT_MOVES * 2, before)),
         (None, None) => None,
@@ -74,7 +76,7 @@ fn patch_ended(case: &Case<'_>) -> Option<Timestamp> {
 }
 
 /// Restarts, once every start type is Manual: what comes up by itself would take connections (promise P5).
-fn restart(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts) -> Judgement {
+fn restart(case: &Case<'_>, scratch: &mut Scratch, booted: Timestamp) -> Judgement {
     let Some(snapshot) = &case.subject.own.snapshot else {
         return case.give_up(format!("{} was not recorded", case.subject.work.server));
     };
@@ -88,47 +90,46 @@ fn restart(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts) -> Judgemen
         Ok(acts) if !acts.is_empty() => Judgement::Act(acts),
         Ok(_) => {
             let comment = format!("orchestrate: {}", case.subject.plan.change().reason);
-            Judgement::Act(vec![Act::Restart { booted: host.booted, comment }])
+            Judgement::Act(vec![Act::Restart { booted, comment }])
         }
     }
 }
 
-/// The restart was asked for, and the boot time is the old one.
+/// The restart was asked for, and the boot time is the old one. It is asked for again by the boot time that it was to
+/// change: a server that has another one by now is not restarted.
 fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, last: RestartAsked) -> Judgement {
-    if case.subject.own.restart_refused.is_some() {
-        return restart(case, scratch, host);
+    let own = case.subject.own;
+    if own.restart_refused.is_some() {
+        return restart(case, scratch, host.booted);
     }
-    // Counted anew when the run is taken up: the clock may have been set since, and twice is worse than late.
-    if case.now.duration_since(last.at.max(case.since)) < RESTART_SHOWS {
+    let halts = case.is_stopping() && !case.subject.is_patching();
+    // A look cannot tell whether it was accepted, and asking again can: the server says that it is going down already.
+    if own.restart_unknown.is_some() && !halts {
+        return restart(case, scratch, last.booted);
+    }
+    if !case.is_over(last.at, RESTART_SHOWS) {
         return wait(case, last.at, "the boot time is still the old one");
     }
     // The old boot time after so long is proof that the restart did not happen.
-    if case.is_stopping() && !case.subject.is_patching() {
+    if halts {
         return case.stopped();
     }
-    if case.subject.own.restarts.len() < RESTARTS {
-        return restart(case, scratch, host);
+    if own.restarts.len() < RESTARTS {
+        return restart(case, scratch, last.booted);
     }
     Judgement::Hold(
-        format!(
-            "{} was asked to restart {} times and has not gone down",
-            case.subject.work.server,
-            case.subject.own.restarts.len()
-        ),
+        format!("{} was asked to restart {} times and has not gone down", case.subject.work.server, own.restarts.len()),
         case.choices(),
     )
 }
 
 fn wait(case: &Case<'_>, asked: Timestamp, why: &str) -> Judgement {
-    let asked = asked.max(case.since);
-    if case.now.duration_since(asked) >= RESTART_DEADLINE {
+    if case.is_over(asked, RESTART_DEADLINE) {
         let text =
             format!("{} has not come back {RESTART_DEADLINE:#} after its restart: {why}", case.subject.work.server);
         return Judgement::Hold(text, case.choices());
     }
-    let mut wait = case.wait("the server to come back", why.to_owned(), None);
-    wait.since = asked;
-    wait.until = Some(asked + RESTART_DEADLINE);
-    "the server is held out of service".clone_into(&mut wait.then);
+    let limit = (RESTART_DEADLINE, "the server is held out of service");
+    let wait = case.wait_from(asked, ("the server to come back", why.to_owned()), limit);
     Judgement::Wait(wait, SLOW_LOOK)
 }

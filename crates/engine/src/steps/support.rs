@@ -33,17 +33,15 @@ pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch, stopped: String) -> R
             RunState::Stopped => {}
             RunState::Running | RunState::Paused if !scratch.running_on.contains(name) => {
                 let act = Act::Stop { service: name.clone() };
-                let last = acts.is_empty() && scratch.last_wanted == act.to_string();
+                let tried = scratch.tries.of(&act);
+                let spent = tried.refused > 0 || tried.accepted + tried.unknown >= SUPPORT_TRIES;
                 match waits_for(case, name)? {
                     Some(dependent) if names.contains(&dependent) && !scratch.running_on.contains(&dependent) => {
                         pending.push(format!("{name} waits for {dependent} to stop"));
                     }
                     // What depends on it is not ours to stop.
                     Some(_) => drop(scratch.running_on.insert(name.clone())),
-                    None if last && (scratch.refused_acts.is_some() || scratch.rounds >= SUPPORT_TRIES) => {
-                        scratch.refused_acts = None;
-                        scratch.running_on.insert(name.clone());
-                    }
+                    None if spent => drop(scratch.running_on.insert(name.clone())),
                     None => acts.push(act),
                 }
             }
@@ -54,7 +52,7 @@ pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch, stopped: String) -> R
             | RunState::PausePending) => pending.push(format!("{name} is {state}")),
         }
     }
-    let late = case.elapsed() > STOP_DEADLINE;
+    let late = case.is_late(STOP_DEADLINE);
     Ok(if !acts.is_empty() && !late {
         Judgement::Act(acts)
     } else if !pending.is_empty() && !late {

@@ -7,7 +7,7 @@ use super::patch::meaning;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BOOT_MOVES, INSTALLER_GRACE, RESTART_DEADLINE, RESTART_SHOWS, SLOW_LOOK};
 use crate::look::Subject;
-use crate::record::{Record, WhyKind};
+use crate::record::{Boot, Record, WhyKind};
 use crate::state::WorkState;
 use jiff::Timestamp;
 use orchestrate_model::Answer;
@@ -40,16 +40,14 @@ pub(super) fn installer(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling
         }
         Answer::Known(InstallerState::Running) => {
             let limit = patch.deadline + INSTALLER_GRACE;
-            let since = own.token_since.unwrap_or(case.since).max(case.since);
-            if case.now.duration_since(since) >= limit {
+            let since = own.token_since.unwrap_or(case.since);
+            if case.is_over(since, limit) {
                 let text =
                     format!("{}: the installer is still running; it is not touched before", case.subject.work.server);
                 return Some(Judgement::Hold(text, case.choices()).into());
             }
-            let mut wait = case.wait("the installer to end", "it is still running".to_owned(), None);
-            wait.since = since;
-            wait.until = Some(since + limit);
-            "the server is held".clone_into(&mut wait.then);
+            let what = ("the installer to end", "it is still running".to_owned());
+            let wait = case.wait_from(since, what, (limit, "the server is held"));
             Some(Judgement::Wait(wait, SLOW_LOOK).into())
         }
         // Whoever has passed over an installer whose end nobody can read has looked at the server.
@@ -61,35 +59,64 @@ pub(super) fn installer(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling
     }
 }
 
-/// A restart that was asked for comes within minutes or not at all.
+/// A restart that was asked for comes within minutes or not at all. Once it is proven, that is written down: a clock that
+/// is set later does not take it back.
 pub(super) fn restart(case: &Case<'_>) -> Option<Judgement> {
     let own = case.subject.own;
-    let ours = own.restarts.last().filter(|_| own.restart_refused.is_none()).map(|last| (last.at, last.booted));
-    let by_installer = matches!(own.installer, Some((_, ExitMeaning::RestartStarted)));
-    let snapshot = own.snapshot.as_ref().map(|snapshot| snapshot.booted);
-    // That the installer had begun a restart was read at some time, often only after the server was back.
-    let by_installer = begun_by_installer(own).filter(|_| by_installer).zip(snapshot);
-    let (asked, before) = ours.max(by_installer)?;
-    let booted = case.own.host.known().is_some_and(|host| is_boot_since(case, host, (asked, before)));
-    let asked = asked.max(case.since);
-    let waited = case.now.duration_since(asked);
-    let (limit, why) = match &case.own.host {
-        Answer::Known(_) if booted || waited >= RESTART_SHOWS => return None,
-        Answer::Known(_) => (RESTART_SHOWS, "it was asked to restart and has not gone down yet".to_owned()),
-        Answer::Unknown(_) if waited >= RESTART_DEADLINE => return None,
-        Answer::Unknown(why) => (RESTART_DEADLINE, format!("it was asked to restart: {why}")),
+    let (asked, before) = restart_asked(own)?;
+    let limit = match &case.own.host {
+        Answer::Known(host) if is_boot_since(case, host, (asked, before)) => return None,
+        Answer::Known(_) => RESTART_SHOWS,
+        Answer::Unknown(_) => RESTART_DEADLINE,
     };
-    let mut wait = case.wait("the restart that was asked for", why, None);
-    wait.since = asked;
-    wait.until = Some(asked + limit);
-    "the server is brought back".clone_into(&mut wait.then);
+    if case.is_over(asked, limit) {
+        return None;
+    }
+    let why = match (&case.own.host, &own.restart_unknown) {
+        (Answer::Unknown(why), _) => format!("it was asked to restart: {why}"),
+        (Answer::Known(_), Some(why)) => {
+            format!(
+                "it was asked to restart and has not gone down yet, and nobody knows whether it was accepted: {why}"
+            )
+        }
+        (Answer::Known(_), None) => "it was asked to restart and has not gone down yet".to_owned(),
+    };
+    let wait = case.wait_from(asked, ("the restart that was asked for", why), (limit, "the server is brought back"));
     Some(Judgement::Wait(wait, SLOW_LOOK))
 }
 
-/// Returns from when on a boot is the one that the installer in hand has begun. One that came shortly before it was
-/// started is somebody else's, and the other one is still to come: twice the slack of a boot time.
-pub(super) fn begun_by_installer(own: &WorkState) -> Option<Timestamp> {
-    own.token_since.map(|started| started + BOOT_MOVES * 2)
+/// Returns when the restart was asked for that is not proven yet, and the boot time that it is to change.
+fn restart_asked(own: &WorkState) -> Option<(Timestamp, Timestamp)> {
+    let ours = own.restarts.last().filter(|_| own.restart_refused.is_none()).map(|last| (last.at, last.booted));
+    // That the installer had begun a restart was read at some time, often only after the server was back.
+    ours.max(begun_by_installer(own)).filter(|_| own.restart_proven.is_none())
+}
+
+/// Writes down that the restart that was asked for has happened, the first time that a look shows it.
+pub(super) fn proven(case: &Case<'_>) -> Option<Record> {
+    let host = case.own.host.known()?;
+    let asked = restart_asked(case.subject.own)?;
+    is_boot_since(case, host, asked).then(|| proof(case, host))
+}
+
+/// The record of a boot that proves the restart that was asked for.
+pub(super) fn proof(case: &Case<'_>, host: &HostFacts) -> Record {
+    Record::Booted { work: case.subject.id, booted: host.booted, was: Boot::Restarted }
+}
+
+/// Returns from when on a boot is the one that the installer in hand has begun, and the boot time before it, where it
+/// has begun one.
+pub(super) fn begun_by_installer(own: &WorkState) -> Option<(Timestamp, Timestamp)> {
+    let begun = matches!(own.installer, Some((_, ExitMeaning::RestartStarted)));
+    let started = own.token_since.filter(|_| begun)?;
+    match (own.booted_before, &own.snapshot) {
+        // Looked at right before it was started: however fast the server was, another boot is the installer's.
+        (Some(before), _) => Some((started, before)),
+        // One that came shortly before it was started is somebody else's, and the other one is still to come: twice the
+        // slack of a boot time.
+        (None, Some(snapshot)) => Some((started + BOOT_MOVES * 2, snapshot.booted)),
+        (None, None) => None,
+    }
 }
 
 /// Whether the server was booted since something was asked of it, at this time and while it showed this boot time.
@@ -100,6 +127,7 @@ pub(super) fn begun_by_installer(own: &WorkState) -> Option<Timestamp> {
 pub(super) fn is_boot_since(case: &Case<'_>, host: &HostFacts, (asked, before): (Timestamp, Timestamp)) -> bool {
     let up = host.local_time.duration_since(host.booted);
     let later = host.booted.duration_since(before) > BOOT_MOVES;
+    let in_hand = case.subject.state.taken_up.map_or(case.since, |taken_up| taken_up.max(case.since));
     (later && up < case.now.duration_since(asked) + BOOT_MOVES)
-        || up < case.own.taken.duration_since(asked.max(case.since))
+        || up < case.own.taken.duration_since(asked.max(in_hand))
 }

@@ -3,13 +3,16 @@
 mod again;
 mod dependents;
 mod drains;
+mod gaps;
 mod gates;
 mod levels;
+mod refusals;
 mod stops;
 
 use super::{Actor, Attended, Command, Effect, Engine, Input, Look, Record, Start, Ticket};
 use crate::record::{
-    Intent, IntentId, RecordedService, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd, StopWhy, Why, WhyKind,
+    GapKind, Intent, IntentId, RecordedService, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd, StopWhy, Why,
+    WhyKind,
 };
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{InstallerRun, InstallerToken};

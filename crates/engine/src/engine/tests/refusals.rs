@@ -1,0 +1,194 @@
+//! What is refused: for a time, for good, and on the way back.
+
+use super::*;
+use orchestrate_model::change::RestartPolicy;
+
+const BLOCK: StepId = StepId(2);
+
+fn park() -> ServiceName {
+    ServiceName::new("RTCCPS").unwrap()
+}
+
+fn manual(state: RunState, name: ServiceName) -> ServiceStatus {
+    ServiceStatus {
+        name,
+        display_name: String::new(),
+        state: Answer::Known(state),
+        start: Answer::Known(StartType::MANUAL),
+        accepts_pause: true,
+        dependents: Answer::Known(vec![]),
+    }
+}
+
+/// fe1 with its two services.
+fn both(services: [ServiceStatus; 2], taken: Timestamp) -> PoolObservation {
+    let mut seen = fe1(RunState::Paused, Answer::Known(0), taken);
+    let own = seen.servers.get_mut(&server(1)).unwrap();
+    own.services = Answer::Known(services.into_iter().map(|status| (status.name.clone(), status)).collect());
+    seen
+}
+
+/// A recovery of fe1, which has two services that are paused and Manual, right after its first look was asked for.
+fn recovering() -> (Engine, Vec<Effect>) {
+    let plan = plan_with(|plan| plan["work"][0]["block"] = json!([service(), park()]));
+    let Record::Snapshot { work, mut snapshot } = recorded() else { panic!("a snapshot") };
+    let like = snapshot.services[&service()].clone();
+    snapshot.services.insert(park(), like);
+    let mut records = vec![begun(Attended::No)];
+    records.extend(done(0));
+    records.push(Record::StepStarted { step: StepId(1) });
+    records.push(Record::Snapshot { work, snapshot });
+    records.push(Record::StepDone { step: StepId(1), how: StepEnd::Done, proof: String::new() });
+    records.push(Record::StepStarted { step: BLOCK });
+    records.extend(intended(1, BLOCK, Act::Pause { service: service() }));
+    let mut engine = after_in(plan, &records);
+    let effects = engine.handle(recovery(), at(100));
+    (engine, effects)
+}
+
+/// The act that is asked for.
+fn act_in(effects: &[Effect]) -> (IntentId, Act) {
+    let mut acts = effects.iter().filter_map(|effect| match effect {
+        Effect::Act(intent) => Some((intent.id, intent.act.clone())),
+        Effect::Record(_) | Effect::Look { .. } | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => None,
+    });
+    acts.next_back().unwrap_or_else(|| panic!("no act among {effects:?}"))
+}
+
+/// Lives through what comes, with one service that is always refused, until nothing more is to be done for the server.
+/// Returns how often it was refused, and when the server was given up.
+fn lived(refusal: &ActOutcome, most: Timestamp) -> (Engine, u32, Timestamp) {
+    let (mut engine, mut effects) = recovering();
+    let (mut now, mut refused) = (at(100), 0);
+    let mut services = [manual(RunState::Paused, service()), manual(RunState::Paused, park())];
+    while engine.state().work[0].end.is_none() && now < most {
+        if effects.iter().any(|effect| matches!(effect, Effect::Act(_))) {
+            let (intent, act) = act_in(&effects);
+            let outcome = match &act {
+                Act::Continue { service } if *service == super::service() => {
+                    refused += 1;
+                    refusal.clone()
+                }
+                Act::Continue { .. } => {
+                    services[1].state = Answer::Known(RunState::Running);
+                    ActOutcome::Accepted
+                }
+                Act::SetStartType { service, to } => {
+                    let place = usize::from(*service == park());
+                    services[place].start = Answer::Known(*to);
+                    ActOutcome::Accepted
+                }
+                other => panic!("{other}"),
+            };
+            effects = engine.handle(Input::Acted { intent, outcome }, now);
+        } else if effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+            effects = answer(&mut engine, &effects, both(services.clone(), now), now);
+        } else {
+            (effects, now) = wake(&mut engine, &effects);
+        }
+    }
+    for status in &services {
+        let start = StartType { mode: StartMode::Automatic, delayed: false };
+        assert_eq!(status.start, Answer::Known(start), "the next restart must not leave {} down", status.name);
+    }
+    assert_eq!(services[1].state, Answer::Known(RunState::Running), "one refusal keeps no other service down");
+    (engine, refused, now)
+}
+
+fn out(engine: &Engine) -> String {
+    match &engine.state().work[0].end {
+        Some(ServerEnd::Out { why }) => why.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn p8_what_one_service_is_refused_keeps_no_other_from_coming_back_and_is_named_with_its_command() {
+    let (engine, refused, now) = lived(&ActOutcome::Failed("access is denied".to_owned()), at(300));
+    assert_eq!(refused, 2);
+    assert!(now < at(102), "a refusal for good is an answer: {now}");
+    let why = out(&engine);
+    for part in [
+        "could not continue RTCSRV (refused 2 times): access is denied",
+        "on fe1.contoso.example: Resume-Service RTCSRV",
+    ] {
+        assert!(why.contains(part), "{why}");
+    }
+}
+
+#[test]
+fn a_refusal_that_can_pass_is_waited_for_until_the_deadline_and_keeps_its_cause() {
+    let (engine, refused, now) = lived(&ActOutcome::Retry("the quota is used up".to_owned()), at(300));
+    assert!((60..100).contains(&refused), "less and less often, and at least every minute: {refused}");
+    assert!((at(174)..at(178)).contains(&now), "the deadline of the way back: {now}");
+    let why = out(&engine);
+    assert!(why.contains(&format!("(refused {refused} times): the quota is used up")), "{why}");
+    assert!(!why.contains("accepted"), "{why}");
+}
+
+#[test]
+fn an_act_of_which_nobody_knows_is_asked_for_again_and_keeps_no_other_service_down() {
+    let (engine, asked, _) = lived(&ActOutcome::Unknown("the connection broke".to_owned()), at(300));
+    assert!(asked > 12, "{asked}");
+    let why = out(&engine);
+    assert!(why.contains("nobody knows whether it happened") && why.contains("the connection broke"), "{why}");
+}
+
+#[test]
+fn a_start_type_that_is_refused_for_minutes_in_a_drain_is_no_failure() {
+    let mut records = vec![begun(Attended::No)];
+    records.extend(done(0));
+    records.push(Record::StepStarted { step: StepId(1) });
+    records.push(recorded());
+    records.push(Record::StepDone { step: StepId(1), how: StepEnd::Done, proof: String::new() });
+    records.push(Record::StepStarted { step: BLOCK });
+    records.extend(intended(1, BLOCK, Act::SetStartType { service: service(), to: StartType::MANUAL }));
+    records.extend(done_only(BLOCK));
+    records.push(Record::StepStarted { step: DRAIN });
+    let mut engine = after(&records);
+    let mut effects = engine.handle(resumed(), at(100));
+    let mut now = at(100);
+    let seen = |now| {
+        let mut seen = fe1(RunState::Paused, Answer::Known(3), now);
+        let own = seen.servers.get_mut(&server(1)).unwrap();
+        let mut status = manual(RunState::Paused, service());
+        status.start = Answer::Known(StartType { mode: StartMode::Automatic, delayed: false });
+        own.services = Answer::Known(BTreeMap::from([(service(), status)]));
+        seen
+    };
+    let mut refused = 0;
+    while now < at(108) {
+        assert!(engine.state().work[0].back.is_none() && held(&engine).is_none(), "{now}, refused {refused}");
+        if effects.iter().any(|effect| matches!(effect, Effect::Act(_))) {
+            refused += 1;
+            let outcome = ActOutcome::Retry("the quota is used up".to_owned());
+            effects = engine.handle(Input::Acted { intent: act_in(&effects).0, outcome }, now);
+        } else if effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+            effects = answer(&mut engine, &effects, seen(now), now);
+        } else {
+            (effects, now) = wake(&mut engine, &effects);
+        }
+    }
+    assert!((8..20).contains(&refused), "{refused}");
+}
+
+fn done_only(step: StepId) -> [Record; 1] {
+    [Record::StepDone { step, how: StepEnd::Done, proof: String::new() }]
+}
+
+#[test]
+fn a_restart_of_which_nobody_knows_is_asked_for_again_as_soon_as_a_look_shows_the_old_boot() {
+    let (mut engine, effects) = super::gaps::restarting(RestartPolicy::Always);
+    let (intent, act) = act_in(&effects);
+    let outcome = ActOutcome::Unknown("the connection broke".to_owned());
+    let effects = engine.handle(Input::Acted { intent, outcome }, at(100));
+    let (effects, now) = wake(&mut engine, &effects);
+    assert!(now < at(101), "{now}");
+    let effects = answer(&mut engine, &effects, fe1(RunState::Stopped, Answer::Known(0), now), now);
+    assert_eq!(act_in(&effects).1, act, "by the boot time that it is to change");
+    assert_eq!(engine.state().work[0].restarts.len(), 1, "one restart is counted once");
+    // Accepted now: it has its time to show.
+    let effects = engine.handle(Input::Acted { intent: act_in(&effects).0, outcome: ActOutcome::Joined }, now);
+    let effects = answer(&mut engine, &effects, fe1(RunState::Stopped, Answer::Known(0), now), now);
+    assert_eq!(acts(&effects), 0, "{effects:?}");
+}
