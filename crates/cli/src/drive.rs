@@ -13,7 +13,7 @@ use orchestrate_display::summary::{Context, summary};
 use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::record::{RunOutcome, StopWhy};
 use orchestrate_engine::{Command, Engine, Record, RunState, Start, View};
-use orchestrate_executor::{Event, Events, Finished, Run};
+use orchestrate_executor::{Event, Events, Finished, Pulse, Run};
 use orchestrate_journal::{Claim, Entries, Journal, JournalError, Kept, RunFolder, StateDir};
 use orchestrate_planner::Plan;
 use std::path::PathBuf;
@@ -71,7 +71,7 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     let (commands, received) = mpsc::unbounded_channel();
     let listening = tokio::spawn(listen(commands, folder.clone()));
     let (mut events, heard) = Events::channel();
-    let run = Run { engine, journal, eyes, hands, clock, fence: Arc::new(claim) };
+    let run = Run { engine, journal, eyes, hands, clock, fence: Arc::new(claim), pulse: Pulse::beating() };
     let log = Log::new(&plan).with_command(&home.program, folder.id());
     let mut screen = Screen::new(&plan, log, manner, clock);
     let running = async move {

@@ -6,8 +6,10 @@
 
 mod act;
 mod look;
+mod pulse;
 mod run;
 
 pub use act::{Fence, NoFence};
 pub use look::{look, survey};
+pub use pulse::Pulse;
 pub use run::{Event, Events, Finished, Listener, Quiet, Run, RunError};

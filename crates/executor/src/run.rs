@@ -1,17 +1,17 @@
 //! One run, from its first record to its last.
 
 use crate::act::{Actuator, Fence};
+use crate::pulse::{Pulse, Watch};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::{Command, Effect, Engine, Input, Record, RunOutcome, RunState, Start, View};
 use orchestrate_journal::{Journal, JournalError};
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tracing::Instrument as _;
 
 /// Hears what happens in a run. Called between effects; must not block.
@@ -113,6 +113,8 @@ pub struct Run {
     pub clock: Clock,
     /// What keeps it from acting on pools that are not its own any more.
     pub fence: Arc<dyn Fence>,
+    /// What tells it that it has stood still.
+    pub pulse: Pulse,
 }
 
 type Pending = FuturesUnordered<BoxFuture<'static, Input>>;
@@ -125,7 +127,7 @@ impl Run {
         mut commands: mpsc::UnboundedReceiver<Command>,
         listener: &mut dyn Listener,
     ) -> Finished {
-        let Self { mut engine, journal, eyes, hands, clock, fence } = self;
+        let Self { mut engine, journal, eyes, hands, clock, fence, pulse } = self;
         let mut shell = Shell {
             journal,
             eyes: Arc::new(eyes),
@@ -136,12 +138,12 @@ impl Run {
         let mut input = Some(Input::Begin(start));
         let mut listening = true;
         let mut told_of_full_disk = false;
-        let mut watch = Watch::new(clock);
+        let mut watch = Watch::new(clock, pulse);
         loop {
             if let Some(given) = input.take() {
                 let now = clock.now();
-                if let Some(by) = watch.moved(now) {
-                    let effects = engine.handle(Input::ClockMoved { by }, now);
+                for gap in watch.gaps(now) {
+                    let effects = engine.handle(gap, now);
                     if let Err(error) = shell.perform(effects, now, listener) {
                         return Finished { outcome: Err(error), state: engine.state().clone() };
                     }
@@ -177,35 +179,6 @@ impl Run {
             }
         }
     }
-}
-
-/// Notices when the clock of this machine is set, or stood still: deadlines are times of that clock.
-struct Watch {
-    clock: Clock,
-    /// What the clock showed last, and the runtime's time then.
-    last: (Timestamp, Instant),
-}
-
-/// Smaller corrections than this are those that keep a clock right. Why 30 s: evidence is fresh for so long, and no
-/// deadline is shorter.
-const MOVED: SignedDuration = SignedDuration::from_secs(30);
-
-impl Watch {
-    fn new(clock: Clock) -> Self {
-        Self { clock, last: (clock.now(), Instant::now()) }
-    }
-
-    /// Returns by how much the clock has moved since it was last looked at, besides what has passed.
-    fn moved(&mut self, now: Timestamp) -> Option<SignedDuration> {
-        let (before, then) = std::mem::replace(&mut self.last, (now, Instant::now()));
-        let passed = then.elapsed().as_secs_f64() * self.clock.speed();
-        moved(now.duration_since(before), passed)
-    }
-}
-
-fn moved(shown: SignedDuration, passed_s: f64) -> Option<SignedDuration> {
-    let by = shown - SignedDuration::try_from_secs_f64(passed_s).unwrap_or(SignedDuration::MAX);
-    (by.abs() > MOVED).then_some(by)
 }
 
 struct Shell {
@@ -279,19 +252,5 @@ impl Shell {
             }
             .instrument(span),
         ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_is_set_is_noticed_and_one_that_is_kept_right_is_not() {
-        let secs = SignedDuration::from_secs;
-        assert_eq!(moved(secs(60), 59.0), None);
-        assert_eq!(moved(secs(60), 75.0), None);
-        assert_eq!(moved(secs(3660), 60.0), Some(secs(3600)));
-        assert_eq!(moved(secs(-3540), 60.0), Some(secs(-3600)));
     }
 }

@@ -128,7 +128,11 @@ impl Link {
         self.sleep(after).await;
         let mut world = self.world.lock();
         world.at(self.clock.now());
-        world.outcome(&way)
+        let outcome = world.outcome(&way);
+        if !world.crash.dead.contains(&self.epoch) {
+            world.oracle_answered(at, act, &outcome);
+        }
+        outcome
     }
 
     /// What this start sees with.
@@ -178,8 +182,12 @@ struct SimServer {
 #[async_trait]
 impl Observe for SimServer {
     async fn observe(&self, ask: &Ask) -> ServerObservation {
+        let asked = self.link.world.lock().now;
         let seen = self.link.ask(|world| world.observe(self.at, ask)).await;
-        self.link.hears(|world| world.oracle_answers(self.at, ask, &seen));
+        self.link.hears(|world| {
+            world.oracle.answers(self.at, asked);
+            world.oracle_answers(self.at, ask, &seen);
+        });
         seen
     }
 }

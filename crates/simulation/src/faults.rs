@@ -82,11 +82,17 @@ pub enum Fault {
     InstallerLeavesOut,
     /// A restarted server and its services take nearly as long to come back as the run waits for them.
     SlowComeback,
+    /// A server refuses every act for some minutes.
+    RefusedForATime,
+    /// A server refuses for good to bring a service back.
+    RefusedForGood,
+    /// The machine that orchestrate runs on stands still for minutes.
+    Suspended,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 40] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -124,7 +130,13 @@ impl Fault {
         Self::FullDisk,
         Self::InstallerLeavesOut,
         Self::SlowComeback,
+        Self::RefusedForATime,
+        Self::RefusedForGood,
+        Self::Suspended,
     ];
+
+    /// Those that are thrown with dice that are younger still.
+    const LATEST: [Self; 3] = [Self::RefusedForATime, Self::RefusedForGood, Self::Suspended];
 
     /// Those that are thrown with dice of their own, so that the nights of older seeds stay as they were.
     const LATER: [Self; 8] = [
@@ -182,6 +194,9 @@ impl Fault {
             Self::FullDisk => "full-disk",
             Self::InstallerLeavesOut => "installer-leaves-out",
             Self::SlowComeback => "slow-comeback",
+            Self::RefusedForATime => "refused-for-a-time",
+            Self::RefusedForGood => "refused-for-good",
+            Self::Suspended => "suspended",
         }
     }
 
@@ -223,6 +238,9 @@ impl Fault {
             Self::ForeignBalancer => 4.0,
             Self::FullDisk => 2.0,
             Self::SlowComeback => 0.4,
+            Self::RefusedForATime => 1.2,
+            Self::RefusedForGood => 0.15,
+            Self::Suspended => 1.0,
         }
     }
 }
@@ -258,7 +276,7 @@ impl Faults {
     pub(crate) fn by(dice: &mut Dice) -> Self {
         let mut rates = Self::none();
         let share = dice.pick(&[0.0, 0.08, 0.15, 0.15, 0.25, 0.4]);
-        for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_later()) {
+        for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_later() && !Fault::LATEST.contains(fault)) {
             if dice.chance(share) {
                 let strength = dice.pick(&[0.1, 0.3, 1.0, 1.0, 2.0]);
                 rates.0[fault as usize] = fault.usual() * strength;
@@ -269,8 +287,17 @@ impl Faults {
 
     /// In some nights a few of the later kinds too.
     pub(crate) fn more(&mut self, dice: &mut Dice) {
+        self.some(&Fault::LATER, dice);
+    }
+
+    /// In some nights a few of the latest kinds too.
+    pub(crate) fn latest(&mut self, dice: &mut Dice) {
+        self.some(&Fault::LATEST, dice);
+    }
+
+    fn some(&mut self, kinds: &[Fault], dice: &mut Dice) {
         let share = dice.pick(&[0.0, 0.0, 0.15, 0.3]);
-        for fault in Fault::LATER {
+        for fault in kinds.iter().copied() {
             if dice.chance(share) {
                 let strength = dice.pick(&[0.3, 1.0, 1.0, 2.0]);
                 self.0[fault as usize] = fault.usual() * strength;

@@ -5,13 +5,13 @@ use crate::mutation::Mutation;
 use crate::operator::{Held, Watcher, operate};
 use crate::oracle::Violation;
 use crate::scenario::Scenario;
-use crate::world::{HOUR, MINUTE, Ms};
+use crate::world::{HOUR, MINUTE, Ms, SECOND};
 use futures::future::BoxFuture;
 use jiff::SignedDuration;
 use orchestrate_driver::Clock;
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
-use orchestrate_executor::{Fence, Finished, Run, survey};
+use orchestrate_executor::{Fence, Finished, Pulse, Run, survey};
 use orchestrate_journal::Journal;
 use orchestrate_model::RunId;
 use orchestrate_planner::{Observations, Plan, make};
@@ -19,6 +19,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Starts of orchestrate in one night, at most.
@@ -71,7 +72,7 @@ pub(crate) async fn without(seed: u64, mutation: Mutation) -> Night {
 /// Lives through the night of a scenario.
 pub(crate) async fn live(scenario: Scenario, seed: u64, mutation: Option<Mutation>, timeline: Timeline) -> Night {
     let clock = Clock::derived(scenario.world.origin, 1.0);
-    let Scenario { mut world, change, attended, orders, crashes, takeover, mut dice } = scenario;
+    let Scenario { mut world, change, attended, orders, crashes, takeover, sleeps, mut dice } = scenario;
     if timeline == Timeline::Keep {
         world.log.lines = Some(vec![(0, format!("seed {seed}, faults: {}", world.faults.words().join(", ")))]);
     }
@@ -105,6 +106,7 @@ pub(crate) async fn live(scenario: Scenario, seed: u64, mutation: Option<Mutatio
             orders,
             crashes: crashes.into(),
             takeover,
+            sleeps: sleeps.into(),
             dice: dice.fork(),
             killed: false,
             night: &mut night,
@@ -170,6 +172,7 @@ struct Starts<'a> {
     orders: crate::operator::Orders,
     crashes: std::collections::VecDeque<CrashAt>,
     takeover: Option<Ms>,
+    sleeps: std::collections::VecDeque<(Ms, Ms)>,
     dice: crate::dice::Dice,
     /// Whether the last start was killed, even if it noticed and came to an end.
     killed: bool,
@@ -265,11 +268,12 @@ impl Starts<'_> {
             Some(CrashAt::Time(after)) => Some(after),
             _ => None,
         };
-        let Some((run, commands, held)) = self.build(&link, start) else { return Came::TooLong };
+        let pulse = Pulse::told();
+        let Some((run, commands, held)) = self.build(&link, start, pulse.clone()) else { return Came::TooLong };
         let orders = std::mem::take(&mut self.orders);
         let operator = operate(link, held, commands, orders, self.dice.fork());
         let takeover = self.takeover.take();
-        let mut run = run;
+        let mut run = self.with_sleeps(run, pulse);
         let came = tokio::select! {
             biased;
             () = bell.notified() => Came::Killed,
@@ -290,8 +294,41 @@ impl Starts<'_> {
         came
     }
 
+    /// Lets the machine stand still at its times: the run is left where it is, and the world goes on.
+    fn with_sleeps(&mut self, mut run: BoxFuture<'static, Finished>, pulse: Pulse) -> BoxFuture<'static, Finished> {
+        let sleeps = std::mem::take(&mut self.sleeps);
+        let (shared, clock) = (self.shared.clone(), self.clock);
+        let origin = shared.lock().origin;
+        let forgotten = self.mutation == Some(Mutation::GapNotNoticed);
+        Box::pin(async move {
+            for (at, long) in sleeps {
+                tokio::select! {
+                    biased;
+                    finished = &mut run => return finished,
+                    () = clock.sleep_until(origin + SignedDuration::from_millis(at)) => {}
+                }
+                let from = clock.now();
+                clock.sleep(SignedDuration::from_millis(long)).await;
+                if !forgotten {
+                    pulse.missed(Duration::from_millis(long.unsigned_abs()));
+                }
+                let mut world = shared.lock();
+                let now = world.at(clock.now());
+                let from = world.moment(from);
+                world.log.say(now, || format!("the machine of orchestrate has stood still for {} s", long / SECOND));
+                world.oracle.wakes(from, now);
+            }
+            run.await
+        })
+    }
+
     /// Reads the journal and builds the run after it.
-    fn build(&mut self, link: &Link, start: Start) -> Option<(BoxFuture<'static, Finished>, Sender, Held)> {
+    fn build(
+        &mut self,
+        link: &Link,
+        start: Start,
+        pulse: Pulse,
+    ) -> Option<(BoxFuture<'static, Finished>, Sender, Held)> {
         if self.mutation == Some(Mutation::ResumeForgets) {
             self.disk.truncate(0);
         }
@@ -319,7 +356,8 @@ impl Starts<'_> {
             Some(mutation) => mutation.drivers(link, fence),
             None => (link.eyes(), link.hands(), fence),
         };
-        let run = Run { engine, journal: Journal::after(&entries, storage), eyes, hands, clock: self.clock, fence };
+        let run =
+            Run { engine, journal: Journal::after(&entries, storage), eyes, hands, clock: self.clock, fence, pulse };
         let (sender, receiver) = mpsc::unbounded_channel();
         let held = Held::default();
         let mut watcher = Watcher {

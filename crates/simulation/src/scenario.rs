@@ -29,6 +29,8 @@ pub(crate) struct Scenario {
     pub(crate) crashes: Vec<CrashAt>,
     /// When somebody else takes the pools over.
     pub(crate) takeover: Option<Ms>,
+    /// From when on the machine of orchestrate stands still, and for how long.
+    pub(crate) sleeps: Vec<(Ms, Ms)>,
     pub(crate) dice: Dice,
 }
 
@@ -45,6 +47,8 @@ impl Scenario {
         let mut later = Dice::new(seed ^ LATER);
         faults.more(&mut later);
         faults.alone(seed);
+        let mut latest = Dice::new(seed ^ LATEST);
+        faults.latest(&mut latest);
         faults.add(more);
         let mut change = change(&mut dice);
         let opens = restrict(&mut change, &mut later);
@@ -64,13 +68,15 @@ impl Scenario {
             world.leave_something_behind();
         }
         world.remember_originals();
+        world.draw_refusals(&mut latest);
+        let sleeps = sleeps(&faults, &mut latest);
         world.oracle.open = opens;
         let crashes = crashes(&faults, &mut dice);
         let takeover = dice.chance(faults.rate(Fault::Takeover) * 0.7).then(|| dice.between(MINUTE, 4 * HOUR));
         let attended = dice.chance(0.6);
         let servers: Vec<ServerName> = world.by_name.keys().cloned().collect();
         let orders = orders(&servers, &mut dice);
-        Self { world, change, attended, orders, crashes, takeover, dice }
+        Self { world, change, attended, orders, crashes, takeover, sleeps, dice }
     }
 }
 
@@ -96,11 +102,30 @@ impl Scenario {
             world.leave_something_behind();
             world.remember_originals();
         }
+        let mut latest = Dice::new(seed ^ LATEST);
+        world.draw_refusals(&mut latest);
+        let sleeps = sleeps(&faults, &mut latest);
         let crashes = crashes(&faults, &mut dice);
         let takeover = faults.has(Fault::Takeover).then(|| dice.between(MINUTE, 4 * HOUR));
-        Self { world, change: change.clone(), attended: false, orders: Vec::new(), crashes, takeover, dice }
+        let change = change.clone();
+        Self { world, change, attended: false, orders: Vec::new(), crashes, takeover, sleeps, dice }
     }
 }
+
+/// When the machine of orchestrate stands still, and for how long.
+fn sleeps(faults: &Faults, dice: &mut Dice) -> Vec<(Ms, Ms)> {
+    let (rate, mut from, mut sleeps) = (faults.rate(Fault::Suspended), 0, Vec::new());
+    while sleeps.len() < 4 && dice.chance(rate * 0.7) {
+        from += dice.between(SECOND, 2 * HOUR);
+        let long = dice.between(2 * MINUTE, 90 * MINUTE);
+        sleeps.push((from, long));
+        from += long;
+    }
+    sleeps
+}
+
+/// The same for what was added last.
+const LATEST: u64 = 0x6C61_7465_7374_0000;
 
 /// Makes the dice for what was added later others than those of the seed.
 const LATER: u64 = 0x6C61_7465_7200_0000;

@@ -18,7 +18,7 @@ use notes::Notes;
 use orchestrate_driver::Clock;
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
-use orchestrate_executor::{NoFence, Run, survey};
+use orchestrate_executor::{NoFence, Pulse, Run, survey};
 use orchestrate_journal::Journal;
 use orchestrate_model::{Change, PoolName, RunId, ServerName};
 use orchestrate_planner::plan::WorkId;
@@ -364,6 +364,7 @@ async fn one(
         hands: link.hands(),
         clock: link.clock,
         fence: Arc::new(NoFence),
+        pulse: Pulse::told(),
     };
     run.execute(start, commands, notes).await.outcome.map_err(|error| error.to_string())
 }

@@ -118,6 +118,9 @@ impl Server {
             Mutation::StartTypesNotSet | Mutation::StartTypesNotRestored | Mutation::DelayedFlagForgotten => {
                 self.as_wanted(seen);
             }
+            Mutation::RestNotRestored if self.link.world.lock().refusals.met.contains(&self.at) => {
+                self.start_types_as_before(seen);
+            }
             Mutation::NotContinued | Mutation::NotStarted => self.as_if_brought_back(seen),
             _ => {}
         }
@@ -159,6 +162,18 @@ impl Server {
                 world.machines[self.at].service(name).and_then(|place| world.oracle.baseline_of(self.at, place))
             {
                 (status.state, status.start) = (Answer::Known(state), Answer::Known(start));
+            }
+        }
+    }
+
+    /// Shows the start types as they were before the run.
+    fn start_types_as_before(&self, seen: &mut ServerObservation) {
+        let world = self.link.world.lock();
+        let Answer::Known(services) = &mut seen.services else { return };
+        for (name, status) in services {
+            let place = world.machines[self.at].service(name);
+            if let Some((_, start)) = place.and_then(|place| world.oracle.baseline_of(self.at, place)) {
+                status.start = Answer::Known(start);
             }
         }
     }
@@ -243,7 +258,10 @@ impl Change for Server {
             let first = self.inner.apply(act).await;
             tracing::trace!(?first, "done once");
         }
-        self.inner.apply(&instead).await
+        match self.inner.apply(&instead).await {
+            ActOutcome::Retry(why) if self.mutation == Mutation::PassingIsFinal => ActOutcome::Failed(why),
+            outcome => outcome,
+        }
     }
 }
 

@@ -108,11 +108,17 @@ pub enum Mutation {
     WindowNeverCloses,
     /// The stated worst case leaves the way back out.
     StatedTooShort,
+    /// Nobody notices that the machine has stood still.
+    GapNotNoticed,
+    /// A refusal that passes counts as one for good.
+    PassingIsFinal,
+    /// One refusal for good keeps the rest from coming back.
+    RestNotRestored,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 48] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -158,6 +164,9 @@ impl Mutation {
         Self::ResumedInDrainNotNoticed,
         Self::WindowNeverCloses,
         Self::StatedTooShort,
+        Self::GapNotNoticed,
+        Self::PassingIsFinal,
+        Self::RestNotRestored,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -188,6 +197,9 @@ impl Mutation {
             Self::DrainingNotAsked => &[Fault::LateDraining],
             Self::ResumedInDrainNotNoticed => &[Fault::ForeignResume],
             Self::StatedTooShort => &[Fault::SlowComeback, Fault::SlowComeback],
+            Self::GapNotNoticed => &[Fault::Suspended],
+            Self::PassingIsFinal => &[Fault::RefusedForATime],
+            Self::RestNotRestored => &[Fault::RefusedForGood],
             _ => &[],
         }
     }

@@ -60,6 +60,7 @@ impl World {
         }
         let Ok(entry) = serde_json::from_str::<Value>(&text) else { return };
         let now = self.now;
+        self.check_line(kind, &entry["record"]);
         self.oracle.read_record(now, kind, &entry["record"]);
         if kind == "server_ended" {
             self.check_finished(&entry["record"]);
@@ -68,7 +69,33 @@ impl World {
     }
 }
 
+impl World {
+    /// Holds what a line says against what the oracle knew before it.
+    fn check_line(&mut self, kind: &str, record: &Value) {
+        let Some(at) = self.oracle.machine_of(record) else { return };
+        let failed = kind == "held" || (kind == "turned_back" && record["why"]["kind"] == "failed");
+        let judged = kind == "step_done" && record["how"] == "done";
+        // What an operator asks for follows from no look.
+        let asked = record["reason"].as_str().is_some_and(|reason| reason.ends_with("asked to hold it"));
+        if (failed && !asked) || judged || kind == "sessions_cut" {
+            self.check_unseen(at, kind);
+        }
+        if failed && !asked {
+            self.check_given_up(at, kind, failed);
+        }
+        if kind == "sessions_cut" {
+            self.check_cut(at);
+        }
+    }
+}
+
 impl Oracle {
+    /// The machine of the work or the step that a record is about.
+    fn machine_of(&self, record: &Value) -> Option<usize> {
+        let work = record["work"].as_u64().and_then(|work| self.work.get(usize::try_from(work).ok()?)).copied();
+        work.or(self.step(record).and_then(|(_, machine)| *machine))
+    }
+
     /// Reads the plan: which machine each work is about, and each step.
     pub(crate) fn read_plan(&mut self, plan: &Value) {
         let named = |work: &Value| {
@@ -90,13 +117,14 @@ impl Oracle {
     }
 
     fn read_record(&mut self, now: Ms, kind: &str, record: &Value) {
-        let work = record["work"].as_u64().and_then(|work| self.work.get(usize::try_from(work).ok()?)).copied();
+        let machine = self.machine_of(record);
         let step = self.step(record).cloned();
-        let machine = work.or(step.as_ref().and_then(|(_, machine)| *machine));
         let line = Line { now, record, machine, step: step.as_ref().map_or("", |(kind, _)| kind) };
         self.watch.read(kind, &line);
         self.pace.read(kind, &line);
         self.promised.read(kind, &line);
+        self.refused.read(kind, &line);
+        self.gaps.read(kind, &line);
         match (kind, machine) {
             ("intent", _) => {
                 let server = record["target"]["server"].as_str().and_then(|name| ServerName::new(name).ok());

@@ -5,10 +5,12 @@
 
 mod ends;
 mod evidence;
+mod gaps;
 mod hooks;
 mod lines;
 mod pace;
 mod promised;
+mod refused;
 mod watch;
 
 use crate::world::{Ms, SECOND};
@@ -101,6 +103,8 @@ pub(crate) struct Oracle {
     watch: watch::Watch,
     told: evidence::Told,
     pub(crate) promised: promised::Promised,
+    refused: refused::Refused,
+    gaps: gaps::Gaps,
 }
 
 impl Oracle {

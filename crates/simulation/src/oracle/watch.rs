@@ -56,6 +56,11 @@ impl Watch {
         }
     }
 
+    /// While the machine of the run stood still it could do nothing.
+    pub(super) fn sleeps(&mut self) {
+        self.open.clear();
+    }
+
     /// What was shown before says nothing any more.
     fn forget(&mut self, at: usize) {
         self.open.retain(|(machine, _), _| *machine != at);

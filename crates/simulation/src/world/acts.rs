@@ -71,7 +71,10 @@ impl World {
     }
 
     pub(super) fn land(&mut self, at: usize, act: &Act, epoch: u32, number: u64) {
-        let outcome = if self.machines[at].up || matches!(act, Act::SetBalancer { .. }) {
+        let refusal = self.refusal(at, act).filter(|_| self.machines[at].up);
+        let outcome = if let Some(refusal) = refusal {
+            refusal
+        } else if self.machines[at].up || matches!(act, Act::SetBalancer { .. }) {
             if self.changes(at, act) {
                 self.oracle_before(at, act);
             }

@@ -8,12 +8,14 @@ mod events;
 mod looks;
 mod machine;
 mod people;
+mod refusals;
 mod setup;
 
 pub(crate) use acts::service_of;
 pub(crate) use events::Event;
 pub(crate) use looks::{LEFT_OUT, LEVELS, Reply, service_names};
 pub(crate) use machine::{Installer, Machine, Service};
+pub(crate) use refusals::brings_back;
 pub(crate) use setup::{Sessions, Setup};
 
 use crate::dice::Dice;
@@ -90,6 +92,7 @@ pub(crate) struct World {
     order: u64,
     landed: BTreeMap<u64, ActOutcome>,
     pub(crate) disk: FullDisk,
+    pub(crate) refusals: refusals::Refusals,
 }
 
 /// When the disk of the journal is full.

@@ -92,6 +92,7 @@ impl World {
             order: 0,
             landed: BTreeMap::new(),
             disk: super::FullDisk::default(),
+            refusals: super::refusals::Refusals::default(),
         };
         world.remember_originals();
         world

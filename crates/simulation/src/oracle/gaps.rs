@@ -1,0 +1,82 @@
+//! A machine that stood still knows nothing of the time in between: it looks before it acts or judges, and no deadline
+//! counts what it slept through.
+
+use super::Oracle;
+use super::lines::Line;
+use crate::world::{Ms, SECOND, World};
+use orchestrate_model::change::AtDeadline;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the oracle knows of gaps.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    /// From when until when the machine of the run stood still.
+    slept: Vec<(Ms, Ms)>,
+    /// Machines of which no question was answered that was asked since.
+    unseen: BTreeSet<usize>,
+    /// Since when the drain of a machine is in hand.
+    drains: BTreeMap<usize, Ms>,
+}
+
+impl Gaps {
+    pub(super) fn read(&mut self, kind: &str, line: &Line<'_>) {
+        match (kind, line.step, line.machine) {
+            ("step_started", "drain", Some(at)) => drop(self.drains.insert(at, line.now)),
+            ("resumed", _, _) => self.unseen.clear(),
+            _ => {}
+        }
+    }
+
+    /// How long the machine of the run has stood still since then.
+    fn slept_since(&self, since: Ms) -> Ms {
+        self.slept.iter().filter(|(_, until)| *until > since).map(|(from, until)| until - from.max(&since)).sum()
+    }
+}
+
+impl Oracle {
+    /// The machine of the run goes on after it has stood still.
+    pub(crate) fn wakes(&mut self, from: Ms, now: Ms) {
+        self.gaps.slept.push((from, now));
+        self.gaps.unseen = (0..self.names.len()).collect();
+        self.watch.sleeps();
+    }
+
+    /// A question about a machine is answered that was asked at this time.
+    pub(crate) fn answers(&mut self, at: usize, asked: Ms) {
+        if self.gaps.slept.last().is_none_or(|(_, until)| asked >= *until) {
+            self.gaps.unseen.remove(&at);
+        }
+    }
+}
+
+impl World {
+    /// P3: nothing follows from what was seen before the machine of the run stood still.
+    pub(super) fn check_unseen(&mut self, at: usize, kind: &str) {
+        if self.oracle.gaps.unseen.contains(&at) {
+            let (now, name) = (self.now, self.machines[at].name.clone());
+            self.oracle.breach(
+                "P3",
+                now,
+                format!("{name}: {kind}, and nobody has looked since the machine of the run slept"),
+            );
+        }
+    }
+
+    /// P4: a deadline after which sessions are cut counts what was lived through.
+    pub(super) fn check_cut(&mut self, at: usize) {
+        let drain = &self.change.maintenance.drain;
+        let Some(since) = self.oracle.gaps.drains.get(&at).copied() else { return };
+        if drain.at_deadline != AtDeadline::Cut || !drain.per_service.is_empty() {
+            return;
+        }
+        let deadline = Ms::try_from(drain.deadline.as_millis()).unwrap_or(Ms::MAX);
+        let now = self.now;
+        let lived = now - since - self.oracle.gaps.slept_since(since);
+        if lived < deadline - SECOND {
+            let name = self.machines[at].name.clone();
+            let text =
+                format!("{name}: sessions are cut after {} s of a drain of {} s", lived / SECOND, deadline / SECOND);
+            self.oracle.breach("P4", now, text);
+        }
+    }
+}

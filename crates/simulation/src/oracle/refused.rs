@@ -1,0 +1,106 @@
+//! Refusals: one of them keeps nothing else from coming back, and one that can pass is waited for.
+
+use super::lines::Line;
+use crate::world::{MINUTE, Ms, SECOND, World, brings_back, service_of};
+use orchestrate_model::{Act, ActOutcome, ServerName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every step that asks for something asks for at least so long where a refusal can pass.
+const LEAST_PATIENCE: Ms = 9 * MINUTE;
+
+/// What follows from a refusal follows within this: an act, a look, and the time of both.
+const FOLLOWS: Ms = 15 * SECOND;
+
+/// What the oracle knows of answers to acts.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    /// Services that the run was told something else of than that they are on their way back, since the way back began.
+    tried: BTreeSet<(usize, usize)>,
+    /// When a machine last refused for a time, with nothing else said since, and since when its step is in hand.
+    passing: BTreeMap<usize, Ms>,
+    begun: BTreeMap<usize, Ms>,
+    /// The step of each machine.
+    steps: BTreeMap<usize, String>,
+}
+
+impl Refused {
+    pub(super) fn read(&mut self, kind: &str, line: &Line<'_>) {
+        let Some(at) = line.machine else { return };
+        match kind {
+            "step_started" => {
+                self.begun.insert(at, line.now);
+                self.steps.insert(at, line.step.to_owned());
+                if line.step == "return" {
+                    self.tried.retain(|(of, _)| *of != at);
+                }
+            }
+            "turned_back" | "decided" => drop(self.passing.remove(&at)),
+            _ => {}
+        }
+    }
+}
+
+impl World {
+    /// A run was told how an act ended.
+    pub(crate) fn oracle_answered(&mut self, at: usize, act: &Act, outcome: &ActOutcome) {
+        let now = self.now;
+        if let Some(place) = service_of(act).and_then(|name| self.machines[at].service(name))
+            && brings_back(act)
+        {
+            self.oracle.refused.tried.insert((at, place));
+        }
+        let passing = &mut self.oracle.refused.passing;
+        match outcome {
+            ActOutcome::Retry(_) => drop(passing.insert(at, now)),
+            ActOutcome::Accepted
+            | ActOutcome::AlreadySo
+            | ActOutcome::Joined
+            | ActOutcome::Failed(_)
+            | ActOutcome::Unknown(_) => drop(passing.remove(&at)),
+        }
+    }
+
+    /// A server is given up: it is held, or goes back because something failed.
+    pub(super) fn check_given_up(&mut self, at: usize, kind: &str, failed: bool) {
+        let now = self.now;
+        let name = self.machines[at].name.clone();
+        let refused = &self.oracle.refused;
+        let last = refused.passing.get(&at).is_some_and(|last| now - last <= FOLLOWS);
+        let lived = refused.begun.get(&at).map_or(Ms::MAX, |begun| now - begun);
+        if failed && last && lived < LEAST_PATIENCE {
+            let text = format!("{name} is given up after {} s of a refusal that passes", lived / SECOND);
+            self.oracle.breach("P11", now, text);
+        }
+        let returning = self.oracle.refused.steps.get(&at).is_some_and(|step| step == "return");
+        if kind == "held" && returning {
+            self.check_rest(&name, at);
+        }
+    }
+
+    /// P8: what can be restored is restored, whatever else is refused.
+    fn check_rest(&mut self, name: &ServerName, at: usize) {
+        let now = self.now;
+        let machine = &self.machines[at];
+        if !machine.up || machine.booted > now - 10 * MINUTE {
+            return;
+        }
+        let forgotten: Vec<String> = machine
+            .services
+            .iter()
+            .enumerate()
+            .filter(|(place, service)| {
+                let before = self.oracle.baseline_of(at, *place);
+                service.scope && before.is_some_and(|(_, start)| start != service.start)
+            })
+            .filter(|(place, _)| {
+                !self.oracle.refused.tried.contains(&(at, *place)) && self.oracle.before(at, *place).is_none()
+            })
+            .map(|(_, service)| format!("{} is {}", service.name, service.start))
+            .collect();
+        if !forgotten.is_empty() {
+            let text =
+                format!("{name} is held on its way back, and nobody has tried the rest: {}", forgotten.join(", "));
+            self.oracle.breach("P8", now, text);
+        }
+    }
+}

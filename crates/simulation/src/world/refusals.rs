@@ -1,0 +1,71 @@
+//! Acts that a server refuses: for a time, as a quota does, or for good, as a missing right does.
+
+use super::{HOUR, MINUTE, Ms, World};
+use crate::dice::Dice;
+use crate::faults::Fault;
+use orchestrate_model::observe::BalancerState;
+use orchestrate_model::{Act, ActOutcome, StartMode};
+use std::collections::BTreeSet;
+
+/// How often one machine refuses everything for a while.
+const MOST: usize = 4;
+
+/// What is refused in a night.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    /// When a machine refuses every act.
+    times: Vec<(usize, Ms, Ms)>,
+    /// Services that are not brought back: neither their state nor their start type.
+    for_good: BTreeSet<(usize, usize)>,
+    /// Machines on which something was refused for good.
+    pub(crate) met: BTreeSet<usize>,
+}
+
+impl World {
+    /// Draws what is refused in the night.
+    pub(crate) fn draw_refusals(&mut self, dice: &mut Dice) {
+        for at in 0..self.machines.len() {
+            let rate = self.faults.rate(Fault::RefusedForATime);
+            for _ in 0..MOST {
+                if !dice.chance(rate * 0.4) {
+                    break;
+                }
+                let from = dice.between(0, 4 * HOUR);
+                self.refusals.times.push((at, from, from + dice.between(MINUTE / 2, 5 * MINUTE)));
+            }
+            let rate = self.faults.rate(Fault::RefusedForGood);
+            for place in 0..self.machines[at].services.len() {
+                if dice.chance(rate) {
+                    self.refusals.for_good.insert((at, place));
+                }
+            }
+        }
+    }
+
+    /// Returns how a machine refuses an act, where it does.
+    pub(super) fn refusal(&mut self, at: usize, act: &Act) -> Option<ActOutcome> {
+        if !self.faulty || matches!(act, Act::SetBalancer { .. }) {
+            return None;
+        }
+        let now = self.now;
+        if self.refusals.times.iter().any(|(of, from, until)| *of == at && (*from..*until).contains(&now)) {
+            return Some(ActOutcome::Retry("the quota of this user is used up".to_owned()));
+        }
+        let service = super::service_of(act).and_then(|name| self.machines[at].service(name))?;
+        let refused = brings_back(act) && self.refusals.for_good.contains(&(at, service));
+        refused.then(|| {
+            self.refusals.met.insert(at);
+            ActOutcome::Failed("access is denied".to_owned())
+        })
+    }
+}
+
+/// Whether an act is one of the way back.
+pub(crate) fn brings_back(act: &Act) -> bool {
+    match act {
+        Act::Continue { .. } | Act::Start { .. } => true,
+        Act::SetStartType { to, .. } => to.mode == StartMode::Automatic,
+        Act::SetBalancer { to, .. } => *to == BalancerState::Ready,
+        Act::Pause { .. } | Act::Stop { .. } | Act::StartInstaller(_) | Act::Restart { .. } => false,
+    }
+}
