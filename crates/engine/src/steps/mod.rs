@@ -120,6 +120,11 @@ impl Scratch {
         };
     }
 
+    /// Lets every act of a step that begins have all its tries.
+    pub(crate) fn try_anew(&mut self) {
+        (self.tries, self.asks_balancer) = (tries::Tries::default(), false);
+    }
+
     /// Forgets everything but what was learned of the server itself: a step that is retried begins as if for the first
     /// time.
     pub(crate) fn forget(&mut self) {
