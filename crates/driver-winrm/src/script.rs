@@ -227,7 +227,8 @@ pub(crate) fn answer<A: DeserializeOwned>(script: Script, output: &Output) -> Re
     let shape = |text: &str| Trouble::unknown(format!("script {name}: {text}"));
     let Some(marked) = last_after(&output.stdout, MARK) else {
         if let Some(unable) = last_after(&output.stdout, UNABLE) {
-            return Err(shape(&why_unable(unable)));
+            // Nothing of the script has run.
+            return Err(Trouble::refused(format!("script {name}: {}", why_unable(unable))));
         }
         let said = clixml::said(&output.stderr);
         let said = if said.is_empty() { "it said nothing".to_owned() } else { said };

@@ -87,7 +87,7 @@ impl Engine {
             StepState::Running { since } => *since,
             StepState::Pending | StepState::Ended { .. } => now,
         };
-        let left = limits::left(self.plan.change(), kind, now.duration_since(since));
+        let left = limits::left(self.plan.change(), kind, self.state.lived(since, now));
         let server = &self.plan.work()[position].server;
         let (what, rest) = match kind {
             StepKind::Soak => ("soaks no longer", "the rest of the soak takes"),

@@ -108,9 +108,9 @@ pub const AGAIN_FIRST: SignedDuration = SignedDuration::from_secs(2);
 /// minutes ten tries.
 pub const AGAIN_LONGEST: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long a balancer that refuses for a time is asked again. It has nothing to bring about: ten minutes cover a reload
-/// and a change of the one that is active.
-pub const BALANCER_DEADLINE: SignedDuration = SignedDuration::from_mins(10);
+/// How long a balancer that refuses for a time is asked again. It has nothing to bring about: a minute covers a reload,
+/// and is what the table of limits allows for each look and act that has no deadline of its own.
+pub const BALANCER_DEADLINE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Times that one act is accepted before it is given up: what was accepted so often and does not come about never will.
 pub const ACT_ROUNDS: u32 = 12;

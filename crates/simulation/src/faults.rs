@@ -208,7 +208,7 @@ impl Fault {
 
     /// Whether it is thrown with other dice than the first kinds.
     fn is_later(self) -> bool {
-        Self::LATER.contains(&self) || Self::LATEST.contains(&self) || Self::ALONE.contains(&self)
+        Self::LATER.contains(&self) || Self::ALONE.contains(&self)
     }
 
     /// How often it happens when it is tried: per look, act, transition, session or installation, or, for what comes
@@ -276,7 +276,7 @@ impl Faults {
     pub(crate) fn by(dice: &mut Dice) -> Self {
         let mut rates = Self::none();
         let share = dice.pick(&[0.0, 0.08, 0.15, 0.15, 0.25, 0.4]);
-        for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_later()) {
+        for fault in Fault::ALL.into_iter().filter(|fault| !fault.is_later() && !Fault::LATEST.contains(fault)) {
             if dice.chance(share) {
                 let strength = dice.pick(&[0.1, 0.3, 1.0, 1.0, 2.0]);
                 rates.0[fault as usize] = fault.usual() * strength;

@@ -444,6 +444,7 @@ impl Engine {
             // A step that was in hand before the run was taken up again goes on from its begin.
             self.scratch[position].enter(step);
             if self.state.steps[step.0 as usize] == StepState::Pending {
+                self.scratch[position].try_anew();
                 self.record(now, Record::StepStarted { step });
             }
             self.look(position, step, now);

@@ -90,7 +90,7 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, mut over: Vec<(Act, String)>
     let all = case.subject.own.snapshot.as_ref().map_or(0, |snapshot| snapshot.services.len());
     let mut parts = open;
     parts.extend(over.iter().map(|(act, why)| format!("{why}; to mend it: {}", mend::command(&case.subject, act))));
-    let text = format!("{server} is not back as it was, the rest of its {all} services is: {}", parts.join("; "));
+    let text = format!("{server} is not back as it was: {}. The rest of its {all} services is", parts.join("; "));
     Judgement::Hold(text, case.choices())
 }
 

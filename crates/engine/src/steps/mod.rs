@@ -40,7 +40,7 @@ use orchestrate_model::observe::InstallerState;
 use orchestrate_model::{
     Answer, PoolObservation, RunState as ServiceRunState, ServerName, ServerObservation, ServiceName,
 };
-use orchestrate_planner::{StepId, StepKind};
+use orchestrate_planner::{StepId, StepKind, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the engine remembers of a step between two looks. Losing it makes the run slower, never less safe: after a
@@ -118,6 +118,11 @@ impl Scratch {
             left: self.left.take(),
             ..Self::default()
         };
+    }
+
+    /// Lets every act of a step that begins have all its tries.
+    pub(crate) fn try_anew(&mut self) {
+        (self.tries, self.asks_balancer) = (tries::Tries::default(), false);
     }
 
     /// Forgets everything but what was learned of the server itself: a step that is retried begins as if for the first
@@ -245,11 +250,11 @@ impl Case<'_> {
             StepKind::Guard
             | StepKind::Record
             | StepKind::Block
-            | StepKind::Drain
             | StepKind::Verify
             | StepKind::Gate
             | StepKind::Soak
             | StepKind::Database => BLOCK_DEADLINE,
+            StepKind::Drain => limits::drain(self.subject.plan.change(), &self.subject.work.block),
             StepKind::BalancerOut | StepKind::BalancerIn => BALANCER_DEADLINE,
             StepKind::Stop => STOP_DEADLINE,
             StepKind::Patch => {
@@ -264,7 +269,7 @@ impl Case<'_> {
     /// Whether the step may have been in hand for long when it first wants an act: then an act that is refused is asked
     /// for from its own beginning.
     pub(crate) fn is_long(&self) -> bool {
-        matches!(self.kind, StepKind::Drain | StepKind::Patch | StepKind::Restart)
+        matches!(self.kind, StepKind::Patch | StepKind::Restart)
     }
 
     /// Returns the state of a service, or why it is not known. A service that is not installed is unknown here.

@@ -39,6 +39,7 @@ impl Oracle {
         self.gaps.slept.push((from, now));
         self.gaps.unseen = (0..self.names.len()).collect();
         self.watch.sleeps();
+        self.promised.sleeps();
     }
 
     /// A question about a machine is answered that was asked at this time.

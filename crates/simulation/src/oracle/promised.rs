@@ -34,6 +34,11 @@ impl Promised {
         self.stated = Some(Ms::try_from(one_server.as_millis()).unwrap_or(Ms::MAX / 8));
     }
 
+    /// The machine of the run has stood still: nobody has stated for how long it might.
+    pub(super) fn sleeps(&mut self) {
+        self.excused.extend(self.begun.keys());
+    }
+
     /// What a mutation states instead.
     pub(crate) fn forget_the_way_back(&mut self) {
         self.stated = self.stated.map(|stated| stated - 195 * MINUTE);

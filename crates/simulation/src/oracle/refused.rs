@@ -5,7 +5,7 @@ use crate::world::{MINUTE, Ms, SECOND, World, brings_back, service_of};
 use orchestrate_model::{Act, ActOutcome, ServerName};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every step that asks for something asks for at least so long where a refusal can pass.
+/// Every step that asks a server for something asks for at least so long where a refusal can pass.
 const LEAST_PATIENCE: Ms = 9 * MINUTE;
 
 /// What follows from a refusal follows within this: an act, a look, and the time of both.

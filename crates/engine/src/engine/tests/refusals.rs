@@ -146,8 +146,8 @@ fn a_start_type_that_is_refused_for_minutes_in_a_drain_is_no_failure() {
     records.extend(done_only(BLOCK));
     records.push(Record::StepStarted { step: DRAIN });
     let mut engine = after(&records);
-    let mut effects = engine.handle(resumed(), at(100));
-    let mut now = at(100);
+    let mut effects = engine.handle(resumed(), at(20));
+    let mut now = at(20);
     let seen = |now| {
         let mut seen = fe1(RunState::Paused, Answer::Known(3), now);
         let own = seen.servers.get_mut(&server(1)).unwrap();
@@ -157,7 +157,7 @@ fn a_start_type_that_is_refused_for_minutes_in_a_drain_is_no_failure() {
         seen
     };
     let mut refused = 0;
-    while now < at(108) {
+    while now < at(28) {
         assert!(engine.state().work[0].back.is_none() && held(&engine).is_none(), "{now}, refused {refused}");
         if effects.iter().any(|effect| matches!(effect, Effect::Act(_))) {
             refused += 1;
