@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 use jiff::SignedDuration;
+use orchestrate_driver::NoNames;
 use orchestrate_driver::conformance::{
     self, BalancerExpectation, NameExpectation, NamesExpectation, Violation, Waiting,
 };
@@ -13,6 +14,7 @@ use orchestrate_lab::{Lab, LabConfig};
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::{Change, DnsName, ServerName};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn change() -> Change {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../plans/contoso-front-end.yaml");
@@ -53,12 +55,13 @@ async fn the_driver_for_balancers_conforms_on_the_lab() {
     let Balancer::Haproxy(settings) = &pool.load_balancing.balancer else {
         panic!("the plan has an HAProxy in front of its pool");
     };
-    let address = lab.directory().balancers[&pool.name].to_string();
-    let servers = || pool.servers.iter().map(|server| &server.name);
-    let reader = HaproxyReader::new(settings, servers(), lab.clock()).unwrap().at(&address).unwrap();
+    let addresses: Vec<String> = lab.directory().balancers[&pool.name].iter().map(ToString::to_string).collect();
+    let behind = (&pool.name, pool.servers.as_slice());
+    let reader = HaproxyReader::new(settings, behind, Arc::new(NoNames), lab.clock()).unwrap().at(&addresses).unwrap();
     let expected = BalancerExpectation {
-        servers: servers().cloned().collect(),
+        servers: pool.servers.iter().map(|server| server.name.clone()).collect(),
         absent: ServerName::new("absent.contoso.example").unwrap(),
+        place: "192.0.2.9:9999 web/fe1 192.0.2.11".parse().unwrap(),
     };
     let waiting = Waiting::new(lab.clock(), SignedDuration::from_mins(15));
     assert_none(&conformance::balancer_reads(&reader, &expected, &waiting).await);

@@ -53,9 +53,6 @@ impl Readers {
                     .map_err(|source| Failure::Setup { server: server.name.clone(), source })?;
                 servers.insert(server.name.clone(), reader);
             }
-            if let Some(reader) = balancer(pool, wires, clock)? {
-                balancers.insert(pool.name.clone(), reader);
-            }
         }
         let names: Arc<dyn Resolve> = match wires {
             Wires::Lab(lab) => Arc::new(NameServers::new(vec![lab.dns], clock).with_authorities(Authorities::Skip)),
@@ -67,6 +64,11 @@ impl Readers {
                 Arc::new(names.with_external(change.dns.external_resolvers.clone()))
             }
         };
+        for pool in &change.pools {
+            if let Some(reader) = balancer(pool, wires, (&names, clock))? {
+                balancers.insert(pool.name.clone(), reader);
+            }
+        }
         Ok(Self { servers, names, balancers })
     }
 
@@ -243,19 +245,25 @@ fn is_open_to_others(file: &std::fs::Metadata) -> bool {
     }
 }
 
-fn balancer(pool: &Pool, wires: &Wires<'_>, clock: Clock) -> Result<Option<HaproxyReader>, Failure> {
+fn balancer(
+    pool: &Pool,
+    wires: &Wires<'_>,
+    (names, clock): (&Arc<dyn Resolve>, Clock),
+) -> Result<Option<HaproxyReader>, Failure> {
     let Balancer::Haproxy(haproxy) = &pool.load_balancing.balancer else {
         return Ok(None);
     };
     let wrong = |source| Failure::Balancer { pool: pool.name.clone(), source };
-    let reader = HaproxyReader::new(haproxy, pool.servers.iter().map(|server| &server.name), clock).map_err(wrong)?;
+    let behind = (&pool.name, pool.servers.as_slice());
+    let reader = HaproxyReader::new(haproxy, behind, names.clone(), clock).map_err(wrong)?;
     match wires {
         Wires::Plan => Ok(Some(reader)),
         Wires::Lab(lab) => {
-            let address = lab.balancers.get(&pool.name);
-            let address =
-                address.ok_or_else(|| Failure::NotInLab { server: format!("the balancer of {}", pool.name) })?;
-            Ok(Some(reader.at(&address.to_string()).map_err(wrong)?))
+            let addresses = lab.balancers.get(&pool.name);
+            let addresses =
+                addresses.ok_or_else(|| Failure::NotInLab { server: format!("the balancer of {}", pool.name) })?;
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            Ok(Some(reader.at(&addresses).map_err(wrong)?))
         }
     }
 }

@@ -167,4 +167,10 @@ codes! {
     LEVEL_IS_BASE = "O1096";
     /// A patch level has fewer parts than the version of an update.
     LEVEL_TOO_SHORT = "O1097";
+    /// A name that HAProxy does not allow.
+    BALANCER_NAME = "O1100";
+    /// Two servers have one name in the balancer.
+    SAME_BALANCER_NAME = "O1101";
+    /// A backend is both drained and left alone.
+    BACKEND_BOTH = "O1102";
 }

@@ -3,17 +3,17 @@
 //! Every default of the format stands in this file. A value that was written and could not be read has been reported,
 //! and a change with reports never leaves the crate: no default is ever run in the place of a mistake.
 
-use crate::reader::{At, Entries};
-use crate::scalars::ServiceText;
+use crate::reader::{At, Entries, OneOrMany};
+use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
     Access, BalancerChoice, Dns, Drain, Every, ExternalAddresses, Haproxy, LevelChoice, LoadBalancing, Maintenance,
-    Patch, Plan, Pool, ScopeChoice, Server, Window, Winrm,
+    Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{self, AtDeadline, HoldChoice, RestartPolicy, Scope, StartTypePolicy, StopWhen};
 use orchestrate_model::external;
 use orchestrate_model::pool::{
-    self as words, Balancer, CredentialSource, DnsSettings, SipBalancing, Transport, WinrmAuth,
+    self as words, Balancer, CredentialSource, DnsSettings, SipBalancing, SlotNames, Transport, WinrmAuth,
 };
 use orchestrate_model::window::{self, Recurrence};
 use orchestrate_model::{Change, DnsName, ExternalUse, Label, Level, PoolName, Role, ServerName, ServiceName};
@@ -171,11 +171,39 @@ fn load_balancing(balancing: LoadBalancing, kind: (Role, usize)) -> Option<words
 }
 
 fn haproxy(haproxy: Haproxy) -> Option<words::HaproxyBalancer> {
+    let common = backends(haproxy.backend, haproxy.backends);
+    let site = |address: RuntimeApi, backends: Vec<String>| words::HaproxySite { address: address.0, backends };
+    let sites = match (haproxy.address, haproxy.balancers) {
+        (Some(address), _) => vec![site(address.value, common)],
+        (None, balancers) => balancers
+            .into_iter()
+            .flat_map(|sites| sites.value.0)
+            .map(|choice| choice.value)
+            .map(|choice| match choice {
+                SiteChoice::Address(address) => Some(site(address, common.clone())),
+                SiteChoice::Site(own) => match backends(own.backend, own.backends) {
+                    none if none.is_empty() => Some(site(own.address?.value, common.clone())),
+                    own_backends => Some(site(own.address?.value, own_backends)),
+                },
+            })
+            .collect::<Option<_>>()?,
+    };
+    let names = entries(haproxy.names).map(|entry| {
+        let (server, names) = entry?;
+        Some((server, names.0.into_iter().map(|name| name.value.0).collect()))
+    });
+    let accepted = entries(haproxy.accept_backends).map(|entry| entry.map(|(name, why)| (name.0, why.0)));
     Some(words::HaproxyBalancer {
-        address: haproxy.address?.value.0,
-        backend: haproxy.backend?.value,
-        names: entries(haproxy.names).collect::<Option<_>>()?,
+        sites,
+        names: names.collect::<Option<_>>()?,
+        slots: haproxy.slots.map_or(SlotNames::ByName, |at| at.value),
+        accept_backends: accepted.collect::<Option<_>>()?,
     })
+}
+
+fn backends(one: Option<At<BalancerName>>, several: Option<At<OneOrMany<BalancerName>>>) -> Vec<String> {
+    let several = several.into_iter().flat_map(|names| names.value.0);
+    one.into_iter().chain(several).map(|name| name.value.0).collect()
 }
 
 fn access(access: Access) -> Option<words::Access> {

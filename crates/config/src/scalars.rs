@@ -7,9 +7,10 @@ use crate::yaml::{Node, Value};
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, SpanRelativeTo};
+use orchestrate_model::balancer::{is_name, is_runtime_address};
 use orchestrate_model::catalogue::{self, Resolved};
 use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
-use orchestrate_model::pool::{Hosted, SipBalancing, Transport, WinrmAuth};
+use orchestrate_model::pool::{Hosted, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::window::{Day, Week};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain, Version};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -262,18 +263,31 @@ pub(crate) struct RuntimeApi(pub(crate) String);
 impl Written for RuntimeApi {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         parsed(node, reader, codes::BAD_ADDRESS, "`host:port` or the path of a socket", |text| {
-            let host_and_port = text.rsplit_once(':').is_some_and(|(host, port)| {
-                !host.is_empty()
-                    && !host.contains(char::is_whitespace)
-                    && port.parse::<u16>().is_ok_and(|port| port > 0)
-            });
-            let usable = text.starts_with('/') || host_and_port;
-            usable.then(|| Self(text.to_owned())).ok_or_else(|| "write it like `\"192.0.2.10:9999\"`".to_owned())
+            is_runtime_address(text)
+                .then(|| Self(text.to_owned()))
+                .ok_or_else(|| "write it like `\"192.0.2.10:9999\"`".to_owned())
         })
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "examples": ["192.0.2.10:9999", "/run/haproxy/admin.sock"] })
+    }
+}
+
+/// The name of a backend, or of a server in a balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BalancerName(pub(crate) String);
+
+impl Written for BalancerName {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BALANCER_NAME, "letters, digits and `.` `_` `:` `-`", |text| {
+            let help = || "write the name as it stands in haproxy.cfg; HAProxy allows nothing else in it".to_owned();
+            is_name(text).then(|| Self(text.to_owned())).ok_or_else(help)
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"], "pattern": "^[A-Za-z0-9._:-]+$" })
     }
 }
 
@@ -491,6 +505,7 @@ words! {
         "front-end" => Self::FrontEnd, "standard-edition" => Self::StandardEdition, "director" => Self::Director,
         "edge" => Self::Edge, "mediation" => Self::Mediation, "generic" => Self::Generic,
     }
+    SlotNames { "by-name" => Self::ByName, "by-address" => Self::ByAddress }
     SipBalancing { "dns" => Self::Dns, "hardware" => Self::Hardware }
     Hosted { "central-management" => Self::CentralManagement }
     Transport { "https" => Self::Https, "http" => Self::Http }

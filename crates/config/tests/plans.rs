@@ -52,7 +52,9 @@ fn a_plan_says_what_it_says() {
     let pool = &change.pools[0];
     let names: Vec<&str> = pool.servers.iter().map(|server| server.name.short()).collect();
     assert_eq!(names, ["fe1", "fe2", "fe3"], "topology order");
-    assert!(matches!(&pool.load_balancing.balancer, Balancer::Haproxy(haproxy) if haproxy.backend == "pool01-web"));
+    assert!(
+        matches!(&pool.load_balancing.balancer, Balancer::Haproxy(haproxy) if haproxy.sites[0].backends == ["pool01-web"])
+    );
     assert!(matches!(&pool.access, Access::Winrm(winrm) if winrm.port.is_none()));
     let maintenance = &change.maintenance;
     assert_eq!(maintenance.scope, Scope::AllServices);
@@ -174,6 +176,7 @@ fn the_schema_has_the_keys_that_the_parser_accepts() {
         ("Pool", "pools: {p.example.org: @}"),
         ("LoadBalancing", "pools: {p.example.org: {load_balancing: @}}"),
         ("Haproxy", "pools: {p.example.org: {load_balancing: {balancer: {haproxy: @}}}}"),
+        ("HaproxySite", "pools: {p.example.org: {load_balancing: {balancer: {haproxy: {balancers: [@]}}}}}"),
         ("EachName", "pools: {p.example.org: {load_balancing: {external: @}}}"),
         ("EachAddress", "pools: {p.example.org: {servers: {s.example.org: {external: @}}}}"),
         ("Server", "pools: {p.example.org: {servers: {s.example.org: @}}}"),

@@ -1,18 +1,18 @@
 //! Widths, padding, wrapping and counts.
 
 use jiff::SignedDuration;
+use orchestrate_model::text::is_unseen;
 use unicode_width::UnicodeWidthStr;
 
-/// Returns `text` without control characters, which a server could use to write over the operator's screen.
+/// Returns `text` without what is unseen, which a server could use to write over the operator's screen.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    text.trim_end().chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).map(visible).collect()
-}
-
-fn visible(c: char) -> char {
-    // Bidirectional controls reorder what stands around them; they are no control characters to the standard library.
-    let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-    if c.is_control() || reorders { '\u{fffd}' } else { c }
+    let visible = |c| match c {
+        '\n' | '\t' => ' ',
+        c if is_unseen(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.trim_end().chars().map(visible).collect()
 }
 
 /// Returns how long something took or may take, in the two largest units that say something.

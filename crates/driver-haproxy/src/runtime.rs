@@ -1,5 +1,6 @@
 //! One command to one runtime API: a connection, a line, an answer until the balancer closes.
 
+use orchestrate_model::balancer::is_runtime_address;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,16 +27,11 @@ pub(crate) enum Address {
 impl Address {
     /// Returns the address that `text` stands for.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        if text.chars().any(|c| c.is_control()) {
-            return None;
-        }
-        if text.starts_with('/') {
-            return Some(Self::Socket(PathBuf::from(text)));
-        }
-        let (host, port) = text.rsplit_once(':')?;
-        let port = port.parse::<u16>().ok()?;
-        let usable = !host.is_empty() && port != 0 && !host.contains(|c: char| c.is_whitespace() || c == '/');
-        usable.then(|| Self::Tcp(text.to_owned()))
+        let kind = |text: &str| match text.starts_with('/') {
+            true => Self::Socket(PathBuf::from(text)),
+            false => Self::Tcp(text.to_owned()),
+        };
+        is_runtime_address(text).then(|| kind(text))
     }
 }
 

@@ -1,7 +1,11 @@
-//! The two tables of the runtime API. Pure: text in, rows out. Columns are found by their names, never by place.
+//! The two tables of the runtime API. Pure: text in, rows out. Columns are found by their names, never by place, and
+//! what a message repeats of them is bounded.
 
+use orchestrate_model::balancer::is_name;
 use orchestrate_model::observe::BalancerState;
+use orchestrate_model::text;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use thiserror::Error;
 
 /// Why an answer is not the table that was asked for.
@@ -13,12 +17,12 @@ pub(crate) enum TableError {
     /// A column that the table must have.
     #[error("the table has no column {column:?}")]
     NoColumn { column: &'static str },
-    /// A value that is not what the column holds.
-    #[error("{server}: {column} should be a number, found {found:?}")]
+    /// A value that is not what the column holds: a number, a name.
+    #[error("{server}: {column} cannot be {found:?}")]
     Value { server: String, column: &'static str, found: String },
     /// Two rows of one server.
-    #[error("the backend lists {server} twice")]
-    Twice { server: String },
+    #[error("{backend} lists {server} twice")]
+    Twice { backend: String, server: String },
 }
 
 /// The flags of `srv_admin_state`. The flag for "out by the configuration file" (4) is left out on purpose: it is a
@@ -42,8 +46,15 @@ mod admin {
 const UP: [u32; 2] = [1, 2];
 
 /// One server of a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerRow {
+    pub(crate) backend: String,
+    /// The balancer's name of it.
+    pub(crate) slot: String,
+    /// Where traffic goes. `None`: to a socket, nowhere yet, or to wherever the client wanted (0.0.0.0).
+    pub(crate) address: Option<IpAddr>,
+    /// The name that the address was looked up by, where it was.
+    pub(crate) fqdn: Option<String>,
     operation: u32,
     admin: u32,
     /// The weight that the configuration, a command or an agent has set. At 0 the server gets nothing new, whatever
@@ -119,8 +130,8 @@ impl ServerRow {
     }
 }
 
-/// Returns the servers of `backend` from `show servers state`.
-pub(crate) fn servers(text: &str, backend: &str) -> Result<BTreeMap<String, ServerRow>, TableError> {
+/// Returns the servers of every backend from `show servers state`.
+pub(crate) fn servers(text: &str) -> Result<Vec<ServerRow>, TableError> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     // The first line is the version of the format. In every version columns are named by the line that follows.
     let version = lines.next().unwrap_or_default();
@@ -133,29 +144,50 @@ pub(crate) fn servers(text: &str, backend: &str) -> Result<BTreeMap<String, Serv
         |column: &'static str| columns.iter().position(|name| *name == column).ok_or(TableError::NoColumn { column });
     let (in_backend, named) = (place("be_name")?, place("srv_name")?);
     let (operation, admin) = (place("srv_op_state")?, place("srv_admin_state")?);
-    let weight = place("srv_uweight")?;
-    let mut rows = BTreeMap::new();
+    let (address, weight) = (place("srv_addr")?, place("srv_uweight")?);
+    let fqdn = columns.iter().position(|name| *name == "srv_fqdn");
+    let mut rows = Vec::new();
     for line in lines.filter(|line| !line.starts_with('#')) {
         let values: Vec<&str> = line.split_whitespace().collect();
         let value = |place: usize| values.get(place).copied().unwrap_or_default();
-        if value(in_backend) != backend {
+        let (backend, server) = (value(in_backend), value(named));
+        // What HAProxy has for itself cannot be named in a plan.
+        if !is_name(backend) {
             continue;
         }
-        let server = value(named).to_owned();
-        let row = ServerRow {
-            operation: number(&server, "srv_op_state", value(operation))?,
-            admin: number(&server, "srv_admin_state", value(admin))?,
-            weight: number(&server, "srv_uweight", value(weight))?,
-        };
-        if rows.insert(server.clone(), row).is_some() {
-            return Err(TableError::Twice { server });
+        if !is_name(server) {
+            return Err(TableError::Value {
+                server: text::name(backend),
+                column: "srv_name",
+                found: text::name(server),
+            });
         }
+        rows.push(ServerRow {
+            backend: backend.to_owned(),
+            slot: server.to_owned(),
+            address: address_of(value(address)),
+            fqdn: fqdn.map(value).filter(|name| !matches!(*name, "" | "-")).map(str::to_owned),
+            operation: number(server, "srv_op_state", value(operation))?,
+            admin: number(server, "srv_admin_state", value(admin))?,
+            weight: number(server, "srv_uweight", value(weight))?,
+        });
+    }
+    let mut names: Vec<(&str, &str)> = rows.iter().map(|row| (row.backend.as_str(), row.slot.as_str())).collect();
+    names.sort_unstable();
+    if let Some([(backend, server), _]) = names.array_windows().find(|[one, two]| one == two) {
+        return Err(TableError::Twice { backend: text::name(backend), server: text::name(server) });
     }
     Ok(rows)
 }
 
-/// Returns the sessions open to each server of `backend` from `show stat`.
-pub(crate) fn sessions(text: &str, backend: &str) -> Result<BTreeMap<String, u64>, TableError> {
+/// Returns an address in its usual form. One that stands for none is none.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let address = text.parse::<IpAddr>().ok()?.to_canonical();
+    (!address.is_unspecified()).then_some(address)
+}
+
+/// Returns the sessions open to each server, by backend and name, from `show stat`.
+pub(crate) fn sessions(text: &str) -> Result<BTreeMap<(String, String), u64>, TableError> {
     let Some(table) = text.trim_start().strip_prefix("# pxname,") else {
         return Err(TableError::NotATable { found: brief(text) });
     };
@@ -170,14 +202,18 @@ pub(crate) fn sessions(text: &str, backend: &str) -> Result<BTreeMap<String, u64
     for record in reader.records() {
         let record = record.map_err(not_a_table)?;
         let value = |place: usize| record.get(place).unwrap_or_default();
-        let server = value(named);
+        let (backend, server) = (value(in_backend), value(named));
         // The backend's and the frontends' own totals stand between the servers.
-        if value(in_backend) != backend || matches!(server, "BACKEND" | "FRONTEND") {
+        if matches!(server, "BACKEND" | "FRONTEND") {
             continue;
         }
-        let open = number(server, "scur", value(current))?;
-        if sessions.insert(server.to_owned(), open).is_some() {
-            return Err(TableError::Twice { server: server.to_owned() });
+        // What listens has a row too, and need not count anything.
+        let open = match value(current) {
+            "" => continue,
+            current => number(server, "scur", current)?,
+        };
+        if sessions.insert((backend.to_owned(), server.to_owned()), open).is_some() {
+            return Err(TableError::Twice { backend: text::name(backend), server: text::name(server) });
         }
     }
     Ok(sessions)
@@ -185,10 +221,10 @@ pub(crate) fn sessions(text: &str, backend: &str) -> Result<BTreeMap<String, u64
 
 /// Returns the first line of an answer, cut to a length that fits into a message.
 pub(crate) fn brief(answer: &str) -> String {
-    answer.trim().lines().next().unwrap_or_default().chars().take(200).collect()
+    text::bounded(answer.trim().lines().next().unwrap_or_default(), 200)
 }
 
 fn number<N: std::str::FromStr>(server: &str, column: &'static str, found: &str) -> Result<N, TableError> {
-    let value = found.parse::<N>();
-    value.map_err(|_not_a_number| TableError::Value { server: server.to_owned(), column, found: found.to_owned() })
+    let wrong = |_not_a_number| TableError::Value { server: text::name(server), column, found: text::name(found) };
+    found.parse::<N>().map_err(wrong)
 }

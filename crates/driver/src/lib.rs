@@ -13,7 +13,9 @@ pub mod conformance;
 pub use clock::Clock;
 
 use async_trait::async_trait;
-use orchestrate_model::observe::{BalancerObservation, BalancerState, DnsAnswer, DnsAsk, DnsObservation};
+use orchestrate_model::observe::{
+    BalancerObservation, BalancerPlace, BalancerState, DnsAnswer, DnsAsk, DnsObservation,
+};
 use orchestrate_model::{Act, ActOutcome, Answer, Ask, DnsName, PoolName, ServerName, ServerObservation};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -49,18 +51,20 @@ pub trait Resolve: Send + Sync {
     async fn resolve(&self, ask: &DnsAsk) -> DnsObservation;
 }
 
-/// Reads the balancer of one pool.
+/// Reads the balancers of one pool.
 #[async_trait]
 pub trait ObserveBalancer: Send + Sync {
-    /// Returns what the balancer says of the pool's servers.
+    /// Returns what the balancers say of the pool's servers, each found by its address in every backend that the plan
+    /// names, and what does not fit the plan.
     async fn observe_balancer(&self) -> BalancerObservation;
 }
 
-/// Changes the balancer of one pool.
+/// Changes the balancers of one pool.
 #[async_trait]
 pub trait ChangeBalancer: ObserveBalancer {
-    /// Asks the balancer to treat a server differently. Established sessions are never cut by this.
-    async fn set_balancer(&self, server: &ServerName, to: BalancerState) -> ActOutcome;
+    /// Asks one balancer to treat a server differently in one backend. An entry that does not have the address any
+    /// more is left alone: it is another server's. Established sessions are never cut by this.
+    async fn set_balancer(&self, server: &ServerName, at: &BalancerPlace, to: BalancerState) -> ActOutcome;
 }
 
 /// Everything that can be looked at: all that a preview holds.

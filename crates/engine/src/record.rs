@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
-use orchestrate_model::observe::BalancerState;
+use orchestrate_model::observe::{BalancerPlace, BalancerState};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{ActOutcome, Answer, RunId, RunState, ServiceName, StartType, Target};
 use orchestrate_planner::plan::WorkId;
@@ -246,8 +246,8 @@ pub struct Snapshot {
     pub services: BTreeMap<ServiceName, RecordedService>,
     /// Installed versions, as far as they could be read.
     pub versions: Vec<ComponentVersion>,
-    /// What its balancer did with it. `None` where there is no balancer that can be asked.
-    pub balancer: Option<BalancerState>,
+    /// What its balancers did with it, entry by entry. `None` where there is no balancer that can be asked.
+    pub balancer: Option<BTreeMap<BalancerPlace, BalancerState>>,
     /// The fabric state of its pool as another server printed it. `None` where there is none, or none could be read.
     #[serde(default)]
     pub fabric: Option<Vec<String>>,

@@ -48,14 +48,15 @@ impl Actuator {
         tokio::time::timeout(ACT_LIMIT, work)
             .await
             .unwrap_or_else(|_late| ActOutcome::Unknown("it did not answer in time".to_owned()))
+            .bounded()
     }
 
     async fn route(&self, receipt: &Receipt) -> ActOutcome {
         let intent = receipt.intent();
         let target = &intent.target;
-        if let Act::SetBalancer { pool, to } = &intent.act {
+        if let Act::SetBalancer { pool, at, to } = &intent.act {
             return match self.hands.balancers.get(pool) {
-                Some(driver) => driver.set_balancer(&target.server, *to).await,
+                Some(driver) => driver.set_balancer(&target.server, at, *to).await,
                 None => ActOutcome::Failed(format!("there is no way to reach the balancer of {pool}")),
             };
         }

@@ -65,8 +65,9 @@ pub struct LabDirectory {
     pub servers: BTreeMap<ServerName, SocketAddr>,
     /// The name server, UDP and TCP.
     pub dns: SocketAddr,
-    /// The runtime API of the balancers, by pool.
-    pub balancers: BTreeMap<PoolName, SocketAddr>,
+    /// The runtime APIs of the balancers, by pool: one address, or a list in the order of the plan.
+    #[serde(with = "one_or_several")]
+    pub balancers: BTreeMap<PoolName, Vec<SocketAddr>>,
 }
 
 impl fmt::Debug for LabDirectory {
@@ -126,7 +127,7 @@ impl LabDirectory {
     /// Returns whether every address of the lab is on loopback.
     #[must_use]
     pub fn is_on_loopback(&self) -> bool {
-        let servers = self.servers.values().chain(self.balancers.values());
+        let servers = self.servers.values().chain(self.balancers.values().flatten());
         servers.chain([&self.control, &self.dns]).all(|address| address.ip().is_loopback())
     }
 
@@ -182,5 +183,40 @@ impl LabDirectory {
         }
         let what = format!("the answer of the lab at {address}");
         serde_json::from_slice(&body.to_bytes()).map_err(|source| LabError::Unreadable { what, source })
+    }
+}
+
+/// A single address is written without a list.
+mod one_or_several {
+    use super::{BTreeMap, Deserialize, PoolName, Serialize, SocketAddr};
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Addresses {
+        One(SocketAddr),
+        Several(Vec<SocketAddr>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<PoolName, Vec<SocketAddr>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let written = map.iter().map(|(pool, addresses)| match addresses.as_slice() {
+            [only] => (pool, Addresses::One(*only)),
+            several => (pool, Addresses::Several(several.to_vec())),
+        });
+        serializer.collect_map(written)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<PoolName, Vec<SocketAddr>>, D::Error> {
+        let read = BTreeMap::<PoolName, Addresses>::deserialize(deserializer)?;
+        let several = |addresses| match addresses {
+            Addresses::One(only) => vec![only],
+            Addresses::Several(several) => several,
+        };
+        Ok(read.into_iter().map(|(pool, addresses)| (pool, several(addresses))).collect())
     }
 }

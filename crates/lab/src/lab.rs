@@ -10,7 +10,6 @@ use crate::world::World;
 use crate::{LabError, balancer, control, dns};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_driver::Clock;
-use orchestrate_model::pool::Balancer;
 use orchestrate_model::{Change, PoolName, ServerName};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -186,17 +185,18 @@ fn open_servers(
 async fn open_balancers(
     shared: &Arc<Shared>,
     tasks: &mut JoinSet<()>,
-) -> Result<BTreeMap<PoolName, SocketAddr>, LabError> {
-    let pools: Vec<(usize, PoolName)> = shared.with(|state| {
-        let pools = state.world.pools.iter().enumerate();
-        let balanced = pools.filter(|(_, pool)| matches!(pool.plan.load_balancing.balancer, Balancer::Haproxy(_)));
-        balanced.map(|(index, pool)| (index, pool.plan.name.clone())).collect()
+) -> Result<BTreeMap<PoolName, Vec<SocketAddr>>, LabError> {
+    let pools: Vec<(PoolName, usize)> = shared.with(|state| {
+        let pools = state.world.pools.iter();
+        pools.map(|pool| (pool.plan.name.clone(), pool.sites.len())).collect()
     });
-    let mut addresses = BTreeMap::new();
-    for (index, name) in pools {
-        let (listener, address) = listen().await?;
-        tasks.spawn(balancer::run(shared.clone(), index, listener));
-        addresses.insert(name, address);
+    let mut addresses: BTreeMap<PoolName, Vec<SocketAddr>> = BTreeMap::new();
+    for (index, (name, sites)) in pools.into_iter().enumerate() {
+        for site in 0..sites {
+            let (listener, address) = listen().await?;
+            tasks.spawn(balancer::run(shared.clone(), (index, site), listener));
+            addresses.entry(name.clone()).or_default().push(address);
+        }
     }
     Ok(addresses)
 }

@@ -3,7 +3,6 @@
 use crate::world::{InstallerEnd, LabServer, World};
 use jiff::Timestamp;
 use orchestrate_model::observe::BalancerState;
-use orchestrate_model::pool::Balancer;
 use orchestrate_model::{PoolName, RunState, ServerName, ServiceName, StartType};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -300,8 +299,7 @@ fn server_report(world: &World, index: usize, server: &LabServer) -> ServerRepor
         let path = installer.path.clone();
         (token.clone(), InstallerReport { path, started: installer.started, asked: installer.asked, state })
     });
-    let balanced = matches!(pool.plan.load_balancing.balancer, Balancer::Haproxy(_));
-    let balancer = pool.balancer.get(&index).filter(|_| balanced).map(|entry| entry.state);
+    let balancer = world.balancer_state(server.pool, index);
     ServerReport {
         pool: pool.plan.name.clone(),
         up: server.is_up(),

@@ -25,6 +25,8 @@ pub struct Scenario {
     pub balancer_addresses: Vec<IpAddr>,
     /// Who takes servers out of a balancer that `orchestrate` does not drive itself.
     pub balancer_keeper: Keeper,
+    /// How the balancers that `orchestrate` drives differ from what the plan says.
+    pub balancers: BTreeMap<PoolName, BalancerScenario>,
     /// Times that servers take.
     pub timing: Timing,
     /// How the service manager behaves.
@@ -50,6 +52,7 @@ impl Default for Scenario {
             dns: DnsScenario::default(),
             balancer_addresses: Vec::new(),
             balancer_keeper: Keeper::Careful,
+            balancers: BTreeMap::new(),
             timing: Timing::default(),
             services: ServicesScenario::default(),
             installer: InstallerScenario::default(),
@@ -131,6 +134,31 @@ pub enum DnsBehaviour {
     ServerFailure,
     /// It is answered with "refused".
     Refused,
+}
+
+/// How the balancers of a pool differ from what the plan says.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BalancerScenario {
+    /// What the runtime API lets its clients do.
+    pub level: BalancerLevel,
+    /// Backends that hold the pool's servers besides those of the plan.
+    pub further_backends: Vec<String>,
+    /// The addresses of servers in the balancer, by their names there, where they are not their own. `null`: none.
+    pub addresses: BTreeMap<String, Option<IpAddr>>,
+}
+
+/// What a runtime API lets its clients do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BalancerLevel {
+    /// Read.
+    User,
+    /// Read everything.
+    Operator,
+    /// Change servers.
+    #[default]
+    Admin,
 }
 
 /// Who takes servers out of a balancer that `orchestrate` does not drive itself.

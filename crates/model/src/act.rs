@@ -1,8 +1,9 @@
 //! What can be done to a server, as data: it is written down before it is done.
 
+use crate::balancer::{BalancerPlace, BalancerState};
 use crate::ids::{PoolName, ServerName, ServiceName};
-use crate::observe::BalancerState;
 use crate::service::StartType;
+use crate::text;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -58,10 +59,12 @@ pub enum Act {
         /// What the server's event log is told.
         comment: String,
     },
-    /// Sets what the pool's balancer does with the server.
+    /// Sets what one of the pool's balancers does with the server in one backend.
     SetBalancer {
         /// The pool whose balancer it is.
         pool: PoolName,
+        /// The entry. One that has another address by now is not changed.
+        at: BalancerPlace,
         /// The state to set.
         to: BalancerState,
     },
@@ -92,11 +95,11 @@ impl fmt::Display for Act {
             Self::Stop { service } => write!(f, "stop {service}"),
             Self::StartInstaller(run) => write!(f, "run {}", run.installer),
             Self::Restart { .. } => f.write_str("restart the server"),
-            Self::SetBalancer { to, .. } => f.write_str(match to {
-                BalancerState::Ready => "put the server back into the balancer",
-                BalancerState::Drain => "take the server out of the balancer (drain)",
-                BalancerState::Maintenance => "take the server out of the balancer",
-            }),
+            Self::SetBalancer { at, to, .. } => match to {
+                BalancerState::Ready => write!(f, "put {at} back into the balancer"),
+                BalancerState::Drain => write!(f, "take {at} out of the balancer (drain)"),
+                BalancerState::Maintenance => write!(f, "take {at} out of the balancer"),
+            },
         }
     }
 }
@@ -120,6 +123,18 @@ pub enum ActOutcome {
 }
 
 impl ActOutcome {
+    /// Returns the same outcome with its text, which may hold text from outside, made fit for a line.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let fit = |text: String| text::bounded(&text, text::LONGEST_REASON);
+        match self {
+            Self::Accepted | Self::AlreadySo | Self::Joined => self,
+            Self::Retry(text) => Self::Retry(fit(text)),
+            Self::Failed(text) => Self::Failed(fit(text)),
+            Self::Unknown(text) => Self::Unknown(fit(text)),
+        }
+    }
+
     /// Returns whether the act is known to have been accepted or to have been needless.
     #[must_use]
     pub fn is_success(&self) -> bool {

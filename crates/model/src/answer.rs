@@ -2,6 +2,7 @@
 //!
 //! A fact that could not be read is never given a value. Nothing in this module turns unknown into anything else.
 
+use crate::text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -22,10 +23,10 @@ impl<T> Answer<T> {
         Self::Unknown("not asked".to_owned())
     }
 
-    /// Returns an unknown answer with its reason.
+    /// Returns an unknown answer with its reason, which may hold text from outside and is made fit for a line.
     #[must_use]
     pub fn unknown(reason: impl fmt::Display) -> Self {
-        Self::Unknown(reason.to_string())
+        Self::Unknown(text::bounded(&reason.to_string(), text::LONGEST_REASON))
     }
 
     /// Returns the value if it is known.

@@ -7,6 +7,7 @@
 
 pub mod act;
 pub mod answer;
+pub mod balancer;
 pub mod catalogue;
 pub mod change;
 pub mod external;
@@ -15,6 +16,7 @@ pub mod observe;
 pub mod pool;
 pub mod product;
 pub mod service;
+pub mod text;
 pub mod version;
 pub mod window;
 

@@ -5,6 +5,7 @@
 
 use crate::act::InstallerToken;
 use crate::answer::Answer;
+pub use crate::balancer::{BalancerDoubt, BalancerEntry, BalancerPlace, BalancerServer, BalancerState, DoubtKind};
 use crate::ids::{DnsName, PoolName, ServerName, ServiceName, UpgradeDomain};
 use crate::service::ServiceStatus;
 use crate::version::ComponentVersion;
@@ -294,36 +295,40 @@ pub struct AddressRecords {
     pub alias: Option<DnsName>,
 }
 
-/// A balancer's word on the servers of a pool.
+/// What the balancers say of the servers of a pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BalancerObservation {
-    /// When it was asked.
+    /// When they were asked.
     pub taken: Timestamp,
-    /// The state of each server. A server that the balancer does not have is missing.
+    /// The entries of each server, in every balancer and backend that the plan names. A server that has none is
+    /// missing. Unknown as soon as one balancer did not say.
     pub servers: Answer<BTreeMap<ServerName, BalancerServer>>,
+    /// What the others said where one did not: enough to put back what was taken out, and for nothing else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partly: BTreeMap<ServerName, BalancerServer>,
+    /// What does not fit the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<BalancerDoubt>,
 }
 
-/// One server as its balancer sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BalancerServer {
-    /// What the operator or we have set.
-    pub admin: BalancerState,
-    /// Whether its health checks pass.
-    pub up: bool,
-    /// Sessions the balancer has open to it.
-    pub sessions: u64,
-}
+impl BalancerObservation {
+    /// Returns an observation in which everything fits the plan.
+    #[must_use]
+    pub fn new(taken: Timestamp, servers: Answer<BTreeMap<ServerName, BalancerServer>>) -> Self {
+        Self { taken, servers, partly: BTreeMap::new(), doubts: Vec::new() }
+    }
 
-/// What a balancer may do with a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BalancerState {
-    /// Sends it traffic.
-    Ready,
-    /// Sends it only sessions it already has.
-    Drain,
-    /// Sends it nothing.
-    Maintenance,
+    /// Returns the doubts that keep a server from being taken out.
+    pub fn against<'a, 'b>(&'a self, server: &'b ServerName) -> impl Iterator<Item = &'a BalancerDoubt> + use<'a, 'b> {
+        let concerns = move |doubt: &&BalancerDoubt| doubt.server.as_ref().is_none_or(|whose| whose == server);
+        self.doubts.iter().filter(|doubt| doubt.kind.forbids()).filter(concerns)
+    }
+
+    /// Returns the entries of a server as far as they are known, also where a balancer did not say.
+    #[must_use]
+    pub fn as_far_as_known(&self, server: &ServerName) -> Option<&BalancerServer> {
+        self.servers.known().unwrap_or(&self.partly).get(server)
+    }
 }
 
 /// A whole pool as it was seen at about one time.

@@ -121,26 +121,78 @@ pub enum Balancer {
     Operator,
     /// Something else does it; the plan says so in words.
     Elsewhere(String),
-    /// An HAProxy that `orchestrate` talks to.
+    /// One or several HAProxys that `orchestrate` talks to.
     Haproxy(HaproxyBalancer),
 }
 
-/// An HAProxy reached over its runtime API.
+/// The HAProxys in front of a pool, each reached over its runtime API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HaproxyBalancer {
+    /// The HAProxys. Never empty. A server leaves all of them together.
+    pub sites: Vec<HaproxySite>,
+    /// The balancer's names of each server, where the plan states them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<ServerName, Vec<String>>,
+    /// What the names in the balancer say of the servers behind them.
+    #[serde(default, skip_serializing_if = "SlotNames::is_usual")]
+    pub slots: SlotNames,
+    /// Backends that hold servers of the pool and are left alone, each with the reason in the plan's words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accept_backends: BTreeMap<String, String>,
+}
+
+/// One HAProxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HaproxySite {
     /// Where the runtime API listens: `host:port` or the path of a socket.
     pub address: String,
-    /// The backend that holds the pool's servers.
-    pub backend: String,
-    /// The balancer's name of each server, where it is not the first label of the server's FQDN.
-    pub names: BTreeMap<ServerName, String>,
+    /// The backends that hold the pool's servers. Never empty.
+    pub backends: Vec<String>,
+}
+
+/// What a name in the balancer says of the server behind it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SlotNames {
+    /// A name that is a server's has to have the address of that server.
+    #[default]
+    ByName,
+    /// Nothing: the balancer fills its places as it likes, as `server-template` does.
+    ByAddress,
+}
+
+impl SlotNames {
+    /// Returns whether it is what holds where the plan says nothing.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        *self == Self::ByName
+    }
 }
 
 impl HaproxyBalancer {
-    /// Returns the balancer's name of a server.
+    /// Returns one backend of one HAProxy, with nothing else stated.
     #[must_use]
-    pub fn name_of<'a>(&'a self, server: &'a ServerName) -> &'a str {
-        self.names.get(server).map_or_else(|| server.short(), String::as_str)
+    pub fn one(address: &str, backend: &str) -> Self {
+        Self {
+            sites: vec![HaproxySite { address: address.to_owned(), backends: vec![backend.to_owned()] }],
+            names: BTreeMap::new(),
+            slots: SlotNames::ByName,
+            accept_backends: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the names that a server usually has in the balancer: those of the plan, or the first label of its own.
+    #[must_use]
+    pub fn names_of<'a>(&'a self, server: &'a ServerName) -> Vec<&'a str> {
+        match self.names.get(server) {
+            Some(names) => names.iter().map(String::as_str).collect(),
+            None => vec![server.short()],
+        }
+    }
+
+    /// Returns every backend with its balancer.
+    pub fn backends(&self) -> impl Iterator<Item = (&HaproxySite, &str)> {
+        self.sites.iter().flat_map(|site| site.backends.iter().map(move |backend| (site, backend.as_str())))
     }
 }
 

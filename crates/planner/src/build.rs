@@ -300,7 +300,9 @@ impl Sure<'_> {
         let seen = self.pool_seen.and_then(|seen| seen.balancer.known()).and_then(|seen| seen.servers.known());
         let server = self.seen.map(|seen| &seen.server);
         matches!(self.pool.load_balancing.balancer, Balancer::Haproxy(_))
-            && seen.zip(server).is_some_and(|(servers, server)| servers.contains_key(server))
+            && seen
+                .zip(server)
+                .is_some_and(|(servers, server)| servers.get(server).is_some_and(|own| !own.entries.is_empty()))
     }
 
     /// Returns whether the server is known to be below the wanted level, and to have the installer that leads there.

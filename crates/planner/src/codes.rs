@@ -71,4 +71,10 @@ codes! {
     BELOW_LEVEL = "O2066", "a component is below the level on servers that are at it";
     LEVEL_HOLDS = "O2067", "every server is at the level before anything was done";
     INSTALLER_BESIDE = "O2068", "an installer runs while services that are not blocked serve";
+    BALANCER_ADDRESS = "O2070", "the balancer has another address for a server";
+    BALANCER_BACKEND = "O2071", "a backend that the plan does not name sends traffic to the pool";
+    BALANCER_RIGHT = "O2072", "the balancer cannot be changed";
+    BALANCER_MISSING = "O2073", "the balancer does not have a server or a backend";
+    BALANCER_BY_NAME = "O2074", "a server of the balancer is taken for one of the plan by name alone";
+    BALANCER_BACKEND_LEFT = "O2075", "a backend is left alone";
 }

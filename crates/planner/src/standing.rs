@@ -1,7 +1,6 @@
 //! Which servers of a pool serve, which are out, and of which nobody knows.
 
 use crate::scope::PoolScope;
-use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::{
     Answer, Pool, PoolObservation, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartMode,
@@ -60,11 +59,12 @@ pub fn standings(
 fn behind_balancer(pool: &Pool, seen: &PoolObservation, name: &ServerName) -> Standing {
     let balancer = seen.balancer.known().filter(|_| matches!(pool.load_balancing.balancer, Balancer::Haproxy(_)));
     let servers = balancer.and_then(|balancer| balancer.servers.known());
-    match servers.and_then(|servers| servers.get(name)).map(|server| server.admin) {
-        Some(BalancerState::Drain | BalancerState::Maintenance) => {
-            Standing::Out("the balancer sends it nothing new".to_owned())
-        }
-        Some(BalancerState::Ready) | None => Standing::Serving,
+    let Some(server) = servers.and_then(|servers| servers.get(name)) else { return Standing::Serving };
+    match (server.closed().next(), server.ready().next()) {
+        (None, _) => Standing::Serving,
+        (Some(_), None) => Standing::Out("the balancer sends it nothing new".to_owned()),
+        // Out for those who come by way of that backend.
+        (Some(place), Some(_)) => Standing::Out(format!("the balancer sends it nothing new in {place}")),
     }
 }
 

@@ -8,7 +8,7 @@ use orchestrate_driver::{
 };
 use orchestrate_executor::Fence;
 use orchestrate_journal::Storage;
-use orchestrate_model::observe::{BalancerObservation, BalancerState, DnsAsk, DnsObservation};
+use orchestrate_model::observe::{BalancerObservation, BalancerPlace, BalancerState, DnsAsk, DnsObservation};
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::{Act, ActOutcome, Ask, ServerName, ServerObservation};
 use std::collections::BTreeSet;
@@ -226,14 +226,14 @@ impl ObserveBalancer for SimBalancer {
 
 #[async_trait]
 impl ChangeBalancer for SimBalancer {
-    async fn set_balancer(&self, server: &ServerName, to: BalancerState) -> ActOutcome {
+    async fn set_balancer(&self, server: &ServerName, place: &BalancerPlace, to: BalancerState) -> ActOutcome {
         let found = {
             let world = self.link.world.lock();
             world.by_name.get(server).map(|at| (*at, world.change.pools[self.pool].name.clone()))
         };
         match found {
             None => ActOutcome::Failed(format!("the balancer does not have {server}")),
-            Some((at, pool)) => self.link.act(at, &Act::SetBalancer { pool, to }).await,
+            Some((at, pool)) => self.link.act(at, &Act::SetBalancer { pool, at: place.clone(), to }).await,
         }
     }
 }

@@ -88,11 +88,17 @@ pub enum Fault {
     RefusedForGood,
     /// The machine that orchestrate runs on stands still for minutes.
     Suspended,
+    /// Two entries of the balancer have each other's address.
+    BalancerSwapped,
+    /// A backend that the plan does not name sends traffic to the servers too.
+    BackendUnnamed,
+    /// An entry of the balancer has another address for a while.
+    BalancerMoves,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -133,10 +139,16 @@ impl Fault {
         Self::RefusedForATime,
         Self::RefusedForGood,
         Self::Suspended,
+        Self::BalancerSwapped,
+        Self::BackendUnnamed,
+        Self::BalancerMoves,
     ];
 
     /// Those that are thrown with dice that are younger still.
     const LATEST: [Self; 3] = [Self::RefusedForATime, Self::RefusedForGood, Self::Suspended];
+
+    /// What is odd about balancers, with dice of its own again.
+    const AT_BALANCERS: [Self; 3] = [Self::BalancerSwapped, Self::BackendUnnamed, Self::BalancerMoves];
 
     /// Those that are thrown with dice of their own, so that the nights of older seeds stay as they were.
     const LATER: [Self; 8] = [
@@ -197,6 +209,9 @@ impl Fault {
             Self::RefusedForATime => "refused-for-a-time",
             Self::RefusedForGood => "refused-for-good",
             Self::Suspended => "suspended",
+            Self::BalancerSwapped => "balancer-swapped",
+            Self::BackendUnnamed => "backend-unnamed",
+            Self::BalancerMoves => "balancer-moves",
         }
     }
 
@@ -208,7 +223,8 @@ impl Fault {
 
     /// Whether it is thrown with other dice than the first kinds.
     fn is_later(self) -> bool {
-        Self::LATER.contains(&self) || Self::ALONE.contains(&self)
+        let own = Self::ALONE.contains(&self) || Self::AT_BALANCERS.contains(&self);
+        own || Self::LATER.contains(&self)
     }
 
     /// How often it happens when it is tried: per look, act, transition, session or installation, or, for what comes
@@ -236,11 +252,12 @@ impl Fault {
             Self::InstallerLies | Self::InstallerLeavesOut | Self::ForeignLeftovers => 0.15,
             Self::ForeignMaintenance => 2.0,
             Self::ForeignBalancer => 4.0,
-            Self::FullDisk => 2.0,
             Self::SlowComeback => 0.4,
             Self::RefusedForATime => 1.2,
             Self::RefusedForGood => 0.15,
             Self::Suspended => 1.0,
+            Self::FullDisk | Self::BalancerMoves => 2.0,
+            Self::BalancerSwapped | Self::BackendUnnamed => 0.3,
         }
     }
 }
@@ -311,6 +328,16 @@ impl Faults {
             let mut dice = Dice::new(seed ^ (ALONE + fault as u64));
             if dice.chance(0.15) {
                 self.0[fault as usize] = fault.usual() * dice.pick(&[0.5, 1.0, 2.0]);
+            }
+        }
+    }
+
+    /// In some nights what is odd about balancers too.
+    pub(crate) fn at_balancers(&mut self, dice: &mut Dice) {
+        let share = dice.pick(&[0.0, 0.0, 0.0, 0.4]);
+        for fault in Fault::AT_BALANCERS {
+            if dice.chance(share) {
+                self.0[fault as usize] = fault.usual();
             }
         }
     }

@@ -10,7 +10,9 @@ use orchestrate_engine::Command;
 use orchestrate_model::change::{
     AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope, SharedBudget, StartTypePolicy, StopWhen,
 };
-use orchestrate_model::pool::{Access, Balancer, DnsSettings, HaproxyBalancer, LoadBalancing, SipBalancing};
+use orchestrate_model::pool::{
+    Access, Balancer, DnsSettings, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
+};
 use orchestrate_model::window::{Freeze, Recurrence, Window};
 use orchestrate_model::{
     Change, DnsName, Label, Level, Pool, PoolName, Product, Role, Server, ServerName, UpgradeDomain, Version,
@@ -50,7 +52,10 @@ impl Scenario {
         let mut latest = Dice::new(seed ^ LATEST);
         faults.latest(&mut latest);
         faults.add(more);
+        let mut balancers = Dice::new(seed ^ BALANCERS);
+        faults.at_balancers(&mut balancers);
         let mut change = change(&mut dice);
+        several_backends(&mut change, &mut balancers);
         let opens = restrict(&mut change, &mut later);
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
@@ -67,6 +72,7 @@ impl Scenario {
         if world.faults.has(Fault::ForeignLeftovers) {
             world.leave_something_behind();
         }
+        odd_balancers(&mut world, &mut balancers);
         world.remember_originals();
         world.draw_refusals(&mut latest);
         let sleeps = sleeps(&faults, &mut latest);
@@ -129,6 +135,35 @@ const LATEST: u64 = 0x6C61_7465_7374_0000;
 
 /// Makes the dice for what was added later others than those of the seed.
 const LATER: u64 = 0x6C61_7465_7200_0000;
+
+/// The same, for what was added about balancers.
+const BALANCERS: u64 = 0x6261_6C61_6E63_6572;
+
+/// Lets some pools stand behind two backends, or two balancers, or both.
+fn several_backends(change: &mut Change, dice: &mut Dice) {
+    for pool in &mut change.pools {
+        let Balancer::Haproxy(haproxy) = &mut pool.load_balancing.balancer else { continue };
+        if dice.chance(0.3) {
+            haproxy.sites[0].backends.push("app-ext".to_owned());
+        }
+        if dice.chance(0.3) {
+            let backends = haproxy.sites[0].backends.clone();
+            haproxy.sites.push(HaproxySite { address: "192.0.2.251:9999".to_owned(), backends });
+        }
+    }
+}
+
+/// Makes some balancers odd from the beginning.
+fn odd_balancers(world: &mut World, dice: &mut Dice) {
+    for pool in &mut world.pools {
+        let swapped = dice.chance(world.faults.rate(Fault::BalancerSwapped));
+        let (one, other) = (dice.place(pool.machines.len()), dice.place(pool.machines.len()));
+        if swapped && one != other {
+            pool.balancer.swapped = Some((pool.machines[one], pool.machines[other]));
+        }
+        pool.balancer.unnamed = dice.chance(world.faults.rate(Fault::BackendUnnamed));
+    }
+}
 
 /// Lets some windows open later, and freezes some nights from midnight on. Returns when work may be done.
 fn restrict(change: &mut Change, dice: &mut Dice) -> Option<Vec<(Ms, Ms)>> {
@@ -396,11 +431,7 @@ fn servers(prefix: &str, net: u8, count: i64, domains: Option<i64>) -> Vec<Serve
 
 fn generic(prefix: &str, net: u8, dice: &mut Dice) -> Pool {
     let services = service_names(&["APPSRV", "APPWEB", "APPMEDIA"][..dice.pick(&[1, 2, 2, 3])]);
-    let haproxy = Balancer::Haproxy(HaproxyBalancer {
-        address: "192.0.2.250:9999".to_owned(),
-        backend: "app".to_owned(),
-        names: BTreeMap::new(),
-    });
+    let haproxy = Balancer::Haproxy(HaproxyBalancer::one("192.0.2.250:9999", "app"));
     Pool {
         name: PoolName::new(&format!("{prefix}.contoso.example")).expect("a pool name"),
         product: Product::Generic,

@@ -111,7 +111,8 @@ fn listening(lab: &Lab, path: &Path) -> String {
     let mut lines = vec![format!("directory file  {}", path.display())];
     let servers = directory.servers.iter().map(|(server, address)| format!("{server}  https://{address}/wsman"));
     lines.extend(servers);
-    lines.extend(directory.balancers.iter().map(|(pool, address)| format!("balancer of {pool}  {address}")));
+    let balancers = directory.balancers.iter().flat_map(|(pool, all)| all.iter().map(move |one| (pool, one)));
+    lines.extend(balancers.map(|(pool, address)| format!("balancer of {pool}  {address}")));
     lines.push(format!("name server  {}", directory.dns));
     lines.push(format!("speed {}, Ctrl-C ends it\n", directory.speed));
     lines.join("\n")

@@ -3,6 +3,7 @@
 //! Rules look at the plan as it is written, because that is where the places are. Each reports what it finds and goes
 //! on; a value that could not be read was reported before and is passed over here.
 
+mod balancer;
 mod calendar;
 mod external;
 mod keyed;

@@ -184,7 +184,7 @@ fn balancing(reader: &mut Reader, name: &At<PoolName>, pool: &At<Pool>) {
         return;
     };
     contradiction(reader, &balancing.value);
-    haproxy_names(reader, &balancing.value, &pool.value);
+    super::balancer::check(reader, &balancing.value, &pool.value);
 }
 
 fn contradiction(reader: &mut Reader, balancing: &LoadBalancing) {
@@ -201,28 +201,6 @@ fn contradiction(reader: &mut Reader, balancing: &LoadBalancing) {
         Diagnostic::error(codes::BALANCER_CONTRADICTS, *span, format!("`balancer: none` contradicts the rest: {why}"))
             .label("expected `operator`, `{elsewhere: ...}` or `{haproxy: ...}`"),
     );
-}
-
-fn haproxy_names(reader: &mut Reader, balancing: &LoadBalancing, pool: &Pool) {
-    let Some(At { value: BalancerChoice::Haproxy(choice), .. }) = &balancing.balancer else { return };
-    let names = choice.haproxy.as_ref().and_then(|haproxy| haproxy.value.names.as_ref());
-    let Some(servers) = &pool.servers else { return };
-    let known: Vec<&str> = servers.value.keys().map(|key| key.value.as_str()).collect();
-    for name in names.iter().flat_map(|names| names.value.keys()) {
-        if servers.value.keys().any(|server| server.value == name.value) {
-            continue;
-        }
-        let help = reader.suggest(name.value.as_str(), known.iter().copied());
-        reader.report(
-            Diagnostic::error(
-                codes::UNKNOWN_SERVER,
-                name.span,
-                format!("`{}` is not a server of this pool", name.value),
-            )
-            .label("expected a server of the pool")
-            .maybe_help(help),
-        );
-    }
 }
 
 fn access(reader: &mut Reader, winrm: &Winrm) {

@@ -1,10 +1,10 @@
 //! Values that can be written in several forms.
 
-use super::{Credentials, Elsewhere, HaproxyChoice, ScopeServices, WeeksOfMonth};
+use super::{Credentials, Elsewhere, HaproxyChoice, HaproxySite, ScopeServices, WeeksOfMonth};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::reader::{At, Entries, OneOrMany, Reader, Shape, Written};
-use crate::scalars::{DAYS, DayOfMonth, Line, word};
+use crate::scalars::{DAYS, DayOfMonth, Line, RuntimeApi, word};
 use crate::yaml::{Node, Value};
 use jiff::civil::Date;
 use orchestrate_model::Version;
@@ -104,6 +104,33 @@ impl Written for BalancerChoice {
         let elsewhere = generator.subschema_for::<Shape<Elsewhere>>();
         let haproxy = generator.subschema_for::<Shape<HaproxyChoice>>();
         json_schema!({ "oneOf": [{ "type": "string", "enum": ["none", "operator"] }, elsewhere, haproxy] })
+    }
+}
+
+/// One of several HAProxys.
+#[derive(Debug, Clone)]
+pub(crate) enum SiteChoice {
+    /// Its address; its backends are those of all.
+    Address(RuntimeApi),
+    /// Its address with backends of its own.
+    Site(HaproxySite),
+}
+
+impl Written for SiteChoice {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => HaproxySite::read(node, reader).map(Self::Site),
+            Value::Scalar { .. } => RuntimeApi::read(node, reader).map(Self::Address),
+            Value::List(_) | Value::Nothing => {
+                reader.wrong_type(node, "an address, or `{address: ..., backends: [...]}`");
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let address = generator.subschema_for::<Shape<RuntimeApi>>();
+        json_schema!({ "anyOf": [address, generator.subschema_for::<Shape<HaproxySite>>()] })
     }
 }
 

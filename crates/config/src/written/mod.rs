@@ -5,16 +5,17 @@
 mod choices;
 mod external;
 
-pub(crate) use choices::{BalancerChoice, CredentialsChoice, Every, LevelChoice, ScopeChoice};
+pub(crate) use choices::{BalancerChoice, CredentialsChoice, Every, LevelChoice, ScopeChoice, SiteChoice};
 pub(crate) use external::{ExternalAddresses, ExternalNames};
 
 use crate::reader::{At, Entries, OneOrMany, written};
 use crate::scalars::{
-    Count, ExitCode, FormatVersion, Length, Line, Pause, Port, ServiceText, Sha256, VariablePrefix, Zone,
+    BalancerName, Count, ExitCode, FormatVersion, Length, Line, Pause, Port, RuntimeApi, ServiceText, Sha256,
+    VariablePrefix, Zone,
 };
 use jiff::civil::{Date, Time};
 use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
-use orchestrate_model::pool::{Hosted, SipBalancing, Transport, WinrmAuth};
+use orchestrate_model::pool::{Hosted, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain};
 use std::net::{IpAddr, SocketAddr};
 
@@ -122,11 +123,34 @@ written! {
     /// An HAProxy reached over its runtime API.
     struct Haproxy {
         /// Where the runtime API listens: `host:port` or the path of a socket.
-        required address: crate::scalars::RuntimeApi,
+        optional address: RuntimeApi,
+        /// The HAProxys in front of the pool, instead of `address`: each an address, or an address with backends of its
+        /// own.
+        optional balancers: OneOrMany<SiteChoice>,
         /// The backend that holds the pool's servers.
-        required backend: String,
-        /// The balancer's names of servers, where they are not the first part of the server's name.
-        optional names: Entries<ServerName, String>,
+        optional backend: BalancerName,
+        /// The backends that hold the pool's servers, instead of `backend`.
+        optional backends: OneOrMany<BalancerName>,
+        /// The balancer's names of servers, where they are not the first part of the server's name. A server whose name
+        /// is stated may have an address there that is in neither the plan nor DNS.
+        optional names: Entries<ServerName, OneOrMany<BalancerName>>,
+        /// What names in the balancer say: `by-name` (a name that is a server's has to have its address) or `by-address`
+        /// (nothing, as with `server-template`).
+        optional slots: SlotNames,
+        /// Backends that hold servers of the pool and are left alone, each with the reason.
+        optional accept_backends: Entries<BalancerName, Line>,
+    }
+}
+
+written! {
+    /// One of several HAProxys.
+    struct HaproxySite {
+        /// Where the runtime API listens: `host:port` or the path of a socket.
+        required address: RuntimeApi,
+        /// The backend that holds the pool's servers.
+        optional backend: BalancerName,
+        /// The backends that hold the pool's servers, instead of `backend`. Default: those that stand beside `balancers`.
+        optional backends: OneOrMany<BalancerName>,
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::text::{clean, count, duration, list};
 use crate::words;
 use orchestrate_model::change::{RestartPolicy, Scope, StartTypePolicy};
-use orchestrate_model::pool::{Balancer, Hosted};
-use orchestrate_model::{Answer, Pool, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
+use orchestrate_model::pool::{Balancer, HaproxyBalancer, HaproxySite, Hosted, SlotNames};
+use orchestrate_model::{Answer, Pool, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartMode};
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::scope::each_after;
 use orchestrate_planner::{Plan, ServerWork, Step, StepKind};
@@ -260,14 +260,11 @@ impl Place<'_> {
             (Balancer::Operator, _) => format!("waits until you say that {server} is back in the balancer"),
             (Balancer::Elsewhere(text), _) => format!("done elsewhere: {}", clean(text)),
             (Balancer::Haproxy(proxy), "out") => {
-                format!("sets {}/{} to drain in HAProxy at {}", proxy.backend, proxy.name_of(server), proxy.address)
+                format!("sets {}", entries(proxy, server, "to drain"))
             }
-            (Balancer::Haproxy(proxy), _) => format!(
-                "sets {}/{} back to its recorded state in HAProxy at {}",
-                proxy.backend,
-                proxy.name_of(server),
-                proxy.address
-            ),
+            (Balancer::Haproxy(proxy), _) => {
+                format!("sets {}", entries(proxy, server, "back to its recorded state"))
+            }
         }
     }
 
@@ -290,6 +287,22 @@ impl Place<'_> {
         let fabric = if self.compares_fabric() { "; compares the fabric state with the one before" } else { "" };
         format!("proves that {}{fabric}", list(&proofs))
     }
+}
+
+/// Says which entries of which balancers are set, by the names that they usually have.
+fn entries(proxy: &HaproxyBalancer, server: &ServerName, to: &str) -> String {
+    let name = match proxy.slots {
+        SlotNames::ByName => proxy.names_of(server).first().map_or("-", |name| *name),
+        // Which it is the balancer decides.
+        SlotNames::ByAddress => server.short(),
+    };
+    let site = |site: &HaproxySite| {
+        let paths: Vec<String> = site.backends.iter().map(|backend| format!("{backend}/{name}")).collect();
+        format!("{} {to} in HAProxy at {}", list(&paths), site.address)
+    };
+    let sites: Vec<String> = proxy.sites.iter().map(site).collect();
+    let how = if proxy.slots == SlotNames::ByAddress { ", found by its address" } else { "" };
+    format!("{}{how}", list(&sites))
 }
 
 fn starts_by_itself(status: &ServiceStatus) -> bool {

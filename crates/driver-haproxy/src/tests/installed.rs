@@ -1,12 +1,12 @@
 //! The driver against an installed HAProxy, with two servers behind it that echo.
 
-use super::server;
+use super::{planned, reader_of, server};
 use crate::{HaproxyReader, HaproxySwitch};
 use jiff::SignedDuration;
 use orchestrate_driver::conformance::{self, BalancerExpectation, Waiting};
 use orchestrate_driver::{ChangeBalancer, Clock, ObserveBalancer};
 use orchestrate_model::ActOutcome;
-use orchestrate_model::observe::{BalancerServer, BalancerState};
+use orchestrate_model::observe::{BalancerEntry, BalancerPlace, BalancerState};
 use orchestrate_model::pool::HaproxyBalancer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
 /// Finds HAProxy, or says that the test is skipped. On the build server a missing program is a failure.
-fn haproxy() -> Option<PathBuf> {
+pub(super) fn haproxy() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     let found = places.map(|place| place.join("haproxy")).find(|file| file.is_file());
@@ -64,26 +64,40 @@ impl Balanced {
     }
 
     fn reader(&self, socket: &str) -> HaproxyReader {
-        let balancer = HaproxyBalancer {
-            address: self.folder.path().join(socket).display().to_string(),
-            backend: "pool".to_owned(),
-            names: BTreeMap::new(),
-        };
-        let servers = [server("fe1"), server("fe2"), server("fe3"), server("fe4")];
-        HaproxyReader::new(&balancer, &servers, Clock::real()).unwrap()
+        let mut balancer = HaproxyBalancer::one(&self.socket(socket), "pool");
+        let servers = ["fe1", "fe2", "fe3", "fe4"];
+        // What is reached over a socket has no address: the plan's word is all there is.
+        balancer.names = servers.iter().map(|name| (server(name), vec![(*name).to_owned()])).collect();
+        reader_of(&balancer, &servers.map(|name| planned(name, "")))
+    }
+
+    fn socket(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn place(&self, socket: &str, server: &str) -> BalancerPlace {
+        let (backend, slot) = ("pool".to_owned(), server.to_owned());
+        BalancerPlace { balancer: self.socket(socket), backend, slot, address: None }
+    }
+
+    /// Asks for a change as the tool does.
+    async fn set(&self, name: &str, to: BalancerState) -> ActOutcome {
+        let switch = HaproxySwitch::new(self.reader("admin"));
+        switch.set_balancer(&server(name), &self.place("admin", name), to).await
     }
 
     /// Looks until the servers are as wanted, and returns them as they are then.
-    async fn once(
-        &self,
-        wanted: impl Fn(&BTreeMap<String, BalancerServer>) -> bool,
-    ) -> BTreeMap<String, BalancerServer> {
+    async fn once(&self, wanted: impl Fn(&BTreeMap<String, BalancerEntry>) -> bool) -> BTreeMap<String, BalancerEntry> {
         let reader = self.reader("user");
         let look = async {
             loop {
                 let seen = reader.observe_balancer().await;
                 if let Ok(servers) = seen.servers.as_result() {
-                    let servers = servers.iter().map(|(name, seen)| (name.short().to_owned(), seen.clone())).collect();
+                    let servers = servers.iter().map(|(name, seen)| {
+                        let entry = seen.entries.values().next().expect("a server that is there has an entry");
+                        (name.short().to_owned(), *entry)
+                    });
+                    let servers = servers.collect();
                     if wanted(&servers) {
                         return servers;
                     }
@@ -156,12 +170,11 @@ async fn a_session_in_flight_survives_a_drain_and_new_ones_go_elsewhere() {
     let balanced = Balanced::start(&program).await;
     let mut session = balanced.connect().await;
     let busy = session.says("hello").await;
-    let switch = HaproxySwitch::new(balanced.reader("admin"));
 
-    assert_eq!(switch.set_balancer(&server(&busy), BalancerState::Drain).await, ActOutcome::Accepted);
-    assert_eq!(switch.set_balancer(&server(&busy), BalancerState::Drain).await, ActOutcome::AlreadySo);
+    assert_eq!(balanced.set(&busy, BalancerState::Drain).await, ActOutcome::Accepted);
+    assert_eq!(balanced.set(&busy, BalancerState::Drain).await, ActOutcome::AlreadySo);
     let seen = balanced.once(|seen| seen[&busy].admin == BalancerState::Drain).await;
-    assert_eq!(seen[&busy], BalancerServer { admin: BalancerState::Drain, up: true, sessions: 1 });
+    assert_eq!(seen[&busy], BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 1 });
     for _ in 0..4 {
         assert_ne!(balanced.connect().await.says("who").await, busy);
     }
@@ -169,10 +182,10 @@ async fn a_session_in_flight_survives_a_drain_and_new_ones_go_elsewhere() {
 
     drop(session);
     balanced.once(|seen| seen[&busy].sessions == 0).await;
-    assert_eq!(switch.set_balancer(&server(&busy), BalancerState::Maintenance).await, ActOutcome::Accepted);
+    assert_eq!(balanced.set(&busy, BalancerState::Maintenance).await, ActOutcome::Accepted);
     let seen = balanced.once(|seen| seen[&busy].admin == BalancerState::Maintenance).await;
     assert!(!seen[&busy].up, "a server in maintenance is not checked");
-    assert_eq!(switch.set_balancer(&server(&busy), BalancerState::Ready).await, ActOutcome::Accepted);
+    assert_eq!(balanced.set(&busy, BalancerState::Ready).await, ActOutcome::Accepted);
     balanced.once(|seen| seen[&busy].admin == BalancerState::Ready && seen[&busy].up).await;
 }
 
@@ -183,9 +196,8 @@ async fn servers_disabled_by_the_configuration_read_as_maintenance_until_made_re
     let seen = balanced.once(|_| true).await;
     assert_eq!(seen["fe3"].admin, BalancerState::Maintenance);
     assert!(!seen.contains_key("fe4"), "the backend does not have it");
-    let switch = HaproxySwitch::new(balanced.reader("admin"));
-    assert_eq!(switch.set_balancer(&server("fe3"), BalancerState::Ready).await, ActOutcome::Accepted);
-    assert_eq!(switch.set_balancer(&server("fe3"), BalancerState::Ready).await, ActOutcome::AlreadySo);
+    assert_eq!(balanced.set("fe3", BalancerState::Ready).await, ActOutcome::Accepted);
+    assert_eq!(balanced.set("fe3", BalancerState::Ready).await, ActOutcome::AlreadySo);
     balanced.once(|seen| seen["fe3"].admin == BalancerState::Ready).await;
 }
 
@@ -193,16 +205,15 @@ async fn servers_disabled_by_the_configuration_read_as_maintenance_until_made_re
 async fn p2_a_server_with_weight_0_is_not_ready_and_cannot_be_made_so() {
     let Some(program) = haproxy() else { return };
     let balanced = Balanced::start(&program).await;
-    let switch = HaproxySwitch::new(balanced.reader("admin"));
     balanced.command("set server pool/fe1 weight 0").await;
     let seen = balanced.once(|seen| seen["fe1"].admin != BalancerState::Ready).await;
-    assert_eq!(seen["fe1"], BalancerServer { admin: BalancerState::Drain, up: true, sessions: 0 });
+    assert_eq!(seen["fe1"], BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 0 });
     for _ in 0..4 {
         assert_eq!(balanced.connect().await.says("who").await, "fe2", "the balancer sends it nothing new");
     }
-    let outcome = switch.set_balancer(&server("fe1"), BalancerState::Ready).await;
+    let outcome = balanced.set("fe1", BalancerState::Ready).await;
     assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("set server pool/fe1 weight")), "{outcome:?}");
-    assert_eq!(switch.set_balancer(&server("fe1"), BalancerState::Drain).await, ActOutcome::AlreadySo);
+    assert_eq!(balanced.set("fe1", BalancerState::Drain).await, ActOutcome::AlreadySo);
     balanced.command("set server pool/fe1 weight 100%").await;
     balanced.once(|seen| seen["fe1"].admin == BalancerState::Ready).await;
 }
@@ -211,11 +222,10 @@ async fn p2_a_server_with_weight_0_is_not_ready_and_cannot_be_made_so() {
 async fn a_weight_of_0_set_during_a_drain_is_said_when_the_drain_is_over() {
     let Some(program) = haproxy() else { return };
     let balanced = Balanced::start(&program).await;
-    let switch = HaproxySwitch::new(balanced.reader("admin"));
-    assert_eq!(switch.set_balancer(&server("fe1"), BalancerState::Drain).await, ActOutcome::Accepted);
+    assert_eq!(balanced.set("fe1", BalancerState::Drain).await, ActOutcome::Accepted);
     balanced.command("set server pool/fe1 weight 0").await;
-    assert_eq!(switch.set_balancer(&server("fe1"), BalancerState::Ready).await, ActOutcome::Accepted);
-    let outcome = switch.set_balancer(&server("fe1"), BalancerState::Ready).await;
+    assert_eq!(balanced.set("fe1", BalancerState::Ready).await, ActOutcome::Accepted);
+    let outcome = balanced.set("fe1", BalancerState::Ready).await;
     assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("weight is 0")), "{outcome:?}");
 }
 
@@ -233,7 +243,9 @@ async fn failing_checks_show_as_not_up() {
 async fn a_socket_without_the_right_to_change_reads_but_does_not_change() {
     let Some(program) = haproxy() else { return };
     let balanced = Balanced::start(&program).await;
-    let outcome = HaproxySwitch::new(balanced.reader("user")).set_balancer(&server("fe1"), BalancerState::Drain).await;
+    let outcome = HaproxySwitch::new(balanced.reader("user"))
+        .set_balancer(&server("fe1"), &balanced.place("user", "fe1"), BalancerState::Drain)
+        .await;
     assert!(matches!(&outcome, ActOutcome::Failed(reason) if reason.contains("Permission denied")), "{outcome:?}");
     let seen = balanced.once(|_| true).await;
     assert_eq!(seen["fe1"].admin, BalancerState::Ready);
@@ -243,7 +255,11 @@ async fn a_socket_without_the_right_to_change_reads_but_does_not_change() {
 async fn the_driver_conforms() {
     let Some(program) = haproxy() else { return };
     let balanced = Balanced::start(&program).await;
-    let expected = BalancerExpectation { servers: vec![server("fe1"), server("fe2")], absent: server("fe4") };
+    let expected = BalancerExpectation {
+        servers: vec![server("fe1"), server("fe2")],
+        absent: server("fe4"),
+        place: balanced.place("nothing-listens-here", "fe1"),
+    };
     let waiting = Waiting::new(Clock::real(), SignedDuration::from_secs(30));
     let mut broken = conformance::balancer_reads(&balanced.reader("user"), &expected, &waiting).await;
     let switch = HaproxySwitch::new(balanced.reader("admin"));

@@ -241,7 +241,8 @@ async fn p6_an_installer_whose_start_is_lost_is_unknown_and_not_started_again() 
 async fn the_balancer_is_not_for_a_server() {
     let fake = Fake::start(World::default()).await;
     let pool = PoolName::new("pool01.contoso.example").unwrap();
-    let act = Act::SetBalancer { pool, to: BalancerState::Drain };
+    let at = "192.0.2.9:9999 web/fe1 192.0.2.11".parse().unwrap();
+    let act = Act::SetBalancer { pool, at, to: BalancerState::Drain };
     assert!(matches!(fake.driver.apply(&act).await, ActOutcome::Failed(_)));
     assert!(fake.server.seen().is_empty());
 }

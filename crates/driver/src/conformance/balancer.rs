@@ -2,9 +2,10 @@
 
 use super::{Findings, Rule, Violation, Waiting, why_not_unreachable};
 use crate::{ChangeBalancer, ObserveBalancer};
-use orchestrate_model::observe::{BalancerServer, BalancerState};
+use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::{ActOutcome, Answer, ServerName};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// What stands behind a driver of a balancer.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct BalancerExpectation {
     pub servers: Vec<ServerName>,
     /// A server that the balancer does not have.
     pub absent: ServerName,
+    /// An entry of the first server, for a balancer that cannot be reached and so cannot say one.
+    pub place: BalancerPlace,
 }
 
 /// Tries the promises of looking at a balancer that answers. Changes nothing.
@@ -50,19 +53,30 @@ pub async fn balancer_changes(
         return findings.0;
     };
     let Some(before) = look(&mut findings, balancer, waiting).await else { return findings.0 };
-    let Some(original) = before.get(server).map(|seen| seen.admin) else {
+    let entries = before.get(server).map(|seen| seen.states()).unwrap_or_default();
+    let Some(first) = entries.keys().next() else {
         findings.add(Rule::Prepared, format!("expected {server} in the balancer, found {:?}", before.keys()));
         return findings.0;
     };
-    for to in [BalancerState::Drain, BalancerState::Maintenance, BalancerState::Drain, BalancerState::Ready, original] {
-        set(&mut findings, balancer, (server, to), waiting).await;
-    }
-    match waiting.look(balancer.set_balancer(&expected.absent, BalancerState::Drain)).await {
-        None => {
-            findings.add(Rule::AnswersInTime, format!("{}: nothing within {:#}", expected.absent, waiting.patience));
+    for (place, original) in &entries {
+        let ways = [BalancerState::Drain, BalancerState::Maintenance, BalancerState::Drain, BalancerState::Ready];
+        for to in ways.into_iter().chain([*original]) {
+            set(&mut findings, balancer, (server, place, to), waiting).await;
         }
-        Some(look) if matches!(look.seen, ActOutcome::Failed(_)) => {}
-        Some(look) => findings.add(Rule::AbsentCannotBeChanged, format!("{}: {:?}", expected.absent, look.seen)),
+    }
+    // An entry that nobody has, and one that has another address by now.
+    let other = first.address.map_or([192, 0, 2, 254].into(), |address| match address {
+        IpAddr::V4(_) => IpAddr::from([192, 0, 2, 254]),
+        IpAddr::V6(_) => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xfffe]),
+    });
+    let absent = BalancerPlace { slot: "nobody".to_owned(), ..first.clone() };
+    let moved = BalancerPlace { address: Some(other), ..first.clone() };
+    for (whose, place) in [(&expected.absent, &absent), (server, &absent), (server, &moved)] {
+        match waiting.look(balancer.set_balancer(whose, place, BalancerState::Drain)).await {
+            None => findings.add(Rule::AnswersInTime, format!("{whose}: nothing within {:#}", waiting.patience)),
+            Some(look) if matches!(look.seen, ActOutcome::Failed(_)) => {}
+            Some(look) => findings.add(Rule::AbsentCannotBeChanged, format!("{whose}, {place}: {:?}", look.seen)),
+        }
     }
     if let Some(after) = look(&mut findings, balancer, waiting).await
         && admin(&after) != admin(&before)
@@ -87,7 +101,7 @@ pub async fn balancer_unreachable(
         }
     }
     if let Some(server) = expected.servers.first() {
-        match waiting.look(balancer.set_balancer(server, BalancerState::Drain)).await {
+        match waiting.look(balancer.set_balancer(server, &expected.place, BalancerState::Drain)).await {
             None => findings.add(Rule::AnswersInTime, format!("{server}: nothing within {:#}", waiting.patience)),
             Some(look) if look.seen.is_success() => {
                 findings.add(Rule::UnreachableIsUnknown, format!("{server} was changed: {:?}", look.seen));
@@ -100,8 +114,8 @@ pub async fn balancer_unreachable(
 
 type Servers = BTreeMap<ServerName, BalancerServer>;
 
-fn admin(servers: &Servers) -> BTreeMap<&ServerName, BalancerState> {
-    servers.iter().map(|(server, seen)| (server, seen.admin)).collect()
+fn admin(servers: &Servers) -> BTreeMap<BalancerPlace, BalancerState> {
+    servers.values().flat_map(BalancerServer::states).collect()
 }
 
 async fn look(findings: &mut Findings, balancer: &dyn ObserveBalancer, waiting: &Waiting) -> Option<Servers> {
@@ -123,27 +137,28 @@ async fn look(findings: &mut Findings, balancer: &dyn ObserveBalancer, waiting: 
 async fn set(
     findings: &mut Findings,
     balancer: &dyn ChangeBalancer,
-    (server, to): (&ServerName, BalancerState),
+    (server, place, to): (&ServerName, &BalancerPlace, BalancerState),
     waiting: &Waiting,
 ) {
     let Some(before) = look(findings, balancer, waiting).await else { return };
     for (time, rule) in [("first", Rule::ChangeIsAccepted), ("second", Rule::RepeatIsHarmless)] {
-        match waiting.look(balancer.set_balancer(server, to)).await {
+        match waiting.look(balancer.set_balancer(server, place, to)).await {
             None => {
                 return findings.add(Rule::AnswersInTime, format!("{server}: nothing within {:#}", waiting.patience));
             }
             Some(look) if !look.seen.is_success() => {
-                return findings.add(rule, format!("{server} to {to:?}, the {time} time: {:?}", look.seen));
+                return findings.add(rule, format!("{server}, {place} to {to:?}, the {time} time: {:?}", look.seen));
             }
             Some(_) => {}
         }
-        let Some(after) = comes_about(findings, balancer, (server, to), waiting).await else { return };
-        let others = |servers: &Servers| -> BTreeMap<ServerName, BalancerState> {
-            let others = servers.iter().filter(|(name, _)| *name != server);
-            others.map(|(name, seen)| (name.clone(), seen.admin)).collect()
+        let Some(after) = comes_about(findings, balancer, (place, to), waiting).await else { return };
+        let others = |servers: &Servers| {
+            let mut others = admin(servers);
+            others.remove(place);
+            others
         };
         if others(&before) != others(&after) {
-            findings.add(Rule::NothingElseChanges, format!("{server} to {to:?}: before {before:?}, after {after:?}"));
+            findings.add(Rule::NothingElseChanges, format!("{place} to {to:?}: before {before:?}, after {after:?}"));
         }
     }
 }
@@ -151,18 +166,18 @@ async fn set(
 async fn comes_about(
     findings: &mut Findings,
     balancer: &dyn ChangeBalancer,
-    (server, to): (&ServerName, BalancerState),
+    (place, to): (&BalancerPlace, BalancerState),
     waiting: &Waiting,
 ) -> Option<Servers> {
     let deadline = waiting.deadline();
     loop {
         let servers = look(findings, balancer, waiting).await?;
-        let found = servers.get(server).map(|seen| seen.admin);
+        let found = admin(&servers).get(place).copied();
         if found == Some(to) {
             return Some(servers);
         }
         if waiting.is_over(deadline) {
-            findings.add(Rule::ChangeComesAbout, format!("{server}: expected {to:?}, found {found:?}"));
+            findings.add(Rule::ChangeComesAbout, format!("{place}: expected {to:?}, found {found:?}"));
             return None;
         }
         waiting.pause().await;

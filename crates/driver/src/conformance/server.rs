@@ -3,7 +3,7 @@
 use super::{Findings, Rule, Violation, Waiting, not_asked, same, why_not_unreachable};
 use crate::{Change, Observe};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::observe::{BalancerState, FileFacts, InstallerState, Part};
+use orchestrate_model::observe::{BalancerPlace, BalancerState, FileFacts, InstallerState, Part};
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, InstallerToken, PoolName, RunState, ServerName, ServerObservation, ServiceName,
     ServiceStatus, StartMode, StartType, catalogue,
@@ -492,7 +492,9 @@ impl Trial<'_> {
     async fn refuses_the_balancers_act(&mut self) {
         // Any pool does: the act is refused because it is not for a server.
         let Ok(pool) = PoolName::new("pool.conformance.example") else { return };
-        match self.apply(&Act::SetBalancer { pool, to: BalancerState::Drain }).await {
+        let (balancer, backend, slot) = ("192.0.2.9:9999".to_owned(), "web".to_owned(), "server".to_owned());
+        let at = BalancerPlace { balancer, backend, slot, address: None };
+        match self.apply(&Act::SetBalancer { pool, at, to: BalancerState::Drain }).await {
             Some(ActOutcome::Failed(_)) | None => {}
             Some(outcome) => self.findings.add(Rule::BalancerActIsRefused, format!("{outcome:?}")),
         }

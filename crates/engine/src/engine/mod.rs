@@ -614,7 +614,8 @@ impl Engine {
         let step = self.step_in_hand(position);
         // On the way back no act waits for another: one that is refused does not keep the others.
         let kind = step.map(|step| self.plan.steps()[step.0 as usize].kind);
-        let goes_on = success || (kind == Some(StepKind::Return) && !unknown);
+        let back = matches!(kind, Some(StepKind::Return | StepKind::BalancerIn));
+        let goes_on = success || (back && !unknown);
         // Only what a stop turns back is broken off: half a return would be worse than a whole one.
         let work = &self.state.work[position];
         let stopping = work.back.is_none()

@@ -6,7 +6,6 @@ use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
 use orchestrate_model::act::Act;
-use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{PoolObservation, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
 use orchestrate_planner::scope::each_after;
 
@@ -77,8 +76,9 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, mut over: Vec<(Act, String)>
             scratch.asks_balancer = true;
             return Judgement::LookAgain;
         }
-        if let Some(act) = balancer::restoring(case) {
-            let sorted = scratch.tries.sort(case, std::slice::from_ref(&act), RETURN_DEADLINE);
+        let acts = balancer::restoring(case);
+        if !acts.is_empty() {
+            let sorted = scratch.tries.sort(case, &acts, RETURN_DEADLINE);
             match sorted.again {
                 _ if !sorted.now.is_empty() => return Judgement::Act(sorted.now),
                 Some(again) => return tries::wait(case, again, sorted.passing.join("; ")),
@@ -94,7 +94,7 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, mut over: Vec<(Act, String)>
     Judgement::Hold(text, case.choices())
 }
 
-/// The acts of the way back with that of the balancer.
+/// The acts of the way back with those of the balancers.
 fn with_balancer(case: &Case<'_>, mut acts: Vec<Act>) -> Vec<Act> {
     acts.extend(balancer::restoring(case));
     acts
@@ -251,16 +251,8 @@ pub(super) fn differences(
             found.push(format!("the start type of {name} is {start}, it was {}", recorded.start));
         }
     }
-    if let Some(recorded) = snapshot.balancer {
-        let balancer = seen.balancer.as_result().map_err(|why| format!("the balancer: {why}"))?;
-        let servers = balancer.servers.as_result().map_err(|why| format!("the balancer: {why}"))?;
-        match servers.get(&subject.work.server) {
-            None => found.push("the balancer does not have the server any more".to_owned()),
-            Some(server) if server.admin != recorded && server.admin != BalancerState::Ready => {
-                found.push(format!("the balancer has it as {:?}, it was {recorded:?}", server.admin));
-            }
-            Some(_) => {}
-        }
+    if let Some(recorded) = &snapshot.balancer {
+        found.extend(super::balancer::differences(subject, recorded, seen)?);
     }
     Ok(found)
 }

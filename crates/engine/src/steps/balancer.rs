@@ -3,12 +3,15 @@
 
 use super::block::{guard_first_change, is_fresh, moved};
 use super::{Case, Judgement, Ruling, Scratch};
+use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};
+use crate::look::Subject;
 use crate::record::StepEnd;
 use orchestrate_model::act::Act;
-use orchestrate_model::observe::BalancerState;
+use orchestrate_model::observe::{BalancerObservation, BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::pool::Balancer;
-use orchestrate_model::{Product, ServiceName};
+use orchestrate_model::{PoolObservation, Product, ServiceName};
 use orchestrate_planner::StepKind;
+use std::collections::BTreeMap;
 
 pub(super) fn out(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     match &case.subject.pool.load_balancing.balancer {
@@ -23,23 +26,31 @@ pub(super) fn out(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             if let Some(again) = snapshot.and_then(|snapshot| moved(case, snapshot)) {
                 return again.into();
             }
-            match current(case) {
-                Err(why) => case.unknown(scratch, &why).into(),
-                Ok(found) if is_another(case, found) => {
-                    let why = format!("{}: the balancer has it in another state now", case.subject.work.server);
-                    Judgement::Reopen(vec![StepKind::Record], why).into()
-                }
-                Ok(BalancerState::Ready) if !is_fresh(case, scratch) => {
-                    scratch.guarded = false;
-                    Judgement::LookAgain.into()
-                }
-                Ok(BalancerState::Ready) => set(case, BalancerState::Drain).into(),
-                Ok(BalancerState::Drain | BalancerState::Maintenance) => {
-                    Judgement::Done(StepEnd::Done, "the balancer sends it nothing new, read back".to_owned()).into()
-                }
-            }
+            take_out(case, scratch)
         }
     }
+}
+
+fn take_out(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    let seen = match current(case) {
+        Ok(seen) => seen,
+        Err(why) => return case.unknown(scratch, &why).into(),
+    };
+    if let Some(why) = is_another(case, seen) {
+        // What was recorded before the first change is not recorded again.
+        let again = Judgement::Reopen(vec![StepKind::Record], why.clone());
+        return if case.subject.own.touched { case.give_up(why).into() } else { again.into() };
+    }
+    let acts: Vec<Act> = seen.ready().map(|place| set(case, place, BalancerState::Drain)).collect();
+    if acts.is_empty() {
+        let proof = nothing_new(seen.entries.len());
+        return Judgement::Done(StepEnd::Done, proof).into();
+    }
+    if !is_fresh(case, scratch) {
+        scratch.guarded = false;
+        return Judgement::LookAgain.into();
+    }
+    Judgement::Act(acts).into()
 }
 
 pub(super) fn back(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
@@ -48,31 +59,13 @@ pub(super) fn back(case: &Case<'_>, scratch: &mut Scratch) -> Judgement {
         Balancer::Elsewhere(words) => Judgement::Done(StepEnd::AlreadyDone, elsewhere(words)),
         Balancer::Operator => by_hand(case, "back into"),
         Balancer::Haproxy(_) => {
-            let wanted = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer);
-            match (current(case), wanted) {
-                (_, None) => Judgement::Done(StepEnd::Skipped, "the balancer was never changed".to_owned()),
-                (Err(why), Some(_)) => case.unknown(scratch, &why),
-                (Ok(found), Some(wanted)) if found == wanted => {
-                    Judgement::Done(StepEnd::Done, "as recorded, read back".to_owned())
-                }
-                // As with services that were stopped: taking it out again could cut people off, and nobody was asked.
-                (Ok(BalancerState::Ready), Some(_)) => {
-                    let proof = "somebody has made it ready since it was recorded; it is left so".to_owned();
-                    Judgement::Done(StepEnd::Done, proof)
-                }
-                (Ok(_), Some(wanted)) => set(case, wanted),
+            let recorded = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer.as_ref());
+            match recorded {
+                None => Judgement::Done(StepEnd::Skipped, "the balancer was never changed".to_owned()),
+                Some(recorded) => put_back(case, scratch, recorded),
             }
         }
     }
-}
-
-/// Returns the act that makes the balancer treat a server as it was recorded, where it is known to be needed.
-pub(super) fn restoring(case: &Case<'_>) -> Option<Act> {
-    let Balancer::Haproxy(_) = &case.subject.pool.load_balancing.balancer else { return None };
-    let wanted = case.subject.own.snapshot.as_ref()?.balancer?;
-    let found = current(case).ok()?;
-    let act = Act::SetBalancer { pool: case.subject.pool.name.clone(), to: wanted };
-    (found != wanted && found != BalancerState::Ready).then_some(act)
 }
 
 /// Whether the balancer may send people to a server that lacks these services. What the HTTP(S) plane of the product
@@ -83,14 +76,127 @@ pub(super) fn may_serve(case: &Case<'_>, missing: &[ServiceName]) -> bool {
     missing.is_empty() || (known && !missing.iter().any(web))
 }
 
-/// Whether somebody has changed the balancer's state of a server since it was recorded.
-fn is_another(case: &Case<'_>, found: BalancerState) -> bool {
-    let recorded = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer);
-    !case.subject.own.touched && recorded.is_some_and(|recorded| recorded != found)
+/// Puts back what can be put back, also where one of several balancers does not answer or an entry has gone: each entry
+/// is independent of the others.
+fn put_back(case: &Case<'_>, scratch: &mut Scratch, recorded: &BTreeMap<BalancerPlace, BalancerState>) -> Judgement {
+    let acts = restoring(case);
+    if !acts.is_empty() {
+        return Judgement::Act(acts);
+    }
+    match differences(&case.subject, recorded, case.seen) {
+        Err(why) => case.unknown(scratch, &why),
+        Ok(found) if !found.is_empty() => not_back(case, scratch, &found.join("; ")),
+        Ok(_) => Judgement::Done(StepEnd::Done, proof_of_return(case, recorded)),
+    }
 }
 
-fn set(case: &Case<'_>, to: BalancerState) -> Judgement {
-    Judgement::Act(vec![Act::SetBalancer { pool: case.subject.pool.name.clone(), to }])
+/// A balancer that reloads, or looks a name up again, may have the entry back in a moment.
+fn not_back(case: &Case<'_>, scratch: &mut Scratch, why: &str) -> Judgement {
+    scratch.unknown_looks += 1;
+    if scratch.unknown_looks >= UNKNOWN_LOOKS {
+        return Judgement::Hold(format!("{} is not back: {why}", case.subject.work.server), case.choices());
+    }
+    let rest = UNKNOWN_LOOK * i32::try_from(UNKNOWN_LOOKS - scratch.unknown_looks).unwrap_or(i32::MAX);
+    let wait = case.wait_on("the balancer to have it as recorded", why.to_owned(), (rest, "the server is held"));
+    Judgement::Wait(wait, UNKNOWN_LOOK)
+}
+
+/// Returns the acts that make the balancers treat a server as it was recorded, where they are known to be needed. As with
+/// services that were stopped, an entry that somebody has made ready is left so: taking it out again could cut people off.
+pub(super) fn restoring(case: &Case<'_>) -> Vec<Act> {
+    let recorded = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer.as_ref());
+    let seen = case.seen.balancer.known().and_then(|seen| seen.as_far_as_known(&case.subject.work.server));
+    let (Some(recorded), Some(seen)) = (recorded, seen) else { return Vec::new() };
+    let other = seen.entries.iter().filter_map(|(place, entry)| {
+        let wanted = *recorded.get(place)?;
+        let leave = entry.admin == wanted || entry.admin == BalancerState::Ready;
+        (!leave).then(|| set(case, place, wanted))
+    });
+    other.collect()
+}
+
+fn proof_of_return(case: &Case<'_>, recorded: &BTreeMap<BalancerPlace, BalancerState>) -> String {
+    let seen = case.seen.balancer.known().and_then(|seen| seen.as_far_as_known(&case.subject.work.server));
+    let more = seen
+        .into_iter()
+        .flat_map(BalancerServer::ready)
+        .filter(|place| recorded.get(*place).is_some_and(|state| *state != BalancerState::Ready));
+    let more: Vec<String> = more.map(ToString::to_string).collect();
+    if more.is_empty() {
+        return as_recorded(recorded.len());
+    }
+    format!("somebody has made {} ready since it was recorded; it is left so", more.join(", "))
+}
+
+/// Returns what of the entries of a server differs from the record, or why that is not known. An entry that was made
+/// ready by somebody is left so.
+pub(super) fn differences(
+    subject: &Subject<'_>,
+    recorded: &BTreeMap<BalancerPlace, BalancerState>,
+    seen: &PoolObservation,
+) -> Result<Vec<String>, String> {
+    let seen = seen.balancer.as_result().map_err(|why| format!("the balancer: {why}"))?;
+    let servers = seen.servers.as_result().map_err(|why| format!("the balancer: {why}"))?;
+    let own = servers.get(&subject.work.server);
+    let mut found = Vec::new();
+    for (place, state) in recorded {
+        match own.and_then(|own| own.entries.get(place)) {
+            Some(entry) if entry.admin == *state || entry.admin == BalancerState::Ready => {}
+            Some(entry) => found.push(format!("the balancer has it as {} in {place}, it was {state}", entry.admin)),
+            None => found.push(gone(seen, subject, place, *state)),
+        }
+    }
+    Ok(found)
+}
+
+/// An entry that has gone may have another address now, or another server of the pool may have its place: it is not set
+/// for a server that nobody asked about.
+fn gone(seen: &BalancerObservation, subject: &Subject<'_>, place: &BalancerPlace, state: BalancerState) -> String {
+    let servers = seen.servers.known().into_iter().flatten();
+    let holder = servers.flat_map(|(server, seen)| seen.entries.keys().map(move |other| (server, other)));
+    let same = |other: &BalancerPlace| {
+        (&other.balancer, &other.backend, &other.slot) == (&place.balancer, &place.backend, &place.slot)
+    };
+    let now = match holder.into_iter().find(|(_, other)| same(other)) {
+        Some((server, _)) => format!("{place} is {}'s now", server.short()),
+        None => format!("{place} does not have {}'s address any more", subject.work.server.short()),
+    };
+    let word = match state {
+        BalancerState::Ready => "ready",
+        BalancerState::Drain => "drain",
+        BalancerState::Maintenance => "maint",
+    };
+    format!("{now}; it was {state}. Look at it, and set it by hand: set server {} state {word}", place.path())
+}
+
+/// Says what differs if somebody has changed the balancers' state of a server since it was recorded.
+fn is_another(case: &Case<'_>, seen: &BalancerServer) -> Option<String> {
+    let recorded = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer.as_ref())?;
+    let server = &case.subject.work.server;
+    if case.subject.own.touched {
+        // An entry that was not recorded could not be put back.
+        let new = seen.entries.keys().find(|place| !recorded.contains_key(*place))?;
+        return Some(format!("{server}: {new} was not there when it was recorded"));
+    }
+    (*recorded != seen.states()).then(|| format!("{server}: the balancer has it in another state now"))
+}
+
+fn nothing_new(count: usize) -> String {
+    match count {
+        1 => "the balancer sends it nothing new, read back".to_owned(),
+        more => format!("{more} entries of the balancers send it nothing new, read back"),
+    }
+}
+
+fn as_recorded(count: usize) -> String {
+    match count {
+        1 => "as recorded, read back".to_owned(),
+        more => format!("{more} entries of the balancers as recorded, read back"),
+    }
+}
+
+fn set(case: &Case<'_>, at: &BalancerPlace, to: BalancerState) -> Act {
+    Act::SetBalancer { pool: case.subject.pool.name.clone(), at: at.clone(), to }
 }
 
 fn elsewhere(words: &str) -> String {
@@ -105,11 +211,13 @@ fn by_hand(case: &Case<'_>, direction: &str) -> Judgement {
     Judgement::Hold(text, case.choices())
 }
 
-fn current(case: &Case<'_>) -> Result<BalancerState, String> {
+/// Returns the server as all its balancers have it.
+pub(super) fn current<'a>(case: &Case<'a>) -> Result<&'a BalancerServer, String> {
     let seen = case.seen.balancer.as_result().map_err(|why| format!("the balancer: {why}"))?;
     let servers = seen.servers.as_result().map_err(|why| format!("the balancer: {why}"))?;
-    servers
-        .get(&case.subject.work.server)
-        .map(|server| server.admin)
-        .ok_or_else(|| "the balancer does not have this server".to_owned())
+    let own = servers.get(&case.subject.work.server).filter(|own| !own.entries.is_empty());
+    own.ok_or_else(|| {
+        let doubt = seen.against(&case.subject.work.server).next();
+        doubt.map_or_else(|| "the balancer does not have this server".to_owned(), |doubt| doubt.text.clone())
+    })
 }

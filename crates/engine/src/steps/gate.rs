@@ -6,7 +6,7 @@ use super::guard::readiness;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{FABRIC_WAIT, GATE_DEADLINE, SLOW_LOOK, SOAK_RESTARTS, SOAK_SAMPLE};
 use crate::record::{Record, StepEnd};
-use orchestrate_model::observe::{BalancerState, ReadinessState};
+use orchestrate_model::observe::{BalancerPlace, BalancerState, ReadinessState};
 use orchestrate_model::{ServerName, Verdict};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::safety::{central_management, unnamed_replicas};
@@ -59,9 +59,11 @@ fn why_unready(case: &Case<'_>) -> String {
 }
 
 fn balancer_down(case: &Case<'_>) -> Option<String> {
-    let recorded = case.subject.own.snapshot.as_ref()?.balancer?;
+    let recorded = case.subject.own.snapshot.as_ref()?.balancer.as_ref()?;
     let server = case.seen.balancer.known()?.servers.known()?.get(&case.subject.work.server)?;
-    (recorded == BalancerState::Ready && !server.up).then(|| "the balancer's health check does not pass yet".to_owned())
+    let was_ready = |place: &BalancerPlace| recorded.get(place) == Some(&BalancerState::Ready);
+    let (place, _) = server.entries.iter().find(|(place, entry)| was_ready(place) && !entry.up)?;
+    Some(format!("the balancer's health check does not pass yet: {place}"))
 }
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {

@@ -17,10 +17,9 @@ pub(super) fn command(subject: &Subject<'_>, act: &Act) -> String {
         Act::Stop { service } => there(format!("Stop-Service {service}")),
         Act::StartInstaller(run) => there(run.installer.clone()),
         Act::Restart { .. } => there("Restart-Computer".to_owned()),
-        Act::SetBalancer { to, .. } => match &subject.pool.load_balancing.balancer {
-            Balancer::Haproxy(haproxy) => {
-                let name = haproxy.name_of(&subject.work.server);
-                format!("at the balancer: set server {}/{name} state {}", haproxy.backend, state(*to))
+        Act::SetBalancer { at, to, .. } => match &subject.pool.load_balancing.balancer {
+            Balancer::Haproxy(_) => {
+                format!("at the balancer {}: set server {} state {}", at.balancer, at.path(), state(*to))
             }
             Balancer::None | Balancer::Elsewhere(_) | Balancer::Operator => "at the balancer, by hand".to_owned(),
         },

@@ -7,6 +7,7 @@ use crate::record::{Record, RecordedService, Snapshot, StepEnd};
 use crate::state::Mark;
 use jiff::SignedDuration;
 use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::observe::{BalancerPlace, BalancerState};
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::version::{ComponentVersion, Level, Reached};
 use orchestrate_model::{RunState, ServiceName, ServiceStatus, StartMode};
@@ -112,17 +113,10 @@ fn read(case: &Case<'_>, scratch: &mut Scratch) -> Result<Option<Snapshot>, Stri
     Ok(Some(Snapshot { booted: host.booted, services, versions, balancer: balancer(case)?, fabric }))
 }
 
-fn balancer(case: &Case<'_>) -> Result<Option<orchestrate_model::observe::BalancerState>, String> {
+fn balancer(case: &Case<'_>) -> Result<Option<BTreeMap<BalancerPlace, BalancerState>>, String> {
     match case.subject.pool.load_balancing.balancer {
         Balancer::None | Balancer::Operator | Balancer::Elsewhere(_) => Ok(None),
-        Balancer::Haproxy(_) => {
-            let seen = case.seen.balancer.as_result().map_err(|why| format!("the balancer: {why}"))?;
-            let servers = seen.servers.as_result().map_err(|why| format!("the balancer: {why}"))?;
-            let server = servers
-                .get(&case.subject.work.server)
-                .ok_or_else(|| "the balancer does not have this server".to_owned())?;
-            Ok(Some(server.admin))
-        }
+        Balancer::Haproxy(_) => super::balancer::current(case).map(|server| Some(server.states())),
     }
 }
 

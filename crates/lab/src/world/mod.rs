@@ -11,6 +11,7 @@ mod scm;
 mod server;
 mod sessions;
 mod setup;
+mod sites;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +19,11 @@ pub(crate) use installer::{InstallerAnswer, InstallerEnd, InstallerRequest};
 pub(crate) use power::Shutdown;
 pub(crate) use scm::Control;
 pub(crate) use server::{LabServer, LabService};
+pub(crate) use sites::{Entry as BalancerEntry, Site};
 
 use crate::scenario::{Keeper, Scenario};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::change::Scope;
-use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{Pool, ServerName, ServiceName, UpgradeDomain};
 use serde::Serialize;
 use sessions::{Session, Source};
@@ -59,8 +60,8 @@ pub(crate) struct LabPool {
     pub(crate) servers: Vec<ServerIndex>,
     /// Where the central management is active, if the plan says so: a server of it or of its partner, or the partner.
     active_master: Option<String>,
-    /// What its balancer was told to do with each server.
-    pub(crate) balancer: BTreeMap<ServerIndex, BalancerEntry>,
+    /// The balancers in front of it that can be told what to do.
+    pub(crate) sites: Vec<Site>,
     /// Until when the product calls it busy.
     busy_until: Timestamp,
     /// Most servers out at once so far.
@@ -69,13 +70,6 @@ pub(crate) struct LabPool {
     pub(crate) most_domains_out: u32,
     /// What the installer brings.
     level: installer::Levels,
-}
-
-/// One server of a balancer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BalancerEntry {
-    pub(crate) state: BalancerState,
-    pub(crate) changed: Timestamp,
 }
 
 /// What is counted.
@@ -213,13 +207,6 @@ impl World {
     /// Returns the servers of a pool that are out now.
     pub(crate) fn out(&self, pool: &LabPool) -> Vec<ServerIndex> {
         pool.servers.iter().copied().filter(|&server| self.servers[server].is_out()).collect()
-    }
-
-    /// Sets what a pool's balancer does with a server.
-    pub(crate) fn set_balancer(&mut self, pool: usize, server: ServerIndex, state: BalancerState) {
-        let entry = BalancerEntry { state, changed: self.now };
-        self.pools[pool].balancer.insert(server, entry);
-        self.tell(server, "balancer", &format!("{state:?}").to_lowercase(), "accepted");
     }
 
     /// Returns whether the balancer's health check of a server passes: port 5061 answers, and does so while `RTCSRV`

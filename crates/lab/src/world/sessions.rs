@@ -257,8 +257,10 @@ impl World {
     /// The servers that the pool's balancer sends traffic to.
     fn balanced(&self, pool: usize) -> Vec<ServerIndex> {
         let entry = &self.pools[pool];
-        let ready =
-            |server: &ServerIndex| entry.balancer.get(server).is_none_or(|entry| entry.state == BalancerState::Ready);
+        // A balancer that nobody drives, and one entry that is open in any backend of any balancer, sends traffic.
+        let ready = |server: &ServerIndex| {
+            entry.sites.is_empty() || self.balancer_state(pool, *server) == Some(BalancerState::Ready)
+        };
         entry.servers.iter().copied().filter(ready).filter(|&server| self.healthy(server)).collect()
     }
 

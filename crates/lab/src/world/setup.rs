@@ -3,11 +3,10 @@
 use super::installer::Levels;
 use super::power::NEVER_STARTED;
 use super::server::{OperatingSystem, Power};
-use super::{BalancerEntry, Event, LabPool, LabServer, LabService, Tally, World, lab_seconds};
+use super::{Event, LabPool, LabServer, LabService, Tally, World, lab_seconds};
 use crate::scenario::{LevelAtStart, PowerAtStart, Scenario, ServerScenario};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue::{self, DrainClass, PauseFacts};
-use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::{Hosted, SipBalancing};
 use orchestrate_model::{Change, Pool, Product, RunState, ServiceName, StartMode, StartType};
 use rand::rngs::SmallRng;
@@ -96,10 +95,10 @@ impl World {
         }
         let stated = change.central_management(pool).map(|(_, server)| server.name.to_string());
         let elsewhere = || pool.paired_with.as_ref().map(ToString::to_string);
-        let entry = BalancerEntry { state: BalancerState::Ready, changed: self.now };
+        let sites = self.sites(pool, &servers);
         self.pools.push(LabPool {
             plan: pool.clone(),
-            balancer: servers.iter().map(|&server| (server, entry)).collect(),
+            sites,
             servers,
             active_master: stated.or_else(elsewhere),
             busy_until: Timestamp::UNIX_EPOCH,

@@ -29,8 +29,7 @@ fn pool(sip: SipBalancing) -> Pool {
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
     });
-    let balancer =
-        HaproxyBalancer { address: "192.0.2.10:9999".to_owned(), backend: "web".to_owned(), names: BTreeMap::new() };
+    let balancer = HaproxyBalancer::one("192.0.2.10:9999", "web");
     Pool {
         name: PoolName::new("pool01.contoso.example").unwrap(),
         product: Product::Lync2013,

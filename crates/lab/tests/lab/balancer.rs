@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 async fn say(lab: &Lab, command: &str) -> String {
-    let mut stream = TcpStream::connect(lab.directory().balancers[&PoolName::new(POOL).unwrap()]).await.unwrap();
+    let mut stream = TcpStream::connect(lab.directory().balancers[&PoolName::new(POOL).unwrap()][0]).await.unwrap();
     stream.write_all(format!("{command}\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -41,11 +41,7 @@ pub(crate) fn change() -> Change {
         load_balancing: LoadBalancing {
             sip: SipBalancing::Dns,
             web: Some(DnsName::new("webint.contoso.example").unwrap()),
-            balancer: Balancer::Haproxy(HaproxyBalancer {
-                address: "127.0.0.1:9999".to_owned(),
-                backend: "web".to_owned(),
-                names: BTreeMap::new(),
-            }),
+            balancer: Balancer::Haproxy(HaproxyBalancer::one("127.0.0.1:9999", "web")),
             external: BTreeMap::new(),
         },
         servers: servers.collect(),

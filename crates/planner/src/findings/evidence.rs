@@ -53,11 +53,14 @@ fn silent(look: &Look<'_>, found: &mut Vec<Finding>) {
 
 /// Returns one finding for a question that some server's answer to is not yes.
 fn refused(look: &Look<'_>, safety: &[&ServerSafety], question: Question, code: &str) -> Option<Finding> {
+    // What does not fit the plan at the balancer is a finding of its own.
+    let doubted = |server: &ServerName| look.seen.balancer.known().is_some_and(|seen| seen.against(server).count() > 0);
     // A pool of one server is refused for that alone.
     if look.pool.servers.len() == 1 && question == Question::Remaining {
         return None;
     }
     let answers = safety.iter().filter_map(|safety| answer(safety, question).map(|asked| (&safety.server, asked)));
+    let answers = answers.filter(|(server, _)| question != Question::Balancer || !doubted(server));
     let mut against: Vec<(&ServerName, &Asked)> = answers.filter(|(_, asked)| !asked.verdict.is_yes()).collect();
     // No before unknown: it says more.
     against.sort_by_key(|(_, asked)| !matches!(asked.verdict, Verdict::No(_)));

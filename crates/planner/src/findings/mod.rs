@@ -1,5 +1,6 @@
 //! What is worth saying about a plan before it runs: refusals, warnings, notes.
 
+mod balancer;
 mod central;
 mod dependents;
 mod evidence;
@@ -59,6 +60,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
             None => found.push(not_asked(pool)),
             Some(look) => {
                 evidence::pool(look, &safety[place], &mut found);
+                balancer::pool(look, &mut found);
                 external::records(look, &mut found);
                 services::pool(look, &safety[place], &passed_over[place], &mut found);
                 dependents::pool(look, &safety[place], &mut found);

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{Scope, SharedBudget};
 use orchestrate_model::observe::{
-    BalancerState, DomainReadiness, FileFacts, Readiness, ReadinessState, SessionReading,
+    BalancerPlace, BalancerState, DomainReadiness, DoubtKind, FileFacts, Readiness, ReadinessState, SessionReading,
 };
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{
@@ -314,23 +314,60 @@ fn behind_balancer(look: &Look<'_>, server: &ServerName) -> Verdict {
         Ok(servers) => servers,
         Err(reason) => return Verdict::Unknown(format!("{name} may not go: the balancer did not say: {reason}")),
     };
-    if !servers.contains_key(server) {
-        return Verdict::No(format!("{name} may not go: the balancer does not have it"));
+    if let Some(verdict) = doubted(look, server) {
+        return verdict;
     }
-    let (mut ready, mut not) = (Vec::new(), Vec::new());
-    for Other { server: other, standing, .. } in look.others(server) {
-        let short = other.name.short();
-        match servers.get(&other.name) {
-            Some(seen) if seen.admin == BalancerState::Ready && seen.up && standing.serves() => ready.push(short),
-            Some(_) | None => not.push(short),
+    let own = match servers.get(server) {
+        Some(own) if !own.entries.is_empty() => own,
+        Some(_) | None => return Verdict::No(format!("{name} may not go: the balancer does not have it")),
+    };
+    let backends: BTreeSet<_> = own.entries.keys().map(|place| (&place.balancer, &place.backend)).collect();
+    // Whoever is ready in every backend stays; in each backend somebody has to.
+    let mut staying: Option<BTreeSet<&str>> = None;
+    for (balancer, backend) in backends {
+        let is_ready = |other: &Server| {
+            let entries = servers.get(&other.name).into_iter().flat_map(|seen| &seen.entries);
+            let here = |place: &BalancerPlace| place.balancer == *balancer && place.backend == *backend;
+            let mut here = entries.filter(|(place, _)| here(place));
+            here.any(|(_, entry)| entry.admin == BalancerState::Ready && entry.up)
+        };
+        let (mut ready, mut not) = (BTreeSet::new(), Vec::new());
+        for Other { server: other, standing, .. } in look.others(server) {
+            let short = other.name.short();
+            if standing.serves() && is_ready(other) {
+                ready.insert(short);
+            } else {
+                not.push(short);
+            }
         }
+        if ready.is_empty() {
+            return Verdict::No(format!(
+                "{name} may not go: nothing would be left behind the balancer in {backend} at {balancer}, not ready: {}",
+                list(not)
+            ));
+        }
+        staying = Some(match staying {
+            None => ready,
+            Some(before) => before.intersection(&ready).copied().collect(),
+        });
     }
-    if ready.is_empty() {
-        Verdict::No(format!("{name} may not go: nothing would be left behind the balancer, not ready: {}", list(not)))
-    } else {
-        let stay = if ready.len() == 1 { "stays" } else { "stay" };
-        Verdict::Yes(format!("{} {stay} behind the balancer", few(&ready)))
+    let staying: Vec<&str> = staying.into_iter().flatten().collect();
+    match staying.as_slice() {
+        [] => Verdict::Yes("in every backend another server stays behind the balancer".to_owned()),
+        [only] => Verdict::Yes(format!("{only} stays behind the balancer")),
+        several => Verdict::Yes(format!("{} stay behind the balancer", few(several))),
     }
+}
+
+/// What does not fit the plan at the balancer keeps the servers that it is about from being taken out.
+fn doubted(look: &Look<'_>, server: &ServerName) -> Option<Verdict> {
+    let seen = look.seen.balancer.known()?;
+    let mut against: Vec<_> = seen.against(server).collect();
+    // No before unknown: it says more.
+    against.sort_by_key(|doubt| doubt.kind == DoubtKind::RightUnknown);
+    let doubt = against.first()?;
+    let text = format!("{} may not go: {}", server.short(), doubt.text);
+    Some(if doubt.kind == DoubtKind::RightUnknown { Verdict::Unknown(text) } else { Verdict::No(text) })
 }
 
 pub(super) fn ready(look: &Look<'_>, server: &ServerName) -> Asked {

@@ -1,19 +1,23 @@
 //! The safety questions, one by one.
 
 use crate::support::*;
-use orchestrate_model::observe::{BalancerObservation, BalancerServer, BalancerState, FileFacts, ReadinessState};
+use orchestrate_model::observe::{
+    BalancerDoubt, BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState, DoubtKind,
+    FileFacts, ReadinessState,
+};
 use orchestrate_model::pool::{Balancer, HaproxyBalancer, SipBalancing};
 use orchestrate_model::{
     Answer, Change, Feature, Label, PoolObservation, Product, Role, RunState, ServerName, StartType, Verdict,
 };
 use orchestrate_planner::safety::{Asked, Case, Covered, EVIDENCE_LIFETIME, Question, assess, may_go, shared_budgets};
 use orchestrate_planner::scope::evidence;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 fn covered(feature: Feature) -> Question {
     Question::Coverage(Covered::Feature(feature))
 }
 
+#[derive(Clone)]
 struct World {
     change: Change,
     seen: PoolObservation,
@@ -261,17 +265,80 @@ fn p2_a_balancer_in_front_of_sip_covers_nothing() {
 #[test]
 fn p2_somebody_has_to_stay_behind_the_balancer() {
     let mut world = world(3);
-    let haproxy = HaproxyBalancer { address: "192.0.2.9:9999".into(), backend: "web".into(), names: BTreeMap::new() };
+    let haproxy = HaproxyBalancer::one("192.0.2.9:9999", "web");
     world.change.pools[0].load_balancing.balancer = Balancer::Haproxy(haproxy);
     assert_eq!(world.answer("fe1", Question::Balancer).word(), "unknown");
-    let server = |up| BalancerServer { admin: BalancerState::Ready, up, sessions: 3 };
     let behind = [("fe1", true), ("fe2", false), ("fe3", true)];
-    let servers: BTreeMap<_, _> = behind.iter().map(|(name, up)| (server_name(name), server(*up))).collect();
-    world.seen.balancer = Answer::Known(BalancerObservation { taken: now(), servers: Answer::Known(servers) });
+    world.seen.balancer = behind_balancer(&["web"], &behind, &[]);
     assert_eq!(world.answer("fe1", Question::Balancer), Verdict::Yes("fe3 stays behind the balancer".into()));
     assert_eq!(world.answer("fe3", Question::Balancer), Verdict::Yes("fe1 stays behind the balancer".into()));
     world.ours.insert(server_name("fe3"));
     assert_eq!(world.answer("fe1", Question::Balancer).word(), "no");
+}
+
+/// What a balancer says that has these servers, each up or not, in these backends, but for the entries that are drained.
+fn behind_balancer(
+    backends: &[&str],
+    servers: &[(&str, bool)],
+    drained: &[(&str, &str)],
+) -> Answer<BalancerObservation> {
+    let entry = |backend: &str, (name, up): (&str, bool)| {
+        let place: BalancerPlace = format!("192.0.2.9:9999 {backend}/{name} 192.0.2.99").parse().unwrap();
+        let closed = drained.contains(&(backend, name));
+        let admin = if closed { BalancerState::Drain } else { BalancerState::Ready };
+        (place, BalancerEntry { admin, up, sessions: 3 })
+    };
+    let server = |one: &(&str, bool)| {
+        let entries = backends.iter().map(|backend| entry(backend, *one)).collect();
+        (server_name(one.0), BalancerServer { entries })
+    };
+    Answer::Known(BalancerObservation::new(now(), Answer::Known(servers.iter().map(server).collect())))
+}
+
+#[test]
+fn p2_in_every_backend_another_server_has_to_stay() {
+    let mut world = world(3);
+    let haproxy = HaproxyBalancer::one("192.0.2.9:9999", "web");
+    world.change.pools[0].load_balancing.balancer = Balancer::Haproxy(haproxy);
+    let all = [("fe1", true), ("fe2", true), ("fe3", true)];
+    let ask = |drained: &[(&str, &str)]| {
+        let mut world = world.clone();
+        world.seen.balancer = behind_balancer(&["web", "web-ext"], &all, drained);
+        world.answer("fe1", Question::Balancer)
+    };
+    assert_eq!(ask(&[]), Verdict::Yes("fe2 and fe3 stay behind the balancer".into()));
+    let crossed = ask(&[("web", "fe2"), ("web-ext", "fe3")]);
+    assert_eq!(crossed.word(), "no", "a server that is closed in one backend is out: {crossed}");
+    let verdict = ask(&[("web-ext", "fe2"), ("web-ext", "fe3")]);
+    assert!(verdict.text().contains("in web-ext at 192.0.2.9:9999, not ready: fe2 and fe3"), "{verdict}");
+}
+
+#[test]
+fn p3_what_does_not_fit_the_plan_at_the_balancer_keeps_those_concerned_from_going() {
+    let mut world = world(3);
+    let haproxy = HaproxyBalancer::one("192.0.2.9:9999", "web");
+    world.change.pools[0].load_balancing.balancer = Balancer::Haproxy(haproxy);
+    let all = [("fe1", true), ("fe2", true), ("fe3", true)];
+    let ask = |kind, whose: Option<&str>, server: &str| {
+        let mut world = world.clone();
+        let doubt = BalancerDoubt { server: whose.map(server_name), kind, text: "it does not fit".to_owned() };
+        let Answer::Known(seen) = behind_balancer(&["web"], &all, &[]) else { unreachable!("it is known") };
+        world.seen.balancer = Answer::Known(BalancerObservation { doubts: vec![doubt], ..seen });
+        world.answer(server, Question::Balancer).word()
+    };
+    for (kind, word) in [
+        (DoubtKind::OtherAddress, "no"),
+        (DoubtKind::NotThere, "no"),
+        (DoubtKind::Unnamed, "no"),
+        (DoubtKind::NoRight, "no"),
+        (DoubtKind::RightUnknown, "unknown"),
+        (DoubtKind::ByNameAlone, "yes"),
+        (DoubtKind::Accepted, "yes"),
+    ] {
+        assert_eq!(ask(kind, None, "fe1"), word, "{kind:?}");
+        assert_eq!(ask(kind, Some("fe1"), "fe1"), word, "{kind:?}");
+        assert_eq!(ask(kind, Some("fe1"), "fe2"), "yes", "{kind:?} of another server");
+    }
 }
 
 #[test]

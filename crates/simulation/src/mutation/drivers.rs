@@ -6,11 +6,12 @@ use crate::world::LEFT_OUT;
 use async_trait::async_trait;
 use orchestrate_driver::{Change, ChangeBalancer, Eyes, Hands, Observe, ObserveBalancer, Resolve};
 use orchestrate_model::observe::{
-    AddressRecords, BalancerObservation, BalancerState, DnsAsk, DnsObservation, Part, ReadinessState, SessionReading,
+    AddressRecords, BalancerObservation, BalancerPlace, BalancerState, DnsAsk, DnsObservation, DoubtKind, Part,
+    ReadinessState, SessionReading,
 };
 use orchestrate_model::{
-    Act, ActOutcome, Answer, Ask, InstallerToken, RunState, ServerName, ServerObservation, ServiceStatus, StartMode,
-    StartType,
+    Act, ActOutcome, Answer, Ask, InstallerToken, PoolName, RunState, ServerName, ServerObservation, ServiceStatus,
+    StartMode, StartType,
 };
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -26,8 +27,14 @@ pub(super) fn mutated(mutation: Mutation, link: &Link) -> (Eyes, Hands) {
         (name, Arc::new(Server { inner, link: link.clone(), at, mutation, starts }))
     };
     let servers: BTreeMap<ServerName, Arc<Server>> = hands.servers.into_iter().map(server).collect();
-    let balancers: BTreeMap<_, Arc<Balancer>> =
-        hands.balancers.into_iter().map(|(pool, inner)| (pool, Arc::new(Balancer { inner, mutation }))).collect();
+    let balancers: BTreeMap<_, Arc<Balancer>> = hands
+        .balancers
+        .into_iter()
+        .map(|(pool, inner)| {
+            let (link, whose) = (link.clone(), pool.clone());
+            (pool, Arc::new(Balancer { inner, link, pool: whose, mutation }))
+        })
+        .collect();
     let names: Arc<dyn Resolve> = match mutation {
         Mutation::RecordsNotLookedAt => Arc::new(GoodRecords { inner: eyes.names, link: link.clone() }),
         _ => eyes.names,
@@ -267,23 +274,40 @@ impl Change for Server {
 
 struct Balancer {
     inner: Arc<dyn ChangeBalancer>,
+    link: Link,
+    pool: PoolName,
     mutation: Mutation,
 }
 
 #[async_trait]
 impl ObserveBalancer for Balancer {
     async fn observe_balancer(&self) -> BalancerObservation {
-        self.inner.observe_balancer().await
+        let mut seen = self.inner.observe_balancer().await;
+        match (self.mutation, &mut seen.servers) {
+            (Mutation::AddressesNotLookedAt, Answer::Known(servers)) if !servers.is_empty() => {
+                *servers = self.link.world.lock().entries_by_name(&self.pool);
+                seen.doubts.retain(|doubt| doubt.kind != DoubtKind::OtherAddress);
+            }
+            (Mutation::UnnamedBackendsNotLookedAt, _) => seen.doubts.retain(|doubt| doubt.kind != DoubtKind::Unnamed),
+            (Mutation::OneBackendAlone, Answer::Known(servers)) => {
+                for server in servers.values_mut() {
+                    let first = server.entries.keys().next().cloned();
+                    server.entries.retain(|place, _| Some(place) == first.as_ref());
+                }
+            }
+            _ => {}
+        }
+        seen
     }
 }
 
 #[async_trait]
 impl ChangeBalancer for Balancer {
-    async fn set_balancer(&self, server: &ServerName, to: BalancerState) -> ActOutcome {
+    async fn set_balancer(&self, server: &ServerName, at: &BalancerPlace, to: BalancerState) -> ActOutcome {
         if self.mutation == Mutation::BalancerNotRestored && to == BalancerState::Ready {
             return ActOutcome::Accepted;
         }
-        self.inner.set_balancer(server, to).await
+        self.inner.set_balancer(server, at, to).await
     }
 }
 

@@ -114,11 +114,17 @@ pub enum Mutation {
     PassingIsFinal,
     /// One refusal for good keeps the rest from coming back.
     RestNotRestored,
+    /// The names in the balancer are believed, whatever address stands beside them.
+    AddressesNotLookedAt,
+    /// Backends that the plan does not name are not looked for.
+    UnnamedBackendsNotLookedAt,
+    /// Of several backends and balancers only the first is seen.
+    OneBackendAlone,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 51] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -167,6 +173,9 @@ impl Mutation {
         Self::GapNotNoticed,
         Self::PassingIsFinal,
         Self::RestNotRestored,
+        Self::AddressesNotLookedAt,
+        Self::UnnamedBackendsNotLookedAt,
+        Self::OneBackendAlone,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -189,6 +198,8 @@ impl Mutation {
             Self::SilentServersServe | Self::OthersAlwaysServe => &[Fault::ForeignOutage],
             Self::RecordsNotLookedAt | Self::EveryLossAccepted => &[Fault::RecordsVanish],
             Self::ResumedNotNoticed => &[Fault::ForeignResume],
+            Self::AddressesNotLookedAt => &[Fault::BalancerSwapped],
+            Self::UnnamedBackendsNotLookedAt => &[Fault::BackendUnnamed],
             Self::NoFence => &[Fault::Takeover],
             Self::ResumeForgets => &[Fault::Crash],
             Self::StopConditionsIgnored => &[Fault::InstallerFails, Fault::PoolBusy],

@@ -39,8 +39,10 @@ impl World {
             }
         }
         let theirs = self.oracle.foreign_admins.get(&at);
-        if machine.admin != baseline.admin && !theirs.is_some_and(|theirs| theirs.values.contains(&machine.admin)) {
-            found.push(format!("the balancer has it as {:?}, it was {:?}", machine.admin, baseline.admin));
+        for (backend, (state, before)) in machine.admin.iter().zip(&baseline.admin).enumerate() {
+            if state != before && !theirs.is_some_and(|theirs| theirs.values.contains(state)) {
+                found.push(format!("the balancer has it as {state} in backend {backend}, it was {before}"));
+            }
         }
         found
     }

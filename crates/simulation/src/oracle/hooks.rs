@@ -11,7 +11,7 @@ impl World {
     fn baseline(&self, at: usize) -> Baseline {
         let machine = &self.machines[at];
         let services = machine.services.iter().map(|service| (service.state, service.start)).collect();
-        Baseline { services, admin: machine.admin }
+        Baseline { services, admin: machine.admin.clone() }
     }
 
     /// Remembers how everything is before anything happens.
@@ -101,11 +101,13 @@ impl World {
             }
             Act::StartInstaller(_) => {
                 self.check_out(at, act);
+                self.check_entries(at, act);
                 self.check_sessions(at, act, |_| true);
                 self.check_told(at, act, |_| true);
             }
             Act::Restart { .. } => {
                 self.check_out(at, act);
+                self.check_entries(at, act);
                 self.check_sessions(at, act, |_| true);
                 self.check_told(at, act, |_| true);
                 self.check_start_types(at);
@@ -113,6 +115,30 @@ impl World {
             Act::SetBalancer { .. } | Act::SetStartType { .. } | Act::Continue { .. } | Act::Start { .. } => {}
         }
         self.check_window(at, act);
+    }
+
+    /// P4: nothing is sent to a machine that is patched or restarted, by no backend of no balancer. What other people have
+    /// set there is not ours.
+    fn check_entries(&mut self, at: usize, act: &Act) {
+        let machine = &self.machines[at];
+        if !self.has_balancer(at) || self.oracle.foreign_admins.contains_key(&at) {
+            return;
+        }
+        let open: Vec<usize> =
+            (0..machine.admin.len()).filter(|backend| machine.admin[*backend] == BalancerState::Ready).collect();
+        let unnamed = self.pools[machine.pool].balancer.unnamed;
+        if open.is_empty() && !unnamed {
+            return;
+        }
+        let by = if open.is_empty() { "a backend that the plan does not name".to_owned() } else { format!("{open:?}") };
+        let (now, name) = (self.now, machine.name.clone());
+        self.oracle.breach("P4", now, format!("{name}: {act}, although traffic comes by way of {by}"));
+    }
+
+    /// P1: an act on one machine in the balancer reaches another one.
+    pub(crate) fn oracle_hits(&mut self, at: usize, hit: usize, to: BalancerState) {
+        let (now, meant, other) = (self.now, self.machines[at].name.clone(), self.machines[hit].name.clone());
+        self.oracle.breach("P1", now, format!("{other} is set to {to} in the balancer, {meant} was meant"));
     }
 
     /// P1 and P2: the others must be able to take over when a machine goes out by our hand.
@@ -216,7 +242,7 @@ impl World {
     fn is_only_drained(&self, at: usize) -> bool {
         let machine = &self.machines[at];
         let runs = machine.up && machine.services.iter().filter(|s| s.serving).all(|s| s.state == RunState::Running);
-        runs && machine.admin != BalancerState::Ready && !self.oracle.is_out(at)
+        runs && !machine.is_admitted() && !self.oracle.is_out(at)
     }
 
     fn quorum(&self, at: usize, out: &[usize]) -> Option<(&'static str, String)> {

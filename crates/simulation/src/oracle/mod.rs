@@ -42,7 +42,8 @@ pub struct Violation {
 #[derive(Debug, Clone)]
 struct Baseline {
     services: Vec<(RunState, StartType)>,
-    admin: BalancerState,
+    /// By backend.
+    admin: Vec<BalancerState>,
 }
 
 /// What other people did to a service.
@@ -178,8 +179,8 @@ impl Oracle {
         }
     }
 
-    pub(crate) fn admin_before(&self, at: usize) -> BalancerState {
-        self.originals[at].admin
+    pub(crate) fn admin_before(&self, at: usize) -> &[BalancerState] {
+        &self.originals[at].admin
     }
 
     fn has_intent(&self, server: &ServerName) -> bool {

@@ -14,7 +14,7 @@ use orchestrate_model::{RunState, StartType};
 #[derive(Debug, Clone, PartialEq)]
 struct Left {
     patched: bool,
-    admin: BalancerState,
+    admin: Vec<BalancerState>,
     services: Vec<(RunState, StartType)>,
     installers: usize,
     boots: u32,
@@ -23,7 +23,7 @@ struct Left {
 fn left(machine: &Machine) -> Left {
     let services = machine.services.iter().map(|service| (service.state, service.start)).collect();
     let installers = machine.installers.len();
-    Left { patched: machine.patched, admin: machine.admin, services, installers, boots: machine.boots }
+    Left { patched: machine.patched, admin: machine.admin.clone(), services, installers, boots: machine.boots }
 }
 
 /// Which pool.

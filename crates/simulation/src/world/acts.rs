@@ -104,7 +104,7 @@ impl World {
             Act::SetStartType { .. } => true,
             Act::StartInstaller(run) => !machine.installers.contains_key(&run.token),
             Act::Restart { booted, .. } => !machine.going_down && self.is_boot(at, self.moment(*booted)),
-            Act::SetBalancer { to, .. } => machine.admin != *to,
+            Act::SetBalancer { at: place, to, .. } => self.changes_entry(at, place, *to),
         }
     }
 
@@ -115,10 +115,7 @@ impl World {
 
     fn perform(&mut self, at: usize, act: &Act) -> ActOutcome {
         match act {
-            Act::SetBalancer { to, .. } => {
-                self.machines[at].admin = *to;
-                ActOutcome::Accepted
-            }
+            Act::SetBalancer { at: place, to, .. } => self.set_entry(at, place, *to),
             Act::Restart { booted, .. } => {
                 let booted = self.moment(*booted);
                 if self.machines[at].going_down {

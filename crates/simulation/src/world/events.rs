@@ -230,6 +230,7 @@ impl World {
             Fault::ForeignMaintenance,
             Fault::ForeignBalancer,
             Fault::FullDisk,
+            Fault::BalancerMoves,
         ];
         for fault in own {
             let rate = self.faults.rate(fault);
@@ -282,6 +283,7 @@ impl World {
             Fault::ForeignStop => self.somebody_stops(),
             Fault::ForeignMaintenance => self.somebody_maintains(),
             Fault::ForeignBalancer => self.somebody_balances(),
+            Fault::BalancerMoves => self.somebody_moves_an_entry(),
             Fault::FullDisk => self.log.say(now, || "the disk of the journal is full for a while".to_owned()),
             _ => self.somebody_takes_down(),
         }
@@ -439,8 +441,10 @@ impl World {
                 service.runs_since = self.now;
             }
         }
-        if self.oracle.admin_before(at) == BalancerState::Ready {
-            self.machines[at].admin = BalancerState::Ready;
+        let before = self.oracle.admin_before(at).to_vec();
+        for (state, _) in self.machines[at].admin.iter_mut().zip(before).filter(|(_, old)| *old == BalancerState::Ready)
+        {
+            *state = BalancerState::Ready;
         }
         self.note_standing(at, By::Foreign);
     }

@@ -3,8 +3,8 @@
 use super::{Installer, MINUTE, Machine, Ms, Pace, SECOND, Service, World};
 use crate::faults::Fault;
 use orchestrate_model::observe::{
-    AddressRecords, BalancerObservation, BalancerServer, BalancerState, CentralManagement, DnsAnswer, DnsAsk,
-    DnsObservation, FileFacts, HostFacts, InstallerState, Measure, Part, Readiness, ReadinessState, SessionReading,
+    AddressRecords, CentralManagement, DnsAnswer, DnsAsk, DnsObservation, FileFacts, HostFacts, InstallerState,
+    Measure, Part, Readiness, ReadinessState, SessionReading,
 };
 use orchestrate_model::pool::SipBalancing;
 use orchestrate_model::version::ComponentVersion;
@@ -24,7 +24,7 @@ pub(crate) struct Reply<T> {
 }
 
 impl World {
-    fn latency(&mut self) -> Ms {
+    pub(super) fn latency(&mut self) -> Ms {
         match self.pace {
             Pace::Smooth => 0,
             Pace::Uneven => self.dice.pick(&[0, 0, 0, 0, 0, 0, 300, 2 * SECOND]),
@@ -258,32 +258,6 @@ impl World {
         }
         let own = self.machines.iter().find(|machine| machine.name.as_str() == name.as_str());
         own.map_or_else(|| vec![IpAddr::from([203, 0, 113, 10])], |machine| vec![machine.address])
-    }
-
-    /// Asks the balancer of a pool.
-    pub(crate) fn observe_balancer(&mut self, pool: usize) -> Reply<BalancerObservation> {
-        let taken = self.stamp(self.now);
-        let lost = self.happens(Fault::LostAnswers);
-        let empty = self.happens(Fault::EmptyAnswers);
-        let machines = self.pools[pool].machines.iter().map(|at| &self.machines[*at]);
-        let shown = |machine: &Machine| BalancerServer {
-            admin: machine.admin,
-            up: machine.up && machine.services.iter().any(|s| s.serving && s.state != RunState::Stopped),
-            sessions: 0,
-        };
-        let servers = if lost {
-            Answer::unknown("the balancer does not answer")
-        } else if empty {
-            Answer::Known(BTreeMap::new())
-        } else {
-            Answer::Known(machines.map(|machine| (machine.name.clone(), shown(machine))).collect())
-        };
-        Reply { after: self.latency(), value: BalancerObservation { taken, servers } }
-    }
-
-    /// Whether a machine has what a balancer calls up and ready.
-    pub(crate) fn is_behind_balancer(&self, at: usize) -> bool {
-        self.machines[at].admin == BalancerState::Ready && self.machines[at].serves()
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) struct Machine {
     pub(crate) wants_restart: bool,
     /// The installer that has begun a restart by itself.
     pub(crate) restarts_by: Option<InstallerToken>,
-    pub(crate) admin: BalancerState,
+    /// What the balancers do with it, by backend. One where its pool has none that can be told.
+    pub(crate) admin: Vec<BalancerState>,
     /// Since when it does not serve, and whose doing that was.
     pub(crate) out_since: Option<(Ms, By)>,
     /// An earlier answer, to be given again.
@@ -89,8 +90,13 @@ impl Machine {
     /// Whether everything that it serves with runs, and clients are sent to it.
     pub(crate) fn serves(&self) -> bool {
         self.up
-            && self.admin == BalancerState::Ready
+            && self.is_admitted()
             && self.services.iter().filter(|service| service.serving).all(|s| s.state == RunState::Running)
+    }
+
+    /// Whether every backend sends it what is new.
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.admin.iter().all(|state| *state == BalancerState::Ready)
     }
 
     pub(crate) fn service(&self, name: &ServiceName) -> Option<usize> {

@@ -4,6 +4,7 @@
 //! own time.
 
 mod acts;
+pub(crate) mod balancers;
 mod events;
 mod looks;
 mod machine;
@@ -66,6 +67,8 @@ pub(crate) struct PoolWorld {
     pub(crate) busy: (Ms, Ms),
     /// How many servers must run, of the first how many.
     pub(crate) quorum: Option<(usize, usize)>,
+    /// What is odd about its balancers.
+    pub(crate) balancer: balancers::Odd,
 }
 
 /// The world.

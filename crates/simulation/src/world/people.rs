@@ -86,13 +86,14 @@ impl World {
             BalancerState::Drain,
             BalancerState::Maintenance,
         ]);
-        if !self.has_balancer(at) || self.machines[at].admin == to {
+        let backend = self.now.unsigned_abs() as usize % self.machines[at].admin.len();
+        if !self.has_balancer(at) || self.machines[at].admin[backend] == to {
             return;
         }
         let now = self.now;
         let name = self.machines[at].name.clone();
-        self.log.say(now, || format!("somebody sets {name} to {to:?} in the balancer"));
-        let before = std::mem::replace(&mut self.machines[at].admin, to);
+        self.log.say(now, || format!("somebody sets {name} to {to} in backend {backend} of the balancer"));
+        let before = std::mem::replace(&mut self.machines[at].admin[backend], to);
         self.oracle.foreign_admin(now, at, [before, to]);
         self.note_standing(at, By::Foreign);
     }

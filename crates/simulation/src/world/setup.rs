@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::BalancerState;
+use orchestrate_model::pool::Balancer;
 use orchestrate_model::{Change, Level, Pool, Product, RunState, ServiceName, StartType};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -57,13 +58,14 @@ impl World {
                     left_out: false,
                     wants_restart: false,
                     restarts_by: None,
-                    admin: BalancerState::Ready,
+                    admin: vec![BalancerState::Ready; backends(pool)],
                     out_since: None,
                     remembered: None,
                 });
             }
             pools.push(PoolWorld {
                 machines: own,
+                balancer: super::balancers::Odd::default(),
                 missing: Default::default(),
                 busy: (0, 0),
                 quorum: pool.has_fabric().then(|| quorum(pool.product, pool.servers.len())).flatten(),
@@ -96,6 +98,14 @@ impl World {
         };
         world.remember_originals();
         world
+    }
+}
+
+/// In how many backends of how many balancers a pool's servers stand.
+fn backends(pool: &Pool) -> usize {
+    match &pool.load_balancing.balancer {
+        Balancer::Haproxy(haproxy) => haproxy.backends().count(),
+        Balancer::None | Balancer::Operator | Balancer::Elsewhere(_) => 1,
     }
 }
 

@@ -8,7 +8,8 @@ use crate::conformance::{
 use crate::{ChangeBalancer, Clock, NoNames, ObserveBalancer, Resolve};
 use async_trait::async_trait;
 use orchestrate_model::observe::{
-    AddressRecords, BalancerObservation, BalancerServer, BalancerState, DnsAnswer, DnsAsk, DnsObservation,
+    AddressRecords, BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState, DnsAnswer,
+    DnsAsk, DnsObservation,
 };
 use orchestrate_model::{ActOutcome, Answer, DnsName, ServerName};
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ enum Flaw {
     AbsentIsUnknown,
     AnswersTwice,
     ForgetsExternal,
+    IgnoresPlaces,
 }
 
 struct Switchboard {
@@ -43,7 +45,14 @@ fn server(name: &str) -> ServerName {
 }
 
 fn balancer() -> BalancerExpectation {
-    BalancerExpectation { servers: vec![server("fe1"), server("fe2")], absent: server("fe9") }
+    let servers = vec![server("fe1"), server("fe2")];
+    BalancerExpectation { servers, absent: server("fe9"), place: place(&server("fe1")) }
+}
+
+fn place(server: &ServerName) -> BalancerPlace {
+    let (balancer, backend, slot) = ("192.0.2.9:9999".to_owned(), "web".to_owned(), server.short().to_owned());
+    let last = u8::try_from(server.as_str().bytes().map(u32::from).sum::<u32>() % 200).unwrap();
+    BalancerPlace { balancer, backend, slot, address: Some(IpAddr::from([192, 0, 2, last])) }
 }
 
 fn pool() -> DnsName {
@@ -74,27 +83,33 @@ impl ObserveBalancer for Switchboard {
     async fn observe_balancer(&self) -> BalancerObservation {
         let taken = self.clock.now();
         let mut states = self.states.lock().unwrap();
-        let seen = |admin| BalancerServer { admin, up: true, sessions: 2 };
-        let mut servers: BTreeMap<_, _> = states.iter().map(|(server, state)| (server.clone(), seen(*state))).collect();
+        let seen = |server: &ServerName, admin| BalancerServer {
+            entries: BTreeMap::from([(place(server), BalancerEntry { admin, up: true, sessions: 2 })]),
+        };
+        let mut servers: BTreeMap<_, _> =
+            states.iter().map(|(server, state)| (server.clone(), seen(server, *state))).collect();
         match self.flaw {
-            Flaw::Unreachable => return BalancerObservation { taken, servers: Answer::unknown("no connection") },
+            Flaw::Unreachable => return BalancerObservation::new(taken, Answer::unknown("no connection")),
             Flaw::LooksEmpty => servers.clear(),
-            Flaw::InventsServers => drop(servers.insert(server("fe9"), seen(BalancerState::Ready))),
+            Flaw::InventsServers => drop(servers.insert(server("fe9"), seen(&server("fe9"), BalancerState::Ready))),
             Flaw::LookingDrains => drop(states.insert(server("fe1"), BalancerState::Drain)),
             _ => {}
         }
-        BalancerObservation { taken, servers: Answer::Known(servers) }
+        BalancerObservation::new(taken, Answer::Known(servers))
     }
 }
 
 #[async_trait]
 impl ChangeBalancer for Switchboard {
-    async fn set_balancer(&self, server: &ServerName, to: BalancerState) -> ActOutcome {
+    async fn set_balancer(&self, server: &ServerName, at: &BalancerPlace, to: BalancerState) -> ActOutcome {
         let mut states = self.states.lock().unwrap();
         match (self.flaw, states.get(server)) {
             (Flaw::Unreachable, _) => ActOutcome::Retry("no connection".to_owned()),
             (Flaw::AcceptsAll | Flaw::DoesNothing, _) => ActOutcome::Accepted,
             (_, None) => ActOutcome::Failed("no such server".to_owned()),
+            (flaw, _) if *at != place(server) && flaw != Flaw::IgnoresPlaces => {
+                ActOutcome::Failed("the entry has another address".to_owned())
+            }
             (Flaw::RepeatFails, Some(state)) if *state == to => ActOutcome::Failed("already so".to_owned()),
             (Flaw::ChangesTheOthers, Some(_)) => {
                 states.values_mut().for_each(|state| *state = to);
@@ -175,6 +190,7 @@ async fn flaws_of_looking_at_a_balancer_are_found() {
 async fn flaws_of_changing_a_balancer_are_found() {
     for (flaw, rule) in [
         (Flaw::AcceptsAll, Rule::AbsentCannotBeChanged),
+        (Flaw::IgnoresPlaces, Rule::AbsentCannotBeChanged),
         (Flaw::Unreachable, Rule::AskedIsAnswered),
         (Flaw::RepeatFails, Rule::RepeatIsHarmless),
         (Flaw::DoesNothing, Rule::ChangeComesAbout),

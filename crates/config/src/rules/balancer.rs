@@ -1,0 +1,136 @@
+//! What the description of the HAProxys in front of a pool must be.
+
+use super::maintenance::twice;
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Span, quoted};
+use crate::reader::{At, OneOrMany, Reader};
+use crate::scalars::BalancerName;
+use crate::written::{BalancerChoice, Haproxy, LoadBalancing, Pool, SiteChoice};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) fn check(reader: &mut Reader, balancing: &LoadBalancing, pool: &Pool) {
+    let Some(At { value: BalancerChoice::Haproxy(choice), .. }) = &balancing.balancer else { return };
+    let Some(haproxy) = &choice.haproxy else { return };
+    let At { value: written, span } = haproxy;
+    sites(reader, written, *span);
+    names(reader, written, pool);
+    accepted(reader, written);
+}
+
+fn sites(reader: &mut Reader, written: &Haproxy, span: Span) {
+    one_of(reader, ("address", written.address.is_some()), ("balancers", written.balancers.is_some()), span);
+    both(reader, written.backend.as_ref(), written.backends.as_ref());
+    let common = written.backend.is_some() || written.backends.is_some();
+    if written.balancers.is_none() && !common {
+        no_backends(reader, span);
+    }
+    let Some(balancers) = &written.balancers else { return };
+    let mut addresses = Vec::new();
+    for choice in &balancers.value.0 {
+        let address = match &choice.value {
+            SiteChoice::Address(address) => Some(At { value: address.0.clone(), span: choice.span }),
+            SiteChoice::Site(site) => {
+                both(reader, site.backend.as_ref(), site.backends.as_ref());
+                site.address.as_ref().map(|at| At { value: at.value.0.clone(), span: at.span })
+            }
+        };
+        addresses.extend(address);
+        let own = match &choice.value {
+            SiteChoice::Address(_) => false,
+            SiteChoice::Site(site) => site.backend.is_some() || site.backends.is_some(),
+        };
+        if !own && !common {
+            no_backends(reader, choice.span);
+        }
+    }
+    twice(reader, &addresses);
+}
+
+/// Reports that both or neither of two keys are written. A key that is written and cannot be read has been reported.
+fn one_of(reader: &mut Reader, one: (&str, bool), other: (&str, bool), span: Span) {
+    let text = format!("exactly one of `{}` or `{}` is needed here", one.0, other.0);
+    if one.1 && other.1 {
+        let label = format!("expected `{}` or `{}`", one.0, other.0);
+        reader.report(Diagnostic::error(codes::CHOOSE_ONE, span, text).label(label));
+    } else if !one.1 && !other.1 {
+        reader.report(
+            Diagnostic::error(codes::MISSING_KEY, span, text)
+                .label(format!("`{}` is missing", one.0))
+                .help("`address` is where the runtime API of one HAProxy listens, `balancers` a list of several"),
+        );
+    }
+}
+
+fn both(reader: &mut Reader, one: Option<&At<BalancerName>>, several: Option<&At<OneOrMany<BalancerName>>>) {
+    let Some(several) = several else { return };
+    twice(reader, &several.value.0);
+    if let Some(one) = one {
+        reader.report(
+            Diagnostic::error(codes::CHOOSE_ONE, one.span, "exactly one of `backend` or `backends` is needed here")
+                .label("expected one of them")
+                .help("write all of them under `backends`"),
+        );
+    }
+}
+
+fn no_backends(reader: &mut Reader, span: Span) {
+    reader.report(
+        Diagnostic::error(codes::MISSING_KEY, span, "no backend is named")
+            .label("`backend` or `backends` is missing")
+            .help("name every backend that sends traffic to the pool's servers"),
+    );
+}
+
+fn names(reader: &mut Reader, written: &Haproxy, pool: &Pool) {
+    let Some(servers) = &pool.servers else { return };
+    let known: Vec<&str> = servers.value.keys().map(|key| key.value.as_str()).collect();
+    let mut taken = BTreeMap::new();
+    for (server, names) in written.names.iter().flat_map(|names| names.value.good()) {
+        twice(reader, &names.value.0);
+        for name in &names.value.0 {
+            if let Some(first) = taken.insert(name.value.0.as_str(), &server.value).filter(|one| **one != server.value)
+            {
+                let text =
+                    format!("{first} and {} are both called {} in the balancer", server.value, quoted(&name.value.0));
+                reader.report(
+                    Diagnostic::error(codes::SAME_BALANCER_NAME, name.span, text)
+                        .label("the second one")
+                        .help("a name in the balancer is one server's; give each its own"),
+                );
+            }
+        }
+        if servers.value.keys().any(|key| key.value == server.value) {
+            continue;
+        }
+        let help = reader.suggest(server.value.as_str(), known.iter().copied());
+        let text = format!("`{}` is not a server of this pool", server.value);
+        reader.report(
+            Diagnostic::error(codes::UNKNOWN_SERVER, server.span, text)
+                .label("expected a server of the pool")
+                .maybe_help(help),
+        );
+    }
+}
+
+fn accepted(reader: &mut Reader, written: &Haproxy) {
+    let sites = written.balancers.iter().flat_map(|sites| &sites.value.0);
+    let own = sites.filter_map(|choice| match &choice.value {
+        SiteChoice::Site(site) => Some((site.backend.as_ref(), site.backends.as_ref())),
+        SiteChoice::Address(_) => None,
+    });
+    let all = own.chain([(written.backend.as_ref(), written.backends.as_ref())]);
+    let named: BTreeSet<&str> = all
+        .flat_map(|(one, several)| one.into_iter().chain(several.into_iter().flat_map(|several| &several.value.0)))
+        .map(|name| name.value.0.as_str())
+        .collect();
+    for name in written.accept_backends.iter().flat_map(|accepted| accepted.value.keys()) {
+        if named.contains(name.value.0.as_str()) {
+            let text = format!("{} is both drained and left alone", quoted(&name.value.0));
+            reader.report(
+                Diagnostic::error(codes::BACKEND_BOTH, name.span, text)
+                    .label("it is named as a backend of the pool too")
+                    .help("take it out of one of the two"),
+            );
+        }
+    }
+}
