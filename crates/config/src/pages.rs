@@ -95,6 +95,9 @@ pub const PAGES: &[Page] = pages![
     "O1090",
     "O1096",
     "O1097",
+    "O1100",
+    "O1101",
+    "O1102",
     "O2001",
     "O2002",
     "O2003",
@@ -156,6 +159,12 @@ pub const PAGES: &[Page] = pages![
     "O2066",
     "O2067",
     "O2068",
+    "O2070",
+    "O2071",
+    "O2072",
+    "O2073",
+    "O2074",
+    "O2075",
 ];
 
 /// Returns the page about a code, written in any case.
