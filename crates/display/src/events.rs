@@ -68,6 +68,7 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "sessions_cut": state.cut,
                 "sessions_not_counted": Uncounted::of(plan, work, state).all(),
                 "restarts": state.restarted(),
+                "restarts_asked": state.restarts_asked(),
                 "installer": state.installer,
                 "differences": state.swept,
                 "left_over": state.left_over,

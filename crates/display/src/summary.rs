@@ -85,7 +85,7 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
     }
     if each.touched {
         said.push(cut(plan, work, each));
-        said.push(count(each.restarted() as u64, "restart"));
+        said.push(restarts(each));
         said.push(match &each.swept {
             Some(differences) if differences.is_empty() => "start types as before".to_owned(),
             Some(differences) => format!("DIFFERS from before: {}", clean(&words::differences(work, differences))),
@@ -101,6 +101,13 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
         said.push(clean(why));
     }
     said.join(", ")
+}
+
+/// Returns how often a server was proven to be restarted, and how often it was asked to, where that is more.
+fn restarts(each: &WorkState) -> String {
+    let (proven, asked) = (each.restarted(), each.restarts_asked());
+    let said = count(proven as u64, "restart");
+    if asked > proven { format!("{said} of {asked} that were asked for") } else { said }
 }
 
 /// Returns how many sessions were cut, as far as they were counted.

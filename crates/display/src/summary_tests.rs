@@ -22,6 +22,7 @@ fn state() -> RunState {
         work.started = Some(at(0));
         work.touched = true;
         work.restarts = vec![RestartAsked { at: at(100), booted: at(-9) }];
+        work.boots.insert(at(200));
         state.steps[position * 11] = StepState::Ended { how: StepEnd::Done, at: at(1300), proof: "all yes".to_owned() };
     }
     state.work[0].end = Some(ServerEnd::Finished);
@@ -285,4 +286,19 @@ fn p4_sessions_of_services_that_served_while_an_installer_ran_are_not_counted_an
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let expected = "0 sessions cut of the services that were blocked, those of RTCAVMCU and RTCSRV not counted";
     assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn p8_a_restart_that_was_asked_for_and_never_seen_is_not_counted() {
+    let mut state = state();
+    state.work[0].restarts.push(RestartAsked { at: at(900), booted: at(-9) });
+    state.work[1].boots.clear();
+    let said = said(&state);
+    assert!(said.contains("1 restart of 2 that were asked for"), "{said}");
+    assert!(said.contains("0 restarts of 1 that were asked for"), "{said}");
+    // Computed from uptime and clock, the same boot time moves by seconds.
+    state.work[0].boots.insert(at(201));
+    assert_eq!(state.work[0].restarted(), 1);
+    state.work[0].boots.insert(at(1200));
+    assert_eq!(state.work[0].restarted(), 2);
 }

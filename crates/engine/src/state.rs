@@ -3,6 +3,7 @@
 //! Running, resuming, the terminal, JSON output and the web page all use this fold. A record that does not fit the
 //! state is refused by name: a journal that does not replay is corrupt.
 
+use crate::constants::BOOT_MOVES;
 use crate::record::{
     Attended, Boot, Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd, StopWhy, Why,
     WhyKind,
@@ -132,6 +133,8 @@ pub struct WorkState {
     pub booted_before: Option<Timestamp>,
     /// The boot that proves the restart that was asked for last, or that the installer began.
     pub restart_proven: Option<Timestamp>,
+    /// Every boot that proved a restart.
+    pub boots: BTreeSet<Timestamp>,
     /// How often steps were done again.
     pub reopened: u32,
     /// How often it was brought back again because something had changed since.
@@ -207,9 +210,24 @@ impl WorkState {
         !self.tokens.is_empty()
     }
 
-    /// Returns how often the server was restarted: when it was asked to, and by its installer.
+    /// Returns how often the server was proven to be restarted, when it was asked to and by its installer: by its boot
+    /// times, each of which is computed anew at every look and moves a little.
     #[must_use]
     pub fn restarted(&self) -> usize {
+        let mut last: Option<Timestamp> = None;
+        let mut count = 0;
+        for boot in &self.boots {
+            if last.is_none_or(|last| boot.duration_since(last) > BOOT_MOVES) {
+                count += 1;
+            }
+            last = Some(*boot);
+        }
+        count
+    }
+
+    /// Returns how often a restart was asked for, or begun by the installer as it says.
+    #[must_use]
+    pub fn restarts_asked(&self) -> usize {
         self.restarts.len() + usize::from(matches!(self.installer, Some((_, ExitMeaning::RestartStarted))))
     }
 
@@ -459,7 +477,10 @@ impl RunState {
                 let state = &mut self.work[work.0 as usize];
                 match was {
                     Boot::BeforeInstaller => state.booted_before = Some(*booted),
-                    Boot::Restarted => state.restart_proven = Some(*booted),
+                    Boot::Restarted => {
+                        state.restart_proven = Some(*booted);
+                        state.boots.insert(*booted);
+                    }
                 }
             }
             Record::Installed { work, versions } => self.work[work.0 as usize].installed = Some(versions.clone()),

@@ -118,6 +118,9 @@ impl Engine {
 /// one. How long it has been up is compared, since its clock may differ from ours.
 fn owed_restart(work: &WorkState, seen: Option<&ServerObservation>, now: Timestamp) -> Option<String> {
     let Some((code, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted)) = work.installer else { return None };
+    if work.restart_proven.is_some() {
+        return None;
+    }
     let ended = work.installer_ended?;
     let host = seen.map_or_else(|| Answer::unknown("it was not looked at"), |seen| seen.host.clone());
     match host {
