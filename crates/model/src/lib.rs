@@ -15,6 +15,7 @@ pub mod observe;
 pub mod pool;
 pub mod product;
 pub mod service;
+pub mod time;
 pub mod version;
 pub mod window;
 

@@ -23,6 +23,7 @@ use crate::scenario::{Keeper, Scenario};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::BalancerState;
+use orchestrate_model::time::after;
 use orchestrate_model::{Pool, ServerName, ServiceName, UpgradeDomain};
 use serde::Serialize;
 use sessions::{Session, Source};
@@ -163,7 +164,7 @@ impl World {
     }
 
     fn schedule_in(&mut self, seconds: f64, event: Event) {
-        self.schedule(self.now + lab_seconds(seconds), event);
+        self.schedule(after(self.now, lab_seconds(seconds)), event);
     }
 
     /// Writes down what a server was told.
@@ -243,5 +244,6 @@ fn number(count: usize) -> u32 {
 
 /// Returns a length of lab time.
 pub(crate) fn lab_seconds(seconds: f64) -> SignedDuration {
-    SignedDuration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(SignedDuration::ZERO)
+    // More seconds than there are never pass.
+    SignedDuration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(SignedDuration::MAX)
 }
