@@ -34,10 +34,10 @@ use crate::look::Subject;
 use crate::record::{Record, StepEnd, StopWhy, Why, WhyKind};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::time::after;
 use orchestrate_model::act::Act;
 use orchestrate_model::change::HoldChoice;
 use orchestrate_model::observe::InstallerState;
+use orchestrate_model::time::after;
 use orchestrate_model::{
     Answer, PoolObservation, RunState as ServiceRunState, ServerName, ServerObservation, ServiceName,
 };

@@ -7,10 +7,10 @@ use crate::constants::{BOOT_MOVES, RESTART_DEADLINE, RESTART_SHOWS, RESTARTS, SL
 use crate::record::StepEnd;
 use crate::state::{RestartAsked, StepState, steps_of};
 use jiff::Timestamp;
-use orchestrate_model::time::after;
 use orchestrate_model::act::Act;
 use orchestrate_model::change::{ExitMeaning, RestartPolicy};
 use orchestrate_model::observe::HostFacts;
+use orchestrate_model::time::after;
 use orchestrate_planner::StepKind;
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {

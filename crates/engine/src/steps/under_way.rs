@@ -10,10 +10,10 @@ use crate::look::Subject;
 use crate::record::{Boot, Record, WhyKind};
 use crate::state::WorkState;
 use jiff::Timestamp;
-use orchestrate_model::time::after;
 use orchestrate_model::Answer;
 use orchestrate_model::change::ExitMeaning;
 use orchestrate_model::observe::{HostFacts, InstallerState};
+use orchestrate_model::time::after;
 
 /// Whether nobody has written down how the installer ended that was started, or may have been.
 pub(crate) fn is_installer_open(subject: &Subject<'_>) -> bool {
