@@ -189,6 +189,7 @@ async fn p3_mistakes_of_the_wire_leave_unknowns_and_no_second_act() {
         (FaultEffect::WrongRelatesTo, "Unknown"),
         (FaultEffect::Garbage, "Unknown"),
         (FaultEffect::Oversized, "Unknown"),
+        (FaultEffect::Hostile, "Unknown"),
         (FaultEffect::AccessDenied, "Failed"),
         (FaultEffect::Unauthorised, "Retry"),
         (FaultEffect::Quota, "Retry"),

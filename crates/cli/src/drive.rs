@@ -1,5 +1,6 @@
 //! Driving a run from a start of the engine to its end: signals and commands in, records and views out.
 
+use crate::bug;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, actor, quoted};
@@ -13,7 +14,7 @@ use orchestrate_display::summary::{Context, summary};
 use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::record::{RunOutcome, StopWhy};
 use orchestrate_engine::{Command, Engine, Record, RunState, Start, View};
-use orchestrate_executor::{Event, Events, Finished, Pulse, Run};
+use orchestrate_executor::{Crew, Event, Events, Finished, Heard, Pulse, Run};
 use orchestrate_journal::{Claim, Entries, Journal, JournalError, Kept, RunFolder, StateDir};
 use orchestrate_planner::Plan;
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ pub(crate) struct Drive<'a> {
     pub(crate) eyes: Eyes,
     pub(crate) hands: Hands,
     pub(crate) clock: Clock,
+    pub(crate) crew: Crew,
     pub(crate) manner: Manner,
 }
 
@@ -53,7 +55,7 @@ impl Ended {
 
 /// Drives a run to its end, shows it, and says how it ended.
 pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failure> {
-    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, manner } = drive;
+    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, crew, manner } = drive;
     let mut engine = Engine::new(plan.clone());
     for entry in &entries.entries {
         engine
@@ -69,9 +71,10 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
         output::talk(&format!("passed over, since it was said to an earlier start of the run: {command:?}"));
     }
     let (commands, received) = mpsc::unbounded_channel();
-    let listening = tokio::spawn(listen(commands, folder.clone()));
+    let listening = tokio::spawn(listen_always(commands, folder.clone()));
+    bug::during(format!("{} resume {}", home.program, folder.id()));
     let (mut events, heard) = Events::channel();
-    let run = Run { engine, journal, eyes, hands, clock, fence: Arc::new(claim), pulse: Pulse::beating() };
+    let run = Run { engine, journal, eyes, hands, clock, fence: Arc::new(claim), pulse: Pulse::beating(), crew };
     let log = Log::new(&plan).with_command(&home.program, folder.id());
     let mut screen = Screen::new(&plan, log, manner, clock);
     let running = async move {
@@ -79,25 +82,27 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
         drop(events);
         finished
     };
-    let (finished, ()) = tokio::join!(running, show(&mut screen, heard, &folder, &mut kept.records));
+    // The run has a task of its own: a terminal that is held, or a pipe that nobody reads, stops what is shown and not
+    // the run.
+    let running = tokio::spawn(running);
+    show(&mut screen, heard, &folder, &mut kept.records).await;
+    let finished = match running.await {
+        Ok(finished) => finished,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    };
     listening.abort();
     screen.close();
     Ok(tell(&Telling { home, folder: &folder, plan: &plan, kept, manner }, finished))
 }
 
 /// Shows events until no more come.
-async fn show(
-    screen: &mut Screen<'_>,
-    mut heard: mpsc::UnboundedReceiver<Event>,
-    folder: &RunFolder,
-    kept: &mut Vec<(Timestamp, Record)>,
-) {
+async fn show(screen: &mut Screen<'_>, mut heard: Heard, folder: &RunFolder, kept: &mut Vec<(Timestamp, Record)>) {
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
-            event = heard.recv() => match event {
+            event = heard.next() => match event {
                 None => return,
                 Some(Event::Recorded { seq, at, record }) => {
                     screen.recorded(seq, at, &record);
@@ -116,6 +121,20 @@ fn leave(view: Option<&View>, folder: &RunFolder) {
         && let Err(error) = folder.write_view(view)
     {
         tracing::debug!(%error, "the view cannot be left for others");
+    }
+}
+
+/// Listens, and begins anew when that fails by a mistake of this program: a run that nobody can stop must not go on.
+async fn listen_always(commands: mpsc::UnboundedSender<Command>, folder: RunFolder) {
+    while !commands.is_closed() {
+        let listening = tokio::spawn(listen(commands.clone(), folder.clone()));
+        if listening.await.is_ok() {
+            return;
+        }
+        let by = "orchestrate itself, after a mistake of its own".to_owned();
+        if commands.send(Command::Stop { by }).is_err() {
+            return;
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod args;
 mod before;
+mod bug;
 mod commands;
 mod drive;
 mod exit;
@@ -30,12 +31,16 @@ use std::process::ExitCode;
 use terminal::output;
 
 fn main() -> ExitCode {
+    bug::caught(program).into()
+}
+
+fn program() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error).into(),
+        Err(error) => return usage(&error),
     };
     let ended = terminal::tracing::start(cli.common.log.as_deref()).and_then(|()| dispatch(cli));
-    ended.unwrap_or_else(|failure| failure.tell()).into()
+    ended.unwrap_or_else(|failure| failure.tell())
 }
 
 /// Prints what the argument parser has to say: help and version are data, all else is a mistake.
@@ -111,8 +116,28 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
     }
 }
 
+/// How long what still goes on in the background may take at the end.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Runs what waits. Commands that do not wait start faster without a runtime.
 fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    open_enough_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
-    runtime.block_on(work)
+    let done = runtime.block_on(work);
+    // A thread that waits for a terminal or a file system would be waited for without end.
+    runtime.shutdown_timeout(LAST_WORDS);
+    done
+}
+
+/// Files and connections that may be open at once: two connections for each of a thousand servers are more than the
+/// usual limit of 1,024, and the lab at the other end of them is a process of ours too. Why not more: whoever sets the
+/// hard limit may have reasons, and nothing here needs more.
+const OPEN_FILES: u64 = 65_536;
+
+/// Raises the soft limit of open files, as far as the hard one lets us.
+fn open_enough_files() {
+    match rlimit::increase_nofile_limit(OPEN_FILES) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::debug!(%error, "the limit of open files cannot be raised"),
+    }
 }

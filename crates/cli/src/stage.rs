@@ -10,23 +10,21 @@ use crate::wiring::{Readers, Wires};
 use jiff::Timestamp;
 use orchestrate_display::preview::{Instead, Preview};
 use orchestrate_driver::Clock;
-use orchestrate_executor::survey;
+use orchestrate_executor::{Crew, survey};
 use orchestrate_lab::{LabDirectory, LabError};
 use orchestrate_model::{Change, PoolName, PoolObservation};
-use orchestrate_planner::safety::EVIDENCE_LIFETIME;
 use orchestrate_planner::windows::{Calendar, WindowState};
 use orchestrate_planner::{ControlHost, Observations, Plan, Report, codes, make};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// How often the pools are looked at for a plan, when looks take longer than evidence lives.
-const LOOKS: usize = 3;
 
 /// Where a run or a preview happens.
 pub(crate) struct Stage {
     pub(crate) place: Place,
     pub(crate) clock: Clock,
     pub(crate) readers: Readers,
+    /// Where the drivers work.
+    pub(crate) crew: Crew,
     /// The lab, and whether it was there before us.
     pub(crate) lab: Option<(LabDirectory, Owner)>,
 }
@@ -110,7 +108,7 @@ impl Stage {
             None => Wires::Plan,
         };
         let readers = Readers::new(change, &wires, clock)?;
-        Ok(Self { place, clock, readers, lab })
+        Ok(Self { place, clock, readers, crew: Crew::apart().map_err(Failure::Runtime)?, lab })
     }
 
     /// Looks at every pool and makes the plan.
@@ -120,16 +118,8 @@ impl Stage {
             output::talk(&format!("asking {servers} servers, the name servers and the balancers ..."));
         }
         let eyes = self.readers.eyes();
-        let mut seen = survey(&eyes, change, &self.clock).await;
-        // The first look opens connections and finds counters, which can take longer than evidence lives.
-        for _again in 1..LOOKS {
-            let oldest = seen.values().filter_map(PoolObservation::oldest).min();
-            if oldest.is_none_or(|oldest| self.clock.now().duration_since(oldest) < EVIDENCE_LIFETIME) {
-                break;
-            }
-            seen = survey(&eyes, change, &self.clock).await;
-        }
-        let control_host = match self.place {
+        let mut observations = survey(&self.crew, &eyes, change, &self.clock).await;
+        observations.control_host = match self.place {
             Place::Real => ControlHost {
                 names: BTreeSet::from([gethostname::gethostname().to_string_lossy().into_owned()]),
                 addresses: BTreeSet::new(),
@@ -137,7 +127,6 @@ impl Stage {
             // The lab's servers are on this machine only in name.
             Place::Lab => ControlHost::default(),
         };
-        let observations = Observations { pools: seen, control_host };
         let (plan, report) = make(change, &observations, self.clock.now())?;
         Ok(Planned { plan, report, seen: observations.pools })
     }
@@ -205,8 +194,7 @@ impl Planned {
 
     /// Returns the failure of a plan that is refused.
     pub(crate) fn unrefused(&self) -> Result<(), Failure> {
-        let reasons: Vec<String> =
-            self.plan.refusals().map(|finding| format!("{}: {}", finding.code, finding.message)).collect();
+        let reasons = folded(self.plan.refusals().map(|finding| (finding.code.to_string(), finding.message.as_str())));
         if reasons.is_empty() { Ok(()) } else { Err(Failure::Refused { reasons }) }
     }
 
@@ -227,5 +215,57 @@ impl Planned {
             }
         }
         why
+    }
+}
+
+/// Refusals of different kinds that an error tells, and how much of each. The preview above it has them all.
+const KINDS_TOLD: usize = 8;
+const CHARACTERS_TOLD: usize = 300;
+
+/// Returns refusals by their code, the first of each with how many more there are: one silent name server refuses the
+/// servers of two hundred pools, each in its own words.
+fn folded<'a>(refusals: impl IntoIterator<Item = (String, &'a str)>) -> Vec<String> {
+    let mut kinds: Vec<(String, &str, usize)> = Vec::new();
+    for (code, message) in refusals {
+        match kinds.iter_mut().find(|(known, ..)| *known == code) {
+            Some((.., times)) => *times += 1,
+            None => kinds.push((code, message, 1)),
+        }
+    }
+    let more = kinds.len().saturating_sub(KINDS_TOLD);
+    let mut told: Vec<String> =
+        kinds.iter().take(KINDS_TOLD).map(|(code, message, times)| one_of(code, message, *times)).collect();
+    if more > 0 {
+        told.push(format!("and {more} more kinds of refusals"));
+    }
+    told
+}
+
+fn one_of(code: &str, message: &str, times: usize) -> String {
+    let cut = message.char_indices().nth(CHARACTERS_TOLD);
+    let message = cut.map_or_else(|| message.to_owned(), |(end, _)| format!("{}…", &message[..end]));
+    match times - 1 {
+        0 => format!("{code}: {message}"),
+        more => format!("{code}: {message} (and {more} more like it)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refusals_of_a_thousand_servers_are_an_error_that_can_be_read() {
+        let long = "x".repeat(5_000);
+        let mut refusals: Vec<(String, &str)> =
+            (0..1_000).map(|_| ("O2030".to_owned(), "the name servers did not answer")).collect();
+        refusals.push(("O2031".to_owned(), &long));
+        refusals.extend((0..20).map(|number| (format!("O20{}", 40 + number), "else")));
+        let told = folded(refusals);
+        assert_eq!(told[0], "O2030: the name servers did not answer (and 999 more like it)");
+        assert!(told[1].chars().count() < 320, "{}", told[1]);
+        assert_eq!(told.last().map(String::as_str), Some("and 14 more kinds of refusals"));
+        assert_eq!(told.len(), KINDS_TOLD + 1);
+        assert_eq!(folded([("O2030".to_owned(), "one")]), ["O2030: one"]);
     }
 }

@@ -1,12 +1,13 @@
 //! Finds the authoritative servers of names: the name servers of each name's closest enclosing zone, their addresses,
 //! and which of them can be reached.
 
+use crate::ServersByName;
 use crate::exchange::{Manner, ask};
 use crate::lookup::{Lookup, wire_name};
-use crate::{QUESTIONS_AT_ONCE, ServersByName};
 use futures::{StreamExt, stream};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
+use orchestrate_driver::limits::QUESTIONS_AT_ONCE;
 use orchestrate_model::DnsName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -27,7 +28,8 @@ pub(crate) async fn of_names(guide: &Lookup, names: &[DnsName], manner: Manner, 
     let wire: BTreeMap<&DnsName, Name> =
         names.iter().filter_map(|name| Some((name, wire_name(name).ok()?.to_lowercase()))).collect();
     let found = zones(guide, wire.values().cloned().collect()).await;
-    let hosts: BTreeSet<Name> = found.values().flat_map(|zone| zone.hosts.iter().cloned()).collect();
+    // One answer can name a few thousand servers. Each zone has its share, so that a long list of one hides no other.
+    let hosts: BTreeSet<Name> = found.values().flat_map(|zone| zone.hosts.iter().take(MOST_SERVERS).cloned()).collect();
     let addresses = host_addresses(guide, hosts, port).await;
     let by_apex: BTreeMap<Name, &Zone> = found.values().map(|zone| (zone.apex.clone(), zone)).collect();
     let mut reachable: BTreeMap<Name, Vec<SocketAddr>> = BTreeMap::new();
@@ -38,7 +40,7 @@ pub(crate) async fn of_names(guide: &Lookup, names: &[DnsName], manner: Manner, 
             tracing::warn!(zone = %zone.apex, servers = known.len(), "only the first {MOST_SERVERS} are asked");
         }
         let servers = known.into_iter().take(MOST_SERVERS).collect();
-        reachable.insert(zone.apex.clone(), with_authority(&zone.apex, servers, manner).await);
+        reachable.insert(zone.apex.clone(), with_authority(guide, &zone.apex, servers, manner).await);
     }
     let servers_of = |wire: &Name| found.get(wire).and_then(|zone| reachable.get(&zone.apex)).cloned();
     wire.iter().filter_map(|(name, wire)| Some(((*name).clone(), servers_of(wire)?))).collect()
@@ -91,7 +93,7 @@ async fn zones(guide: &Lookup, names: Vec<Name>) -> BTreeMap<Name, Zone> {
 }
 
 async fn name_servers_at(guide: &Lookup, place: &Name) -> Step {
-    match ask(guide.server, guide.manner, place, RecordType::NS).await {
+    match ask(&guide.seats, (guide.server, guide.manner), place, RecordType::NS).await {
         Ok(response) => step(&response, place),
         Err(reason) => {
             tracing::debug!(resolver = %guide.server, %place, %reason, "cannot tell the zone");
@@ -145,9 +147,9 @@ async fn host_addresses(guide: &Lookup, hosts: BTreeSet<Name>, port: u16) -> BTr
 
 /// Returns those of `servers` that answer for the zone with authority. They are tried with one question each, so that
 /// servers behind a firewall cost one time limit together and not one per name.
-async fn with_authority(apex: &Name, servers: Vec<SocketAddr>, manner: Manner) -> Vec<SocketAddr> {
+async fn with_authority(guide: &Lookup, apex: &Name, servers: Vec<SocketAddr>, manner: Manner) -> Vec<SocketAddr> {
     let tried = servers.into_iter().map(|server| async move {
-        match ask(server, manner, apex, RecordType::SOA).await {
+        match ask(&guide.seats, (server, manner), apex, RecordType::SOA).await {
             Ok(response) if response.metadata.authoritative => Some(server),
             Ok(response) => {
                 let code = response.metadata.response_code;

@@ -1,5 +1,6 @@
 //! One question to one server: over UDP, and over TCP when the answer does not fit.
 
+use crate::seats::{Seats, Unanswered};
 use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query};
 use hickory_proto::rr::{Name, RecordType};
 use hickory_resolver::net::NetError;
@@ -50,6 +51,9 @@ pub(crate) enum ExchangeError {
     /// Nothing came back in time.
     #[error("no answer within {} s", .limit.as_secs_f64())]
     Silent { limit: Duration },
+    /// So many others had no answer just now that this one was not sent.
+    #[error("not asked, since {questions} questions before it had no answer within {} s each", .limit.as_secs_f64())]
+    Given { questions: usize, limit: Duration },
     /// The question could not be put, or the answer was not a DNS message.
     #[error("the question over {over} failed: {reason}")]
     Broken { over: &'static str, reason: String },
@@ -64,8 +68,22 @@ pub(crate) enum ExchangeError {
     OtherQuestion,
 }
 
-/// Asks `server` one question and returns its answer, whatever the answer says.
+/// Asks `server` one question when its turn has come, and returns its answer, whatever the answer says.
 pub(crate) async fn ask(
+    seats: &Seats,
+    (server, manner): (SocketAddr, Manner),
+    name: &Name,
+    kind: RecordType,
+) -> Result<DnsResponse, ExchangeError> {
+    let put = ask_now(server, manner, name, kind);
+    let is_silent = |outcome: &Result<_, ExchangeError>| matches!(outcome, Err(ExchangeError::Silent { .. }));
+    match seats.ask(server, manner.limit, put, is_silent).await {
+        Ok(outcome) => outcome,
+        Err(Unanswered(questions)) => Err(ExchangeError::Given { questions, limit: manner.limit }),
+    }
+}
+
+async fn ask_now(
     server: SocketAddr,
     manner: Manner,
     name: &Name,

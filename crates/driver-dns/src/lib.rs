@@ -13,14 +13,17 @@ mod exchange;
 mod lookup;
 mod machine;
 mod reading;
+mod seats;
 
 #[cfg(test)]
 mod tests;
 
 use crate::exchange::Manner;
 use crate::lookup::{Lookup, Shortfall};
+use crate::seats::Seats;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
+use orchestrate_driver::limits::QUESTIONS_AT_ONCE;
 use orchestrate_driver::{Clock, Resolve};
 use orchestrate_model::observe::{AddressRecords, DnsAnswer, DnsAsk, DnsObservation};
 use orchestrate_model::{Answer, DnsName};
@@ -28,11 +31,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 use thiserror::Error;
-
-/// Most questions under way at once. A pool of 17 servers at three resolvers is some 120 questions, which then fit
-/// into one round even when a resolver is silent, so that the evidence stays young; it is far below the usual limit
-/// of 1,024 open files.
-const QUESTIONS_AT_ONCE: usize = 128;
 
 /// Whether the authoritative servers of the names' zones are asked besides the resolvers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +75,7 @@ pub struct NameServers {
     external: Vec<SocketAddr>,
     authorities: Authorities,
     limits: Limits,
+    seats: Seats,
     clock: Clock,
 }
 
@@ -91,6 +90,7 @@ impl NameServers {
             external: Vec::new(),
             authorities: Authorities::Ask,
             limits: Limits::USUAL,
+            seats: Seats::new(),
             clock,
         }
     }
@@ -129,6 +129,10 @@ impl NameServers {
         &self.resolvers
     }
 
+    fn lookup(&self, server: SocketAddr, manner: Manner) -> Lookup {
+        Lookup { seats: self.seats.clone(), server, manner }
+    }
+
     /// Asks each of `resolvers` about each name, and the authorities that they name.
     async fn ask(&self, names: &[DnsName], resolvers: &[SocketAddr]) -> Vec<DnsAnswer> {
         let names: Vec<DnsName> = names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
@@ -154,7 +158,7 @@ impl NameServers {
             questions.extend(names.iter().map(|name| (*resolver, name.clone())));
         }
         let asked = questions.into_iter().map(|(resolver, name)| async move {
-            let records = Lookup { server: resolver, manner }.addresses(&name).await;
+            let records = self.lookup(resolver, manner).addresses(&name).await;
             DnsAnswer { name, resolver, records: Answer::from(records) }
         });
         // Each future asks two questions, for A and for AAAA.
@@ -167,7 +171,7 @@ impl NameServers {
             tracing::debug!("no resolver answered, so the authoritative servers cannot be found");
             return Vec::new();
         };
-        let guide = Lookup { server: guide.resolver, manner: Manner::recursive(self.limits.resolver) };
+        let guide = self.lookup(guide.resolver, Manner::recursive(self.limits.resolver));
         let manner = Manner::authoritative(self.limits.authority);
         let found = authorities::of_names(&guide, names, manner, self.limits.authority_port).await;
         let mut questions: Vec<(SocketAddr, DnsName)> = Vec::new();
@@ -176,7 +180,7 @@ impl NameServers {
             questions.extend(others.map(|server| (server, name.clone())));
         }
         let asked = questions.into_iter().map(|(server, name)| async move {
-            match (Lookup { server, manner }).addresses(&name).await {
+            match self.lookup(server, manner).addresses(&name).await {
                 // The resolvers follow the alias to whoever answers for it; this server cannot.
                 Err(reason @ Shortfall::AliasLeadsAway { .. }) => {
                     tracing::debug!(%server, %name, %reason, "no answer of its own from an authoritative server");
@@ -193,6 +197,7 @@ impl NameServers {
 #[async_trait]
 impl Resolve for NameServers {
     async fn resolve(&self, ask: &DnsAsk) -> DnsObservation {
+        let _seat = self.seats.look().await;
         let taken = self.clock.now();
         let external = if self.external.is_empty() { &self.resolvers } else { &self.external };
         // Side by side: one after the other, silent servers would take up most of the time that evidence is fresh.

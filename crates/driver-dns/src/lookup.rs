@@ -2,6 +2,7 @@
 
 use crate::exchange::{Duty, ExchangeError, Manner, ask};
 use crate::reading::{Ending, MOST_ALIASES, NoReading, Reading, read};
+use crate::seats::Seats;
 use hickory_proto::ProtoError;
 use hickory_proto::rr::{Name, RecordType};
 use orchestrate_model::observe::AddressRecords;
@@ -10,8 +11,9 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 /// One server and how it is asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Lookup {
+    pub(crate) seats: Seats,
     pub(crate) server: SocketAddr,
     pub(crate) manner: Manner,
 }
@@ -90,11 +92,9 @@ impl Lookup {
 
     async fn one_question(&self, name: &Name, kind: RecordType) -> Result<Reading, Shortfall> {
         let server = self.server;
-        let response = ask(server, self.manner, name, kind).await.map_err(|reason| Shortfall::Exchange {
-            server,
-            kind,
-            reason,
-        })?;
+        let response = ask(&self.seats, (server, self.manner), name, kind)
+            .await
+            .map_err(|reason| Shortfall::Exchange { server, kind, reason })?;
         let reading = read(&response, name, kind).map_err(|reason| Shortfall::Reading { server, kind, reason })?;
         if self.manner.duty == Duty::Authoritative && !response.metadata.authoritative {
             return Err(Shortfall::Lame { server, kind });

@@ -1,11 +1,15 @@
 //! The one clock that all waiting goes through: real, scaled for the lab, or simulated under paused time.
 
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::time::after;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How often a wait looks at the real clock.
 const ONE_LOOK: Duration = Duration::from_secs(60);
+
+/// Longer than anything is waited for: a century.
+const FOREVER: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// Tells the time and waits. Cheap to copy; copies tell the same time.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +40,7 @@ impl Clock {
     #[must_use]
     pub fn joined(origin: Timestamp, at: Timestamp, speed: f64) -> Self {
         let passed = Timestamp::now().duration_since(at).as_secs_f64().max(0.0);
-        Self::derived(origin + seconds(passed * speed), speed)
+        Self::derived(after(origin, seconds(passed * speed)), speed)
     }
 
     /// Returns the time now.
@@ -44,7 +48,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self.0 {
             Kind::Real => Timestamp::now(),
-            Kind::Derived { origin, started, speed } => origin + seconds(started.elapsed().as_secs_f64() * speed),
+            Kind::Derived { origin, started, speed } => after(origin, seconds(started.elapsed().as_secs_f64() * speed)),
         }
     }
 
@@ -54,7 +58,8 @@ impl Clock {
         let wait = Duration::try_from(wait).unwrap_or(Duration::ZERO);
         match self.0 {
             Kind::Real => wait,
-            Kind::Derived { speed, .. } => wait.div_f64(speed),
+            // A clock that all but stands still would have to be waited for longer than there is time.
+            Kind::Derived { speed, .. } => Duration::try_from_secs_f64(wait.as_secs_f64() / speed).unwrap_or(FOREVER),
         }
     }
 
@@ -93,8 +98,10 @@ impl Clock {
     }
 }
 
+/// Returns so many seconds. More than there are, as a clock of a mad speed would show, are the most there are.
 fn seconds(seconds: f64) -> SignedDuration {
-    SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::ZERO)
+    let beyond = if seconds > 0.0 { SignedDuration::MAX } else { SignedDuration::ZERO };
+    SignedDuration::try_from_secs_f64(seconds).unwrap_or(beyond)
 }
 
 #[cfg(test)]
@@ -108,6 +115,20 @@ mod tests {
         clock.sleep(SignedDuration::from_hours(1)).await;
         assert_eq!(before.elapsed().as_secs(), 60);
         assert!(clock.now() >= Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_speed_and_no_origin_make_a_clock_fail() {
+        for speed in [f64::MIN_POSITIVE, 1e-12, 1.0, 1e12, f64::MAX, f64::INFINITY, f64::NAN, -1.0, 0.0] {
+            for origin in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+                let clock = Clock::derived(origin, speed);
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+                assert!(clock.now() >= origin, "{speed} {origin}");
+                let wait = clock.runtime_duration(SignedDuration::MAX);
+                assert!(wait <= FOREVER || speed >= 1.0, "{speed} {wait:?}");
+                assert!(Clock::joined(origin, Timestamp::UNIX_EPOCH, speed).now() >= origin);
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

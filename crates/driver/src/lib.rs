@@ -1,7 +1,7 @@
 //! The contract between a run and what it drives.
 //!
-//! Belongs here: the traits that a transport implements, the clock that all waiting goes through, and the conformance
-//! suite that every driver and the lab pass. Does not belong here: any transport, plans, runs, and judgement of what
+//! Belongs here: the traits that a transport implements, the clock that all waiting goes through, how much may be under
+//! way at once, and the conformance suite that every driver and the lab pass. Does not belong here: any transport, plans, runs, and judgement of what
 //! was seen.
 //!
 //! Reading and changing are separate traits. A preview is given only [`Eyes`], which hold no method that changes
@@ -9,8 +9,10 @@
 
 mod clock;
 pub mod conformance;
+pub mod limits;
 
 pub use clock::Clock;
+pub use limits::{ACT_LIMIT, LOOK_LIMIT};
 
 use async_trait::async_trait;
 use orchestrate_model::observe::{
@@ -20,11 +22,6 @@ use orchestrate_model::{Act, ActOutcome, Answer, Ask, DnsName, PoolName, ServerN
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// After how long whoever looks gives up on a look and takes nothing from it, by the runtime's time. Drivers have limits
-/// of their own that are shorter, so that what they have read until then is not lost.
-pub const LOOK_LIMIT: Duration = Duration::from_secs(150);
 
 /// Reads one server. Nothing here changes anything.
 #[async_trait]

@@ -1,18 +1,22 @@
 //! Performing acts: the only place where a driver is asked to change anything.
 
+use crate::crew::Crew;
 use orchestrate_driver::Hands;
 use orchestrate_journal::Receipt;
-use orchestrate_model::{Act, ActOutcome};
+use orchestrate_model::{Act, ActOutcome, PoolName};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long any act may take to be accepted, by the runtime's time. See the limit on looks.
-const ACT_LIMIT: Duration = Duration::from_secs(150);
 
 /// Says whether this run may still act.
 pub trait Fence: Send + Sync {
     /// Returns why it may not, when it may not.
     fn closed(&self) -> Option<String>;
+
+    /// Returns why it may not act on these pools; where none is named, why it may not go on at all. Unless there is a
+    /// cheaper way this asks about everything.
+    fn closed_on(&self, pools: &[&PoolName]) -> Option<String> {
+        tracing::trace!(?pools, "asked about everything");
+        self.closed()
+    }
 }
 
 /// A fence that is always open, for pools that nobody else can reach.
@@ -29,6 +33,10 @@ impl Fence for orchestrate_journal::Claim {
     fn closed(&self) -> Option<String> {
         self.check().err().map(|error| error.to_string())
     }
+
+    fn closed_on(&self, pools: &[&PoolName]) -> Option<String> {
+        self.check_of(pools).err().map(|error| error.to_string())
+    }
 }
 
 /// The hands of a run, behind its fence.
@@ -36,33 +44,33 @@ impl Fence for orchestrate_journal::Claim {
 pub(crate) struct Actuator {
     pub(crate) hands: Hands,
     pub(crate) fence: Arc<dyn Fence>,
+    pub(crate) crew: Crew,
 }
 
 impl Actuator {
     /// Performs the act of an intent that is on disk.
     pub(crate) async fn perform(&self, receipt: &Receipt) -> ActOutcome {
-        if let Some(why) = self.fence.closed() {
+        if let Some(why) = self.fence.closed_on(&[&receipt.intent().target.pool]) {
             return ActOutcome::Failed(why);
         }
-        let work = self.route(receipt);
-        tokio::time::timeout(ACT_LIMIT, work)
-            .await
-            .unwrap_or_else(|_late| ActOutcome::Unknown("it did not answer in time".to_owned()))
-            .bounded()
-    }
-
-    async fn route(&self, receipt: &Receipt) -> ActOutcome {
         let intent = receipt.intent();
-        let target = &intent.target;
-        if let Act::SetBalancer { pool, at, to } = &intent.act {
-            return match self.hands.balancers.get(pool) {
-                Some(driver) => driver.set_balancer(&target.server, at, *to).await,
-                None => ActOutcome::Failed(format!("there is no way to reach the balancer of {pool}")),
-            };
-        }
-        match self.hands.servers.get(&target.server) {
-            Some(driver) => driver.apply(&intent.act).await,
-            None => ActOutcome::Failed(format!("there is no way to reach {}", target.server)),
-        }
+        let target = intent.target.server.clone();
+        let outcome = match &intent.act {
+            Act::SetBalancer { pool, at, to } => {
+                let Some(driver) = self.hands.balancers.get(pool).cloned() else {
+                    return ActOutcome::Failed(format!("there is no way to reach the balancer of {pool}"));
+                };
+                let (at, to) = (at.clone(), *to);
+                self.crew.act(async move { driver.set_balancer(&target, &at, to).await }).await
+            }
+            act => {
+                let Some(driver) = self.hands.servers.get(&target).cloned() else {
+                    return ActOutcome::Failed(format!("there is no way to reach {target}"));
+                };
+                let act = act.clone();
+                self.crew.act(async move { driver.apply(&act).await }).await
+            }
+        };
+        outcome.unwrap_or_else(|why| ActOutcome::Unknown(why.to_owned())).bounded()
     }
 }

@@ -1,15 +1,20 @@
 //! The loop that performs the engine's effects through drivers.
 //!
-//! Belongs here: taking looks, performing acts, waiting, and the order in which effects are carried out. Does
+//! Belongs here: taking looks, performing acts, waiting, how many at once and on which threads, and the order in which
+//! effects are carried out. Does
 //! not belong here: decisions (the engine's), plan files, transports, terminals. An act is performed only with the journal's
 //! receipt for its intent, and only while the claim on the pools holds (promises P6, P12).
 
 mod act;
+mod crew;
+mod events;
 mod look;
 mod pulse;
 mod run;
 
 pub use act::{Fence, NoFence};
+pub use crew::Crew;
+pub use events::{Event, Events, Heard, Listener, Quiet};
 pub use look::{look, survey};
 pub use pulse::Pulse;
-pub use run::{Event, Events, Finished, Listener, Quiet, Run, RunError};
+pub use run::{Finished, Run, RunError};

@@ -1,28 +1,44 @@
-//! Taking looks: everything asked at once, every answer three-valued.
+//! Taking looks: everything asked at once, as far as there are seats, every answer three-valued.
 
+use crate::crew::Crew;
 use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use orchestrate_driver::{Clock, Eyes, LOOK_LIMIT};
+use orchestrate_driver::limits::POOLS_AT_ONCE;
+use orchestrate_driver::{Clock, Eyes};
 use orchestrate_engine::Look;
 use orchestrate_engine::look::AskBalancer;
 use orchestrate_model::observe::{BalancerObservation, DnsAsk, DnsObservation};
 use orchestrate_model::{Answer, Ask, Change, PoolName, PoolObservation, ServerName, ServerObservation};
-use orchestrate_planner::scope;
-use std::collections::BTreeMap;
+use orchestrate_planner::safety::EVIDENCE_LIFETIME;
+use orchestrate_planner::{Observations, scope};
+use tokio::sync::watch;
 
 /// Takes one look.
-pub async fn look(eyes: &Eyes, look: &Look, clock: &Clock) -> PoolObservation {
+pub async fn look(crew: &Crew, eyes: &Eyes, look: &Look, clock: &Clock) -> PoolObservation {
+    let _room = crew.room(look.servers.len()).await;
     let taken = clock.now();
-    let servers = join_all(look.servers.iter().map(|(name, ask)| server(eyes, name, ask, taken)));
-    let names = names(eyes, look.names.as_ref());
-    let balancer = balancer(eyes, &look.pool, look.balancer);
+    // What is seen in one look is to be of one moment: names and balancer are asked when the first server is, which may
+    // have to wait for its turn.
+    let (begin, begun) = watch::channel(look.servers.is_empty());
+    let begin = &begin;
+    let servers =
+        look.servers.iter().map(|(name, ask)| async move { server(crew, eyes, (name, ask), (taken, begin)).await });
+    let servers = join_all(servers);
+    let names = async { names(crew, eyes, as_soon(look.names.as_ref(), begun.clone()).await).await };
+    let balancer = async { balancer(crew, eyes, &look.pool, as_soon(look.balancer, begun.clone()).await).await };
     let (servers, dns, balancer) = futures::join!(servers, names, balancer);
     let servers = servers.into_iter().map(|seen| (seen.server.clone(), seen)).collect();
     PoolObservation { pool: look.pool.clone(), servers, dns, balancer }
 }
 
-/// Looks at every pool of a change, for planning and previews.
-pub async fn survey(eyes: &Eyes, change: &Change, clock: &Clock) -> BTreeMap<PoolName, PoolObservation> {
+/// How often a pool is looked at for a plan, when looks take longer than evidence lives: the first opens connections
+/// and finds counters.
+const LOOKS: usize = 3;
+
+/// Looks at every pool of a change, for planning and previews. The pools are taken a few at a time, so that what is seen
+/// of one is of one moment, however many there are.
+pub async fn survey(crew: &Crew, eyes: &Eyes, change: &Change, clock: &Clock) -> Observations {
     let looks = change.pools.iter().map(|pool| {
         let evidence = scope::evidence(change, pool, None);
         Look {
@@ -33,38 +49,66 @@ pub async fn survey(eyes: &Eyes, change: &Change, clock: &Clock) -> BTreeMap<Poo
         }
     });
     let looks: Vec<Look> = looks.collect();
-    let seen = join_all(looks.iter().map(|wanted| look(eyes, wanted, clock))).await;
-    seen.into_iter().map(|seen| (seen.pool.clone(), seen)).collect()
+    let seen = looks.iter().map(|wanted| of_one_moment(crew, eyes, wanted, clock));
+    let seen: Vec<_> = stream::iter(seen).buffer_unordered(POOLS_AT_ONCE).collect().await;
+    let looked = seen.iter().map(|(seen, over)| (seen.pool.clone(), *over)).collect();
+    let pools = seen.into_iter().map(|(seen, _)| (seen.pool.clone(), seen)).collect();
+    Observations { pools, looked, ..Observations::default() }
 }
 
-async fn server(eyes: &Eyes, name: &ServerName, ask: &Ask, taken: Timestamp) -> ServerObservation {
+/// Looks at a pool until what is seen of it is of one moment, and says when that look was over.
+async fn of_one_moment(crew: &Crew, eyes: &Eyes, wanted: &Look, clock: &Clock) -> (PoolObservation, Timestamp) {
+    let mut looks = 1;
+    loop {
+        let seen = look(crew, eyes, wanted, clock).await;
+        let over = clock.now();
+        let fresh = seen.oldest().is_none_or(|oldest| over.duration_since(oldest) < EVIDENCE_LIFETIME);
+        if fresh || looks >= LOOKS {
+            return (seen, over);
+        }
+        looks += 1;
+    }
+}
+
+/// Returns what is asked as soon as the look has begun.
+async fn as_soon<T>(asked: T, mut begun: watch::Receiver<bool>) -> T {
+    // The look itself holds the other end.
+    if let Err(gone) = begun.wait_for(|begun| *begun).await {
+        tracing::debug!(%gone, "a look that nobody takes");
+    }
+    asked
+}
+
+async fn server(
+    crew: &Crew,
+    eyes: &Eyes,
+    (name, ask): (&ServerName, &Ask),
+    (taken, begin): (Timestamp, &watch::Sender<bool>),
+) -> ServerObservation {
     let unknown = |why: &str| ServerObservation::unknown(name.clone(), taken, why);
-    match eyes.servers.get(name) {
-        None => unknown("there is no way to reach this server: the plan does not state its access"),
-        Some(driver) => within(driver.observe(ask)).await.unwrap_or_else(|| unknown("it did not answer in time")),
-    }
+    let Some(driver) = eyes.servers.get(name).cloned() else {
+        begin.send_replace(true);
+        return unknown("there is no way to reach this server: the plan does not state its access");
+    };
+    let ask = ask.clone();
+    let begun = || drop(begin.send_replace(true));
+    crew.look_at((name, begun), async move { driver.observe(&ask).await }).await.unwrap_or_else(unknown)
 }
 
-async fn names(eyes: &Eyes, ask: Option<&DnsAsk>) -> Answer<DnsObservation> {
-    match ask {
-        None => Answer::not_asked(),
-        Some(ask) => within(eyes.names.resolve(ask))
-            .await
-            .map_or_else(|| Answer::unknown("the name servers did not answer in time"), Answer::Known),
-    }
+async fn names(crew: &Crew, eyes: &Eyes, ask: Option<&DnsAsk>) -> Answer<DnsObservation> {
+    let Some(ask) = ask.cloned() else { return Answer::not_asked() };
+    let names = eyes.names.clone();
+    let seen = crew.look_up(async move { names.resolve(&ask).await }).await;
+    seen.map_or_else(|why| Answer::unknown(format!("the name servers: {why}")), Answer::Known)
 }
 
-async fn balancer(eyes: &Eyes, pool: &PoolName, ask: AskBalancer) -> Answer<BalancerObservation> {
-    match (ask, eyes.balancers.get(pool)) {
+async fn balancer(crew: &Crew, eyes: &Eyes, pool: &PoolName, ask: AskBalancer) -> Answer<BalancerObservation> {
+    match (ask, eyes.balancers.get(pool).cloned()) {
         (AskBalancer::Leave, _) => Answer::not_asked(),
         (AskBalancer::Ask, None) => Answer::unknown("there is no way to reach the balancer of this pool"),
-        (AskBalancer::Ask, Some(driver)) => within(driver.observe_balancer())
-            .await
-            .map_or_else(|| Answer::unknown("the balancer did not answer in time"), Answer::Known),
+        (AskBalancer::Ask, Some(driver)) => {
+            let seen = crew.look_at_balancer(async move { driver.observe_balancer().await }).await;
+            seen.map_or_else(|why| Answer::unknown(format!("the balancer: {why}")), Answer::Known)
+        }
     }
-}
-
-/// Keeps a driver that breaks its promise from stopping the run.
-async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(LOOK_LIMIT, work).await.ok()
 }

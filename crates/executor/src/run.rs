@@ -1,80 +1,21 @@
 //! One run, from its first record to its last.
 
 use crate::act::{Actuator, Fence};
+use crate::crew::Crew;
+use crate::events::Listener;
 use crate::pulse::{Pulse, Watch};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use orchestrate_driver::{Clock, Eyes, Hands};
-use orchestrate_engine::{Command, Effect, Engine, Input, Record, RunOutcome, RunState, Start, View};
+use orchestrate_engine::{Command, Effect, Engine, Input, Record, RunOutcome, RunState, Start};
 use orchestrate_journal::{Journal, JournalError};
+use orchestrate_model::PoolName;
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
-
-/// Hears what happens in a run. Called between effects; must not block.
-pub trait Listener: Send {
-    /// A record is on disk.
-    fn recorded(&mut self, seq: u64, at: Timestamp, record: &Record);
-    /// Something may have changed. Calls may be left out without loss.
-    fn progressed(&mut self, engine: &Engine, now: Timestamp);
-}
-
-/// Hears nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct Quiet;
-
-impl Listener for Quiet {
-    fn recorded(&mut self, _seq: u64, _at: Timestamp, _record: &Record) {}
-    fn progressed(&mut self, _engine: &Engine, _now: Timestamp) {}
-}
-
-/// What happened in a run.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A record is on disk.
-    Recorded {
-        /// Its number.
-        seq: u64,
-        /// Its time.
-        at: Timestamp,
-        /// The record.
-        record: Box<Record>,
-    },
-    /// What the run looks like now.
-    Progress(Box<View>),
-}
-
-/// Passes events on through a channel. When nobody listens any more the run goes on.
-#[derive(Debug, Clone)]
-pub struct Events(mpsc::UnboundedSender<Event>);
-
-impl Events {
-    /// Returns a listener and the other end of its channel.
-    #[must_use]
-    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), receiver)
-    }
-
-    fn pass(&self, event: Event) {
-        if self.0.send(event).is_err() {
-            tracing::trace!("nobody listens to the run any more");
-        }
-    }
-}
-
-impl Listener for Events {
-    fn recorded(&mut self, seq: u64, at: Timestamp, record: &Record) {
-        self.pass(Event::Recorded { seq, at, record: Box::new(record.clone()) });
-    }
-
-    fn progressed(&mut self, engine: &Engine, now: Timestamp) {
-        self.pass(Event::Progress(Box::new(engine.view(now))));
-    }
-}
 
 /// Why a run could not go on. The servers are as the journal and a look at them say.
 #[derive(Debug, Error)]
@@ -115,6 +56,8 @@ pub struct Run {
     pub fence: Arc<dyn Fence>,
     /// What tells it that it has stood still.
     pub pulse: Pulse,
+    /// Where its drivers work.
+    pub crew: Crew,
 }
 
 type Pending = FuturesUnordered<BoxFuture<'static, Input>>;
@@ -127,11 +70,11 @@ impl Run {
         mut commands: mpsc::UnboundedReceiver<Command>,
         listener: &mut dyn Listener,
     ) -> Finished {
-        let Self { mut engine, journal, eyes, hands, clock, fence, pulse } = self;
+        let Self { mut engine, journal, eyes, hands, clock, fence, pulse, crew } = self;
         let mut shell = Shell {
             journal,
             eyes: Arc::new(eyes),
-            actuator: Actuator { hands, fence },
+            actuator: Actuator { hands, fence, crew },
             clock,
             pending: Pending::new(),
         };
@@ -201,7 +144,7 @@ impl Shell {
         // is not ours any more.
         let binding = |effect: &Effect| !matches!(effect, Effect::Wake { .. } | Effect::Broken(_));
         if effects.iter().any(binding)
-            && let Some(why) = self.actuator.fence.closed()
+            && let Some(why) = self.actuator.fence.closed_on(&concerned(&effects))
         {
             // Whoever holds the pools now goes on after the journal as it is.
             return Err(RunError::ClaimLost(why));
@@ -219,10 +162,9 @@ impl Shell {
                     self.act(receipt);
                 }
                 Effect::Look { ticket, look } => {
-                    let eyes = self.eyes.clone();
-                    let clock = self.clock;
+                    let (eyes, crew, clock) = (self.eyes.clone(), self.actuator.crew.clone(), self.clock);
                     self.pending.push(Box::pin(async move {
-                        let seen = crate::look(&eyes, &look, &clock).await;
+                        let seen = crate::look(&crew, &eyes, &look, &clock).await;
                         Input::Seen { ticket, seen: Box::new(seen) }
                     }));
                 }
@@ -253,4 +195,17 @@ impl Shell {
             .instrument(span),
         ));
     }
+}
+
+/// Returns the pools that effects look at or act on.
+fn concerned(effects: &[Effect]) -> Vec<&PoolName> {
+    let mut pools = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Act(intent) => pools.push(&intent.target.pool),
+            Effect::Look { look, .. } => pools.push(&look.pool),
+            Effect::Record(_) | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => {}
+        }
+    }
+    pools
 }

@@ -109,16 +109,32 @@ impl Claim {
     /// # Errors
     /// [`ClaimError::Lost`] names the pool that is not.
     pub fn check(&self) -> Result<(), ClaimError> {
-        self.pools.iter().try_for_each(|held| {
-            let lost = |why: String| ClaimError::Lost { pool: held.pool.clone(), why };
-            match on_disk(&held.path) {
-                // Numbers begin anew when the folder was deleted, so the holder has to be the same too.
-                Ok(Some(there)) if there.number == held.number && there.holder == held.holder => Ok(()),
-                Ok(Some(there)) => Err(lost(format!("run {} holds it now", there.holder.run))),
-                Ok(None) => Err(lost(format!("{} is gone", held.path.display()))),
-                Err(error) => Err(lost(error.to_string())),
-            }
-        })
+        self.pools.iter().try_for_each(Held::check)
+    }
+
+    /// Returns whether these pools are still ours; where none is named, whether the first of ours is. A run that is taken
+    /// up by somebody else has all its pools taken, so any of them shows it: with hundreds of pools, reading every claim
+    /// before each look would be most of what a run does.
+    ///
+    /// # Errors
+    /// [`ClaimError::Lost`] names the pool that is not.
+    pub fn check_of(&self, pools: &[&PoolName]) -> Result<(), ClaimError> {
+        let first = self.pools.iter().take(usize::from(pools.is_empty()));
+        let named = self.pools.iter().filter(|held| pools.contains(&&held.pool));
+        first.chain(named).try_for_each(Held::check)
+    }
+}
+
+impl Held {
+    fn check(&self) -> Result<(), ClaimError> {
+        let lost = |why: String| ClaimError::Lost { pool: self.pool.clone(), why };
+        match on_disk(&self.path) {
+            // Numbers begin anew when the folder was deleted, so the holder has to be the same too.
+            Ok(Some(there)) if there.number == self.number && there.holder == self.holder => Ok(()),
+            Ok(Some(there)) => Err(lost(format!("run {} holds it now", there.holder.run))),
+            Ok(None) => Err(lost(format!("{} is gone", self.path.display()))),
+            Err(error) => Err(lost(error.to_string())),
+        }
     }
 }
 

@@ -204,6 +204,21 @@ fn p12_a_claim_that_was_lost_is_noticed() {
 }
 
 #[test]
+fn p12_what_is_asked_about_some_pools_is_answered_for_these_and_about_none_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path()).unwrap();
+    let all = pools(&["a", "b", "c"]);
+    let claim = state.claim(&all, &holder(1, "run-1")).unwrap();
+    let [a, b, c] = &all[..] else { unreachable!("three pools") };
+    std::fs::remove_file(folder.path().join("claims/b.contoso.example.json")).unwrap();
+    claim.check_of(&[a, c]).unwrap();
+    assert!(claim.check_of(&[a, b]).is_err());
+    claim.check_of(&[]).unwrap();
+    std::fs::remove_file(folder.path().join("claims/a.contoso.example.json")).unwrap();
+    assert!(claim.check_of(&[]).is_err());
+}
+
+#[test]
 fn commands_are_taken_once_and_in_order() {
     use orchestrate_engine::Command;
     let folder = tempfile::tempdir().unwrap();

@@ -438,6 +438,9 @@ pub enum FaultEffect {
     Garbage,
     /// The answer is far larger than asked for.
     Oversized,
+    /// The answer is well-formed and within every size, and a tree of it costs minutes: a thousand namespaces in front of
+    /// elements that declare one more each.
+    Hostile,
     /// The answer comes in chunks, without a length.
     Chunked,
     /// The answer is encoded in UTF-16, as its header says.

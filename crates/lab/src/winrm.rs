@@ -243,6 +243,14 @@ fn wide(status: u16, body: &str) -> Answer {
     answer
 }
 
+/// An envelope that is easy to write and hard to read.
+fn hostile() -> String {
+    let declared: String = (0..1_000).map(|number| format!(" xmlns:n{number}=\"urn:{number}\"")).collect();
+    let elements = "<n999:x xmlns:m=\"urn:m\"/>".repeat(20_000);
+    let soap = "http://www.w3.org/2003/05/soap-envelope";
+    format!("<s:Envelope xmlns:s=\"{soap}\"{declared}><s:Body>{elements}</s:Body></s:Envelope>")
+}
+
 fn unauthorised() -> Answer {
     let mut answer = plain(StatusCode::UNAUTHORIZED, "");
     for offer in ["Negotiate", "Basic realm=\"WSMAN\""] {
@@ -344,6 +352,7 @@ async fn exchange(
             | FaultEffect::Delay
             | FaultEffect::Garbage
             | FaultEffect::Oversized
+            | FaultEffect::Hostile
             | FaultEffect::Chunked
             | FaultEffect::Utf16
             | FaultEffect::ReturnValue,
@@ -377,6 +386,7 @@ async fn finish(shared: &Shared, met: Option<Met>, status: u16, body: String) ->
         FaultEffect::Garbage => Ok(soap(status, "<s:Envelope \u{1}& this is no XML".to_owned())),
         FaultEffect::Chunked => Ok(chunked(status, body)),
         FaultEffect::Utf16 => Ok(wide(status, &body)),
+        FaultEffect::Hostile => Ok(soap(status, hostile())),
         FaultEffect::Oversized => Ok(soap(status, format!("{body}{}", " ".repeat(8_000_000)))),
         FaultEffect::DropBefore
         | FaultEffect::Unauthorised

@@ -17,6 +17,7 @@ pub mod pool;
 pub mod product;
 pub mod service;
 pub mod text;
+pub mod time;
 pub mod version;
 pub mod window;
 

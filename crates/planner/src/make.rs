@@ -24,6 +24,10 @@ pub struct Observations {
     /// The pools that were looked at. Empty for a plan made without the network; a pool that is missing is planned from
     /// the plan file and the catalogue alone, and its steps are called assumed.
     pub pools: BTreeMap<PoolName, PoolObservation>,
+    /// When the look at each pool was over, where that is known. A survey of hundreds of pools takes longer than evidence
+    /// lives: what was seen of a pool is of the moment at which its own look was over, and a run asks again before it
+    /// does anything.
+    pub looked: BTreeMap<PoolName, Timestamp>,
     /// The machine that the run is controlled from.
     pub control_host: ControlHost,
 }
@@ -87,7 +91,7 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
         edges: built.edges,
         findings: Vec::new(),
     };
-    let safety = pools.safety(&plan, now);
+    let safety = pools.safety(&plan, |pool| seen.looked.get(pool).copied().unwrap_or(now));
     let context = Context {
         change,
         seen,
@@ -159,8 +163,9 @@ impl<'a> Pools<'a> {
         Self { seen, looks, scopes, skipped, batches, shares, places }
     }
 
-    /// Returns the questions about every server that is to go, asked as if the others of its batch were out.
-    fn safety(&self, plan: &Plan, now: Timestamp) -> Vec<ServerSafety> {
+    /// Returns the questions about every server that is to go, asked as if the others of its batch were out, as of the
+    /// moment when the look at its pool was over.
+    fn safety(&self, plan: &Plan, looked: impl Fn(&PoolName) -> Timestamp) -> Vec<ServerSafety> {
         let mut safety = Vec::new();
         let todo: Vec<&ServerWork> = plan.work.iter().filter(|work| work.skip.is_none()).collect();
         for batch in todo.chunk_by(|a, b| (a.pool, a.batch) == (b.pool, b.batch)) {
@@ -171,7 +176,7 @@ impl<'a> Pools<'a> {
             let with_mates = (batch.len() > 1).then(|| Look::new(look.change, look.pool, look.seen, &together));
             let look = with_mates.as_ref().unwrap_or(look);
             safety.extend(batch.iter().map(|work| {
-                let asked = look.assess(&work.server, now);
+                let asked = look.assess(&work.server, looked(&look.pool.name));
                 ServerSafety { pool: look.pool.name.clone(), server: work.server.clone(), asked }
             }));
         }

@@ -9,6 +9,9 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use orchestrate_model::window::{Day, Freeze, Recurrence, Week, Window};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// How far ahead openings are looked for, in days: first a few weeks, which is nearly always enough, then a year, then
@@ -94,9 +97,15 @@ pub struct UnknownZone(pub String);
 /// The windows and freezes of a plan, ready to be asked about any time.
 #[derive(Debug, Clone)]
 pub struct Calendar {
-    windows: Vec<(Window, TimeZone)>,
-    freezes: Vec<Freeze>,
+    windows: Vec<(Window, TimeZone, Frozen)>,
+    /// The freezes of a plan without windows. They are days of UTC.
+    frozen: Frozen,
 }
+
+/// The times that freezes leave nothing of, in order and apart from each other: worked out once for each time zone, since
+/// every opening of four years is cut by them, each time the calendar is asked.
+#[derive(Debug, Clone)]
+struct Frozen(Arc<[Opening]>);
 
 impl Calendar {
     /// Returns the calendar of these windows and freezes.
@@ -104,18 +113,28 @@ impl Calendar {
     /// # Errors
     /// When a time zone is not known.
     pub fn new(windows: &[Window], freezes: &[Freeze]) -> Result<Self, UnknownZone> {
-        let zone = |window: &Window| {
-            let found = TimeZoneDatabase::bundled().get(&window.timezone);
-            found.map_err(|_unknown| UnknownZone(window.timezone.clone()))
-        };
-        let windows = windows.iter().map(|window| Ok((window.clone(), zone(window)?)));
-        Ok(Self { windows: windows.collect::<Result<_, _>>()?, freezes: freezes.to_vec() })
+        let days = frozen_days(freezes);
+        let mut by_zone: BTreeMap<&str, (TimeZone, Frozen)> = BTreeMap::new();
+        let mut with_zones = Vec::with_capacity(windows.len());
+        for window in windows {
+            let known = match by_zone.entry(&window.timezone) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let zone = TimeZoneDatabase::bundled().get(&window.timezone);
+                    let zone = zone.map_err(|_unknown| UnknownZone(window.timezone.clone()))?;
+                    let frozen = Frozen::of(&days, &zone);
+                    new.insert((zone, frozen))
+                }
+            };
+            with_zones.push((window.clone(), known.0.clone(), known.1.clone()));
+        }
+        Ok(Self { windows: with_zones, frozen: Frozen::of(&days, &TimeZone::UTC) })
     }
 
     /// Returns whether the plan restricts time at all.
     #[must_use]
     pub fn is_always_open(&self) -> bool {
-        self.windows.is_empty() && self.freezes.is_empty()
+        self.windows.is_empty() && self.frozen.0.is_empty()
     }
 
     /// Returns whether work may be done at `now`.
@@ -160,37 +179,56 @@ impl Calendar {
         let mut open: Vec<Opening> = Vec::new();
         if self.windows.is_empty() {
             let always = Opening { starts: from, ends: until };
-            open.extend(self.cut(always, &TimeZone::UTC));
+            open.extend(self.frozen.leaves(always));
         }
-        for (window, zone) in &self.windows {
+        for (window, zone, frozen) in &self.windows {
             for opening in raw(window, zone, from, days) {
-                open.extend(self.cut(opening, zone));
+                open.extend(frozen.leaves(opening));
             }
         }
         open.retain(|opening| opening.ends > from && opening.starts < opening.ends);
         open.sort();
         merged(open)
     }
+}
+
+impl Frozen {
+    fn of(days: &[(Date, Date)], zone: &TimeZone) -> Self {
+        let times = days.iter().map(|(from, to)| Opening {
+            starts: midnight(*from, zone).unwrap_or(Timestamp::MIN),
+            ends: to.tomorrow().ok().and_then(|day| midnight(day, zone)).unwrap_or(Timestamp::MAX),
+        });
+        Self(times.collect())
+    }
 
     /// Returns what the freezes leave of an opening.
-    fn cut(&self, opening: Opening, zone: &TimeZone) -> Vec<Opening> {
-        let mut left = vec![opening];
-        for freeze in &self.freezes {
-            let first = midnight(freeze.from, zone);
-            let after = freeze.to.tomorrow().ok().and_then(|day| midnight(day, zone));
-            let (first, after) = (first.unwrap_or(Timestamp::MIN), after.unwrap_or(Timestamp::MAX));
-            left = left
-                .into_iter()
-                .flat_map(|part| {
-                    let before = Opening { starts: part.starts, ends: part.ends.min(first) };
-                    let behind = Opening { starts: part.starts.max(after), ends: part.ends };
-                    [before, behind]
-                })
-                .filter(|part| part.starts < part.ends)
-                .collect();
+    fn leaves(&self, opening: Opening) -> Vec<Opening> {
+        let mut left = Vec::new();
+        let mut starts = opening.starts;
+        let first = self.0.partition_point(|freeze| freeze.ends <= opening.starts);
+        for freeze in self.0[first..].iter().take_while(|freeze| freeze.starts < opening.ends) {
+            left.push(Opening { starts, ends: freeze.starts });
+            starts = freeze.ends;
         }
+        left.push(Opening { starts, ends: opening.ends });
+        left.retain(|part| part.starts < part.ends);
         left
     }
+}
+
+/// Returns the days of all freezes in order, those that meet or overlap as one.
+fn frozen_days(freezes: &[Freeze]) -> Vec<(Date, Date)> {
+    let mut days: Vec<(Date, Date)> = freezes.iter().map(|freeze| (freeze.from, freeze.to)).collect();
+    days.retain(|(from, to)| from <= to);
+    days.sort_unstable();
+    let mut apart: Vec<(Date, Date)> = Vec::new();
+    for (from, to) in days {
+        match apart.last_mut() {
+            Some(last) if last.1.tomorrow().map_or(true, |next| from <= next) => last.1 = last.1.max(to),
+            _ => apart.push((from, to)),
+        }
+    }
+    apart
 }
 
 fn horizon(from: Timestamp, days: i64) -> Timestamp {
@@ -392,6 +430,35 @@ mod tests {
             WindowState::Outside { next: Some(Opening { starts, .. }) } if starts == at("2027-01-04T00:00:00Z")
         ));
         assert_eq!(calendar.state(at("2027-02-01T12:00:00Z")), WindowState::Inside { ends: None });
+    }
+
+    #[test]
+    fn freezes_cut_an_opening_however_they_overlap_and_stand() {
+        let freeze = |from: &str, to: &str| Freeze {
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            reason: "year end".into(),
+        };
+        let freezes = [
+            freeze("2026-12-24", "2026-12-26"),
+            freeze("2026-12-20", "2026-12-22"),
+            freeze("2026-12-23", "2026-12-24"),
+            freeze("2026-12-25", "2026-12-25"),
+            freeze("2026-12-30", "2026-12-31"),
+            freeze("9999-01-01", "9999-12-31"),
+        ];
+        let always = window(Recurrence::Once("2026-12-19".parse().unwrap()), "12:00", 24 * 20, "Europe/Paris");
+        let calendar = Calendar::new(&[always], &freezes).unwrap();
+        let openings = calendar.openings(at("2026-12-19T00:00:00Z"), 9);
+        let told: Vec<String> = openings.iter().map(|o| format!("{} {}", o.starts, o.ends)).collect();
+        assert_eq!(
+            told,
+            [
+                "2026-12-19T11:00:00Z 2026-12-19T23:00:00Z",
+                "2026-12-26T23:00:00Z 2026-12-29T23:00:00Z",
+                "2026-12-31T23:00:00Z 2027-01-08T11:00:00Z",
+            ]
+        );
     }
 
     #[test]

@@ -51,3 +51,26 @@ fn resume_to_first_decision(bencher: divan::Bencher<'_, '_>) {
     let resumption = Resumption::of(&example_change(8), "2026-11-28T21:00:00Z".parse().unwrap()).unwrap();
     bencher.bench_local(|| resumption.first_effects());
 }
+
+/// One run of so many pools of three servers on one budget: what the engine does at each input has to grow with the
+/// servers, so the run with their square, since each of them has its inputs.
+#[divan::bench(args = [10, 30, 100], sample_count = 3)]
+fn run_of_pools_on_one_budget(bencher: divan::Bencher<'_, '_>, pools: usize) {
+    let mut change = example_change(3);
+    let one = change.pools.remove(0);
+    let label = orchestrate_model::Label::new("fleet=all").unwrap();
+    for number in 0..pools {
+        let mut pool = one.clone();
+        let name = |text: &str| format!("{text}.pool{number}.contoso.example");
+        pool.name = orchestrate_model::PoolName::new(&format!("pool{number}.contoso.example")).unwrap();
+        pool.labels.insert(label.clone());
+        for server in &mut pool.servers {
+            server.name = orchestrate_model::ServerName::new(&name(server.name.short())).unwrap();
+            server.addresses.clear();
+        }
+        change.pools.push(pool);
+    }
+    change.budgets = vec![orchestrate_model::change::SharedBudget { label, at_once: 3 }];
+    let night = orchestrate_simulation::Rehearsal::of(&change, "2026-11-28T21:00:00Z".parse().unwrap()).unwrap();
+    bencher.bench_local(|| night.once(1).unwrap());
+}

@@ -11,10 +11,10 @@ use jiff::SignedDuration;
 use orchestrate_driver::Clock;
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
-use orchestrate_executor::{Fence, Finished, Pulse, Run, survey};
+use orchestrate_executor::{Crew, Fence, Finished, Pulse, Run, survey};
 use orchestrate_journal::Journal;
 use orchestrate_model::RunId;
-use orchestrate_planner::{Observations, Plan, make};
+use orchestrate_planner::{Plan, make};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -138,8 +138,7 @@ async fn preview(
 ) -> Option<Plan> {
     shared.lock().oracle.previewing = true;
     let eyes = Link { world: shared.clone(), clock, epoch: 0 }.eyes();
-    let pools = survey(&eyes, change, &clock).await;
-    let seen = Observations { pools, ..Observations::default() };
+    let seen = survey(&Crew::here(), &eyes, change, &clock).await;
     let made = make(change, &seen, clock.now());
     let mut world = shared.lock();
     world.oracle.previewing = false;
@@ -356,8 +355,16 @@ impl Starts<'_> {
             Some(mutation) => mutation.drivers(link, fence),
             None => (link.eyes(), link.hands(), fence),
         };
-        let run =
-            Run { engine, journal: Journal::after(&entries, storage), eyes, hands, clock: self.clock, fence, pulse };
+        let run = Run {
+            engine,
+            journal: Journal::after(&entries, storage),
+            eyes,
+            hands,
+            clock: self.clock,
+            fence,
+            pulse,
+            crew: Crew::here(),
+        };
         let (sender, receiver) = mpsc::unbounded_channel();
         let held = Held::default();
         let mut watcher = Watcher {

@@ -103,7 +103,7 @@ pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: 
         output::talk("the last record was cut off while it was written; nothing had been done about it yet");
     }
     let journal = found.folder.writer(&entries)?;
-    let Stage { clock, readers, lab, .. } = stage;
+    let Stage { clock, readers, crew, lab, .. } = stage;
     let drive_it = Drive {
         home,
         folder: found.folder,
@@ -114,6 +114,7 @@ pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: 
         eyes: readers.eyes(),
         hands: readers.hands(),
         clock,
+        crew,
         manner,
     };
     let ended = drive(drive_it, start).await?;
@@ -137,7 +138,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     let journal = folder.writer(&entries)?;
     let header =
         RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
-    let Stage { clock, readers, lab, .. } = stage;
+    let Stage { clock, readers, crew, lab, .. } = stage;
     let manner = manner(args.output);
     let drive_it = Drive {
         home,
@@ -149,6 +150,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
         eyes: readers.eyes(),
         hands: readers.hands(),
         clock,
+        crew,
         manner,
     };
     let ended = drive(drive_it, Start::New(header)).await?;

@@ -2,6 +2,7 @@
 
 mod external;
 mod installed;
+mod load;
 mod servers;
 
 use crate::{Authorities, Limits, NameServers};

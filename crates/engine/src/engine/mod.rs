@@ -23,6 +23,7 @@ use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::change::HoldChoice;
+use orchestrate_model::time::after;
 use orchestrate_model::{ActOutcome, Answer, PoolObservation, ServerName, ServerObservation, Target};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::safety::EVIDENCE_LIFETIME;
@@ -317,10 +318,10 @@ impl Engine {
             what: "the last act to come about".to_owned(),
             why: "nobody knows whether it reached the server".to_owned(),
             since: now,
-            until: Some(now + IN_FLIGHT),
+            until: Some(after(now, IN_FLIGHT)),
             then: "the server is looked at".to_owned(),
         });
-        self.effects.push(Effect::Wake { ticket, at: now + IN_FLIGHT });
+        self.effects.push(Effect::Wake { ticket, at: after(now, IN_FLIGHT) });
     }
 
     /// Applies a record and hands it out to be written down.
@@ -500,7 +501,7 @@ impl Engine {
         if self.state.work[position].is_active() && guarding {
             return;
         }
-        let old = |taken: Timestamp| taken + CLOCK_SLACK < asked || now.duration_since(taken) > LOOK_LIFETIME;
+        let old = |taken: Timestamp| after(taken, CLOCK_SLACK) < asked || now.duration_since(taken) > LOOK_LIFETIME;
         for (name, server) in &mut seen.servers {
             if old(server.taken) {
                 let why = format!("the answer is from {}, before the question or too long ago", server.taken);
@@ -578,7 +579,7 @@ impl Engine {
     fn sleep(&mut self, position: usize, wait: SignedDuration, now: Timestamp) {
         let ticket = self.ticket();
         self.positions[position] = Position::Sleeping(ticket);
-        self.effects.push(Effect::Wake { ticket, at: now + wait });
+        self.effects.push(Effect::Wake { ticket, at: after(now, wait) });
     }
 
     /// Intends the first act of the queue.

@@ -6,6 +6,7 @@ use crate::state::work_id;
 use jiff::Timestamp;
 use orchestrate_planner::StepId;
 use orchestrate_planner::plan::StepTarget;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
     pub(super) fn check_stop_conditions(&mut self, now: Timestamp) {
@@ -36,12 +37,18 @@ impl Engine {
 
     /// Begins the work of servers whose turn has come.
     pub(super) fn start_work(&mut self, now: Timestamp) {
+        // Who is in hand is counted once for all servers that wait, and again when one more is: a thousand servers that
+        // each look at all the others are a million questions at every input.
+        let mut in_hand = None;
         for position in 0..self.state.work.len() {
             let work = &self.state.work[position];
             if self.state.stop.is_some() || self.state.recover || self.state.header.is_none() || self.broken {
                 return;
             }
-            if work.started.is_some() || work.end.is_some() || !self.is_free(position) {
+            if work.started.is_some() || work.end.is_some() {
+                continue;
+            }
+            if !self.is_free(position, in_hand.get_or_insert_with(|| InHand::of(self))) {
                 continue;
             }
             if let Some(why) = self.plan.work()[position].skip.clone() {
@@ -54,6 +61,7 @@ impl Engine {
                 return;
             }
             let Some(step) = self.step_in_hand(position) else { continue };
+            in_hand = None;
             self.scratch[position].enter(step);
             self.record(now, Record::StepStarted { step });
             self.move_on(position, now);
@@ -61,18 +69,13 @@ impl Engine {
     }
 
     /// Whether everything that a server waits for is over, and the shared budgets have room.
-    pub(super) fn is_free(&self, position: usize) -> bool {
+    fn is_free(&self, position: usize, in_hand: &InHand) -> bool {
         let Some(first) = self.chains[position].first() else { return true };
-        let batch = self.plan.work()[position].batch;
-        let pool = self.plan.work()[position].pool;
-        // A run that is taken up again may have a server in hand whose turn came after this one's.
-        let alone = self
-            .plan
-            .work()
-            .iter()
-            .zip(&self.state.work)
-            .all(|(other, state)| other.pool != pool || other.batch == batch || !state.is_active());
-        alone && self.needs[first.0 as usize].iter().all(|step| self.is_settled(*step)) && self.has_room(position)
+        let work = &self.plan.work()[position];
+        let alone = in_hand.batches.get(&work.pool).is_none_or(|batches| batches.iter().all(|one| *one == work.batch));
+        alone
+            && self.needs[first.0 as usize].iter().all(|step| self.is_settled(*step))
+            && self.has_room(position, in_hand)
     }
 
     /// Whether nothing more comes of a step: it has ended, or its server has.
@@ -87,21 +90,12 @@ impl Engine {
     }
 
     /// Whether budgets that several pools share allow one more server out.
-    pub(super) fn has_room(&self, position: usize) -> bool {
+    fn has_room(&self, position: usize, in_hand: &InHand) -> bool {
         let pool = self.subject(position).pool;
-        self.plan.change().budgets.iter().filter(|budget| pool.labels.contains(&budget.label)).all(|budget| {
-            let out = self
-                .plan
-                .work()
-                .iter()
-                .zip(&self.state.work)
-                .filter(|(work, state)| {
-                    let labelled = self.plan.pool_of(work).labels.contains(&budget.label);
-                    labelled && (state.is_active() || state.is_out())
-                })
-                .count();
-            out < budget.at_once as usize
-        })
+        let budgets = self.plan.change().budgets.iter().zip(&in_hand.out);
+        budgets
+            .filter(|(budget, _)| pool.labels.contains(&budget.label))
+            .all(|(budget, out)| *out < budget.at_once as usize)
     }
 
     /// Ends database steps whose pool is done: the work is a person's, the run says that its time has come.
@@ -123,5 +117,33 @@ impl Engine {
             self.record(now, Record::StepStarted { step: step.id });
             self.record(now, Record::StepDone { step: step.id, how: StepEnd::Skipped, proof });
         }
+    }
+}
+
+/// Which servers are in hand, as far as the turn of others depends on it.
+struct InHand {
+    /// The batches of each pool that have a server in hand. A run that is taken up again may have a server in hand whose
+    /// turn came after others that wait.
+    batches: BTreeMap<u32, BTreeSet<u32>>,
+    /// How many servers of each shared budget are in hand or out.
+    out: Vec<usize>,
+}
+
+impl InHand {
+    fn of(engine: &Engine) -> Self {
+        let budgets = &engine.plan.change().budgets;
+        let mut in_hand = Self { batches: BTreeMap::new(), out: vec![0; budgets.len()] };
+        for (work, state) in engine.plan.work().iter().zip(&engine.state.work) {
+            if state.is_active() {
+                in_hand.batches.entry(work.pool).or_default().insert(work.batch);
+            }
+            if state.is_active() || state.is_out() {
+                let labels = &engine.plan.pool_of(work).labels;
+                for (budget, out) in budgets.iter().zip(&mut in_hand.out) {
+                    *out += usize::from(labels.contains(&budget.label));
+                }
+            }
+        }
+        in_hand
     }
 }

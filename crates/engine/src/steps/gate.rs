@@ -7,6 +7,7 @@ use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{FABRIC_WAIT, GATE_DEADLINE, SLOW_LOOK, SOAK_RESTARTS, SOAK_SAMPLE};
 use crate::record::{Record, StepEnd};
 use orchestrate_model::observe::{BalancerPlace, BalancerState, ReadinessState};
+use orchestrate_model::time::after;
 use orchestrate_model::{ServerName, Verdict};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::safety::{central_management, unnamed_replicas};
@@ -154,7 +155,7 @@ fn fabric(case: &Case<'_>, scratch: &mut Scratch, proof: String) -> Ruling {
     let server = &case.subject.work.server;
     let going_back = case.subject.own.back.is_some();
     // The wait is part of the time that the gate has, which the window rule counts.
-    let until = (since + FABRIC_WAIT).min(case.since + GATE_DEADLINE);
+    let until = after(since, FABRIC_WAIT).min(after(case.since, GATE_DEADLINE));
     let next = if going_back || case.now >= until {
         Judgement::Done(StepEnd::Done, format!("{proof}; the fabric state is not as before, as noted"))
     } else {
@@ -204,7 +205,7 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             }
             let mut wait = case.wait("the soak time to pass", "the pool is good".to_owned(), None);
             wait.since = since;
-            wait.until = Some(since + soak);
+            wait.until = Some(after(since, soak));
             "the next server is taken".clone_into(&mut wait.then);
             return Judgement::Wait(wait, SOAK_SAMPLE.min(soak - good)).into();
         }

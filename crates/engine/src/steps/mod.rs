@@ -37,6 +37,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::change::HoldChoice;
 use orchestrate_model::observe::InstallerState;
+use orchestrate_model::time::after;
 use orchestrate_model::{
     Answer, PoolObservation, RunState as ServiceRunState, ServerName, ServerObservation, ServiceName,
 };
@@ -283,7 +284,7 @@ impl Case<'_> {
 
     /// The same as [`Case::wait`], with an end that is counted from now.
     pub(crate) fn wait_on(&self, what: &str, why: String, (rest, then): (SignedDuration, &str)) -> Wait {
-        Wait { until: Some(self.now + rest), ..self.wait(what, why, Some((rest, then))) }
+        Wait { until: Some(after(self.now, rest)), ..self.wait(what, why, Some((rest, then))) }
     }
 
     /// Whether the server itself says that the installer that was asked for was never started.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use orchestrate_model::act::Act;
 use orchestrate_model::change::{ExitMeaning, RestartPolicy};
 use orchestrate_model::observe::HostFacts;
+use orchestrate_model::time::after;
 use orchestrate_planner::StepKind;
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
@@ -61,7 +62,7 @@ fn is_new(case: &Case<'_>, host: &HostFacts, last: Option<&RestartAsked>) -> boo
         (Some(last), _) => Some((last.at, last.booted)),
         (None, Some(_)) if started_by_installer(case) => begun_by_installer(own),
         // Somebody restarted it after the installer had ended, and not just so: twice the slack of a boot time.
-        (None, Some(before)) => patch_ended(case).map(|ended| (ended + BOOT_MOVES * 2, before)),
+        (None, Some(before)) => patch_ended(case).map(|ended| (after(ended, BOOT_MOVES * 2), before)),
         (None, None) => None,
     };
     since.is_some_and(|since| is_boot_since(case, host, since))

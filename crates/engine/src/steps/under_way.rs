@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use orchestrate_model::Answer;
 use orchestrate_model::change::ExitMeaning;
 use orchestrate_model::observe::{HostFacts, InstallerState};
+use orchestrate_model::time::after;
 
 /// Whether nobody has written down how the installer ended that was started, or may have been.
 pub(crate) fn is_installer_open(subject: &Subject<'_>) -> bool {
@@ -114,7 +115,7 @@ pub(super) fn begun_by_installer(own: &WorkState) -> Option<(Timestamp, Timestam
         (Some(before), _) => Some((started, before)),
         // One that came shortly before it was started is somebody else's, and the other one is still to come: twice the
         // slack of a boot time.
-        (None, Some(snapshot)) => Some((started + BOOT_MOVES * 2, snapshot.booted)),
+        (None, Some(snapshot)) => Some((after(started, BOOT_MOVES * 2), snapshot.booted)),
         (None, None) => None,
     }
 }

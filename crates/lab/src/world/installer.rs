@@ -4,6 +4,7 @@ use super::{Event, ServerIndex, World, lab_seconds};
 use crate::scenario::{InstallerFile, Scenario};
 use jiff::Timestamp;
 use orchestrate_model::change::{Patch, Scope};
+use orchestrate_model::time::after;
 use orchestrate_model::{Level, Pool, Product, ServiceName, Version};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -135,7 +136,7 @@ impl World {
         let installer = Installer { started: self.now(), end, asked: 1, path: request.path.clone() };
         self.servers[server].installers.insert(request.token.clone(), installer);
         self.servers[server].installs += 1;
-        let at = self.now() + lab_seconds(seconds.min(request.deadline_s));
+        let at = after(self.now(), lab_seconds(seconds.min(request.deadline_s)));
         let boot = self.servers[server].boot;
         self.schedule(at, Event::InstallerEnd { server, token: request.token.clone(), boot });
         InstallerAnswer::Started

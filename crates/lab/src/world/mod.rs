@@ -24,6 +24,7 @@ pub(crate) use sites::{Entry as BalancerEntry, Site};
 use crate::scenario::{Keeper, Scenario};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::change::Scope;
+use orchestrate_model::time::after;
 use orchestrate_model::{Pool, ServerName, ServiceName, UpgradeDomain};
 use serde::Serialize;
 use sessions::{Session, Source};
@@ -157,7 +158,7 @@ impl World {
     }
 
     fn schedule_in(&mut self, seconds: f64, event: Event) {
-        self.schedule(self.now + lab_seconds(seconds), event);
+        self.schedule(after(self.now, lab_seconds(seconds)), event);
     }
 
     /// Writes down what a server was told.
@@ -230,5 +231,6 @@ fn number(count: usize) -> u32 {
 
 /// Returns a length of lab time.
 pub(crate) fn lab_seconds(seconds: f64) -> SignedDuration {
-    SignedDuration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(SignedDuration::ZERO)
+    // More seconds than there are never pass.
+    SignedDuration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(SignedDuration::MAX)
 }

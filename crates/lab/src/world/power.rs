@@ -3,6 +3,7 @@
 use super::server::Power;
 use super::{Event, ServerIndex, World, lab_seconds};
 use crate::scenario::RestartBehaviour;
+use orchestrate_model::time::after;
 use orchestrate_model::{RunState, ServiceName, StartMode};
 
 /// What a request to restart was answered with.
@@ -24,7 +25,7 @@ impl World {
         if self.behaviour(server) == RestartBehaviour::Ignored {
             return Shutdown::Accepted;
         }
-        let at = self.now() + lab_seconds(grace_s);
+        let at = after(self.now(), lab_seconds(grace_s));
         self.servers[server].power = Power::GoingDown { at };
         let boot = self.servers[server].boot;
         self.schedule(at, Event::PowerOff { server, boot });
@@ -82,9 +83,9 @@ impl World {
             return;
         }
         let now = self.now();
-        let winrm = now + lab_seconds(self.scenario.timing.winrm_late_s);
+        let winrm = after(now, lab_seconds(self.scenario.timing.winrm_late_s));
         // The kernel counts from some time before the services start.
-        self.servers[server].booted = now - lab_seconds(self.scenario.timing.boot_s.min(20.0));
+        self.servers[server].booted = after(now, -lab_seconds(self.scenario.timing.boot_s.min(20.0)));
         self.servers[server].power = Power::Up { winrm };
         for service in self.servers[server].services.values_mut() {
             service.exit_code = NEVER_STARTED;

@@ -2,6 +2,7 @@
 
 use super::{LabService, ServerIndex, World, lab_seconds};
 use crate::scenario::FabricBehaviour;
+use orchestrate_model::time::after;
 use orchestrate_model::{Product, Role};
 use std::collections::BTreeMap;
 
@@ -152,7 +153,7 @@ impl World {
             .map(|server| {
                 let lag = lab_seconds(self.scenario.timing.replica_s);
                 let reached = |replica: &LabService| {
-                    replica.has_process() && replica.running_since.is_none_or(|since| self.now() >= since + lag)
+                    replica.has_process() && replica.running_since.is_none_or(|since| self.now() >= after(since, lag))
                 };
                 let up_to_date = server.is_up() && server.service_named("REPLICA").is_some_and(reached);
                 (server.name.to_string(), up_to_date)

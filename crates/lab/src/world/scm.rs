@@ -3,6 +3,7 @@
 
 use super::{Event, ServerIndex, World};
 use crate::scenario::DelayedFlag;
+use orchestrate_model::time::after;
 use orchestrate_model::{RunState, ServiceName, StartMode, StartType};
 
 /// A request to the service manager.
@@ -281,7 +282,7 @@ impl World {
     }
 
     fn front_end_came_up(&mut self, server: ServerIndex) {
-        let until = self.now() + super::lab_seconds(self.scenario.timing.busy_s);
+        let until = after(self.now(), super::lab_seconds(self.scenario.timing.busy_s));
         let pool = self.servers[server].pool;
         self.pools[pool].busy_until = self.pools[pool].busy_until.max(until);
     }

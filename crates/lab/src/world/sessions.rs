@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use orchestrate_model::ServiceName;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::{Balancer, SipBalancing};
+use orchestrate_model::time::after;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -174,7 +175,7 @@ impl World {
 
     fn schedule_arrival(&mut self, index: usize) {
         let gap = self.sources[index].next_gap();
-        self.schedule(self.now + gap, Event::Arrival(index));
+        self.schedule(after(self.now, gap), Event::Arrival(index));
     }
 
     pub(super) fn arrival(&mut self, index: usize) {
@@ -195,7 +196,7 @@ impl World {
                 self.tally.served += 1;
                 self.tally.failed_over += u64::from(position > 0);
                 let id = self.open(server, &service);
-                self.schedule(self.now + length, Event::SessionEnd(id));
+                self.schedule(after(self.now, length), Event::SessionEnd(id));
             }
             None => *self.tally.refused.entry(service).or_default() += 1,
         }

@@ -8,6 +8,7 @@ use crate::scenario::{LevelAtStart, PowerAtStart, Scenario, ServerScenario};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue::{self, DrainClass, PauseFacts};
 use orchestrate_model::pool::{Hosted, SipBalancing};
+use orchestrate_model::time::after;
 use orchestrate_model::{Change, Pool, Product, RunState, ServiceName, StartMode, StartType};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -76,7 +77,7 @@ impl World {
             let services = services(pool, position, &scenario, &self.scenario);
             let up = scenario.power == PowerAtStart::Up;
             servers.push(self.servers.len());
-            let booted = self.now - self.days_up(self.servers.len());
+            let booted = after(self.now, -self.days_up(self.servers.len()));
             self.servers.push(LabServer {
                 name: server.name.clone(),
                 pool: index,
@@ -159,7 +160,7 @@ impl World {
     fn warm_up(&mut self, origin: Timestamp) {
         self.open_sources();
         let longest = self.longest_session();
-        self.now = origin - longest;
+        self.now = after(origin, -longest);
         self.start_sources();
         self.advance(origin);
         self.open_endless();

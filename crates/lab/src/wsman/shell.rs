@@ -11,6 +11,7 @@ use crate::world::{World, lab_seconds};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use orchestrate_model::time::after;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Most shells of one user on one server.
@@ -171,7 +172,7 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
 fn ready(world: &World, output: &scripts::Output) -> Timestamp {
     let timing = &world.scenario.timing;
     let seconds = if output.tag == "installer-start" { timing.installer_start_s } else { timing.command_s };
-    world.now() + lab_seconds(seconds)
+    after(world.now(), lab_seconds(seconds))
 }
 
 fn command_of<'a>(shell: &'a mut Shell, id: Option<&str>) -> Result<(String, &'a mut Command), Fault> {

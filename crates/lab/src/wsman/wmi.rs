@@ -6,6 +6,7 @@ use super::xml::{escape, leaf};
 use super::{Body, Call};
 use crate::world::{Control, LabService, ServerIndex, World};
 use jiff::Timestamp;
+use orchestrate_model::time::after;
 use orchestrate_model::{RunState, StartMode};
 
 /// A value of a property.
@@ -179,7 +180,7 @@ fn system_instance(world: &World, server: ServerIndex) -> Instance {
         ("CSDVersion", Value::Null),
         ("CSName", Value::Text(host.name.short().to_ascii_uppercase())),
         ("CurrentTimeZone", Value::Number(0)),
-        ("InstallDate", Value::Datetime(host.booted - jiff::SignedDuration::from_hours(24 * 400))),
+        ("InstallDate", Value::Datetime(after(host.booted, -jiff::SignedDuration::from_hours(24 * 400)))),
         ("LastBootUpTime", Value::Datetime(host.booted)),
         ("LocalDateTime", Value::Datetime(world.now())),
         ("Locale", text("0409")),

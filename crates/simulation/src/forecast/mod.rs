@@ -18,12 +18,12 @@ use notes::Notes;
 use orchestrate_driver::Clock;
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
-use orchestrate_executor::{NoFence, Pulse, Run, survey};
+use orchestrate_executor::{Crew, NoFence, Pulse, Run, survey};
 use orchestrate_journal::Journal;
 use orchestrate_model::{Change, PoolName, RunId, ServerName};
 use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::windows::Calendar;
-use orchestrate_planner::{Observations, Plan, PlanError, make};
+use orchestrate_planner::{Plan, PlanError, make};
 pub use rehearsal::{Rehearsal, Resumption};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -254,8 +254,7 @@ impl Night<'_> {
             let scenario = self.scenario(Faults::none(), self.options.seed);
             let clock = Clock::derived(self.begins, 1.0);
             let link = Link { world: Shared::new(scenario.world), clock, epoch: 0 };
-            let pools = survey(&link.eyes(), &self.change, &clock).await;
-            let seen = Observations { pools, ..Observations::default() };
+            let seen = survey(&Crew::here(), &link.eyes(), &self.change, &clock).await;
             let (plan, report) = make(&self.change, &seen, self.begins)?;
             Ok((Arc::new(plan), (report.forecast.length.as_secs(), report.forecast.lower_bound.as_secs())))
         })
@@ -365,6 +364,7 @@ async fn one(
         clock: link.clock,
         fence: Arc::new(NoFence),
         pulse: Pulse::told(),
+        crew: Crew::here(),
     };
     run.execute(start, commands, notes).await.outcome.map_err(|error| error.to_string())
 }

@@ -12,10 +12,10 @@ use crate::world::{MINUTE, Sessions};
 use orchestrate_driver::Clock;
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Engine, RunHeader, RunOutcome, Start};
-use orchestrate_executor::{Fence, Finished, NoFence, Pulse, Quiet, Run, survey};
+use orchestrate_executor::{Crew, Fence, Finished, NoFence, Pulse, Quiet, Run, survey};
 use orchestrate_journal::{Entries, Journal};
 use orchestrate_model::{Change, RunId};
-use orchestrate_planner::{Observations, Plan, make};
+use orchestrate_planner::{Plan, make};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -55,8 +55,7 @@ impl Stage {
         let scenario = Scenario::of(&change, Faults::none(), (origin(), sessions), 3);
         let clock = Clock::derived(origin(), 1.0);
         let link = Link { world: Shared::new(scenario.world), clock, epoch: 1 };
-        let pools = survey(&link.eyes(), &change, &clock).await;
-        let seen = Observations { pools, ..Observations::default() };
+        let seen = survey(&Crew::here(), &link.eyes(), &change, &clock).await;
         let (plan, _report) = make(&change, &seen, clock.now()).expect("a plan for a pool that is well");
         assert_eq!(plan.refusals().count(), 0, "{:?}", plan.findings());
         {
@@ -100,6 +99,7 @@ impl Stage {
             clock: self.link.clock,
             fence: self.fence.clone(),
             pulse: Pulse::told(),
+            crew: Crew::here(),
         };
         let (_sender, commands) = mpsc::unbounded_channel();
         let start = if entries.entries.is_empty() { first() } else { start };

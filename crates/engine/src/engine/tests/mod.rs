@@ -8,6 +8,7 @@ mod gates;
 mod levels;
 mod refusals;
 mod stops;
+mod times;
 
 use super::{Actor, Attended, Command, Effect, Engine, Input, Look, Record, Start, Ticket};
 use crate::record::{
