@@ -91,7 +91,9 @@ async fn server(
         return unknown("there is no way to reach this server: the plan does not state its access");
     };
     let ask = ask.clone();
-    let begun = || drop(begin.send_replace(true));
+    let begun = || {
+        begin.send_replace(true);
+    };
     crew.look_at((name, begun), async move { driver.observe(&ask).await }).await.unwrap_or_else(unknown)
 }
 

@@ -1,7 +1,7 @@
 //! The loop is served whatever a driver does.
 
 use super::*;
-use crate::{NoFence, Quiet, Run};
+use crate::{NoFence, Pulse, Quiet, Run};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use orchestrate_driver::{Clock, Eyes, Hands, NoNames, Observe};
@@ -103,6 +103,7 @@ fn ends_after(does: Stubborn) -> Duration {
         hands: Hands { servers: BTreeMap::new(), balancers: BTreeMap::new() },
         clock: Clock::real(),
         fence: Arc::new(NoFence),
+        pulse: Pulse::told(),
         crew: Crew::apart().expect("threads"),
     };
     let by = Actor { user: "test".to_owned(), host: "test".to_owned(), process: 1 };
