@@ -46,6 +46,7 @@ fn is_of_interest(kind: &str) -> bool {
         "reasserted",
         "reopened",
         "installer_ended",
+        "gap",
     ];
     kinds.contains(&kind)
 }

@@ -24,7 +24,8 @@ pub(crate) struct Promised {
     /// Machines that were proven back in service, with when.
     back: BTreeMap<usize, Ms>,
     /// Those of them to which something happened that the stated time does not cover: a person decided, other people undid
-    /// something, another installation ran, a restart had to be asked for twice, or the run itself was interrupted.
+    /// something, another installation ran, a restart had to be asked for twice, or the run itself was interrupted or
+    /// stood still.
     excused: BTreeSet<usize>,
     restarts: BTreeMap<usize, u32>,
 }
@@ -51,7 +52,7 @@ impl Promised {
 
     pub(super) fn read(&mut self, kind: &str, line: &Line<'_>) {
         match (kind, line.machine) {
-            ("resumed", _) => self.excused.extend(self.begun.keys()),
+            ("resumed" | "gap", _) => self.excused.extend(self.begun.keys()),
             ("step_started", Some(at)) => {
                 self.begun.entry(at).or_insert(line.now);
             }
