@@ -173,4 +173,8 @@ codes! {
     SAME_BALANCER_NAME = "O1101";
     /// A backend is both drained and left alone.
     BACKEND_BOTH = "O1102";
+    /// A list is empty that means its opposite when it is left out.
+    EMPTY_LIST = "O1107";
+    /// An exit code is not one of Windows.
+    BAD_EXIT_CODE = "O1109";
 }

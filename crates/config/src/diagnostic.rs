@@ -196,21 +196,26 @@ pub(crate) fn sorted(mut items: Vec<Diagnostic>) -> Vec<Diagnostic> {
     items
 }
 
-/// Returns a text from the file as it may be shown: quoted, without control characters, and not too long.
+/// Returns a text from the file as it may be shown: quoted, without hidden characters, and not too long.
 pub(crate) fn quoted(text: &str) -> String {
+    format!("`{}`", shown(text))
+}
+
+/// Returns what stands between the quotes of [`quoted`].
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 60;
     let mut short: String = text.chars().take(MOST).collect();
     if text.chars().nth(MOST).is_some() {
         short.push('…');
     }
-    format!("`{}`", short.chars().flat_map(visible).collect::<String>())
+    short.chars().flat_map(visible).collect()
 }
 
 fn visible(c: char) -> Vec<char> {
     match c {
-        // Direction marks can make a text look like another one.
-        '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => c.escape_unicode().collect(),
         c if c.is_control() => c.escape_debug().collect(),
+        // They make a text look like another one.
+        c if orchestrate_model::readable::is_hidden(c) => c.escape_unicode().collect(),
         c => vec![c],
     }
 }

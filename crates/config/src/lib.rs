@@ -14,12 +14,18 @@
 
 pub mod codes;
 mod diagnostic;
+mod durations;
+mod events;
+mod hashes;
 mod merged;
+mod numbers;
 pub mod pages;
 mod reader;
 mod render;
 mod rules;
 mod scalars;
+mod secrets;
+mod texts;
 mod written;
 mod yaml;
 
@@ -48,7 +54,15 @@ pub struct Parsed {
 pub fn parse(file_name: &str, bytes: &[u8]) -> Result<Parsed, Diagnostics> {
     let mut reader = Reader::default();
     let change = read(bytes, &mut reader);
-    let found = reader.finish();
+    let mut found = reader.finish();
+    if change.is_none() && found.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
+        // A rule is missing; a plan that cannot be used is refused all the same.
+        found.push(Diagnostic::error(codes::WRONG_TYPE, Span::START, "a value of this plan cannot be used"));
+    }
+    if !found.is_empty() {
+        let secrets = secrets::Secrets::of(&String::from_utf8_lossy(bytes));
+        found.iter_mut().for_each(|diagnostic| secrets.taken_out_of(diagnostic));
+    }
     match change {
         Some(change) if found.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) => {
             Ok(Parsed { change, warnings: diagnostic::sorted(found) })

@@ -3,7 +3,7 @@
 //! Every default of the format stands in this file. A value that was written and could not be read has been reported,
 //! and a change with reports never leaves the crate: no default is ever run in the place of a mistake.
 
-use crate::reader::{At, Entries, OneOrMany};
+use crate::reader::{At, Entries, Filled, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
     Access, BalancerChoice, Dns, Drain, Every, ExternalAddresses, Haproxy, LevelChoice, LoadBalancing, Maintenance,
@@ -41,13 +41,13 @@ pub(crate) fn change(plan: Plan) -> Option<Change> {
         None => 1,
     };
     Some(Change {
-        name: plan.name?.value,
+        name: plan.name?.value.0,
         reason: plan.reason?.value,
         pools: pools.collect::<Option<_>>()?,
         maintenance: maintenance(plan.maintenance?.value)?,
         budgets: budgets.collect::<Option<_>>()?,
         stop_when: StopWhen { failed },
-        windows: values(plan.windows).map(one_window).collect::<Option<_>>()?,
+        windows: filled(plan.windows).map(one_window).collect::<Option<_>>()?,
         freezes: freezes.collect::<Option<_>>()?,
         dns: dns(plan.dns.map(|dns| dns.value)),
     })
@@ -55,12 +55,17 @@ pub(crate) fn change(plan: Plan) -> Option<Change> {
 
 fn dns(written: Option<Dns>) -> DnsSettings {
     let (resolvers, external) = written.map(|dns| (dns.resolvers, dns.external_resolvers)).unwrap_or_default();
-    DnsSettings { resolvers: values(resolvers).collect(), external_resolvers: values(external).collect() }
+    DnsSettings { resolvers: filled(resolvers).collect(), external_resolvers: filled(external).collect() }
 }
 
 /// Returns the values of a list that may be absent.
 fn values<T>(list: Option<At<Vec<At<T>>>>) -> impl Iterator<Item = T> {
     list.into_iter().flat_map(|list| list.value).map(|item| item.value)
+}
+
+/// Returns the values of a list that is never empty and may be absent.
+fn filled<T>(list: Option<At<Filled<T>>>) -> impl Iterator<Item = T> {
+    list.into_iter().flat_map(|list| list.value.0).map(|item| item.value)
 }
 
 /// Returns the entries of a mapping that may be absent.
@@ -79,7 +84,7 @@ fn by_service<V, T>(
 fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
     let labels = entries(pool.labels).map(|label| {
         let (key, value) = label?;
-        Label::new(&format!("{key}={value}")).ok()
+        Label::new(&format!("{}={}", key.0, value.0)).ok()
     });
     let database = match pool.database {
         Some(work) => Some(words::DatabaseWork {
@@ -120,7 +125,7 @@ fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
         archiving: pool.archiving.map(|at| at.value),
         extra_services: values(pool.services).map(|service| service.service).collect::<Option<_>>()?,
         database,
-        measures: by_service(pool.measures, |paths| paths.into_iter().map(|path| path.value).collect())?,
+        measures: by_service(pool.measures, |paths| paths.0.into_iter().map(|path| path.value.0).collect())?,
     })
 }
 
@@ -161,7 +166,7 @@ fn load_balancing(balancing: LoadBalancing, kind: (Role, usize)) -> Option<words
     let balancer = match balancing.balancer.map(|at| at.value) {
         Some(BalancerChoice::None) => Balancer::None,
         Some(BalancerChoice::Operator) => Balancer::Operator,
-        Some(BalancerChoice::Elsewhere(choice)) => Balancer::Elsewhere(choice.elsewhere?.value),
+        Some(BalancerChoice::Elsewhere(choice)) => Balancer::Elsewhere(choice.elsewhere?.value.0),
         Some(BalancerChoice::Haproxy(choice)) => Balancer::Haproxy(haproxy(choice.haproxy?.value)?),
         None => unstated_balancer(sip, web.as_ref(), kind),
     };
@@ -211,7 +216,7 @@ fn access(access: Access) -> Option<words::Access> {
     let credentials = winrm.credentials?.value.0;
     let credentials = match (credentials.env, credentials.file) {
         (Some(env), None) => CredentialSource::Env(env.value.0),
-        (None, Some(file)) => CredentialSource::File(file.value),
+        (None, Some(file)) => CredentialSource::File(file.value.0),
         (Some(_), Some(_)) | (None, None) => return None,
     };
     Some(words::Access::Winrm(words::WinrmAccess {
@@ -219,7 +224,7 @@ fn access(access: Access) -> Option<words::Access> {
         port: winrm.port.map(|at| at.value.0),
         auth: winrm.auth.map_or(WinrmAuth::Negotiate, |at| at.value),
         credentials,
-        ca: winrm.ca.map(|at| at.value),
+        ca: winrm.ca.map(|at| at.value.0),
         pin: winrm.pin.map(|at| at.value.0),
     }))
 }

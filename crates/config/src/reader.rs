@@ -2,7 +2,9 @@
 
 use crate::codes::{self, Code};
 use crate::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Span, quoted};
+use crate::secrets::looks_secret;
 use crate::yaml::{Node, Value};
+use orchestrate_model::readable::is_hidden;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -117,12 +119,31 @@ impl Reader {
     /// Returns the text of a single value.
     pub(crate) fn text<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n str> {
         match &node.value {
-            Value::Scalar { text, .. } => Some(text),
+            Value::Scalar { text, .. } => self.seen(node.span, text).then_some(text.as_str()),
             Value::Nothing | Value::List(_) | Value::Map(_) => {
                 self.wrong_type(node, expected);
                 None
             }
         }
+    }
+
+    /// Reports a text with characters that cannot be seen: it looks like another one that it is not. Line breaks and
+    /// tabs are for each kind of value to allow. Every text and every key of a file comes through here.
+    fn seen(&mut self, span: Span, text: &str) -> bool {
+        let hidden = text.chars().enumerate().find(|(_, c)| is_hidden(*c) && !matches!(c, '\n' | '\t'));
+        let Some((position, c)) = hidden else { return true };
+        let place = match self.path.as_slice() {
+            [] => "the plan".to_owned(),
+            path => quoted(&path.join(".")),
+        };
+        let message =
+            format!("{place} holds U+{:04X} at character {}, which cannot be seen", u32::from(c), position + 1);
+        self.report(
+            Diagnostic::error(codes::BAD_TEXT, span, message)
+                .label("expected characters that can be seen")
+                .help("it may have come with a copied text: type this text anew"),
+        );
+        false
     }
 
     /// Reads a value below a key or position.
@@ -253,12 +274,7 @@ impl<'n, 'r> Fields<'n, 'r> {
     }
 }
 
-fn looks_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["password", "passwd", "pwd", "secret", "token", "passphrase"].iter().any(|word| key.contains(word))
-}
-
-fn secret_key(key: &str, span: Span) -> Diagnostic {
+pub(crate) fn secret_key(key: &str, span: Span) -> Diagnostic {
     Diagnostic::error(codes::CREDENTIALS_IN_PLAN, span, format!("{} does not belong in a plan file", quoted(key)))
         .label("a secret in a plan is read by everybody who reads the plan")
         .help("write `credentials: {env: NAME}` and set NAME_USER and NAME_PASSWORD, or `credentials: {file: PATH}`")
@@ -325,6 +341,30 @@ impl<T: Written> Written for Vec<At<T>> {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let item = generator.subschema_for::<Shape<T>>();
         json_schema!({ "type": "array", "items": item })
+    }
+}
+
+/// A list that says nothing when it is empty: what is left out has a default, and an empty list would be taken for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Filled<T>(pub(crate) Vec<At<T>>);
+
+impl<T: Written> Written for Filled<T> {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        if matches!(&node.value, Value::List(items) if items.is_empty()) {
+            let owner = reader.whole_path();
+            reader.report(
+                Diagnostic::error(codes::EMPTY_LIST, node.span, format!("{owner} is an empty list"))
+                    .label("expected at least one item: \"none\" is not what an empty list would do")
+                    .help("leave the key out for its default, or write what belongs there"),
+            );
+            return None;
+        }
+        Vec::read(node, reader).map(Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let item = generator.subschema_for::<Shape<T>>();
+        json_schema!({ "type": "array", "items": item, "minItems": 1 })
     }
 }
 

@@ -3,8 +3,10 @@
 //! A function of its arguments: whether colour is wanted is for the caller to say.
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::secrets::Secrets;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use orchestrate_model::readable::is_hidden;
 use std::ops::Range;
 
 /// A line that is longer than this is not shown, only its place: nobody reads it and terminals choke on it.
@@ -21,7 +23,7 @@ pub enum Style {
 
 /// Returns the diagnostics as text, each with file, line, column, the line itself and a caret under the place.
 ///
-/// `source` is the text that was parsed; values of keys that look like secrets are masked in it.
+/// `source` is the text that was parsed; what looks like a secret is masked in it, see [`crate::secrets`].
 #[must_use]
 pub fn render(diagnostics: &Diagnostics, source: &str, file_name: &str, style: Style) -> String {
     let text = render_list(diagnostics.items(), source, file_name, style);
@@ -41,11 +43,29 @@ pub fn render_list(diagnostics: &[Diagnostic], source: &str, file_name: &str, st
         Style::Colour => Renderer::styled(),
     }
     .decor_style(DecorStyle::Ascii);
-    let texts: Vec<String> = diagnostics.iter().map(|item| render_one(item, source, file_name, &renderer)).collect();
+    let file = File { name: file_name, source, secrets: Secrets::of(source) };
+    let texts: Vec<String> = diagnostics.iter().map(|item| render_one(item, &file, &renderer)).collect();
     texts.join("\n\n")
 }
 
-fn render_one(item: &Diagnostic, source: &str, file_name: &str, renderer: &Renderer) -> String {
+/// The file that diagnostics are about.
+struct File<'a> {
+    name: &'a str,
+    source: &'a str,
+    secrets: Secrets,
+}
+
+impl File<'_> {
+    /// Returns the line of a place as it may be shown, and where it stands.
+    fn line(&self, place: Range<usize>) -> Option<(String, Range<usize>)> {
+        let range = shown_lines(self.source, place)?;
+        let masked = self.secrets.masked(&self.source[range.clone()], range.start);
+        Some((visible(masked.trim_end_matches('\r')), range))
+    }
+}
+
+fn render_one(item: &Diagnostic, file: &File<'_>, renderer: &Renderer) -> String {
+    let file_name = file.name;
     let level = match item.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -54,11 +74,11 @@ fn render_one(item: &Diagnostic, source: &str, file_name: &str, renderer: &Rende
         .primary_title(item.message.as_str())
         .id(item.code.as_str())
         .elements(Vec::<Snippet<'_, Annotation<'_>>>::new());
-    let shown = shown_lines(source, item.span.bytes()).map(|lines| (masked(&source[lines.clone()]), lines));
+    let shown = file.line(item.span.bytes());
     group = match &shown {
         Some((text, lines)) => {
-            let start = item.span.start - lines.start;
-            let end = item.span.end.min(lines.end).saturating_sub(lines.start).max(start);
+            let start = (item.span.start - lines.start).min(text.len());
+            let end = item.span.end.min(lines.end).saturating_sub(lines.start).min(text.len()).max(start);
             group.element(
                 Snippet::source(text.as_str())
                     .line_start(item.span.line)
@@ -88,21 +108,15 @@ fn shown_lines(source: &str, place: Range<usize>) -> Option<Range<usize>> {
     (end - start <= LONGEST_LINE && end > start).then_some(start..end)
 }
 
-/// Returns a line with whatever follows a key that looks like a secret replaced byte by byte, so that carets still
-/// fit. A plan never holds secrets; somebody who wrote one by mistake shall not find it in a log as well.
-fn masked(line: &str) -> String {
-    const SECRETS: [&str; 6] = ["password", "passwd", "pwd", "secret", "token", "passphrase"];
-    let lower = line.to_ascii_lowercase();
-    let after_key = SECRETS.iter().filter_map(|word| {
-        let key = lower.find(word)?;
-        let colon = lower[key..].find(':')?;
-        Some(key + colon + 1)
-    });
-    match after_key.min() {
-        Some(from) => {
-            let tail = line[from..].bytes().map(|byte| if byte == b' ' || byte == b'\r' { ' ' } else { '*' });
-            format!("{}{}", &line[..from], tail.collect::<String>())
-        }
-        None => line.to_owned(),
-    }
+/// Returns a line without characters that cannot be seen, each replaced by a visible one of the same length, so that
+/// places still fit. What moves the cursor or turns the direction of a text around must not reach a terminal.
+fn visible(line: &str) -> String {
+    let replaced = |c: char| match c.len_utf8() {
+        _ if c == '\t' || !is_hidden(c) => c.to_string(),
+        1 => "?".to_owned(),
+        2 => "\u{bf}".to_owned(),
+        3 => char::REPLACEMENT_CHARACTER.to_string(),
+        _ => format!("{}?", char::REPLACEMENT_CHARACTER),
+    };
+    line.chars().map(replaced).collect()
 }

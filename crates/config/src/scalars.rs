@@ -3,10 +3,10 @@
 use crate::codes::{self, Code};
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::reader::{Reader, Written};
+use crate::texts::Line;
 use crate::yaml::{Node, Value};
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZoneDatabase;
-use jiff::{SignedDuration, SpanRelativeTo};
 use orchestrate_model::balancer::{is_name, is_runtime_address};
 use orchestrate_model::catalogue::{self, Resolved};
 use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
@@ -17,69 +17,11 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
-/// Longest free text. Texts go into journals and reports line by line.
-const LONGEST_TEXT: usize = 2_000;
-/// Longest duration. More than a year is a mistake, and keeps time arithmetic far from its limits.
-const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
-
-/// Returns whether a character reorders what stands around it: with it a text can look like another one.
-fn reorders(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
-}
-
-impl Written for String {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let text = reader.text(node, "a text")?;
-        let owner = reader.whole_path();
-        let why = if text.trim().is_empty() {
-            format!("{owner} is empty")
-        } else if text.chars().count() > LONGEST_TEXT {
-            format!("{owner} is longer than {LONGEST_TEXT} characters")
-        } else if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-            format!("{owner} holds control characters")
-        } else if text.chars().any(reorders) {
-            format!("{owner} holds characters that change the order in which text is shown")
-        } else {
-            return Some(text.to_owned());
-        };
-        reader.report(Diagnostic::error(codes::BAD_TEXT, node.span, why).label("expected a readable text"));
-        None
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "number", "boolean"], "minLength": 1 })
-    }
-}
-
-/// A text that stands on one line: a path or an argument, where a tab or a line break is an escape by mistake.
-#[derive(Debug, Clone)]
-pub(crate) struct Line(pub(crate) String);
-
-impl Written for Line {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let text = String::read(node, reader)?;
-        if !text.contains(['\n', '\t']) {
-            return Some(Self(text));
-        }
-        let why = format!("{} holds a tab or a line break", reader.whole_path());
-        reader.report(
-            Diagnostic::error(codes::BAD_TEXT, node.span, why)
-                .label("in double quotes `\\t` is a tab and `\\n` a line break")
-                .help(r"write Windows paths without quotes or in single quotes: 'C:\temp\new.exe'"),
-        );
-        None
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        String::schema(generator)
-    }
-}
-
 impl Written for bool {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         match &node.value {
-            Value::Scalar { text, plain: true } if text == "true" => Some(true),
-            Value::Scalar { text, plain: true } if text == "false" => Some(false),
+            Value::Scalar { text, plain: true, .. } if text == "true" => Some(true),
+            Value::Scalar { text, plain: true, .. } if text == "false" => Some(false),
             Value::Scalar { text, .. } => {
                 reader.report(
                     Diagnostic::error(
@@ -101,69 +43,6 @@ impl Written for bool {
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "boolean" })
-    }
-}
-
-/// Reads a whole number in a range.
-fn number(node: &Node, reader: &mut Reader, (least, most): (i64, i64)) -> Option<i64> {
-    let text = reader.text(node, "a whole number")?;
-    let Ok(number) = text.parse::<i64>() else {
-        reader.report(
-            Diagnostic::error(codes::WRONG_TYPE, node.span, format!("{} is not a whole number", quoted(text)))
-                .label("expected a whole number"),
-        );
-        return None;
-    };
-    if (least..=most).contains(&number) {
-        return Some(number);
-    }
-    let range = if most == i64::from(u32::MAX) { format!("at least {least}") } else { format!("{least} to {most}") };
-    let message = format!("{} cannot be {number}", reader.whole_path());
-    reader.report(Diagnostic::error(codes::OUT_OF_RANGE, node.span, message).label(format!("expected {range}")));
-    None
-}
-
-macro_rules! whole_number {
-    ($($(#[$doc:meta])* $name:ident($inner:ty), $least:expr, $most:expr;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) struct $name(pub(crate) $inner);
-
-        impl Written for $name {
-            fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-                let number = number(node, reader, ($least, $most))?;
-                <$inner>::try_from(number).ok().map(Self)
-            }
-
-            fn schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "integer", "minimum": $least, "maximum": $most })
-            }
-        }
-    )*};
-}
-
-whole_number! {
-    /// A number of servers.
-    Count(u32), 1, i64::from(u32::MAX);
-    /// A TCP port.
-    Port(u16), 1, 65_535;
-    /// A day of the month.
-    DayOfMonth(i8), 1, 31;
-    /// An exit code of Windows: 32 bits, read with or without a sign.
-    ExitCode(i64), i64::from(i32::MIN), i64::from(u32::MAX) - 1;
-}
-
-/// The version of the format, whichever is written; the rules say which one is supported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FormatVersion(pub(crate) i64);
-
-impl Written for FormatVersion {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        number(node, reader, (i64::MIN, i64::MAX)).map(Self)
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "const": 1 })
     }
 }
 
@@ -199,7 +78,7 @@ name_value! {
 }
 
 /// Reads a text that `parse` turns into a value.
-fn parsed<T>(
+pub(crate) fn parsed<T>(
     node: &Node,
     reader: &mut Reader,
     code: Code,
@@ -247,6 +126,7 @@ impl Written for SocketAddr {
             with_port
                 .or_else(|_| alone())
                 .ok()
+                .filter(|found| found.port() != 0 && !found.ip().is_unspecified() && !found.ip().is_multicast())
                 .ok_or_else(|| "write it like `192.0.2.53` or `\"192.0.2.53:53\"`".to_owned())
         })
     }
@@ -291,59 +171,6 @@ impl Written for BalancerName {
     }
 }
 
-/// A duration of at least one second.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Length(pub(crate) SignedDuration);
-
-/// A duration that may be zero.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pause(pub(crate) SignedDuration);
-
-fn duration(text: &str) -> Result<SignedDuration, String> {
-    if text.trim().parse::<f64>().is_ok() {
-        let number = text.trim().trim_start_matches('-');
-        return Err(format!("a duration needs a unit: `{number}s`, `{number}m` or `{number}h`"));
-    }
-    let duration = text
-        .parse::<jiff::Span>()
-        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
-        .ok()
-        .ok_or_else(|| "write it like `90s`, `45m`, `2h` or `1h30m`".to_owned())?;
-    match duration {
-        duration if duration.is_negative() => Err("a duration cannot be negative".to_owned()),
-        duration if duration > LONGEST => Err("a duration of more than a year is not supported".to_owned()),
-        duration => Ok(duration),
-    }
-}
-
-fn duration_schema() -> Schema {
-    json_schema!({ "type": "string", "examples": ["90s", "45m", "2h", "1h30m"] })
-}
-
-impl Written for Length {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        parsed(node, reader, codes::BAD_DURATION, "a duration", |text| {
-            let duration = duration(text)?;
-            let long_enough = duration >= SignedDuration::from_secs(1);
-            long_enough.then_some(Self(duration)).ok_or_else(|| "zero makes no sense here".to_owned())
-        })
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        duration_schema()
-    }
-}
-
-impl Written for Pause {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        parsed(node, reader, codes::BAD_DURATION, "a duration", |text| duration(text).map(Self))
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        duration_schema()
-    }
-}
-
 impl Written for Date {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         parsed(node, reader, codes::BAD_DATE, "a date", |text| {
@@ -362,7 +189,8 @@ impl Written for Time {
         parsed(node, reader, codes::BAD_DATE, "a time of day", |text| {
             let digits = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
             let shaped = (2..=3).contains(&text.split(':').count()) && text.split(':').all(digits);
-            let time = text.parse::<Self>().ok().filter(|_| shaped);
+            // A leap second would be read as the one before it.
+            let time = text.parse::<Self>().ok().filter(|_| shaped && !text.ends_with(":60"));
             time.ok_or_else(|| "write it like `\"22:00\"`, between `\"00:00\"` and `\"23:59\"`".to_owned())
         })
     }
@@ -405,29 +233,6 @@ impl Written for Zone {
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "examples": ["Europe/Paris", "UTC"] })
-    }
-}
-
-/// A SHA-256 in lower-case hexadecimal.
-#[derive(Debug, Clone)]
-pub(crate) struct Sha256(pub(crate) String);
-
-impl Written for Sha256 {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        parsed(node, reader, codes::BAD_SHA256, "a SHA-256 in hexadecimal", |text| {
-            let found = text.chars().count();
-            if let Some(other) = text.chars().find(|c| !c.is_ascii_hexdigit()) {
-                return Err(format!("{} is not a hexadecimal digit", quoted(&other.to_string())));
-            }
-            let whole = found == 64;
-            whole
-                .then(|| Self(text.to_ascii_lowercase()))
-                .ok_or_else(|| format!("it has {found} digits, 64 are needed"))
-        })
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$" })
     }
 }
 
@@ -621,7 +426,7 @@ pub(crate) struct ServiceText {
 
 impl Written for ServiceText {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        String::read(node, reader).map(|text| Self { text, service: None })
+        Line::read(node, reader).map(|Line(text)| Self { text, service: None })
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {

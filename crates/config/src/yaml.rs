@@ -5,6 +5,7 @@
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span, quoted};
+use crate::events::{self, Scalars, Style, Tagged};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::granit_parser::ErrorKind;
@@ -34,8 +35,8 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     /// Nothing, `null` or `~`.
     Nothing,
-    /// A text as it is written, without quotes.
-    Scalar { text: String, plain: bool },
+    /// A text as it is written, without quotes: plain, or in quotes, or as a block of lines.
+    Scalar { text: String, plain: bool, block: bool },
     /// A list.
     List(Vec<Node>),
     /// A mapping in the order of the file, repeated keys included.
@@ -57,9 +58,30 @@ impl Value {
 /// Returns the tree of a file, or the one reason why there is none.
 pub(crate) fn tree(text: &str) -> Result<Node, Box<Diagnostic>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let spanned: Spanned<Raw> =
-        serde_saphyr::from_str_with_options(text, limits()).map_err(|error| Box::new(explained(&error, text)))?;
-    Ok(node(spanned, text))
+    let (scalars, tagged) = events::scalars(text, MOST_NODES);
+    let spanned: Result<Spanned<Raw>, Error> = serde_saphyr::from_str_with_options(text, limits());
+    match (spanned, tagged) {
+        (Ok(spanned), None) => Ok(node(spanned, &Source { text, scalars })),
+        // A tag says what its value is, and here the key does. With some tags the value would not even be read.
+        (Ok(_) | Err(Error::InvalidScalar { .. } | Error::UnsupportedTag { .. }), Some(tagged)) => {
+            Err(Box::new(tag_at(&tagged, text)))
+        }
+        (Err(error), _) => Err(Box::new(explained(&error, text))),
+    }
+}
+
+/// The text of a file, and its scalars.
+struct Source<'s> {
+    text: &'s str,
+    scalars: Scalars<'s>,
+}
+
+fn tag_at(tagged: &Tagged, source: &str) -> Diagnostic {
+    let start = tagged.start.min(source.len());
+    let end = (start + tagged.tag.len()).min(source.len());
+    let end = if source.is_char_boundary(end) { end } else { start };
+    let span = Span { start, end, line: tagged.line.max(1), column: tagged.column.max(1) };
+    unsupported(span, &format!("the tag {} is not supported", quoted(&tagged.tag)), "leave the tag out")
 }
 
 fn limits() -> Options {
@@ -89,10 +111,8 @@ fn limits() -> Options {
 /// A value before its text is looked up in the source.
 enum Raw {
     Nothing,
-    /// A text after unquoting and unescaping.
+    /// A single value, as the parser took it. The text that was typed comes from its events.
     Text(String),
-    /// A plain scalar that the parser took for a number or a truth value; the text stands in the source.
-    Typed(String),
     List(Vec<Spanned<Self>>),
     Map(Vec<(Spanned<Self>, Spanned<Self>)>),
 }
@@ -129,27 +149,27 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Typed(value.to_string()))
+        Ok(Raw::Text(value.to_string()))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Typed(value.to_string()))
+        Ok(Raw::Text(value.to_string()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Typed(value.to_string()))
+        Ok(Raw::Text(value.to_string()))
     }
 
     fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
-        Ok(Raw::Typed(value.to_string()))
+        Ok(Raw::Text(value.to_string()))
     }
 
     fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
-        Ok(Raw::Typed(value.to_string()))
+        Ok(Raw::Text(value.to_string()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Typed(value.to_string()))
+        Ok(Raw::Text(value.to_string()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
@@ -169,17 +189,24 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 }
 
+/// Returns a single value with the text that was typed, whatever the deserialiser took it for.
+fn scalar(text: String, span: Span, source: &Source<'_>) -> Value {
+    match source.scalars.at(span.start) {
+        Some(typed) => Value::Scalar {
+            text: typed.text.clone().into_owned(),
+            plain: typed.style == Style::Plain,
+            block: typed.style == Style::Block,
+        },
+        None => Value::Scalar { text, plain: false, block: false },
+    }
+}
+
 /// Gives a value its place and the text it was written with. The depth of the recursion is bounded by [`MOST_DEPTH`].
-fn node(raw: Spanned<Raw>, source: &str) -> Node {
-    let mut span = place(raw.defined, source);
-    let written = source.get(span.bytes()).unwrap_or_default();
+fn node(raw: Spanned<Raw>, source: &Source<'_>) -> Node {
+    let mut span = place(raw.defined, source.text);
     let value = match raw.value {
         Raw::Nothing => Value::Nothing,
-        Raw::Text(text) => Value::Scalar { text, plain: !written.starts_with(['"', '\'', '|', '>']) },
-        Raw::Typed(text) => {
-            let text = if written.is_empty() { text } else { written.trim_end().to_owned() };
-            Value::Scalar { text, plain: true }
-        }
+        Raw::Text(text) => scalar(text, span, source),
         Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, source)).collect()),
         Raw::Map(entries) => {
             Value::Map(entries.into_iter().map(|(key, value)| (node(key, source), node(value, source))).collect())

@@ -11,6 +11,7 @@ use orchestrate_engine::record::{Attended, RunHeader, ServerEnd, StepEnd};
 use orchestrate_engine::{Intent, IntentId, Record};
 use orchestrate_model::Answer;
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::exit_code;
 use orchestrate_model::{Act, ActOutcome, RunId, ServerName};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::safety::Asked;
@@ -274,7 +275,7 @@ fn outcome_said(act: &str, outcome: &ActOutcome) -> Option<(Tone, String)> {
     }
 }
 
-fn installer(exit_code: i64, meaning: ExitMeaning) -> (Tone, String) {
+fn installer(code: i64, meaning: ExitMeaning) -> (Tone, String) {
     let (tone, said) = match meaning {
         ExitMeaning::Done => (Tone::Plain, "it says done"),
         ExitMeaning::RestartNeeded => (Tone::Plain, "it says done, and that a restart is needed"),
@@ -282,7 +283,7 @@ fn installer(exit_code: i64, meaning: ExitMeaning) -> (Tone, String) {
         ExitMeaning::Busy => (Tone::Warn, "another installation is in progress"),
         ExitMeaning::Failed => (Tone::Bad, "it has failed"),
     };
-    (tone, format!("the installer ended with exit code {exit_code}: {said}"))
+    (tone, format!("the installer ended with exit code {}: {said}", exit_code::text(code)))
 }
 
 fn ended(end: &ServerEnd) -> (Tone, String) {

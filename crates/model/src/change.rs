@@ -1,5 +1,6 @@
 //! One change: what a plan file asks for, validated.
 
+use crate::exit_code;
 use crate::ids::{Label, PoolName, ServiceName};
 use crate::pool::{DnsSettings, Pool, Server};
 use crate::product::Feature;
@@ -157,8 +158,22 @@ pub struct Patch {
     pub deadline: SignedDuration,
     /// The level at which a server counts as patched. `None`: the installer's exit code is all the proof there is.
     pub level: Option<Level>,
-    /// Exit codes besides the usual ones, by what they mean.
+    /// Exit codes besides the usual ones, by what they mean. Each in the form of [`exit_code::unsigned`].
     pub exit_codes: BTreeMap<i64, ExitMeaning>,
+}
+
+impl Patch {
+    /// Returns what the plan says about an exit code, in whichever spelling either of them is: signed or unsigned, and
+    /// as the code of Windows Installer itself or as the HRESULT that installers around it make of it.
+    #[must_use]
+    pub fn meaning_of(&self, code: i64) -> Option<ExitMeaning> {
+        let stated = |code: i64| {
+            let same = |(key, _): &(&i64, &ExitMeaning)| exit_code::unsigned(**key) == code;
+            self.exit_codes.iter().find(same).map(|(_, meaning)| *meaning)
+        };
+        let code = exit_code::unsigned(code);
+        stated(code).or_else(|| stated(exit_code::other_form(code)?))
+    }
 }
 
 /// What an installer's exit code means.
@@ -233,4 +248,37 @@ pub struct SharedBudget {
 pub struct StopWhen {
     /// Servers failed, held or returned unpatched. At least 1.
     pub failed: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(codes: &[(i64, ExitMeaning)]) -> Patch {
+        Patch {
+            installer: String::new(),
+            arguments: Vec::new(),
+            sha256: String::new(),
+            deadline: SignedDuration::ZERO,
+            level: None,
+            exit_codes: codes.iter().copied().collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_plan_says_about_an_exit_code_holds_in_every_spelling_of_it() {
+        // The plan of an earlier version may hold a signed one.
+        for stated in [-2_147_021_886, 0x8007_0bc2, 3010] {
+            let patch = patch(&[(stated, ExitMeaning::Done)]);
+            for code in [-2_147_021_886, 0x8007_0bc2, 3010] {
+                assert_eq!(patch.meaning_of(code), Some(ExitMeaning::Done), "{stated} and {code}");
+            }
+            assert_eq!(patch.meaning_of(1641), None);
+        }
+        let both = patch(&[(3010, ExitMeaning::Failed), (0x8007_0bc2, ExitMeaning::Done)]);
+        assert_eq!(
+            (both.meaning_of(3010), both.meaning_of(-2_147_021_886)),
+            (Some(ExitMeaning::Failed), Some(ExitMeaning::Done))
+        );
+    }
 }

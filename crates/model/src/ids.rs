@@ -3,6 +3,7 @@
 //! Every name that crosses a boundary (plan file, wire, journal) becomes one of these types first.
 //! They compare without regard to ASCII case, as DNS and the Windows service manager do.
 
+use crate::readable::{is_hidden, is_padded};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -45,6 +46,9 @@ pub enum NameError {
         /// The text.
         found: String,
     },
+    /// A blank at an end, which is not seen and makes another name of it.
+    #[error("the name begins or ends with a blank")]
+    Padded,
     /// A name whose last label is a number, as in an IP address. No domain is called so.
     #[error("this is an address; the name goes here")]
     Address,
@@ -206,6 +210,10 @@ fn limit(text: &str, most: usize) -> Result<(), NameError> {
     }
 }
 
+fn unpadded(text: &str) -> Result<(), NameError> {
+    if is_padded(text) { Err(NameError::Padded) } else { Ok(()) }
+}
+
 fn fqdn(text: &str) -> Result<Cow<'_, str>, NameError> {
     let text = text.strip_suffix('.').unwrap_or(text);
     limit(text, 253)?;
@@ -229,6 +237,7 @@ fn fqdn(text: &str) -> Result<Cow<'_, str>, NameError> {
 /// The characters that the service manager allows and that can be put into a WQL string without harm.
 fn service(text: &str) -> Result<Cow<'_, str>, NameError> {
     limit(text, 256)?;
+    unpadded(text)?;
     match text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '$' | '.' | ' ')) {
         Some(found) => Err(NameError::Character { found, kind: "service name" }),
         None => Ok(Cow::Borrowed(text)),
@@ -237,7 +246,8 @@ fn service(text: &str) -> Result<Cow<'_, str>, NameError> {
 
 fn plain(text: &str) -> Result<Cow<'_, str>, NameError> {
     limit(text, 128)?;
-    match text.chars().find(|c| c.is_control()) {
+    unpadded(text)?;
+    match text.chars().find(|c| is_hidden(*c)) {
         Some(found) => Err(NameError::Character { found, kind: "name" }),
         None => Ok(Cow::Borrowed(text)),
     }
@@ -278,5 +288,15 @@ mod tests {
             assert!(ServerName::new(bad).is_err(), "{bad:?}");
         }
         assert!(RunId::new("../../etc").is_err());
+    }
+
+    #[test]
+    fn names_that_look_like_others_are_refused() {
+        for bad in [" UD1", "UD1 ", " ", "UD1\u{200b}", "UD\u{202e}1", "UD1\u{a0}", "\u{feff}UD1"] {
+            assert!(UpgradeDomain::new(bad).is_err(), "{bad:?}");
+            assert!(Label::new(bad).is_err(), "{bad:?}");
+            assert!(ServiceName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(UpgradeDomain::new("rack 1 é").is_ok());
     }
 }

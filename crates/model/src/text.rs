@@ -16,19 +16,7 @@ pub const LONGEST_REASON: usize = 2_000;
 /// direction, marks without width, and separators of lines and paragraphs.
 #[must_use]
 pub fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
+    crate::readable::is_hidden(c)
 }
 
 /// Returns foreign text on one line, with a blank for each run of what is unseen, cut at [`LONGEST_FOREIGN`] characters.

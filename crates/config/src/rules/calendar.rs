@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
-    for window in plan.windows.iter().flat_map(|windows| &windows.value) {
+    for window in plan.windows.iter().flat_map(|windows| &windows.value.0) {
         if let Some(duration) = window.value.duration.as_ref().filter(|duration| duration.value.0 > LONGEST_WINDOW) {
             reader.report(
                 Diagnostic::error(codes::WINDOW_TOO_LONG, duration.span, "a window is open for seven days at most")

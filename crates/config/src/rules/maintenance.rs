@@ -27,7 +27,7 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
     }
     if let Some(dns) = &plan.dns {
         for resolvers in [&dns.value.resolvers, &dns.value.external_resolvers].into_iter().flatten() {
-            twice(reader, &resolvers.value);
+            twice(reader, &resolvers.value.0);
         }
     }
     budgets(reader, plan);
@@ -103,7 +103,7 @@ fn budgets(reader: &mut Reader, plan: &Plan) {
         .flat_map(|pools| pools.value.good())
         .filter_map(|(_, pool)| pool.value.labels.as_ref())
         .flat_map(|labels| labels.value.good())
-        .filter_map(|(key, value)| Label::new(&format!("{}={}", key.value, value.value)).ok())
+        .filter_map(|(key, value)| Label::new(&format!("{}={}", key.value.0, value.value.0)).ok())
         .collect();
     let mut seen: Vec<At<Label>> = Vec::new();
     for label in plan.budgets.iter().flat_map(|budgets| &budgets.value).filter_map(|budget| budget.value.label.as_ref())

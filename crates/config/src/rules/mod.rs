@@ -9,6 +9,7 @@ mod external;
 mod keyed;
 mod level;
 mod maintenance;
+mod matching;
 mod measured;
 mod names;
 mod order;
@@ -60,4 +61,5 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     maintenance::check(plan, reader);
     level::check(plan, reader);
     calendar::check(plan, reader);
+    matching::check(plan, reader);
 }

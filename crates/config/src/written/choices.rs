@@ -3,8 +3,10 @@
 use super::{Credentials, Elsewhere, HaproxyChoice, HaproxySite, ScopeServices, WeeksOfMonth};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::numbers::DayOfMonth;
 use crate::reader::{At, Entries, OneOrMany, Reader, Shape, Written};
-use crate::scalars::{DAYS, DayOfMonth, Line, RuntimeApi, word};
+use crate::scalars::{DAYS, RuntimeApi, word};
+use crate::texts::Line;
 use crate::yaml::{Node, Value};
 use jiff::civil::Date;
 use orchestrate_model::Version;

@@ -8,11 +8,12 @@ mod external;
 pub(crate) use choices::{BalancerChoice, CredentialsChoice, Every, LevelChoice, ScopeChoice, SiteChoice};
 pub(crate) use external::{ExternalAddresses, ExternalNames};
 
-use crate::reader::{At, Entries, OneOrMany, written};
-use crate::scalars::{
-    BalancerName, Count, ExitCode, FormatVersion, Length, Line, Pause, Port, RuntimeApi, ServiceText, Sha256,
-    VariablePrefix, Zone,
-};
+use crate::durations::{Length, Pause};
+use crate::hashes::Sha256;
+use crate::numbers::{Count, ExitCode, FormatVersion, Port};
+use crate::reader::{At, Entries, Filled, OneOrMany, written};
+use crate::scalars::{BalancerName, RuntimeApi, ServiceText, VariablePrefix, Zone};
+use crate::texts::{Argument, LabelKey, LabelValue, Line};
 use jiff::civil::{Date, Time};
 use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
 use orchestrate_model::pool::{Hosted, SipBalancing, SlotNames, Transport, WinrmAuth};
@@ -25,7 +26,7 @@ written! {
         /// Version of the format: 1.
         required version: FormatVersion,
         /// What people call the change.
-        required name: String,
+        required name: Line,
         /// Why it is done, with the change number.
         required reason: String,
         /// Which name servers are asked. Default: those of the machine.
@@ -39,7 +40,7 @@ written! {
         /// When the whole run stops. Default: at the first server that fails.
         optional stop_when: StopWhen,
         /// When the work may be done. Default: at any time.
-        optional windows: Vec<At<Window>>,
+        optional windows: Filled<Window>,
         /// When it may not, windows or no windows.
         optional freezes: Vec<At<Freeze>>,
     }
@@ -49,9 +50,9 @@ written! {
     /// Which name servers answer for the pools' names.
     struct Dns {
         /// Addresses of the name servers; port 53 unless another one is given.
-        optional resolvers: Vec<At<SocketAddr>>,
+        optional resolvers: Filled<SocketAddr>,
         /// Name servers that are asked for the external names of Edge pools. Default: those that are asked for all others.
-        optional external_resolvers: Vec<At<SocketAddr>>,
+        optional external_resolvers: Filled<SocketAddr>,
     }
 }
 
@@ -71,7 +72,7 @@ written! {
         /// Pools that must be finished before this one starts.
         optional after: Vec<At<PoolName>>,
         /// Labels that shared budgets refer to, such as `site: paris`.
-        optional labels: Entries<String, String>,
+        optional labels: Entries<LabelKey, LabelValue>,
         /// The pool that this one is paired with for disaster recovery.
         optional paired_with: PoolName,
         /// For Edge pools: the pool that traffic goes on to.
@@ -85,7 +86,7 @@ written! {
         /// Database work that follows when all servers of the pool are done.
         optional database: Database,
         /// Session measures that replace those of the catalogue, by service: counter paths or activity keys.
-        optional measures: Entries<ServiceText, Vec<At<String>>>,
+        optional measures: Entries<ServiceText, Filled<Line>>,
     }
 }
 
@@ -107,7 +108,7 @@ written! {
     /// A balancer that something other than this tool takes care of.
     struct Elsewhere {
         /// What takes servers out of the balancer, in words.
-        required elsewhere: String,
+        required elsewhere: Line,
     }
 }
 
@@ -189,7 +190,7 @@ written! {
         /// Where user name and password come from.
         required credentials: CredentialsChoice,
         /// A file with the authorities to trust instead of the machine's.
-        optional ca: String,
+        optional ca: Line,
         /// The SHA-256 of the one certificate to trust.
         optional pin: Sha256,
     }
@@ -202,7 +203,7 @@ written! {
         /// `MAINTENANCE_PASSWORD`.
         optional env: VariablePrefix,
         /// A file that only its owner can read: user on the first line, password on the second.
-        optional file: String,
+        optional file: Line,
     }
 }
 
@@ -280,7 +281,7 @@ written! {
         /// Path of the installer on the server.
         required installer: Line,
         /// Its arguments.
-        optional arguments: Vec<At<Line>>,
+        optional arguments: Vec<At<Argument>>,
         /// SHA-256 of the installer file.
         required sha256: Sha256,
         /// How long it may take. Default: 45m.

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use orchestrate_model::Answer;
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, Patch, Scope};
+use orchestrate_model::exit_code;
 use orchestrate_model::observe::InstallerState;
 use orchestrate_model::version::{ComponentVersion, Reached};
 use orchestrate_planner::StepKind;
@@ -34,10 +35,10 @@ fn next_token(subject: &Subject<'_>) -> Option<InstallerToken> {
     Some(InstallerToken(format!("{run}-{}-{number}", subject.work.server.short())))
 }
 
-/// Returns what an exit code usually means (Windows Installer error codes; the `wusa` codes are those of the Windows
-/// Update Agent).
-pub(crate) fn usual_meaning(exit_code: i64) -> ExitMeaning {
-    match exit_code {
+/// Returns what an exit code usually means (Windows Installer error codes, also as the HRESULTs that bootstrappers make of
+/// them; the `wusa` codes are those of the Windows Update Agent).
+pub(crate) fn usual_meaning(code: i64) -> ExitMeaning {
+    match exit_code::win32(code) {
         0 | 2_359_302 => ExitMeaning::Done,
         3010 | 2_359_301 => ExitMeaning::RestartNeeded,
         1641 => ExitMeaning::RestartStarted,
@@ -47,8 +48,8 @@ pub(crate) fn usual_meaning(exit_code: i64) -> ExitMeaning {
 }
 
 /// Returns what an exit code means for this plan.
-pub(super) fn meaning(patch: &Patch, exit_code: i64) -> ExitMeaning {
-    patch.exit_codes.get(&exit_code).copied().unwrap_or_else(|| usual_meaning(exit_code))
+pub(super) fn meaning(patch: &Patch, code: i64) -> ExitMeaning {
+    patch.meaning_of(code).unwrap_or_else(|| usual_meaning(code))
 }
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
@@ -58,17 +59,19 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     };
     match &case.subject.own.installer {
         Some((code, ExitMeaning::Done)) => {
-            Judgement::Done(StepEnd::Done, format!("the installer ended with {code}")).into()
+            Judgement::Done(StepEnd::Done, format!("the installer ended with {}", exit_code::text(*code))).into()
         }
         Some((code, ExitMeaning::RestartNeeded)) => {
-            let proof = format!("the installer ended with {code}: a restart is needed");
+            let proof = format!("the installer ended with {}: a restart is needed", exit_code::text(*code));
             Judgement::Done(StepEnd::Done, proof).into()
         }
         Some((code, ExitMeaning::RestartStarted)) => {
-            let proof = format!("the installer ended with {code}: it has started a restart");
+            let proof = format!("the installer ended with {}: it has started a restart", exit_code::text(*code));
             Judgement::Done(StepEnd::Done, proof).into()
         }
-        Some((code, ExitMeaning::Failed)) => hold(case, &format!("the installer ended with {code}")),
+        Some((code, ExitMeaning::Failed)) => {
+            hold(case, &format!("the installer ended with {}", exit_code::text(*code)))
+        }
         Some((code, ExitMeaning::Busy)) => busy(case, scratch, *code, (patch, token)),
         None => running(case, scratch, patch, token),
     }
@@ -142,6 +145,7 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
 }
 
 fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, InstallerToken)) -> Ruling {
+    let code = exit_code::text(code);
     if case.subject.own.tokens.len() >= INSTALLER_ATTEMPTS {
         return hold(case, &format!("another installation runs on it; the installer ended with {code} each time"));
     }
@@ -211,7 +215,8 @@ fn unmade(case: &Case<'_>) -> Vec<Record> {
     let text = match case.subject.own.installer {
         Some((code, ExitMeaning::RestartNeeded)) => {
             format!(
-                "{NEEDS_RESTART}: the installer ended with {code}, and the plan makes none; restart it in a change of its own"
+                "{NEEDS_RESTART}: the installer ended with {}, and the plan makes none; restart it in a change of its own",
+                exit_code::text(code)
             )
         }
         Some((code, ExitMeaning::RestartStarted)) if matches!(change.maintenance.scope, Scope::Services(_)) => format!(
@@ -244,4 +249,25 @@ fn left_out(case: &Case<'_>, versions: &[ComponentVersion]) -> Option<String> {
     });
     let each: Vec<String> = each.collect();
     (!each.is_empty()).then(|| each.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_code_means_the_same_in_every_spelling() {
+        for (code, means) in [
+            (3010, ExitMeaning::RestartNeeded),
+            (0x8007_0bc2, ExitMeaning::RestartNeeded),
+            (-2_147_021_886, ExitMeaning::RestartNeeded),
+            (0x8007_0669, ExitMeaning::RestartStarted),
+            (0x8007_0652, ExitMeaning::Busy),
+            (0x8007_0643, ExitMeaning::Failed),
+            (0x0024_0005, ExitMeaning::RestartNeeded),
+            (-1, ExitMeaning::Failed),
+        ] {
+            assert_eq!(usual_meaning(code), means, "{code}");
+        }
+    }
 }

@@ -1,0 +1,160 @@
+//! A secret that was written into a plan, in every way that somebody might write it, is shown by nothing.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing it did not expect")]
+
+use orchestrate_config::{Style, parse, render};
+
+/// The secret of every variant below.
+const SECRET: &str = "hunter2-Tr0ub4dor";
+
+/// A plan with something under the access of its pool, and something at its end.
+fn plan(winrm: &str, end: &str) -> String {
+    format!(
+        "version: 1\nname: November\nreason: CHG0031337\npools:\n  pool01.contoso.example:\n    product: lync2013\n    \
+         role: front-end\n    load_balancing: {{sip: dns, web: webint.contoso.example, balancer: operator}}\n    servers:\n      \
+         fe1.contoso.example: {{address: 192.0.2.11}}\n      fe2.contoso.example: {{address: 192.0.2.12}}\n      \
+         fe3.contoso.example: {{address: 192.0.2.13}}\n    access:\n{winrm}maintenance: {{scope: all-services}}\n{end}"
+    )
+}
+
+/// Variants below `access:`, which stands at four blanks.
+const IN_ACCESS: [&str; 34] = [
+    "      winrm: {auth: basic, credentials: {user: ann, password: hunter2-Tr0ub4dor}}\n",
+    "      winrm:\n        credentials:\n          user: ann\n          password: hunter2-Tr0ub4dor\n",
+    "      winrm:\n        credentials:\n          user: ann\n          password:\n            hunter2-Tr0ub4dor\n",
+    "      winrm:\n        credentials:\n          pass: hunter2-Tr0ub4dor\n",
+    "      winrm:\n        credentials:\n          pw: hunter2-Tr0ub4dor\n",
+    "      winrm:\n        credentials:\n          p: hunter2-Tr0ub4dor\n",
+    "      winrm:\n        credentials:\n          ann: hunter2-Tr0ub4dor\n",
+    "      winrm: {credentials: \"ann:hunter2-Tr0ub4dor\"}\n",
+    "      winrm: {credentials: ann/hunter2-Tr0ub4dor}\n",
+    "      winrm: {credentials: [ann, hunter2-Tr0ub4dor]}\n",
+    "      winrm:\n        credentials:\n          - ann\n          - hunter2-Tr0ub4dor\n",
+    "      winrm:\n        credentials:\n          - {env: MAINTENANCE}\n          - hunter2-Tr0ub4dor\n",
+    "      winrm: {api_key: hunter2-Tr0ub4dor}\n",
+    "      winrm: {apiKey: hunter2-Tr0ub4dor}\n",
+    "      winrm: ann:hunter2-Tr0ub4dor\n",
+    "      winrm: [hunter2-Tr0ub4dor]\n",
+    "      ssh: {key: hunter2-Tr0ub4dor}\n",
+    "      hunter2-Tr0ub4dor: {}\n      \"hunter2-Tr0ub4dor x\":\n",
+    "      winrm: {credentials: {env: X, \"pass\\u0077ord\": hunter2-Tr0ub4dor}}\n",
+    "      winrm: {credentials: {env: X, \"p\\x77d\": hunter2-Tr0ub4dor}}\n",
+    "      winrm: {credentials: {env: X, password: \"hunter2\\x2dTr0ub4dor\"}}\n",
+    "      winrm: {credentials: {env: X, password: 'hunter2-Tr0ub4dor'}}\n",
+    "      winrm:\n        credentials:\n          password: |\n            hunter2-Tr0ub4dor\n",
+    "      winrm:\n        credentials:\n          password: >-\n            hunter2-Tr0ub4dor\n            more\n",
+    "      winrm:\n        credentials:\n          password: \"first\n            hunter2-Tr0ub4dor\"\n",
+    "      winrm: {credentials: {env: &x hunter2-Tr0ub4dor, password: *x}}\n",
+    "      winrm: {credentials: {env: X, password: &x hunter2-Tr0ub4dor}, port: *x}\n",
+    "      winrm: {credentials: {env: X, password: !hunter2-Tr0ub4dor x}}\n",
+    "      winrm: {credentials: {env: X, password: !!str hunter2-Tr0ub4dor}}\n",
+    "      winrm: {credentials: {env: X, password: *hunter2-Tr0ub4dor }}\n",
+    "      winrm: {credentials: {env: X, password: {a: {b: [hunter2-Tr0ub4dor]}}}}\n",
+    "      winrm: {credentials: {env: X, ? password : hunter2-Tr0ub4dor}}\n",
+    "      winrm: {credentials: {env: X, extra: 1}} # password hunter2-Tr0ub4dor\n",
+    "      winrm: {pin: hunter2-Tr0ub4dor, credentials: {env: X}}\n",
+];
+
+/// Variants at the end of the file.
+const AT_END: [&str; 26] = [
+    "password: hunter2-Tr0ub4dor\n",
+    "PassWord: hunter2-Tr0ub4dor\n",
+    "db_pass: hunter2-Tr0ub4dor\n",
+    "api-key: hunter2-Tr0ub4dor\n",
+    "\"api_token\" : hunter2-Tr0ub4dor\n",
+    "? secret\n: hunter2-Tr0ub4dor\n",
+    "? [password, other]\n: hunter2-Tr0ub4dor\n",
+    "secret:\n  - hunter2-Tr0ub4dor\n",
+    "secret:\n- hunter2-Tr0ub4dor\n",
+    "secret: {hunter2-Tr0ub4dor: x, hunter2-Tr0ub4dor: x}\n",
+    "credentials: {user: ann, word: hunter2-Tr0ub4dor}\n",
+    "credentials: hunter2-Tr0ub4dor\n",
+    "env: [{name: PASSWORD, value: hunter2-Tr0ub4dor}]\n",
+    "authorization: Basic hunter2-Tr0ub4dor\n",
+    "budgets: [{label: &k password, at_once: 0, *k : hunter2-Tr0ub4dor}]\n",
+    "budgets: [{label: &v hunter2-Tr0ub4dor, at_once: &v hunter2-Tr0ub4dor, token: *v}]\n",
+    "freezes: [{from: &v hunter2-Tr0ub4dor, to: 2027-01-01, reason: x}]\ntoken: *v\n",
+    // No YAML at all.
+    "password: [hunter2-Tr0ub4dor\n",
+    "password: hunter2-Tr0ub4dor: x\n",
+    "password: \"hunter2-Tr0ub4dor\n",
+    "password: @hunter2-Tr0ub4dor\n",
+    "password:\n\thunter2-Tr0ub4dor\n",
+    "x: {password: hunter2-Tr0ub4dor\n",
+    "\"pass\\u0077ord\": hunter2-Tr0ub4dor: x\n",
+    "password: hunter2-Tr0ub4dor\n\tx\n",
+    "secret: `hunter2-Tr0ub4dor`\n",
+];
+
+fn shown(text: &str) -> Vec<String> {
+    match parse("plan.yaml", text.as_bytes()) {
+        Err(found) => {
+            let mut all: Vec<String> =
+                [Style::Plain, Style::Colour].map(|style| render(&found, text, "plan.yaml", style)).into();
+            all.extend([serde_json::to_string(&found).unwrap(), found.to_string(), format!("{found:?}")]);
+            all
+        }
+        Ok(good) => vec![format!("{:?}", good.warnings)],
+    }
+}
+
+/// Returns whether a part of the secret that tells something is in a text.
+fn leaks(text: &str) -> bool {
+    ["hunter2", "Tr0ub4dor", "unter2", "Tr0ub"].iter().any(|part| text.contains(part))
+}
+
+#[test]
+fn p10_a_secret_is_shown_by_nothing_however_it_was_written() {
+    let access = IN_ACCESS.iter().map(|winrm| plan(winrm, ""));
+    let end = AT_END.iter().map(|end| plan("      winrm: {credentials: {env: X}}\n", end));
+    // The same once more where the file stops being YAML behind it, and before it.
+    let broken = IN_ACCESS.iter().map(|winrm| plan(winrm, "windows: [\n"));
+    let earlier = IN_ACCESS.iter().map(|winrm| plan(&format!("      winrm: : x\n{winrm}"), ""));
+    let mut leaking = Vec::new();
+    for text in access.chain(end).chain(broken).chain(earlier) {
+        assert!(parse("plan.yaml", text.as_bytes()).is_err(), "a secret is accepted: {text}");
+        leaking.extend(shown(&text).into_iter().filter(|shown| leaks(shown)).map(|shown| format!("{text}\n{shown}")));
+    }
+    assert!(leaking.is_empty(), "{} leaks; the first:\n{}", leaking.len(), leaking[0]);
+}
+
+#[test]
+fn p10_every_way_of_breaking_a_file_at_any_byte_shows_no_secret() {
+    for winrm in [IN_ACCESS[1], IN_ACCESS[7], IN_ACCESS[22]] {
+        let whole = plan(winrm, "");
+        let secret = whole.find(SECRET).unwrap();
+        // What is put in breaks quotes, brackets, indentation or the key in front of the secret.
+        for at in (secret.saturating_sub(70)..=secret).filter(|at| whole.is_char_boundary(*at)) {
+            for odd in ["\"", "[", "}", "\t", ": ", "`", "\n", "&a ", "!", "'"] {
+                let text = format!("{}{odd}{}", &whole[..at], &whole[at..]);
+                for shown in shown(&text) {
+                    assert!(!leaks(&shown), "{odd:?} at {at}:\n{text}\n{shown}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_secret_stays_readable() {
+    let text = plan(
+        "      winrm: {transport: htps, auth: basc, credentials: {env: MAINTENANCE}}\n",
+        "bypass: 1\nmode: fast\n",
+    );
+    let found = parse("plan.yaml", text.as_bytes()).unwrap_err();
+    let shown = render(&found, &text, "plan.yaml", Style::Plain);
+    for word in ["transport: htps", "auth: basc", "env: MAINTENANCE", "`https`", "`basic`", "bypass: 1", "mode: fast"] {
+        assert!(shown.contains(word), "{word} is missing:\n{shown}");
+    }
+    assert!(!shown.contains('*'), "{shown}");
+}
+
+#[test]
+fn what_cannot_be_seen_is_made_visible_in_the_line_that_is_shown() {
+    let text =
+        plan("      winrm: {credentials: {env: X}}\n", "na\u{202e}me: \"a\u{200b}b\u{9b}\u{e0041}c\"\n\u{1b}[2Jx: 1\n");
+    for shown in shown(&text).iter().take(1) {
+        let hidden: Vec<char> =
+            shown.chars().filter(|c| orchestrate_model::readable::is_hidden(*c) && *c != '\n').collect();
+        assert!(hidden.is_empty(), "{hidden:?} in {shown:?}");
+    }
+}

@@ -1,0 +1,99 @@
+//! Which characters a text may hold that people read and that is compared.
+
+/// Returns whether a character cannot be seen where a text is shown, or changes how what stands around it is shown:
+/// control characters, marks of direction, and characters without a width. Two texts that differ in one of these look
+/// alike and are not, and what a terminal makes of them is not what was written. A blank is not hidden; line breaks and
+/// tabs are, and are for each place to allow.
+///
+/// The list is that of the Unicode categories Cc, Cf, Zl and Zp, the variation selectors, and the letters that are drawn
+/// as nothing.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    matches!(
+        c,
+        '\u{80}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Returns whether a text begins or ends with a blank of any kind, or holds nothing else.
+#[must_use]
+pub fn is_padded(text: &str) -> bool {
+    text.trim() != text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_hidden_and_what_can_is_not() {
+        for c in [
+            '\0',
+            '\t',
+            '\n',
+            '\r',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{9b}',
+            '\u{ad}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{2028}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{e0041}',
+        ] {
+            assert!(is_hidden(c), "{c:?}");
+            assert!(c != '\t' || c.is_control());
+        }
+        for c in [' ', '~', 'a', 'é', 'ß', '服', '\u{a0}', '\u{301}', '🛠', '→'] {
+            assert!(!is_hidden(c), "{c:?}");
+        }
+        assert!(('\0'..=char::MAX).filter(|c| c.is_control()).all(is_hidden), "every control character");
+    }
+
+    #[test]
+    fn blanks_at_an_end_are_seen_whatever_their_kind() {
+        for padded in [" a", "a ", "\u{a0}a", "a\u{3000}", " ", "a\t"] {
+            assert!(is_padded(padded), "{padded:?}");
+        }
+        for plain in ["a", "a b", ""] {
+            assert!(!is_padded(plain), "{plain:?}");
+        }
+    }
+}
