@@ -10,7 +10,9 @@ use crate::written::{
     Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window, Winrm,
 };
 use jiff::SignedDuration;
-use orchestrate_model::change::{self, AtDeadline, HoldChoice, RestartPolicy, Scope, StartTypePolicy, StopWhen};
+use orchestrate_model::change::{
+    self, AtDeadline, HoldChoice, PoolUnsafe, RestartPolicy, Scope, StartTypePolicy, StopWhen,
+};
 use orchestrate_model::external;
 use orchestrate_model::pool::{
     self as words, Balancer, CredentialSource, DnsSettings, SipBalancing, SlotNames, Transport, WinrmAuth,
@@ -270,6 +272,7 @@ fn maintenance(maintenance: Maintenance) -> Option<change::Maintenance> {
         accept_loss: values(maintenance.accept_loss).collect(),
         unmeasured,
         on_hold: maintenance.on_hold.map_or(HoldChoice::Stop, |at| at.value),
+        pool_unsafe: maintenance.pool_unsafe.map_or(PoolUnsafe::Stop, |at| at.value),
     })
 }
 

@@ -9,7 +9,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZoneDatabase;
 use orchestrate_model::balancer::{is_name, is_runtime_address};
 use orchestrate_model::catalogue::{self, Resolved};
-use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
+use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, PoolUnsafe, RestartPolicy, StartTypePolicy};
 use orchestrate_model::pool::{Hosted, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::window::{Day, Week};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain, Version};
@@ -326,6 +326,7 @@ words! {
         "stop" => Self::Stop, "retry" => Self::Retry, "skip" => Self::Skip, "return" => Self::Return,
         "abandon" => Self::Abandon,
     }
+    PoolUnsafe { "stop" => Self::Stop, "wait" => Self::Wait }
     Week {
         "first" => Self::First, "second" => Self::Second, "third" => Self::Third, "fourth" => Self::Fourth,
         "last" => Self::Last,

@@ -72,6 +72,8 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "installer": state.installer,
                 "differences": state.swept,
                 "left_over": state.left_over,
+                "alarms": state.alarms,
+                "ended_by_restart": state.ended_by_restart,
                 "versions": state.level,
             })
         })
@@ -92,6 +94,7 @@ pub fn report(run: &RunId, plan: &Plan, state: &RunState, records: &[(u64, Times
         "outcome": state.ended,
         "stop": state.stop,
         "servers": servers(plan, state),
+        "pools_seen": state.pools_seen,
         "records": records.iter().map(|(seq, at, record)| recorded(plan, *seq, *at, record)).collect::<Vec<_>>(),
     })
 }
@@ -121,6 +124,12 @@ fn step_of(record: &Record) -> Option<StepId> {
         | Record::LevelRead { .. }
         | Record::Booted { .. }
         | Record::Gap { .. }
+        | Record::Alarm { .. }
+        | Record::AllClear { .. }
+        | Record::PutOff { .. }
+        | Record::BalancerUndone { .. }
+        | Record::Rebooted { .. }
+        | Record::PoolSeen { .. }
         | Record::Note { .. }
         | Record::RunEnded { .. } => None,
     }

@@ -16,6 +16,7 @@ pub mod status;
 mod style;
 pub mod summary;
 mod text;
+mod watch;
 pub mod words;
 
 pub use style::{Look, Style};

@@ -40,6 +40,11 @@ pub fn server(view: &View, position: usize, now: Timestamp, look: &Look) -> Vec<
     let text = format!("{} {steps}  {}  {}", pad(&phase, 15), right(&elapsed, 8), sessions(server));
     let room = look.width.saturating_sub(lead.len());
     let mut lines = vec![format!("{lead}{}", look.paint(tone, cut(&text, room).trim_end()))];
+    if let Some(alarm) = &server.alarm {
+        let since = look.moment(alarm.since, now);
+        let said = format!("the pool cannot do without it since {since}: {}", clean(&alarm.why));
+        lines.extend(look.hang(&" ".repeat(names.columns + 4), Tone::Bad, &said));
+    }
     if let Some(said) = below(server, now, look) {
         lines.extend(look.hang(&" ".repeat(names.columns + 4), Tone::Quiet, &said));
     }

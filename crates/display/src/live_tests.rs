@@ -28,6 +28,7 @@ fn row(number: usize, phase: Phase) -> ServerView {
         started: Some(at(0)),
         out: false,
         sessions_left: None,
+        alarm: None,
         wait: None,
         steps: (3, 11),
     }
@@ -85,4 +86,13 @@ fn a_wait_is_told_once_and_again_after_ten_minutes() {
     assert!(first[0].contains("waits for 42 sessions"), "{}", first[0]);
     assert!(waits.entries(&view, at(100) + REMIND_AFTER - SignedDuration::from_secs(1), &look).is_empty());
     assert_eq!(waits.entries(&view, at(100) + REMIND_AFTER, &look).len(), 1);
+}
+
+#[test]
+fn a_server_that_its_pool_cannot_do_without_says_so_with_the_cause() {
+    let mut view = view();
+    let why = "at most 1 may be out, fe9 (no answer) is out already".to_owned();
+    view.servers[1].alarm = Some(orchestrate_engine::state::Alarm { since: at(90), why });
+    let lines = server(&view, 1, at(100), &Look::plain()).join("\n");
+    assert!(lines.contains("the pool cannot do without it since") && lines.contains("fe9 (no answer)"), "{lines}");
 }

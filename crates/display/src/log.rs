@@ -5,7 +5,7 @@
 
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration, list, pad, width};
-use crate::words;
+use crate::{watch, words};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::record::{Attended, RunHeader, ServerEnd, StepEnd};
 use orchestrate_engine::{Intent, IntentId, Record};
@@ -81,6 +81,12 @@ impl<'a> Log<'a> {
             | Record::LevelRead { .. }
             | Record::Booted { .. }
             | Record::Gap { .. }
+            | Record::Alarm { .. }
+            | Record::AllClear { .. }
+            | Record::PutOff { .. }
+            | Record::BalancerUndone { .. }
+            | Record::Rebooted { .. }
+            | Record::PoolSeen { .. }
             | Record::Note { .. }
             | Record::RunEnded { .. } => self.said(at, record, look)?,
         };
@@ -189,6 +195,17 @@ impl<'a> Log<'a> {
             }
             Record::LeftOver { text, .. } => (Tone::Warn, format!("left to look at: {}", clean(text))),
             Record::Gap { gap, by } => (Tone::Warn, words::gap(*gap, *by)),
+            Record::Alarm { then, why, .. } => watch::alarm(*then, why),
+            Record::AllClear { .. } => (Tone::Good, "the pool can do without it again".to_owned()),
+            Record::PutOff { .. } => {
+                (Tone::Warn, "back in service and put off: begins again when the pool can do without it".to_owned())
+            }
+            Record::BalancerUndone { .. } => {
+                let text = "the balancer had it ready again, by another hand: it is taken out again";
+                (Tone::Warn, text.to_owned())
+            }
+            Record::Rebooted { booted, sessions, .. } => watch::rebooted(&look.date_time(*booted), sessions),
+            Record::PoolSeen { pool, absent } => watch::pool_seen(pool, absent),
             Record::Note { text, .. } => (Tone::Quiet, clean(text)),
             Record::RunEnded { outcome } => {
                 (words::outcome_tone(*outcome), format!("the run has ended: {}", words::outcome(*outcome)))
@@ -326,6 +343,11 @@ pub fn subject(plan: &Plan, record: &Record) -> Option<WorkId> {
         | Record::Swept { work, .. }
         | Record::LeftOver { work, .. }
         | Record::Installed { work, .. }
+        | Record::Alarm { work, .. }
+        | Record::AllClear { work }
+        | Record::PutOff { work, .. }
+        | Record::BalancerUndone { work, .. }
+        | Record::Rebooted { work, .. }
         | Record::LevelRead { work, .. }
         | Record::Booted { work, .. } => Some(*work),
         Record::Note { work, .. } => *work,
@@ -334,6 +356,7 @@ pub fn subject(plan: &Plan, record: &Record) -> Option<WorkId> {
         | Record::Outcome { .. }
         | Record::StopRequested { .. }
         | Record::Gap { .. }
+        | Record::PoolSeen { .. }
         | Record::RunEnded { .. } => None,
     }
 }

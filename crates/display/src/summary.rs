@@ -3,7 +3,7 @@
 use crate::counted::Uncounted;
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration, list, pad, width};
-use crate::words;
+use crate::{watch, words};
 use jiff::Timestamp;
 use orchestrate_engine::levels::Seen;
 use orchestrate_engine::record::{RunOutcome, ServerEnd};
@@ -44,6 +44,7 @@ pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
         }
     }
     lines.extend(out(context, state, look));
+    lines.extend(absent(state, look));
     lines.extend(half_way(context, state, look));
     lines.extend(components(context, state, look));
     lines.extend(left_for_you(context, state, look));
@@ -93,11 +94,20 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
         });
         said.extend(level(plan, each));
     }
+    let ended: u64 = each.ended_by_restart.values().sum();
+    if ended > 0 {
+        said.push(format!("{} ended by a restart that was not this run's", count(ended, "session")));
+    }
+    if each.has(state::Mark::UncountedRestart) {
+        said.push("sessions that nobody had counted ended by a restart that was not this run's".to_owned());
+    }
+    said.extend(each.alarms.iter().map(|why| format!("the pool could not do without it: {}", clean(why))));
     said.extend(each.left_over.iter().map(|text| format!("left to look at: {}", clean(text))));
     if let Some(held) = &each.held {
         said.push(clean(&held.reason));
     }
-    if let Some(why) = each.end.as_ref().and_then(words::end_why) {
+    let told = |why: &&str| !each.alarms.iter().any(|alarm| alarm == why);
+    if let Some(why) = each.end.as_ref().and_then(words::end_why).filter(told) {
         said.push(clean(why));
     }
     said.join(", ")
@@ -280,6 +290,23 @@ fn out(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
     lines
 }
 
+/// Says which servers were not seen to serve at the end, whoever took them down.
+fn absent(state: &RunState, look: &Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (pool, absent) in state.pools_seen.iter().filter(|(_, absent)| !absent.is_empty()) {
+        lines.extend(look.hang("", Tone::Bad, &format!("{pool} at the end: {}", watch::absences(absent))));
+    }
+    lines
+}
+
+/// Returns whether every server of every pool that the run had to do with was seen to serve at the end.
+fn all_were_seen(context: Context<'_>, state: &RunState) -> bool {
+    let works = context.plan.work().iter().zip(&state.work);
+    let begun = works.filter(|(_, each)| each.started.is_some() || each.as_recorded().is_some());
+    let mut pools = begun.map(|(work, _)| &context.plan.pool_of(work).name);
+    pools.all(|pool| state.pools_seen.get(pool).is_some_and(std::collections::BTreeMap::is_empty))
+}
+
 /// Returns how the rest of a run that left nothing out is done: by the same plan once more.
 fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> {
     let outcome = state.ended.filter(|_| !state.work.iter().any(WorkState::is_out))?;
@@ -287,12 +314,12 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
     let lead = match outcome {
         _ if state.work.iter().all(done) => return None,
         RunOutcome::Done | RunOutcome::ToBeLookedAt | RunOutcome::Recovered | RunOutcome::Bug => return None,
-        RunOutcome::Interrupted => "nothing is out; to go on with the rest, start the plan again",
-        RunOutcome::PartlyDone | RunOutcome::StoppedByPolicy => {
-            "nothing is out; when the cause is mended, start the plan again"
-        }
-        RunOutcome::StoppedByWindow => "nothing is out; in the next window, start the plan again",
+        RunOutcome::Interrupted => "to go on with the rest, start the plan again",
+        RunOutcome::PartlyDone | RunOutcome::StoppedByPolicy => "when the cause is mended, start the plan again",
+        RunOutcome::StoppedByWindow => "in the next window, start the plan again",
     };
+    // That nothing is out is said where every server was seen to serve.
+    let lead = if all_were_seen(context, state) { format!("nothing is out; {lead}") } else { lead.to_owned() };
     let change = context.plan.change();
     let opening = match outcome {
         RunOutcome::StoppedByWindow => next_opening(change, state).map(|at| format!(" (opens {})", look.date_time(at))),

@@ -8,7 +8,7 @@ use orchestrate_engine::state::{Hold, RestartAsked, RunState, StepState};
 use orchestrate_engine::{Intent, IntentId, Record};
 use orchestrate_model::change::HoldChoice;
 use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{Act, Answer, PoolName, RunId, ServiceName, Target, Version};
+use orchestrate_model::{Act, Answer, PoolName, RunId, ServerName, ServiceName, Target, Version};
 use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::{Plan, StepId};
 use serde_json::json;
@@ -132,7 +132,7 @@ fn every_end_that_leaves_work_says_how_to_go_on_and_what_is_left_for_people() {
     assert!(!said(&state).contains("left for you"), "the servers come first: {}", said(&state));
     for outcome in [RunOutcome::PartlyDone, RunOutcome::StoppedByPolicy] {
         state.ended = Some(outcome);
-        let again = "nothing is out; when the cause is mended, start the plan again:  orchestrate PLAN";
+        let again = "when the cause is mended, start the plan again:  orchestrate PLAN";
         assert!(said(&state).contains(again), "{}", said(&state));
     }
     state.ended = Some(RunOutcome::Done);
@@ -144,6 +144,39 @@ fn every_end_that_leaves_work_says_how_to_go_on_and_what_is_left_for_people() {
     let entry = Log::new(&plan).entry(at(5000), &record, &Look::plain()).unwrap();
     assert!(entry.ends_with("database: left for you: left to a person"), "{entry}");
     assert!(said(&state).contains(left) && !said(&state).contains("start the plan"), "{}", said(&state));
+}
+
+#[test]
+fn p8_that_nothing_is_out_is_said_only_when_every_server_was_seen_to_serve() {
+    let mut state = state();
+    for work in &mut state.work {
+        work.started = Some(at(0));
+        work.end =
+            Some(ServerEnd::Returned { why: Why { kind: WhyKind::Pool, text: "fe9 (no answer) is out".into() } });
+        work.alarms = vec!["fe9 (no answer) is out".into()];
+        work.swept = Some(vec![]);
+    }
+    state.ended = Some(RunOutcome::StoppedByPolicy);
+    assert!(!said(&state).contains("nothing is out"), "nobody has looked: {}", said(&state));
+    let pool = plan().change().pools[0].name.clone();
+    let absent = ServerName::new("fe9.contoso.example").unwrap();
+    state.pools_seen.insert(pool.clone(), BTreeMap::from([(absent, "no answer".to_owned())]));
+    let told = said(&state);
+    assert!(told.contains("1 server is not seen to serve: fe9 (no answer)"), "{told}");
+    assert!(!told.contains("nothing is out"), "{told}");
+    assert_eq!(told.matches("fe9 (no answer) is out").count(), state.work.len(), "each reason is said once: {told}");
+    state.pools_seen.insert(pool, BTreeMap::new());
+    assert!(said(&state).contains("nothing is out; when the cause"), "{}", said(&state));
+}
+
+#[test]
+fn sessions_that_a_restart_ended_are_said_to_have_ended_by_it() {
+    let mut state = state();
+    state.work[0].ended_by_restart = BTreeMap::from([(ServiceName::new("RTCSRV").unwrap(), 12)]);
+    assert!(said(&state).contains("12 sessions ended by a restart that was not this run's"), "{}", said(&state));
+    state.work[0].ended_by_restart.clear();
+    state.work[0].marks.insert(orchestrate_engine::state::Mark::UncountedRestart);
+    assert!(said(&state).contains("sessions that nobody had counted"), "p3: {}", said(&state));
 }
 
 #[test]

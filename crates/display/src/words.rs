@@ -144,7 +144,7 @@ pub(crate) fn end_tone(end: &ServerEnd) -> Tone {
         ServerEnd::Finished | ServerEnd::NothingToDo { .. } => Tone::Good,
         ServerEnd::Untouched { why } | ServerEnd::Returned { why } => match why.kind {
             WhyKind::Failed => Tone::Bad,
-            WhyKind::Window | WhyKind::Operator => Tone::Warn,
+            WhyKind::Window | WhyKind::Operator | WhyKind::Pool => Tone::Warn,
         },
         ServerEnd::Out { .. } => Tone::Bad,
     }

@@ -122,5 +122,44 @@ pub const AFTER_GAP: SignedDuration = SignedDuration::from_mins(2);
 /// Times that steps of one server are done again.
 pub const REOPENINGS: u32 = 5;
 
+/// Between two looks at the rest of a pool while one of its servers is out. Why 20 s: the evidence that is acted on is at
+/// most 30 s old, a dead server has to be noticed, asked again and made up for within about a minute, and a look is one
+/// short question to each of the other servers, the name servers and the balancer, so three of them in a minute are no load.
+pub const POOL_LOOK: SignedDuration = SignedDuration::from_secs(20);
+
+/// Between two looks at the rest of a pool when the last one was not all yes: the second word decides.
+pub const POOL_LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// Looks at the pool in which the answer is no before it is acted on. Two, since a service that is restarted is not
+/// running for a moment.
+pub const POOL_NOES: u32 = 2;
+
+/// How long a question about the pool may stay unknown. Thirty seconds are the lifetime of evidence: the last yes proves
+/// nothing after that.
+pub const POOL_UNKNOWN: SignedDuration = SignedDuration::from_secs(30);
+
+/// Looks that must have given no answer by then: three, so that one slow look does not fill the time alone.
+pub const POOL_UNKNOWN_LOOKS: u32 = 3;
+
+/// Looks at the pool in a row that may come too late to say anything before that counts as no answer. Since each server has
+/// [`POOL_ANSWER`], a look is late when this machine stood still; the next one tells.
+pub const POOL_SLOW_LOOKS: u32 = 5;
+
+/// Looks in a row at a good pool before an alarm is called off.
+pub const POOL_GOOD_LOOKS: u32 = 2;
+
+/// In how many looks at the pool one of the others is asked for the product's word on it: every sixth, which is every two
+/// minutes. The word comes from a PowerShell cmdlet that loads the product's module, seconds of a processor each time;
+/// servers, names and balancer are seen in every look.
+pub const PRODUCT_LOOKS: u32 = 6;
+
+/// How long one server may take for its answer to a look at the pool. Longer than a connection takes to be given up, and
+/// shorter than the lifetime of evidence: one dead server must not keep the word on the others.
+pub const POOL_ANSWER: SignedDuration = SignedDuration::from_secs(20);
+
+/// How often a server is begun again after it had to be given back to its pool. A pool that fails three times in one night
+/// is not fit for maintenance, and each time costs a drain.
+pub const PUT_OFFS: u32 = 3;
+
 /// Looks at a server in the final sweep before what it is like counts as unknown.
 pub const SWEEP_LOOKS: u32 = 6;

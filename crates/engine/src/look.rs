@@ -1,7 +1,9 @@
 //! What a step looks at before it is judged.
 
+use crate::constants::{POOL_ANSWER, PRODUCT_LOOKS};
 use crate::state::{RunState, StepState, WorkState, steps_of};
 use crate::steps::Scratch;
+use jiff::SignedDuration;
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::{DnsAsk, Part};
 use orchestrate_model::pool::Hosted;
@@ -22,6 +24,9 @@ pub struct Look {
     pub names: Option<DnsAsk>,
     /// Whether the pool's balancer is asked.
     pub balancer: AskBalancer,
+    /// How long each server may take. `None`: as long as its driver lets it.
+    #[serde(default)]
+    pub within: Option<SignedDuration>,
 }
 
 /// Whether the pool's balancer is asked.
@@ -60,6 +65,13 @@ impl<'a> Subject<'a> {
             .filter(|(work, state)| work.pool == self.work.pool && work.server != self.work.server && state.is_out())
             .map(|(work, _)| work.server.clone())
             .collect()
+    }
+
+    /// The servers of any pool that are out on our account, without this one.
+    pub(crate) fn away(&self) -> BTreeSet<ServerName> {
+        let works = self.plan.work().iter().zip(&self.state.work);
+        let others = works.filter(|(work, state)| work.server != self.work.server && state.is_out());
+        others.map(|(work, _)| work.server.clone()).collect()
     }
 
     /// Returns whether the configuration is replicated from the server's pool.
@@ -127,6 +139,7 @@ impl Look {
             servers: BTreeMap::from([(subject.work.server.clone(), ask)]),
             names: None,
             balancer,
+            within: None,
         };
         match kind {
             StepKind::Stop if scratch.is_guarding(kind) => {
@@ -147,7 +160,7 @@ impl Look {
                 look
             }
             StepKind::BalancerOut | StepKind::BalancerIn => alone(own(&[], Vec::new()), AskBalancer::Ask),
-            StepKind::Drain | StepKind::Stop => alone(own(&[], sessions()), AskBalancer::Leave),
+            StepKind::Drain | StepKind::Stop => alone(own(&[Part::Host], sessions()), AskBalancer::Leave),
             StepKind::Block => alone(own(&[Part::Host], Vec::new()), AskBalancer::Leave),
             StepKind::Return | StepKind::Restart => {
                 let mut ask = own(&[Part::Host], Vec::new());
@@ -189,6 +202,59 @@ impl Look {
             servers: BTreeMap::from([(subject.work.server.clone(), ask)]),
             names: None,
             balancer: AskBalancer::Ask,
+            within: None,
+        }
+    }
+
+    /// Returns what the watch over a pool has to see while some of its servers are out: the others, the name servers, the
+    /// balancer, and now and then the product's word. `None` where there is nothing that could be asked. What is out is
+    /// left to its own step.
+    pub(crate) fn for_watch(subject: &Subject<'_>, number: u32) -> Option<Self> {
+        let change = subject.plan.change();
+        let evidence = scope::evidence(change, subject.pool, None);
+        let mut look = Self::serving(subject);
+        look.names = evidence.names;
+        look.balancer = if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave };
+        let gone = |name: &ServerName| {
+            let mut works = subject.plan.work().iter().zip(&subject.state.work);
+            works.any(|(work, state)| work.server == *name && state.is_out())
+        };
+        look.servers.retain(|name, _| !gone(name));
+        if subject.pool.has_fabric() && number.is_multiple_of(PRODUCT_LOOKS) {
+            let others = subject.pool.servers.iter().filter(|server| !gone(&server.name));
+            let others: Vec<&ServerName> = others.map(|server| &server.name).collect();
+            let turn = (number / PRODUCT_LOOKS) as usize % others.len().max(1);
+            if let Some(ask) = others.get(turn).and_then(|name| look.servers.get_mut(*name)) {
+                ask.parts.insert(Part::Readiness);
+            }
+        }
+        let nothing = look.servers.is_empty() && look.names.is_none() && look.balancer == AskBalancer::Leave;
+        (!nothing).then_some(look)
+    }
+
+    /// Returns what the end of a run has to see of a pool: whether each of its servers serves.
+    pub(crate) fn for_end(subject: &Subject<'_>) -> Self {
+        let mut look = Self::serving(subject);
+        look.servers.retain(|name, _| subject.pool.servers.iter().any(|server| server.name == *name));
+        look.balancer = AskBalancer::Ask;
+        look
+    }
+
+    /// What every server of a pool serves with, and of the pools that share a budget with it.
+    fn serving(subject: &Subject<'_>) -> Self {
+        let change = subject.plan.change();
+        let mut servers = BTreeMap::new();
+        let others = sharing(change, subject.pool).filter(|pool| pool.name != subject.pool.name);
+        for pool in std::iter::once(subject.pool).chain(others) {
+            let ask = Ask { services: scope::PoolScope::of(change, pool).serving, ..Ask::default() };
+            servers.extend(pool.servers.iter().map(|server| (server.name.clone(), ask.clone())));
+        }
+        Self {
+            pool: subject.pool.name.clone(),
+            servers,
+            names: None,
+            balancer: AskBalancer::Leave,
+            within: Some(POOL_ANSWER),
         }
     }
 
@@ -211,6 +277,7 @@ impl Look {
             servers: evidence.servers,
             names: evidence.names,
             balancer: if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave },
+            within: None,
         }
     }
 

@@ -8,7 +8,7 @@ use orchestrate_model::act::Act;
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::observe::{BalancerPlace, BalancerState};
 use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{ActOutcome, Answer, RunId, RunState, ServiceName, StartType, Target};
+use orchestrate_model::{ActOutcome, Answer, PoolName, RunId, RunState, ServerName, ServiceName, StartType, Target};
 use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::safety::Asked;
 use orchestrate_planner::{StepId, StepKind};
@@ -183,6 +183,52 @@ pub enum Record {
         /// For how long, or by how much.
         by: SignedDuration,
     },
+    /// A safety question about the pool of a server that is out is not answered with yes any more.
+    Alarm {
+        /// The work on the server that is out.
+        work: WorkId,
+        /// The questions that are not answered with yes.
+        asked: Vec<Asked>,
+        /// What is done about it.
+        then: AlarmThen,
+        /// The reasons, in words, with the servers that are their cause.
+        why: String,
+    },
+    /// The pool can do without the server again.
+    AllClear {
+        /// The work on the server that is out.
+        work: WorkId,
+    },
+    /// The server was given back to its pool, and is begun again when the pool can do without it.
+    PutOff {
+        /// The server's work.
+        work: WorkId,
+        /// Why it was given back.
+        why: Why,
+    },
+    /// What was set in the balancer was undone by another hand, and is set again.
+    BalancerUndone {
+        /// The server's work.
+        work: WorkId,
+        /// What was found.
+        found: BalancerState,
+    },
+    /// The server was restarted by another hand while its sessions were waited for.
+    Rebooted {
+        /// The server's work.
+        work: WorkId,
+        /// Its new boot time.
+        booted: Timestamp,
+        /// How many sessions each service had when it was last counted, or why that is not known.
+        sessions: Answer<BTreeMap<ServiceName, u64>>,
+    },
+    /// Every server of a pool was looked at at the end of the run.
+    PoolSeen {
+        /// The pool.
+        pool: PoolName,
+        /// The servers that do not serve, or of which nobody knows, each with the reason.
+        absent: BTreeMap<ServerName, String>,
+    },
     /// Something worth knowing that changes nothing.
     Note {
         /// The server's work, if it is about one.
@@ -338,6 +384,18 @@ pub enum WhyKind {
     Window,
     /// Somebody asked for it.
     Operator,
+    /// The pool could no longer do without the server.
+    Pool,
+}
+
+/// What is done when a pool can no longer do without a server that is out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmThen {
+    /// It goes back at once.
+    GoesBack,
+    /// It is past undoing, or on its way back already: it is finished as fast as it can be.
+    IsFinished,
 }
 
 /// How a server ended.

@@ -5,6 +5,7 @@ use crate::state::{Mark, RunState, StepState, WorkState, steps_of, work_id};
 use crate::steps::NEEDS_RESTART;
 use orchestrate_model::change::ExitMeaning;
 use orchestrate_planner::Plan;
+use orchestrate_planner::plan::WorkId;
 
 impl RunState {
     /// A run that is taken up again looks anew at every server that is out or was left undone.
@@ -16,7 +17,7 @@ impl RunState {
             }
             let state = &mut self.work[position];
             let differs = state.swept.take().is_some_and(|found| !found.is_empty());
-            (state.held, state.level) = (None, None);
+            (state.held, state.level, state.alarm) = (None, None, None);
             // Whether a restart is still owed is seen anew at the end.
             state.left_over.retain(|text| !text.starts_with(NEEDS_RESTART));
             match &state.end {
@@ -51,6 +52,20 @@ impl RunState {
         }
     }
 
+    /// Lets a server that was given back to its pool go through its steps from the first.
+    pub(crate) fn put_off(&mut self, plan: &Plan, work: WorkId) -> Result<(), String> {
+        let state = &mut self.work[work.0 as usize];
+        match (&state.end, &state.back) {
+            (None, Some(_)) => {}
+            (Some(_), _) => return Err("the server has ended already".to_owned()),
+            (None, None) => return Err("the server is not on its way back".to_owned()),
+        }
+        let times = state.put_off + 1;
+        self.begin_again(plan, work.0 as usize);
+        self.work[work.0 as usize].put_off = times;
+        Ok(())
+    }
+
     /// Lets a server go through its steps from the first. What happened to it is kept: an installer that ran is not run
     /// again, nor is it restarted again. One that failed may be run again, under another token.
     fn begin_again(&mut self, plan: &Plan, position: usize) {
@@ -60,6 +75,7 @@ impl RunState {
         // What a person has passed over is theirs to know.
         let by_hand = state.passed_over.as_ref().is_some_and(|why| why.kind == WhyKind::Operator);
         let good = matches!(state.installer, Some((_, ExitMeaning::Done)));
+        let uncounted = state.has(Mark::UncountedRestart).then_some(Mark::UncountedRestart);
         let half_done = state.has(Mark::HalfDone) || (state.patch_started() && !good && !by_hand);
         *state = WorkState {
             earlier: snapshot.or_else(|| state.earlier.take()),
@@ -69,7 +85,7 @@ impl RunState {
             token_since: state.token_since.filter(|_| !failed),
             installer: state.installer.take().filter(|_| !failed),
             installer_ended: state.installer_ended.filter(|_| !failed),
-            marks: half_done.then_some(Mark::HalfDone).into_iter().collect(),
+            marks: half_done.then_some(Mark::HalfDone).into_iter().chain(uncounted).collect(),
             restarts: std::mem::take(&mut state.restarts),
             restart_refused: state.restart_refused.take(),
             restart_unknown: state.restart_unknown.take(),
@@ -77,6 +93,8 @@ impl RunState {
             boots: std::mem::take(&mut state.boots),
             booted_before: state.booted_before.take().filter(|_| !failed),
             cut: std::mem::take(&mut state.cut),
+            alarms: std::mem::take(&mut state.alarms),
+            ended_by_restart: std::mem::take(&mut state.ended_by_restart),
             ..WorkState::default()
         };
         for step in steps_of(plan, work_id(position)) {

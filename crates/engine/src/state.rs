@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{Act, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{ActOutcome, Answer, ServiceName};
+use orchestrate_model::{ActOutcome, Answer, PoolName, ServerName, ServiceName};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::{Plan, Step, StepId, StepKind};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,8 @@ pub struct RunState {
     pub taken_up: Option<Timestamp>,
     /// When this machine was found to have stood still, and for how long it had.
     pub stood_still: Vec<(Timestamp, SignedDuration)>,
+    /// Each pool that was looked at at the end, with its servers that do not serve.
+    pub pools_seen: BTreeMap<PoolName, BTreeMap<ServerName, String>>,
 }
 
 /// The state of one step.
@@ -163,6 +165,18 @@ pub struct WorkState {
     pub swept: Option<Vec<String>>,
     /// What the work on it leaves for a person to look at.
     pub left_over: BTreeSet<String>,
+    /// Why its pool cannot do without it at present, and since when.
+    pub alarm: Option<Alarm>,
+    /// Every alarm there was, in words.
+    pub alarms: Vec<String>,
+    /// How often it was given back to its pool and put off.
+    pub put_off: u32,
+    /// How often what was set in the balancer was undone.
+    pub balancer_undone: u32,
+    /// When a restart by another hand was last noticed in a drain, and the boot time.
+    pub rebooted: Option<(Timestamp, Timestamp)>,
+    /// Sessions that restarts by another hand have ended.
+    pub ended_by_restart: BTreeMap<ServiceName, u64>,
     /// What is installed since its verify step.
     pub installed: Option<Vec<ComponentVersion>>,
     /// What was installed at the end of the run. `None`: not read.
@@ -179,6 +193,17 @@ pub enum Mark {
     OutByHand,
     /// An earlier pass has started an installer without a good end, or one that asks for a restart.
     HalfDone,
+    /// A restart by another hand has ended sessions that nobody had counted.
+    UncountedRestart,
+}
+
+/// Why a pool cannot do without a server that is out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Since when.
+    pub since: Timestamp,
+    /// In words.
+    pub why: String,
 }
 
 /// A restart that was asked for.
@@ -237,6 +262,19 @@ impl WorkState {
         self.snapshot.as_ref().filter(|_| self.touched).or(self.earlier.as_ref())
     }
 
+    /// Sessions that a restart ended did not end by themselves.
+    fn rebooted_at(&mut self, at: Timestamp, booted: Timestamp, sessions: &Answer<BTreeMap<ServiceName, u64>>) {
+        self.rebooted = Some((at, booted));
+        match sessions {
+            Answer::Known(sessions) => {
+                for (name, count) in sessions {
+                    *self.ended_by_restart.entry(name.clone()).or_default() += count;
+                }
+            }
+            Answer::Unknown(_) => drop(self.marks.insert(Mark::UncountedRestart)),
+        }
+    }
+
     /// Returns whether something has to be kept in mind.
     #[must_use]
     pub fn has(&self, mark: Mark) -> bool {
@@ -289,6 +327,7 @@ impl RunState {
             next_intent: 1,
             taken_up: None,
             stood_still: Vec::new(),
+            pools_seen: BTreeMap::new(),
         }
     }
 
@@ -365,6 +404,11 @@ impl RunState {
             | Record::Swept { work, .. }
             | Record::LeftOver { work, .. }
             | Record::Installed { work, .. }
+            | Record::Alarm { work, .. }
+            | Record::AllClear { work }
+            | Record::PutOff { work, .. }
+            | Record::BalancerUndone { work, .. }
+            | Record::Rebooted { work, .. }
             | Record::LevelRead { work, .. }
             | Record::Booted { work, .. } => work_exists(work),
             Record::RunStarted(_)
@@ -372,6 +416,7 @@ impl RunState {
             | Record::Outcome { .. }
             | Record::StopRequested { .. }
             | Record::Gap { .. }
+            | Record::PoolSeen { .. }
             | Record::Note { .. }
             | Record::RunEnded { .. } => Ok(()),
         }
@@ -393,6 +438,7 @@ impl RunState {
                 self.ended = None;
                 // What stopped the earlier start does not stop this one.
                 self.stop = None;
+                self.pools_seen.clear();
                 self.reopen_work(plan);
             }
             Record::StepStarted { step } => self.step_started(plan, at, *step)?,
@@ -434,11 +480,17 @@ impl RunState {
             }
             Record::StopRequested { why } => self.stop = Some(why.clone()),
             Record::RunEnded { outcome } => self.ended = Some(*outcome),
+            Record::PutOff { work, .. } => self.put_off(plan, *work)?,
+            Record::PoolSeen { pool, absent } => drop(self.pools_seen.insert(pool.clone(), absent.clone())),
             Record::InstallerEnded { .. }
             | Record::Reasserted { .. }
             | Record::SessionsCut { .. }
             | Record::Swept { .. }
             | Record::LeftOver { .. }
+            | Record::Alarm { .. }
+            | Record::AllClear { .. }
+            | Record::BalancerUndone { .. }
+            | Record::Rebooted { .. }
             | Record::Installed { .. }
             | Record::LevelRead { .. }
             | Record::Booted { .. } => self.happened(at, record),
@@ -485,6 +537,18 @@ impl RunState {
             }
             Record::Installed { work, versions } => self.work[work.0 as usize].installed = Some(versions.clone()),
             Record::LevelRead { work, versions } => self.work[work.0 as usize].level = Some(versions.clone()),
+            Record::Alarm { work, why, .. } => {
+                let state = &mut self.work[work.0 as usize];
+                state.alarm = Some(Alarm { since: at, why: why.clone() });
+                if !state.alarms.contains(why) {
+                    state.alarms.push(why.clone());
+                }
+            }
+            Record::AllClear { work } => self.work[work.0 as usize].alarm = None,
+            Record::BalancerUndone { work, .. } => self.work[work.0 as usize].balancer_undone += 1,
+            Record::Rebooted { work, booted, sessions } => {
+                self.work[work.0 as usize].rebooted_at(at, *booted, sessions)
+            }
             Record::RunStarted(_)
             | Record::Resumed { .. }
             | Record::StepStarted { .. }
@@ -499,6 +563,8 @@ impl RunState {
             | Record::Decided { .. }
             | Record::ServerEnded { .. }
             | Record::StopRequested { .. }
+            | Record::PutOff { .. }
+            | Record::PoolSeen { .. }
             | Record::Note { .. }
             | Record::Gap { .. }
             | Record::RunEnded { .. } => {}
@@ -635,6 +701,7 @@ impl RunState {
                 }
                 // The retried step gets its full time and all its tries again.
                 state.reasserted.clear();
+                state.balancer_undone = 0;
                 state.reopened = 0;
                 // A failed installer gets a token of its own. So does one that left no result, when a person says so:
                 // nobody else can know that it is not half done.
@@ -707,6 +774,12 @@ impl Record {
             Self::LevelRead { .. } => "level_read",
             Self::Booted { .. } => "booted",
             Self::Gap { .. } => "gap",
+            Self::Alarm { .. } => "alarm",
+            Self::AllClear { .. } => "all_clear",
+            Self::PutOff { .. } => "put_off",
+            Self::BalancerUndone { .. } => "balancer_undone",
+            Self::Rebooted { .. } => "rebooted",
+            Self::PoolSeen { .. } => "pool_seen",
             Self::Note { .. } => "note",
             Self::RunEnded { .. } => "run_ended",
         }

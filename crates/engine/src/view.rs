@@ -2,7 +2,7 @@
 //! the latest observations. Losing a view loses nothing.
 
 use crate::record::{RunOutcome, ServerEnd, StopWhy};
-use crate::state::{Hold, StepState};
+use crate::state::{Alarm, Hold, StepState};
 use jiff::Timestamp;
 use orchestrate_model::{Answer, PoolName, RunId, ServerName};
 use orchestrate_planner::StepKind;
@@ -40,6 +40,9 @@ pub struct ServerView {
     pub out: bool,
     /// Sessions left, once they are counted.
     pub sessions_left: Option<Answer<u64>>,
+    /// Why its pool cannot do without it at present, and since when.
+    #[serde(default)]
+    pub alarm: Option<Alarm>,
     /// What it waits for.
     pub wait: Option<Wait>,
     /// Steps ended, and steps in all.
@@ -122,6 +125,7 @@ impl crate::Engine {
             started: state.started,
             out: state.is_out(),
             sessions_left: self.scratch[position].left.clone(),
+            alarm: state.alarm.clone().filter(|_| state.end.is_none()),
             wait: self.wait_of(position).filter(|_| state.end.is_none()),
             steps: (count(ended), count(self.chains[position].len())),
         }

@@ -12,18 +12,22 @@ use orchestrate_model::observe::{BalancerObservation, DnsAsk, DnsObservation};
 use orchestrate_model::{Answer, Ask, Change, PoolName, PoolObservation, ServerName, ServerObservation};
 use orchestrate_planner::safety::EVIDENCE_LIFETIME;
 use orchestrate_planner::{Observations, scope};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Takes one look.
 pub async fn look(crew: &Crew, eyes: &Eyes, look: &Look, clock: &Clock) -> PoolObservation {
     let _room = crew.room(look.servers.len()).await;
     let taken = clock.now();
+    let limit = look.within.and_then(|within| Duration::try_from(within).ok());
     // What is seen in one look is to be of one moment: names and balancer are asked when the first server is, which may
     // have to wait for its turn.
     let (begin, begun) = watch::channel(look.servers.is_empty());
     let begin = &begin;
-    let servers =
-        look.servers.iter().map(|(name, ask)| async move { server(crew, eyes, (name, ask), (taken, begin)).await });
+    let servers = look
+        .servers
+        .iter()
+        .map(|(name, ask)| async move { server(crew, eyes, (name, ask), (taken, begin, limit)).await });
     let servers = join_all(servers);
     let names = async { names(crew, eyes, as_soon(look.names.as_ref(), begun.clone()).await).await };
     let balancer = async { balancer(crew, eyes, &look.pool, as_soon(look.balancer, begun.clone()).await).await };
@@ -46,6 +50,7 @@ pub async fn survey(crew: &Crew, eyes: &Eyes, change: &Change, clock: &Clock) ->
             servers: evidence.servers,
             names: evidence.names,
             balancer: if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave },
+            within: None,
         }
     });
     let looks: Vec<Look> = looks.collect();
@@ -83,7 +88,7 @@ async fn server(
     crew: &Crew,
     eyes: &Eyes,
     (name, ask): (&ServerName, &Ask),
-    (taken, begin): (Timestamp, &watch::Sender<bool>),
+    (taken, begin, limit): (Timestamp, &watch::Sender<bool>, Option<Duration>),
 ) -> ServerObservation {
     let unknown = |why: &str| ServerObservation::unknown(name.clone(), taken, why);
     let Some(driver) = eyes.servers.get(name).cloned() else {
@@ -94,7 +99,15 @@ async fn server(
     let begun = || {
         begin.send_replace(true);
     };
-    crew.look_at((name, begun), async move { driver.observe(&ask).await }).await.unwrap_or_else(unknown)
+    let late = unknown("it did not answer in time");
+    // The time of a look that is bounded begins when the question is sent.
+    let observed = async move {
+        match limit {
+            None => driver.observe(&ask).await,
+            Some(limit) => tokio::time::timeout(limit, driver.observe(&ask)).await.unwrap_or(late),
+        }
+    };
+    crew.look_at((name, begun), observed).await.unwrap_or_else(unknown)
 }
 
 async fn names(crew: &Crew, eyes: &Eyes, ask: Option<&DnsAsk>) -> Answer<DnsObservation> {

@@ -35,6 +35,8 @@ pub struct Scenario {
     pub installer: InstallerScenario,
     /// What the product says of a pool, instead of what follows from its servers.
     pub readiness: BTreeMap<PoolName, String>,
+    /// Whether a front end whose services are paused counts as active in what the product says of its pool.
+    pub paused_front_end: PausedFrontEnd,
     /// What the fabric state of every pool says once servers were out.
     pub fabric: FabricBehaviour,
     /// How single servers are at the start.
@@ -57,11 +59,22 @@ impl Default for Scenario {
             services: ServicesScenario::default(),
             installer: InstallerScenario::default(),
             readiness: BTreeMap::new(),
+            paused_front_end: PausedFrontEnd::Active,
             fabric: FabricBehaviour::Returns,
             servers: BTreeMap::new(),
             faults: Vec::new(),
         }
     }
+}
+
+/// Whether a front end whose services are paused counts as active. The product's documentation does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PausedFrontEnd {
+    /// It does, as long as the process of `RTCSRV` runs.
+    Active,
+    /// It does not, and the pool is busy as long as it is paused.
+    Inactive,
 }
 
 /// How many sessions there are, and for how long.

@@ -89,6 +89,21 @@ pub struct Maintenance {
     pub unmeasured: BTreeMap<ServiceName, SignedDuration>,
     /// What an unattended run does with a hold.
     pub on_hold: HoldChoice,
+    /// What a run does when a pool can no longer do without a server that is out and not yet being patched.
+    #[serde(default)]
+    pub pool_unsafe: PoolUnsafe,
+}
+
+/// What a run does when a pool can no longer do without a server that is out and not yet being patched. The server goes
+/// back either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PoolUnsafe {
+    /// The run stops.
+    #[default]
+    Stop,
+    /// The server is begun again as soon as the pool can do without it.
+    Wait,
 }
 
 /// Which services are blocked on each server.

@@ -57,6 +57,20 @@ impl Records {
     pub(crate) fn only_unknown(&self) -> bool {
         self.problems.iter().all(|problem| problem.kind == ProblemKind::Unknown)
     }
+
+    /// Forgives that servers are not named which serve nobody at present.
+    pub(crate) fn without(&mut self, pool: &Pool, away: &BTreeSet<ServerName>) {
+        let absent = |problem: &Problem| {
+            let unnamed = matches!(problem.kind, ProblemKind::Missing | ProblemKind::NoOwnRecord);
+            problem.server.clone().filter(|server| unnamed && away.contains(server))
+        };
+        let gone: BTreeSet<ServerName> = self.problems.iter().filter_map(absent).collect();
+        self.problems.retain(|problem| absent(problem).is_none());
+        if !gone.is_empty() {
+            let gone = list(gone.iter().map(ServerName::short));
+            self.proof = format!("{} lists every server but {gone}, out by this run, and nothing else", pool.name);
+        }
+    }
 }
 
 /// Answers by resolver, then by name.

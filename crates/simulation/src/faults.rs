@@ -94,11 +94,15 @@ pub enum Fault {
     BackendUnnamed,
     /// An entry of the balancer has another address for a while.
     BalancerMoves,
+    /// Another server of a pool that has one out goes down, or is paused.
+    NeighbourGoes,
+    /// A server that is out is put back into the balancer.
+    BalancerUndone,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -142,6 +146,8 @@ impl Fault {
         Self::BalancerSwapped,
         Self::BackendUnnamed,
         Self::BalancerMoves,
+        Self::NeighbourGoes,
+        Self::BalancerUndone,
     ];
 
     /// Those that are thrown with dice that are younger still.
@@ -164,6 +170,8 @@ impl Fault {
 
     /// Those that are thrown with dice of their own each, for the same reason.
     const ALONE: [Self; 1] = [Self::SlowComeback];
+    /// Those that happen to a pool while a server of it is out, thrown with dice of their own for the same reason.
+    const MEANWHILE: [Self; 2] = [Self::NeighbourGoes, Self::BalancerUndone];
 
     /// Returns the word used on the command line.
     #[must_use]
@@ -212,6 +220,8 @@ impl Fault {
             Self::BalancerSwapped => "balancer-swapped",
             Self::BackendUnnamed => "backend-unnamed",
             Self::BalancerMoves => "balancer-moves",
+            Self::NeighbourGoes => "neighbour-goes",
+            Self::BalancerUndone => "balancer-undone",
         }
     }
 
@@ -224,7 +234,7 @@ impl Fault {
     /// Whether it is thrown with other dice than the first kinds.
     fn is_later(self) -> bool {
         let own = Self::ALONE.contains(&self) || Self::AT_BALANCERS.contains(&self);
-        own || Self::LATER.contains(&self)
+        own || Self::LATER.contains(&self) || Self::MEANWHILE.contains(&self)
     }
 
     /// How often it happens when it is tried: per look, act, transition, session or installation, or, for what comes
@@ -252,6 +262,8 @@ impl Fault {
             Self::InstallerLies | Self::InstallerLeavesOut | Self::ForeignLeftovers => 0.15,
             Self::ForeignMaintenance => 2.0,
             Self::ForeignBalancer => 4.0,
+            Self::NeighbourGoes => 4.0,
+            Self::BalancerUndone => 8.0,
             Self::SlowComeback => 0.4,
             Self::RefusedForATime => 1.2,
             Self::RefusedForGood => 0.15,
@@ -338,6 +350,15 @@ impl Faults {
         for fault in Fault::AT_BALANCERS {
             if dice.chance(share) {
                 self.0[fault as usize] = fault.usual();
+            }
+        }
+    }
+
+    /// In some nights what happens to a pool while a server of it is out.
+    pub(crate) fn meanwhile(&mut self, dice: &mut Dice) {
+        for fault in Fault::MEANWHILE {
+            if dice.chance(0.15) {
+                self.0[fault as usize] = fault.usual() * dice.pick(&[0.3, 1.0, 2.0]);
             }
         }
     }

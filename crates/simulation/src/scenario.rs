@@ -4,11 +4,12 @@ use crate::dice::Dice;
 use crate::drive::CrashAt;
 use crate::faults::{Fault, Faults};
 use crate::operator::Orders;
-use crate::world::{HOUR, LEVELS, MINUTE, Ms, Pace, SECOND, Sessions, Setup, World, service_names};
+use crate::world::{HOUR, LEVELS, MINUTE, Ms, Pace, PausedFrontEnd, SECOND, Sessions, Setup, World, service_names};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::Command;
 use orchestrate_model::change::{
-    AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope, SharedBudget, StartTypePolicy, StopWhen,
+    AtDeadline, Drain, HoldChoice, Maintenance, Patch, PoolUnsafe, RestartPolicy, Scope, SharedBudget, StartTypePolicy,
+    StopWhen,
 };
 use orchestrate_model::pool::{
     Access, Balancer, DnsSettings, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
@@ -51,11 +52,14 @@ impl Scenario {
         faults.alone(seed);
         let mut latest = Dice::new(seed ^ LATEST);
         faults.latest(&mut latest);
+        let mut meanwhile = Dice::new(seed ^ MEANWHILE);
+        faults.meanwhile(&mut meanwhile);
         faults.add(more);
         let mut balancers = Dice::new(seed ^ BALANCERS);
         faults.at_balancers(&mut balancers);
         let mut change = change(&mut dice);
         several_backends(&mut change, &mut balancers);
+        change.maintenance.pool_unsafe = meanwhile.pick(&[PoolUnsafe::Stop, PoolUnsafe::Stop, PoolUnsafe::Wait]);
         let opens = restrict(&mut change, &mut later);
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
@@ -76,6 +80,7 @@ impl Scenario {
         world.remember_originals();
         world.draw_refusals(&mut latest);
         let sleeps = sleeps(&faults, &mut latest);
+        world.paused_front_end = meanwhile.pick(&[PausedFrontEnd::Active, PausedFrontEnd::Inactive]);
         world.oracle.open = opens;
         let crashes = crashes(&faults, &mut dice);
         let takeover = dice.chance(faults.rate(Fault::Takeover) * 0.7).then(|| dice.between(MINUTE, 4 * HOUR));
@@ -164,6 +169,8 @@ fn odd_balancers(world: &mut World, dice: &mut Dice) {
         pool.balancer.unnamed = dice.chance(world.faults.rate(Fault::BackendUnnamed));
     }
 }
+/// The same for what happens to a pool while a server of it is out.
+const MEANWHILE: u64 = 0x6D65_616E_7768_696C;
 
 /// Lets some windows open later, and freezes some nights from midnight on. Returns when work may be done.
 fn restrict(change: &mut Change, dice: &mut Dice) -> Option<Vec<(Ms, Ms)>> {
@@ -381,6 +388,7 @@ fn maintenance(dice: &mut Dice) -> Maintenance {
         accept_loss: Vec::new(),
         unmeasured: BTreeMap::new(),
         on_hold: dice.pick(&holds),
+        pool_unsafe: PoolUnsafe::Stop,
     }
 }
 

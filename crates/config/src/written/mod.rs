@@ -15,7 +15,7 @@ use crate::reader::{At, Entries, Filled, OneOrMany, written};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText, VariablePrefix, Zone};
 use crate::texts::{Argument, LabelKey, LabelValue, Line};
 use jiff::civil::{Date, Time};
-use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, RestartPolicy, StartTypePolicy};
+use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, PoolUnsafe, RestartPolicy, StartTypePolicy};
 use orchestrate_model::pool::{Hosted, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain};
 use std::net::{IpAddr, SocketAddr};
@@ -238,6 +238,9 @@ written! {
         optional accept_loss: Vec<At<Feature>>,
         /// What an unattended run does with a server that is held. Default: stop.
         optional on_hold: HoldChoice,
+        /// What happens when the pool can no longer do without a server that is out and not yet being patched: the server
+        /// goes back, and the run stops (default), or waits until it can and goes on.
+        optional pool_unsafe: PoolUnsafe,
     }
 }
 

@@ -91,6 +91,7 @@ impl Engine {
                 self.positions[position] = Position::Idle;
             }
         }
+        self.wake_watches();
         self.wake_all();
     }
 

@@ -97,7 +97,8 @@ impl Engine {
         let differs = work.iter().any(|work| work.swept.as_ref().is_some_and(|found| !found.is_empty()));
         let done =
             work.iter().all(|work| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. })));
-        let left_over = work.iter().any(|work| !work.left_over.is_empty());
+        let absent = self.state.pools_seen.values().any(|absent| !absent.is_empty());
+        let left_over = absent || work.iter().any(|work| !work.left_over.is_empty());
         let one_level = levels::of(&self.plan, &self.state).iter().all(levels::PoolLevels::is_whole);
         match &self.state.stop {
             _ if self.state.recover && !out && !differs && left_over => RunOutcome::ToBeLookedAt,

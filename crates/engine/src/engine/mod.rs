@@ -10,6 +10,7 @@ mod holds;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod watch;
 
 use crate::calendar::Hours;
 use crate::constants::{CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, REOPENINGS, SETTLE_LOOK};
@@ -195,6 +196,8 @@ pub struct Engine {
     needs: Vec<Vec<StepId>>,
     /// Decisions about holds.
     decisions: BTreeMap<WorkId, (HoldChoice, String)>,
+    /// The watch over each pool of the change.
+    watches: Vec<watch::Watch>,
     /// Servers to be held when their act is over, and who asked.
     to_hold: BTreeMap<WorkId, String>,
     pub(crate) hours: Hours,
@@ -224,6 +227,7 @@ impl Engine {
             chains,
             needs,
             decisions: BTreeMap::new(),
+            watches: vec![watch::Watch::default(); plan.change().pools.len()],
             to_hold: BTreeMap::new(),
             hours: Hours::of(plan.change()),
             next_ticket: 1,
@@ -358,6 +362,9 @@ impl Engine {
     }
 
     fn woke(&mut self, ticket: Ticket) {
+        if self.watch_woke(ticket) {
+            return;
+        }
         if let Some(position) = self.waiting_for(ticket) {
             self.positions[position] = Position::Idle;
         }
@@ -398,7 +405,9 @@ impl Engine {
         self.check_stop_conditions(now);
         self.start_work(now);
         self.database_steps(now);
-        if self.is_over() && !self.sweep_next(now) {
+        self.watch_pools(now);
+        // Both are looked at at about one time.
+        if self.is_over() && !(self.sweep_next(now) | self.see_pools(now)) {
             let outcome = self.outcome();
             self.end(now, outcome);
         }
@@ -421,6 +430,9 @@ impl Engine {
     /// Moves one idle server on: to its next look, or to its end.
     fn move_on(&mut self, position: usize, now: Timestamp) {
         while self.state.work[position].is_active() && self.positions[position] == Position::Idle && !self.broken {
+            if self.give_back(position, now) {
+                continue;
+            }
             if self.state.work[position].held.is_some() {
                 if !self.resolve_hold(position, now) {
                     self.watch_hold(position, now);
@@ -432,7 +444,11 @@ impl Engine {
                 continue;
             }
             let Some(step) = self.step_in_hand(position) else {
-                let end = match self.state.work[position].back.clone() {
+                let back = self.state.work[position].back.clone();
+                if back.as_ref().is_some_and(|why| self.put_off(position, why, now)) {
+                    return;
+                }
+                let end = match back {
                     None => {
                         let passed_over = self.state.work[position].passed_over.clone();
                         passed_over.map_or(ServerEnd::Finished, |why| ServerEnd::Returned { why })
@@ -461,6 +477,9 @@ impl Engine {
     }
 
     fn seen(&mut self, ticket: Ticket, mut seen: Box<PoolObservation>, now: Timestamp) {
+        if self.watch_saw(ticket, &mut seen, now) {
+            return;
+        }
         let Some(position) = self.waiting_for(ticket) else { return };
         let Position::Looking { asked, .. } = std::mem::replace(&mut self.positions[position], Position::Idle) else {
             return;
@@ -475,8 +494,9 @@ impl Engine {
             self.seen_while_held(position, seen, now);
             return;
         }
-        // A stop, a hold or the end of a window may have come while the look was on its way: nothing follows from it then.
-        if self.interrupt(position, now) {
+        // A stop, a hold, an alarm or the end of a window may have come while the look was on its way: nothing follows from
+        // it then.
+        if self.give_back(position, now) || self.interrupt(position, now) {
             return;
         }
         let Some(step) = self.step_in_hand(position) else { return };
@@ -501,16 +521,7 @@ impl Engine {
         if self.state.work[position].is_active() && guarding {
             return;
         }
-        let old = |taken: Timestamp| after(taken, CLOCK_SLACK) < asked || now.duration_since(taken) > LOOK_LIFETIME;
-        for (name, server) in &mut seen.servers {
-            if old(server.taken) {
-                let why = format!("the answer is from {}, before the question or too long ago", server.taken);
-                *server = ServerObservation::unknown(name.clone(), server.taken, &why);
-            }
-        }
-        if seen.balancer.known().is_some_and(|balancer| old(balancer.taken)) {
-            seen.balancer = Answer::unknown("the balancer's answer is from too long ago");
-        }
+        forget_old_parts(seen, (asked, now));
     }
 
     /// Judges the step in hand by what was seen.
@@ -621,7 +632,7 @@ impl Engine {
         let work = &self.state.work[position];
         let stopping = work.back.is_none()
             && (self.to_hold.contains_key(&work_id(position))
-                || (self.state.stop.is_some() && !self.is_past_undoing(position)));
+                || ((self.state.stop.is_some() || work.alarm.is_some()) && !self.is_past_undoing(position)));
         match step {
             Some(step) if goes_on && fresh && !queue.is_empty() && !stopping => {
                 self.act(position, step, queue, (seen, now));
@@ -631,5 +642,22 @@ impl Engine {
             Some(_) | None if unknown => self.settle(position, now),
             Some(_) | None => self.sleep(position, SETTLE_LOOK, now),
         }
+    }
+}
+
+/// Makes unknown what was seen before it was asked for, or too long ago.
+fn forget_old_parts(seen: &mut PoolObservation, (asked, now): (Timestamp, Timestamp)) {
+    let old = |taken: Timestamp| after(taken, CLOCK_SLACK) < asked || now.duration_since(taken) > LOOK_LIFETIME;
+    for (name, server) in &mut seen.servers {
+        if old(server.taken) {
+            let why = format!("the answer is from {}, before the question or too long ago", server.taken);
+            *server = ServerObservation::unknown(name.clone(), server.taken, &why);
+        }
+    }
+    if seen.dns.known().is_some_and(|dns| old(dns.taken)) {
+        seen.dns = Answer::unknown("the name servers' answer is from too long ago");
+    }
+    if seen.balancer.known().is_some_and(|balancer| old(balancer.taken)) {
+        seen.balancer = Answer::unknown("the balancer's answer is from too long ago");
     }
 }

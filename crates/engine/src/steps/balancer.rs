@@ -6,11 +6,13 @@ use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};
 use crate::look::Subject;
 use crate::record::StepEnd;
+use crate::state::{StepState, steps_of};
 use orchestrate_model::act::Act;
+use orchestrate_model::change::HoldChoice;
 use orchestrate_model::observe::{BalancerObservation, BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::{PoolObservation, Product, ServiceName};
-use orchestrate_planner::StepKind;
+use orchestrate_planner::{Step, StepKind};
 use std::collections::BTreeMap;
 
 pub(super) fn out(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
@@ -74,6 +76,27 @@ pub(super) fn may_serve(case: &Case<'_>, missing: &[ServiceName]) -> bool {
     let web = |name: &ServiceName| ["W3SVC", "RTCSRV"].iter().any(|web| name.as_str().eq_ignore_ascii_case(web));
     let known = case.subject.pool.product != Product::Generic;
     missing.is_empty() || (known && !missing.iter().any(web))
+}
+
+/// Whether a server has to stay out of the balancer that can be asked: it was taken out, and is not on its way back.
+pub(crate) fn is_kept_out(subject: &Subject<'_>) -> bool {
+    let steps = || steps_of(subject.plan, subject.id);
+    let state = |step: &Step| &subject.state.steps[step.id.0 as usize];
+    let out = steps().find(|step| step.kind == StepKind::BalancerOut).is_some_and(|step| state(step).is_ended());
+    let returns = steps().find(|step| step.kind == StepKind::Return).is_some_and(|s| *state(s) != StepState::Pending);
+    let driven = matches!(subject.pool.load_balancing.balancer, Balancer::Haproxy(_));
+    driven && out && !returns && subject.own.is_active() && subject.own.back.is_none() && subject.own.snapshot.is_some()
+}
+
+/// Returns the hold of a server that is put back into the balancer again and again.
+pub(crate) fn hold(subject: &Subject<'_>) -> (String, Vec<HoldChoice>) {
+    let text = format!(
+        "{}: it was taken out of the balancer {} times and was found ready again: another hand, a reload or an agent check \
+         puts it back",
+        subject.work.server,
+        subject.own.balancer_undone + 1
+    );
+    (text, vec![HoldChoice::Retry, HoldChoice::Return, HoldChoice::Abandon, HoldChoice::Stop])
 }
 
 /// Puts back what can be put back, also where one of several balancers does not answer or an entry has gone: each entry

@@ -4,6 +4,7 @@
 //! samples ten seconds apart, and conferencing services say that they are draining.
 
 use super::block::{paused_services, start_type_acts};
+use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{DRAIN_SAMPLE, REASSERTIONS, ZERO_SAMPLES};
 use crate::record::{Record, StepEnd, Why, WhyKind};
@@ -63,16 +64,25 @@ impl Sample {
 
     /// Whether the number of sessions left is known of every service.
     fn is_counted(&self) -> bool {
-        self.unknown.is_empty() && self.by_time.is_empty() && self.resumed.is_empty()
+        self.unknown.is_empty() && self.by_time.is_empty() && self.resumed.is_empty() && self.pending.is_empty()
     }
 
     /// What the view shows as sessions left.
     fn shown(&self) -> Answer<u64> {
-        let open = self.unknown.values().chain(self.by_time.values()).next();
+        let open = self.unknown.values().chain(self.by_time.values()).chain(self.pending.values()).next();
         match (self.resumed.first(), open) {
             (Some((name, found)), _) => Answer::unknown(format!("{name} was {found}")),
             (None, Some(why)) => Answer::unknown(why),
             (None, None) => Answer::Known(self.total()),
+        }
+    }
+
+    /// How many are left, in words. A number that leaves out what could not be read is never given as the whole.
+    fn number(&self) -> String {
+        match (self.total(), self.is_counted()) {
+            (total, true) => format!("{total} left"),
+            (0, false) => "nobody knows how many are left".to_owned(),
+            (total, false) => format!("{total} left that could be counted"),
         }
     }
 
@@ -85,10 +95,16 @@ impl Sample {
 }
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    if let Some(noticed) = rebooted(case, scratch) {
+        return Ruling { records: vec![noticed], next: Judgement::LookAgain };
+    }
     let mut sample = take(case);
     scratch.left = Some(sample.shown());
     let found: Vec<_> = sample.resumed.iter().cloned().chain(newcomers(scratch, &sample)).collect();
     scratch.counted.append(&mut sample.readings);
+    if sample.is_counted() {
+        scratch.last_counts = Some(sample.left.clone());
+    }
     if !found.is_empty() {
         return reassert(case, scratch, found);
     }
@@ -135,6 +151,24 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     Ruling { records, next: Judgement::Wait(wait, DRAIN_SAMPLE) }
 }
 
+/// Notices that the server was restarted while its sessions were waited for, which nobody of this run has asked for. The
+/// sessions that were counted last did not end by themselves.
+fn rebooted(case: &Case<'_>, scratch: &mut Scratch) -> Option<Record> {
+    let own = case.subject.own;
+    let host = case.own.host.known()?;
+    let recorded = own.started.zip(own.snapshot.as_ref().map(|snapshot| snapshot.booted));
+    let since = own.rebooted.or(recorded)?;
+    if own.patch_started() || !own.restarts.is_empty() || !is_boot_since(case, host, since) {
+        return None;
+    }
+    let sessions = match std::mem::take(&mut scratch.last_counts) {
+        Some(counts) => Answer::Known(counts),
+        None => Answer::unknown("they were not counted before it"),
+    };
+    (scratch.zeros, scratch.sampled) = (0, None);
+    Some(Record::Rebooted { work: case.subject.id, booted: host.booted, sessions })
+}
+
 /// Until when the services that nothing measures are waited for, counted from the start of the drain.
 fn longest_time(case: &Case<'_>, sample: &Sample) -> SignedDuration {
     let times = &case.subject.plan.change().maintenance.unmeasured;
@@ -145,8 +179,8 @@ fn longest_time(case: &Case<'_>, sample: &Sample) -> SignedDuration {
 fn why(scratch: &Scratch, sample: &Sample) -> String {
     match (sample.is_zero(), scratch.stuck) {
         (true, _) => format!("no sessions; {} of {ZERO_SAMPLES} zero samples", scratch.zeros),
-        (false, false) => format!("{} left: {}", sample.total(), sample.describe()),
-        (false, true) => format!("{} left and no fall for long: {}", sample.total(), sample.describe()),
+        (false, false) => format!("{}: {}", sample.number(), sample.describe()),
+        (false, true) => format!("{} and no fall for long: {}", sample.number(), sample.describe()),
     }
 }
 

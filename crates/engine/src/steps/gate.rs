@@ -36,16 +36,50 @@ fn sample(case: &Case<'_>) -> Sample {
     if !case.subject.pool.has_fabric() || case.subject.pool.servers.len() < 2 {
         return Sample::Good("services, start types and balancer as recorded".to_owned());
     }
+    // The product cannot call a pool ready that others are missing in. This server is as it was, and needed.
+    if let Some(alarm) = &case.subject.own.alarm {
+        return Sample::Good(format!(
+            "services, start types and balancer as recorded; the product's word on the pool is not waited for: {}",
+            alarm.why
+        ));
+    }
     match readiness(case) {
         Some(ReadinessState::Ready) => {
             Sample::Good("services, start types and balancer as recorded, the pool says ready".to_owned())
         }
+        Some(word) if only_ours_are_missing(case) => Sample::Good(format!(
+            "services, start types and balancer as recorded; the pool says {}, and none is missing but servers that this \
+             run has out",
+            said(word)
+        )),
         Some(ReadinessState::Busy) => Sample::NotYet("the pool says busy".to_owned()),
+        // Those that are out as well may be all that is missing.
+        Some(ReadinessState::InsufficientActiveFrontEnds) if !case.subject.others_out().is_empty() => {
+            Sample::NotYet("the pool says that too few front ends are active".to_owned())
+        }
         Some(ReadinessState::InsufficientActiveFrontEnds) => {
             Sample::Trouble("the pool says that too few front ends are active".to_owned())
         }
         Some(ReadinessState::Other(word)) => Sample::NotYet(format!("the pool says {word:?}")),
         None => Sample::NotYet(format!("whether the pool is ready is unknown: {}", why_unready(case))),
+    }
+}
+
+/// Whether all that the product can miss are servers that this run has out besides this one, by its own count.
+fn only_ours_are_missing(case: &Case<'_>) -> bool {
+    let out = case.subject.others_out().len();
+    let others = case.seen.servers.values().filter(|seen| seen.server != case.subject.work.server);
+    let active = others.filter_map(|seen| seen.readiness.known()?.active).min();
+    let active = active.and_then(|active| usize::try_from(active).ok());
+    out > 0 && active.is_some_and(|active| active + out >= case.subject.pool.servers.len())
+}
+
+fn said(word: &ReadinessState) -> &str {
+    match word {
+        ReadinessState::Ready => "ready",
+        ReadinessState::Busy => "busy",
+        ReadinessState::InsufficientActiveFrontEnds => "that too few front ends are active",
+        ReadinessState::Other(word) => word,
     }
 }
 
@@ -90,7 +124,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
 /// management can tell, and a server that goes back unpatched does not wait for it.
 fn replicas(case: &Case<'_>) -> Result<&'static str, String> {
     let subject = &case.subject;
-    if !subject.hosts_central_management() || subject.own.back.is_some() {
+    if !subject.hosts_central_management() || subject.own.back.is_some() || subject.own.alarm.is_some() {
         return Ok("");
     }
     // A server that the run has out replicates nothing, and has its own gate.
@@ -129,7 +163,7 @@ fn replicas(case: &Case<'_>) -> Result<&'static str, String> {
 /// go only while it was where the plan states, so that is where it has to be.
 fn central(case: &Case<'_>) -> Result<&'static str, String> {
     let subject = &case.subject;
-    if !subject.hosts_central_management() || subject.own.back.is_some() {
+    if !subject.hosts_central_management() || subject.own.back.is_some() || subject.own.alarm.is_some() {
         return Ok("");
     }
     match central_management(subject.plan.change(), subject.pool, case.seen) {
@@ -153,7 +187,7 @@ fn fabric(case: &Case<'_>, scratch: &mut Scratch, proof: String) -> Ruling {
     let first = scratch.fabric_differs.is_none();
     let since = *scratch.fabric_differs.get_or_insert(case.now);
     let server = &case.subject.work.server;
-    let going_back = case.subject.own.back.is_some();
+    let going_back = case.subject.own.back.is_some() || case.subject.own.alarm.is_some();
     // The wait is part of the time that the gate has, which the window rule counts.
     let until = after(since, FABRIC_WAIT).min(after(case.since, GATE_DEADLINE));
     let next = if going_back || case.now >= until {

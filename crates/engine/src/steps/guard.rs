@@ -1,11 +1,14 @@
 //! The guard: may this server go out of service now? The answers come from [`orchestrate_planner::safety`].
 
+use super::block::all_run;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BUSY_ANSWERS, BUSY_WAIT, REFUSED_LOOK, REFUSED_LOOKS, UNKNOWN_LOOKS};
-use crate::look::sharing;
+use crate::look::{Subject, sharing};
 use crate::record::{Record, StepEnd};
+use jiff::Timestamp;
+use orchestrate_model::change::PoolUnsafe;
 use orchestrate_model::observe::ReadinessState;
-use orchestrate_model::{Answer, PoolName, PoolObservation, ServerName, Verdict};
+use orchestrate_model::{Answer, PoolName, PoolObservation, RunState, ServerName, ServiceName, Verdict};
 use orchestrate_planner::safety::{self, Asked, Question};
 use orchestrate_planner::scope::PoolScope;
 use orchestrate_planner::standing;
@@ -24,6 +27,29 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     }
 }
 
+/// Returns the safety questions about a server that is out which are not answered with yes: whether the rest of its pool
+/// can go on without it.
+///
+/// Whether the look was fresh is not among them: how long an answer may take is bounded, and what is not known says so
+/// itself. Nor is the product's silence: the cmdlet that gives its word waits while the pool places users anew, which our
+/// own server makes it do; a word that comes counts.
+pub(crate) fn against_absence(subject: &Subject<'_>, seen: &PoolObservation, now: Timestamp) -> Vec<Asked> {
+    let out = subject.others_out();
+    let mut away = subject.away();
+    away.insert(subject.work.server.clone());
+    let change = subject.plan.change();
+    let served = subject.own.snapshot.iter().flat_map(|snapshot| &snapshot.services);
+    let served = served.filter(|(_, recorded)| recorded.state == RunState::Running).map(|(name, _)| name.clone());
+    let served: BTreeSet<ServiceName> = served.collect();
+    let (pool, server) = (subject.pool, &subject.work.server);
+    let about = safety::Case { change, pool, server, seen, ours_out: &out, now };
+    let mut asked = safety::assess_ours(&about, &safety::Ours { away: &away, served: Some(&served) });
+    asked.extend(shared(subject, seen));
+    let silent = |asked: &Asked| asked.question == Question::Ready && matches!(asked.verdict, Verdict::Unknown(_));
+    asked.retain(|asked| !asked.verdict.is_yes() && asked.question != Question::Fresh && !silent(asked));
+    asked
+}
+
 /// What came of asking.
 pub(super) enum Asking {
     /// Every answer is yes.
@@ -35,15 +61,21 @@ pub(super) enum Asking {
 /// Puts the safety questions that `wanted` names.
 pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Question) -> bool) -> Asking {
     let out = case.subject.others_out();
-    let mut asked = safety::assess(&safety::Case {
+    let mut away = case.subject.away();
+    // Blocked in part or in full it makes its pool less than whole by itself.
+    if case.subject.own.touched && !all_run(case) {
+        away.insert(case.subject.work.server.clone());
+    }
+    let about = safety::Case {
         change: case.subject.plan.change(),
         pool: case.subject.pool,
         server: &case.subject.work.server,
         seen: case.seen,
         ours_out: &out,
         now: case.now,
-    });
-    asked.extend(shared(case));
+    };
+    let mut asked = safety::assess_ours(&about, &safety::Ours { away: &away, served: None });
+    asked.extend(shared(&case.subject, case.seen));
     asked.retain(|asked| wanted(asked.question));
     let bad: Vec<&Asked> = asked.iter().filter(|asked| !asked.verdict.is_yes()).collect();
     if bad.is_empty() {
@@ -53,6 +85,8 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     }
     let text: Vec<String> = bad.iter().map(|asked| asked.verdict.to_string()).collect();
     let text = format!("{} may not go out of service: {}", case.subject.work.server, text.join("; "));
+    let text_said = text.clone();
+    let product = bad.iter().any(|asked| asked.question == Question::Ready);
     let stale = bad.iter().all(|asked| asked.question == Question::Fresh);
     let next = if stale && scratch.unknown_looks + 1 < UNKNOWN_LOOKS {
         // Nothing but the time that the look took speaks against it: the next one may be quicker.
@@ -60,14 +94,33 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
         return Asking::NotYet(Judgement::LookAgain.into());
     } else if passes_with_busy(&bad) && readiness(case) == Some(&ReadinessState::Busy) {
         busy(case, scratch, text)
-    } else if readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
+    } else if product && readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
         case.give_up(text)
+    } else if let Some(wait) = waits_for_pool(case, scratch, &bad, &text) {
+        wait
     } else if bad.iter().all(|asked| matches!(asked.verdict, Verdict::Unknown(_))) {
         case.unknown(scratch, &text)
     } else {
         refused(case, scratch, text)
     };
-    Asking::NotYet(Ruling { records: vec![Record::Evidence { step: case.step, asked }], next })
+    // A wait without an end says what it waits for once, and again when that is another thing.
+    let said = scratch.wait.as_ref().is_some_and(|wait| wait.why == text_said);
+    let waits = matches!(&next, Judgement::Wait(wait, _) if wait.until.is_none());
+    let records = if said && waits { Vec::new() } else { vec![Record::Evidence { step: case.step, asked }] };
+    Asking::NotYet(Ruling { records, next })
+}
+
+/// Waits for as long as it takes, where the plan says so, the server was not changed, and what is not so is the pool's.
+fn waits_for_pool(case: &Case<'_>, scratch: &mut Scratch, bad: &[&Asked], text: &str) -> Option<Judgement> {
+    let own = |asked: &&Asked| matches!(asked.question, Question::Blockable | Question::Staged);
+    let waits = case.subject.plan.change().maintenance.pool_unsafe == PoolUnsafe::Wait;
+    if !waits || case.subject.own.is_changed() || bad.iter().any(own) {
+        return None;
+    }
+    scratch.refused_looks += 1;
+    let mut wait = case.wait("the pool to be able to do without the server", text.to_owned(), None);
+    "nothing: until it is so, the window ends or the run is stopped".clone_into(&mut wait.then);
+    Some(Judgement::Wait(wait, REFUSED_LOOK))
 }
 
 fn refused(case: &Case<'_>, scratch: &mut Scratch, text: String) -> Judgement {
@@ -91,15 +144,13 @@ fn busy(case: &Case<'_>, scratch: &mut Scratch, text: String) -> Judgement {
 }
 
 /// The budgets that the server's pool shares with others, counted by what was seen of all of them (promise P1).
-fn shared(case: &Case<'_>) -> Vec<Asked> {
-    let subject = &case.subject;
+fn shared(subject: &Subject<'_>, all: &PoolObservation) -> Vec<Asked> {
     let change = subject.plan.change();
     let out = sharing(change, subject.pool).map(|pool| {
         let of_pool = |name: &ServerName| pool.servers.iter().any(|server| server.name == *name);
         let seen = PoolObservation {
             pool: pool.name.clone(),
-            servers: case
-                .seen
+            servers: all
                 .servers
                 .iter()
                 .filter(|(name, _)| of_pool(name))
@@ -107,7 +158,7 @@ fn shared(case: &Case<'_>) -> Vec<Asked> {
                 .collect(),
             dns: Answer::not_asked(),
             // Only the own pool's balancer is asked.
-            balancer: if pool.name == case.seen.pool { case.seen.balancer.clone() } else { Answer::not_asked() },
+            balancer: if pool.name == all.pool { all.balancer.clone() } else { Answer::not_asked() },
         };
         let ours = subject.plan.work().iter().zip(&subject.state.work);
         let ours = ours.filter(|(work, state)| state.is_out() && of_pool(&work.server));

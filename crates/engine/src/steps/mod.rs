@@ -19,10 +19,12 @@ mod tries;
 mod under_way;
 
 pub(crate) use back::sweep;
+pub(crate) use balancer::{hold as balancer_hold, is_kept_out};
 #[cfg(test)]
 pub(crate) use block::is_fresh_at;
 pub(crate) use block::paused_services;
 pub(crate) use fabric::is_concerned as concerns_fabric;
+pub(crate) use guard::against_absence;
 pub(crate) use patch::{NEEDS_RESTART, token_in_hand};
 pub(crate) use under_way::is_installer_open;
 
@@ -70,6 +72,8 @@ pub(crate) struct Scratch {
     pub(crate) counters: BTreeMap<(ServiceName, String), (i64, Timestamp)>,
     /// Every counter of a service, as it was last read.
     pub(crate) counted: BTreeMap<ServiceName, BTreeMap<String, i64>>,
+    /// The sessions of each service when all of them were last counted.
+    pub(crate) last_counts: Option<BTreeMap<ServiceName, u64>>,
     /// Whether the drain was called stuck.
     pub(crate) stuck: bool,
     /// Since when the pool has been good without a break.
@@ -98,6 +102,8 @@ pub(crate) struct Scratch {
     pub(crate) running_on: BTreeSet<ServiceName>,
     /// Services that were found running while the server was held, and said so.
     pub(crate) resumed_in_hold: BTreeSet<ServiceName>,
+    /// Whether it was said that a held server was put back into the balancer.
+    pub(crate) balanced_in_hold: bool,
     /// Sessions left, for the view.
     pub(crate) left: Option<Answer<u64>>,
     /// What is waited for, for the view.

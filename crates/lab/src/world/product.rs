@@ -1,9 +1,9 @@
 //! What the product says of a whole pool: readiness for an upgrade, replication, and the central management.
 
 use super::{LabService, ServerIndex, World, lab_seconds};
-use crate::scenario::FabricBehaviour;
+use crate::scenario::{FabricBehaviour, PausedFrontEnd};
 use orchestrate_model::time::after;
-use orchestrate_model::{Product, Role};
+use orchestrate_model::{Product, Role, RunState};
 use std::collections::BTreeMap;
 
 /// The product's word on a pool.
@@ -99,17 +99,26 @@ impl World {
         let active = entry.servers.iter().take(first).filter(|&&server| self.is_active(server)).count();
         if active <= need && entry.servers.len() > 1 {
             "InsufficientActiveFrontEnds"
-        } else if self.now() < entry.busy_until {
+        } else if self.now() < entry.busy_until || entry.servers.iter().any(|&server| self.is_paused(server)) {
             "Busy"
         } else {
             "Ready"
         }
     }
 
-    /// A front end takes part in its pool while the process of `RTCSRV` runs, paused or not.
+    /// A front end takes part in its pool while the process of `RTCSRV` runs. Whether it does so while it is paused is
+    /// for the scenario to say.
     fn is_active(&self, server: ServerIndex) -> bool {
-        let server = &self.servers[server];
-        server.is_up() && server.service_named("RTCSRV").is_some_and(LabService::has_process)
+        let up = self.servers[server].is_up();
+        let runs = self.servers[server].service_named("RTCSRV").is_some_and(LabService::has_process);
+        up && runs && !self.is_paused(server)
+    }
+
+    /// Whether a front end is paused, where that counts.
+    fn is_paused(&self, server: ServerIndex) -> bool {
+        let paused = |service: &LabService| service.state == RunState::Paused;
+        self.scenario.paused_front_end == PausedFrontEnd::Inactive
+            && self.servers[server].service_named("RTCSRV").is_some_and(paused)
     }
 
     /// Returns the word on each upgrade domain. When the flag is set is not documented beyond "may be upgraded"; here it

@@ -82,6 +82,7 @@ fn change(pool: Pool) -> Change {
             accept_loss: Vec::new(),
             unmeasured: BTreeMap::new(),
             on_hold: HoldChoice::Stop,
+            pool_unsafe: orchestrate_model::change::PoolUnsafe::Stop,
         },
         budgets: Vec::new(),
         stop_when: StopWhen { failed: 1 },
@@ -405,6 +406,18 @@ fn a_pool_is_busy_after_a_front_end_came_up() {
     assert_eq!(state(&world), "Busy");
     pass(&mut world, 100.0);
     assert_eq!(state(&world), "Ready");
+}
+
+#[test]
+fn a_paused_front_end_is_active_or_not_as_the_scenario_says() {
+    for (reading, word, active) in [("active", "Ready", 3), ("inactive", "InsufficientActiveFrontEnds", 2)] {
+        let mut world = world(&format!("{{load: {{factor: 0}}, paused_front_end: {reading}}}"));
+        world.control(0, "RTCSRV", Control::Pause);
+        pass(&mut world, 30.0);
+        let answer = world.readiness(1, "pool01.contoso.example").unwrap();
+        assert_eq!((answer.state.as_str(), answer.active), (word, active), "{reading}");
+        assert_eq!(world.readiness(0, "pool01.contoso.example").is_ok(), reading == "active");
+    }
 }
 
 #[test]

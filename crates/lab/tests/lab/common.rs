@@ -93,6 +93,7 @@ fn maintenance() -> Maintenance {
         accept_loss: Vec::new(),
         unmeasured: BTreeMap::new(),
         on_hold: HoldChoice::Stop,
+        pool_unsafe: orchestrate_model::change::PoolUnsafe::Stop,
     }
 }
 

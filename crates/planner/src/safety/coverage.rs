@@ -77,7 +77,12 @@ pub(super) fn features(look: &Look<'_>, server: &ServerName) -> Vec<Asked> {
         None | Some(Answer::Unknown(_)) => true,
         Some(Answer::Known(services)) => services.get(service).is_some_and(|status| !status.is(RunState::Stopped)),
     };
-    let features = look.scope.features().filter(|(_, service)| runs_here(service));
+    features_of(look, server, runs_here)
+}
+
+/// Asks about the features of those services that were in use on the server.
+pub(super) fn features_of(look: &Look<'_>, server: &ServerName, used: impl Fn(&ServiceName) -> bool) -> Vec<Asked> {
+    let features = look.scope.features().filter(|(_, service)| used(service));
     features.map(|(feature, service)| covered(look, server, feature, service)).collect()
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Look<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) seen: &'a PoolObservation,
     pub(crate) ours_out: &'a BTreeSet<ServerName>,
+    /// Servers of any pool that this run has out, the one in question among them once it is blocked.
+    pub(crate) away: BTreeSet<ServerName>,
     pub(crate) scope: PoolScope,
     /// How each server stands, by position in the pool.
     pub(crate) standings: Vec<Standing>,
@@ -71,6 +73,7 @@ impl<'a> Look<'a> {
             pool,
             seen,
             ours_out,
+            away: BTreeSet::new(),
             scope,
             oldest,
             standings,

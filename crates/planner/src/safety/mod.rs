@@ -8,6 +8,7 @@ mod central;
 mod coverage;
 mod dependents;
 mod look;
+mod ours;
 mod questions;
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +22,7 @@ pub use central::{central_management, concerns as concerns_central_management};
 pub(crate) use coverage::spread;
 pub(crate) use dependents::{called, needed, problems, uncounted};
 pub(crate) use look::Look;
+pub use ours::{Ours, assess_ours};
 pub use questions::unnamed_replicas;
 pub(crate) use questions::{Count, measurable, outage_accepted, shown, unmeasured, unplanned};
 

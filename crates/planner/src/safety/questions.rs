@@ -380,7 +380,7 @@ pub(super) fn ready(look: &Look<'_>, server: &ServerName) -> Asked {
 fn said_ready(look: &Look<'_>, server: &ServerName) -> Verdict {
     let words = look.readiness.iter().filter_map(|(readiness, who)| {
         let witness = who.iter().find(|witness| ***witness != *server)?;
-        Some(readiness_says(look.pool, server, witness, readiness))
+        Some(super::ours::explained(look, server, readiness, readiness_says(look.pool, server, witness, readiness)))
     });
     words.reduce(Verdict::and).unwrap_or_else(|| {
         let silent = look.others(server).filter_map(|other| {
@@ -435,9 +435,11 @@ pub(super) fn replication(look: &Look<'_>, server: &ServerName) -> Option<Asked>
         look.seen.servers.values().filter_map(|server| server.replication.known()).collect();
     let mut behind: BTreeSet<&str> = BTreeSet::new();
     for replicas in &known {
-        behind.extend(replicas.iter().filter(|(_, up_to_date)| !**up_to_date).map(|(replica, _)| replica.short()));
+        let lag = replicas.iter().filter(|(replica, up_to_date)| !**up_to_date && !look.away.contains(*replica));
+        behind.extend(lag.map(|(replica, _)| replica.short()));
     }
-    let unnamed = unnamed_replicas(look.pool, &known);
+    let mut unnamed = unnamed_replicas(look.pool, &known);
+    unnamed.retain(|unnamed| !look.away.iter().any(|away| away.short() == *unnamed));
     let verdict = if known.is_empty() {
         Verdict::Unknown(format!("{name} may not go: no server could say whether the replicas are up to date"))
     } else if !behind.is_empty() {

@@ -9,6 +9,7 @@ mod dependents;
 mod external;
 mod findings;
 mod order;
+mod ours;
 mod properties;
 mod quorum;
 mod records;

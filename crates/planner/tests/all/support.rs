@@ -114,6 +114,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
             accept_loss: Vec::new(),
             unmeasured: BTreeMap::new(),
             on_hold: HoldChoice::Stop,
+            pool_unsafe: orchestrate_model::change::PoolUnsafe::Stop,
         },
         budgets: Vec::new(),
         stop_when: StopWhen { failed: 1 },

@@ -105,6 +105,15 @@ impl Server {
                     versions.retain(|one| one.component != LEFT_OUT);
                 }
             }
+            // The steps and the guard ask how long the server has been up; the watch does not.
+            Mutation::PoolNotWatched if !ask.wants(Part::Host) && ask.sessions.is_empty() && !self.is_ours() => {
+                seen.services = Answer::Known(ask.services.iter().map(|name| (name.clone(), runs(name))).collect());
+            }
+            Mutation::OwnDoingCounts => {
+                if let Answer::Known(readiness) = &mut seen.readiness {
+                    readiness.active = Some(0);
+                }
+            }
             Mutation::DrainingNotAsked => {
                 for reading in seen.sessions.values_mut().filter(|reading| reading.draining.is_some()) {
                     reading.draining = Some(Answer::Known(true));
@@ -293,6 +302,14 @@ impl ObserveBalancer for Balancer {
                 for server in servers.values_mut() {
                     let first = server.entries.keys().next().cloned();
                     server.entries.retain(|place, _| Some(place) == first.as_ref());
+                }
+            }
+            (Mutation::BalancerNotWatched, Answer::Known(servers)) => {
+                let world = self.link.world.lock();
+                for (name, server) in servers {
+                    if world.by_name.get(name).is_some_and(|at| world.oracle.neighbours.is_kept_out(*at)) {
+                        server.entries.values_mut().for_each(|entry| entry.admin = BalancerState::Drain);
+                    }
                 }
             }
             _ => {}

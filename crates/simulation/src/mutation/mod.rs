@@ -120,11 +120,17 @@ pub enum Mutation {
     UnnamedBackendsNotLookedAt,
     /// Of several backends and balancers only the first is seen.
     OneBackendAlone,
+    /// The rest of a pool is not looked at while a server of it is out, nor at the end.
+    PoolNotWatched,
+    /// What was set in the balancer is not looked at while a server is out.
+    BalancerNotWatched,
+    /// The product's word on a pool counts against the run whatever it is about.
+    OwnDoingCounts,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 54] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -176,6 +182,9 @@ impl Mutation {
         Self::AddressesNotLookedAt,
         Self::UnnamedBackendsNotLookedAt,
         Self::OneBackendAlone,
+        Self::PoolNotWatched,
+        Self::BalancerNotWatched,
+        Self::OwnDoingCounts,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -211,6 +220,8 @@ impl Mutation {
             Self::GapNotNoticed => &[Fault::Suspended],
             Self::PassingIsFinal => &[Fault::RefusedForATime],
             Self::RestNotRestored => &[Fault::RefusedForGood],
+            Self::PoolNotWatched => &[Fault::NeighbourGoes, Fault::NeighbourGoes],
+            Self::BalancerNotWatched => &[Fault::BalancerUndone],
             _ => &[],
         }
     }

@@ -87,6 +87,7 @@ impl World {
             self.check_owed(&outcome);
         }
         if outcome == "done" {
+            self.check_all_serve();
             let unpatched: Vec<usize> = self.oracle.work.iter().copied().filter(|at| !self.is_patched(*at)).collect();
             for at in unpatched {
                 let text = format!("the run ended as done, but {} is not patched", self.machines[at].name);
@@ -120,6 +121,19 @@ impl World {
         if let Some(at) = left.filter(|_| one) {
             let now = self.now;
             let text = format!("the run ended as done, but {} has a component below the level", self.machines[at].name);
+            self.oracle.breach("P8", now, text);
+        }
+    }
+
+    /// P8: what is called done leaves every server of its pools in service, as far as a last look can have shown it.
+    fn check_all_serve(&mut self) {
+        let now = self.now;
+        let out = |at: &usize| self.machines[*at].out_since.is_some_and(|(since, _)| since < now - 2 * LOOK_AGE);
+        let pools: Vec<usize> = self.oracle.baselines.keys().map(|at| self.machines[*at].pool).collect();
+        let of_pools = |at: &usize| pools.contains(&self.machines[*at].pool);
+        let absent: Vec<usize> = (0..self.machines.len()).filter(of_pools).filter(out).collect();
+        for at in absent {
+            let text = format!("the run ended as done, but {} does not serve", self.machines[at].name);
             self.oracle.breach("P8", now, text);
         }
     }

@@ -69,6 +69,7 @@ impl World {
             self.oracle.told.sessions.insert((at, place), what);
         }
         self.check_block(at, seen);
+        self.check_neighbours();
     }
 
     /// A run has the answer of the balancer of a pool.

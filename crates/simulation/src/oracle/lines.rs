@@ -47,6 +47,8 @@ fn is_of_interest(kind: &str) -> bool {
         "reopened",
         "installer_ended",
         "gap",
+        "put_off",
+        "rebooted",
     ];
     kinds.contains(&kind)
 }
@@ -67,6 +69,10 @@ impl World {
             self.check_finished(&entry["record"]);
             self.check_promised(&entry["record"]);
         }
+        if matches!(kind, "turned_back" | "held") {
+            self.check_own_doing(&entry["record"]);
+        }
+        self.check_neighbours();
     }
 }
 
@@ -126,6 +132,7 @@ impl Oracle {
         self.promised.read(kind, &line);
         self.refused.read(kind, &line);
         self.gaps.read(kind, &line);
+        self.neighbours.read(kind, &line);
         match (kind, machine) {
             ("intent", _) => {
                 let server = record["target"]["server"].as_str().and_then(|name| ServerName::new(name).ok());
@@ -152,6 +159,11 @@ impl Oracle {
             ("swept", Some(at)) => {
                 let same = record["differences"].as_array().is_some_and(Vec::is_empty);
                 self.swept.insert(at, (now, same));
+            }
+            // It is back, and begins again some time.
+            ("put_off", Some(at)) => {
+                self.ended.insert(at, "returned".to_owned());
+                self.ended_at.insert(at, now);
             }
             ("run_ended", _) => self.outcome = Some(line.text("outcome").to_owned()),
             ("resumed", _) => {

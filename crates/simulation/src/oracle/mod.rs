@@ -8,6 +8,7 @@ mod evidence;
 mod gaps;
 mod hooks;
 mod lines;
+mod neighbours;
 mod pace;
 mod promised;
 mod refused;
@@ -102,6 +103,7 @@ pub(crate) struct Oracle {
     steps: Vec<(String, Option<usize>)>,
     pace: pace::Pace,
     watch: watch::Watch,
+    pub(crate) neighbours: neighbours::Neighbours,
     told: evidence::Told,
     pub(crate) promised: promised::Promised,
     refused: refused::Refused,

@@ -128,7 +128,7 @@ impl World {
         }
     }
 
-    fn go_down(&mut self, at: usize, back: Ms, by: By) {
+    pub(super) fn go_down(&mut self, at: usize, back: Ms, by: By) {
         let now = self.now;
         if let Some(token) = self.machines[at].restarts_by.take() {
             self.oracle_installer_restarts(at, &token);
@@ -231,6 +231,8 @@ impl World {
             Fault::ForeignBalancer,
             Fault::FullDisk,
             Fault::BalancerMoves,
+            Fault::NeighbourGoes,
+            Fault::BalancerUndone,
         ];
         for fault in own {
             let rate = self.faults.rate(fault);
@@ -284,6 +286,8 @@ impl World {
             Fault::ForeignMaintenance => self.somebody_maintains(),
             Fault::ForeignBalancer => self.somebody_balances(),
             Fault::BalancerMoves => self.somebody_moves_an_entry(),
+            Fault::NeighbourGoes => self.a_neighbour_goes(),
+            Fault::BalancerUndone => self.the_balancer_is_undone(),
             Fault::FullDisk => self.log.say(now, || "the disk of the journal is full for a while".to_owned()),
             _ => self.somebody_takes_down(),
         }

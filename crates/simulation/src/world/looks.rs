@@ -1,6 +1,6 @@
 //! What the world shows to somebody who looks, faults included.
 
-use super::{Installer, MINUTE, Machine, Ms, Pace, SECOND, Service, World};
+use super::{Installer, MINUTE, Machine, Ms, Pace, PausedFrontEnd, SECOND, Service, World};
 use crate::faults::Fault;
 use orchestrate_model::observe::{
     AddressRecords, CentralManagement, DnsAnswer, DnsAsk, DnsObservation, FileFacts, HostFacts, InstallerState,
@@ -100,12 +100,17 @@ impl World {
 
     fn readiness(&mut self, at: usize) -> Answer<Readiness> {
         let pool = &self.pools[self.machines[at].pool];
-        let runs = |machine: &&usize| {
-            let services = &self.machines[**machine].services;
-            services.iter().any(|s| s.name.as_str() == "RTCSRV" && s.state == RunState::Running)
+        let registrar = |machine: &usize, state: RunState| {
+            let services = &self.machines[*machine].services;
+            services.iter().any(|s| s.name.as_str() == "RTCSRV" && s.state == state)
         };
-        let active = pool.machines.iter().filter(runs).count();
-        let busy = pool.busy.0 <= self.now && self.now < pool.busy.1;
+        let inactive = self.paused_front_end == PausedFrontEnd::Inactive;
+        let is_active = |machine: &&usize| {
+            registrar(machine, RunState::Running) || (!inactive && registrar(machine, RunState::Paused))
+        };
+        let active = pool.machines.iter().filter(is_active).count();
+        let paused = inactive && pool.machines.iter().any(|machine| registrar(machine, RunState::Paused));
+        let busy = paused || (pool.busy.0 <= self.now && self.now < pool.busy.1);
         let state = match pool.quorum {
             Some((need, _)) if active < need => ReadinessState::InsufficientActiveFrontEnds,
             _ if busy => ReadinessState::Busy,

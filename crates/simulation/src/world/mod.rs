@@ -47,6 +47,15 @@ pub(crate) enum By {
     Itself,
 }
 
+/// Whether a front end whose services are paused counts as active. The product's documentation does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PausedFrontEnd {
+    /// It does.
+    Active,
+    /// It does not, and its pool is busy as long as it is paused.
+    Inactive,
+}
+
 /// How fast things go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
@@ -85,6 +94,7 @@ pub(crate) struct World {
     /// When they cease, if they do.
     pub(crate) heals: Option<Ms>,
     pub(crate) pace: Pace,
+    pub(crate) paused_front_end: PausedFrontEnd,
     /// The levels before and after the patch.
     pub(crate) levels: [Version; 2],
     pub(crate) dice: Dice,

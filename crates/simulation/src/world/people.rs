@@ -71,7 +71,7 @@ impl World {
             return;
         }
         for place in services {
-            if self.machines[at].services[*place].state == RunState::Stopped {
+            if matches!(self.machines[at].services[*place].state, RunState::Stopped | RunState::Paused) {
                 self.foreign_state(at, *place, RunState::Running);
             }
         }
@@ -95,6 +95,52 @@ impl World {
         self.log.say(now, || format!("somebody sets {name} to {to} in backend {backend} of the balancer"));
         let before = std::mem::replace(&mut self.machines[at].admin[backend], to);
         self.oracle.foreign_admin(now, at, [before, to]);
+        self.note_standing(at, By::Foreign);
+    }
+
+    /// A server goes whose pool has another one out by the run's hand: it loses its power, or somebody pauses it.
+    pub(super) fn a_neighbour_goes(&mut self) {
+        let ours = self.oracle.out();
+        let beside = |at: &usize| {
+            let mate = |other: &usize| self.machines[*other].pool == self.machines[*at].pool;
+            !ours.contains(at) && self.machines[*at].serves() && ours.iter().any(mate)
+        };
+        let beside: Vec<usize> = (0..self.machines.len()).filter(beside).collect();
+        if beside.is_empty() {
+            return;
+        }
+        let (at, lasts) = (self.dice.pick(&beside), self.dice.between(5 * MINUTE, 180 * MINUTE));
+        let (now, name) = (self.now, self.machines[at].name.clone());
+        if self.dice.chance(0.5) {
+            self.log.say(now, || format!("{name} loses its power for {} min", lasts / MINUTE));
+            self.go_down(at, lasts, By::Foreign);
+            return;
+        }
+        let services = &self.machines[at].services;
+        let running: Vec<usize> = (0..services.len())
+            .filter(|place| services[*place].serving && services[*place].state == RunState::Running)
+            .collect();
+        for place in &running {
+            self.foreign_state(at, *place, RunState::Paused);
+        }
+        self.schedule(now + lasts, Event::ForeignDone { machine: at, services: running });
+    }
+
+    /// Another hand, a reload or an agent check puts a server back into the balancer that is out.
+    pub(super) fn the_balancer_is_undone(&mut self) {
+        let ours = self.oracle.out();
+        let out = |at: &usize| self.has_balancer(*at) && !self.machines[*at].is_admitted();
+        let out: Vec<usize> = ours.into_iter().filter(out).collect();
+        if out.is_empty() {
+            return;
+        }
+        let at = self.dice.pick(&out);
+        let (now, name) = (self.now, self.machines[at].name.clone());
+        self.log.say(now, || format!("another hand puts {name} back into the balancer"));
+        for backend in 0..self.machines[at].admin.len() {
+            let before = std::mem::replace(&mut self.machines[at].admin[backend], BalancerState::Ready);
+            self.oracle.foreign_admin(now, at, [before, BalancerState::Ready]);
+        }
         self.note_standing(at, By::Foreign);
     }
 

@@ -1,6 +1,6 @@
 //! How a world begins: from a change, healthy, with sessions by stated assumptions.
 
-use super::{Log, MINUTE, Machine, Ms, Pace, PoolWorld, Service, World};
+use super::{Log, MINUTE, Machine, Ms, Pace, PausedFrontEnd, PoolWorld, Service, World};
 use crate::dice::Dice;
 use crate::faults::Faults;
 use crate::oracle::Oracle;
@@ -86,6 +86,7 @@ impl World {
             faulty: false,
             heals,
             pace,
+            paused_front_end: PausedFrontEnd::Active,
             dice,
             oracle: Oracle::default(),
             log: Log::default(),

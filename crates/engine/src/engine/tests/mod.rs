@@ -9,6 +9,7 @@ mod levels;
 mod refusals;
 mod stops;
 mod times;
+mod watch;
 
 use super::{Actor, Attended, Command, Effect, Engine, Input, Look, Record, Start, Ticket};
 use crate::record::{
@@ -190,10 +191,10 @@ fn ends_with(effects: &[Effect], outcome: RunOutcome) -> bool {
     matches!(effects.last(), Some(Effect::End(found)) if *found == outcome)
 }
 
-/// The look that is waited for.
+/// The look that the step in hand waits for. The watch over the pool has looks of its own, which are bounded in time.
 fn look_in(effects: &[Effect]) -> (Ticket, &Look) {
     let mut looks = effects.iter().filter_map(|effect| match effect {
-        Effect::Look { ticket, look } => Some((*ticket, look)),
+        Effect::Look { ticket, look } => Some((*ticket, look)).filter(|(_, look)| look.within.is_none()),
         Effect::Record(_) | Effect::Act(_) | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => None,
     });
     looks.next_back().unwrap_or_else(|| panic!("no look among {effects:?}"))

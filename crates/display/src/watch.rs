@@ -1,0 +1,40 @@
+//! What is said of the watch over a pool while a server is out.
+
+use crate::style::Tone;
+use crate::text::{clean, count};
+use orchestrate_engine::record::AlarmThen;
+use orchestrate_model::{Answer, PoolName, ServerName, ServiceName};
+use std::collections::BTreeMap;
+
+pub(crate) fn alarm(then: AlarmThen, why: &str) -> (Tone, String) {
+    let then = match then {
+        AlarmThen::GoesBack => "it goes back into service at once",
+        AlarmThen::IsFinished => "it is past undoing, and is finished and brought back as fast as it can be",
+    };
+    (Tone::Bad, format!("THE POOL CANNOT DO WITHOUT IT: {}; {then}", clean(why)))
+}
+
+pub(crate) fn rebooted(booted: &str, sessions: &Answer<BTreeMap<ServiceName, u64>>) -> (Tone, String) {
+    let ended = match sessions {
+        Answer::Known(sessions) => match sessions.values().sum() {
+            0 => "it had no sessions when they were last counted".to_owned(),
+            ended => format!("{} ended by it, as last counted", count(ended, "session")),
+        },
+        Answer::Unknown(why) => format!("the sessions that it ended are not known: {}", clean(why)),
+    };
+    (Tone::Bad, format!("restarted in the middle of its drain, not by this run (booted {booted}): {ended}"))
+}
+
+pub(crate) fn pool_seen(pool: &PoolName, absent: &BTreeMap<ServerName, String>) -> (Tone, String) {
+    if absent.is_empty() {
+        return (Tone::Good, format!("{pool}: looked at once more: every server serves"));
+    }
+    (Tone::Bad, format!("{pool}: looked at once more: {}", absences(absent)))
+}
+
+/// Returns the servers of a pool that do not serve, with the reason of each.
+pub(crate) fn absences(absent: &BTreeMap<ServerName, String>) -> String {
+    let each: Vec<String> = absent.iter().map(|(server, why)| format!("{} ({})", server.short(), clean(why))).collect();
+    let are = if each.len() == 1 { "is" } else { "are" };
+    format!("{} {are} not seen to serve: {}", count(each.len() as u64, "server"), each.join(", "))
+}

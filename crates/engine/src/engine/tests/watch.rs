@@ -1,0 +1,312 @@
+//! The watch over the pool while a server is out.
+
+use super::*;
+use crate::constants::{POOL_LOOK, POOL_UNKNOWN, PUT_OFFS, REASSERTIONS};
+use crate::record::AlarmThen;
+use orchestrate_model::observe::{
+    AddressRecords, BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState, DnsAnswer,
+    DnsObservation,
+};
+
+/// What the watch waits for.
+fn pool_look(effects: &[Effect]) -> Option<(Ticket, &Look)> {
+    let mut looks = effects.iter().filter_map(|effect| match effect {
+        Effect::Look { ticket, look } => Some((*ticket, look)).filter(|(_, look)| look.within.is_some()),
+        Effect::Record(_) | Effect::Act(_) | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => None,
+    });
+    looks.next_back()
+}
+
+/// The rest of the pool: fe2 as given, fe3 as usual, and good records.
+fn pool(fe2: Answer<RunState>, now: Timestamp) -> PoolObservation {
+    let name = plan().change().pools[0].name.clone();
+    let mut servers = BTreeMap::new();
+    for (number, state) in [(2, fe2), (3, Answer::Known(RunState::Running))] {
+        let mut seen = ServerObservation::unknown(server(number), now, "not asked");
+        if let Answer::Known(state) = state {
+            let template = fe1(state, Answer::Known(0), now);
+            seen.services = template.servers[&server(1)].services.clone();
+        } else {
+            seen.services = Answer::unknown("no route to host");
+        }
+        servers.insert(server(number), seen);
+    }
+    let records = |names: &[u8]| {
+        let addresses = names.iter().map(|last| std::net::IpAddr::from([192, 0, 2, *last])).collect();
+        Answer::Known(AddressRecords { addresses, ttl_s: 300, alias: None })
+    };
+    let resolver = "192.0.2.53:53".parse().unwrap();
+    let own =
+        (1..=3_u8).map(|number| DnsAnswer { name: server(number.into()).dns(), resolver, records: records(&[number]) });
+    let all = DnsAnswer { name: name.dns(), resolver, records: records(&[1, 2, 3]) };
+    let answers = own.chain([all]).collect();
+    let dns = Answer::Known(DnsObservation { taken: now, answers, external: vec![] });
+    PoolObservation { pool: name, servers, dns, balancer: Answer::not_asked() }
+}
+
+/// Lets the watch see this at each of its looks, until the time is over or fe1 is on its way back. Returns what came of it.
+fn watched(engine: &mut Engine, effects: &[Effect], fe2: &Answer<RunState>, length: SignedDuration) -> Vec<Effect> {
+    let mut effects = effects.to_vec();
+    let mut now = at(100);
+    let until = now + length;
+    let mut all = Vec::new();
+    while let Some((ticket, _)) = pool_look(&effects) {
+        let seen = pool(fe2.clone(), now);
+        let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now);
+        all.extend(came.clone());
+        if engine.state().work[0].back.is_some() || engine.state().ended.is_some() || pool_look(&came).is_some() {
+            return all;
+        }
+        let wakes = came.iter().filter_map(|effect| match effect {
+            Effect::Wake { ticket, at } => Some((*ticket, *at)),
+            Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::End(_) | Effect::Broken(_) => None,
+        });
+        let Some((ticket, at)) = wakes.last() else { return all };
+        now = at;
+        if now > until {
+            return all;
+        }
+        effects = engine.handle(Input::Woke { ticket }, now);
+        all.extend(effects.clone());
+    }
+    all
+}
+
+fn taken_up(records: &[Record], wait: bool) -> (Engine, Vec<Effect>) {
+    let plan = plan_with(|plan| {
+        plan["change"]["maintenance"]["pool_unsafe"] = json!(if wait { "wait" } else { "stop" });
+    });
+    let mut engine = after_in(plan, records);
+    let effects = engine.handle(resumed(), at(100));
+    (engine, effects)
+}
+
+fn alarm(effects: &[Effect]) -> Option<(AlarmThen, String)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Record(Record::Alarm { then, why, .. }) => Some((*then, why.clone())),
+        Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::Wake { .. } => None,
+        Effect::End(_) | Effect::Broken(_) => None,
+    })
+}
+
+#[test]
+fn p1_the_rest_of_the_pool_is_looked_at_while_a_server_drains_and_the_server_itself_is_not() {
+    let (_, effects) = taken_up(&draining(Attended::Yes), false);
+    let (_, look) = pool_look(&effects).expect("the watch looks");
+    let asked: Vec<&ServerName> = look.servers.keys().collect();
+    assert_eq!(asked, [&server(2), &server(3)]);
+    assert!(look.names.is_some());
+}
+
+#[test]
+fn p1_p2_a_server_is_given_back_within_a_minute_of_another_one_going() {
+    for fe2 in [Answer::unknown("no route to host"), Answer::Known(RunState::Stopped)] {
+        let (mut engine, effects) = taken_up(&draining(Attended::Yes), false);
+        let came = watched(&mut engine, &effects, &fe2, SignedDuration::from_mins(1));
+        let (then, why) = alarm(&came).unwrap_or_else(|| panic!("no alarm in {came:?}"));
+        assert_eq!(then, AlarmThen::GoesBack);
+        assert!(why.contains("fe2"), "the culprit is named: {why}");
+        let work = &engine.state().work[0];
+        assert!(matches!(&work.back, Some(why) if why.kind == WhyKind::Pool), "{work:?}");
+        assert!(matches!(engine.state().stop, Some(StopWhy::Policy(_))), "the run stops: exit code 4");
+    }
+}
+
+#[test]
+fn p1_a_held_server_is_given_back_as_well() {
+    let mut records = draining(Attended::Yes);
+    let choices = vec![HoldChoice::Retry, HoldChoice::Return];
+    records.push(Record::Resumed { by: actor(), recover: false, attended: Attended::Yes });
+    let (mut engine, effects) = taken_up(&records, false);
+    engine.replay(at(100), &Record::Held { work: FE1, step: DRAIN, reason: "late".to_owned(), choices }).unwrap();
+    watched(&mut engine, &effects, &Answer::Known(RunState::Stopped), SignedDuration::from_mins(1));
+    let work = &engine.state().work[0];
+    assert!(work.held.is_none() && work.back.is_some(), "nobody has to come for it: {work:?}");
+}
+
+#[test]
+fn one_bad_look_raises_no_alarm() {
+    let (mut engine, effects) = taken_up(&draining(Attended::Yes), false);
+    for bad in [Answer::Known(RunState::StartPending), Answer::unknown("busy")] {
+        let (ticket, _) = pool_look(&effects).expect("the watch looks");
+        engine.handle(Input::Seen { ticket, seen: Box::new(pool(bad, at(100))) }, at(100));
+    }
+    let late = SignedDuration::from_mins(10);
+    watched(&mut engine, &effects, &Answer::Known(RunState::Running), late);
+    assert!(engine.state().work[0].alarm.is_none() && engine.state().work[0].back.is_none());
+}
+
+#[test]
+fn the_pool_is_looked_at_every_twenty_seconds_and_not_more_often_while_it_is_good() {
+    let (mut engine, effects) = taken_up(&draining(Attended::Yes), false);
+    let came = watched(&mut engine, &effects, &Answer::Known(RunState::Running), SignedDuration::from_mins(5));
+    let looks = came.iter().filter_map(|effect| match effect {
+        Effect::Look { look, .. } if look.within.is_some() => Some(look),
+        Effect::Look { .. } | Effect::Record(_) | Effect::Act(_) | Effect::Wake { .. } => None,
+        Effect::End(_) | Effect::Broken(_) => None,
+    });
+    let product =
+        |look: &&&Look| look.servers.values().any(|ask| ask.wants(orchestrate_model::observe::Part::Readiness));
+    let looks: Vec<&Look> = looks.collect();
+    assert_eq!(i64::try_from(looks.len()).unwrap(), 300 / POOL_LOOK.as_secs());
+    assert_eq!(looks.iter().filter(product).count(), 2, "one server says every two minutes what the product says");
+    assert!(POOL_LOOK <= POOL_UNKNOWN);
+}
+
+#[test]
+fn p8_after_the_patch_has_begun_the_alarm_is_said_and_the_server_is_finished() {
+    let mut records = failed(Attended::Yes);
+    records.truncate(records.len() - 2);
+    let (mut engine, effects) = taken_up(&records, false);
+    let came = watched(&mut engine, &effects, &Answer::Known(RunState::Stopped), SignedDuration::from_mins(2));
+    let (then, why) = alarm(&came).expect("an alarm");
+    assert_eq!(then, AlarmThen::IsFinished);
+    assert!(why.contains("fe2"), "{why}");
+    let work = &engine.state().work[0];
+    assert!(work.back.is_none() && work.held.is_none() && work.alarm.is_some());
+    assert!(engine.state().stop.is_none(), "nothing is stopped half way: the next guard refuses");
+    let view = engine.view(at(110));
+    assert!(view.servers[0].alarm.is_some(), "status shows it");
+    let (woken, _) = wake(&mut engine, &came);
+    let later = watched(&mut engine, &woken, &Answer::Known(RunState::Running), SignedDuration::from_mins(5));
+    let clear = |effect: &Effect| matches!(effect, Effect::Record(Record::AllClear { .. }));
+    assert!(later.iter().any(clear) && engine.state().work[0].alarm.is_none());
+}
+
+#[test]
+fn p2_a_run_that_may_wait_begins_the_server_again_by_itself_and_not_for_ever() {
+    for times in [0, PUT_OFFS] {
+        let mut records = draining(Attended::No);
+        let why = || Why { kind: WhyKind::Pool, text: "fe2 is away".to_owned() };
+        records.push(Record::TurnedBack { work: FE1, why: why() });
+        for step in 8..10 {
+            records.extend(done(step));
+        }
+        let plan = plan_with(|plan| plan["change"]["maintenance"]["pool_unsafe"] = json!("wait"));
+        let mut engine = after_in(plan, &records);
+        engine.state.work[0].put_off = times;
+        engine.handle(resumed(), at(100));
+        let work = &engine.state().work[0];
+        if times == 0 {
+            assert_eq!((work.put_off, &work.end), (1, &None), "{work:?}");
+            assert!(work.started.is_some() && !work.touched && work.earlier.is_some(), "it is at its guard again");
+            assert!(engine.state().stop.is_none());
+        } else {
+            assert!(matches!(&work.end, Some(ServerEnd::Returned { why }) if why.kind == WhyKind::Pool), "{work:?}");
+            assert!(matches!(engine.state().stop, Some(StopWhy::Policy(_))));
+        }
+    }
+}
+
+/// A balancer that has fe1 in this state.
+fn balanced(state: BalancerState, now: Timestamp) -> PoolObservation {
+    let mut seen = pool(Answer::Known(RunState::Running), now);
+    let shown = |number: usize, admin| {
+        let (balancer, backend) = ("192.0.2.10:9999".to_owned(), "web".to_owned());
+        let place = BalancerPlace { balancer, backend, slot: format!("fe{number}"), address: None };
+        BalancerServer { entries: BTreeMap::from([(place, BalancerEntry { admin, up: true, sessions: 0 })]) }
+    };
+    let servers = BTreeMap::from([
+        (server(1), shown(1, state)),
+        (server(2), shown(2, BalancerState::Ready)),
+        (server(3), shown(3, BalancerState::Ready)),
+    ]);
+    seen.balancer = Answer::Known(BalancerObservation::new(now, Answer::Known(servers)));
+    seen
+}
+
+#[test]
+fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
+    let haproxy = json!({"haproxy": {"sites": [{"address": "192.0.2.10:9999", "backends": ["web"]}]}});
+    let plan = plan_with(|plan| {
+        plan["change"]["pools"][0]["load_balancing"]["balancer"] = haproxy;
+        plan["steps"][1]["kind"] = json!("balancer-out");
+        plan["steps"][0]["kind"] = json!("record");
+    });
+    let mut records = draining(Attended::Yes);
+    // Its record step comes first here, and the balancer after it.
+    records.retain(|record| !matches!(record, Record::Evidence { .. }));
+    let mut engine = after_in(plan, &records);
+    let mut effects = engine.handle(resumed(), at(100));
+    let mut now = at(100);
+    for time in 0..=REASSERTIONS {
+        let (ticket, _) = pool_look(&effects).expect("the watch looks");
+        let seen = balanced(BalancerState::Ready, now);
+        let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now);
+        if time == REASSERTIONS {
+            let reason = held(&engine).unwrap_or_else(|| panic!("not held: {came:?}"));
+            assert!(reason.contains("found ready again"), "{reason}");
+            return;
+        }
+        assert_eq!(acts(&came), 1, "it is taken out again: {came:?}");
+        assert_eq!(engine.state().work[0].balancer_undone, time + 1);
+        let intent = came.iter().find_map(|effect| match effect {
+            Effect::Act(intent) => Some(intent.id),
+            Effect::Record(_) | Effect::Look { .. } | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => None,
+        });
+        engine.handle(Input::Acted { intent: intent.unwrap(), outcome: ActOutcome::Accepted }, now);
+        let wake = came.iter().rev().find_map(|effect| match effect {
+            Effect::Wake { ticket, at } => Some((*ticket, *at)),
+            Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::End(_) | Effect::Broken(_) => None,
+        });
+        let (ticket, at) = wake.unwrap();
+        now = at;
+        effects = engine.handle(Input::Woke { ticket }, now);
+    }
+}
+
+#[test]
+fn p4_a_restart_in_the_middle_of_a_drain_is_noticed_and_what_it_ended_did_not_end_by_itself() {
+    let (mut engine, effects) = taken_up(&draining(Attended::Yes), false);
+    let effects = answer(&mut engine, &effects, fe1(RunState::Paused, Answer::Known(7), at(100)), at(100));
+    let (effects, now) = wake(&mut engine, &effects);
+    let mut seen = fe1(RunState::Stopped, Answer::unknown("no counter"), now);
+    let booted = now - SignedDuration::from_secs(5);
+    let server = seen.servers.get_mut(&server(1)).unwrap();
+    server.host = Answer::Known(HostFacts { booted, local_time: now, system: String::new() });
+    let effects = answer(&mut engine, &effects, seen.clone(), now);
+    assert_eq!(engine.state().work[0].ended_by_restart.values().sum::<u64>(), 7, "{effects:?}");
+    answer(&mut engine, &effects, seen, now);
+    assert_eq!(engine.state().work[0].ended_by_restart.values().sum::<u64>(), 7, "once");
+}
+
+#[test]
+fn p3_a_drain_with_a_missing_reading_never_says_that_none_are_left() {
+    let (mut engine, effects) = taken_up(&draining(Attended::Yes), false);
+    answer(&mut engine, &effects, fe1(RunState::Paused, Answer::unknown("access denied"), at(100)), at(100));
+    let wait = engine.view(at(100)).servers[0].wait.clone().unwrap();
+    assert!(!wait.why.contains("0 left") && wait.why.contains("nobody knows how many"), "{}", wait.why);
+}
+
+#[test]
+fn p8_the_end_of_a_run_looks_at_every_server_and_names_those_that_do_not_serve() {
+    let mut records = draining(Attended::Yes);
+    records.extend(returned());
+    let end = |number| ServerEnd::NothingToDo { why: format!("fe{number} is done") };
+    records.extend([
+        Record::ServerEnded { work: WorkId(1), end: end(2) },
+        Record::ServerEnded { work: WorkId(2), end: end(3) },
+        Record::Swept { work: FE1, differences: vec![] },
+    ]);
+    let mut engine = after(&records);
+    let mut effects = engine.handle(recovery(), at(100));
+    let mut now = at(100);
+    for _ in 0..20 {
+        if let Some((ticket, look)) = pool_look(&effects) {
+            assert_eq!(look.servers.len(), 3, "every server of the pool");
+            let mut seen = pool(Answer::unknown(""), now);
+            seen.servers.insert(server(1), fe1(RunState::Running, Answer::Known(0), now).servers[&server(1)].clone());
+            effects = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now);
+        } else if effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+            effects = answer(&mut engine, &effects.clone(), fe1(RunState::Running, Answer::Known(0), now), now);
+        } else if engine.state().ended.is_none() {
+            (effects, now) = wake(&mut engine, &effects.clone());
+        }
+        if let Some(absent) = engine.state().pools_seen.values().next() {
+            assert_eq!(absent.keys().collect::<Vec<_>>(), [&server(2)]);
+            assert!(absent[&server(2)].contains("no route to host"), "{absent:?}");
+            return;
+        }
+    }
+    panic!("the pool was not looked at: {effects:?}");
+}

@@ -1,0 +1,349 @@
+//! The watch over a pool while some of its servers are out: are the others still able to do without them, and is what was
+//! set outside of the servers still so? At the end of the run, whether every server of the pool serves.
+//!
+//! The steps of a server look at what they wait for. This looks at the rest, in every step alike, at a pace of its own.
+//! Losing it loses nothing: it begins anew with the next look.
+
+use super::{Effect, Engine, Position, Ticket};
+use crate::constants::{
+    LOOK_LIFETIME, POOL_GOOD_LOOKS, POOL_LOOK, POOL_LOOK_AGAIN, POOL_NOES, POOL_SLOW_LOOKS, POOL_UNKNOWN,
+    POOL_UNKNOWN_LOOKS, SWEEP_LOOKS, UNKNOWN_LOOK,
+};
+use crate::look::Look;
+use crate::record::{AlarmThen, Record, StopWhy, Why, WhyKind};
+use crate::state::work_id;
+use crate::steps;
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::change::PoolUnsafe;
+use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState};
+use orchestrate_model::time::after;
+use orchestrate_model::{Act, PoolObservation, ServerName, Verdict};
+use orchestrate_planner::safety::Asked;
+use orchestrate_planner::scope::PoolScope;
+use orchestrate_planner::standing::{Standing, standings};
+use std::collections::BTreeMap;
+
+/// The watch over one pool.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watch {
+    at: At,
+    /// Looks taken since the pool has servers out.
+    looks: u32,
+    /// Looks at the end of the run.
+    last_looks: u32,
+    /// Looks in a row that took too long to say anything.
+    slow: u32,
+    /// What speaks against each server that is out, by its position.
+    doubts: BTreeMap<usize, Doubt>,
+}
+
+/// Where a watch is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+enum At {
+    #[default]
+    Idle,
+    Looking {
+        ticket: Ticket,
+        asked: Timestamp,
+    },
+    Sleeping(Ticket),
+}
+
+/// What the last looks said against a server that is out.
+#[derive(Debug, Clone, Default)]
+struct Doubt {
+    /// Since when not every answer was yes.
+    since: Option<Timestamp>,
+    /// Looks since then.
+    looks: u32,
+    /// Looks in a row in which an answer was no.
+    noes: u32,
+    /// Looks in a row in which every answer was yes.
+    good: u32,
+}
+
+impl Doubt {
+    /// Takes in the answers of one look. Returns whether they are to be acted on.
+    fn hear(&mut self, bad: &[Asked], now: Timestamp) -> bool {
+        if bad.is_empty() {
+            *self = Self { good: self.good.saturating_add(1), ..Self::default() };
+            return false;
+        }
+        let no = bad.iter().any(|asked| matches!(asked.verdict, Verdict::No(_)));
+        self.good = 0;
+        self.looks += 1;
+        self.noes = if no { self.noes + 1 } else { 0 };
+        let since = *self.since.get_or_insert(now);
+        let silent = self.looks >= POOL_UNKNOWN_LOOKS && now.duration_since(since) >= POOL_UNKNOWN;
+        self.noes >= POOL_NOES || silent
+    }
+}
+
+impl Engine {
+    /// Returns the servers of a pool that are out and not proven back, by position.
+    fn watched(&self, pool: usize) -> Vec<usize> {
+        let of_pool = |position: &usize| self.plan.work()[*position].pool as usize == pool;
+        let out = |position: &usize| self.state.work[*position].is_out();
+        (0..self.state.work.len()).filter(of_pool).filter(out).collect()
+    }
+
+    /// Looks at every pool that has servers out.
+    pub(super) fn watch_pools(&mut self, now: Timestamp) {
+        if self.broken || self.state.header.is_none() || self.state.ended.is_some() || self.is_over() {
+            return;
+        }
+        for pool in 0..self.watches.len() {
+            let Some(first) = self.watched(pool).first().copied() else {
+                self.watches[pool] = Watch::default();
+                continue;
+            };
+            if self.watches[pool].at != At::Idle {
+                continue;
+            }
+            let number = self.watches[pool].looks;
+            self.watches[pool].looks += 1;
+            if let Some(look) = Look::for_watch(&self.subject(first), number) {
+                self.look_at_pool(pool, look, now);
+            }
+        }
+    }
+
+    fn look_at_pool(&mut self, pool: usize, look: Look, now: Timestamp) {
+        let ticket = self.ticket();
+        self.watches[pool].at = At::Looking { ticket, asked: now };
+        self.effects.push(Effect::Look { ticket, look });
+    }
+
+    fn rest_from_pool(&mut self, pool: usize, rest: SignedDuration, now: Timestamp) {
+        let ticket = self.ticket();
+        self.watches[pool].at = At::Sleeping(ticket);
+        self.effects.push(Effect::Wake { ticket, at: after(now, rest) });
+    }
+
+    /// Whether a ticket was a watch's, which has had its rest then.
+    pub(super) fn watch_woke(&mut self, ticket: Ticket) -> bool {
+        let Some(watch) = self.watches.iter_mut().find(|watch| watch.at == At::Sleeping(ticket)) else { return false };
+        watch.at = At::Idle;
+        true
+    }
+
+    /// Has every watch look at once: what it waited for is measured by a clock that was set.
+    pub(super) fn wake_watches(&mut self) {
+        for watch in &mut self.watches {
+            watch.doubts.clear();
+            if matches!(watch.at, At::Sleeping(_)) {
+                watch.at = At::Idle;
+            }
+        }
+    }
+
+    /// Takes in the answer to a look of a watch. Returns whether it was one.
+    pub(super) fn watch_saw(&mut self, ticket: Ticket, seen: &mut PoolObservation, now: Timestamp) -> bool {
+        let looking = |watch: &Watch| matches!(watch.at, At::Looking { ticket: own, .. } if own == ticket);
+        let Some(pool) = self.watches.iter().position(looking) else { return false };
+        let At::Looking { asked, .. } = std::mem::take(&mut self.watches[pool].at) else { return true };
+        // What took so long is old when it comes: it was this machine that slept, since a server has its limit.
+        let slow = now.duration_since(asked) > LOOK_LIFETIME;
+        self.watches[pool].slow = if slow { self.watches[pool].slow + 1 } else { 0 };
+        if slow && self.watches[pool].slow < POOL_SLOW_LOOKS {
+            self.rest_from_pool(pool, POOL_LOOK_AGAIN, now);
+            return true;
+        }
+        super::forget_old_parts(seen, (asked, now));
+        let seen = &*seen;
+        if self.is_over() {
+            self.saw_at_end(pool, seen, now);
+            return true;
+        }
+        let mut rest = POOL_LOOK;
+        for position in self.watched(pool) {
+            if !self.judge_pool(position, seen, now) {
+                rest = POOL_LOOK_AGAIN;
+            }
+            self.keep_out_of_balancer(position, seen, (asked, now));
+        }
+        self.rest_from_pool(pool, rest, now);
+        true
+    }
+
+    /// Judges whether the pool can do without a server that is out. Returns whether that is settled for the moment.
+    fn judge_pool(&mut self, position: usize, seen: &PoolObservation, now: Timestamp) -> bool {
+        let bad = steps::against_absence(&self.subject(position), seen, now);
+        let pool = self.plan.work()[position].pool as usize;
+        let doubt = self.watches[pool].doubts.entry(position).or_default();
+        let certain = doubt.hear(&bad, now);
+        let calm = doubt.good >= POOL_GOOD_LOOKS;
+        let alarmed = self.state.work[position].alarm.is_some();
+        if alarmed && calm {
+            self.record(now, Record::AllClear { work: work_id(position) });
+        }
+        if certain && !alarmed {
+            self.raise(position, bad, now);
+        }
+        self.state.work[position].alarm.is_some() || doubt_is_over(&self.watches[pool], position)
+    }
+
+    /// Says that the pool cannot do without a server any more, and gives it back if that can still be done.
+    fn raise(&mut self, position: usize, asked: Vec<Asked>, now: Timestamp) {
+        let work = &self.state.work[position];
+        let undo = work.is_active() && work.back.is_none() && !self.is_past_undoing(position);
+        let then = if undo { AlarmThen::GoesBack } else { AlarmThen::IsFinished };
+        let why = words(&self.plan.work()[position].server, &asked);
+        self.record(now, Record::Alarm { work: work_id(position), asked, then, why: why.clone() });
+        let waits = self.plan.change().maintenance.pool_unsafe == PoolUnsafe::Wait;
+        let stops = matches!(self.state.stop, None | Some(StopWhy::Window(_))) && !self.state.recover;
+        if undo && !waits && stops {
+            self.record(now, Record::StopRequested { why: StopWhy::Policy(why) });
+        }
+        self.rouse(position);
+    }
+
+    /// Lets a server notice at once: what it sleeps for or looks at for its step is not what matters now.
+    fn rouse(&mut self, position: usize) {
+        if matches!(self.positions[position], Position::Sleeping(_) | Position::Looking { .. }) {
+            self.positions[position] = Position::Idle;
+        }
+    }
+
+    /// Gives a server back to its pool, when the pool cannot do without it. Returns whether anything changed.
+    pub(super) fn give_back(&mut self, position: usize, now: Timestamp) -> bool {
+        let work = &self.state.work[position];
+        let Some(alarm) = work.alarm.clone().filter(|_| work.back.is_none()) else { return false };
+        if self.is_past_undoing(position) {
+            return work.held.is_none()
+                && self.skip_soak(position, now, &format!("the pool cannot do without it: {}", alarm.why));
+        }
+        self.turn_back(work_id(position), Why { kind: WhyKind::Pool, text: alarm.why }, now);
+        true
+    }
+
+    /// Puts a server off that is back because its pool could not do without it, when the plan has the run wait. Returns
+    /// whether it did.
+    pub(super) fn put_off(&mut self, position: usize, why: &Why, now: Timestamp) -> bool {
+        let waits = self.plan.change().maintenance.pool_unsafe == PoolUnsafe::Wait;
+        let stopping = self.state.stop.is_some() || self.state.recover;
+        if why.kind != WhyKind::Pool || !waits || stopping {
+            return false;
+        }
+        if self.state.work[position].put_off >= crate::constants::PUT_OFFS {
+            let text = format!(
+                "{} was given back to its pool {} times: {}",
+                self.plan.work()[position].server,
+                self.state.work[position].put_off + 1,
+                why.text
+            );
+            self.record(now, Record::StopRequested { why: StopWhy::Policy(text) });
+            return false;
+        }
+        self.record(now, Record::PutOff { work: work_id(position), why: why.clone() });
+        self.scratch[position] = steps::Scratch::default();
+        true
+    }
+
+    /// Takes a server out of the balancer again that another hand has put back while it is out.
+    fn keep_out_of_balancer(&mut self, position: usize, seen: &PoolObservation, (asked, now): (Timestamp, Timestamp)) {
+        let Some(step) = self.step_in_hand(position) else { return };
+        let subject = self.subject(position);
+        let own = seen.balancer.known().and_then(|seen| seen.as_far_as_known(&subject.work.server));
+        let back: Vec<BalancerPlace> = own.into_iter().flat_map(BalancerServer::ready).cloned().collect();
+        if back.is_empty() || !steps::is_kept_out(&subject) {
+            return;
+        }
+        if subject.own.held.is_some() {
+            self.tell_of_balancer(position, now);
+            return;
+        }
+        // An act on its way comes first; the next look sees whether it is still so.
+        if !matches!(self.positions[position], Position::Idle | Position::Sleeping(_) | Position::Looking { .. }) {
+            return;
+        }
+        let id = work_id(position);
+        if subject.own.balancer_undone >= crate::constants::REASSERTIONS && !self.is_past_undoing(position) {
+            let (reason, choices) = steps::balancer_hold(&subject);
+            self.positions[position] = Position::Idle;
+            self.to_hold.remove(&id);
+            self.record(now, Record::Held { work: id, step, reason, choices });
+            return;
+        }
+        let pool = subject.pool.name.clone();
+        self.record(now, Record::BalancerUndone { work: id, found: BalancerState::Ready });
+        // People may have come while it was in.
+        self.scratch[position].zeros = 0;
+        let acts = back.into_iter().map(|at| Act::SetBalancer { pool: pool.clone(), at, to: BalancerState::Drain });
+        self.act(position, step, acts.collect(), (asked, now));
+    }
+
+    /// Says once that a held server was put back into the balancer. Nothing is done about it: a hold is a person's.
+    fn tell_of_balancer(&mut self, position: usize, now: Timestamp) {
+        if std::mem::replace(&mut self.scratch[position].balanced_in_hold, true) {
+            return;
+        }
+        let text = format!(
+            "{} is held, and the balancer sends it new connections again: another hand has put it back. Choose retry to have \
+             it taken out again, or return",
+            self.plan.work()[position].server
+        );
+        self.record(now, Record::Note { work: Some(work_id(position)), text });
+    }
+
+    /// Looks at every server of the pools that the run has had to do with. Returns whether any is still to be seen.
+    pub(super) fn see_pools(&mut self, now: Timestamp) -> bool {
+        let mut going = false;
+        for pool in 0..self.watches.len() {
+            let of_pool = |position: &usize| self.plan.work()[*position].pool as usize == pool;
+            let begun = |position: &usize| {
+                let work = &self.state.work[*position];
+                (work.started.is_some() && !self.state.recover) || work.as_recorded().is_some()
+            };
+            let mut works = (0..self.state.work.len()).filter(of_pool).filter(begun);
+            let name = &self.plan.change().pools[pool].name;
+            let Some(first) = works.next().filter(|_| !self.state.pools_seen.contains_key(name)) else { continue };
+            going = true;
+            // A look of the watch that is still on its way is one at fewer servers.
+            let last = self.watches[pool].last_looks > 0;
+            if last && self.watches[pool].at != At::Idle {
+                continue;
+            }
+            self.watches[pool].last_looks += 1;
+            let look = Look::for_end(&self.subject(first));
+            self.look_at_pool(pool, look, now);
+        }
+        going
+    }
+
+    fn saw_at_end(&mut self, pool: usize, seen: &PoolObservation, now: Timestamp) {
+        let described = &self.plan.change().pools[pool];
+        if self.watches[pool].last_looks == 0 || self.state.pools_seen.contains_key(&described.name) {
+            return;
+        }
+        let scope = PoolScope::of(self.plan.change(), described);
+        let standings = standings(described, &scope, seen, &std::collections::BTreeSet::new());
+        let absent = standings.into_iter().filter_map(|(name, standing)| match standing {
+            Standing::Serving => None,
+            Standing::Out(why) => Some((name, why)),
+            Standing::Unknown(why) => Some((name, format!("whether it serves is not known: {why}"))),
+        });
+        let absent: BTreeMap<ServerName, String> = absent.collect();
+        // What starts by itself, and what did not answer, gets its time.
+        if !absent.is_empty() && self.watches[pool].last_looks < SWEEP_LOOKS {
+            self.rest_from_pool(pool, UNKNOWN_LOOK, now);
+            return;
+        }
+        let name = described.name.clone();
+        self.record(now, Record::PoolSeen { pool: name, absent });
+    }
+}
+
+fn doubt_is_over(watch: &Watch, position: usize) -> bool {
+    watch.doubts.get(&position).is_none_or(|doubt| doubt.since.is_none())
+}
+
+/// Returns the reasons as one text: the first in full, since it names the servers, and what else is not answered with yes.
+fn words(server: &ServerName, asked: &[Asked]) -> String {
+    let lead = format!("{} may not go: ", server.short());
+    let Some((first, others)) = asked.split_first() else { return String::new() };
+    let text = first.verdict.text();
+    let text = text.strip_prefix(lead.as_str()).unwrap_or(text).to_owned();
+    let others: Vec<String> = others.iter().map(|asked| asked.question.to_string()).collect();
+    if others.is_empty() { text } else { format!("{text} (not yes either: {})", others.join(", ")) }
+}
