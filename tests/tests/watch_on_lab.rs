@@ -169,7 +169,7 @@ servers:
 fn what_another_hand_undoes_in_the_balancer_is_set_again_and_told() {
     let (sandbox, plan) = written(BALANCED, QUICK);
     let run = sandbox.start(&[&plan, "--lab", "--lab-speed", "60", "--unattended", "--yes"]);
-    sandbox.wait_for_record("\"pause\"");
+    assert!(!sandbox.wait_for_record("\"pause\"").is_empty());
     put_back(&sandbox, 1);
     let said = run.ended();
     assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
@@ -185,7 +185,7 @@ fn what_another_hand_undoes_in_the_balancer_is_set_again_and_told() {
 fn a_server_that_is_put_back_into_the_balancer_again_and_again_is_held() {
     let (sandbox, plan) = written(BALANCED, &format!("{QUICK}{ENDLESS}"));
     let run = sandbox.start(&[&plan, "--lab", "--lab-speed", "60", "--unattended", "--yes"]);
-    sandbox.wait_for_record("\"pause\"");
+    assert!(!sandbox.wait_for_record("\"pause\"").is_empty());
     for time in 1..=3 {
         put_back(&sandbox, time);
     }
