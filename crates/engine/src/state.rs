@@ -581,10 +581,7 @@ impl RunState {
         if state.is_ended() {
             return Err(format!("step {} has ended already", id.0));
         }
-        // A step that is taken up again in the middle counts from when it was begun.
-        if *state == StepState::Pending {
-            *state = StepState::Running { since: at };
-        }
+        *state = StepState::Running { since: at };
         if let StepTarget::Server(work) = plan.steps()[id.0 as usize].target {
             let kind = plan.steps()[id.0 as usize].kind;
             let work = self.work_mut(work)?;

@@ -458,9 +458,11 @@ impl Engine {
                 self.record(now, Record::ServerEnded { work: work_id(position), end });
                 return;
             };
-            // A step that was in hand before the run was taken up again goes on from its begin.
+            // When steps before it had to be done once more it has its full time again. A step that was in hand when the
+            // run was taken up goes on from its begin.
+            let again = self.scratch[position].step.is_some_and(|other| other != step);
             self.scratch[position].enter(step);
-            if self.state.steps[step.0 as usize] == StepState::Pending {
+            if again || self.state.steps[step.0 as usize] == StepState::Pending {
                 self.scratch[position].try_anew();
                 self.record(now, Record::StepStarted { step });
             }

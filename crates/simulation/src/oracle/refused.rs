@@ -1,7 +1,7 @@
 //! Refusals: one of them keeps nothing else from coming back, and one that can pass is waited for.
 
 use super::lines::Line;
-use crate::world::{MINUTE, Ms, SECOND, World, brings_back, service_of};
+use crate::world::{MINUTE, Ms, QUOTA, SECOND, World, brings_back, service_of};
 use orchestrate_model::{Act, ActOutcome, ServerName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,8 @@ pub(super) struct Refused {
     /// When a machine last refused for a time, with nothing else said since, and since when its step is in hand.
     passing: BTreeMap<usize, Ms>,
     begun: BTreeMap<usize, Ms>,
+    /// When a machine last refused for good to bring a service back.
+    for_good: BTreeMap<usize, Ms>,
     /// The step of each machine.
     steps: BTreeMap<usize, String>,
 }
@@ -49,10 +51,14 @@ impl World {
         {
             self.oracle.refused.tried.insert((at, place));
         }
+        if matches!(outcome, ActOutcome::Failed(_)) && brings_back(act) {
+            self.oracle.refused.for_good.insert(at, now);
+        }
         let passing = &mut self.oracle.refused.passing;
         match outcome {
-            ActOutcome::Retry(_) => drop(passing.insert(at, now)),
-            ActOutcome::Accepted
+            ActOutcome::Retry(why) if why == QUOTA => drop(passing.insert(at, now)),
+            ActOutcome::Retry(_)
+            | ActOutcome::Accepted
             | ActOutcome::AlreadySo
             | ActOutcome::Joined
             | ActOutcome::Failed(_)
@@ -71,8 +77,10 @@ impl World {
             let text = format!("{name} is given up after {} s of a refusal that passes", lived / SECOND);
             self.oracle.breach("P11", now, text);
         }
-        let returning = self.oracle.refused.steps.get(&at).is_some_and(|step| step == "return");
-        if kind == "held" && returning {
+        let refused = &self.oracle.refused;
+        let returning = refused.steps.get(&at).is_some_and(|step| step == "return");
+        let for_good = refused.for_good.get(&at).is_some_and(|last| now - last <= FOLLOWS);
+        if kind == "held" && returning && for_good {
             self.check_rest(&name, at);
         }
     }

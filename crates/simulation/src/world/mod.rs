@@ -16,7 +16,7 @@ pub(crate) use acts::service_of;
 pub(crate) use events::Event;
 pub(crate) use looks::{LEFT_OUT, LEVELS, Reply, service_names};
 pub(crate) use machine::{Installer, Machine, Service};
-pub(crate) use refusals::brings_back;
+pub(crate) use refusals::{QUOTA, brings_back};
 pub(crate) use setup::{Sessions, Setup};
 
 use crate::dice::Dice;

@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 /// How often one machine refuses everything for a while.
 const MOST: usize = 4;
 
+/// What a machine says that refuses everything for a while. Others say that they are busy and have done it all the same.
+pub(crate) const QUOTA: &str = "the quota of this user is used up";
+
 /// What is refused in a night.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
@@ -49,7 +52,7 @@ impl World {
         }
         let now = self.now;
         if self.refusals.times.iter().any(|(of, from, until)| *of == at && (*from..*until).contains(&now)) {
-            return Some(ActOutcome::Retry("the quota of this user is used up".to_owned()));
+            return Some(ActOutcome::Retry(QUOTA.to_owned()));
         }
         let service = super::service_of(act).and_then(|name| self.machines[at].service(name))?;
         let refused = brings_back(act) && self.refusals.for_good.contains(&(at, service));
