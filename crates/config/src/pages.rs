@@ -156,6 +156,9 @@ pub const PAGES: &[Page] = pages![
     "O2066",
     "O2067",
     "O2068",
+    "O2080",
+    "O2081",
+    "O2082",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -93,6 +93,7 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
         });
         said.extend(level(plan, each));
     }
+    said.extend(each.taken_over.as_ref().map(words::taken_over));
     said.extend(each.left_over.iter().map(|text| format!("left to look at: {}", clean(text))));
     if let Some(held) = &each.held {
         said.push(clean(&held.reason));

@@ -22,6 +22,9 @@ pub struct Look {
     pub names: Option<DnsAsk>,
     /// Whether the pool's balancer is asked.
     pub balancer: AskBalancer,
+    /// The server whose lease is taken before the look. Who takes first and then looks at the whole pool cannot miss
+    /// another who does the same: one of the two sees the other's (promise P12).
+    pub lease: Option<ServerName>,
 }
 
 /// Whether the pool's balancer is asked.
@@ -127,13 +130,17 @@ impl Look {
             servers: BTreeMap::from([(subject.work.server.clone(), ask)]),
             names: None,
             balancer,
+            lease: None,
         };
         match kind {
             StepKind::Stop if scratch.is_guarding(kind) => {
                 Self::pool(subject, own(&[Part::Host], sessions())).without_file(subject)
             }
             StepKind::Guard => Self::pool(subject, own(&[Part::Host], Vec::new())),
-            _ if scratch.is_guarding(kind) => Self::pool(subject, own(&[Part::Host], Vec::new())).without_file(subject),
+            _ if scratch.is_guarding(kind) => {
+                let look = Self::pool(subject, own(&[Part::Host], Vec::new())).without_file(subject);
+                Self { lease: Some(subject.work.server.clone()), ..look }
+            }
             StepKind::Record => {
                 let mut ask = own(&[Part::Host, Part::Versions], Vec::new());
                 ask.services.extend(subject.bystanders());
@@ -189,6 +196,7 @@ impl Look {
             servers: BTreeMap::from([(subject.work.server.clone(), ask)]),
             names: None,
             balancer: AskBalancer::Ask,
+            lease: None,
         }
     }
 
@@ -211,6 +219,7 @@ impl Look {
             servers: evidence.servers,
             names: evidence.names,
             balancer: if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave },
+            lease: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Performing acts: the only place where a driver is asked to change anything.
 
+use crate::lease::Leases;
 use orchestrate_driver::Hands;
 use orchestrate_journal::Receipt;
 use orchestrate_model::{Act, ActOutcome};
@@ -36,6 +37,7 @@ impl Fence for orchestrate_journal::Claim {
 pub(crate) struct Actuator {
     pub(crate) hands: Hands,
     pub(crate) fence: Arc<dyn Fence>,
+    pub(crate) leases: Leases,
 }
 
 impl Actuator {
@@ -43,6 +45,10 @@ impl Actuator {
     pub(crate) async fn perform(&self, receipt: &Receipt) -> ActOutcome {
         if let Some(why) = self.fence.closed() {
             return ActOutcome::Failed(why);
+        }
+        let intent = receipt.intent();
+        if let Some(barred) = self.leases.before_act(&self.hands, &intent.target.server, &intent.act).await {
+            return barred;
         }
         let work = self.route(receipt);
         tokio::time::timeout(ACT_LIMIT, work)

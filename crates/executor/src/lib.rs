@@ -5,6 +5,7 @@
 //! receipt for its intent, and only while the claim on the pools holds (promises P6, P12).
 
 mod act;
+mod lease;
 mod look;
 mod pulse;
 mod run;

@@ -30,6 +30,7 @@ pub async fn survey(eyes: &Eyes, change: &Change, clock: &Clock) -> BTreeMap<Poo
             servers: evidence.servers,
             names: evidence.names,
             balancer: if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave },
+            lease: None,
         }
     });
     let looks: Vec<Look> = looks.collect();

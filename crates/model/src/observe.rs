@@ -6,6 +6,7 @@
 use crate::act::InstallerToken;
 use crate::answer::Answer;
 use crate::ids::{DnsName, PoolName, ServerName, ServiceName, UpgradeDomain};
+use crate::lease::LeaseState;
 use crate::service::ServiceStatus;
 use crate::version::ComponentVersion;
 use jiff::Timestamp;
@@ -46,6 +47,8 @@ pub enum Part {
     CentralManagement,
     /// Every service whose display name begins as those of the product do. They come with the answer about services.
     ProductServices,
+    /// Whose the server is: the lease that a control host has left on it.
+    Lease,
 }
 
 impl Ask {
@@ -90,6 +93,9 @@ pub struct ServerObservation {
     pub fabric: Answer<Vec<String>>,
     /// Which central management is active, as this server knows it.
     pub central_management: Answer<CentralManagement>,
+    /// Whose the server is.
+    #[serde(default)]
+    pub lease: Answer<LeaseState>,
 }
 
 impl ServerObservation {
@@ -109,6 +115,7 @@ impl ServerObservation {
             replication: Answer::unknown(reason),
             fabric: Answer::unknown(reason),
             central_management: Answer::unknown(reason),
+            lease: Answer::unknown(reason),
         }
     }
 

@@ -71,4 +71,7 @@ codes! {
     BELOW_LEVEL = "O2066", "a component is below the level on servers that are at it";
     LEVEL_HOLDS = "O2067", "every server is at the level before anything was done";
     INSTALLER_BESIDE = "O2068", "an installer runs while services that are not blocked serve";
+    LEASED = "O2080", "another control host works on a server";
+    LEASE_UNKNOWN = "O2081", "nobody can say whether another control host works on a server";
+    LEASE_RAN_OUT = "O2082", "another control host has not given a server back";
 }

@@ -88,11 +88,13 @@ pub enum Fault {
     RefusedForGood,
     /// The machine that orchestrate runs on stands still for minutes.
     Suspended,
+    /// Another control host works on a server, and has taken its lease.
+    OtherHost,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -133,6 +135,7 @@ impl Fault {
         Self::RefusedForATime,
         Self::RefusedForGood,
         Self::Suspended,
+        Self::OtherHost,
     ];
 
     /// Those that are thrown with dice that are younger still.
@@ -151,7 +154,7 @@ impl Fault {
     ];
 
     /// Those that are thrown with dice of their own each, for the same reason.
-    const ALONE: [Self; 1] = [Self::SlowComeback];
+    const ALONE: [Self; 2] = [Self::SlowComeback, Self::OtherHost];
 
     /// Returns the word used on the command line.
     #[must_use]
@@ -197,6 +200,7 @@ impl Fault {
             Self::RefusedForATime => "refused-for-a-time",
             Self::RefusedForGood => "refused-for-good",
             Self::Suspended => "suspended",
+            Self::OtherHost => "other-host",
         }
     }
 
@@ -234,7 +238,7 @@ impl Fault {
             Self::NewSessions => 0.5,
             Self::LateDraining => 0.3,
             Self::InstallerLies | Self::InstallerLeavesOut | Self::ForeignLeftovers => 0.15,
-            Self::ForeignMaintenance => 2.0,
+            Self::ForeignMaintenance | Self::OtherHost => 2.0,
             Self::ForeignBalancer => 4.0,
             Self::FullDisk => 2.0,
             Self::SlowComeback => 0.4,

@@ -5,6 +5,7 @@
 
 mod counters;
 mod installer;
+mod lease;
 mod power;
 mod product;
 mod scm;
@@ -15,6 +16,8 @@ mod setup;
 mod tests;
 
 pub(crate) use installer::{InstallerAnswer, InstallerEnd, InstallerRequest};
+pub use lease::LeaseFile;
+pub(crate) use lease::LeaseRequest;
 pub(crate) use power::Shutdown;
 pub(crate) use scm::Control;
 pub(crate) use server::{LabServer, LabService};

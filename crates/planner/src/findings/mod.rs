@@ -4,6 +4,7 @@ mod central;
 mod dependents;
 mod evidence;
 mod external;
+mod lease;
 mod level;
 mod services;
 mod stated;
@@ -59,6 +60,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
             None => found.push(not_asked(pool)),
             Some(look) => {
                 evidence::pool(look, &safety[place], &mut found);
+                lease::pool(look, &safety[place], &mut found);
                 external::records(look, &mut found);
                 services::pool(look, &safety[place], &passed_over[place], &mut found);
                 dependents::pool(look, &safety[place], &mut found);

@@ -34,6 +34,8 @@ pub enum Mutation {
     BusyIsReady,
     /// Old answers are taken as new.
     StaleIsFresh,
+    /// Leases are neither looked at nor taken.
+    LeasesIgnored,
     /// Nobody looks again whether services were resumed before the patch and the restart.
     ResumedNotNoticed,
     /// A new boot is not noticed, and a restart is not tied to a boot.
@@ -118,7 +120,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -167,6 +169,7 @@ impl Mutation {
         Self::GapNotNoticed,
         Self::PassingIsFinal,
         Self::RestNotRestored,
+        Self::LeasesIgnored,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -190,6 +193,7 @@ impl Mutation {
             Self::RecordsNotLookedAt | Self::EveryLossAccepted => &[Fault::RecordsVanish],
             Self::ResumedNotNoticed => &[Fault::ForeignResume],
             Self::NoFence => &[Fault::Takeover],
+            Self::LeasesIgnored => &[Fault::OtherHost, Fault::OtherHost],
             Self::ResumeForgets => &[Fault::Crash],
             Self::StopConditionsIgnored => &[Fault::InstallerFails, Fault::PoolBusy],
             Self::LevelNotLookedAt => &[Fault::InstallerLies],

@@ -29,6 +29,8 @@ pub(crate) enum Event {
     Foreign(Fault),
     /// Somebody else's maintenance is over: these services are started again.
     ForeignDone { machine: usize, services: Vec<usize> },
+    /// Another control host is done with a machine, and has given its lease back, or not.
+    HostDone { machine: usize, gives_back: bool },
     /// Records come back.
     RecordsBack { pool: usize },
     /// Faults cease.
@@ -58,6 +60,7 @@ impl World {
                 }
             }
             Event::ForeignDone { machine, services } => self.somebody_is_done(machine, &services),
+            Event::HostDone { machine, gives_back } => self.another_host_is_done(machine, gives_back),
             Event::RecordsBack { pool } => {
                 for missing in &mut self.pools[pool].missing {
                     missing.clear();
@@ -230,6 +233,7 @@ impl World {
             Fault::ForeignMaintenance,
             Fault::ForeignBalancer,
             Fault::FullDisk,
+            Fault::OtherHost,
         ];
         for fault in own {
             let rate = self.faults.rate(fault);
@@ -282,6 +286,7 @@ impl World {
             Fault::ForeignStop => self.somebody_stops(),
             Fault::ForeignMaintenance => self.somebody_maintains(),
             Fault::ForeignBalancer => self.somebody_balances(),
+            Fault::OtherHost => self.another_host_begins(),
             Fault::FullDisk => self.log.say(now, || "the disk of the journal is full for a while".to_owned()),
             _ => self.somebody_takes_down(),
         }

@@ -5,6 +5,7 @@
 
 mod acts;
 mod events;
+mod leases;
 mod looks;
 mod machine;
 mod people;

@@ -59,6 +59,7 @@ impl World {
                     restarts_by: None,
                     admin: BalancerState::Ready,
                     out_since: None,
+                    lease: None,
                     remembered: None,
                 });
             }
