@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::home::{Home, Place};
 use crate::lab;
 use crate::plan_file::PlanFile;
-use crate::terminal::output;
+use crate::terminal::{output, signals};
 use crate::wiring::{Readers, Wires};
 use jiff::Timestamp;
 use orchestrate_display::preview::{Instead, Preview};
@@ -77,7 +77,7 @@ impl Stage {
             }
             (None, false) => None,
         };
-        Self::with(&file.change, lab)
+        Self::with(home, &file.change, lab)
     }
 
     /// Opens the stage on which a run happened before.
@@ -97,10 +97,10 @@ impl Stage {
                 Some((found, owner))
             }
         };
-        Self::with(change, lab)
+        Self::with(home, change, lab)
     }
 
-    fn with(change: &Change, lab: Option<(LabDirectory, Owner)>) -> Result<Self, Failure> {
+    fn with(home: &Home, change: &Change, lab: Option<(LabDirectory, Owner)>) -> Result<Self, Failure> {
         let (place, clock) = match &lab {
             Some((directory, _)) => (Place::Lab, directory.clock()),
             None => (Place::Real, Clock::real()),
@@ -109,7 +109,7 @@ impl Stage {
             Some((directory, _)) => Wires::Lab(directory),
             None => Wires::Plan,
         };
-        let readers = Readers::new(change, &wires, clock)?;
+        let readers = Readers::new(change, &wires, clock, &home.keeper(place)?)?;
         Ok(Self { place, clock, readers, lab })
     }
 
@@ -119,6 +119,26 @@ impl Stage {
         if output::is_live() {
             output::talk(&format!("asking {servers} servers, the name servers and the balancers ..."));
         }
+        let looking = self.look(change);
+        let pools = tokio::select! {
+            pools = looking => pools,
+            () = signals::any() => return Err(Failure::Interrupted("the servers were being looked at")),
+        };
+        let control_host = match self.place {
+            Place::Real => ControlHost {
+                names: BTreeSet::from([gethostname::gethostname().to_string_lossy().into_owned()]),
+                addresses: BTreeSet::new(),
+            },
+            // The lab's servers are on this machine only in name.
+            Place::Lab => ControlHost::default(),
+        };
+        let observations = Observations { pools, control_host };
+        let (plan, report) = make(change, &observations, self.clock.now())?;
+        Ok(Planned { plan, report, seen: observations.pools })
+    }
+
+    /// Looks at every pool.
+    async fn look(&self, change: &Change) -> BTreeMap<PoolName, PoolObservation> {
         let eyes = self.readers.eyes();
         let mut seen = survey(&eyes, change, &self.clock).await;
         // The first look opens connections and finds counters, which can take longer than evidence lives.
@@ -129,17 +149,7 @@ impl Stage {
             }
             seen = survey(&eyes, change, &self.clock).await;
         }
-        let control_host = match self.place {
-            Place::Real => ControlHost {
-                names: BTreeSet::from([gethostname::gethostname().to_string_lossy().into_owned()]),
-                addresses: BTreeSet::new(),
-            },
-            // The lab's servers are on this machine only in name.
-            Place::Lab => ControlHost::default(),
-        };
-        let observations = Observations { pools: seen, control_host };
-        let (plan, report) = make(change, &observations, self.clock.now())?;
-        Ok(Planned { plan, report, seen: observations.pools })
+        seen
     }
 
     /// Says why nothing may be begun now, if it may not (promise P9).
@@ -159,9 +169,10 @@ impl Stage {
         })
     }
 
-    /// Ends a lab that we started, for a start that did not come to a run. That it could not be ended is said, and changes
+    /// Closes what is open on the servers and ends a lab that we started, for a start that did not come to a run. That it could not be ended is said, and changes
     /// nothing about how the start ended.
     pub(crate) async fn leave(self) {
+        self.readers.close().await;
         if let Err(error) = self.end_lab().await {
             output::talk(&format!("the lab could not be ended: {}", Failure::from(error).in_one_line()));
         }
@@ -207,7 +218,12 @@ impl Planned {
     pub(crate) fn unrefused(&self) -> Result<(), Failure> {
         let reasons: Vec<String> =
             self.plan.refusals().map(|finding| format!("{}: {}", finding.code, finding.message)).collect();
-        if reasons.is_empty() { Ok(()) } else { Err(Failure::Refused { reasons }) }
+        let leased = self.plan.refusals().any(|finding| finding.code == codes::LEASED);
+        match (reasons.is_empty(), leased) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Failure::Leased { reasons }),
+            (false, false) => Err(Failure::Refused { reasons }),
+        }
     }
 
     /// Returns whether there is anything to do, or to look at anew: a component that is below the level is a question, and

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::record::RunOutcome;
 use orchestrate_engine::{Engine, RunHeader, Start};
-use orchestrate_executor::{Finished, NoFence, Quiet, Run, survey};
+use orchestrate_executor::{Finished, NoFence, Pulse, Quiet, Run, survey};
 use orchestrate_journal::Journal;
 use orchestrate_model::{Change, RunId};
 use orchestrate_planner::{Observations, make};
@@ -68,7 +68,8 @@ async fn host(link: Link, change: Arc<Change>, disk: Disk, mutation: Option<Muta
     let Start::New(header) = first() else { unreachable!("a first start is new") };
     let start = Start::New(RunHeader { run, by: actor(), ..header });
     let journal = Journal::after(&entries, Box::new(tape));
-    let run = Run { engine: Engine::new(plan), journal, eyes, hands, clock, fence: Arc::new(NoFence) };
+    let run =
+        Run { engine: Engine::new(plan), journal, eyes, hands, clock, fence: Arc::new(NoFence), pulse: Pulse::told() };
     let (_sender, commands) = mpsc::unbounded_channel();
     let Finished { outcome, .. } = run.execute(start, commands, &mut Quiet).await;
     outcome.ok()
