@@ -9,8 +9,8 @@ use orchestrate_lab::scenario::{Fault, FaultEffect, InstallerScenario, Scenario,
 use orchestrate_lab::{Lab, LabConfig};
 use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
 use orchestrate_model::{
-    Act, ActOutcome, Answer, Ask, Change, InstallerRun, InstallerToken, RunState, ServerName, ServerObservation,
-    ServiceName, StartType,
+    Act, ActOutcome, Answer, Ask, Change, InstallerRun, InstallerToken, Keeper, RunState, ServerName,
+    ServerObservation, ServiceName, StartType,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +48,7 @@ fn target(lab: &Lab, server: usize) -> WinrmTarget {
         transport: Transport::Https(Trust::Authority(Arc::from(directory.ca_pem.as_bytes()))),
         auth: Auth::Basic(credentials),
         measures: pool.measures.clone(),
+        keeper: Keeper { id: "us".to_owned(), user: "ops".to_owned(), host: "ctl1".to_owned() },
         limits: WinrmLimits::default(),
     }
 }
@@ -64,6 +65,7 @@ fn expectation(server: &ServerName) -> ServerExpectation {
         changeable: service("RTCRGS"),
         answers: vec![
             Part::Host,
+            Part::Lease,
             Part::Versions,
             Part::Readiness,
             Part::Replication,

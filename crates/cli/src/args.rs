@@ -161,6 +161,11 @@ impl LabArgs {
     /// that faster labs would call their own evidence stale.
     pub(crate) const SPEED: f64 = 120.0;
 
+    /// Returns whether a lab is worked on, and not the servers of the plan.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.lab || self.lab_at.is_some()
+    }
+
     /// Returns how fast the lab for a plan goes. A look takes longer where there are more servers to be asked, and the
     /// evidence of a fast lab would be stale before it is judged.
     pub(crate) fn speed(&self, change: &Change) -> f64 {
@@ -270,16 +275,20 @@ pub(crate) enum Command {
     /// Runs the lab alone, in the foreground, for other clients
     Lab {
         /// The plan file
-        plan: PathBuf,
+        plan: Option<PathBuf>,
         /// How many times as fast as real time the lab runs
         #[arg(long, value_name = "N", default_value_t = LabArgs::SPEED, value_parser = speed)]
         lab_speed: f64,
         /// What the lab is told besides the plan [default: PLAN's name with `.lab.yaml`, if there is such a file]
         #[arg(long, value_name = "FILE")]
         lab_scenario: Option<PathBuf>,
-        /// Stops the plan's lab that runs already, and prints its report
-        #[arg(long)]
+        /// Stops the labs of the plan that run already, whatever their state folders, and prints their reports; without a
+        /// plan, all labs of this account
+        #[arg(long, conflicts_with = "list")]
         stop: bool,
+        /// Lists every lab of this account that runs, whatever its state folder
+        #[arg(long, conflicts_with = "plan")]
+        list: bool,
     },
     /// Prints completions for a shell
     Completions {
@@ -303,6 +312,10 @@ pub(crate) enum Command {
         /// What the lab's clock shows first
         #[arg(long)]
         origin: jiff::Timestamp,
+        /// After how many seconds without a question it ends by itself; half a day, so that a run that was killed in the
+        /// evening can be taken up in the morning
+        #[arg(long, default_value_t = 43_200)]
+        idle_end: u64,
     },
 }
 

@@ -63,9 +63,11 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
             .map_err(|why| Failure::Corrupt { path: folder.journal_path(), why: why.to_string() })?;
     }
     let mut kept = Kept {
+        identity: folder.identity(),
         plan_file: folder.plan_file().unwrap_or_default(),
         records: entries.entries.into_iter().map(|entry| (entry.at, entry.record)).collect(),
     };
+    folder.open_inbox()?;
     // What was said to an earlier start is no order to this one.
     for command in folder.take_commands()? {
         output::talk(&format!("passed over, since it was said to an earlier start of the run: {command:?}"));

@@ -32,6 +32,8 @@ pub(crate) enum Failure {
     BadPlan { path: PathBuf, mistakes: usize, empty: bool, code: String, rendered: String },
     #[error("there is no page about {code}")]
     NoSuchCode { code: String },
+    #[error("interrupted: {0}; nothing was changed")]
+    Interrupted(&'static str),
     #[error("the output was closed")]
     ClosedPipe,
     #[error("cannot write the output")]
@@ -44,6 +46,8 @@ pub(crate) enum Failure {
     NothingToDecide(String),
     #[error("{}", no_such_run(run, path))]
     NoSuchRun { run: String, path: PathBuf },
+    #[error("there is no state folder {}; nothing was created", path.display())]
+    NoStateFolder { path: PathBuf },
     #[error("the journal {} does not replay: {why}", path.display())]
     Corrupt { path: PathBuf, why: String },
     #[error(transparent)]
@@ -66,8 +70,8 @@ pub(crate) enum Failure {
     NoCredentials { pool: PoolName, variable: String },
     #[error("cannot read {}, which the plan names for {pool}", path.display())]
     AccessFile { pool: PoolName, path: PathBuf, source: io::Error },
-    #[error("{} can be read by others", path.display())]
-    OpenCredentials { path: PathBuf },
+    #[error("{} {why}", path.display())]
+    OpenCredentials { path: PathBuf, why: String, mend: String },
     #[error("{} does not hold a user and a password, one per line", path.display())]
     EmptyCredentials { path: PathBuf },
     #[error("the access of {pool} cannot be used")]
@@ -106,6 +110,8 @@ pub(crate) enum Failure {
     Unreachable { why: String },
     #[error("refused before any change: {}", reasons.join("; "))]
     Refused { reasons: Vec<String> },
+    #[error("another control host works on these servers; nothing was changed: {}", reasons.join("; "))]
+    Leased { reasons: Vec<String> },
     #[error("refused before any change, because nobody is there to decide: {}", reasons.join("; "))]
     NobodyToAsk { reasons: Vec<String> },
     #[error("{0}")]
@@ -128,9 +134,10 @@ pub(crate) const KEEP: &str = "keep the file; look at the servers before anythin
 fn of_journal(error: &JournalError) -> (Exit, Option<String>) {
     match error {
         JournalError::Damaged { .. } | JournalError::Unreadable { .. } => (Exit::Bug, Some(KEEP.to_owned())),
-        JournalError::Io { .. } | JournalError::Append { .. } | JournalError::NoSuchRun { .. } => {
-            (Exit::Temporary, None)
-        }
+        JournalError::Io { .. }
+        | JournalError::Append { .. }
+        | JournalError::Exposed(_)
+        | JournalError::NoSuchRun { .. } => (Exit::Temporary, None),
     }
 }
 
@@ -171,6 +178,9 @@ impl Failure {
             Self::Usage(_) => (Exit::Usage, help("see `orchestrate --help`")),
             Self::NoSuchCode { .. } => (Exit::Usage, help("`orchestrate explain` lists all codes")),
             Self::NothingToDecide(_) => (Exit::Usage, help("`orchestrate status RUN` says what waits for what")),
+            Self::NoStateFolder { .. } => {
+                (Exit::Usage, help("correct --state-dir or ORCHESTRATE_STATE_DIR; the first run creates the folder"))
+            }
             Self::NoSuchRun { .. } => (Exit::Usage, help("`orchestrate status` lists all runs")),
             Self::LabThere { .. } => {
                 (Exit::Usage, help("`--lab-at FILE` attaches to it, `orchestrate lab PLAN --stop` ends it"))
@@ -187,10 +197,13 @@ impl Failure {
             Self::Simulation(_) | Self::Plan(PlanError::Broken(_)) | Self::Run(RunError::Broken(_)) => {
                 (Exit::Bug, help("please report this with the plan file and the run's journal"))
             }
+            Self::Interrupted(_) => (Exit::Interrupted, None),
             Self::ClosedPipe => (Exit::Done, None),
             Self::NoAccess { .. } => (Exit::BadPlan, help("state access in the plan, or try the plan with --lab")),
             Self::NoCredentials { .. } => (Exit::Unreachable, help("set it, or write `credentials: {file: PATH}`")),
-            Self::OpenCredentials { .. } => (Exit::Unreachable, help("take the file away from others: chmod 600")),
+            Self::OpenCredentials { mend, .. } => {
+                (Exit::Unreachable, Some(format!("take the file away from others: {mend}")))
+            }
             Self::AccessFile { .. }
             | Self::EmptyCredentials { .. }
             | Self::Access { .. }
@@ -211,11 +224,17 @@ impl Failure {
                 (Exit::PoolHeld, help("`orchestrate status` says what it does; `orchestrate watch RUN` shows it"))
             }
             Self::Claim(ClaimError::Lost { .. }) | Self::Run(RunError::ClaimLost(_)) => (Exit::PoolHeld, None),
-            Self::Claim(ClaimError::Journal(_)) => (Exit::Temporary, None),
+            Self::Claim(ClaimError::Journal(error)) => of_journal(error),
             Self::NobodyThere { ended: true, .. } => (Exit::Usage, help("it has ended")),
             Self::NobodyThere { run, program, .. } => {
                 (Exit::Temporary, Some(format!("go on with: {program} resume {run}")))
             }
+            Self::Leased { .. } => (
+                Exit::PoolHeld,
+                help(
+                    "wait until it is done; the finding O2080 above says what else can be done: `orchestrate explain O2080`",
+                ),
+            ),
             Self::Refused { .. } => (Exit::Unsafe, help("the findings above say what to do about each")),
             Self::NobodyToAsk { .. } => {
                 (Exit::Unsafe, help("run it in a terminal without --unattended, or mend what the findings above say"))

@@ -9,7 +9,7 @@ use etcetera::BaseStrategy;
 use jiff::Timestamp;
 use orchestrate_engine::record::Actor;
 use orchestrate_journal::{RunFolder, StateDir};
-use orchestrate_model::RunId;
+use orchestrate_model::{Keeper, RunId};
 use std::path::{Path, PathBuf};
 
 /// Where a run happens.
@@ -24,6 +24,8 @@ pub(crate) enum Place {
 /// The state folder.
 pub(crate) struct Home {
     path: PathBuf,
+    /// Whether somebody has named it.
+    named: bool,
     /// How to call this program again for the same runs.
     pub(crate) program: String,
 }
@@ -48,7 +50,7 @@ impl Home {
             }
             Some(_) | None => "orchestrate".to_owned(),
         };
-        Ok(Self { path, program })
+        Ok(Self { path, named: common.state_dir.is_some(), program })
     }
 
     /// Returns the folder for what belongs to labs.
@@ -63,7 +65,7 @@ impl Home {
 
     /// Opens the runs of a place if there ever were any. Nothing is created.
     pub(crate) fn open_if_there(&self, place: Place) -> Result<Option<StateDir>, Failure> {
-        if self.of(place).join("runs").exists() { self.open(place).map(Some) } else { Ok(None) }
+        Ok(StateDir::open_existing(&self.of(place))?)
     }
 
     fn of(&self, place: Place) -> PathBuf {
@@ -73,20 +75,41 @@ impl Home {
         }
     }
 
+    /// Returns who takes leases on the servers for what is run from here: the state folder of a place on this host. A
+    /// folder that is not there yet has no leases either, and any name will do. Nothing is created.
+    pub(crate) fn keeper(&self, place: Place) -> Result<Keeper, Failure> {
+        let identity = self.open_if_there(place)?.and_then(|state| state.identity());
+        let actor = actor();
+        let id = format!("{}@{}", identity.unwrap_or_else(orchestrate_journal::new_identity), actor.host);
+        Ok(Keeper { id, user: actor.user, host: actor.host })
+    }
+
     /// Returns every run with its place, newest first.
     pub(crate) fn runs(&self) -> Result<Vec<(Place, RunFolder)>, Failure> {
         let mut runs = Vec::new();
+        if self.named && !self.path.is_dir() {
+            return Err(Failure::NoStateFolder { path: self.path.clone() });
+        }
         for place in [Place::Real, Place::Lab] {
-            runs.extend(self.open(place)?.runs()?.into_iter().map(|folder| (place, folder)));
+            let Some(state) = self.open_if_there(place)? else { continue };
+            runs.extend(state.runs()?.into_iter().map(|folder| (place, folder)));
         }
         runs.sort_by(|(_, one), (_, other)| other.id().cmp(one.id()));
         Ok(runs)
     }
 
+    /// Returns the failure of a run that is not there.
+    pub(crate) fn no_run(&self, text: &str) -> Failure {
+        Failure::NoSuchRun { run: text.to_owned(), path: self.path.clone() }
+    }
+
     /// Returns the run that `text` names: its id, a beginning that only one run has, or `last`.
     pub(crate) fn run(&self, text: &str) -> Result<(Place, RunFolder), Failure> {
+        if text.trim().is_empty() {
+            return Err(Failure::Usage("the name of the run is empty; `last` means the newest one".to_owned()));
+        }
         let runs = self.runs()?;
-        let unknown = || Failure::NoSuchRun { run: text.to_owned(), path: self.path.clone() };
+        let unknown = || self.no_run(text);
         if text == "last" {
             return runs.into_iter().next().ok_or_else(unknown);
         }

@@ -28,6 +28,7 @@ use failure::Failure;
 use home::Home;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use terminal::output;
 
 fn main() -> ExitCode {
@@ -82,8 +83,9 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Windows { plan, next } => commands::windows::run(&plan, next),
         Command::Simulate(args) => commands::simulate::run(&args),
         Command::Completions { shell } => commands::completions::run(shell),
-        Command::LabProcess { plan, directory, speed, scenario, origin } => {
-            let serving = lab::Serving { plan, directory, speed, scenario, origin };
+        Command::LabProcess { plan, directory, speed, scenario, origin, idle_end } => {
+            let idle = Duration::from_secs(idle_end);
+            let serving = lab::Serving { plan, directory, speed, scenario, origin, idle };
             wait(lab::serve(&serving)).map(|()| Exit::Done)
         }
         others => with_home(&Home::find(&common)?, others),
@@ -102,10 +104,13 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         Command::Recover(args) => wait(commands::resume::run(home, &args, Way::Recover)),
         Command::Watch { run } => wait(commands::watch::run(home, &run)),
         Command::Approve { plan, lab } => wait(commands::run::approve(home, &plan, &lab)),
-        Command::Lab { plan, stop: true, .. } => wait(commands::lab::stop(home, &plan)),
-        Command::Lab { plan, lab_speed, lab_scenario, stop: false } => {
+        Command::Lab { list: true, .. } => wait(commands::lab::list()),
+        Command::Lab { plan: Some(plan), stop: true, .. } => wait(commands::lab::stop(home, &plan)),
+        Command::Lab { plan: None, stop: true, .. } => wait(commands::lab::stop_all()),
+        Command::Lab { plan: Some(plan), lab_speed, lab_scenario, .. } => {
             wait(commands::lab::run(home, &plan, lab_speed, lab_scenario.as_deref()))
         }
+        Command::Lab { plan: None, .. } => Err(Failure::Usage("a plan file is needed, or --list".to_owned())),
         Command::Check { .. }
         | Command::Explain { .. }
         | Command::Schema

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::terminal::output;
 use orchestrate_config::{Parsed, Style};
 use orchestrate_display::Style as Colours;
+use orchestrate_files::read_start;
 use orchestrate_model::Change;
 use std::fs::File;
 use std::io::{self, Read};
@@ -41,41 +42,42 @@ pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
     Ok(PlanFile { change, bytes })
 }
 
+/// Reads a plan file: a file, or the pipe of a shell that substitutes a process.
 fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    let unreadable = |source| Failure::PlanUnreadable { path: path.to_owned(), source };
-    let file = open(path).map_err(unreadable)?;
     let most = orchestrate_config::MOST_BYTES as u64 + 1;
-    let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
+    let read = if orchestrate_files::is_pipe(path) { piped(path, most) } else { read_start(path, most) };
+    read.map_err(|source| Failure::PlanUnreadable { path: path.to_owned(), source })
 }
 
 /// How long a pipe may take to be opened at its other end. A shell that substitutes a process has opened it before we
 /// start.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Opens a file. The system waits for ever for somebody who writes to a named pipe; we do not.
-fn open(path: &Path) -> io::Result<File> {
-    if !is_pipe(path) {
-        return File::open(path);
-    }
-    let (opened, waiting) = mpsc::channel();
+/// How long whoever writes into a pipe may take over a plan.
+const WRITING: Duration = Duration::from_secs(60);
+
+/// Reads a pipe. The system waits for ever for somebody who opens a named pipe, and for somebody who has opened it and
+/// writes nothing; we do not.
+fn piped(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let (opened, opening) = mpsc::channel();
+    let (done, reading) = mpsc::channel();
     let path = path.to_owned();
+    let read = move || {
+        let file = File::open(path)?;
+        // Whoever waits may have gone.
+        opened.send(()).unwrap_or_default();
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes).map(|_count| bytes)
+    };
     // It ends with the process when nobody ever writes.
-    drop(std::thread::spawn(move || opened.send(File::open(path))));
-    let nobody = |_elapsed| Err(io::Error::new(io::ErrorKind::TimedOut, "it is a pipe that nobody writes to"));
-    waiting.recv_timeout(PATIENCE).unwrap_or_else(nobody)
-}
-
-#[cfg(unix)]
-fn is_pipe(path: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
-}
-
-#[cfg(not(unix))]
-fn is_pipe(_path: &Path) -> bool {
-    false
+    drop(std::thread::spawn(move || done.send(read())));
+    let late = |what: &'static str| Err(io::Error::new(io::ErrorKind::TimedOut, what));
+    if opening.recv_timeout(PATIENCE).is_err() {
+        // It may also have failed at once.
+        return reading.try_recv().unwrap_or_else(|_none| late("it is a pipe that nobody writes to"));
+    }
+    let endless = "it is a pipe, and whoever writes to it does not come to an end";
+    reading.recv_timeout(WRITING).unwrap_or_else(|_elapsed| late(endless))
 }
 
 fn style() -> Style {

@@ -127,7 +127,8 @@ impl Found {
 
     /// Returns the run for display.
     pub(crate) fn status(self, home: &Home, place: Place) -> Result<RunStatus, Failure> {
-        let holder = self.holder(&home.open(place)?)?;
+        let state = home.open_if_there(place)?;
+        let holder = state.map(|state| self.holder(&state)).transpose()?.flatten();
         let holder = holder.map(|holder| said(&holder));
         let view = self.folder.view();
         Ok(RunStatus { run: self.folder.id().clone(), plan: self.plan, state: self.state, view, holder })

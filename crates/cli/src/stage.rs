@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::home::{Home, Place};
 use crate::lab;
 use crate::plan_file::PlanFile;
-use crate::terminal::output;
+use crate::terminal::{output, signals};
 use crate::wiring::{Readers, Wires};
 use jiff::Timestamp;
 use orchestrate_display::preview::{Instead, Preview};
@@ -75,7 +75,7 @@ impl Stage {
             }
             (None, false) => None,
         };
-        Self::with(&file.change, lab)
+        Self::with(home, &file.change, lab)
     }
 
     /// Opens the stage on which a run happened before.
@@ -95,10 +95,10 @@ impl Stage {
                 Some((found, owner))
             }
         };
-        Self::with(change, lab)
+        Self::with(home, change, lab)
     }
 
-    fn with(change: &Change, lab: Option<(LabDirectory, Owner)>) -> Result<Self, Failure> {
+    fn with(home: &Home, change: &Change, lab: Option<(LabDirectory, Owner)>) -> Result<Self, Failure> {
         let (place, clock) = match &lab {
             Some((directory, _)) => (Place::Lab, directory.clock()),
             None => (Place::Real, Clock::real()),
@@ -107,7 +107,7 @@ impl Stage {
             Some((directory, _)) => Wires::Lab(directory),
             None => Wires::Plan,
         };
-        let readers = Readers::new(change, &wires, clock)?;
+        let readers = Readers::new(change, &wires, clock, &home.keeper(place)?)?;
         Ok(Self { place, clock, readers, crew: Crew::apart().map_err(Failure::Runtime)?, lab })
     }
 
@@ -117,8 +117,11 @@ impl Stage {
         if output::is_live() {
             output::talk(&format!("asking {servers} servers, the name servers and the balancers ..."));
         }
-        let eyes = self.readers.eyes();
-        let mut observations = survey(&self.crew, &eyes, change, &self.clock).await;
+        let looking = self.look(change);
+        let mut observations = tokio::select! {
+            observations = looking => observations,
+            () = signals::any() => return Err(Failure::Interrupted("the servers were being looked at")),
+        };
         observations.control_host = match self.place {
             Place::Real => ControlHost {
                 names: BTreeSet::from([gethostname::gethostname().to_string_lossy().into_owned()]),
@@ -129,6 +132,12 @@ impl Stage {
         };
         let (plan, report) = make(change, &observations, self.clock.now())?;
         Ok(Planned { plan, report, seen: observations.pools })
+    }
+
+    /// Looks at every pool.
+    async fn look(&self, change: &Change) -> Observations {
+        let eyes = self.readers.eyes();
+        survey(&self.crew, &eyes, change, &self.clock).await
     }
 
     /// Says why nothing may be begun now, if it may not (promise P9).
@@ -148,9 +157,10 @@ impl Stage {
         })
     }
 
-    /// Ends a lab that we started, for a start that did not come to a run. That it could not be ended is said, and changes
+    /// Closes what is open on the servers and ends a lab that we started, for a start that did not come to a run. That it could not be ended is said, and changes
     /// nothing about how the start ended.
     pub(crate) async fn leave(self) {
+        self.readers.close().await;
         if let Err(error) = self.end_lab().await {
             output::talk(&format!("the lab could not be ended: {}", Failure::from(error).in_one_line()));
         }
@@ -195,7 +205,12 @@ impl Planned {
     /// Returns the failure of a plan that is refused.
     pub(crate) fn unrefused(&self) -> Result<(), Failure> {
         let reasons = folded(self.plan.refusals().map(|finding| (finding.code.to_string(), finding.message.as_str())));
-        if reasons.is_empty() { Ok(()) } else { Err(Failure::Refused { reasons }) }
+        let leased = self.plan.refusals().any(|finding| finding.code == codes::LEASED);
+        match (reasons.is_empty(), leased) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Failure::Leased { reasons }),
+            (false, false) => Err(Failure::Refused { reasons }),
+        }
     }
 
     /// Returns whether there is anything to do, or to look at anew: a component that is below the level is a question, and

@@ -4,6 +4,8 @@
 //! Only a run gets [`Readers::hands`], built over the same readers, so that looking and acting share their connections.
 
 use crate::failure::Failure;
+use crate::terminal::signals;
+use futures::future::join_all;
 use orchestrate_driver::{
     Change as ChangeServer, ChangeBalancer, Clock, Eyes, Hands, Observe, ObserveBalancer, Resolve,
 };
@@ -12,13 +14,15 @@ use orchestrate_driver_haproxy::{HaproxyReader, HaproxySwitch};
 use orchestrate_driver_winrm::{
     Auth, Credentials, Transport, Trust, WinrmLimits, WinrmReader, WinrmServer, WinrmTarget,
 };
+use orchestrate_files::{Exposed, Limit, Whose};
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::pool::{Access, Balancer, CredentialSource, WinrmAccess, WinrmAuth};
-use orchestrate_model::{Change, Pool, PoolName, Server, ServerName, pool};
+use orchestrate_model::{Change, Keeper, Pool, PoolName, Server, ServerName, pool};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The drivers of a change, as far as they can look.
@@ -41,14 +45,14 @@ impl Readers {
     ///
     /// # Errors
     /// What the plan says about access is missing, not available or not safe.
-    pub(crate) fn new(change: &Change, wires: &Wires<'_>, clock: Clock) -> Result<Self, Failure> {
+    pub(crate) fn new(change: &Change, wires: &Wires<'_>, clock: Clock, keeper: &Keeper) -> Result<Self, Failure> {
         let mut servers = BTreeMap::new();
         let mut balancers = BTreeMap::new();
         let mut accounts = Accounts::default();
         for pool in &change.pools {
             let way = Way::of(pool, wires, &mut accounts)?;
             for server in &pool.servers {
-                let target = target(pool, server, &way)?;
+                let target = target(pool, server, &way, keeper)?;
                 let reader = WinrmReader::new(target, clock)
                     .map_err(|source| Failure::Setup { server: server.name.clone(), source })?;
                 servers.insert(server.name.clone(), reader);
@@ -82,6 +86,16 @@ impl Readers {
         Eyes { servers: servers.collect(), names: self.names.clone(), balancers: balancers.collect() }
     }
 
+    /// Returns what closes what is open on the servers, when whoever looks or works is done.
+    pub(crate) fn closing(&self) -> Closing {
+        Closing { servers: self.servers.values().cloned().collect() }
+    }
+
+    /// Closes what is open on the servers.
+    pub(crate) async fn close(&self) {
+        self.closing().close().await;
+    }
+
     /// Returns what a run changes servers with. There is no way back to a preview from here.
     pub(crate) fn hands(self) -> Hands {
         let servers = self.servers.into_iter();
@@ -91,6 +105,30 @@ impl Readers {
         let balancers =
             balancers.map(|(name, reader)| (name, Arc::new(HaproxySwitch::new(reader)) as Arc<dyn ChangeBalancer>));
         Hands { servers: servers.collect(), balancers: balancers.collect() }
+    }
+}
+
+/// How long all servers together may take to close what is open on them. Real time. Each is waited for 5 s; where there
+/// are very many they take turns on their way. A shell that is left closes by itself when it has been idle for long enough.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// Closes what is open on servers.
+pub(crate) struct Closing {
+    servers: Vec<WinrmReader>,
+}
+
+impl Closing {
+    /// Closes it, as far as the servers do so in time.
+    pub(crate) async fn close(self) {
+        let all = join_all(self.servers.iter().map(WinrmReader::close));
+        tokio::select! {
+            _ = all => {}
+            () = tokio::time::sleep(CLOSING) => {
+                tracing::warn!("not every server has closed its remote shell in time; they close by themselves when idle");
+            }
+            // Whoever asks to end once more does not want to wait.
+            () = signals::any() => {}
+        }
     }
 }
 
@@ -125,7 +163,7 @@ impl<'a> Way<'a> {
     }
 }
 
-fn target(pool: &Pool, server: &Server, way: &Way<'_>) -> Result<WinrmTarget, Failure> {
+fn target(pool: &Pool, server: &Server, way: &Way<'_>, keeper: &Keeper) -> Result<WinrmTarget, Failure> {
     let connect_to = match way.lab {
         Some(lab) => {
             let address = lab.servers.get(&server.name);
@@ -146,6 +184,7 @@ fn target(pool: &Pool, server: &Server, way: &Way<'_>) -> Result<WinrmTarget, Fa
         transport: way.transport.clone(),
         auth: way.auth.clone(),
         measures: pool.measures.clone(),
+        keeper: keeper.clone(),
         limits: WinrmLimits::default(),
     })
 }
@@ -156,11 +195,8 @@ fn transport(pool: &Pool, access: &WinrmAccess) -> Result<Transport, Failure> {
             Trust::pin(pin).map_err(|source| Failure::Access { pool: pool.name.clone(), source: Box::new(source) })?
         }
         (None, Some(file)) => {
-            let bytes = std::fs::read(file).map_err(|source| Failure::AccessFile {
-                pool: pool.name.clone(),
-                path: file.into(),
-                source,
-            })?;
+            let bytes = orchestrate_files::read(Path::new(file), Limit::TEXT, Whose::Anybodys)
+                .map_err(|source| Failure::AccessFile { pool: pool.name.clone(), path: file.into(), source })?;
             Trust::Authority(bytes.into())
         }
         (None, None) => Trust::Platform,
@@ -217,31 +253,20 @@ fn credentials(pool: &PoolName, source: &CredentialSource) -> Result<Credentials
 }
 
 fn credentials_file(pool: &PoolName, path: &Path) -> Result<Credentials, Failure> {
-    let unreadable = |source| Failure::AccessFile { pool: pool.clone(), path: path.to_owned(), source };
-    if is_open_to_others(&std::fs::metadata(path).map_err(unreadable)?) {
-        return Err(Failure::OpenCredentials { path: path.to_owned() });
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
+    let unreadable = |source: std::io::Error| match source.get_ref().and_then(|inner| inner.downcast_ref::<Exposed>()) {
+        Some(Exposed { path, why, mend }) => {
+            Failure::OpenCredentials { path: path.clone(), why: why.clone(), mend: mend.clone() }
+        }
+        None => Failure::AccessFile { pool: pool.clone(), path: path.to_owned(), source },
+    };
+    let bytes = Zeroizing::new(orchestrate_files::read(path, Limit::SMALL, Whose::Secret).map_err(unreadable)?);
+    let text = std::str::from_utf8(&bytes).map_err(|_binary| Failure::EmptyCredentials { path: path.to_owned() })?;
     let mut lines = text.lines();
     match (lines.next(), lines.next()) {
         (Some(user), Some(password)) if !user.is_empty() && !password.is_empty() => {
             Ok(Credentials::new(user, Zeroizing::new(password.to_owned())))
         }
         _ => Err(Failure::EmptyCredentials { path: path.to_owned() }),
-    }
-}
-
-/// Returns whether anybody but the owner can read or write the file. Only Unix says so in the file's mode.
-fn is_open_to_others(file: &std::fs::Metadata) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        file.permissions().mode() & 0o077 != 0
-    }
-    #[cfg(not(unix))]
-    {
-        let _unused = file;
-        false
     }
 }
 

@@ -167,6 +167,9 @@ pub const PAGES: &[Page] = pages![
     "O2073",
     "O2074",
     "O2075",
+    "O2080",
+    "O2081",
+    "O2082",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -113,6 +113,7 @@ fn step_of(record: &Record) -> Option<StepId> {
         | Record::InstallerEnded { .. }
         | Record::Reasserted { .. }
         | Record::SessionsCut { .. }
+        | Record::TakenOver { .. }
         | Record::Reopened { .. }
         | Record::TurnedBack { .. }
         | Record::Decided { .. }

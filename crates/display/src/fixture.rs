@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::answer::Verdict;
 use orchestrate_model::observe::{HostFacts, Measure, SessionReading};
 use orchestrate_model::{
-    Answer, Feature, PoolName, PoolObservation, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus,
-    StartType,
+    Answer, Feature, LeaseState, PoolName, PoolObservation, RunState, ServerName, ServerObservation, ServiceName,
+    ServiceStatus, StartType,
 };
 use orchestrate_planner::Plan;
 use orchestrate_planner::safety::{Asked, Covered, Question};
@@ -118,6 +118,7 @@ pub(crate) fn seen() -> BTreeMap<PoolName, PoolObservation> {
             servers.insert(server(number), ServerObservation::unknown(server(number), at(0), "connection refused"));
             continue;
         }
+        seen.lease = Answer::Known(LeaseState::Free);
         seen.host = Answer::Known(HostFacts { booted: at(-86_400), local_time: at(0), system: "Windows".to_owned() });
         seen.services = Answer::Known(BTreeMap::from([
             status("RTCSRV", RunState::Running, StartType::DELAYED),

@@ -68,6 +68,7 @@ impl<'a> Log<'a> {
             | Record::InstallerEnded { .. }
             | Record::Reasserted { .. }
             | Record::SessionsCut { .. }
+            | Record::TakenOver { .. }
             | Record::StepDone { .. }
             | Record::Reopened { .. }
             | Record::TurnedBack { .. }
@@ -169,6 +170,7 @@ impl<'a> Log<'a> {
                 (Tone::Warn, format!("{service} was found {found}: blocked again"))
             }
             Record::SessionsCut { sessions, .. } => (Tone::Bad, cut(sessions.iter())),
+            Record::TakenOver { from, .. } => (Tone::Warn, words::taken_over(from)),
             Record::StepDone { step, how, proof } => self.done(*step, *how, proof),
             Record::Reopened { steps, why } => {
                 let kinds: Vec<&str> = steps.iter().map(|id| self.plan.steps()[id.0 as usize].kind.word()).collect();
@@ -336,6 +338,7 @@ pub fn subject(plan: &Plan, record: &Record) -> Option<WorkId> {
         | Record::InstallerEnded { work, .. }
         | Record::Reasserted { work, .. }
         | Record::SessionsCut { work, .. }
+        | Record::TakenOver { work, .. }
         | Record::TurnedBack { work, .. }
         | Record::Held { work, .. }
         | Record::Decided { work, .. }

@@ -7,7 +7,7 @@ use orchestrate_engine::record::{
 };
 use orchestrate_engine::{Intent, IntentId, Record};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
-use orchestrate_model::{Act, ActOutcome, PoolName, RunId, ServiceName, Target};
+use orchestrate_model::{Act, ActOutcome, Keeper, Lease, PoolName, RunId, ServiceName, Target};
 use orchestrate_planner::StepId;
 use orchestrate_planner::plan::WorkId;
 use std::collections::BTreeMap;
@@ -61,6 +61,14 @@ fn records() -> Vec<Record> {
         Record::StepStarted { step: StepId(3) },
         Record::Reasserted { work, service: service("RTCSRV"), found: "found running".to_owned() },
         Record::SessionsCut { work, sessions: BTreeMap::from([(service("RTCSRV"), 3), (service("RTCRGS"), 1)]) },
+        Record::TakenOver {
+            work,
+            from: Lease {
+                keeper: Keeper { id: "x".to_owned(), user: "bob".to_owned(), host: "ctl2".to_owned() },
+                run: "20261128-1900-ffff".to_owned(),
+                until: at(-60),
+            },
+        },
         Record::StepDone { step: StepId(3), how: StepEnd::AlreadyDone, proof: "no sessions".to_owned() },
         Record::StepStarted { step: StepId(5) },
         Record::InstallerEnded { work, exit_code: 3010, meaning: ExitMeaning::RestartNeeded },

@@ -102,6 +102,7 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
         said.push("sessions that nobody had counted ended by a restart that was not this run's".to_owned());
     }
     said.extend(each.alarms.iter().map(|why| format!("the pool could not do without it: {}", clean(why))));
+    said.extend(each.taken_over.as_ref().map(words::taken_over));
     said.extend(each.left_over.iter().map(|text| format!("left to look at: {}", clean(text))));
     if let Some(held) = &each.held {
         said.push(clean(&held.reason));

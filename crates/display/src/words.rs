@@ -1,11 +1,11 @@
 //! The words for questions, ends and outcomes, in one place.
 
 use crate::style::Tone;
-use crate::text::{count, duration};
+use crate::text::{clean, count, duration};
 use jiff::SignedDuration;
 use orchestrate_engine::record::{GapKind, RunOutcome, ServerEnd, WhyKind};
 use orchestrate_model::change::{AtDeadline, StopWhen};
-use orchestrate_model::{Change, Verdict};
+use orchestrate_model::{Change, Lease, Verdict};
 use orchestrate_planner::plan::Certainty;
 use orchestrate_planner::safety::Question;
 use orchestrate_planner::{ServerWork, Severity, StepKind};
@@ -25,9 +25,15 @@ pub fn question_key(question: Question) -> String {
         Question::Ready => "ready".to_owned(),
         Question::Replication => "replication".to_owned(),
         Question::CentralManagement => "central-management".to_owned(),
+        Question::Lease => "lease".to_owned(),
         Question::Blockable => "blockable".to_owned(),
         Question::Staged => "staged".to_owned(),
     }
+}
+
+/// Says whose lease was taken over.
+pub(crate) fn taken_over(from: &Lease) -> String {
+    format!("took over the lease of another control host that had run out: {}", clean(&from.to_string()))
 }
 
 pub(crate) fn verdict_tone(verdict: &Verdict) -> Tone {

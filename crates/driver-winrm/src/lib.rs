@@ -12,6 +12,7 @@ mod activity;
 mod central;
 mod counters;
 mod host;
+mod lease;
 mod link;
 mod measures;
 mod outcome;

@@ -72,6 +72,19 @@ impl Link {
         script::answer(script, &result?)
     }
 
+    /// Runs a script that changes something and may be repeated: in the shell that is open for looking, if there is one.
+    pub(crate) async fn pull_again<A: DeserializeOwned>(
+        &self,
+        lever: Lever,
+        request: &impl Serialize,
+    ) -> Result<A, Trouble> {
+        let script = lever.script();
+        let command = script.command(&script::request(request)?);
+        let mut slot = self.shell.lock().await;
+        let output = self.look(&mut slot, script, &command).await?;
+        script::answer(script, &output)
+    }
+
     /// Runs a program, once, in a shell of its own.
     pub(crate) async fn program(&self, program: &str, arguments: &[String]) -> Result<Output, Error> {
         let shell = self.commands.create_shell(&ShellOptions::default()).await?;

@@ -6,7 +6,7 @@ use crate::outcome::is_out_of_reach;
 use crate::script::{Look, Trouble};
 use crate::services::{self, Rows, Wanted};
 use crate::target::WinrmTarget;
-use crate::{central, host, readiness, sessions};
+use crate::{central, host, lease, readiness, sessions};
 use async_trait::async_trait;
 use orchestrate_driver::{Clock, Observe};
 use orchestrate_model::observe::{
@@ -14,7 +14,7 @@ use orchestrate_model::observe::{
 };
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
-    Answer, Ask, InstallerToken, Product, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
+    Answer, Ask, InstallerToken, Keeper, Product, ServerName, ServerObservation, ServiceName, ServiceStatus, Version,
 };
 use orchestrate_wsman::{Error, SetupError, plain};
 use serde::Deserialize;
@@ -78,6 +78,11 @@ impl WinrmReader {
     pub(crate) fn link(&self) -> &Link {
         &self.inner.link
     }
+
+    /// Who takes leases on the server.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.inner.target.keeper
+    }
 }
 
 #[async_trait]
@@ -101,8 +106,9 @@ impl Inner {
             seen.host = host;
         }
         // Scripts run one after the other, in this order: those that the product takes long over come last.
-        let (services, sessions, installer, file, versions, replication, central, fabric, readiness) = tokio::join!(
+        let (services, lease, sessions, installer, file, versions, replication, central, fabric, readiness) = tokio::join!(
             self.within(&glance, self.services(&glance, rows)),
+            self.within(&glance, part(ask, Part::Lease, lease::read(&glance, &self.target.keeper))),
             self.within(&glance, self.sessions(&glance, &ask.sessions)),
             self.within(&glance, self.installer(&glance, ask.installer.as_ref())),
             self.within(&glance, self.file(&glance, ask.file.as_deref())),
@@ -122,6 +128,7 @@ impl Inner {
         seen.replication = flatten(replication);
         seen.central_management = flatten(central);
         seen.fabric = flatten(fabric);
+        seen.lease = flatten(lease);
         seen
     }
 
@@ -376,6 +383,9 @@ fn unreachable(mut seen: ServerObservation, ask: &Ask, reason: &str) -> ServerOb
     }
     if ask.wants(Part::CentralManagement) {
         seen.central_management = nothing.central_management;
+    }
+    if ask.wants(Part::Lease) {
+        seen.lease = nothing.lease;
     }
     if ask.wants_services() {
         seen.services = nothing.services;

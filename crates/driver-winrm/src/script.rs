@@ -34,6 +34,8 @@ pub(crate) enum Look {
     InstallerState,
     /// Which file is at a path.
     File,
+    /// Whose the server is.
+    Lease,
 }
 
 /// Scripts that change something.
@@ -45,6 +47,10 @@ pub(crate) enum Lever {
     ClearDelayed,
     /// Starts an installer, at most once per token.
     InstallerStart,
+    /// Takes or renews the lease of the server.
+    LeaseHold,
+    /// Gives the lease of the server back.
+    LeaseRelease,
 }
 
 /// A script: its name on the wire and its text.
@@ -73,6 +79,13 @@ macro_rules! with_expand {
     };
 }
 
+/// The text of a script that keeps things in our folder on the server.
+macro_rules! with_folder {
+    ($($file:literal),+) => {
+        concat!(include_str!("scripts/folder.ps1"), $(include_str!($file)),+)
+    };
+}
+
 impl Look {
     /// Returns the script.
     pub(crate) fn script(self) -> Script {
@@ -87,6 +100,9 @@ impl Look {
             Self::CentralManagement => ("central-management", with_expand!("scripts/central-management.ps1")),
             Self::InstallerState => ("installer-state", include_str!("scripts/installer-state.ps1")),
             Self::File => ("file", include_str!("scripts/file.ps1")),
+            Self::Lease => {
+                ("lease", concat!(include_str!("scripts/lease-file.ps1"), include_str!("scripts/lease.ps1")))
+            }
         };
         Script { name, body }
     }
@@ -98,7 +114,12 @@ impl Lever {
         let (name, body) = match self {
             Self::SetDelayed => ("set-delayed", include_str!("scripts/set-delayed.ps1")),
             Self::ClearDelayed => ("clear-delayed", include_str!("scripts/clear-delayed.ps1")),
-            Self::InstallerStart => ("installer-start", include_str!("scripts/installer-start.ps1")),
+            Self::InstallerStart => ("installer-start", with_folder!("scripts/installer-start.ps1")),
+            Self::LeaseHold => ("lease-hold", with_folder!("scripts/lease-file.ps1", "scripts/lease-hold.ps1")),
+            Self::LeaseRelease => (
+                "lease-release",
+                concat!(include_str!("scripts/lease-file.ps1"), include_str!("scripts/lease-release.ps1")),
+            ),
         };
         Script { name, body }
     }
@@ -282,7 +303,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const LOOKS: [Look; 10] = [
+    const LOOKS: [Look; 11] = [
         Look::ServiceDetails,
         Look::CounterClasses,
         Look::Activity,
@@ -293,6 +314,7 @@ mod tests {
         Look::CentralManagement,
         Look::InstallerState,
         Look::File,
+        Look::Lease,
     ];
 
     fn text(command: &Command) -> String {
@@ -305,8 +327,9 @@ mod tests {
     }
 
     fn every_script() -> Vec<Script> {
-        let levers = [Lever::SetDelayed, Lever::ClearDelayed, Lever::InstallerStart].map(Lever::script);
-        LOOKS.map(Look::script).into_iter().chain(levers).collect()
+        let levers =
+            [Lever::SetDelayed, Lever::ClearDelayed, Lever::InstallerStart, Lever::LeaseHold, Lever::LeaseRelease];
+        LOOKS.map(Look::script).into_iter().chain(levers.map(Lever::script)).collect()
     }
 
     #[test]

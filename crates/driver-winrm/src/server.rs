@@ -5,10 +5,12 @@ use crate::reader::{WinrmReader, check_token};
 use crate::script::{Lever, Trouble};
 use crate::services::Wanted;
 use crate::target::WinrmTarget;
-use crate::{restart, services};
+use crate::{lease, restart, services};
 use async_trait::async_trait;
 use orchestrate_driver::{Change, Clock, Observe};
-use orchestrate_model::{Act, ActOutcome, Ask, InstallerRun, ServerObservation, ServiceName, StartMode, StartType};
+use orchestrate_model::{
+    Act, ActOutcome, Ask, InstallerRun, LeaseAsk, LeaseOutcome, ServerObservation, ServiceName, StartMode, StartType,
+};
 use orchestrate_wsman::{SetupError, plain};
 use serde::Deserialize;
 use serde_json::json;
@@ -54,6 +56,14 @@ impl Change for WinrmServer {
         let outcome = self.change(act).await;
         tracing::info!(server = %self.reader.server(), %act, ?outcome, "asked for a change");
         outcome
+    }
+
+    async fn hold_lease(&self, ask: &LeaseAsk) -> LeaseOutcome {
+        Box::pin(lease::hold(self.reader.link(), self.reader.keeper(), ask)).await
+    }
+
+    async fn release_lease(&self) -> Result<(), String> {
+        Box::pin(lease::release(self.reader.link(), self.reader.keeper())).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! What has to be known of a server to reach it.
 
 use orchestrate_driver::LOOK_LIMIT;
-use orchestrate_model::{PoolName, Product, Role, ServerName, ServiceName};
+use orchestrate_model::{Keeper, PoolName, Product, Role, ServerName, ServiceName};
 use orchestrate_wsman::{Auth, Endpoint, Timeouts, Transport};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct WinrmTarget {
     /// Session measures that replace those of the catalogue: counter paths such as
     /// `\LS:AVMCU - Operations\AVMCU - Number of Users`, or keys of the activity level.
     pub measures: BTreeMap<ServiceName, Vec<String>>,
+    /// Who takes leases on the server.
+    pub keeper: Keeper,
     /// How long everything may take.
     pub limits: WinrmLimits,
 }

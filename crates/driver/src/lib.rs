@@ -18,7 +18,9 @@ use async_trait::async_trait;
 use orchestrate_model::observe::{
     BalancerObservation, BalancerPlace, BalancerState, DnsAnswer, DnsAsk, DnsObservation,
 };
-use orchestrate_model::{Act, ActOutcome, Answer, Ask, DnsName, PoolName, ServerName, ServerObservation};
+use orchestrate_model::{
+    Act, ActOutcome, Answer, Ask, DnsName, LeaseAsk, LeaseOutcome, PoolName, ServerName, ServerObservation,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +41,16 @@ pub trait Observe: Send + Sync {
 pub trait Change: Observe {
     /// Asks the server for one change. [`Act::SetBalancer`] is not for servers and fails.
     async fn apply(&self, act: &Act) -> ActOutcome;
+
+    /// Takes the lease of the server or renews it, in one step that no other control host can come between. Safe to be
+    /// repeated: a lease that is ours is never shortened.
+    async fn hold_lease(&self, ask: &LeaseAsk) -> LeaseOutcome;
+
+    /// Gives the lease back if it is ours.
+    ///
+    /// # Errors
+    /// Why nobody knows that it was given back. It runs out by itself.
+    async fn release_lease(&self) -> Result<(), String>;
 }
 
 /// Looks names up.

@@ -27,6 +27,9 @@ pub struct Look {
     /// How long each server may take. `None`: as long as its driver lets it.
     #[serde(default)]
     pub within: Option<SignedDuration>,
+    /// The server whose lease is taken before the look. Who takes first and then looks at the whole pool cannot miss
+    /// another who does the same: one of the two sees the other's (promise P12).
+    pub lease: Option<ServerName>,
 }
 
 /// Whether the pool's balancer is asked.
@@ -140,13 +143,17 @@ impl Look {
             names: None,
             balancer,
             within: None,
+            lease: None,
         };
         match kind {
             StepKind::Stop if scratch.is_guarding(kind) => {
                 Self::pool(subject, own(&[Part::Host], sessions())).without_file(subject)
             }
             StepKind::Guard => Self::pool(subject, own(&[Part::Host], Vec::new())),
-            _ if scratch.is_guarding(kind) => Self::pool(subject, own(&[Part::Host], Vec::new())).without_file(subject),
+            _ if scratch.is_guarding(kind) => {
+                let look = Self::pool(subject, own(&[Part::Host], Vec::new())).without_file(subject);
+                Self { lease: Some(subject.work.server.clone()), ..look }
+            }
             StepKind::Record => {
                 let mut ask = own(&[Part::Host, Part::Versions], Vec::new());
                 ask.services.extend(subject.bystanders());
@@ -203,6 +210,7 @@ impl Look {
             names: None,
             balancer: AskBalancer::Ask,
             within: None,
+            lease: None,
         }
     }
 
@@ -255,6 +263,7 @@ impl Look {
             names: None,
             balancer: AskBalancer::Leave,
             within: Some(POOL_ANSWER),
+            lease: None,
         }
     }
 
@@ -278,6 +287,7 @@ impl Look {
             names: evidence.names,
             balancer: if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave },
             within: None,
+            lease: None,
         }
     }
 

@@ -8,7 +8,9 @@ use orchestrate_model::act::Act;
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::observe::{BalancerPlace, BalancerState};
 use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{ActOutcome, Answer, PoolName, RunId, RunState, ServerName, ServiceName, StartType, Target};
+use orchestrate_model::{
+    ActOutcome, Answer, Lease, PoolName, RunId, RunState, ServerName, ServiceName, StartType, Target,
+};
 use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::safety::Asked;
 use orchestrate_planner::{StepId, StepKind};
@@ -76,6 +78,13 @@ pub enum Record {
         service: ServiceName,
         /// What was found.
         found: String,
+    },
+    /// The lease of a server was another control host's, had run out, and was taken over.
+    TakenOver {
+        /// The server's work.
+        work: WorkId,
+        /// Whose it was.
+        from: Lease,
     },
     /// Sessions were cut because the plan says so.
     SessionsCut {

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{Act, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{ActOutcome, Answer, PoolName, ServerName, ServiceName};
+use orchestrate_model::{ActOutcome, Answer, Lease, PoolName, ServerName, ServiceName};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::{Plan, Step, StepId, StepKind};
 use serde::{Deserialize, Serialize};
@@ -177,6 +177,8 @@ pub struct WorkState {
     pub rebooted: Option<(Timestamp, Timestamp)>,
     /// Sessions that restarts by another hand have ended.
     pub ended_by_restart: BTreeMap<ServiceName, u64>,
+    /// Whose lease of it was taken over, the last one where there were several.
+    pub taken_over: Option<Lease>,
     /// What is installed since its verify step.
     pub installed: Option<Vec<ComponentVersion>>,
     /// What was installed at the end of the run. `None`: not read.
@@ -398,6 +400,7 @@ impl RunState {
             | Record::InstallerEnded { work, .. }
             | Record::Reasserted { work, .. }
             | Record::SessionsCut { work, .. }
+            | Record::TakenOver { work, .. }
             | Record::TurnedBack { work, .. }
             | Record::Decided { work, .. }
             | Record::ServerEnded { work, .. }
@@ -485,6 +488,7 @@ impl RunState {
             Record::InstallerEnded { .. }
             | Record::Reasserted { .. }
             | Record::SessionsCut { .. }
+            | Record::TakenOver { .. }
             | Record::Swept { .. }
             | Record::LeftOver { .. }
             | Record::Alarm { .. }
@@ -523,6 +527,7 @@ impl RunState {
                     state.given_up.insert(name.clone());
                 }
             }
+            Record::TakenOver { work, from } => self.work[work.0 as usize].taken_over = Some(from.clone()),
             Record::Swept { work, differences } => self.work[work.0 as usize].swept = Some(differences.clone()),
             Record::LeftOver { work, text } => drop(self.work[work.0 as usize].left_over.insert(text.clone())),
             Record::Booted { work, booted, was } => {
@@ -758,6 +763,7 @@ impl Record {
             Self::InstallerEnded { .. } => "installer_ended",
             Self::Reasserted { .. } => "reasserted",
             Self::SessionsCut { .. } => "sessions_cut",
+            Self::TakenOver { .. } => "taken_over",
             Self::StepDone { .. } => "step_done",
             Self::Reopened { .. } => "reopened",
             Self::TurnedBack { .. } => "turned_back",

@@ -1,6 +1,7 @@
 //! Performing acts: the only place where a driver is asked to change anything.
 
 use crate::crew::Crew;
+use crate::lease::Leases;
 use orchestrate_driver::Hands;
 use orchestrate_journal::Receipt;
 use orchestrate_model::{Act, ActOutcome, PoolName};
@@ -45,6 +46,7 @@ pub(crate) struct Actuator {
     pub(crate) hands: Hands,
     pub(crate) fence: Arc<dyn Fence>,
     pub(crate) crew: Crew,
+    pub(crate) leases: Leases,
 }
 
 impl Actuator {
@@ -54,6 +56,9 @@ impl Actuator {
             return ActOutcome::Failed(why);
         }
         let intent = receipt.intent();
+        if let Some(barred) = self.leases.before_act(&self.hands, &intent.target.server, &intent.act).await {
+            return barred;
+        }
         let target = intent.target.server.clone();
         let outcome = match &intent.act {
             Act::SetBalancer { pool, at, to } => {

@@ -8,6 +8,7 @@
 mod act;
 mod crew;
 mod events;
+mod lease;
 mod look;
 mod pulse;
 mod run;

@@ -51,6 +51,7 @@ pub async fn survey(crew: &Crew, eyes: &Eyes, change: &Change, clock: &Clock) ->
             names: evidence.names,
             balancer: if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave },
             within: None,
+            lease: None,
         }
     });
     let looks: Vec<Look> = looks.collect();

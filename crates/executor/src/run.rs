@@ -3,15 +3,17 @@
 use crate::act::{Actuator, Fence};
 use crate::crew::Crew;
 use crate::events::Listener;
+use crate::lease::{Earlier, Leases};
 use crate::pulse::{Pulse, Watch};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use orchestrate_driver::{Clock, Eyes, Hands};
+use orchestrate_engine::record::ServerEnd;
 use orchestrate_engine::{Command, Effect, Engine, Input, Record, RunOutcome, RunState, Start};
 use orchestrate_journal::{Journal, JournalError};
-use orchestrate_model::PoolName;
+use orchestrate_model::{PoolName, RunId};
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -60,6 +62,16 @@ pub struct Run {
     pub crew: Crew,
 }
 
+/// The run that leases are taken for.
+fn run_of(start: &Start, engine: &Engine) -> RunId {
+    match (start, &engine.state().header) {
+        (Start::New(header), _) | (Start::Resume { .. } | Start::Recover { .. }, Some(header)) => header.run.clone(),
+        (Start::Resume { .. } | Start::Recover { .. }, None) => {
+            RunId::new("unknown").expect("a word is the name of a run")
+        }
+    }
+}
+
 type Pending = FuturesUnordered<BoxFuture<'static, Input>>;
 
 impl Run {
@@ -71,13 +83,17 @@ impl Run {
         listener: &mut dyn Listener,
     ) -> Finished {
         let Self { mut engine, journal, eyes, hands, clock, fence, pulse, crew } = self;
+        let leases = Leases::new(run_of(&start, &engine), clock);
         let mut shell = Shell {
             journal,
             eyes: Arc::new(eyes),
-            actuator: Actuator { hands, fence, crew },
+            actuator: Actuator { hands: hands.clone(), fence, crew, leases: leases.clone() },
             clock,
             pending: Pending::new(),
+            farewells: FuturesUnordered::new(),
         };
+        let keeping = leases.keep(&hands);
+        tokio::pin!(keeping);
         let mut input = Some(Input::Begin(start));
         let mut listening = true;
         let mut told_of_full_disk = false;
@@ -85,16 +101,23 @@ impl Run {
         loop {
             if let Some(given) = input.take() {
                 let now = clock.now();
+                for (server, from) in leases.news() {
+                    let effects = engine.handle(Input::TakenOver { server, from }, now);
+                    if let Err(error) = shell.perform(effects, &engine, now, listener) {
+                        return Finished { outcome: Err(error), state: engine.state().clone() };
+                    }
+                }
                 for gap in watch.gaps(now) {
                     let effects = engine.handle(gap, now);
-                    if let Err(error) = shell.perform(effects, now, listener) {
+                    if let Err(error) = shell.perform(effects, &engine, now, listener) {
                         return Finished { outcome: Err(error), state: engine.state().clone() };
                     }
                 }
                 let effects = engine.handle(given, now);
-                match shell.perform(effects, now, listener) {
+                match shell.perform(effects, &engine, now, listener) {
                     Ok(None) => {}
                     Ok(Some(outcome)) => {
+                        while shell.farewells.next().await.is_some() {}
                         listener.progressed(&engine, clock.now());
                         return Finished { outcome: Ok(outcome), state: engine.state().clone() };
                     }
@@ -115,6 +138,8 @@ impl Run {
                     None => listening = false,
                 },
                 next = shell.pending.next(), if !shell.pending.is_empty() => input = next,
+                Some(()) = shell.farewells.next(), if !shell.farewells.is_empty() => {}
+                () = &mut keeping, if !shell.pending.is_empty() || listening => {}
                 else => {
                     let broken = RunError::Broken("nothing is waited for and the run has not ended".to_owned());
                     return Finished { outcome: Err(broken), state: engine.state().clone() };
@@ -130,6 +155,8 @@ struct Shell {
     actuator: Actuator,
     clock: Clock,
     pending: Pending,
+    /// Leases on their way back.
+    farewells: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
 impl Shell {
@@ -137,6 +164,7 @@ impl Shell {
     fn perform(
         &mut self,
         effects: Vec<Effect>,
+        engine: &Engine,
         now: Timestamp,
         listener: &mut dyn Listener,
     ) -> Result<Option<RunOutcome>, RunError> {
@@ -154,6 +182,7 @@ impl Shell {
                 Effect::Record(record) => {
                     let seq = self.journal.append(now, &record)?;
                     listener.recorded(seq, now, &record);
+                    self.part(&record, engine);
                 }
                 Effect::Act(intent) => {
                     let record = Record::Intent(intent.clone());
@@ -162,8 +191,12 @@ impl Shell {
                     self.act(receipt);
                 }
                 Effect::Look { ticket, look } => {
-                    let (eyes, crew, clock) = (self.eyes.clone(), self.actuator.crew.clone(), self.clock);
+                    let (eyes, clock) = (self.eyes.clone(), self.clock);
+                    let Actuator { hands, leases, crew, .. } = self.actuator.clone();
                     self.pending.push(Box::pin(async move {
+                        if let Some(server) = &look.lease {
+                            leases.before_look(&hands, server).await;
+                        }
                         let seen = crate::look(&crew, &eyes, &look, &clock).await;
                         Input::Seen { ticket, seen: Box::new(seen) }
                     }));
@@ -180,6 +213,22 @@ impl Shell {
             }
         }
         Ok(None)
+    }
+
+    /// Gives the lease of a server back when the work on it is over. One that is left out keeps it until it runs out: so
+    /// nobody begins beside it unawares.
+    fn part(&mut self, record: &Record, engine: &Engine) {
+        let Record::ServerEnded { work, end } = record else { return };
+        if matches!(end, ServerEnd::Out { .. }) {
+            return;
+        }
+        // A start that took the run up again need not have taken the lease: an earlier one did.
+        let state = engine.state();
+        let touched = state.work[work.0 as usize].touched;
+        let earlier = if state.resumed > 0 && touched { Earlier::Held } else { Earlier::Never };
+        let server = engine.plan().work_of(*work).server.clone();
+        let Actuator { hands, leases, .. } = self.actuator.clone();
+        self.farewells.push(Box::pin(async move { leases.release(&hands, &server, earlier).await }));
     }
 
     fn act(&mut self, receipt: orchestrate_journal::Receipt) {

@@ -7,10 +7,10 @@
 use crate::error::JournalError;
 use crate::storage::is_full;
 use jiff::Timestamp;
+use orchestrate_files::{Limit, Whose};
 use orchestrate_model::{PoolName, RunId};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -141,12 +141,7 @@ impl Held {
 fn take_one(folder: &Path, pool: PoolName, holder: &Holder) -> Result<Held, ClaimError> {
     let lock_path = folder.join(format!("{pool}.lock"));
     let path = folder.join(format!("{pool}.json"));
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
-        .map_err(JournalError::io("open", &lock_path))?;
+    let lock = orchestrate_files::open_lock(&lock_path).map_err(JournalError::io("open", &lock_path))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -163,28 +158,22 @@ fn take_one(folder: &Path, pool: PoolName, holder: &Holder) -> Result<Held, Clai
         // A full disk must not keep anybody from bringing servers back: what was there is written over, which takes no
         // more room.
         Err(JournalError::Io { source, .. }) if is_full(&source) && path.exists() => {
-            write_over(&path, &body).map_err(JournalError::io("write", &path))?;
+            orchestrate_files::overwrite(&path, &body).map_err(JournalError::io("write", &path))?;
         }
         other => other?,
     }
     Ok(Held { pool, path, number, holder: holder.clone(), _lock: lock })
 }
 
-fn write_over(path: &Path, body: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(path)?;
-    file.write_all(body)?;
-    file.set_len(body.len() as u64)?;
-    file.sync_all()
-}
-
 /// Returns who holds a pool now. A shared lock that is had at once proves that nobody does; it is given back at once.
 pub(crate) fn holder(folder: &Path, pool: &PoolName) -> Result<Option<Holder>, JournalError> {
     let lock_path = folder.join(format!("{pool}.lock"));
-    let lock = match File::open(&lock_path) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(JournalError::Io { doing: "open", path: lock_path, source }),
-    };
+    if let Err(error) = std::fs::symlink_metadata(&lock_path)
+        && error.kind() == std::io::ErrorKind::NotFound
+    {
+        return Ok(None);
+    }
+    let lock = orchestrate_files::open_lock(&lock_path).map_err(JournalError::io("open", &lock_path))?;
     match lock.try_lock_shared() {
         Ok(()) => Ok(None),
         Err(TryLockError::WouldBlock) => {
@@ -195,11 +184,11 @@ pub(crate) fn holder(folder: &Path, pool: &PoolName) -> Result<Option<Holder>, J
 }
 
 fn on_disk(path: &Path) -> Result<Option<OnDisk>, JournalError> {
-    match std::fs::read(path) {
+    match orchestrate_files::read(path, Limit::SMALL, Whose::Ours) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|error| JournalError::Unreadable { path: path.to_owned(), why: error.to_string() }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(JournalError::Io { doing: "read", path: path.to_owned(), source }),
+        Err(source) => Err(JournalError::of("read", path.to_owned(), source)),
     }
 }

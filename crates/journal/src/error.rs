@@ -1,5 +1,7 @@
 //! What can go wrong with the files of a run.
 
+use orchestrate_files::Exposed;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -44,6 +46,9 @@ pub enum JournalError {
         /// Why.
         why: String,
     },
+    /// A folder or file of ours that others can write into, or that is another account's.
+    #[error("{0}")]
+    Exposed(Exposed),
     /// There is no such run.
     #[error("there is no run {run} in {}", path.display())]
     NoSuchRun {
@@ -57,6 +62,22 @@ pub enum JournalError {
 impl JournalError {
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { doing, path, source }
+        move |source| Self::of(doing, path, source)
+    }
+
+    /// Returns the error for an answer of the system. What stands where a file of ours belongs and is none is a file that
+    /// is not what was written: it does not mend by itself.
+    pub(crate) fn of(doing: &'static str, path: PathBuf, source: std::io::Error) -> Self {
+        if let Some(exposed) = source.get_ref().and_then(|inner| inner.downcast_ref::<Exposed>()) {
+            return Self::Exposed(exposed.clone());
+        }
+        match source.kind() {
+            ErrorKind::InvalidInput
+            | ErrorKind::InvalidData
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::FileTooLarge => Self::Unreadable { path, why: source.to_string() },
+            _ => Self::Io { doing, path, source },
+        }
     }
 }

@@ -11,10 +11,9 @@ use crate::line::{self, Entries};
 use crate::storage::FileStorage;
 use jiff::Timestamp;
 use orchestrate_engine::{Command, Record, View};
+use orchestrate_files::{Limit, Whose};
 use orchestrate_model::{PoolName, RunId};
 use orchestrate_planner::Plan;
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The folder in which everything is kept that outlives a start of the tool.
@@ -37,6 +36,8 @@ pub struct Kept {
     pub plan_file: Vec<u8>,
     /// The records so far.
     pub records: Vec<(Timestamp, Record)>,
+    /// The name of its state folder.
+    pub identity: Option<String>,
 }
 
 impl StateDir {
@@ -46,9 +47,34 @@ impl StateDir {
     /// The system's answer, with the folder.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         for folder in [path.to_owned(), path.join("runs"), path.join("claims")] {
-            create_synced(&folder)?;
+            orchestrate_files::create_folder(&folder).map_err(JournalError::io("use", &folder))?;
         }
-        Ok(Self { path: path.to_owned() })
+        let state = Self { path: path.to_owned() };
+        if state.identity().is_none() {
+            write_synced(&path.join(IDENTITY), new_identity().as_bytes())?;
+        }
+        Ok(state)
+    }
+
+    /// Opens the state folder as it is. `None`: there is none. Nothing is created.
+    ///
+    /// # Errors
+    /// The system's answer, with the folder.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>, JournalError> {
+        for folder in [path.to_owned(), path.join("runs"), path.join("claims")] {
+            match orchestrate_files::own_folder(&folder) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                Err(source) => return Err(JournalError::of("use", folder, source)),
+            }
+        }
+        Ok(Some(Self { path: path.to_owned() }))
+    }
+
+    /// Returns the name that no other state folder has, by which leases on servers know it.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        identity(&self.path)
     }
 
     /// Returns where it is.
@@ -63,7 +89,7 @@ impl StateDir {
     /// The system's answer, with the file.
     pub fn create_run(&self, id: &RunId, plan: &Plan, plan_file: &[u8]) -> Result<RunFolder, JournalError> {
         let path = self.path.join("runs").join(id.as_str());
-        std::fs::create_dir(&path).map_err(JournalError::io("create", &path))?;
+        orchestrate_files::create_folder(&path).map_err(JournalError::io("create", &path))?;
         // The name of the folder too: a run that nobody finds again is a server that nobody brings back.
         sync_folder(&self.path.join("runs"))?;
         write_synced(&path.join("plan.yaml"), plan_file)?;
@@ -78,6 +104,10 @@ impl StateDir {
     /// # Errors
     /// The system's answer, with the file.
     pub fn restore_run(&self, id: &RunId, plan: &Plan, kept: &Kept) -> Result<RunFolder, JournalError> {
+        if let Some(identity) = &kept.identity {
+            // The leases of its servers are those of this name.
+            write_synced(&self.path.join(IDENTITY), identity.as_bytes())?;
+        }
         let folder = self.create_run(id, plan, &kept.plan_file)?;
         let mut journal = folder.writer(&folder.entries()?)?;
         kept.records.iter().try_for_each(|(at, record)| journal.append(*at, record).map(drop))?;
@@ -153,13 +183,19 @@ impl RunFolder {
         self.path.join("journal.jsonl")
     }
 
+    /// Returns the name of the state folder that the run is in.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        self.path.ancestors().nth(2).and_then(identity)
+    }
+
     /// Returns the run's plan.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn plan(&self) -> Result<Plan, JournalError> {
         let path = self.path.join("plan.json");
-        let bytes = std::fs::read(&path).map_err(JournalError::io("read", &path))?;
+        let bytes = read_own(&path, Limit::LARGE).map_err(of_plan(&path))?;
         serde_json::from_slice(&bytes).map_err(|error| JournalError::Unreadable { path, why: error.to_string() })
     }
 
@@ -169,7 +205,7 @@ impl RunFolder {
     /// When it cannot be read.
     pub fn plan_file(&self) -> Result<Vec<u8>, JournalError> {
         let path = self.path.join("plan.yaml");
-        std::fs::read(&path).map_err(JournalError::io("read", &path))
+        read_own(&path, Limit::TEXT).map_err(JournalError::io("read", &path))
     }
 
     /// Reads the journal. A run whose first record was not written has none.
@@ -178,10 +214,10 @@ impl RunFolder {
     /// When it is damaged: names the record.
     pub fn entries(&self) -> Result<Entries, JournalError> {
         let path = self.journal_path();
-        let bytes = match std::fs::read(&path) {
+        let bytes = match read_own(&path, Limit::JOURNAL) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => return Err(JournalError::Io { doing: "read", path, source }),
+            Err(source) => return Err(JournalError::of("read", path, source)),
         };
         line::read(&path, &bytes)
     }
@@ -206,6 +242,14 @@ impl RunFolder {
         inbox::send(&self.path.join("inbox"), &name, command)
     }
 
+    /// Sees to it that the run can take orders, and only from its own account.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn open_inbox(&self) -> Result<(), JournalError> {
+        inbox::prepare(&self.path.join("inbox"))
+    }
+
     /// Takes the commands that were sent.
     ///
     /// # Errors
@@ -220,49 +264,51 @@ impl RunFolder {
     /// The system's answer.
     pub fn write_view(&self, view: &View) -> Result<(), JournalError> {
         let path = self.path.join("progress.json");
-        let beside = self.path.join("progress.json.new");
         let body = serde_json::to_vec(view).expect("a view serialises");
-        std::fs::write(&beside, body).map_err(JournalError::io("write", &beside))?;
-        std::fs::rename(&beside, &path).map_err(JournalError::io("rename", &path))
+        orchestrate_files::replace_unsynced(&path, &body).map_err(JournalError::io("write", &path))
     }
 
     /// Returns the latest view that was left, if any can be read.
     #[must_use]
     pub fn view(&self) -> Option<View> {
-        let bytes = std::fs::read(self.path.join("progress.json")).ok()?;
+        let bytes = read_own(&self.path.join("progress.json"), Limit::LARGE).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 }
 
-/// Creates a folder with those above it, so that their names survive a loss of power.
-fn create_synced(path: &Path) -> Result<(), JournalError> {
-    if path.is_dir() {
-        return Ok(());
+/// The file with the name of a state folder.
+const IDENTITY: &str = "identity";
+
+fn identity(folder: &Path) -> Option<String> {
+    let bytes = read_own(&folder.join(IDENTITY), Limit::SMALL).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    uuid::Uuid::parse_str(text.trim()).ok().map(|id| id.to_string())
+}
+
+/// Returns a name that no other state folder has.
+#[must_use]
+pub fn new_identity() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+fn read_own(path: &Path, limit: Limit) -> std::io::Result<Vec<u8>> {
+    orchestrate_files::read(path, limit, Whose::Ours)
+}
+
+/// A run that has a journal and no plan is not what was written.
+fn of_plan(path: &Path) -> impl FnOnce(std::io::Error) -> JournalError {
+    let path = path.to_owned();
+    move |source| match source.kind() {
+        std::io::ErrorKind::NotFound => JournalError::Unreadable { path, why: "it is not there".to_owned() },
+        _ => JournalError::of("read", path, source),
     }
-    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
-        create_synced(above)?;
-    }
-    match std::fs::create_dir(path) {
-        // Another start may be as early.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
-        created => created.map_err(JournalError::io("create", path))?,
-    }
-    path.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
 }
 
 /// Writes a file that is there in full or not at all.
 pub(crate) fn write_synced(path: &Path, body: &[u8]) -> Result<(), JournalError> {
-    let beside = path.with_extension("new");
-    let written = File::create(&beside).and_then(|mut file| file.write_all(body).and_then(|()| file.sync_all()));
-    written.map_err(JournalError::io("write", &beside))?;
-    std::fs::rename(&beside, path).map_err(JournalError::io("rename", path))?;
-    path.parent().map_or(Ok(()), sync_folder)
+    orchestrate_files::replace(path, body).map_err(JournalError::io("write", path))
 }
 
-/// Makes the entries of a folder survive a loss of power. Only Unix needs and offers it.
 fn sync_folder(path: &Path) -> Result<(), JournalError> {
-    if cfg!(unix) {
-        File::open(path).and_then(|folder| folder.sync_all()).map_err(JournalError::io("sync", path))?;
-    }
-    Ok(())
+    orchestrate_files::sync_folder(path).map_err(JournalError::io("sync", path))
 }

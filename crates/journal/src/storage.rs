@@ -1,6 +1,6 @@
 //! Where lines are kept: a file that is synced after every line, or memory for simulations.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,15 +44,16 @@ impl FileStorage {
     /// # Errors
     /// The system's answer.
     pub fn open(path: &Path, length: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+        let file = orchestrate_files::append_to(path)?;
         if file.metadata()?.len() != length {
             file.set_len(length)?;
         }
         file.sync_all()?;
         let reserve = path.with_extension("reserve");
         // A reserve that was only half written is none.
-        let whole = std::fs::metadata(&reserve).is_ok_and(|found| found.len() == RESERVE as u64);
-        let reserved = if whole { Ok(()) } else { std::fs::write(&reserve, vec![0x5a; RESERVE]) };
+        let whole =
+            std::fs::symlink_metadata(&reserve).is_ok_and(|found| found.is_file() && found.len() == RESERVE as u64);
+        let reserved = if whole { Ok(()) } else { orchestrate_files::replace(&reserve, &vec![0x5a; RESERVE]) };
         let strained = match reserved {
             Ok(()) => false,
             // A disk that is full must not keep servers from being brought back.

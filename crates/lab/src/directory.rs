@@ -9,6 +9,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use orchestrate_driver::Clock;
+use orchestrate_files::{Limit, Whose};
 use orchestrate_model::{PoolName, ServerName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -90,7 +91,8 @@ impl LabDirectory {
     /// # Errors
     /// When the file cannot be read, is none of a lab, or names an address that is not on loopback.
     pub fn read(path: &Path) -> Result<Self, LabError> {
-        let text = std::fs::read(path).map_err(|source| LabError::File { path: path.to_owned(), source })?;
+        let text = orchestrate_files::read(path, Limit::TEXT, Whose::Anybodys)
+            .map_err(|source| LabError::File { path: path.to_owned(), source })?;
         let directory: Self = serde_json::from_slice(&text)
             .map_err(|source| LabError::Unreadable { what: path.display().to_string(), source })?;
         match directory.version == VERSION && directory.is_on_loopback() {

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_driver::Clock;
 use orchestrate_model::{Change, PoolName, ServerName};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -139,6 +139,22 @@ impl Lab {
         self.stop().await
     }
 
+    /// The same, and ends by itself when nobody has asked its servers anything for so long. Real time.
+    pub async fn run_until_left_alone(self, limit: Duration) -> LabReport {
+        let mut stopping = self.shared.stopping();
+        loop {
+            let idle = self.shared.idle();
+            let Some(left) = limit.checked_sub(idle).filter(|left| !left.is_zero()) else {
+                tracing::info!(?limit, "nobody has asked the lab anything; it ends");
+                return self.stop().await;
+            };
+            tokio::select! {
+                _ = stopping.wait_for(|stop| *stop) => return self.stop().await,
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+    }
+
     /// Ends the lab and returns its last report.
     pub async fn stop(mut self) -> LabReport {
         let report = self.shared.report();
@@ -148,7 +164,7 @@ impl Lab {
 }
 
 fn open_record(path: PathBuf) -> Result<(PathBuf, File), LabError> {
-    let opened = OpenOptions::new().create(true).append(true).open(&path);
+    let opened = orchestrate_files::append_to(&path);
     match opened {
         Ok(file) => Ok((path, file)),
         Err(source) => Err(LabError::File { path, source }),

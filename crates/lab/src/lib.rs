@@ -24,9 +24,10 @@ mod wsman;
 pub use directory::LabDirectory;
 pub use lab::{Lab, LabConfig};
 pub use report::{
-    InstallerOutcome, InstallerReport, LabReport, PoolReport, ServerReport, ServiceReport, SessionReport,
+    InstallerOutcome, InstallerReport, LabReport, PoolReport, ServerReport, ServiceReport, SessionReport, ShellReport,
 };
 pub use scenario::Scenario;
+pub use world::LeaseFile;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! What a lab says about what happened in it.
 
-use crate::world::{InstallerEnd, LabServer, World};
+use crate::world::{InstallerEnd, LabServer, LeaseFile, World};
 use jiff::Timestamp;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{PoolName, RunState, ServerName, ServiceName, StartType};
@@ -109,8 +109,25 @@ pub struct ServerReport {
     pub start_types_as_before: bool,
     /// The services of the product.
     pub services: BTreeMap<ServiceName, ServiceReport>,
+    /// Whose it is, where a control host has left a lease on it.
+    #[serde(default)]
+    pub lease: Option<LeaseFile>,
+    /// Its remote shells since the start.
+    #[serde(default)]
+    pub shells: ShellReport,
     /// What the pool's balancer does with it, where the pool has one that can be told.
     pub balancer: Option<BalancerState>,
+}
+
+/// The remote shells of one server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShellReport {
+    /// How many were created.
+    pub created: u32,
+    /// How many were deleted by whoever had created them.
+    pub deleted: u32,
+    /// How many are open now. A restart ends those that are open without deleting them.
+    pub open: u32,
 }
 
 /// One service of one server.
@@ -311,6 +328,8 @@ fn server_report(world: &World, index: usize, server: &LabServer) -> ServerRepor
         patched_while_serving: server.patched_while_serving.iter().cloned().collect(),
         start_types_as_before: server.start_types_as_before(),
         services: services.collect(),
+        lease: server.lease.clone(),
+        shells: ShellReport::default(),
         balancer,
     }
 }

@@ -10,7 +10,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// What all listeners share.
 pub(crate) struct Shared {
@@ -32,6 +34,8 @@ pub(crate) struct State {
     pub(crate) hosts: Vec<Host>,
     faults: Vec<FaultLeft>,
     record: Option<File>,
+    /// When a server was last asked anything, by the runtime's time.
+    asked: Instant,
 }
 
 struct FaultLeft {
@@ -103,7 +107,7 @@ impl Shared {
             user: parts.user,
             password: parts.password,
             record_path: path,
-            state: Mutex::new(State { world, hosts, faults, record: file }),
+            state: Mutex::new(State { world, hosts, faults, record: file, asked: Instant::now() }),
             answering,
             stopping: watch::Sender::new(false),
         }
@@ -128,6 +132,11 @@ impl Shared {
         self.answering[server].subscribe()
     }
 
+    /// Returns for how long no server was asked anything.
+    pub(crate) fn idle(&self) -> Duration {
+        self.with(|state| state.asked.elapsed())
+    }
+
     /// Returns what tells that the lab is to stop.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
@@ -143,7 +152,14 @@ impl Shared {
         let record = self.record_path.clone();
         self.with(|state| {
             let faults_not_met = state.faults.iter().filter(|left| !left.is_met()).map(FaultLeft::text).collect();
-            LabReport { faults_not_met, ..report(&state.world, self.origin, self.clock.speed(), record) }
+            let mut report = report(&state.world, self.origin, self.clock.speed(), record);
+            // The servers of a report are sorted by their names, the hosts stand as in the world.
+            for (server, host) in state.world.servers.iter().zip(&state.hosts) {
+                if let Some(told) = report.servers.get_mut(&server.name) {
+                    told.shells = host.shells();
+                }
+            }
+            LabReport { faults_not_met, ..report }
         })
     }
 }
@@ -151,6 +167,7 @@ impl Shared {
 impl State {
     /// Returns the fault that a request meets, if it meets one.
     pub(crate) fn meet(&mut self, server: ServerIndex, tags: &[String]) -> Option<Met> {
+        self.asked = Instant::now();
         let (name, now) = (self.world.servers[server].name.clone(), self.world.now());
         for left in &mut self.faults {
             let here = left.fault.server.as_ref().is_none_or(|wanted| *wanted == name);

@@ -7,6 +7,7 @@ use crate::act::InstallerToken;
 use crate::answer::Answer;
 pub use crate::balancer::{BalancerDoubt, BalancerEntry, BalancerPlace, BalancerServer, BalancerState, DoubtKind};
 use crate::ids::{DnsName, PoolName, ServerName, ServiceName, UpgradeDomain};
+use crate::lease::LeaseState;
 use crate::service::ServiceStatus;
 use crate::version::ComponentVersion;
 use jiff::Timestamp;
@@ -47,6 +48,8 @@ pub enum Part {
     CentralManagement,
     /// Every service whose display name begins as those of the product do. They come with the answer about services.
     ProductServices,
+    /// Whose the server is: the lease that a control host has left on it.
+    Lease,
 }
 
 impl Ask {
@@ -91,6 +94,9 @@ pub struct ServerObservation {
     pub fabric: Answer<Vec<String>>,
     /// Which central management is active, as this server knows it.
     pub central_management: Answer<CentralManagement>,
+    /// Whose the server is.
+    #[serde(default)]
+    pub lease: Answer<LeaseState>,
 }
 
 impl ServerObservation {
@@ -110,6 +116,7 @@ impl ServerObservation {
             replication: Answer::unknown(reason),
             fabric: Answer::unknown(reason),
             central_management: Answer::unknown(reason),
+            lease: Answer::unknown(reason),
         }
     }
 

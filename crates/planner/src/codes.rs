@@ -77,4 +77,7 @@ codes! {
     BALANCER_MISSING = "O2073", "the balancer does not have a server or a backend";
     BALANCER_BY_NAME = "O2074", "a server of the balancer is taken for one of the plan by name alone";
     BALANCER_BACKEND_LEFT = "O2075", "a backend is left alone";
+    LEASED = "O2080", "another control host works on a server";
+    LEASE_UNKNOWN = "O2081", "nobody can say whether another control host works on a server";
+    LEASE_RAN_OUT = "O2082", "another control host has not given a server back";
 }

@@ -209,7 +209,7 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
     let concerned = safety::concerns_central_management(change, pool);
     let ask = |name: &ServerName| {
         let counted = server.is_none_or(|server| server == name);
-        let mut parts = BTreeSet::from([Part::Host]);
+        let mut parts = BTreeSet::from([Part::Host, Part::Lease]);
         if pool.has_fabric() && server != Some(name) {
             parts.insert(Part::Readiness);
         }

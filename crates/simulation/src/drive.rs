@@ -10,7 +10,7 @@ use orchestrate_executor::Fence;
 use orchestrate_journal::Storage;
 use orchestrate_model::observe::{BalancerObservation, BalancerPlace, BalancerState, DnsAsk, DnsObservation};
 use orchestrate_model::pool::Balancer;
-use orchestrate_model::{Act, ActOutcome, Ask, ServerName, ServerObservation};
+use orchestrate_model::{Act, ActOutcome, Ask, LeaseAsk, LeaseOutcome, ServerName, ServerObservation};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,12 +66,17 @@ impl Crash {
     }
 }
 
+/// The control host of nights that have one.
+pub(crate) const HOST: u32 = 1;
+
 /// One start of orchestrate in the world.
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) world: Shared,
     pub(crate) clock: Clock,
     pub(crate) epoch: u32,
+    /// The control host, by its number: each has a state folder of its own.
+    pub(crate) host: u32,
 }
 
 impl Link {
@@ -113,6 +118,7 @@ impl Link {
                 None
             } else {
                 world.at(self.clock.now());
+                world.oracle_host(at, act, self.host);
                 let way = world.begin_act(at, act, self.epoch);
                 world.crash.acts += 1;
                 if world.crash.at == Some(CrashAt::AfterAct(world.crash.acts)) {
@@ -183,7 +189,8 @@ struct SimServer {
 impl Observe for SimServer {
     async fn observe(&self, ask: &Ask) -> ServerObservation {
         let asked = self.link.world.lock().now;
-        let seen = self.link.ask(|world| world.observe(self.at, ask)).await;
+        let host = self.link.host;
+        let seen = self.link.ask(|world| world.observe(self.at, ask, host)).await;
         self.link.hears(|world| {
             world.oracle.answers(self.at, asked);
             world.oracle_answers(self.at, ask, &seen);
@@ -196,6 +203,16 @@ impl Observe for SimServer {
 impl ChangeServer for SimServer {
     async fn apply(&self, act: &Act) -> ActOutcome {
         self.link.act(self.at, act).await
+    }
+
+    async fn hold_lease(&self, ask: &LeaseAsk) -> LeaseOutcome {
+        let Link { host, .. } = self.link;
+        self.link.ask(|world| Reply { after: 0, value: world.hold_lease(self.at, host, ask.lasts) }).await
+    }
+
+    async fn release_lease(&self) -> Result<(), String> {
+        let Link { host, .. } = self.link;
+        self.link.ask(|world| Reply { after: 0, value: world.release_lease(self.at, host) }).await
     }
 }
 
@@ -322,6 +339,7 @@ impl Storage for Tape {
         }
         self.length = self.disk.write(line);
         world.read_line(line);
+        world.read_host_line(line, self.link.host);
         if world.crash.at == Some(CrashAt::AfterRecord(number)) {
             world.crash.die(epoch);
         }

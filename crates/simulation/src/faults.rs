@@ -98,11 +98,13 @@ pub enum Fault {
     NeighbourGoes,
     /// A server that is out is put back into the balancer.
     BalancerUndone,
+    /// Another control host works on a server, and has taken its lease.
+    OtherHost,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -148,6 +150,7 @@ impl Fault {
         Self::BalancerMoves,
         Self::NeighbourGoes,
         Self::BalancerUndone,
+        Self::OtherHost,
     ];
 
     /// Those that are thrown with dice that are younger still.
@@ -169,7 +172,7 @@ impl Fault {
     ];
 
     /// Those that are thrown with dice of their own each, for the same reason.
-    const ALONE: [Self; 1] = [Self::SlowComeback];
+    const ALONE: [Self; 2] = [Self::SlowComeback, Self::OtherHost];
     /// Those that happen to a pool while a server of it is out, thrown with dice of their own for the same reason.
     const MEANWHILE: [Self; 2] = [Self::NeighbourGoes, Self::BalancerUndone];
 
@@ -222,6 +225,7 @@ impl Fault {
             Self::BalancerMoves => "balancer-moves",
             Self::NeighbourGoes => "neighbour-goes",
             Self::BalancerUndone => "balancer-undone",
+            Self::OtherHost => "other-host",
         }
     }
 
@@ -260,7 +264,7 @@ impl Fault {
             Self::NewSessions => 0.5,
             Self::LateDraining => 0.3,
             Self::InstallerLies | Self::InstallerLeavesOut | Self::ForeignLeftovers => 0.15,
-            Self::ForeignMaintenance => 2.0,
+            Self::ForeignMaintenance | Self::OtherHost => 2.0,
             Self::ForeignBalancer => 4.0,
             Self::NeighbourGoes => 4.0,
             Self::BalancerUndone => 8.0,

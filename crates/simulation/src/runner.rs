@@ -1,6 +1,6 @@
 //! One simulated night: planner, engine, executor and journal as they are, killed and started again as the dice have it.
 
-use crate::drive::{CrashAt, Disk, Link, Shared, SimFence, Tape};
+use crate::drive::{CrashAt, Disk, HOST, Link, Shared, SimFence, Tape};
 use crate::mutation::Mutation;
 use crate::operator::{Held, Watcher, operate};
 use crate::oracle::Violation;
@@ -137,7 +137,7 @@ async fn preview(
     night: &mut Night,
 ) -> Option<Plan> {
     shared.lock().oracle.previewing = true;
-    let eyes = Link { world: shared.clone(), clock, epoch: 0 }.eyes();
+    let eyes = Link { world: shared.clone(), clock, epoch: 0, host: HOST }.eyes();
     let seen = survey(&Crew::here(), &eyes, change, &clock).await;
     let made = make(change, &seen, clock.now());
     let mut world = shared.lock();
@@ -252,7 +252,7 @@ impl Starts<'_> {
     /// Runs one start to its end.
     async fn one(&mut self, start: Start) -> Came {
         let epoch = self.night.starts;
-        let link = Link { world: self.shared.clone(), clock: self.clock, epoch };
+        let link = Link { world: self.shared.clone(), clock: self.clock, epoch, host: HOST };
         let bell = {
             let mut world = self.shared.lock();
             let now = world.at(self.clock.now());

@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub(crate) async fn run(home: &Home, path: &Path, file: &PlanFile, args: &RunArgs) -> Result<Exit, Failure> {
     if args.offline {
-        let place = if args.lab.lab || args.lab.lab_at.is_some() { Place::Lab } else { Place::Real };
+        let place = if args.lab.is_wanted() { Place::Lab } else { Place::Real };
         let lab = match place {
             Place::Lab => lab::find(home, &file.change).await.map(|found| {
                 let owner = Owner::of(&found);

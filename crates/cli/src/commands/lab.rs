@@ -1,4 +1,4 @@
-//! `orchestrate lab`: the lab alone, in the foreground; or the end of one that runs.
+//! `orchestrate lab`: the lab alone, in the foreground; a list of those that run; or their end.
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -6,6 +6,7 @@ use crate::home::Home;
 use crate::lab;
 use crate::plan_file;
 use crate::terminal::output;
+use orchestrate_lab::LabDirectory;
 use std::path::Path;
 
 pub(crate) async fn run(home: &Home, plan: &Path, speed: f64, scenario: Option<&Path>) -> Result<Exit, Failure> {
@@ -14,10 +15,50 @@ pub(crate) async fn run(home: &Home, plan: &Path, speed: f64, scenario: Option<&
     Ok(Exit::Done)
 }
 
+/// Stops every lab of a plan: the one of this state folder, and those that were started from others.
 pub(crate) async fn stop(home: &Home, plan: &Path) -> Result<Exit, Failure> {
     let change = plan_file::read(plan)?.change;
-    let directory = lab::find(home, &change).await.ok_or(Failure::NoLab)?;
-    let report = directory.stop().await?;
-    output::data(&format!("{}\n", report.text()))?;
+    let mut labs = lab::of_change(&change).await?;
+    if let Some(own) = lab::find(home, &change).await
+        && !labs.iter().any(|lab| lab.pid == own.pid)
+    {
+        labs.push(own);
+    }
+    end(&labs).await
+}
+
+/// Stops every lab of this account.
+pub(crate) async fn stop_all() -> Result<Exit, Failure> {
+    end(&lab::all().await?).await
+}
+
+async fn end(labs: &[LabDirectory]) -> Result<Exit, Failure> {
+    if labs.is_empty() {
+        return Err(Failure::NoLab);
+    }
+    for lab in labs {
+        let report = lab.stop().await?;
+        output::data(&format!("{}\n", report.text()))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Lists every lab of this account.
+pub(crate) async fn list() -> Result<Exit, Failure> {
+    let labs = lab::all().await?;
+    if labs.is_empty() {
+        output::talk("no lab runs");
+    }
+    for lab in labs {
+        let began = output::look().date_time(lab.started);
+        let first = lab.servers.keys().next().map(ToString::to_string).unwrap_or_default();
+        let servers = lab.servers.len();
+        let speed = lab.speed;
+        output::data(&format!(
+            "process {}  since {began}  speed {speed}  {servers} servers, {first} first  plan {}\n",
+            lab.pid,
+            lab.plan.get(..12).unwrap_or(&lab.plan)
+        ))?;
+    }
     Ok(Exit::Done)
 }

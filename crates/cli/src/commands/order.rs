@@ -109,7 +109,8 @@ fn send(
 ) -> Result<Exit, Failure> {
     let (place, folder) = home.run(run)?;
     let found = runs::read(folder)?;
-    let Some(holder) = found.holder(&home.open(place)?)? else {
+    let state = home.open_if_there(place)?.ok_or_else(|| home.no_run(run))?;
+    let Some(holder) = found.holder(&state)? else {
         let run = found.folder.id().to_string();
         return Err(Failure::NobodyThere { run, program: home.program.clone(), ended: found.state.ended.is_some() });
     };

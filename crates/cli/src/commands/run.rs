@@ -6,13 +6,13 @@ use crate::commands::dry;
 use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, actor, new_run_id};
+use crate::home::{Home, Place, actor, new_run_id};
 use crate::lab;
 use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
 use crate::stage::{Owner, Planned, Stage};
 use crate::terminal::live::Manner;
-use crate::terminal::output;
+use crate::terminal::{output, signals};
 use jiff::Timestamp;
 use orchestrate_display::events;
 use orchestrate_display::preview::{self, Detail};
@@ -35,8 +35,9 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry::run(home, path, &file, args).await;
     }
+    // The state folder comes first: leases on servers are taken in its name.
+    let state = home.open(if args.lab.is_wanted() { Place::Lab } else { Place::Real })?;
     let stage = Stage::open(home, path, &file, &args.lab).await?;
-    let state = home.open(stage.place)?;
     let ground = Ground { home, state: &state, place: stage.place, lab: stage.lab.as_ref(), file: &file };
     // Before anything is looked at: what happens on these pools from here on is noticed under the claim.
     let begun = async {
@@ -83,7 +84,7 @@ async fn go_on(home: &Home, state: &StateDir, stage: Stage, found: Found, args: 
         return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}")));
     }
     let fingerprint = found.plan.fingerprint().to_string();
-    consent(&args.approval, &fingerprint, home, "continue?")?;
+    consent(&args.approval, &fingerprint, home, "continue?").await?;
     let start = Start::Resume { by: actor(), attended: attended(&args.approval) };
     continued(home, stage, Continued { found, claim, manner: manner(args.output) }, start).await
 }
@@ -104,6 +105,7 @@ pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: 
     }
     let journal = found.folder.writer(&entries)?;
     let Stage { clock, readers, crew, lab, .. } = stage;
+    let closing = readers.closing();
     let drive_it = Drive {
         home,
         folder: found.folder,
@@ -117,8 +119,9 @@ pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: 
         crew,
         manner,
     };
-    let ended = drive(drive_it, start).await?;
-    Ok(finish(home, ended, lab, manner).await)
+    let ended = drive(drive_it, start).await;
+    closing.close().await;
+    Ok(finish(home, ended?, lab, manner).await)
 }
 
 /// Begins a new run.
@@ -139,6 +142,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     let header =
         RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
     let Stage { clock, readers, crew, lab, .. } = stage;
+    let closing = readers.closing();
     let manner = manner(args.output);
     let drive_it = Drive {
         home,
@@ -153,8 +157,9 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
         crew,
         manner,
     };
-    let ended = drive(drive_it, Start::New(header)).await?;
-    Ok(finish(home, ended, lab, manner).await)
+    let ended = drive(drive_it, Start::New(header)).await;
+    closing.close().await;
+    Ok(finish(home, ended?, lab, manner).await)
 }
 
 /// Everything before the first change. Returns nothing when there is nothing to do.
@@ -185,7 +190,7 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Pla
     if nobody_there(&args.approval) {
         unasked(&planned.plan)?;
     }
-    consent(&args.approval, &fingerprint, home, "run this plan?")?;
+    consent(&args.approval, &fingerprint, home, "run this plan?").await?;
     let run = new_run_id(Timestamp::now());
     let claim = claim(state, &planned.plan, &run)?;
     // Looking and asking take their time, and somebody else may have run the plan meanwhile.
@@ -216,14 +221,30 @@ fn is_consented(approval: &ApprovalArgs) -> bool {
 }
 
 /// Asks once, unless somebody has said yes already. Without a terminal nobody is asked.
-fn consent(approval: &ApprovalArgs, fingerprint: &str, home: &Home, question: &str) -> Result<(), Failure> {
+async fn consent(
+    approval: &ApprovalArgs,
+    fingerprint: &str,
+    home: &Home,
+    question: &'static str,
+) -> Result<(), Failure> {
     if is_consented(approval) {
         return Ok(());
     }
     if !output::can_ask() {
         return Err(Failure::NotApproved { fingerprint: fingerprint.to_owned(), program: home.program.clone() });
     }
-    if output::ask(question)? { Ok(()) } else { Err(Failure::Declined) }
+    // Signals are heard by now, so a Ctrl-C at the question ends nothing by itself. The thread ends with the process when
+    // nobody ever answers.
+    let (tell, told) = tokio::sync::oneshot::channel();
+    drop(std::thread::spawn(move || tell.send(output::ask(question))));
+    tokio::select! {
+        answer = told => match answer {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) | Err(_) => Err(Failure::Declined),
+            Ok(Err(failure)) => Err(failure),
+        },
+        () = signals::any() => Err(Failure::Interrupted("nobody had said yes yet")),
+    }
 }
 
 /// Returns whether nobody is there to decide or confirm anything during the run.

@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
     let (place, folder) = home.run(run)?;
-    let state = home.open(place)?;
+    let state = home.open_if_there(place)?.ok_or_else(|| home.no_run(run))?;
     let first = runs::read(folder.clone())?;
     let plan = first.plan;
     let clock = match place {

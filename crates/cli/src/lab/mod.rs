@@ -1,14 +1,17 @@
 //! The lab as a process of its own: started detached, found again by its directory file, ended with the run.
 
+mod known;
 mod process;
 mod start;
 
+pub(crate) use known::{all, of_change};
 pub(crate) use process::{Serving, foreground, scenario, serve};
 pub(crate) use start::{Given, Wanted, attach, ensure, find, scenario_path};
 
 use crate::failure::Failure;
 use crate::home::Home;
 use jiff::Timestamp;
+use orchestrate_files::{Limit, Whose};
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::Change;
 use orchestrate_planner::Plan;
@@ -40,7 +43,7 @@ pub(crate) fn directory_path(home: &Home, change: &Change) -> PathBuf {
 pub(crate) fn digest(scenario: Option<&Path>) -> Result<Option<String>, Failure> {
     let Some(path) = scenario else { return Ok(None) };
     let unreadable = |source| Failure::ScenarioUnreadable { path: path.to_owned(), source };
-    let body = std::fs::read(path).map_err(unreadable)?;
+    let body = orchestrate_files::read(path, Limit::TEXT, Whose::Anybodys).map_err(unreadable)?;
     Ok(Some(hexadecimal(&body)))
 }
 

@@ -1,14 +1,17 @@
 //! A lab in this process: in the foreground, or as the detached process of a run.
 
+use super::known::Known;
 use super::{digest, directory_path, find, key, origin, scenario_path};
 use crate::failure::Failure;
 use crate::home::{Home, Place};
 use crate::plan_file;
 use crate::terminal::{output, signals};
 use jiff::Timestamp;
+use orchestrate_files::{Limit, Whose};
 use orchestrate_lab::{Lab, LabConfig, LabDirectory, LabReport, Scenario};
 use orchestrate_model::Change;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What is served.
 pub(crate) struct Serving {
@@ -17,14 +20,19 @@ pub(crate) struct Serving {
     pub(crate) speed: f64,
     pub(crate) scenario: Option<PathBuf>,
     pub(crate) origin: Timestamp,
+    /// For how long nobody may ask it anything before it ends by itself. Real time.
+    pub(crate) idle: Duration,
 }
 
 /// Runs the detached lab of a run until it is told to stop.
 pub(crate) async fn serve(serving: &Serving) -> Result<(), Failure> {
     let change = plan_file::read(&serving.plan)?.change;
     let lab = start(change, serving).await?;
-    listed(&lab, serving)?.write(&serving.directory)?;
-    let report = lab.run_until_stopped().await;
+    let directory = listed(&lab, serving)?;
+    let known = Known::note(&directory);
+    directory.write(&serving.directory)?;
+    let report = lab.run_until_left_alone(serving.idle).await;
+    drop(known);
     forget(&serving.directory)?;
     output::data(&format!("{}\n", report.text()))
 }
@@ -44,9 +52,11 @@ pub(crate) async fn foreground(
     home.open(Place::Lab)?;
     let scenario = scenario_path(plan, scenario);
     let origin = origin(&change, scenario.as_deref(), Timestamp::now())?;
-    let serving = Serving { plan: plan.to_owned(), directory, speed, scenario, origin };
+    let idle = Duration::MAX;
+    let serving = Serving { plan: plan.to_owned(), directory, speed, scenario, origin, idle };
     let lab = start(change, &serving).await?;
     let directory = LabDirectory { foreground: true, ..listed(&lab, &serving)? };
+    let known = Known::note(&directory);
     directory.write(&serving.directory)?;
     output::data(&listening(&lab, &serving.directory))?;
     let stopped = lab.run_until_stopped();
@@ -58,6 +68,7 @@ pub(crate) async fn foreground(
             stopped.await
         }
     };
+    drop(known);
     forget(&serving.directory)?;
     Ok(report)
 }
@@ -85,8 +96,10 @@ async fn start(change: Change, serving: &Serving) -> Result<Lab, Failure> {
 
 /// Reads a scenario file.
 pub(crate) fn scenario(path: &Path) -> Result<Scenario, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Failure::ScenarioUnreadable { path: path.to_owned(), source })?;
+    let unreadable = |source| Failure::ScenarioUnreadable { path: path.to_owned(), source };
+    let bytes = orchestrate_files::read(path, Limit::TEXT, Whose::Anybodys).map_err(unreadable)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_binary| Failure::BadScenario { path: path.to_owned(), why: "it is not UTF-8".to_owned() })?;
     serde_saphyr::from_str(&text).map_err(|error| Failure::BadScenario { path: path.to_owned(), why: said(&error) })
 }
 

@@ -5,10 +5,11 @@ use crate::failure::Failure;
 use crate::home::{Home, Place, quoted};
 use crate::terminal::output;
 use jiff::Timestamp;
+use orchestrate_files::{Limit, Whose};
 use orchestrate_journal::JournalError;
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::Change;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -45,13 +46,35 @@ pub(crate) struct Running {
 }
 
 /// Returns the lab of a plan: the one that runs already, or a new one.
+///
+/// Found or started under a lock: of two starts at once the second joins the lab of the first.
 pub(crate) async fn ensure(wanted: &Wanted<'_>) -> Result<Running, Failure> {
+    wanted.home.open(Place::Lab)?;
+    let _alone = alone(wanted).await?;
     if let Some(directory) = find(wanted.home, wanted.change).await {
         join(wanted, &directory)?;
         return Ok(Running { directory, found: true });
     }
     let directory = start(wanted).await?;
     Ok(Running { directory, found: false })
+}
+
+/// Waits until no other start looks for the lab of this plan, or starts it. The system gives the lock back when the file is
+/// closed, however that comes about.
+async fn alone(wanted: &Wanted<'_>) -> Result<File, Failure> {
+    let path = directory_path(wanted.home, wanted.change).with_extension("lock");
+    let lock = orchestrate_files::open_lock(&path).map_err(|source| unusable("open", &path, source))?;
+    let began = tokio::time::Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if began.elapsed() < START_LIMIT * 2 => tokio::time::sleep(LOOK_EVERY).await,
+            Err(TryLockError::WouldBlock) => {
+                return Err(unusable("lock", &path, std::io::ErrorKind::TimedOut.into()));
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable("lock", &path, source)),
+        }
+    }
 }
 
 /// Says that a lab runs already, or refuses it when it is not as somebody asked for.
@@ -97,8 +120,6 @@ pub(crate) fn scenario_path(plan: &Path, named: Option<&Path>) -> Option<PathBuf
 
 async fn start(wanted: &Wanted<'_>) -> Result<LabDirectory, Failure> {
     let path = directory_path(wanted.home, wanted.change);
-    let failed = |source| Failure::LabStart { source };
-    wanted.home.open(Place::Lab)?;
     for left in [path.clone(), path.with_extension("record.jsonl")] {
         // What is there belongs to a lab that is gone.
         if left.exists() {
@@ -107,19 +128,31 @@ async fn start(wanted: &Wanted<'_>) -> Result<LabDirectory, Failure> {
     }
     let log = path.with_extension("log");
     let mut child = spawn(wanted, &path, &log)?;
+    let started = listens(wanted, &mut child, &path, &log).await;
+    if started.is_err()
+        && let Err(error) = child.kill()
+    {
+        tracing::debug!(%error, "the lab that did not start has ended already");
+    }
+    started
+}
+
+/// Waits until the lab that was started listens.
+async fn listens(wanted: &Wanted<'_>, child: &mut Child, path: &Path, log: &Path) -> Result<LabDirectory, Failure> {
+    let failed = |source| Failure::LabStart { source };
     let began = tokio::time::Instant::now();
     loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            let said = orchestrate_files::read(log, Limit::TEXT, Whose::Ours).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said);
             return Err(Failure::LabEnded { status, said: said.trim().to_owned() });
         }
         // The file appears whole: the lab renames it into place.
         if path.exists() {
-            return attach(&path, wanted.change).await;
+            return attach(path, wanted.change).await;
         }
         if began.elapsed() > START_LIMIT {
-            child.kill().map_err(failed)?;
-            return Err(Failure::LabSlow { log });
+            return Err(Failure::LabSlow { log: log.to_owned() });
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -132,13 +165,23 @@ fn unusable(doing: &'static str, path: &Path, source: std::io::Error) -> Failure
 
 fn spawn(wanted: &Wanted<'_>, directory: &Path, log: &Path) -> Result<Child, Failure> {
     let failed = |source| Failure::LabStart { source };
-    let out = File::create(log).map_err(|source| unusable("create", log, source))?;
+    let out = orchestrate_files::create(log).map_err(|source| unusable("create", log, source))?;
     let origin = origin(wanted.change, wanted.scenario, Timestamp::now())?;
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.arg("lab-process").arg(wanted.plan).arg("--directory").arg(directory);
     command.arg("--speed").arg(wanted.speed.to_string()).arg("--origin").arg(origin.to_string());
     if let Some(scenario) = wanted.scenario {
         command.arg("--scenario").arg(scenario);
+    }
+    // The lab needs nothing of our environment, which may hold the password of real servers, and outlives us.
+    command.env_clear();
+    if let Some(root) = std::env::var_os("SystemRoot") {
+        command.env("SystemRoot", root);
+    }
+    for kept in ["HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "XDG_STATE_HOME", "TZ"] {
+        if let Some(value) = std::env::var_os(kept) {
+            command.env(kept, value);
+        }
     }
     command.stdin(Stdio::null()).stdout(out.try_clone().map_err(failed)?).stderr(out);
     // A Ctrl-C in our terminal must not reach it: real servers do not stop with the orchestrator either.

@@ -329,6 +329,7 @@ fn feature(question: Question) -> Option<String> {
         | Question::Ready
         | Question::Replication
         | Question::CentralManagement
+        | Question::Lease
         | Question::Blockable
         | Question::Staged => None,
     }

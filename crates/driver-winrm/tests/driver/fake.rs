@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use orchestrate_driver::Clock;
 use orchestrate_driver_winrm::{Transport, Trust, WinrmLimits, WinrmServer, WinrmTarget};
-use orchestrate_model::{PoolName, Product, Role, ServerName};
+use orchestrate_model::{Keeper, PoolName, Product, Role, ServerName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -110,6 +110,7 @@ impl Fake {
 /// Returns the target of a server.
 pub(crate) fn target(server: &Loopback) -> WinrmTarget {
     WinrmTarget {
+        keeper: Keeper { id: "us".to_owned(), user: "ops".to_owned(), host: "ctl1".to_owned() },
         server: ServerName::new(NAME).unwrap(),
         pool: PoolName::new("pool01.contoso.example").unwrap(),
         product: Product::Lync2013,

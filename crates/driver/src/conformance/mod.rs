@@ -165,6 +165,8 @@ pub enum Rule {
     OtherBootIsNotRestarted,
     /// A server refuses a change that is the balancer's.
     BalancerActIsRefused,
+    /// A lease that was taken reads back as ours, and as none when it was given back.
+    LeaseIsKept,
     /// After the suite all is as it was before.
     LeftAsFound,
     /// Addresses come sorted, each once.
@@ -196,6 +198,7 @@ impl fmt::Display for Rule {
             Self::AbsentCannotBeChanged => "a change to what does not exist must fail",
             Self::OtherBootIsNotRestarted => "a restart meant for another boot time must not be carried out",
             Self::BalancerActIsRefused => "a server must refuse a change that is the balancer's",
+            Self::LeaseIsKept => "a lease must be kept until it is given back",
             Self::LeftAsFound => "after the suite all must be as before",
             Self::AddressesAreSorted => "addresses must be sorted and each be there once",
             Self::EachNameOnce => "each name must be answered for once by each server asked, and no other name",

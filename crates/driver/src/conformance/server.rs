@@ -5,8 +5,8 @@ use crate::{Change, Observe};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::observe::{BalancerPlace, BalancerState, FileFacts, InstallerState, Part};
 use orchestrate_model::{
-    Act, ActOutcome, Answer, Ask, InstallerToken, PoolName, RunState, ServerName, ServerObservation, ServiceName,
-    ServiceStatus, StartMode, StartType, catalogue,
+    Act, ActOutcome, Answer, Ask, InstallerToken, LeaseAsk, LeaseOutcome, LeaseState, PoolName, RunId, RunState,
+    ServerName, ServerObservation, ServiceName, ServiceStatus, StartMode, StartType, catalogue,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub struct ServerExpectation {
     pub answers: Vec<Part>,
 }
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     Part::Host,
     Part::Versions,
     Part::Readiness,
@@ -34,6 +34,7 @@ const PARTS: [Part; 7] = [
     Part::Fabric,
     Part::CentralManagement,
     Part::ProductServices,
+    Part::Lease,
 ];
 
 /// A file that no server has.
@@ -161,6 +162,9 @@ fn only_what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservat
     if !ask.wants(Part::CentralManagement) {
         unasked("the central management", seen.central_management.why_unknown());
     }
+    if !ask.wants(Part::Lease) {
+        unasked("the lease", seen.lease.why_unknown());
+    }
     if !ask.wants_services() {
         unasked("the services", seen.services.why_unknown());
     }
@@ -195,6 +199,7 @@ fn what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservation, 
             Part::Fabric => seen.fabric.why_unknown(),
             Part::CentralManagement => seen.central_management.why_unknown(),
             Part::ProductServices => seen.services.why_unknown(),
+            Part::Lease => seen.lease.why_unknown(),
         };
         findings.add_if(Rule::AskedIsAnswered, why.map(|why| format!("{part:?}: {why}")));
     }
@@ -339,6 +344,7 @@ impl Trial<'_> {
         self.absent_cannot_be_changed().await;
         self.refuses_the_balancers_act().await;
         self.other_boot_is_not_restarted().await;
+        self.lease_is_kept().await;
         for to in [StartType::MANUAL, StartType::DELAYED, StartType::AUTOMATIC, before.1] {
             self.start_type(to).await;
         }
@@ -486,6 +492,35 @@ impl Trial<'_> {
                 Some(ActOutcome::Failed(_)) | None => {}
                 Some(outcome) => self.findings.add(Rule::AbsentCannotBeChanged, format!("{act}: {outcome:?}")),
             }
+        }
+    }
+
+    /// Takes the lease, reads it back as ours, takes it again, and gives it back.
+    async fn lease_is_kept(&mut self) {
+        if !self.expected.answers.contains(&Part::Lease) {
+            return;
+        }
+        let Ok(run) = RunId::new("conformance") else { return };
+        let ask = LeaseAsk { run, lasts: SignedDuration::from_mins(5) };
+        for time in ["first", "second"] {
+            match self.waiting.look(self.server.hold_lease(&ask)).await.map(|look| look.seen) {
+                Some(LeaseOutcome::Ours { from: None }) => {}
+                found => self.findings.add(Rule::LeaseIsKept, format!("taken the {time} time: {found:?}")),
+            }
+            self.lease_reads(&LeaseState::Ours).await;
+        }
+        match self.waiting.look(self.server.release_lease()).await.map(|look| look.seen) {
+            Some(Ok(())) => {}
+            found => self.findings.add(Rule::LeaseIsKept, format!("given back: {found:?}")),
+        }
+        self.lease_reads(&LeaseState::Free).await;
+    }
+
+    async fn lease_reads(&mut self, wanted: &LeaseState) {
+        let ask = Ask { parts: [Part::Lease].into(), ..Ask::default() };
+        let Some(seen) = look(&mut self.findings, self.server, &ask, self.expected, self.waiting).await else { return };
+        if seen.lease.known() != Some(wanted) {
+            self.findings.add(Rule::LeaseIsKept, format!("expected {wanted:?}, found {:?}", seen.lease));
         }
     }
 

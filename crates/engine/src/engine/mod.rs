@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::change::HoldChoice;
 use orchestrate_model::time::after;
-use orchestrate_model::{ActOutcome, Answer, PoolObservation, ServerName, ServerObservation, Target};
+use orchestrate_model::{ActOutcome, Answer, Lease, PoolObservation, ServerName, ServerObservation, Target};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::safety::EVIDENCE_LIFETIME;
 use orchestrate_planner::{Plan, StepId, StepKind};
@@ -59,6 +59,13 @@ pub enum Input {
     Woke {
         /// For what.
         ticket: Ticket,
+    },
+    /// The lease of a server was another control host's, had run out, and was taken over.
+    TakenOver {
+        /// The server.
+        server: ServerName,
+        /// Whose it was.
+        from: Lease,
     },
     /// The operator spoke.
     Operator(Command),
@@ -269,6 +276,7 @@ impl Engine {
             Input::Seen { ticket, seen } => self.seen(ticket, seen, now),
             Input::Acted { intent, outcome } => self.acted(intent, outcome, now),
             Input::Woke { ticket } => self.woke(ticket),
+            Input::TakenOver { server, from } => self.taken_over(&server, from, now),
             Input::Operator(command) => self.command(command, now),
             Input::ClockMoved { by } if by.is_negative() => self.gap(GapKind::ClockBack, by, now),
             Input::ClockMoved { by } => self.gap(GapKind::ClockAhead, by, now),
@@ -359,6 +367,13 @@ impl Engine {
             }
             Position::Idle | Position::Acting { .. } => false,
         })
+    }
+
+    /// Writes down whose lease was taken over.
+    fn taken_over(&mut self, server: &ServerName, from: Lease, now: Timestamp) {
+        if let Some(position) = self.plan.work().iter().position(|work| work.server == *server) {
+            self.record(now, Record::TakenOver { work: work_id(position), from });
+        }
     }
 
     fn woke(&mut self, ticket: Ticket) {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::StartTypePolicy;
-use orchestrate_model::{RunState, ServiceName, StartMode, StartType};
+use orchestrate_model::{Answer, LeaseState, RunState, ServiceName, StartMode, StartType};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::safety::{EVIDENCE_LIFETIME, Question};
 use orchestrate_planner::scope::PoolScope;
@@ -162,14 +162,30 @@ pub(super) fn guard_first_change(case: &Case<'_>, scratch: &mut Scratch) -> Opti
         | Question::Balancer
         | Question::Ready
         | Question::Replication
-        | Question::CentralManagement => true,
+        | Question::CentralManagement
+        | Question::Lease => true,
     };
     match ask(case, scratch, wanted) {
-        Asking::Safe(_) => {
-            (scratch.guarded, scratch.guarded_at) = (true, case.seen.oldest());
-            None
-        }
+        Asking::Safe(_) => match lease_in_hand(case) {
+            Ok(()) => {
+                (scratch.guarded, scratch.guarded_at) = (true, case.seen.oldest());
+                None
+            }
+            Err(why) => Some(case.unknown(scratch, &why).into()),
+        },
         Asking::NotYet(ruling) => Some(ruling),
+    }
+}
+
+/// Whether the lease of the server was taken before the look, as whoever works on its pool would have seen.
+fn lease_in_hand(case: &Case<'_>) -> Result<(), String> {
+    let server = &case.subject.work.server;
+    match &case.own.lease {
+        Answer::Known(LeaseState::Ours) => Ok(()),
+        Answer::Known(LeaseState::Free | LeaseState::RanOut(_) | LeaseState::Held(_)) => {
+            Err(format!("the lease of {server} could not be taken"))
+        }
+        Answer::Unknown(why) => Err(format!("whether the lease of {server} is ours is unknown: {why}")),
     }
 }
 
@@ -232,6 +248,7 @@ pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
                     | Question::Remaining
                     | Question::Quorum
                     | Question::UpgradeDomain
+                    | Question::Lease
             )
         };
         match ask(case, scratch, counts) {

@@ -5,6 +5,7 @@
 
 mod counters;
 mod installer;
+mod lease;
 mod power;
 mod product;
 mod scm;
@@ -16,6 +17,8 @@ mod sites;
 mod tests;
 
 pub(crate) use installer::{InstallerAnswer, InstallerEnd, InstallerRequest};
+pub use lease::LeaseFile;
+pub(crate) use lease::LeaseRequest;
 pub(crate) use power::Shutdown;
 pub(crate) use scm::Control;
 pub(crate) use server::{LabServer, LabService};

@@ -1,6 +1,7 @@
 //! One imitated server: power, services, installers.
 
 use super::installer::Installer;
+use super::lease::LeaseFile;
 use jiff::Timestamp;
 use orchestrate_model::catalogue::ServiceFacts;
 use orchestrate_model::{RunState, ServerName, ServiceName, StartMode, StartType};
@@ -19,6 +20,8 @@ pub(crate) struct LabServer {
     pub(crate) boot: u64,
     pub(crate) services: BTreeMap<ServiceName, LabService>,
     pub(crate) installers: BTreeMap<String, Installer>,
+    /// Whose it is.
+    pub(crate) lease: Option<LeaseFile>,
     pub(crate) restarts: u32,
     pub(crate) installs: u32,
     /// Whether it is at the level that the installer brings.

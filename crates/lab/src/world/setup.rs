@@ -87,6 +87,7 @@ impl World {
                 boot: 0,
                 services,
                 installers: BTreeMap::new(),
+                lease: None,
                 restarts: 0,
                 installs: 0,
                 patched_while_serving: BTreeSet::new(),

@@ -15,6 +15,7 @@ pub(crate) use envelope::Request;
 pub(crate) use fault::Fault;
 pub(crate) use scripts::SCRIPTS;
 
+use crate::report::ShellReport;
 use crate::world::{ServerIndex, World};
 use enumeration::Enumeration;
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +31,17 @@ pub(crate) struct Host {
     boot: u64,
     contexts: BTreeMap<String, Enumeration>,
     shells: BTreeMap<String, Shell>,
+    /// Shells since the start of the lab.
+    created: u32,
+    deleted: u32,
+}
+
+impl Host {
+    /// Returns how many shells were created and deleted, and how many are open.
+    pub(crate) fn shells(&self) -> ShellReport {
+        let open = u32::try_from(self.shells.len()).unwrap_or(u32::MAX);
+        ShellReport { created: self.created, deleted: self.deleted, open }
+    }
 }
 
 /// One request on its way through the server.
@@ -76,7 +88,7 @@ pub(super) enum Body {
 pub(crate) fn serve(world: &mut World, host: &mut Host, call: &Call<'_>) -> Reply {
     let boot = world.servers[call.server].boot;
     if host.boot != boot {
-        *host = Host { boot, ..Host::default() };
+        *host = Host { boot, created: host.created, deleted: host.deleted, ..Host::default() };
     }
     if call.request.is_identify() {
         return Reply::Answer(200, envelope::identify(&world.servers[call.server], call.caller));

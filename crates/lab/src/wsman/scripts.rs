@@ -1,6 +1,8 @@
 //! Commands and scripts that the lab knows. They are recognised, never run; everything else fails honestly.
 
-use crate::world::{InstallerAnswer, InstallerEnd, InstallerRequest, ServerIndex, Shutdown, World};
+use crate::world::{
+    InstallerAnswer, InstallerEnd, InstallerRequest, LeaseFile, LeaseRequest, ServerIndex, Shutdown, World,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use orchestrate_model::ServiceName;
@@ -26,6 +28,9 @@ pub(crate) const SCRIPTS: &[&str] = &[
     "installer-start",
     "installer-state",
     "file",
+    "lease",
+    "lease-hold",
+    "lease-release",
 ];
 
 /// What a command line asks for.
@@ -227,6 +232,9 @@ fn answer(world: &mut World, server: ServerIndex, script: &Script) -> Result<Val
         "installer-start" => installer_start(world, server, &read(script)?),
         "installer-state" => Ok(installer_state(world, server, &read(script)?)),
         "file" => Ok(file(world, server, &read(script)?)),
+        "lease" => Ok(lease(world, server)),
+        "lease-hold" => Ok(lease_hold(world, server, read(script)?)),
+        "lease-release" => Ok(lease_release(world, server, &read(script)?)),
         other => Err(format!("the lab does not know the script {other}")),
     }
 }
@@ -417,4 +425,41 @@ struct FileRequest {
 
 fn file(world: &World, server: ServerIndex, request: &FileRequest) -> Value {
     json!({ "sha256": world.file(server, &request.path) })
+}
+
+fn lease(world: &World, server: ServerIndex) -> Value {
+    let (lease, now) = world.lease(server);
+    json!({ "lease": lease, "now": now.as_second() })
+}
+
+#[derive(Deserialize)]
+struct LeaseHold {
+    keeper: String,
+    user: String,
+    host: String,
+    run: String,
+    seconds: f64,
+}
+
+fn lease_hold(world: &mut World, server: ServerIndex, request: LeaseHold) -> Value {
+    let LeaseHold { keeper, user, host, run, seconds } = request;
+    let object = format!("{run} of {keeper}");
+    let lease = LeaseFile { keeper, user, host, run, until_seconds: 0 };
+    let (word, lease) = match world.hold_lease(server, LeaseRequest { lease, seconds }) {
+        Ok(from) => ("ours", from),
+        Err(holds) => ("taken", Some(holds)),
+    };
+    world.tell(server, "lease-hold", &object, word);
+    json!({ "result": word, "lease": lease })
+}
+
+#[derive(Deserialize)]
+struct LeaseRelease {
+    keeper: String,
+}
+
+fn lease_release(world: &mut World, server: ServerIndex, request: &LeaseRelease) -> Value {
+    let word = if world.release_lease(server, &request.keeper) { "free" } else { "taken" };
+    world.tell(server, "lease-release", &request.keeper, word);
+    json!({ "result": word })
 }

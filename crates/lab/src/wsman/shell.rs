@@ -86,6 +86,7 @@ pub(super) fn create(world: &World, host: &mut Host, call: &Call<'_>) -> Result<
     }
     let id = fresh_guid();
     host.shells.insert(id.clone(), Shell { commands: BTreeMap::new() });
+    host.created += 1;
     let to = escape(&format!("https://{}:5986/wsman", world.servers[call.server].name));
     let content = format!(
         "<x:ResourceCreated><a:Address>{to}</a:Address><a:ReferenceParameters><w:ResourceURI>{SHELL_CMD}</w:ResourceURI>\
@@ -117,6 +118,7 @@ pub(super) fn delete(host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
     shell_of(host, call.request)?;
     let id = call.request.selector("ShellId").unwrap_or_default().to_ascii_uppercase();
     host.shells.remove(&id);
+    host.deleted += 1;
     Ok(Body::Content { action: format!("{ACTION_DELETE}Response"), content: String::new() })
 }
 

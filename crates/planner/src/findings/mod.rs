@@ -5,6 +5,7 @@ mod central;
 mod dependents;
 mod evidence;
 mod external;
+mod lease;
 mod level;
 mod services;
 mod stated;
@@ -61,6 +62,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
             Some(look) => {
                 evidence::pool(look, &safety[place], &mut found);
                 balancer::pool(look, &mut found);
+                lease::pool(look, &safety[place], &mut found);
                 external::records(look, &mut found);
                 services::pool(look, &safety[place], &passed_over[place], &mut found);
                 dependents::pool(look, &safety[place], &mut found);

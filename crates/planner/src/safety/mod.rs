@@ -7,6 +7,7 @@
 mod central;
 mod coverage;
 mod dependents;
+mod lease;
 mod look;
 mod ours;
 mod questions;
@@ -21,6 +22,7 @@ pub(crate) use central::{ADVICE as CENTRAL_ADVICE, differ, silent};
 pub use central::{central_management, concerns as concerns_central_management};
 pub(crate) use coverage::spread;
 pub(crate) use dependents::{called, needed, problems, uncounted};
+pub(crate) use lease::{ADVICE as LEASE_ADVICE, Holds, of_others as leases_of_others};
 pub(crate) use look::Look;
 pub use ours::{Ours, assess_ours};
 pub use questions::unnamed_replicas;
@@ -89,6 +91,8 @@ pub enum Question {
     Blockable,
     /// Is the installer on the server, and is it the one that the plan means? Plans with a patch only.
     Staged,
+    /// Does no other control host work on the pool?
+    Lease,
 }
 
 /// What has to be covered while a server is out.
@@ -138,6 +142,7 @@ impl fmt::Display for Question {
             Self::CentralManagement => f.pad("one active central management"),
             Self::Blockable => f.pad("can be blocked and counted"),
             Self::Staged => f.pad("the installer is in place"),
+            Self::Lease => f.pad("no other control host"),
         }
     }
 }

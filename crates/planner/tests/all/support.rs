@@ -12,8 +12,8 @@ use orchestrate_model::observe::{
 use orchestrate_model::pool::{Access, Balancer, DnsSettings, LoadBalancing, SipBalancing};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
-    Answer, Change, DnsName, ExternalUse, Level, Pool, PoolName, PoolObservation, Product, Role, RunState, Server,
-    ServerName, ServerObservation, ServiceName, ServiceStatus, StartType, UpgradeDomain, Version,
+    Answer, Change, DnsName, ExternalUse, LeaseState, Level, Pool, PoolName, PoolObservation, Product, Role, RunState,
+    Server, ServerName, ServerObservation, ServiceName, ServiceStatus, StartType, UpgradeDomain, Version,
 };
 use orchestrate_planner::{Finding, Observations, Plan, Report, Severity, StepKind, StepTarget, make};
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,6 +171,7 @@ pub(crate) fn healthy(pool: &Pool, server: &Server) -> ServerObservation {
         }),
         replication: Answer::Known(pool.servers.iter().map(|server| (server.name.clone(), true)).collect()),
         fabric: Answer::not_asked(),
+        lease: Answer::Known(LeaseState::Free),
         central_management: Answer::Known(CentralManagement {
             active: pool
                 .central_management()

@@ -7,7 +7,7 @@ mod notes;
 mod rehearsal;
 mod text;
 
-use crate::drive::{Disk, Link, Shared, Tape};
+use crate::drive::{Disk, HOST, Link, Shared, Tape};
 use crate::faults::{Fault, Faults};
 use crate::hunt::runtime;
 use crate::runner::{Timeline, live};
@@ -253,7 +253,7 @@ impl Night<'_> {
         runtime().block_on(async {
             let scenario = self.scenario(Faults::none(), self.options.seed);
             let clock = Clock::derived(self.begins, 1.0);
-            let link = Link { world: Shared::new(scenario.world), clock, epoch: 0 };
+            let link = Link { world: Shared::new(scenario.world), clock, epoch: 0, host: HOST };
             let seen = survey(&Crew::here(), &link.eyes(), &self.change, &clock).await;
             let (plan, report) = make(&self.change, &seen, self.begins)?;
             Ok((Arc::new(plan), (report.forecast.length.as_secs(), report.forecast.lower_bound.as_secs())))
@@ -318,7 +318,7 @@ async fn sample(scenario: Scenario, plan: &Arc<Plan>, seed: u64) -> Result<Sampl
     let calendar = Calendar::new(&plan.change().windows, &plan.change().freezes).map_err(PlanError::Zone)?;
     let mut world = scenario.world;
     world.oracle.holder = 1;
-    let link = Link { world: Shared::new(world), clock, epoch: 1 };
+    let link = Link { world: Shared::new(world), clock, epoch: 1, host: HOST };
     let disk = Disk::default();
     let mut sample = Sample { seed, outcome: None, notes: Notes::new(plan.clone()), busy_s: 0, openings: 0 };
     let mut start = Start::New(header(seed));

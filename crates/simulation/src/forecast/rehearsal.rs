@@ -1,7 +1,7 @@
 //! Single runs of a change, for benches and trials: one at a time, on the thread that asks.
 
 use super::{Night, Options, SessionAssumption, SimulateError, actor, first_opening, one, sample};
-use crate::drive::{CrashAt, Disk, Link, Shared};
+use crate::drive::{CrashAt, Disk, HOST, Link, Shared};
 use crate::faults::Faults;
 use crate::forecast::notes::Notes;
 use crate::hunt::runtime;
@@ -91,7 +91,7 @@ async fn part(night: &Night<'_>, plan: &Arc<Plan>, kill: Option<CrashAt>) -> Vec
     let mut world = night.scenario(Faults::none(), 1).world;
     world.oracle.holder = 1;
     world.crash.at = kill;
-    let link = Link { world: Shared::new(world), clock: Clock::derived(night.begins, 1.0), epoch: 1 };
+    let link = Link { world: Shared::new(world), clock: Clock::derived(night.begins, 1.0), epoch: 1, host: HOST };
     let disk = Disk::default();
     let ended = one(&link, plan, (&disk, Start::New(super::header(1))), &mut Notes::new(plan.clone())).await;
     tracing::trace!(?ended, "came to its end");

@@ -10,8 +10,8 @@ use orchestrate_model::observe::{
     ReadinessState, SessionReading,
 };
 use orchestrate_model::{
-    Act, ActOutcome, Answer, Ask, InstallerToken, PoolName, RunState, ServerName, ServerObservation, ServiceStatus,
-    StartMode, StartType,
+    Act, ActOutcome, Answer, Ask, InstallerToken, LeaseAsk, LeaseOutcome, LeaseState, PoolName, RunState, ServerName,
+    ServerObservation, ServiceStatus, StartMode, StartType,
 };
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -90,6 +90,7 @@ impl Server {
                     readiness.state = ReadinessState::Ready;
                 }
             }
+            Mutation::LeasesIgnored if ask.wants(Part::Lease) => seen.lease = Answer::Known(LeaseState::Ours),
             Mutation::StaleIsFresh => seen.taken = self.link.clock.now(),
             Mutation::BootNotNoticed => {
                 if let Answer::Known(host) = &mut seen.host {
@@ -278,6 +279,17 @@ impl Change for Server {
             ActOutcome::Retry(why) if self.mutation == Mutation::PassingIsFinal => ActOutcome::Failed(why),
             outcome => outcome,
         }
+    }
+
+    async fn hold_lease(&self, ask: &LeaseAsk) -> LeaseOutcome {
+        if self.mutation == Mutation::LeasesIgnored {
+            return LeaseOutcome::Ours { from: None };
+        }
+        self.inner.hold_lease(ask).await
+    }
+
+    async fn release_lease(&self) -> Result<(), String> {
+        self.inner.release_lease().await
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Mutation {
     BusyIsReady,
     /// Old answers are taken as new.
     StaleIsFresh,
+    /// Leases are neither looked at nor taken.
+    LeasesIgnored,
     /// Nobody looks again whether services were resumed before the patch and the restart.
     ResumedNotNoticed,
     /// A new boot is not noticed, and a restart is not tied to a boot.
@@ -130,7 +132,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -185,6 +187,7 @@ impl Mutation {
         Self::PoolNotWatched,
         Self::BalancerNotWatched,
         Self::OwnDoingCounts,
+        Self::LeasesIgnored,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -210,6 +213,7 @@ impl Mutation {
             Self::AddressesNotLookedAt => &[Fault::BalancerSwapped],
             Self::UnnamedBackendsNotLookedAt => &[Fault::BackendUnnamed],
             Self::NoFence => &[Fault::Takeover],
+            Self::LeasesIgnored => &[Fault::OtherHost, Fault::OtherHost],
             Self::ResumeForgets => &[Fault::Crash],
             Self::StopConditionsIgnored => &[Fault::InstallerFails, Fault::PoolBusy],
             Self::LevelNotLookedAt => &[Fault::InstallerLies],

@@ -7,6 +7,7 @@ mod ends;
 mod evidence;
 mod gaps;
 mod hooks;
+mod hosts;
 mod lines;
 mod neighbours;
 mod pace;
@@ -108,6 +109,7 @@ pub(crate) struct Oracle {
     pub(crate) promised: promised::Promised,
     refused: refused::Refused,
     gaps: gaps::Gaps,
+    hosts: hosts::Hosts,
 }
 
 impl Oracle {

@@ -1,11 +1,12 @@
 //! Tests that need the inside of the simulation: kills at every record, records that do not fit, the small model.
 
 mod claims;
+mod hosts;
 mod kills;
 mod records;
 mod small_model;
 
-use crate::drive::{Crash, CrashAt, Disk, Link, Shared, Tape};
+use crate::drive::{Crash, CrashAt, Disk, HOST, Link, Shared, Tape};
 use crate::faults::Faults;
 use crate::scenario::{Scenario, example_change, origin, small_change};
 use crate::world::{MINUTE, Sessions};
@@ -54,7 +55,7 @@ impl Stage {
         let sessions = Sessions { most: 2, mean: 2 * MINUTE };
         let scenario = Scenario::of(&change, Faults::none(), (origin(), sessions), 3);
         let clock = Clock::derived(origin(), 1.0);
-        let link = Link { world: Shared::new(scenario.world), clock, epoch: 1 };
+        let link = Link { world: Shared::new(scenario.world), clock, epoch: 1, host: HOST };
         let seen = survey(&Crew::here(), &link.eyes(), &change, &clock).await;
         let (plan, _report) = make(&change, &seen, clock.now()).expect("a plan for a pool that is well");
         assert_eq!(plan.refusals().count(), 0, "{:?}", plan.findings());

@@ -29,6 +29,8 @@ pub(crate) enum Event {
     Foreign(Fault),
     /// Somebody else's maintenance is over: these services are started again.
     ForeignDone { machine: usize, services: Vec<usize> },
+    /// Another control host is done with a machine, and has given its lease back, or not.
+    HostDone { machine: usize, gives_back: bool },
     /// Records come back.
     RecordsBack { pool: usize },
     /// Faults cease.
@@ -58,6 +60,7 @@ impl World {
                 }
             }
             Event::ForeignDone { machine, services } => self.somebody_is_done(machine, &services),
+            Event::HostDone { machine, gives_back } => self.another_host_is_done(machine, gives_back),
             Event::RecordsBack { pool } => {
                 for missing in &mut self.pools[pool].missing {
                     missing.clear();
@@ -233,6 +236,7 @@ impl World {
             Fault::BalancerMoves,
             Fault::NeighbourGoes,
             Fault::BalancerUndone,
+            Fault::OtherHost,
         ];
         for fault in own {
             let rate = self.faults.rate(fault);
@@ -288,6 +292,7 @@ impl World {
             Fault::BalancerMoves => self.somebody_moves_an_entry(),
             Fault::NeighbourGoes => self.a_neighbour_goes(),
             Fault::BalancerUndone => self.the_balancer_is_undone(),
+            Fault::OtherHost => self.another_host_begins(),
             Fault::FullDisk => self.log.say(now, || "the disk of the journal is full for a while".to_owned()),
             _ => self.somebody_takes_down(),
         }

@@ -32,7 +32,7 @@ impl World {
     }
 
     /// Looks at one machine.
-    pub(crate) fn observe(&mut self, at: usize, ask: &Ask) -> Reply<ServerObservation> {
+    pub(crate) fn observe(&mut self, at: usize, ask: &Ask, host: u32) -> Reply<ServerObservation> {
         let taken = self.stamp(self.now);
         let name = self.machines[at].name.clone();
         let mut after = self.latency();
@@ -49,6 +49,7 @@ impl World {
         }
         let fresh = self.shown(at, ask);
         let mut value = fresh;
+        value.lease = asked(ask, Part::Lease, || self.lease(at, host));
         if self.faulty {
             self.spoil(at, ask, &mut value);
             if self.faults.has(Fault::StaleAnswers) {
@@ -94,6 +95,7 @@ impl World {
             fabric: asked(ask, Part::Fabric, || {
                 self.machines.iter().map(|machine| format!("{} Up", machine.name)).collect()
             }),
+            lease: Answer::not_asked(),
             central_management: asked(ask, Part::CentralManagement, || central_management(&self.change, machine.pool)),
         }
     }

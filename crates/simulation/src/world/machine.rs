@@ -40,6 +40,8 @@ pub(crate) struct Machine {
     pub(crate) admin: Vec<BalancerState>,
     /// Since when it does not serve, and whose doing that was.
     pub(crate) out_since: Option<(Ms, By)>,
+    /// Whose it is, by the number of the control host, and until when.
+    pub(crate) lease: Option<(u32, Ms)>,
     /// An earlier answer, to be given again.
     pub(crate) remembered: Option<(Ask, ServerObservation)>,
 }

@@ -6,6 +6,7 @@
 mod acts;
 pub(crate) mod balancers;
 mod events;
+mod leases;
 mod looks;
 mod machine;
 mod people;

@@ -60,6 +60,7 @@ impl World {
                     restarts_by: None,
                     admin: vec![BalancerState::Ready; backends(pool)],
                     out_since: None,
+                    lease: None,
                     remembered: None,
                 });
             }

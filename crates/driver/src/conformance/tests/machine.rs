@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue::is_product_display;
 use orchestrate_model::observe::{HostFacts, InstallerState, Measure, Part, SessionReading};
 use orchestrate_model::{
-    Act, ActOutcome, Answer, Ask, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartType,
+    Act, ActOutcome, Answer, Ask, LeaseAsk, LeaseOutcome, LeaseState, RunState, ServerName, ServerObservation,
+    ServiceName, ServiceStatus, StartType,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -37,6 +38,8 @@ enum Flaw {
     TakesTheBalancersAct,
     RefusesAll,
     ComesBackDifferent,
+    ForgetsTheLease,
+    KeepsTheLease,
     UnreachableLooksEmpty,
     Unreachable,
 }
@@ -45,6 +48,7 @@ struct Machine {
     flaw: Flaw,
     clock: Clock,
     services: Mutex<BTreeMap<ServiceName, ServiceStatus>>,
+    lease: Mutex<LeaseState>,
 }
 
 fn service(name: &str) -> ServiceName {
@@ -57,7 +61,7 @@ fn expected() -> ServerExpectation {
         installed: vec![service("RTCSRV"), service("RTCRGS"), service("RTCODD")],
         absent: service("NOSUCH"),
         changeable: service("RTCRGS"),
-        answers: vec![Part::Host, Part::ProductServices],
+        answers: vec![Part::Host, Part::ProductServices, Part::Lease],
     }
 }
 
@@ -75,7 +79,7 @@ impl Machine {
         let mut services = BTreeMap::from(services);
         services.get_mut(&service("RTCODD")).unwrap().display_name = "Lync Server XMPP Proxy".to_owned();
         services.get_mut(&service("RTCSRV")).unwrap().dependents = Answer::Known(vec![service("VENDORBOT")]);
-        Self { flaw, clock: waiting.clock, services: Mutex::new(services) }
+        Self { flaw, clock: waiting.clock, services: Mutex::new(services), lease: Mutex::new(LeaseState::Free) }
     }
 
     /// Moves what is pending one step on, as a look finds it later than the act left it.
@@ -188,6 +192,9 @@ impl Observe for Machine {
             let measures = vec![Measure { name: "Concurrent Calls".to_owned(), value }];
             seen.sessions.insert(name.clone(), SessionReading { measures, draining: None });
         }
+        if ask.wants(Part::Lease) {
+            seen.lease = Answer::Known(self.lease.lock().unwrap().clone());
+        }
         if ask.installer.is_some() {
             let running = self.flaw == Flaw::EveryTokenRuns;
             seen.installer = Answer::Known(if running { InstallerState::Running } else { InstallerState::NotStarted });
@@ -219,6 +226,23 @@ impl Change for Machine {
                 ActOutcome::Failed("not here".to_owned())
             }
         }
+    }
+
+    async fn hold_lease(&self, _ask: &LeaseAsk) -> LeaseOutcome {
+        if self.flaw == Flaw::Unreachable {
+            return LeaseOutcome::Unknown("no route to the server".to_owned());
+        }
+        if self.flaw != Flaw::ForgetsTheLease {
+            *self.lease.lock().unwrap() = LeaseState::Ours;
+        }
+        LeaseOutcome::Ours { from: None }
+    }
+
+    async fn release_lease(&self) -> Result<(), String> {
+        if self.flaw != Flaw::KeepsTheLease {
+            *self.lease.lock().unwrap() = LeaseState::Free;
+        }
+        Ok(())
     }
 }
 
@@ -264,6 +288,8 @@ async fn flaws_of_changing_are_found() {
         (Flaw::TakesTheBalancersAct, Rule::BalancerActIsRefused),
         (Flaw::RefusesAll, Rule::ChangeIsAccepted),
         (Flaw::ComesBackDifferent, Rule::LeftAsFound),
+        (Flaw::ForgetsTheLease, Rule::LeaseIsKept),
+        (Flaw::KeepsTheLease, Rule::LeaseIsKept),
         (Flaw::Hangs, Rule::AnswersInTime),
     ] {
         let waiting = waiting();

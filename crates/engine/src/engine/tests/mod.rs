@@ -21,7 +21,7 @@ use orchestrate_model::act::{InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::observe::{HostFacts, Measure, SessionReading};
 use orchestrate_model::{
-    Act, ActOutcome, Answer, PoolObservation, RunId, RunState, ServerName, ServerObservation, ServiceName,
+    Act, ActOutcome, Answer, LeaseState, PoolObservation, RunId, RunState, ServerName, ServerObservation, ServiceName,
     ServiceStatus, StartMode, StartType, Target,
 };
 use orchestrate_planner::plan::WorkId;
@@ -212,6 +212,7 @@ fn fe1(state: RunState, sessions: Answer<i64>, taken: Timestamp) -> PoolObservat
         dependents: Answer::Known(vec![]),
     };
     let mut seen = ServerObservation::unknown(server(1), taken, "not asked");
+    seen.lease = Answer::Known(LeaseState::Ours);
     seen.host = Answer::Known(HostFacts { booted: at(-9000), local_time: taken, system: String::new() });
     seen.services = Answer::Known(BTreeMap::from([(service(), status)]));
     seen.sessions = BTreeMap::from([(service(), SessionReading { measures, draining: None })]);

@@ -1,0 +1,204 @@
+//! The leases of a run: taken before a server is changed, renewed as long as the run lives, given back when the work on a
+//! server is over (promise P12).
+//!
+//! They are no acts: nothing of the server's work changes by them, they may be repeated, and they run out by themselves
+//! when the run does not live any more. So they need no intent on disk.
+
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_driver::{Change, Clock, Hands};
+use orchestrate_model::observe::BalancerState;
+use orchestrate_model::{Act, ActOutcome, Lease, LeaseAsk, LeaseOutcome, RunId, ServerName, StartMode};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a lease holds from its last renewal on. Why 30 min: two renewals may fail before it runs out, which covers a
+/// server that is slow under load; and an operator whose control host has died waits no longer than for a cup of coffee
+/// until another one may go on.
+const LASTS: SignedDuration = SignedDuration::from_mins(30);
+
+/// How often leases are renewed. Why 10 min: a third of [`LASTS`]; each renewal is a short script on the server.
+const RENEWED: SignedDuration = SignedDuration::from_mins(10);
+
+/// What has to be left of a lease for a change. Why 5 min: acts take seconds, and services minutes to follow them.
+const LEFT: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a restart adds: a server cannot renew while it is down, and its lease is to hold when it comes back. Why an hour:
+/// that long a server is waited for.
+const RESTART: SignedDuration = SignedDuration::from_mins(60);
+
+/// How long asking for a lease may take, by the runtime's time. See the limit on acts.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long giving back is waited for at the end, by the runtime's time. What was not given back runs out.
+const FAREWELL: Duration = Duration::from_secs(20);
+
+/// What an act means for others who work on the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// It brings back what the run has taken away. Only another's lease speaks against it: to leave a server out because
+    /// nobody can say whose it is would help nobody.
+    BringsBack,
+    /// It takes something away.
+    TakesAway,
+    /// It cannot be taken back, or the server cannot renew for a while: asked at the server, whatever is known.
+    Decides(SignedDuration),
+}
+
+fn weight(act: &Act) -> Weight {
+    match act {
+        Act::Continue { .. } | Act::Start { .. } => Weight::BringsBack,
+        Act::SetStartType { to, .. } if to.mode == StartMode::Manual => Weight::TakesAway,
+        Act::SetStartType { .. } => Weight::BringsBack,
+        Act::SetBalancer { to, .. } => match to {
+            BalancerState::Ready => Weight::BringsBack,
+            BalancerState::Drain | BalancerState::Maintenance => Weight::TakesAway,
+        },
+        Act::Pause { .. } | Act::Stop { .. } => Weight::TakesAway,
+        Act::StartInstaller(run) => Weight::Decides(run.deadline),
+        Act::Restart { .. } => Weight::Decides(RESTART),
+    }
+}
+
+/// What is known of the lease of one server.
+#[derive(Debug, Clone)]
+enum Known {
+    /// It is ours until then, by our clock, counted from before it was asked for.
+    Ours(Timestamp),
+    /// It is another's.
+    Another(Lease),
+}
+
+/// Whether an earlier start of the run may have taken a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// It may.
+    Held,
+    /// There was none, or it had nothing to do with the server.
+    Never,
+}
+
+/// The leases of one run.
+#[derive(Clone)]
+pub(crate) struct Leases {
+    run: RunId,
+    clock: Clock,
+    known: Arc<Mutex<BTreeMap<ServerName, Known>>>,
+    news: Arc<Mutex<Vec<(ServerName, Lease)>>>,
+}
+
+impl Leases {
+    pub(crate) fn new(run: RunId, clock: Clock) -> Self {
+        Self { run, clock, known: Arc::default(), news: Arc::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<ServerName, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the leases that were taken over from others since this was last asked.
+    pub(crate) fn news(&self) -> Vec<(ServerName, Lease)> {
+        std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes or renews a lease.
+    async fn hold(&self, server: &ServerName, driver: &dyn Change, lasts: SignedDuration) -> LeaseOutcome {
+        let asked = self.clock.now();
+        let ask = LeaseAsk { run: self.run.clone(), lasts };
+        let outcome = tokio::time::timeout(LIMIT, driver.hold_lease(&ask))
+            .await
+            .unwrap_or_else(|_late| LeaseOutcome::Unknown("the server did not answer in time".to_owned()));
+        match &outcome {
+            LeaseOutcome::Ours { from } => {
+                self.known().insert(server.clone(), Known::Ours(asked + lasts));
+                if let Some(from) = from {
+                    tracing::warn!(%server, %from, "the lease of another control host had run out and is taken over");
+                    let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+                    news.push((server.clone(), from.clone()));
+                }
+            }
+            LeaseOutcome::Taken(lease) => {
+                tracing::warn!(%server, %lease, "another control host works on the server");
+                self.known().insert(server.clone(), Known::Another(lease.clone()));
+            }
+            LeaseOutcome::Unknown(why) => tracing::warn!(%server, why, "the lease of the server could not be renewed"),
+        }
+        outcome
+    }
+
+    /// Takes the lease of a server before the pool is looked at. What came of it is seen by the look.
+    pub(crate) async fn before_look(&self, hands: &Hands, server: &ServerName) {
+        if let Some(driver) = hands.servers.get(server) {
+            let outcome = self.hold(server, &**driver, LASTS).await;
+            tracing::debug!(%server, ?outcome, "the lease before the look");
+        }
+    }
+
+    /// Returns what becomes of an act that may not be performed because the server is not ours.
+    pub(crate) async fn before_act(&self, hands: &Hands, server: &ServerName, act: &Act) -> Option<ActOutcome> {
+        let driver = hands.servers.get(server)?;
+        let weight = weight(act);
+        let lasts = match weight {
+            Weight::Decides(more) => LASTS + more,
+            Weight::TakesAway | Weight::BringsBack => LASTS,
+        };
+        let known = self.known().get(server).cloned();
+        if let Some(Known::Ours(until)) = known
+            && !matches!(weight, Weight::Decides(_))
+            && self.clock.now() + LEFT < until
+        {
+            return None;
+        }
+        match (self.hold(server, &**driver, lasts).await, weight) {
+            (LeaseOutcome::Ours { .. }, _) => None,
+            (LeaseOutcome::Taken(lease), _) => Some(ActOutcome::Failed(format!(
+                "{server} is in work by another control host: {lease}; nothing is done to it before it is given back"
+            ))),
+            (LeaseOutcome::Unknown(why), Weight::BringsBack) => {
+                // What another was seen to hold stays another's until the server says otherwise.
+                let Some(Known::Another(lease)) = known else { return None };
+                Some(ActOutcome::Retry(format!("{server} was in work by another control host: {lease}; now: {why}")))
+            }
+            (LeaseOutcome::Unknown(why), Weight::TakesAway | Weight::Decides(_)) => {
+                Some(ActOutcome::Retry(format!("whether another control host works on {server} is unknown: {why}")))
+            }
+        }
+    }
+
+    /// Renews what is held, for as long as it is polled.
+    pub(crate) async fn keep(&self, hands: &Hands) {
+        loop {
+            self.clock.sleep(RENEWED).await;
+            let ours = self.ours();
+            let renewals = ours.iter().filter_map(|server| {
+                let driver = hands.servers.get(server)?;
+                Some(async move {
+                    let outcome = self.hold(server, &**driver, LASTS).await;
+                    tracing::debug!(%server, ?outcome, "renewed");
+                })
+            });
+            join_all(renewals).await;
+        }
+    }
+
+    fn ours(&self) -> Vec<ServerName> {
+        let known = self.known();
+        known.iter().filter(|(_, known)| matches!(known, Known::Ours(_))).map(|(server, _)| server.clone()).collect()
+    }
+
+    /// Gives a lease back, for work that is over.
+    pub(crate) async fn release(&self, hands: &Hands, server: &ServerName, earlier: Earlier) {
+        let ours = match self.known().remove(server) {
+            Some(Known::Ours(_)) => true,
+            Some(Known::Another(_)) => false,
+            None => earlier == Earlier::Held,
+        };
+        let Some(driver) = hands.servers.get(server).filter(|_| ours) else { return };
+        match tokio::time::timeout(FAREWELL, driver.release_lease()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => tracing::warn!(%server, why, "the lease could not be given back; it runs out"),
+            Err(_late) => tracing::warn!(%server, "the lease could not be given back in time; it runs out"),
+        }
+    }
+}

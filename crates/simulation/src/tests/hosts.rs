@@ -1,0 +1,163 @@
+//! Two control hosts with state folders of their own, which see nothing of each other but what lies on the servers.
+
+use super::{actor, first};
+use crate::dice::Dice;
+use crate::drive::{Disk, HOST, Link, Shared, Tape};
+use crate::faults::Faults;
+use crate::hunt::runtime;
+use crate::mutation::Mutation;
+use crate::scenario::{Scenario, example_change, origin};
+use crate::world::{MINUTE, Ms, SECOND, Sessions};
+use jiff::SignedDuration;
+use orchestrate_driver::{Clock, Eyes, Hands};
+use orchestrate_engine::record::RunOutcome;
+use orchestrate_engine::{Engine, RunHeader, Start};
+use orchestrate_executor::{Finished, NoFence, Pulse, Quiet, Run, survey};
+use orchestrate_journal::Journal;
+use orchestrate_model::{Change, RunId};
+use orchestrate_planner::{Observations, make};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// The second control host.
+const OTHER: u32 = 2;
+
+/// What came of a night with two control hosts.
+#[derive(Debug)]
+struct Both {
+    /// How each came to its end. `None`: it was refused, or killed.
+    outcomes: [Option<RunOutcome>; 2],
+    /// What broke P12.
+    violations: Vec<String>,
+    /// How often the lease of another was taken over.
+    taken_over: usize,
+    /// Installers by machine.
+    installers: Vec<usize>,
+}
+
+fn pause(ms: Ms) -> SignedDuration {
+    SignedDuration::from_millis(ms)
+}
+
+/// What a control host sees and acts with.
+fn drivers(link: &Link, mutation: Option<Mutation>) -> (Eyes, Hands) {
+    match mutation {
+        None => (link.eyes(), link.hands()),
+        Some(mutation) => {
+            let (eyes, hands, _fence) = mutation.drivers(link, Arc::new(NoFence));
+            (eyes, hands)
+        }
+    }
+}
+
+/// Looks, plans and runs, as one start of orchestrate does.
+async fn host(link: Link, change: Arc<Change>, disk: Disk, mutation: Option<Mutation>) -> Option<RunOutcome> {
+    let (eyes, hands) = drivers(&link, mutation);
+    let pools = survey(&eyes, &change, &link.clock).await;
+    let seen = Observations { pools, ..Observations::default() };
+    let (plan, _report) = make(&change, &seen, link.clock.now()).expect("a plan");
+    if plan.refusals().next().is_some() {
+        return None;
+    }
+    let plan = Arc::new(plan);
+    let tape = Tape { link: link.clone(), disk, length: 0, strained: false };
+    let entries = orchestrate_journal::read(Path::new("journal.jsonl"), &[]).expect("an empty journal");
+    let (clock, run) = (link.clock, format!("host-{}", link.host));
+    let run = RunId::new(&run).expect("a run id");
+    let Start::New(header) = first() else { unreachable!("a first start is new") };
+    let start = Start::New(RunHeader { run, by: actor(), ..header });
+    let journal = Journal::after(&entries, Box::new(tape));
+    let run =
+        Run { engine: Engine::new(plan), journal, eyes, hands, clock, fence: Arc::new(NoFence), pulse: Pulse::told() };
+    let (_sender, commands) = mpsc::unbounded_channel();
+    let Finished { outcome, .. } = run.execute(start, commands, &mut Quiet).await;
+    outcome.ok()
+}
+
+/// Lives through a night in which the second control host starts so much later than the first, which may be killed.
+async fn night(seed: u64, later: Ms, killed: Option<Ms>, mutation: Option<Mutation>) -> Both {
+    let change = Arc::new(example_change(3));
+    let sessions = Sessions { most: 2, mean: 2 * MINUTE };
+    let scenario = Scenario::of(&change, Faults::none(), (origin(), sessions), seed);
+    let shared = Shared::new(scenario.world);
+    shared.lock().log.lines = Some(Vec::new());
+    let clock = Clock::derived(origin(), 1.0);
+    let link = |host| Link { world: shared.clone(), clock, epoch: host, host };
+    {
+        let pools = survey(&link(HOST).eyes(), &change, &clock).await;
+        let seen = Observations { pools, ..Observations::default() };
+        let (plan, _report) = make(&change, &seen, clock.now()).expect("a plan");
+        shared.lock().oracle.read_plan(&serde_json::to_value(&plan).expect("a plan serialises"));
+    }
+    let one = async {
+        let run = host(link(HOST), change.clone(), Disk::default(), mutation);
+        match killed {
+            None => run.await,
+            Some(after) => {
+                tokio::select! { outcome = run => outcome, () = clock.sleep(pause(after)) => None }
+            }
+        }
+    };
+    let two = async {
+        clock.sleep(pause(later)).await;
+        host(link(OTHER), change.clone(), Disk::default(), mutation).await
+    };
+    let outcomes: [_; 2] = tokio::join!(one, two).into();
+    let mut world = shared.lock();
+    let violations = std::mem::take(&mut world.oracle.violations);
+    let violations =
+        violations.into_iter().filter(|found| found.promise == "P12" && found.text.contains("control host"));
+    let lines = world.log.lines.take().unwrap_or_default();
+    Both {
+        outcomes,
+        violations: violations.map(|found| found.text).collect(),
+        taken_over: lines.iter().filter(|(_, line)| line.contains("takes over the lease")).count(),
+        installers: world.machines.iter().map(|machine| machine.installers.len()).collect(),
+    }
+}
+
+/// When the second control host starts, by seed: often at the same moment, else within the first server's work.
+fn later(dice: &mut Dice) -> Ms {
+    dice.pick(&[0, 0, 1, 700, 2 * SECOND, 8 * SECOND, 40 * SECOND, 3 * MINUTE, 12 * MINUTE, 50 * MINUTE])
+}
+
+#[test]
+fn p12_two_control_hosts_never_work_on_one_pool_at_once() {
+    let runtime = runtime();
+    let mut done = 0;
+    for seed in 0..60 {
+        let mut dice = Dice::new(seed);
+        let later = later(&mut dice);
+        let both = runtime.block_on(night(seed, later, None, None));
+        assert!(both.violations.is_empty(), "seed {seed}: {both:#?}");
+        assert!(both.installers.iter().all(|count| *count <= 1), "seed {seed}: {both:#?}");
+        done += usize::from(both.outcomes.contains(&Some(RunOutcome::Done)));
+    }
+    assert!(done >= 30, "in most nights one of the two comes to its end: {done} of 60");
+}
+
+#[test]
+fn p12_the_lease_of_a_control_host_that_died_is_taken_over_when_it_has_run_out() {
+    let runtime = runtime();
+    let mut taken = 0;
+    for seed in 0..20 {
+        let mut dice = Dice::new(seed);
+        let killed = dice.between(SECOND, 4 * MINUTE);
+        let both = runtime.block_on(night(seed, killed + 40 * MINUTE, Some(killed), None));
+        assert!(both.violations.is_empty(), "seed {seed}: {both:#?}");
+        taken += both.taken_over;
+    }
+    assert!(taken > 0, "no lease was ever taken over");
+}
+
+#[test]
+fn p12_without_leases_two_control_hosts_are_seen_to_work_on_one_pool() {
+    let runtime = runtime();
+    let seen = (0..60).any(|seed| {
+        let mut dice = Dice::new(seed);
+        let later = later(&mut dice);
+        !runtime.block_on(night(seed, later, None, Some(Mutation::LeasesIgnored))).violations.is_empty()
+    });
+    assert!(seen, "the oracle does not see it");
+}

@@ -1,0 +1,256 @@
+//! Files and folders that others have laid in the way, mistyped names, and state files that are not what was written.
+
+#![cfg(all(test, unix))]
+
+use orchestrate_lab::LabDirectory;
+use orchestrate_tests::cli::{Said, Sandbox, binary};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const SPEED: &str = "40";
+
+/// The record that the drain of the first server has begun.
+const DRAINING: &str = r#""kind":"step_started","step":4"#;
+
+fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn everything_in(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        found.push(path);
+    }
+    found
+}
+
+/// Runs a dry run, which must not hang.
+fn refused(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &str) {
+    let said: Said = Command::new("timeout")
+        .arg("60")
+        .arg(binary())
+        .args(arguments)
+        .env("ORCHESTRATE_STATE_DIR", sandbox.state())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.err);
+    assert!(said.err.contains(words), "{arguments:?}: {}", said.err);
+}
+
+#[test]
+fn a_pipe_or_a_device_in_the_place_of_a_file_is_refused_at_once() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[], &[]);
+    let fifo = sandbox.path().join("pipe");
+    pipe(&fifo);
+    let fifo = fifo.display().to_string();
+    for odd in [fifo.as_str(), "/dev/zero"] {
+        let words = if odd == fifo { "a named pipe" } else { "a device" };
+        refused(&sandbox, &[&plan, "--lab-at", odd, "--dry-run"], 69, words);
+        refused(&sandbox, &[&plan, "--lab", "--lab-scenario", odd, "--dry-run"], 65, words);
+        let text = std::fs::read_to_string(&plan).unwrap();
+        let access = format!("access: {{winrm: {{transport: https, auth: basic, credentials: {{file: {odd}}}}}}}");
+        let with =
+            sandbox.file("access.yaml", &text.replacen("    servers:", &format!("    {access}\n    servers:"), 1));
+        refused(&sandbox, &[&with.display().to_string(), "--dry-run"], 69, words);
+        let access = access.replace("credentials", &format!("ca: {odd}, credentials"));
+        let with = sandbox.file("ca.yaml", &text.replacen("    servers:", &format!("    {access}\n    servers:"), 1));
+        refused(&sandbox, &[&with.display().to_string(), "--dry-run"], 69, words);
+    }
+}
+
+#[test]
+fn what_a_run_writes_is_its_owners_alone_whatever_the_umask_and_a_folder_open_to_others_is_refused() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[], &[]);
+    let script = format!("umask 000; exec {} {plan} --lab --lab-speed {SPEED} --yes", binary().display());
+    let command = Command::new("sh").args(["-c", &script]).env("ORCHESTRATE_STATE_DIR", sandbox.state()).output();
+    let said: Said = command.unwrap().into();
+    assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
+    for path in everything_in(&sandbox.state()) {
+        let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), wanted, "{}", path.display());
+    }
+    let runs = sandbox.state().join("labs").join("runs");
+    std::fs::set_permissions(&runs, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let open = sandbox.run(&["status"]);
+    assert_ne!(open.code, Some(0), "{}", open.out);
+    assert!(
+        open.err.contains("can be written by others (mode 777)") && open.err.contains("chmod -R go-rwx"),
+        "{}",
+        open.err
+    );
+}
+
+#[test]
+fn an_inbox_full_of_traps_neither_holds_up_a_run_nor_gives_it_orders() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[("deadline: 30m, ", "deadline: 10h, ")], &[("  length: 0.05", "  length: 20")]);
+    let run = sandbox.start(&[&plan, "--lab", "--lab-speed", SPEED, "--yes"]);
+    let id = sandbox.wait_for_record(DRAINING);
+    let inbox = sandbox.runs()[0].join("inbox");
+    let secret = sandbox.file("secret", "not a command");
+    pipe(&inbox.join("0.json"));
+    symlink(&secret, inbox.join("1.json")).unwrap();
+    std::fs::create_dir(inbox.join("2.json")).unwrap();
+    std::fs::File::create(inbox.join("3.json")).unwrap().set_len(3_000_000_000).unwrap();
+    let stop = sandbox.run(&["stop", &id]);
+    assert_eq!(stop.code, Some(0), "{}", stop.err);
+    let said = run.ended();
+    assert_eq!(said.code, Some(130), "the order behind the traps was obeyed: {}\n{}", said.out, said.err);
+    assert_eq!(std::fs::read_to_string(secret).unwrap(), "not a command");
+}
+
+#[test]
+fn a_mistyped_state_folder_is_told_and_nothing_is_created() {
+    let sandbox = Sandbox::default();
+    let none = sandbox.path().join("no-such-folder");
+    let name = none.display().to_string();
+    let orders: [&[&str]; 7] = [
+        &["status"],
+        &["status", "last"],
+        &["report", "last"],
+        &["watch", "last"],
+        &["stop", "last"],
+        &["resume", "last"],
+        &["recover", "last"],
+    ];
+    for order in orders {
+        let said = sandbox.run(&[&["--state-dir", &name], order].concat());
+        assert_eq!(said.code, Some(64), "{order:?}: {}", said.err);
+        assert!(said.err.contains("there is no state folder") && said.err.contains(&name), "{order:?}: {}", said.err);
+    }
+    assert!(!none.exists());
+}
+
+#[test]
+fn an_empty_name_of_a_run_is_a_usage_error_everywhere() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[], &[]);
+    let run = sandbox.run(&[&plan, "--lab", "--lab-speed", SPEED, "--yes"]);
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    for order in ["resume", "recover", "stop", "hold", "watch", "report", "status", "decide"] {
+        for name in ["", " "] {
+            let more: &[&str] = if order == "decide" { &["fe1", "retry"] } else { &[] };
+            let said = sandbox.run(&[&[order, name], more].concat());
+            assert_eq!(said.code, Some(64), "{order} {name:?}: {}\n{}", said.out, said.err);
+        }
+    }
+}
+
+#[test]
+fn p8_a_state_file_that_is_not_what_was_written_ends_with_70() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[("deadline: 30m, ", "deadline: 10h, ")], &[("  length: 0.05", "  length: 20")]);
+    let run = sandbox.start(&[&plan, "--lab", "--lab-speed", SPEED, "--yes"]);
+    let id = sandbox.wait_for_record(DRAINING);
+    run.signal("KILL");
+    assert_eq!(run.ended().code, None);
+    let folder = sandbox.runs()[0].clone();
+    let claims = sandbox.state().join("labs").join("claims");
+    let claim =
+        everything_in(&claims).into_iter().find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
+    let files = [folder.join("journal.jsonl"), folder.join("plan.json"), claim];
+    for file in &files {
+        let kept = file.with_extension("kept");
+        for how in ["a folder", "a pipe", "nonsense", "a link"] {
+            std::fs::rename(file, &kept).unwrap();
+            match how {
+                "a folder" => std::fs::create_dir(file).unwrap(),
+                "a pipe" => pipe(file),
+                "nonsense" => std::fs::write(file, "{").unwrap(),
+                _ => symlink(&kept, file).unwrap(),
+            }
+            let said = sandbox.run(&["recover", &id]);
+            // A torn last line of a journal is cut off, as after a loss of power.
+            let torn = how == "nonsense" && file == &files[0];
+            assert!(torn || said.code == Some(70), "{} is {how}: {:?}\n{}", file.display(), said.code, said.err);
+            if file.is_dir() {
+                std::fs::remove_dir(file).unwrap()
+            } else {
+                std::fs::remove_file(file).unwrap()
+            }
+            std::fs::rename(&kept, file).unwrap();
+            if torn {
+                break;
+            }
+        }
+    }
+    std::fs::rename(folder.join("plan.json"), folder.join("plan.kept")).unwrap();
+    let gone = sandbox.run(&["recover", &id]);
+    assert_eq!(gone.code, Some(70), "{}", gone.err);
+    std::fs::rename(folder.join("plan.kept"), folder.join("plan.json")).unwrap();
+    let said = sandbox.run(&["recover", &id]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
+}
+
+#[test]
+fn two_starts_of_one_lab_at_once_share_it_and_its_environment_is_bare() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[("deadline: 30m, ", "deadline: 10h, ")], &[("  length: 0.05", "  length: 20")]);
+    let start = || {
+        let mut command = sandbox.command(&[&plan, "--lab", "--lab-speed", SPEED, "--yes"]);
+        command.env("MAINTENANCE_PASSWORD", "open sesame");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [start(), start()];
+    let _id = sandbox.wait_for_record(DRAINING);
+    let lab = LabDirectory::read(&sandbox.lab_file()).unwrap();
+    if let Ok(environment) = std::fs::read(format!("/proc/{}/environ", lab.pid)) {
+        assert!(!String::from_utf8_lossy(&environment).contains("open sesame"), "the lab was told the password");
+    }
+    let mut running = Vec::new();
+    for mut child in both {
+        match child.try_wait().unwrap() {
+            None => running.push(child),
+            Some(_) => assert_eq!(Said::from(child.wait_with_output().unwrap()).code, Some(7), "the loser is told"),
+        }
+    }
+    let again = LabDirectory::read(&sandbox.lab_file()).unwrap();
+    assert_eq!(again.pid, lab.pid, "nobody's lab was ended");
+    for child in &running {
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    }
+    for child in running {
+        let said = Said::from(child.wait_with_output().unwrap());
+        assert!(matches!(said.code, Some(130 | 7 | 8)), "{:?}: {}", said.code, said.err);
+    }
+}
+
+#[test]
+fn a_lab_is_found_from_another_state_folder_and_ends_when_nobody_asks_it_anything() {
+    let (sandbox, other) = (Sandbox::default(), Sandbox::default());
+    let plan = sandbox.first_pool(&[], &[]);
+    let home = sandbox.path().join("home");
+    let with_home = |sandbox: &Sandbox, arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        command.env("HOME", &home).env_remove("XDG_STATE_HOME");
+        command
+    };
+    let mut lab = with_home(&sandbox, &["lab", &plan, "--lab-speed", SPEED]).stdout(Stdio::piped()).spawn().unwrap();
+    let listed = || Said::from(with_home(&other, &["lab", "--list"]).output().unwrap());
+    let began = std::time::Instant::now();
+    while !listed().out.contains(&format!("process {}", lab.id())) {
+        assert!(began.elapsed().as_secs() < 120, "the lab is not listed");
+    }
+    let stopped = Said::from(with_home(&other, &["lab", &plan, "--stop"]).output().unwrap());
+    assert_eq!(stopped.code, Some(0), "{}", stopped.err);
+    assert!(lab.wait().unwrap().success());
+    assert!(listed().err.contains("no lab runs"));
+    let directory = sandbox.path().join("idle.json").display().to_string();
+    let origin = "2026-11-28T22:00:00Z";
+    let more = ["--directory", &directory, "--speed", "1", "--origin", origin, "--idle-end", "1"];
+    let idle = with_home(&sandbox, &[&["lab-process", &plan], &more[..]].concat()).output().unwrap();
+    assert!(idle.status.success(), "it ended by itself: {}", String::from_utf8_lossy(&idle.stderr));
+}
