@@ -1,9 +1,9 @@
 //! What is read, and what stays unknown.
 
 use crate::fake::{BOOTED, Fake, World, service, target};
-use crate::loopback::{Loopback, Reaction, auth};
+use crate::loopback::{Loopback, Reaction};
 use orchestrate_driver::{Change as _, Clock, Observe as _};
-use orchestrate_driver_winrm::{Auth, SetupError, Transport, WinrmReader, WinrmTarget};
+use orchestrate_driver_winrm::{SetupError, Transport, WinrmReader, WinrmTarget};
 use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
 use orchestrate_model::{Act, ActOutcome, Answer, Ask, InstallerToken, RunState, ServiceName, StartType};
 use serde_json::{Value, json};
