@@ -358,6 +358,9 @@ pub(crate) struct ResumeArgs {
     /// Works on a lab that runs already, by its directory file
     #[arg(long, value_name = "FILE")]
     pub(crate) lab_at: Option<PathBuf>,
+    /// Reaches servers and balancers as this plan file says: access, addresses and pins, and nothing else of it
+    #[arg(long, value_name = "PLAN")]
+    pub(crate) access_from: Option<PathBuf>,
 }
 
 /// What can be decided about a held server.

@@ -1,5 +1,6 @@
 //! What earlier starts have left on the pools of a plan: who works on them now, and which run a start goes on with.
 
+use crate::access;
 use crate::exit::Exit;
 use crate::failure::{Failure, KEEP};
 use crate::home::{Home, Place};
@@ -113,7 +114,7 @@ impl Ground<'_> {
                 output::talk(&format!("run {run} was not finished, but its lab is gone; it is not gone on with"));
                 continue;
             }
-            if found.plan.change() == &self.file.change {
+            if access::is_same_work(found.plan.change(), &self.file.change) {
                 return Ok(Some(found));
             }
             return Err(Barred::PlanChanged { run: run.to_string(), program: self.home.program.clone() }.into());

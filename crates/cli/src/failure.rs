@@ -2,6 +2,7 @@
 
 use crate::args::Cli;
 use crate::before::Barred;
+use crate::credentials::CredentialError;
 use crate::exit::Exit;
 use crate::terminal::output;
 use orchestrate_display::clean;
@@ -66,14 +67,10 @@ pub(crate) enum Failure {
     NobodyThere { run: String, program: String, ended: bool },
     #[error("the plan does not say how the servers of {pool} are reached")]
     NoAccess { pool: PoolName },
-    #[error("the variable {variable}, which the plan names for {pool}, is not set")]
-    NoCredentials { pool: PoolName, variable: String },
+    #[error("there are no credentials for {pool}")]
+    Credentials { pool: PoolName, source: Box<CredentialError> },
     #[error("cannot read {}, which the plan names for {pool}", path.display())]
     AccessFile { pool: PoolName, path: PathBuf, source: io::Error },
-    #[error("{} {why}", path.display())]
-    OpenCredentials { path: PathBuf, why: String, mend: String },
-    #[error("{} does not hold a user and a password, one per line", path.display())]
-    EmptyCredentials { path: PathBuf },
     #[error("the access of {pool} cannot be used")]
     Access { pool: PoolName, source: Box<SetupError> },
     #[error("{server} cannot be reached in the way that the plan says")]
@@ -200,12 +197,8 @@ impl Failure {
             Self::Interrupted(_) => (Exit::Interrupted, None),
             Self::ClosedPipe => (Exit::Done, None),
             Self::NoAccess { .. } => (Exit::BadPlan, help("state access in the plan, or try the plan with --lab")),
-            Self::NoCredentials { .. } => (Exit::Unreachable, help("set it, or write `credentials: {file: PATH}`")),
-            Self::OpenCredentials { mend, .. } => {
-                (Exit::Unreachable, Some(format!("take the file away from others: {mend}")))
-            }
+            Self::Credentials { source, .. } => (Exit::Unreachable, source.advice()),
             Self::AccessFile { .. }
-            | Self::EmptyCredentials { .. }
             | Self::Access { .. }
             | Self::Setup { .. }
             | Self::Balancer { .. }

@@ -4,10 +4,12 @@
 //! Does not belong here: rules of the domain. What a plan means, what is safe and what a run does next is decided by
 //! the crates below.
 
+mod access;
 mod args;
 mod before;
 mod bug;
 mod commands;
+mod credentials;
 mod drive;
 mod exit;
 mod failure;

@@ -79,8 +79,7 @@ impl Stage {
     }
 
     /// Opens the stage on which a run happened before.
-    pub(crate) async fn reopen(home: &Home, place: Place, plan: &Plan, at: Option<&Path>) -> Result<Self, Failure> {
-        let change = plan.change();
+    pub(crate) async fn reopen(home: &Home, place: Place, change: &Change, at: Option<&Path>) -> Result<Self, Failure> {
         let lab = match (place, at) {
             (Place::Real, None) => None,
             (Place::Real, Some(_)) => {

@@ -3,6 +3,7 @@
 //! A preview gets [`Readers::eyes`], built from reader types that have no method for changing anything (promise P7).
 //! Only a run gets [`Readers::hands`], built over the same readers, so that looking and acting share their connections.
 
+use crate::credentials;
 use crate::failure::Failure;
 use crate::terminal::signals;
 use futures::future::join_all;
@@ -12,9 +13,10 @@ use orchestrate_driver::{
 use orchestrate_driver_dns::{Authorities, NameServers};
 use orchestrate_driver_haproxy::{HaproxyReader, HaproxySwitch};
 use orchestrate_driver_winrm::{
-    Auth, Credentials, Transport, Trust, WinrmLimits, WinrmReader, WinrmServer, WinrmTarget,
+    Auth, Binding, Credentials, Krb5Conf, Mechanism, Negotiate, Realms, Transport, Trust, WinrmLimits, WinrmReader,
+    WinrmServer, WinrmTarget,
 };
-use orchestrate_files::{Exposed, Limit, Whose};
+use orchestrate_files::{Limit, Whose};
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::pool::{Access, Balancer, CredentialSource, WinrmAccess, WinrmAuth};
 use orchestrate_model::{Change, Keeper, Pool, PoolName, Server, ServerName, pool};
@@ -50,7 +52,7 @@ impl Readers {
         let mut balancers = BTreeMap::new();
         let mut accounts = Accounts::default();
         for pool in &change.pools {
-            let way = Way::of(pool, wires, &mut accounts)?;
+            let way = Way::of(change, pool, wires, &mut accounts)?;
             for server in &pool.servers {
                 let target = target(pool, server, &way, keeper)?;
                 let reader = WinrmReader::new(target, clock)
@@ -134,25 +136,18 @@ impl Closing {
 
 /// How the servers of one pool are reached.
 struct Way<'a> {
-    transport: Transport,
     auth: Auth,
     port: u16,
     lab: Option<&'a LabDirectory>,
 }
 
 impl<'a> Way<'a> {
-    fn of(pool: &Pool, wires: &Wires<'a>, accounts: &mut Accounts) -> Result<Self, Failure> {
+    fn of(change: &Change, pool: &Pool, wires: &Wires<'a>, accounts: &mut Accounts) -> Result<Self, Failure> {
         match (wires, &pool.access) {
-            (Wires::Lab(lab), _) => Ok(Self {
-                transport: Transport::Https(Trust::Authority(Arc::from(lab.ca_pem.as_bytes()))),
-                auth: Auth::Basic(accounts.of_lab(lab)),
-                port: 0,
-                lab: Some(lab),
-            }),
+            (Wires::Lab(lab), _) => Ok(Self { auth: Auth::Basic(accounts.of_lab(lab)), port: 0, lab: Some(lab) }),
             (Wires::Plan, Access::Unstated) => Err(Failure::NoAccess { pool: pool.name.clone() }),
             (Wires::Plan, Access::Winrm(access)) => Ok(Self {
-                transport: transport(pool, access)?,
-                auth: auth(pool, access, accounts)?,
+                auth: auth(change, pool, access, accounts)?,
                 port: access.port.unwrap_or(match access.transport {
                     pool::Transport::Https => 5986,
                     pool::Transport::Http => 5985,
@@ -164,6 +159,11 @@ impl<'a> Way<'a> {
 }
 
 fn target(pool: &Pool, server: &Server, way: &Way<'_>, keeper: &Keeper) -> Result<WinrmTarget, Failure> {
+    let transport = match (way.lab, &pool.access) {
+        (Some(lab), _) => Transport::Https(Trust::Authority(Arc::from(lab.ca_pem.as_bytes()))),
+        (None, Access::Winrm(access)) => transport(pool, server, access)?,
+        (None, Access::Unstated) => return Err(Failure::NoAccess { pool: pool.name.clone() }),
+    };
     let connect_to = match way.lab {
         Some(lab) => {
             let address = lab.servers.get(&server.name);
@@ -181,7 +181,7 @@ fn target(pool: &Pool, server: &Server, way: &Way<'_>, keeper: &Keeper) -> Resul
         product: pool.product,
         role: pool.role,
         connect_to: Some(connect_to),
-        transport: way.transport.clone(),
+        transport,
         auth: way.auth.clone(),
         measures: pool.measures.clone(),
         keeper: keeper.clone(),
@@ -189,17 +189,17 @@ fn target(pool: &Pool, server: &Server, way: &Way<'_>, keeper: &Keeper) -> Resul
     })
 }
 
-fn transport(pool: &Pool, access: &WinrmAccess) -> Result<Transport, Failure> {
-    let trust = match (&access.pin, &access.ca) {
-        (Some(pin), _) => {
-            Trust::pin(pin).map_err(|source| Failure::Access { pool: pool.name.clone(), source: Box::new(source) })?
-        }
-        (None, Some(file)) => {
+fn transport(pool: &Pool, server: &Server, access: &WinrmAccess) -> Result<Transport, Failure> {
+    let pins = if server.pins.is_empty() { &access.pins } else { &server.pins };
+    let trust = match (pins.is_empty(), &access.ca) {
+        (false, _) => Trust::pins(pins.iter().map(String::as_str))
+            .map_err(|source| Failure::Access { pool: pool.name.clone(), source: Box::new(source) })?,
+        (true, Some(file)) => {
             let bytes = orchestrate_files::read(Path::new(file), Limit::TEXT, Whose::Anybodys)
                 .map_err(|source| Failure::AccessFile { pool: pool.name.clone(), path: file.into(), source })?;
             Trust::Authority(bytes.into())
         }
-        (None, None) => Trust::Platform,
+        (true, None) => Trust::Platform,
     };
     Ok(match access.transport {
         pool::Transport::Https => Transport::Https(trust),
@@ -220,7 +220,7 @@ impl Accounts {
         if let Some((_, known)) = self.known.iter().find(|(known, _)| known == source) {
             return Ok(known.clone());
         }
-        let read = credentials(pool, source)?;
+        let read = credentials::read(pool, source)?;
         self.known.push((source.clone(), read.clone()));
         Ok(read)
     }
@@ -231,43 +231,44 @@ impl Accounts {
     }
 }
 
-fn auth(pool: &Pool, access: &WinrmAccess, accounts: &mut Accounts) -> Result<Auth, Failure> {
+fn auth(change: &Change, pool: &Pool, access: &WinrmAccess, accounts: &mut Accounts) -> Result<Auth, Failure> {
     let credentials = accounts.of(&pool.name, &access.credentials)?;
-    Ok(match access.auth {
-        WinrmAuth::Basic => Auth::Basic(credentials),
-        WinrmAuth::Negotiate => Auth::Negotiate(credentials),
-    })
-}
-
-fn credentials(pool: &PoolName, source: &CredentialSource) -> Result<Credentials, Failure> {
-    match source {
-        CredentialSource::Env(name) => {
-            let read = |part: &str| {
-                let variable = format!("{name}_{part}");
-                std::env::var(&variable).map_err(|_missing| Failure::NoCredentials { pool: pool.clone(), variable })
-            };
-            Ok(Credentials::new(read("USER")?, Zeroizing::new(read("PASSWORD")?)))
+    let mechanism = match access.auth {
+        WinrmAuth::Basic => return Ok(Auth::Basic(credentials)),
+        WinrmAuth::Certificate => {
+            let certificate = credentials::certificate(&pool.name, &access.credentials)?;
+            let missing = || Failure::Usage(format!("`auth: certificate` of {} has no certificate", pool.name));
+            return Ok(Auth::Certificate(credentials, certificate.ok_or_else(missing)?));
         }
-        CredentialSource::File(path) => credentials_file(pool, Path::new(path)),
-    }
-}
-
-fn credentials_file(pool: &PoolName, path: &Path) -> Result<Credentials, Failure> {
-    let unreadable = |source: std::io::Error| match source.get_ref().and_then(|inner| inner.downcast_ref::<Exposed>()) {
-        Some(Exposed { path, why, mend }) => {
-            Failure::OpenCredentials { path: path.clone(), why: why.clone(), mend: mend.clone() }
-        }
-        None => Failure::AccessFile { pool: pool.clone(), path: path.to_owned(), source },
+        WinrmAuth::Negotiate => Mechanism::Any,
+        WinrmAuth::Kerberos => Mechanism::Kerberos,
+        WinrmAuth::Ntlm => Mechanism::Ntlm,
     };
-    let bytes = Zeroizing::new(orchestrate_files::read(path, Limit::SMALL, Whose::Secret).map_err(unreadable)?);
-    let text = std::str::from_utf8(&bytes).map_err(|_binary| Failure::EmptyCredentials { path: path.to_owned() })?;
-    let mut lines = text.lines();
-    match (lines.next(), lines.next()) {
-        (Some(user), Some(password)) if !user.is_empty() && !password.is_empty() => {
-            Ok(Credentials::new(user, Zeroizing::new(password.to_owned())))
-        }
-        _ => Err(Failure::EmptyCredentials { path: path.to_owned() }),
-    }
+    let mut settings = Negotiate::new(credentials, mechanism);
+    settings.binding = match access.channel_binding {
+        pool::ChannelBinding::Auto => Binding::Auto,
+        pool::ChannelBinding::Required => Binding::Required,
+        pool::ChannelBinding::Off => Binding::Off,
+    };
+    settings.service = match access.kerberos.service {
+        pool::ServiceClass::Http => "HTTP".to_owned(),
+        pool::ServiceClass::Wsman => "WSMAN".to_owned(),
+    };
+    settings.realms = Arc::new(Realms {
+        realm: access.kerberos.realm.clone(),
+        kdcs: access.kerberos.kdcs.clone(),
+        krb5_conf: krb5_conf(),
+        resolvers: change.dns.resolvers.clone(),
+    });
+    Ok(Auth::Negotiate(settings))
+}
+
+/// Returns the system's Kerberos configuration, where there is one.
+fn krb5_conf() -> Krb5Conf {
+    let stated = std::env::var("KRB5_CONFIG").unwrap_or_else(|_unset| "/etc/krb5.conf".to_owned());
+    let read = |path: &str| orchestrate_files::read(Path::new(path), Limit::TEXT, Whose::Anybodys).ok();
+    let texts = stated.split(':').filter_map(read).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Krb5Conf::parse(&texts.collect::<Vec<_>>().join("\n"))
 }
 
 fn balancer(

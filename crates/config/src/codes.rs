@@ -155,6 +155,14 @@ codes! {
     EXTERNAL_DISAGREES = "O1065";
     /// A pool of several servers accepts to be without service.
     OUTAGE_OF_SEVERAL = "O1066";
+    /// The credentials are of another kind than the authentication takes.
+    CREDENTIALS_DO_NOT_FIT = "O1130";
+    /// A KDC is stated without its realm.
+    KDC_WITHOUT_REALM = "O1131";
+    /// A Kerberos setting without Kerberos.
+    KERBEROS_SETTING_UNUSED = "O1132";
+    /// A part of a credential source without the rest of it.
+    HALF_A_SOURCE = "O1133";
     /// A window is too long.
     WINDOW_TOO_LONG = "O1070";
     /// A freeze ends before it begins.

@@ -17,6 +17,7 @@ mod diagnostic;
 mod durations;
 mod events;
 mod hashes;
+mod logon;
 mod merged;
 mod numbers;
 pub mod pages;

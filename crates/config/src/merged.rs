@@ -3,11 +3,12 @@
 //! Every default of the format stands in this file. A value that was written and could not be read has been reported,
 //! and a change with reports never leaves the crate: no default is ever run in the place of a mistake.
 
+use crate::hashes::Sha256;
 use crate::reader::{At, Entries, Filled, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
-    Access, BalancerChoice, Dns, Drain, Every, ExternalAddresses, Haproxy, LevelChoice, LoadBalancing, Maintenance,
-    Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window, Winrm,
+    Access, BalancerChoice, Credentials, Dns, Drain, Every, ExternalAddresses, Haproxy, LevelChoice, LoadBalancing,
+    Maintenance, Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
@@ -15,7 +16,8 @@ use orchestrate_model::change::{
 };
 use orchestrate_model::external;
 use orchestrate_model::pool::{
-    self as words, Balancer, CredentialSource, DnsSettings, SipBalancing, SlotNames, Transport, WinrmAuth,
+    self as words, Balancer, ChannelBinding, CredentialSource, DnsSettings, ServiceClass, SipBalancing, SlotNames,
+    Transport, WinrmAuth,
 };
 use orchestrate_model::window::{self, Recurrence};
 use orchestrate_model::{Change, DnsName, ExternalUse, Label, Level, PoolName, Role, ServerName, ServiceName};
@@ -139,6 +141,7 @@ fn one_server(name: ServerName, server: Server, names: &external::ExternalNames)
         upgrade_domain: server.upgrade_domain.map(|at| at.value),
         hosts: values(server.hosts).collect(),
         external: server.external.map(|at| external_addresses(&at.value, names)).unwrap_or_default(),
+        pins: pins(server.pin),
     }
 }
 
@@ -215,11 +218,11 @@ fn backends(one: Option<At<BalancerName>>, several: Option<At<OneOrMany<Balancer
 
 fn access(access: Access) -> Option<words::Access> {
     let winrm: Winrm = access.winrm?.value;
-    let credentials = winrm.credentials?.value.0;
-    let credentials = match (credentials.env, credentials.file) {
-        (Some(env), None) => CredentialSource::Env(env.value.0),
-        (None, Some(file)) => CredentialSource::File(file.value.0),
-        (Some(_), Some(_)) | (None, None) => return None,
+    let credentials = source(winrm.credentials?.value.0)?;
+    let kerberos = words::KerberosNames {
+        realm: winrm.realm.map(|at| at.value.0),
+        kdcs: winrm.kdc.map(|at| at.value.0).into_iter().flatten().map(|at| at.value.0).collect(),
+        service: winrm.spn.map_or(ServiceClass::Http, |at| at.value),
     };
     Some(words::Access::Winrm(words::WinrmAccess {
         transport: winrm.transport.map_or(Transport::Https, |at| at.value),
@@ -227,8 +230,34 @@ fn access(access: Access) -> Option<words::Access> {
         auth: winrm.auth.map_or(WinrmAuth::Negotiate, |at| at.value),
         credentials,
         ca: winrm.ca.map(|at| at.value.0),
-        pin: winrm.pin.map(|at| at.value.0),
+        pins: pins(winrm.pin),
+        channel_binding: winrm.channel_binding.map_or(ChannelBinding::Auto, |at| at.value),
+        kerberos,
     }))
+}
+
+fn pins(written: Option<At<OneOrMany<Sha256>>>) -> Vec<String> {
+    written.map(|at| at.value.0).into_iter().flatten().map(|at| at.value.0).collect()
+}
+
+/// Returns the source that is written. That there is one and no more is a rule of its own.
+fn source(written: Credentials) -> Option<CredentialSource> {
+    let principal = written.principal.map(|at| at.value.0);
+    let key = written.key.map(|at| at.value.0);
+    let found = [
+        written.env.map(|at| CredentialSource::Env(at.value.0)),
+        written.file.map(|at| CredentialSource::File(at.value.0)),
+        written.command.map(|at| CredentialSource::Command(at.value.0.into_iter().map(|word| word.value.0).collect())),
+        written.keytab.and_then(|at| Some(CredentialSource::Keytab { file: at.value.0, principal: principal? })),
+        written.keyring.map(|at| CredentialSource::Keyring(at.value.0)),
+        written.prompt.map(|at| CredentialSource::Prompt(at.value.0)),
+        written.certificate.map(|at| CredentialSource::Certificate {
+            key: key.unwrap_or_else(|| at.value.0.clone()),
+            file: at.value.0,
+        }),
+    ];
+    let mut found = found.into_iter().flatten();
+    found.next().filter(|_| found.next().is_none())
 }
 
 fn maintenance(maintenance: Maintenance) -> Option<change::Maintenance> {

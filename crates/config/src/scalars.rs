@@ -10,7 +10,7 @@ use jiff::tz::TimeZoneDatabase;
 use orchestrate_model::balancer::{is_name, is_runtime_address};
 use orchestrate_model::catalogue::{self, Resolved};
 use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, PoolUnsafe, RestartPolicy, StartTypePolicy};
-use orchestrate_model::pool::{Hosted, SipBalancing, SlotNames, Transport, WinrmAuth};
+use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::window::{Day, Week};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain, Version};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -314,7 +314,12 @@ words! {
     SipBalancing { "dns" => Self::Dns, "hardware" => Self::Hardware }
     Hosted { "central-management" => Self::CentralManagement }
     Transport { "https" => Self::Https, "http" => Self::Http }
-    WinrmAuth { "negotiate" => Self::Negotiate, "basic" => Self::Basic }
+    WinrmAuth {
+        "negotiate" => Self::Negotiate, "kerberos" => Self::Kerberos, "ntlm" => Self::Ntlm, "basic" => Self::Basic,
+        "certificate" => Self::Certificate,
+    }
+    ChannelBinding { "auto" => Self::Auto, "required" => Self::Required, "off" => Self::Off }
+    ServiceClass { "HTTP" => Self::Http, "WSMAN" => Self::Wsman }
     StartTypePolicy { "manual" => Self::Manual, "keep" => Self::Keep }
     AtDeadline { "hold" => Self::Hold, "return" => Self::Return, "cut" => Self::Cut }
     ExitMeaning {

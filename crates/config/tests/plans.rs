@@ -216,7 +216,7 @@ fn the_schema_has_the_keys_that_the_parser_accepts() {
 
 #[test]
 fn a_mistake_inside_an_anchor_is_told_once() {
-    let text = T1.replace("    access:\n", "    access: &a\n").replace("auth: basic", "auth: basics").replace(
+    let text = T1.replace("    access:\n", "    access: &a\n").replace("transport: http,", "transport: htp,").replace(
         "maintenance:\n",
         "  pool02.contoso.example:\n    product: lync2013\n    role: director\n    load_balancing: {sip: dns}\n    \
          servers: {d1.contoso.example: {}}\n    access: *a\nmaintenance:\n",

@@ -27,7 +27,10 @@ mod services;
 mod sessions;
 mod target;
 
-pub use orchestrate_wsman::{Auth, Credentials, SetupError, Timeouts, Transport, Trust};
+pub use orchestrate_wsman::{
+    Auth, Binding, ClientCertificate, Credentials, Krb5Conf, Login, Mechanism, Negotiate, Realms, SetupError, Source,
+    Timeouts, Transport, Trust,
+};
 pub use reader::WinrmReader;
 pub use server::WinrmServer;
 pub use target::{WinrmLimits, WinrmTarget};

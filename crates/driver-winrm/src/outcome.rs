@@ -123,6 +123,11 @@ pub(crate) fn is_passing(error: &Error) -> bool {
         // A server that is not who it should be does not become it by asking again. A handshake that broke off is
         // another matter.
         Cause::NotSent(NotSent::Tls { .. }) => false,
+        Cause::NotSent(NotSent::Logon(failure)) => failure.is_passing(),
+        Cause::Refused(Refusal::Logon(failure)) => failure.is_passing(),
+        // What the listener of a server offers does not change by asking again; a logon that has ended is made anew.
+        Cause::Refused(Refusal::NotOffered { .. }) => false,
+        Cause::Refused(Refusal::LoggedOff) => true,
         Cause::NotSent(_) | Cause::Unresolved(_) => true,
         // A server that has just been restarted may not reach its domain yet; the client spaces the attempts out.
         Cause::Refused(Refusal::Unauthorized { .. }) => true,
@@ -144,7 +149,10 @@ pub(crate) fn is_passing(error: &Error) -> bool {
 /// among these: each further question would be another failed logon.
 pub(crate) fn is_out_of_reach(error: &Error) -> bool {
     match &*error.cause {
-        Cause::NotSent(_) | Cause::Unresolved(Unresolved::Timeout(_) | Unresolved::Lost(_)) => true,
+        Cause::NotSent(_)
+        | Cause::Unresolved(
+            Unresolved::Timeout(_) | Unresolved::Lost(_) | Unresolved::NotSealed | Unresolved::Seal(_),
+        ) => true,
         Cause::Unresolved(
             Unresolved::NotXml(_)
             | Unresolved::Shape(_)
@@ -153,7 +161,9 @@ pub(crate) fn is_out_of_reach(error: &Error) -> bool {
             | Unresolved::Mute(_)
             | Unresolved::CommandTimeout(_),
         ) => false,
-        Cause::Refused(Refusal::Unauthorized { .. }) => true,
+        Cause::Refused(
+            Refusal::Unauthorized { .. } | Refusal::Logon(_) | Refusal::NotOffered { .. } | Refusal::LoggedOff,
+        ) => true,
         Cause::Refused(Refusal::Status { status, .. }) => matches!(status, 404 | 503),
         Cause::Refused(Refusal::Fault(_)) => false,
     }

@@ -208,6 +208,17 @@ impl RunFolder {
         read_own(&path, Limit::TEXT).map_err(JournalError::io("read", &path))
     }
 
+    /// Keeps the plan file that a start took the access from, which is how servers are reached and not what is done.
+    ///
+    /// # Errors
+    /// The system's answer, with the file.
+    pub fn keep_access(&self, at: Timestamp, plan_file: &[u8]) -> Result<PathBuf, JournalError> {
+        let path = self.path.join(format!("access-{}.yaml", at.strftime("%Y%m%dT%H%M%SZ")));
+        write_synced(&path, plan_file)?;
+        sync_folder(&self.path)?;
+        Ok(path)
+    }
+
     /// Reads the journal. A run whose first record was not written has none.
     ///
     /// # Errors

@@ -77,6 +77,9 @@ pub struct Server {
     /// For Edge pools: its addresses as the name servers outside have them, for every external name of the pool.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub external: ExternalAddresses,
+    /// The SHA-256 of the certificates to trust on this server, in lower-case hexadecimal. Empty: what the access says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<String>,
 }
 
 /// A pool-wide function that one server carries.
@@ -228,8 +231,49 @@ pub struct WinrmAccess {
     pub credentials: CredentialSource,
     /// A file with the authorities to trust instead of the platform's.
     pub ca: Option<String>,
-    /// The SHA-256 of the one certificate to trust, in lower-case hexadecimal.
-    pub pin: Option<String>,
+    /// The SHA-256 of the certificates to trust, in lower-case hexadecimal. Empty: authorities are trusted.
+    pub pins: Vec<String>,
+    /// Whether a logon over TLS is bound to the connection.
+    pub channel_binding: ChannelBinding,
+    /// What Kerberos needs to know and the names of accounts do not tell.
+    #[serde(default)]
+    pub kerberos: KerberosNames,
+}
+
+/// Whether a logon over TLS is bound to the connection that it is made on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelBinding {
+    /// Where one is defined for the server's certificate.
+    Auto,
+    /// Always, or there is no logon.
+    Required,
+    /// Never.
+    Off,
+}
+
+/// What Kerberos needs to know and the names of accounts do not tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KerberosNames {
+    /// The realm of the account.
+    pub realm: Option<String>,
+    /// Its KDCs, `host` or `host:port`. Empty: those of the system's configuration, or of the name servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kdcs: Vec<String>,
+    /// The class of the service that a ticket is wanted for.
+    #[serde(default)]
+    pub service: ServiceClass,
+}
+
+/// The class of the service that a ticket is wanted for: the first part of its name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ServiceClass {
+    /// The usual one.
+    #[default]
+    Http,
+    /// Where `HTTP/` and the server's name belong to the account of a web site.
+    Wsman,
 }
 
 /// What WS-Management travels on.
@@ -246,10 +290,16 @@ pub enum Transport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WinrmAuth {
-    /// SPNEGO.
+    /// Kerberos where the realm of the account and a KDC are known, else NTLM.
     Negotiate,
+    /// Kerberos and nothing else.
+    Kerberos,
+    /// NTLM and nothing else.
+    Ntlm,
     /// User and password in each request; only over verified TLS.
     Basic,
+    /// By a certificate that TLS shows; only over verified TLS.
+    Certificate,
 }
 
 /// Where user name and password come from.
@@ -260,6 +310,26 @@ pub enum CredentialSource {
     Env(String),
     /// A file only its owner can read: user on the first line, password on the second.
     File(String),
+    /// A command that prints user and password on two lines, with its arguments.
+    Command(Vec<String>),
+    /// A keytab and the principal whose key is taken from it.
+    Keytab {
+        /// The keytab.
+        file: String,
+        /// The principal.
+        principal: String,
+    },
+    /// This user; the password is in the keyring of the system.
+    Keyring(String),
+    /// This user; the password is asked for at the terminal.
+    Prompt(String),
+    /// A certificate and its key, as PEM files.
+    Certificate {
+        /// The certificate.
+        file: String,
+        /// The key.
+        key: String,
+    },
 }
 
 /// Name servers that answer for the pool's names.

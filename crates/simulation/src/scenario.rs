@@ -433,6 +433,7 @@ fn servers(prefix: &str, net: u8, count: i64, domains: Option<i64>) -> Vec<Serve
             .map(|most| UpgradeDomain::new(&format!("UD{}", (number - 1) % most.max(1))).expect("an upgrade domain")),
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
+        pins: Vec::new(),
     };
     (1..=count).map(server).collect()
 }

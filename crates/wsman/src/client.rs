@@ -1,8 +1,9 @@
 //! The client: one server, one connection, one request at a time.
 
+use crate::auth::{Auth, Authenticator, Handshake, Outgoing, Session, offers};
 use crate::config::{Endpoint, Limits, Timeouts};
 use crate::connection::{Connection, Dial, Raw};
-use crate::credentials::{Auth, Authenticator};
+use crate::credentials::By;
 use crate::envelope::{Header, Reply, Sender};
 use crate::error::{Cause, Error, NotSent, Outcome, Refusal, SetupError, Unresolved};
 use crate::instance::{Identity, Instance};
@@ -18,9 +19,10 @@ use rustls_pki_types::ServerName;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-const CONTENT_TYPE: &str = "application/soap+xml;charset=UTF-8";
+/// The name of this program in requests.
+pub(crate) const USER_AGENT: &str = concat!("orchestrate/", env!("CARGO_PKG_VERSION"));
 
 /// A client of one server. Copies share the connection and wait for each other.
 #[derive(Debug, Clone)]
@@ -69,13 +71,13 @@ impl Client {
         limits: Limits,
     ) -> Result<Self, SetupError> {
         let authenticator = Authenticator::new(auth, transport)?;
-        let tls = match transport {
-            Transport::Https(trust) => trust.settings()?,
-            Transport::Http => return Err(SetupError::BasicWithoutTls),
+        let (scheme, tls) = match transport {
+            Transport::Https(trust) => ("https", Some(trust.settings(auth.certificate())?)),
+            Transport::Http => ("http", None),
         };
         let name =
             ServerName::try_from(endpoint.name.clone()).map_err(|_invalid| SetupError::Name(plain(&endpoint.name)))?;
-        let sender = Sender::new(&endpoint, &timeouts, &limits);
+        let sender = Sender::new(endpoint.url(scheme), &timeouts, &limits);
         let dial = Dial { endpoint, name, tls, timeouts, most_bytes: limits.body_bytes() };
         let slot = Mutex::new(None);
         Ok(Self { inner: Arc::new(Inner { dial, authenticator, sender, limits, slot }) })
@@ -86,7 +88,7 @@ impl Client {
     pub fn second(&self) -> Self {
         let inner = &self.inner;
         let slot = Mutex::new(None);
-        let sender = Sender::new(&inner.dial.endpoint, &inner.dial.timeouts, &inner.limits);
+        let sender = Sender::new(inner.sender.url.clone(), &inner.dial.timeouts, &inner.limits);
         let (dial, authenticator) = (inner.dial.clone(), inner.authenticator.clone());
         Self { inner: Arc::new(Inner { dial, authenticator, sender, limits: inner.limits, slot }) }
     }
@@ -221,7 +223,11 @@ impl Client {
         let inner = &self.inner;
         let mut slot = inner.slot.lock().await;
         // The connection leaves its slot for the time of the exchange: if this future is dropped, so is the connection.
-        if let Some(mut open) = slot.take().filter(Connection::is_open) {
+        let version = inner.authenticator.credentials().version();
+        let is_usable = |open: &Connection| {
+            open.is_open() && open.session.as_ref().is_none_or(|(made_with, _)| *made_with == version)
+        };
+        if let Some(mut open) = slot.take().filter(is_usable) {
             match self.exchange_on(&mut open, body.clone()).await {
                 Ok(raw) => {
                     *slot = Some(open);
@@ -243,29 +249,69 @@ impl Client {
     async fn exchange_on(&self, connection: &mut Connection, body: Bytes) -> Result<Raw, Cause> {
         let (dial, credentials) = (&self.inner.dial, self.inner.authenticator.credentials());
         let server = self.host();
-        let trial = credentials.trial(server, &dial.timeouts).await.map_err(Cause::NotSent)?;
-        let raw = connection.exchange(dial, self.request(body)?).await?;
+        let is_logged_on = |connection: &Connection| {
+            connection.session.as_ref().is_some_and(|(_, session)| session.is_of_connection())
+        };
+        let trial = if is_logged_on(connection) {
+            None
+        } else {
+            Some(credentials.trial(server, &dial.timeouts).await.map_err(Cause::NotSent)?)
+        };
+        let mut session = match connection.session.take() {
+            Some((version, session)) if version == credentials.version() => session,
+            Some(_) | None => self.log_on(connection).await?,
+        };
+        let outgoing = session.outgoing(body).map_err(Cause::NotSent)?;
+        let raw = connection.exchange(dial, self.request(outgoing)?).await?;
+        let raw = session.incoming(raw)?;
         match raw.status {
-            401 => credentials.refused(server),
+            401 if session.is_of_connection() => return Err(Cause::Refused(Refusal::LoggedOff)),
+            401 => credentials.refused(server, By::Server),
             200 => credentials.accepted(server),
             500 if raw.is_soap() => credentials.accepted(server),
             // Windows' HTTP service answers with 404, 503 and others before anybody has looked at the account.
             _ => {}
         }
         drop(trial);
+        connection.session = Some((credentials.version(), session));
         Ok(raw)
     }
 
-    fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, Cause> {
-        Request::builder()
+    /// Proves who we are on a connection, and notes whether the account was let in.
+    async fn log_on(&self, connection: &mut Connection) -> Result<Session, Cause> {
+        let (dial, authenticator) = (&self.inner.dial, &self.inner.authenticator);
+        let (server, credentials) = (self.host(), authenticator.credentials());
+        // A KDC may be asked three times on the way, each with a limit of its own.
+        let limit = dial.timeouts.handshake + dial.timeouts.answer();
+        let mut handshake = Handshake { dial, connection };
+        let result = timeout(limit, Box::pin(handshake.run(authenticator))).await.unwrap_or_else(|_elapsed| {
+            let reason = format!("it was not over within {} s", limit.as_secs_f32());
+            let address = dial.endpoint.connect_to.clone();
+            Err(Cause::NotSent(NotSent::LogonBroke { address, reason }))
+        });
+        match &result {
+            Ok(session) if session.is_of_connection() => credentials.accepted(server),
+            Err(Cause::Refused(Refusal::Unauthorized { .. })) => credentials.refused(server, By::Server),
+            Err(Cause::NotSent(NotSent::Logon(failure))) if failure.reason.is_refusal() => {
+                credentials.refused(server, By::Domain);
+            }
+            Ok(_) | Err(_) => {}
+        }
+        result
+    }
+
+    fn request(&self, outgoing: Outgoing) -> Result<Request<Full<Bytes>>, Cause> {
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri("/wsman")
             .header(header::HOST, self.inner.dial.endpoint.authority())
-            .header(header::CONTENT_TYPE, CONTENT_TYPE)
-            .header(header::USER_AGENT, concat!("orchestrate/", env!("CARGO_PKG_VERSION")))
-            .header(header::AUTHORIZATION, self.inner.authenticator.header())
-            .body(Full::new(body))
-            .map_err(|error| Cause::NotSent(NotSent::Closed(error.to_string())))
+            .header(header::CONTENT_TYPE, outgoing.content_type)
+            .header(header::USER_AGENT, USER_AGENT);
+        if let Some(proof) = outgoing.proof {
+            request = request.header(header::AUTHORIZATION, proof);
+        }
+        let request = request.body(Full::new(outgoing.body));
+        request.map_err(|error| Cause::NotSent(NotSent::Closed(error.to_string())))
     }
 
     /// Sorts an answer by its status before its body is looked at.
@@ -277,9 +323,9 @@ impl Client {
     ) -> Result<T, Cause> {
         let credentials = self.inner.authenticator.credentials();
         if raw.status == 401 {
-            let schemes: Vec<&str> = raw.offers.iter().filter_map(|offer| offer.split_whitespace().next()).collect();
-            let offers = if schemes.is_empty() { "nothing".to_owned() } else { plain(&schemes.join(", ")) };
-            return Err(Cause::Refused(Refusal::Unauthorized { user: plain(credentials.user()), offers }));
+            let hint = "check user, password and rights".to_owned();
+            let user = plain(&credentials.user());
+            return Err(Cause::Refused(Refusal::Unauthorized { user, offers: offers(raw), hint }));
         }
         match raw.status {
             200 | 500 if !raw.body.is_empty() => {
@@ -316,7 +362,7 @@ fn is_lost(error: &Error) -> bool {
     matches!(&*error.cause, Cause::Unresolved(Unresolved::Lost(_)))
 }
 
-fn hint(status: u16) -> &'static str {
+pub(crate) fn hint(status: u16) -> &'static str {
     match status {
         403 => "not allowed; is the address of this machine let in?",
         404 => "nothing answers under /wsman; WinRM may be starting",

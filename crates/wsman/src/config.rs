@@ -15,6 +15,8 @@ pub struct Endpoint {
 impl Endpoint {
     /// The port of WinRM over HTTPS.
     pub const HTTPS_PORT: u16 = 5986;
+    /// The port of WinRM over HTTP.
+    pub const HTTP_PORT: u16 = 5985;
 
     /// Returns the endpoint of a server that is reached by its own name on the usual port.
     #[must_use]
@@ -33,8 +35,8 @@ impl Endpoint {
     }
 
     /// Returns the address that requests carry.
-    pub(crate) fn url(&self) -> String {
-        format!("https://{}/wsman", self.authority())
+    pub(crate) fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}/wsman", self.authority())
     }
 }
 
@@ -55,6 +57,9 @@ pub struct Timeouts {
     pub operation: Duration,
     /// How much longer than `operation` we wait for the answer.
     pub answer_margin: Duration,
+    /// How long a login that never worked is left alone after it was refused for the first time. The servers of a pool are
+    /// asked at once, and answer at different speeds: one wrong password is one failed logon, not one for each of them.
+    pub refused_once: Duration,
     /// How long an account that was refused twice in a row is left alone, so that we do not lock it out. Most domains
     /// forget refusals after ten to thirty minutes.
     pub refused_account: Duration,
@@ -77,6 +82,7 @@ impl Default for Timeouts {
             handshake: Duration::from_secs(15),
             operation: Duration::from_secs(20),
             answer_margin: Duration::from_secs(15),
+            refused_once: Duration::from_secs(30),
             refused_account: Duration::from_secs(1800),
             refused_in_restart: Duration::from_secs(300),
         }

@@ -2,6 +2,7 @@
 //!
 //! There is no pool: a connection is opened for one client, and requests go over it one after the other.
 
+use crate::auth::Session;
 use crate::config::{Endpoint, Timeouts};
 use crate::error::{Cause, NotSent, Unresolved};
 use bytes::Bytes;
@@ -9,10 +10,12 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response, body::Incoming, header};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use rustls::{AlertDescription, ClientConfig};
 use rustls_pki_types::ServerName;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -23,7 +26,8 @@ use tokio_rustls::TlsConnector;
 pub(crate) struct Dial {
     pub(crate) endpoint: Endpoint,
     pub(crate) name: ServerName<'static>,
-    pub(crate) tls: Arc<ClientConfig>,
+    /// How TLS is made, where there is TLS.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) timeouts: Timeouts,
     pub(crate) most_bytes: usize,
 }
@@ -33,7 +37,15 @@ pub(crate) struct Dial {
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
+    certificate: Option<Vec<u8>>,
+    /// What became of proving who we are on it, and with which login.
+    pub(crate) session: Option<(u64, Session)>,
 }
+
+/// What a connection runs on.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// An answer as it came.
 #[derive(Debug)]
@@ -41,6 +53,8 @@ pub(crate) struct Raw {
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
     pub(crate) offers: Vec<String>,
+    /// What the server's clock says.
+    pub(crate) date: Option<Timestamp>,
     pub(crate) body: Bytes,
 }
 
@@ -65,13 +79,13 @@ impl Connection {
         // Requests are single small writes: waiting to fill a packet would cost 40 ms each.
         tcp.set_nodelay(true).map_err(|error| NotSent::Connect { address: address.clone(), error })?;
         let handshake = async {
-            let connector = TlsConnector::from(dial.tls.clone());
-            let tls = connector.connect(dial.name.clone(), tcp).await;
-            let tls = tls.map_err(|error| no_tls(address.clone(), &error))?;
-            http1::handshake(TokioIo::new(tls)).await.map_err(|error| NotSent::Closed(error.to_string()))
+            let (stream, certificate) = secured(dial, tcp).await?;
+            let http = http1::handshake(TokioIo::new(stream)).await;
+            let (sender, connection) = http.map_err(|error| NotSent::Closed(error.to_string()))?;
+            Ok((sender, connection, certificate))
         };
         let limit = dial.timeouts.handshake;
-        let (sender, connection) = timeout(limit, handshake).await.map_err(|_elapsed| {
+        let (sender, connection, certificate) = timeout(limit, handshake).await.map_err(|_elapsed| {
             let reason = format!("it was not over within {} s", limit.as_secs_f32());
             NotSent::Handshake { address: address.clone(), reason }
         })??;
@@ -81,7 +95,12 @@ impl Connection {
                 tracing::trace!(%error, "connection ended");
             }
         });
-        Ok(Self { sender, driver })
+        Ok(Self { sender, driver, certificate, session: None })
+    }
+
+    /// Returns the certificate that the server has shown, where there is TLS.
+    pub(crate) fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
     }
 
     /// Returns whether another request can be tried on the connection.
@@ -111,6 +130,16 @@ impl Connection {
         })?;
         read(response, dial.most_bytes).await
     }
+}
+
+/// Returns what the connection runs on, and the certificate of the server where there is TLS.
+async fn secured(dial: &Dial, tcp: TcpStream) -> Result<(Box<dyn Stream>, Option<Vec<u8>>), NotSent> {
+    let Some(tls) = &dial.tls else { return Ok((Box::new(tcp), None)) };
+    let tls = TlsConnector::from(tls.clone()).connect(dial.name.clone(), tcp).await;
+    let tls = tls.map_err(|error| no_tls(dial.endpoint.connect_to.clone(), &error))?;
+    let certificate = tls.get_ref().1.peer_certificates().and_then(|shown| shown.first());
+    let certificate = certificate.map(|certificate| certificate.to_vec());
+    Ok((Box::new(tls), certificate))
 }
 
 /// What to do when there is no cipher suite that both sides have. Schannel before Windows Server 2016 has forward secrecy
@@ -147,6 +176,8 @@ async fn read(response: Response<Incoming>, most_bytes: usize) -> Result<Raw, Ca
     let headers = response.headers();
     let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
     let content_type = headers.get(header::CONTENT_TYPE).and_then(text);
+    let date = headers.get(header::DATE).and_then(text);
+    let date = date.and_then(|date| jiff::fmt::rfc2822::parse(&date).ok()).map(|date| date.timestamp());
     let offers = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(text).collect();
     let body = Limited::new(response.into_body(), most_bytes).collect().await.map_err(|error| {
         Cause::Unresolved(match error.downcast::<LengthLimitError>() {
@@ -154,7 +185,7 @@ async fn read(response: Response<Incoming>, most_bytes: usize) -> Result<Raw, Ca
             Err(error) => Unresolved::Lost(chain(&*error)),
         })
     })?;
-    Ok(Raw { status, content_type, offers, body: body.to_bytes() })
+    Ok(Raw { status, content_type, offers, date, body: body.to_bytes() })
 }
 
 /// Returns an error with what is behind it, on one line.

@@ -1,6 +1,6 @@
 //! SOAP envelopes: what every request carries, and what is checked of every answer.
 
-use crate::config::{Endpoint, Limits, Timeouts};
+use crate::config::{Limits, Timeouts};
 use crate::error::{Cause, Refusal, Unresolved};
 use crate::fault::Fault;
 use crate::names::{ADDRESSING, ANONYMOUS, ENUMERATION, IDENTITY, MICROSOFT, SHELL, SOAP, TRANSFER, WSMAN};
@@ -54,9 +54,9 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    pub(crate) fn new(endpoint: &Endpoint, timeouts: &Timeouts, limits: &Limits) -> Self {
+    pub(crate) fn new(url: String, timeouts: &Timeouts, limits: &Limits) -> Self {
         Self {
-            url: endpoint.url(),
+            url,
             session: fresh_id(),
             envelope_bytes: limits.envelope_bytes,
             operation_timeout: format!("PT{}S", timeouts.operation.as_secs_f64()),

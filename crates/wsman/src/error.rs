@@ -1,5 +1,6 @@
 //! What can go wrong, sorted by what it means for the caller.
 
+use crate::auth::LogonFailure;
 use crate::fault::{Fault, FaultClass};
 use std::fmt;
 use std::time::Duration;
@@ -141,14 +142,50 @@ pub enum NotSent {
         /// Why.
         reason: String,
     },
+    /// The connection broke while we logged on: no message was sent.
+    #[error("the logon at {address} broke off: {reason}")]
+    LogonBroke {
+        /// Where to.
+        address: String,
+        /// Why.
+        reason: String,
+    },
     /// The account was refused too often in a row.
-    #[error("the account {user} was refused {times} times in a row and is left alone, so that it is not locked out")]
+    #[error(
+        "the account {user} was refused {times} times in a row, last by {server}, and is left alone until {until} so \
+         that it is not locked out; {advice}"
+    )]
     AccountLeftAlone {
         /// The account.
         user: String,
         /// How often it was refused.
         times: u32,
+        /// What refused it last.
+        server: String,
+        /// Until when.
+        until: String,
+        /// How to give a new password.
+        advice: String,
     },
+    /// The account was refused a moment ago, and never let in before.
+    #[error(
+        "not tried: the account {user} was just refused by {server}, and another try at once would only bring it nearer \
+         to being locked out; {advice}"
+    )]
+    JustRefused {
+        /// The account.
+        user: String,
+        /// What refused it.
+        server: String,
+        /// How to give a new password.
+        advice: String,
+    },
+    /// The account could not log on.
+    #[error("{0}")]
+    Logon(Box<LogonFailure>),
+    /// A message could not be sealed.
+    #[error("the message could not be sealed: {0}")]
+    Sealing(String),
     /// The connection closed before the request was written.
     #[error("the connection closed before the request was written: {0}")]
     Closed(String),
@@ -161,15 +198,30 @@ pub enum Refusal {
     #[error("{0}")]
     Fault(Box<Fault>),
     /// It did not let us in.
-    #[error(
-        "HTTP 401: the account {user} was not let in (the server offers {offers}); check user, password and rights"
-    )]
+    #[error("HTTP 401: the account {user} was not let in (the server offers {offers}); {hint}")]
     Unauthorized {
         /// The account.
         user: String,
         /// The ways of proving who we are that the server offers.
         offers: String,
+        /// What that may mean.
+        hint: String,
     },
+    /// It does not offer what the plan says.
+    #[error(
+        "HTTP 401: the server does not offer Negotiate, which NTLM and Kerberos need (it offers {offers}); allow it with \
+         `winrm set winrm/config/service/auth @{{Negotiate=\"true\"}}`"
+    )]
+    NotOffered {
+        /// The ways of proving who we are that the server offers.
+        offers: String,
+    },
+    /// It did not take our ticket.
+    #[error("HTTP 401: {0}")]
+    Logon(Box<LogonFailure>),
+    /// It no longer takes a connection that it had let in.
+    #[error("HTTP 401 on a connection that was let in before: the server ended the logon; a new one follows")]
+    LoggedOff,
     /// It answered with a status and no fault.
     #[error("HTTP {status}: {hint}")]
     Status {
@@ -212,6 +264,15 @@ pub enum Unresolved {
          or when it failed within"
     )]
     Mute(u16),
+    /// An answer in the clear to a sealed request.
+    #[error(
+        "the server, or something between here and it, answered a sealed message in the clear; the answer is not \
+         believed, and the connection is given up"
+    )]
+    NotSealed,
+    /// A sealed answer that cannot be trusted.
+    #[error("the sealed answer is not believed, and the connection is given up: {0}")]
+    Seal(String),
     /// A command did not end in time.
     #[error("the command did not end within {}", Seconds(*.0))]
     CommandTimeout(Duration),
@@ -220,12 +281,21 @@ pub enum Unresolved {
 /// Why a client could not be made.
 #[derive(Debug, Error)]
 pub enum SetupError {
-    /// Negotiate is not there yet.
-    #[error("negotiate is not available yet: use basic over https with a certificate that can be verified")]
-    NegotiateNotAvailable,
     /// The password would travel in the clear.
     #[error("basic is refused over http: the password would travel in the clear; use https")]
     BasicWithoutTls,
+    /// A certificate needs TLS.
+    #[error("a client certificate is shown by TLS: use https")]
+    CertificateWithoutTls,
+    /// The client certificate is not usable.
+    #[error("the client certificate cannot be used: {0}")]
+    ClientCertificate(String),
+    /// The keytab is not usable.
+    #[error("the keytab cannot be used: {0}")]
+    Keytab(String),
+    /// A keytab is for Kerberos only.
+    #[error("a keytab is for Kerberos: use `auth: kerberos`")]
+    KeytabNeedsKerberos,
     /// The name cannot be sent.
     #[error("{0:?} cannot be used as a user name: it is empty, or has a colon or control characters")]
     User(String),

@@ -8,6 +8,7 @@
 //! refused it, or it was sent and nobody knows what became of it. Only questions are repeated automatically, never
 //! an operation that changes something.
 
+mod auth;
 mod client;
 pub mod clixml;
 mod config;
@@ -26,13 +27,14 @@ mod text;
 mod tls;
 pub mod xml;
 
+pub use auth::{Auth, Binding, Krb5Conf, LogonFailure, LogonReason, Mechanism, Negotiate, Realms};
 pub use client::Client;
 pub use config::{Endpoint, Limits, Timeouts};
-pub use credentials::{Auth, Credentials};
+pub use credentials::{Credentials, Login, Source};
 pub use envelope::{Header, Reply};
 pub use error::{Cause, Error, NotSent, Outcome, Refusal, SetupError, Unresolved};
 pub use fault::{Fault, FaultClass};
 pub use instance::{Identity, Instance};
 pub use shell::{Output, Shell, ShellOptions};
 pub use text::plain;
-pub use tls::{Transport, Trust};
+pub use tls::{ClientCertificate, Transport, Trust};

@@ -6,10 +6,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, OnceLock};
 
 /// How requests travel.
@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 pub enum Transport {
     /// Over TLS.
     Https(Trust),
-    /// In the clear. Only with sealed messages, which are not available yet.
+    /// Without TLS. Only with sealed messages.
     Http,
 }
 
@@ -28,8 +28,40 @@ pub enum Trust {
     Platform,
     /// These certificate authorities (PEM) and no other, and the server's name.
     Authority(Arc<[u8]>),
-    /// The SHA-256 of the one certificate that is accepted. Name and dates are not looked at: the pin says more.
-    Pin([u8; 32]),
+    /// The SHA-256 of each certificate that is accepted. Name and dates are not looked at: the pin says more.
+    Pins(Vec<[u8; 32]>),
+}
+
+/// What we show to a server by TLS.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<PrivateKeyDer<'static>>,
+}
+
+impl ClientCertificate {
+    /// Reads a certificate, with those between it and its authority, and its key from PEM texts.
+    ///
+    /// # Errors
+    /// When one of them holds no such thing.
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, SetupError> {
+        let wrong = |what: &str| SetupError::ClientCertificate(what.to_owned());
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+        let chain = chain.map_err(|error| SetupError::ClientCertificate(error.to_string()))?;
+        if chain.is_empty() {
+            return Err(wrong("its file holds no certificate"));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_none| {
+            wrong("its key file holds no private key without a passphrase (`openssl pkey -in KEY -out PLAIN`)")
+        })?;
+        Ok(Self { chain, key: Arc::new(key) })
+    }
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCertificate").field("certificates", &self.chain.len()).finish_non_exhaustive()
+    }
 }
 
 impl Trust {
@@ -38,38 +70,38 @@ impl Trust {
     /// # Errors
     /// When the text is not 64 hexadecimal digits.
     pub fn pin(hex: &str) -> Result<Self, SetupError> {
-        let digits: String = hex.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
-        let wrong = || SetupError::Pin(crate::text::plain(hex));
-        if digits.len() != 64 || !digits.is_ascii() {
-            return Err(wrong());
-        }
-        let mut pin = [0; 32];
-        for (byte, at) in pin.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_not_hex| wrong())?;
-        }
-        Ok(Self::Pin(pin))
+        Self::pins([hex])
+    }
+
+    /// Returns trust in the certificates with these SHA-256, as in [`Self::pin`].
+    ///
+    /// # Errors
+    /// When one of the texts is not 64 hexadecimal digits, or there is none.
+    pub fn pins<'a>(pins: impl IntoIterator<Item = &'a str>) -> Result<Self, SetupError> {
+        let pins: Vec<_> = pins.into_iter().map(digest).collect::<Result<_, _>>()?;
+        if pins.is_empty() { Err(SetupError::Pin(String::new())) } else { Ok(Self::Pins(pins)) }
     }
 
     /// Returns the TLS settings that check for this. Those of the platform are made once: they hold every authority
     /// that the machine trusts, and a pool may have thousands of servers.
-    pub(crate) fn settings(&self) -> Result<Arc<ClientConfig>, SetupError> {
+    pub(crate) fn settings(&self, shown: Option<&ClientCertificate>) -> Result<Arc<ClientConfig>, SetupError> {
         static PLATFORM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-        match self {
-            Self::Platform => match PLATFORM.get() {
+        match (self, shown) {
+            (Self::Platform, None) => match PLATFORM.get() {
                 Some(made) => Ok(made.clone()),
-                None => self.make().map(|made| PLATFORM.get_or_init(|| Arc::new(made)).clone()),
+                None => self.make(None).map(|made| PLATFORM.get_or_init(|| Arc::new(made)).clone()),
             },
-            Self::Authority(_) | Self::Pin(_) => self.make().map(Arc::new),
+            (Self::Platform | Self::Authority(_) | Self::Pins(_), _) => self.make(shown).map(Arc::new),
         }
     }
 
-    fn make(&self) -> Result<ClientConfig, SetupError> {
+    fn make(&self, shown: Option<&ClientCertificate>) -> Result<ClientConfig, SetupError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(SetupError::Tls)?;
-        match self {
-            Self::Platform => Ok(builder.with_platform_verifier().map_err(SetupError::Tls)?.with_no_client_auth()),
+        let builder = match self {
+            Self::Platform => builder.with_platform_verifier().map_err(SetupError::Tls)?,
             Self::Authority(pem) => {
                 let mut roots = RootCertStore::empty();
                 for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -82,20 +114,40 @@ impl Trust {
                 let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
                     .build()
                     .map_err(|error| SetupError::Authority(error.to_string()))?;
-                Ok(builder.with_webpki_verifier(verifier).with_no_client_auth())
+                builder.with_webpki_verifier(verifier)
             }
-            Self::Pin(pin) => {
-                let verifier = Arc::new(Pinned { pin: *pin, provider });
-                Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+            Self::Pins(pins) => {
+                let verifier = Arc::new(Pinned { pins: pins.clone(), provider });
+                builder.dangerous().with_custom_certificate_verifier(verifier)
             }
+        };
+        match shown {
+            None => Ok(builder.with_no_client_auth()),
+            Some(shown) => builder
+                .with_client_auth_cert(shown.chain.clone(), shown.key.clone_key())
+                .map_err(|error| SetupError::ClientCertificate(error.to_string())),
         }
     }
 }
 
-/// Accepts one certificate and no other. The server still has to prove that it holds the key.
+/// Reads the SHA-256 of a certificate as people write it.
+fn digest(hex: &str) -> Result<[u8; 32], SetupError> {
+    let digits: String = hex.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
+    let wrong = || SetupError::Pin(crate::text::plain(hex));
+    if digits.len() != 64 || !digits.is_ascii() {
+        return Err(wrong());
+    }
+    let mut pin = [0; 32];
+    for (byte, at) in pin.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_not_hex| wrong())?;
+    }
+    Ok(pin)
+}
+
+/// Accepts some certificates and no other. The server still has to prove that it holds the key.
 #[derive(Debug)]
 struct Pinned {
-    pin: [u8; 32],
+    pins: Vec<[u8; 32]>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -109,11 +161,16 @@ impl ServerCertVerifier for Pinned {
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let found = Sha256::digest(end_entity.as_ref());
-        if found.as_slice() == self.pin {
+        if self.pins.iter().any(|pin| found.as_slice() == pin) {
             return Ok(ServerCertVerified::assertion());
         }
-        let (expected, found) = (hex(&self.pin), hex(&found));
-        let text = format!("the certificate is not the pinned one: expected SHA-256 {expected}, found {found}");
+        let expected: Vec<String> = self.pins.iter().map(|pin| hex(pin)).collect();
+        let (which, expected, found) = if expected.len() == 1 {
+            ("the pinned one", &expected[0], hex(&found))
+        } else {
+            ("one of those pinned", &expected.join(" or "), hex(&found))
+        };
+        let text = format!("the certificate is not {which}: expected SHA-256 {expected}, found {found}");
         Err(rustls::Error::General(text))
     }
 
@@ -156,8 +213,8 @@ mod tests {
         let plain = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF";
         let colons: Vec<String> = plain.as_bytes().chunks(2).map(|b| String::from_utf8_lossy(b).into_owned()).collect();
         for text in [plain.to_owned(), colons.join(":")] {
-            let Trust::Pin(pin) = Trust::pin(&text).unwrap() else { panic!("not a pin") };
-            assert_eq!(hex(&pin), plain.to_ascii_lowercase());
+            let Trust::Pins(pins) = Trust::pin(&text).unwrap() else { panic!("not a pin") };
+            assert_eq!(hex(&pins[0]), plain.to_ascii_lowercase());
         }
         for bad in ["", "00", &"g".repeat(64), &"é".repeat(32)] {
             assert!(Trust::pin(bad).is_err(), "{bad:?}");
@@ -166,7 +223,7 @@ mod tests {
 
     #[test]
     fn an_authority_without_a_certificate_is_refused() {
-        let error = Trust::Authority(Arc::from(&b"nothing"[..])).settings().unwrap_err();
+        let error = Trust::Authority(Arc::from(&b"nothing"[..])).settings(None).unwrap_err();
         assert!(matches!(error, SetupError::Authority(_)));
     }
 }

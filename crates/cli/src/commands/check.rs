@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::plan_file;
 use crate::terminal::output;
 use orchestrate_model::Pool;
-use orchestrate_model::pool::{Access, WinrmAuth};
+use orchestrate_model::pool::{Access, CredentialSource, Transport, WinrmAuth};
 use std::path::Path;
 
 pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
@@ -15,23 +15,32 @@ pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
     let pools = count(file.change.pools.len(), "pool");
     output::data(&format!("{}: good: {pools}, {}\n", path.display(), count(servers, "server")))?;
     for pool in &file.change.pools {
-        if let Some(why) = not_ready(pool) {
-            output::talk(&format!("note: {}: {why}", pool.name));
-        }
+        output::talk(&format!("note: {}: {}", pool.name, way(pool)));
     }
     Ok(Exit::Done)
 }
 
-/// Returns why a pool of a good plan could not be reached yet. Not a mistake: the lab and an offline preview need no
-/// access.
-fn not_ready(pool: &Pool) -> Option<&'static str> {
-    match &pool.access {
-        Access::Unstated => Some("no `access`: the plan does for --lab and --dry-run --offline only"),
-        Access::Winrm(access) => match access.auth {
-            WinrmAuth::Negotiate => {
-                Some("`auth: negotiate`, the default, is not available yet; real servers need `auth: basic`")
-            }
-            WinrmAuth::Basic => None,
-        },
-    }
+/// Returns how the servers of a pool are reached, and what keeps the messages to them to themselves.
+fn way(pool: &Pool) -> String {
+    let Access::Winrm(access) = &pool.access else {
+        return "no `access`: the plan does for --lab and --dry-run --offline only".to_owned();
+    };
+    let port = access.port.unwrap_or(match access.transport {
+        Transport::Https => 5986,
+        Transport::Http => 5985,
+    });
+    let transport = match access.transport {
+        Transport::Https => format!("WinRM over https, port {port}: TLS, which needs a certificate on each server"),
+        Transport::Http => format!("WinRM over http, port {port}: each message is sealed, which needs no certificate"),
+    };
+    let known = access.kerberos.realm.is_some() || matches!(access.credentials, CredentialSource::Keytab { .. });
+    let auth = match access.auth {
+        WinrmAuth::Negotiate if known => "Kerberos",
+        WinrmAuth::Negotiate => "Kerberos where the realm of the account and a KDC of it are known, else NTLM",
+        WinrmAuth::Kerberos => "Kerberos",
+        WinrmAuth::Ntlm => "NTLM",
+        WinrmAuth::Basic => "a password in each request (local accounts only)",
+        WinrmAuth::Certificate => "a client certificate (local accounts only)",
+    };
+    format!("{transport}; logon by {auth}")
 }

@@ -1,10 +1,12 @@
 //! `orchestrate resume` and `orchestrate recover`: goes on with a run, or only brings back what it touched.
 
+use crate::access;
 use crate::args::{ResumeArgs, TextOrJson};
-use crate::commands::run::{Continued, claim, continued};
+use crate::commands::run::{Continued, claim, continued, keep_access};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, actor};
+use crate::plan_file;
 use crate::runs::{self, Found};
 use crate::stage::Stage;
 use crate::terminal::live::Manner;
@@ -56,7 +58,10 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
     if !is_left(&found, way) {
         return Ok(over(&found));
     }
-    let stage = Stage::reopen(home, place, &found.plan, args.lab_at.as_deref()).await;
+    let file = args.access_from.as_deref().map(plan_file::read).transpose()?;
+    let change = file.as_ref().map(|file| access::taken_from(found.plan.change(), &file.change));
+    let change = change.as_ref().unwrap_or(found.plan.change());
+    let stage = Stage::reopen(home, place, change, args.lab_at.as_deref()).await;
     let stage = stage.map_err(|failure| match failure {
         Failure::LabGone { .. } => Failure::LabGone { run: run.to_string() },
         other => other,
@@ -66,6 +71,9 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
     {
         let recover = format!("`{} recover {run}` brings back what is out at any time", home.program);
         return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}; {recover}")));
+    }
+    if let Some(file) = &file {
+        keep_access(&found, file)?;
     }
     let attended = if args.unattended { Attended::No } else { Attended::Yes };
     // A recovery that nobody watches comes to an end and says what is out, whoever could be asked.

@@ -1,5 +1,6 @@
 //! `orchestrate PLAN`: look, show, ask once, run.
 
+use crate::access;
 use crate::args::{ApprovalArgs, Format, RunArgs};
 use crate::before::{Barred, Ground, Standing, told};
 use crate::commands::dry;
@@ -46,8 +47,12 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
         Ok((ground.unfinished().await?, standing))
     };
     match begun.await {
-        Ok((Some(found), _)) => go_on(home, &state, stage, found, args).await,
-        Ok((None, standing)) => begin(&Beginning { home, state: &state, file: &file, args, standing }, stage).await,
+        Ok((Some(found), _)) => {
+            go_on(&Beginning { home, state: &state, file: &file, args, standing: None }, stage, found).await
+        }
+        Ok((None, standing)) => {
+            begin(&Beginning { home, state: &state, file: &file, args, standing: Some(standing) }, stage).await
+        }
         Err(failure) => Err(stage.abandon(failure).await),
     }
 }
@@ -58,7 +63,7 @@ struct Beginning<'a> {
     state: &'a StateDir,
     file: &'a PlanFile,
     args: &'a RunArgs,
-    standing: Standing,
+    standing: Option<Standing>,
 }
 
 /// Shows what there is to say before the first change.
@@ -72,7 +77,8 @@ fn show(planned: &Planned, format: Format) -> Result<(), Failure> {
 }
 
 /// Goes on with a run that an earlier start did not finish.
-async fn go_on(home: &Home, state: &StateDir, stage: Stage, found: Found, args: &RunArgs) -> Result<Exit, Failure> {
+async fn go_on(beginning: &Beginning<'_>, stage: Stage, found: Found) -> Result<Exit, Failure> {
+    let Beginning { home, state, file, args, .. } = *beginning;
     let run = found.folder.id().clone();
     let claim = claim(state, &found.plan, &run)?;
     let found = runs::read(found.folder)?;
@@ -85,8 +91,25 @@ async fn go_on(home: &Home, state: &StateDir, stage: Stage, found: Found, args: 
     }
     let fingerprint = found.plan.fingerprint().to_string();
     consent(&args.approval, &fingerprint, home, "continue?").await?;
+    keep_access(&found, file)?;
     let start = Start::Resume { by: actor(), attended: attended(&args.approval) };
     continued(home, stage, Continued { found, claim, manner: manner(args.output) }, start).await
+}
+
+/// Says and keeps from which plan file servers are reached, when that is another way than when the run began.
+pub(crate) fn keep_access(found: &Found, file: &PlanFile) -> Result<(), Failure> {
+    let differ = access::differences(found.plan.change(), &file.change);
+    if differ.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = differ.iter().map(|pool| pool.name.to_string()).collect();
+    let kept = found.folder.keep_access(Timestamp::now(), &file.bytes)?;
+    output::talk(&format!(
+        "reached in another way than when the run began: {}; the plan file that says how is kept as {}",
+        names.join(", "),
+        kept.display()
+    ));
+    Ok(())
 }
 
 /// A run that is taken up again.
@@ -195,7 +218,9 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Pla
     let claim = claim(state, &planned.plan, &run)?;
     // Looking and asking take their time, and somebody else may have run the plan meanwhile.
     let ground = Ground { home, state, place: stage.place, lab: stage.lab.as_ref(), file };
-    ground.unmoved_since(standing)?;
+    if let Some(standing) = standing {
+        ground.unmoved_since(standing)?;
+    }
     Ok(Some((planned.plan, run, claim)))
 }
 

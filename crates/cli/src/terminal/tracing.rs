@@ -2,6 +2,11 @@
 
 use crate::failure::Failure;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, FilterFn};
+use tracing_subscriber::prelude::*;
+
+/// Libraries that handle secrets.
+const QUIET: [&str; 2] = ["sspi", "picky"];
 
 /// Starts tracing when somebody asked for it.
 ///
@@ -12,6 +17,9 @@ pub(crate) fn start(filter: Option<&str>) -> Result<(), Failure> {
         return Ok(());
     };
     let filter = EnvFilter::try_new(filter).map_err(|error| Failure::Usage(format!("--log {filter}: {error}")))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Whatever the filter says: these trace tokens, keys and what they decrypt.
+    let quiet = FilterFn::new(|data| !QUIET.iter().any(|name| data.target().starts_with(name)));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter.and(quiet));
+    tracing_subscriber::registry().with(layer).init();
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Rules look at the plan as it is written, because that is where the places are. Each reports what it finds and goes
 //! on; a value that could not be read was reported before and is passed over here.
 
+mod access;
 mod balancer;
 mod calendar;
 mod external;
@@ -55,6 +56,7 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     measured::check(plan, reader);
     names::check(plan, reader);
     pools::check(plan, reader);
+    access::check(plan, reader);
     external::check(plan, reader);
     order::check(plan, reader);
     roles::check(plan, reader);

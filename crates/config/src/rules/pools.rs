@@ -1,10 +1,10 @@
-//! What each pool must be by itself: sizes, roles, upgrade domains, balancing and access.
+//! What each pool must be by itself: sizes, roles, upgrade domains and balancing.
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::reader::{At, Reader};
-use crate::written::{BalancerChoice, LoadBalancing, Plan, Pool, Server, Winrm};
-use orchestrate_model::pool::{Hosted, SipBalancing, Transport, WinrmAuth};
+use crate::written::{BalancerChoice, LoadBalancing, Plan, Pool, Server};
+use orchestrate_model::pool::{Hosted, SipBalancing};
 use orchestrate_model::{PoolName, Product, Role, ServerName};
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
@@ -21,9 +21,6 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
         domains(reader, &pool.value);
         central_management(reader, &name.value, &pool.value);
         balancing(reader, name, pool);
-        if let Some(winrm) = pool.value.access.as_ref().and_then(|access| access.value.winrm.as_ref()) {
-            access(reader, &winrm.value);
-        }
     }
 }
 
@@ -201,33 +198,4 @@ fn contradiction(reader: &mut Reader, balancing: &LoadBalancing) {
         Diagnostic::error(codes::BALANCER_CONTRADICTS, *span, format!("`balancer: none` contradicts the rest: {why}"))
             .label("expected `operator`, `{elsewhere: ...}` or `{haproxy: ...}`"),
     );
-}
-
-fn access(reader: &mut Reader, winrm: &Winrm) {
-    if winrm.transport.as_ref().is_none_or(|transport| transport.value == Transport::Https) {
-        return;
-    }
-    if let Some(auth) = winrm.auth.as_ref().filter(|auth| auth.value == WinrmAuth::Basic) {
-        reader.report(
-            Diagnostic::error(
-                codes::BASIC_WITHOUT_TLS,
-                auth.span,
-                "basic authentication over http sends the password in the clear",
-            )
-            .label("expected `negotiate`, or `transport: https`")
-            .help("use `transport: https`, or `auth: negotiate`, which seals its messages"),
-        );
-    }
-    let settings = [("ca", winrm.ca.as_ref().map(|at| at.span)), ("pin", winrm.pin.as_ref().map(|at| at.span))];
-    for (key, span) in settings.into_iter().filter_map(|(key, span)| Some((key, span?))) {
-        reader.report(
-            Diagnostic::error(
-                codes::TLS_SETTING_WITHOUT_TLS,
-                span,
-                format!("`{key}` has no effect with `transport: http`"),
-            )
-            .label("only TLS has certificates")
-            .help("use `transport: https`, or leave the key out"),
-        );
-    }
 }

@@ -27,7 +27,9 @@ fn keys(node: &Node) -> Vec<&str> {
 
 /// Reports a mapping that has none or several of the keys of which one is needed.
 fn choose_one(node: &Node, reader: &mut Reader, choices: &[&str]) {
-    let names = choices.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+    let mut names: Vec<String> = choices.iter().map(|name| format!("`{name}`")).collect();
+    let last = names.pop().unwrap_or_default();
+    let names = if names.is_empty() { last } else { format!("{} or {last}", names.join(", ")) };
     let found = keys(node);
     let near = match found.as_slice() {
         [only] => reader.suggest(only, choices.iter().copied()),
@@ -143,10 +145,10 @@ pub(crate) struct CredentialsChoice(pub(crate) Credentials);
 impl Written for CredentialsChoice {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         let found = keys(node);
-        let both = ["env", "file"].into_iter().filter(|name| found.contains(name)).count() == 2;
+        let chosen = SOURCES.into_iter().filter(|name| found.contains(name)).count();
         // Other keys are reported as unknown, which says what is wrong better.
-        if both || (found.is_empty() && matches!(node.value, Value::Map(_))) {
-            choose_one(node, reader, &["env", "file"]);
+        if chosen > 1 || (found.is_empty() && matches!(node.value, Value::Map(_))) {
+            choose_one(node, reader, &SOURCES);
         }
         Credentials::read(node, reader).map(Self)
     }
@@ -154,10 +156,13 @@ impl Written for CredentialsChoice {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = generator.subschema_for::<Shape<Credentials>>();
         schema.insert("minProperties".to_owned(), 1.into());
-        schema.insert("maxProperties".to_owned(), 1.into());
+        schema.insert("maxProperties".to_owned(), 2.into());
         schema
     }
 }
+
+/// The keys of which one says where credentials come from.
+const SOURCES: [&str; 7] = ["env", "file", "command", "keytab", "keyring", "prompt", "certificate"];
 
 /// The level at which a server counts as patched.
 #[derive(Debug, Clone)]

@@ -10,13 +10,14 @@ pub(crate) use external::{ExternalAddresses, ExternalNames};
 
 use crate::durations::{Length, Pause};
 use crate::hashes::Sha256;
+use crate::logon::{Kdc, Realm};
 use crate::numbers::{Count, ExitCode, FormatVersion, Port};
 use crate::reader::{At, Entries, Filled, OneOrMany, written};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText, VariablePrefix, Zone};
 use crate::texts::{Argument, LabelKey, LabelValue, Line};
 use jiff::civil::{Date, Time};
 use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, PoolUnsafe, RestartPolicy, StartTypePolicy};
-use orchestrate_model::pool::{Hosted, SipBalancing, SlotNames, Transport, WinrmAuth};
+use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain};
 use std::net::{IpAddr, SocketAddr};
 
@@ -164,6 +165,8 @@ written! {
         optional upgrade_domain: UpgradeDomain,
         /// Functions of the whole pool that it carries.
         optional hosts: Vec<At<Hosted>>,
+        /// The SHA-256 of the certificate to trust on this server, or several. Default: what `access` says.
+        optional pin: OneOrMany<Sha256>,
         /// For Edge pools: its addresses as the name servers outside have them: those of all external names of the
         /// pool, or of each.
         optional external: ExternalAddresses,
@@ -181,29 +184,52 @@ written! {
 written! {
     /// How servers are reached over Windows Remote Management.
     struct Winrm {
-        /// Default: https.
+        /// `http`: messages are sealed, which needs no certificate. `https`: TLS. Default: https.
         optional transport: Transport,
         /// Default: 5986 for https, 5985 for http.
         optional port: Port,
-        /// Default: negotiate.
+        /// `negotiate`: Kerberos where the realm of the account and a KDC are known, else NTLM. `kerberos`, `ntlm`: only
+        /// that. `basic`, `certificate`: over https only, for local accounts. Default: negotiate.
         optional auth: WinrmAuth,
         /// Where user name and password come from.
         required credentials: CredentialsChoice,
+        /// Over https: whether a logon is bound to the TLS connection. Default: auto.
+        optional channel_binding: ChannelBinding,
+        /// The Kerberos realm of the account. Default: what its name, krb5.conf or the server says.
+        optional realm: Realm,
+        /// The KDC of the realm, or several: `host` or `host:port`. Default: what krb5.conf or the name servers say.
+        optional kdc: OneOrMany<Kdc>,
+        /// The class of the service that a ticket is asked for. Default: HTTP.
+        optional spn: ServiceClass,
         /// A file with the authorities to trust instead of the machine's.
         optional ca: Line,
-        /// The SHA-256 of the one certificate to trust.
-        optional pin: Sha256,
+        /// The SHA-256 of the one certificate to trust, or of several.
+        optional pin: OneOrMany<Sha256>,
     }
 }
 
 written! {
-    /// Where user name and password come from: exactly one of the two.
+    /// Where user name and password come from: one of these, and nothing secret itself.
     struct Credentials {
         /// First part of the names of two environment variables: with `MAINTENANCE` they are `MAINTENANCE_USER` and
         /// `MAINTENANCE_PASSWORD`.
         optional env: VariablePrefix,
         /// A file that only its owner can read: user on the first line, password on the second.
         optional file: Line,
+        /// A program and its arguments, which prints user and password on two lines.
+        optional command: OneOrMany<Argument>,
+        /// A keytab, for Kerberos. Needs `principal`.
+        optional keytab: Line,
+        /// The principal whose key is taken from the keytab.
+        optional principal: Line,
+        /// A user whose password is in the keyring of the system, under the service `orchestrate`.
+        optional keyring: Line,
+        /// A user whose password is asked for at the terminal.
+        optional prompt: Line,
+        /// A client certificate as a PEM file, for `auth: certificate`.
+        optional certificate: Line,
+        /// The file with its key. Default: the same file.
+        optional key: Line,
     }
 }
 

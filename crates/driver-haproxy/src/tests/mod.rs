@@ -31,6 +31,7 @@ fn planned(name: &str, address: &str) -> Server {
         upgrade_domain: None,
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
+        pins: Vec::new(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! What is read, and what stays unknown.
 
 use crate::fake::{BOOTED, Fake, World, service, target};
-use crate::loopback::{Loopback, Reaction, auth};
+use crate::loopback::{Loopback, Reaction};
 use orchestrate_driver::{Change as _, Clock, Observe as _};
-use orchestrate_driver_winrm::{Auth, SetupError, Transport, WinrmReader, WinrmTarget};
+use orchestrate_driver_winrm::{SetupError, Transport, WinrmReader, WinrmTarget};
 use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
 use orchestrate_model::{Act, ActOutcome, Answer, Ask, InstallerToken, RunState, ServiceName, StartType};
 use serde_json::{Value, json};
@@ -496,8 +496,4 @@ async fn p10_what_is_not_safe_is_refused_when_the_driver_is_made() {
     let mut plain = target(&server);
     plain.transport = Transport::Http;
     assert!(matches!(WinrmReader::new(plain, Clock::real()), Err(SetupError::BasicWithoutTls)));
-    let mut negotiate = target(&server);
-    let Auth::Basic(credentials) = auth() else { panic!("the tests use basic") };
-    negotiate.auth = Auth::Negotiate(credentials);
-    assert!(matches!(WinrmReader::new(negotiate, Clock::real()), Err(SetupError::NegotiateNotAvailable)));
 }

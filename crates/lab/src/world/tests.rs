@@ -28,6 +28,7 @@ fn pool(sip: SipBalancing) -> Pool {
         upgrade_domain: None,
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
+        pins: Vec::new(),
     });
     let balancer = HaproxyBalancer::one("192.0.2.10:9999", "web");
     Pool {

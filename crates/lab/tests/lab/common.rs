@@ -33,6 +33,7 @@ pub(crate) fn change() -> Change {
         upgrade_domain: None,
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
+        pins: Vec::new(),
     });
     let pool = Pool {
         name: PoolName::new(POOL).unwrap(),

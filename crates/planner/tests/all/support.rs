@@ -53,6 +53,7 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
         upgrade_domain: Some(UpgradeDomain::new(&format!("UD{number}")).unwrap()),
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
+        pins: Vec::new(),
     };
     Pool {
         name: pool_name(name),

@@ -12,10 +12,10 @@ use jiff::SignedDuration;
 use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::record::RunOutcome;
 use orchestrate_engine::{Engine, RunHeader, Start};
-use orchestrate_executor::{Finished, NoFence, Pulse, Quiet, Run, survey};
+use orchestrate_executor::{Crew, Finished, NoFence, Pulse, Quiet, Run, survey};
 use orchestrate_journal::Journal;
 use orchestrate_model::{Change, RunId};
-use orchestrate_planner::{Observations, make};
+use orchestrate_planner::make;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -54,8 +54,7 @@ fn drivers(link: &Link, mutation: Option<Mutation>) -> (Eyes, Hands) {
 /// Looks, plans and runs, as one start of orchestrate does.
 async fn host(link: Link, change: Arc<Change>, disk: Disk, mutation: Option<Mutation>) -> Option<RunOutcome> {
     let (eyes, hands) = drivers(&link, mutation);
-    let pools = survey(&eyes, &change, &link.clock).await;
-    let seen = Observations { pools, ..Observations::default() };
+    let seen = survey(&Crew::here(), &eyes, &change, &link.clock).await;
     let (plan, _report) = make(&change, &seen, link.clock.now()).expect("a plan");
     if plan.refusals().next().is_some() {
         return None;
@@ -68,8 +67,16 @@ async fn host(link: Link, change: Arc<Change>, disk: Disk, mutation: Option<Muta
     let Start::New(header) = first() else { unreachable!("a first start is new") };
     let start = Start::New(RunHeader { run, by: actor(), ..header });
     let journal = Journal::after(&entries, Box::new(tape));
-    let run =
-        Run { engine: Engine::new(plan), journal, eyes, hands, clock, fence: Arc::new(NoFence), pulse: Pulse::told() };
+    let run = Run {
+        engine: Engine::new(plan),
+        journal,
+        eyes,
+        hands,
+        clock,
+        fence: Arc::new(NoFence),
+        pulse: Pulse::told(),
+        crew: Crew::here(),
+    };
     let (_sender, commands) = mpsc::unbounded_channel();
     let Finished { outcome, .. } = run.execute(start, commands, &mut Quiet).await;
     outcome.ok()
@@ -85,8 +92,7 @@ async fn night(seed: u64, later: Ms, killed: Option<Ms>, mutation: Option<Mutati
     let clock = Clock::derived(origin(), 1.0);
     let link = |host| Link { world: shared.clone(), clock, epoch: host, host };
     {
-        let pools = survey(&link(HOST).eyes(), &change, &clock).await;
-        let seen = Observations { pools, ..Observations::default() };
+        let seen = survey(&Crew::here(), &link(HOST).eyes(), &change, &clock).await;
         let (plan, _report) = make(&change, &seen, clock.now()).expect("a plan");
         shared.lock().oracle.read_plan(&serde_json::to_value(&plan).expect("a plan serialises"));
     }

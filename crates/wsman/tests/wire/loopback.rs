@@ -173,7 +173,7 @@ pub(crate) fn auth() -> Auth {
 
 /// Returns limits of time that are not reached on loopback.
 pub(crate) fn patient() -> Timeouts {
-    Timeouts { operation: Duration::from_secs(20), ..Timeouts::default() }
+    Timeouts { operation: Duration::from_secs(20), refused_once: Duration::ZERO, ..Timeouts::default() }
 }
 
 fn identity() -> (TlsAcceptor, Arc<[u8]>, Vec<u8>) {

@@ -1,0 +1,70 @@
+//! How servers are reached, apart from what is done to them: it may change while a run is unfinished.
+
+use orchestrate_model::pool::Balancer;
+use orchestrate_model::{Change, Pool};
+
+/// Returns a change with the access of another one: transport, port, logon, authorities and pins of its pools, addresses
+/// and pins of its servers, and where its balancers listen. What is not in the other one stays.
+pub(crate) fn taken_from(change: &Change, other: &Change) -> Change {
+    let mut taken = change.clone();
+    for pool in &mut taken.pools {
+        let Some(from) = other.pools.iter().find(|from| from.name == pool.name) else { continue };
+        pool.access = from.access.clone();
+        if let (Balancer::Haproxy(ours), Balancer::Haproxy(theirs)) =
+            (&mut pool.load_balancing.balancer, &from.load_balancing.balancer)
+        {
+            // An HAProxy that was not there before is another balancer, and no other way to the same one.
+            if ours.sites.len() == theirs.sites.len() {
+                for (ours, theirs) in ours.sites.iter_mut().zip(&theirs.sites) {
+                    ours.address.clone_from(&theirs.address);
+                }
+            }
+        }
+        for server in &mut pool.servers {
+            if let Some(from) = from.servers.iter().find(|from| from.name == server.name) {
+                server.addresses = from.addresses.clone();
+                server.pins = from.pins.clone();
+            }
+        }
+    }
+    taken
+}
+
+/// Returns whether both are the same work, however the servers are reached.
+pub(crate) fn is_same_work(change: &Change, other: &Change) -> bool {
+    taken_from(change, other) == *other
+}
+
+/// Returns the pools that another change reaches in another way.
+pub(crate) fn differences<'a>(change: &'a Change, other: &Change) -> Vec<&'a Pool> {
+    let taken = taken_from(change, other);
+    change.pools.iter().zip(&taken.pools).filter(|(before, now)| before != now).map(|(before, _)| before).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: &str = include_str!("../../../plans/contoso-front-end.yaml");
+
+    fn change(text: &str) -> Change {
+        orchestrate_config::parse("plan.yaml", text.as_bytes()).unwrap().change
+    }
+
+    #[test]
+    fn how_servers_are_reached_may_change_and_what_is_done_may_not() {
+        let before = change(PLAN);
+        let access = "winrm: {transport: http, credentials: {env: MAINTENANCE}}";
+        assert!(PLAN.contains(access), "the plan reaches its servers in another way");
+        let pin = "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff".repeat(2).replace("ff00", "ff:00");
+        let pinned = format!("winrm: {{auth: basic, pin: \"{pin}\", credentials: {{file: /etc/maintenance}}}}");
+        let reached = change(&PLAN.replace(access, &pinned));
+        assert!(reached != before && is_same_work(&before, &reached));
+        assert_eq!(taken_from(&before, &reached), reached);
+        let names: Vec<String> = differences(&before, &reached).iter().map(|pool| pool.name.to_string()).collect();
+        assert_eq!(names, ["pool01.contoso.example"]);
+        let other = change(&PLAN.replace("scope: all-services", "scope: {services: [RTCSRV]}"));
+        assert!(!is_same_work(&before, &other));
+        assert!(differences(&before, &before).is_empty());
+    }
+}

@@ -1,0 +1,315 @@
+//! Where user names and passwords come from: read at the start, and once more when they were refused.
+
+use crate::failure::Failure;
+use orchestrate_driver_winrm::{ClientCertificate, Credentials, Login, Source};
+use orchestrate_files::{Exposed, Limit, Whose};
+use orchestrate_model::PoolName;
+use orchestrate_model::pool::CredentialSource;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// How long a command may take to print a password. A password manager may ask for a touch of a key.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+/// How long a command is left in peace after it was run: it may ask a person each time.
+const COMMAND_PAUSE: Duration = Duration::from_secs(300);
+/// How long a file or the keyring is: looking at it costs nothing.
+const FILE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Why there are no credentials.
+#[derive(Debug, Error)]
+pub(crate) enum CredentialError {
+    #[error("the variable {0} is not set")]
+    Variable(String),
+    #[error("{} {why}", path.display())]
+    Open { path: PathBuf, why: String, mend: String },
+    #[error("cannot read {}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{}: {why}", path.display())]
+    Odd { path: PathBuf, why: String },
+    #[error("the command `{command}` {why}")]
+    Command { command: String, why: String },
+    #[error("the password of {user} cannot be asked for: {why}")]
+    Prompt { user: String, why: String },
+    #[error("the keyring has no password of {user} under the service orchestrate: {why}")]
+    Keyring { user: String, why: String },
+    #[error("{}", path.display())]
+    Unusable { path: PathBuf, source: orchestrate_driver_winrm::SetupError },
+}
+
+impl CredentialError {
+    /// Returns what to do about it.
+    pub(crate) fn advice(&self) -> Option<String> {
+        match self {
+            Self::Variable(_) => Some("set it, or write `credentials: {file: PATH}`".to_owned()),
+            Self::Open { mend, .. } => Some(format!("take the file away from others: {mend}")),
+            Self::Prompt { .. } => Some("start it at a terminal, or write `credentials: {file: PATH}`".to_owned()),
+            Self::Unreadable { .. }
+            | Self::Odd { .. }
+            | Self::Command { .. }
+            | Self::Keyring { .. }
+            | Self::Unusable { .. } => None,
+        }
+    }
+}
+
+/// Reads the credentials of a pool.
+pub(crate) fn read(pool: &PoolName, source: &CredentialSource) -> Result<Credentials, Failure> {
+    let failed = |source| Failure::Credentials { pool: pool.clone(), source: Box::new(source) };
+    let login = login(source).map_err(failed)?;
+    let again: Option<Arc<dyn Source>> = match source {
+        CredentialSource::File(_)
+        | CredentialSource::Keytab { .. }
+        | CredentialSource::Command(_)
+        | CredentialSource::Keyring(_) => Some(Arc::new(Again(source.clone()))),
+        // A variable of a running program does not change, and a prompt would stand in the middle of the live view.
+        CredentialSource::Env(_) | CredentialSource::Prompt(_) | CredentialSource::Certificate { .. } => None,
+    };
+    Ok(Credentials::of(login, again))
+}
+
+/// Reads the client certificate of a pool, if that is what the plan names.
+pub(crate) fn certificate(pool: &PoolName, source: &CredentialSource) -> Result<Option<ClientCertificate>, Failure> {
+    let CredentialSource::Certificate { file, key } = source else { return Ok(None) };
+    let failed = |source| Failure::Credentials { pool: pool.clone(), source: Box::new(source) };
+    let (file, key) = (Path::new(file), Path::new(key));
+    let secret = private(key).map_err(failed)?;
+    let shown = bytes(file).map_err(failed)?;
+    let made = ClientCertificate::from_pem(&shown, &secret);
+    let made = made.map_err(|source| failed(CredentialError::Unusable { path: file.to_owned(), source }))?;
+    Ok(Some(made))
+}
+
+fn login(source: &CredentialSource) -> Result<Login, CredentialError> {
+    match source {
+        CredentialSource::Env(name) => {
+            let read = |part: &str| {
+                let variable = format!("{name}_{part}");
+                std::env::var(&variable).map_err(|_missing| CredentialError::Variable(variable))
+            };
+            Ok(Login::with_password(read("USER")?, Zeroizing::new(read("PASSWORD")?)))
+        }
+        CredentialSource::File(path) => {
+            let path = Path::new(path);
+            let odd = |why: &str| CredentialError::Odd { path: path.to_owned(), why: why.to_owned() };
+            two_lines(&private(path)?).map_err(odd)
+        }
+        CredentialSource::Command(words) => command(words),
+        CredentialSource::Keytab { file, principal } => {
+            let path = Path::new(file);
+            let key = Login::with_keytab(&private(path)?, principal);
+            key.map_err(|source| CredentialError::Unusable { path: path.to_owned(), source })
+        }
+        CredentialSource::Keyring(user) => keyring(user),
+        CredentialSource::Prompt(user) => prompt(user),
+        CredentialSource::Certificate { file, .. } => Ok(Login::by_certificate(format!("of the certificate {file}"))),
+    }
+}
+
+/// Returns what is in a file that only its owner may read.
+fn private(path: &Path) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
+    let failed = |source: std::io::Error| match source.get_ref().and_then(|inner| inner.downcast_ref::<Exposed>()) {
+        Some(Exposed { path, why, mend }) => {
+            CredentialError::Open { path: path.clone(), why: why.clone(), mend: mend.clone() }
+        }
+        None => CredentialError::Unreadable { path: path.to_owned(), source },
+    };
+    orchestrate_files::read(path, Limit::SMALL, Whose::Secret).map(Zeroizing::new).map_err(failed)
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, CredentialError> {
+    let unreadable = |source| CredentialError::Unreadable { path: path.to_owned(), source };
+    orchestrate_files::read(path, Limit::SMALL, Whose::Anybodys).map_err(unreadable)
+}
+
+/// Returns user and password on two lines. What editors on Windows leave in a file is taken off: a byte order mark, and
+/// line ends of two characters. Everything else that is odd is named, and nothing of it is guessed: a blank may belong to
+/// a password.
+fn two_lines(bytes: &[u8]) -> Result<Login, &'static str> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err("it is written in UTF-16; save it as UTF-8");
+    }
+    let text = std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    let text =
+        text.map_err(|_not_utf8| "it is not UTF-8: an umlaut in an older encoding, perhaps; save it as UTF-8")?;
+    let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let (user, password) = (lines.next().unwrap_or_default(), lines.next());
+    let Some(password) = password.filter(|password| !password.is_empty()) else {
+        return Err("it does not hold a user and a password, one per line");
+    };
+    if user.is_empty() {
+        return Err("its first line is empty, and should be the user");
+    }
+    if lines.any(|line| !line.trim().is_empty()) {
+        return Err("it has more than two lines; only user and password belong there");
+    }
+    if user != user.trim() {
+        return Err("there are blanks around the user on its first line; take them away");
+    }
+    if user.contains(char::is_control) || password.contains(char::is_control) {
+        return Err("it holds a control character, such as a tab; neither a user nor a password has one");
+    }
+    if (user.starts_with('"') && user.ends_with('"')) || user.contains('=') {
+        return Err("its first line is in quotes or has an equals sign; write the bare user");
+    }
+    Ok(Login::with_password(user, Zeroizing::new(password.to_owned())))
+}
+
+/// Runs a command that prints user and password. Its errors go to the terminal: it may have a question of its own.
+fn command(words: &[String]) -> Result<Login, CredentialError> {
+    let failed = |why: String| CredentialError::Command { command: words.join(" "), why };
+    let Some((program, arguments)) = words.split_first() else { return Err(failed("is empty".to_owned())) };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(format!("cannot be started: {error}")))?;
+    let started = Instant::now();
+    let stdout = child.stdout.take();
+    let reader = std::thread::spawn(move || {
+        let mut text = Zeroizing::new(Vec::new());
+        let read = stdout.map(|stdout| std::io::Read::read_to_end(&mut std::io::Read::take(stdout, 65_536), &mut text));
+        read.transpose().map(|_count| text)
+    });
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if started.elapsed() < COMMAND_LIMIT => std::thread::sleep(Duration::from_millis(20)),
+            Ok(None) => {
+                // A child that cannot be killed has ended by itself.
+                let ended = child.kill().and_then(|()| child.wait());
+                tracing::debug!(?ended, "the command was ended");
+                return Err(failed(format!("did not end within {} s", COMMAND_LIMIT.as_secs())));
+            }
+            Err(error) => return Err(failed(format!("cannot be waited for: {error}"))),
+        }
+    };
+    let text = reader.join().map_err(|_panicked| failed("could not be read".to_owned()))?;
+    let text = text.map_err(|error| failed(format!("could not be read: {error}")))?;
+    if !status.success() {
+        return Err(failed(format!("failed ({status})")));
+    }
+    two_lines(&text).map_err(|why| failed(format!("printed something else than user and password: {why}")))
+}
+
+fn prompt(user: &str) -> Result<Login, CredentialError> {
+    let failed = |why: String| CredentialError::Prompt { user: user.to_owned(), why };
+    let mut password = rpassword::prompt_password(format!("Password of {user}: "))
+        .map_err(|error| failed(format!("there is no terminal ({error})")))?;
+    let kept = Zeroizing::new(password.clone());
+    password.zeroize();
+    if kept.is_empty() {
+        return Err(failed("none was given".to_owned()));
+    }
+    Ok(Login::with_password(user, kept))
+}
+
+#[cfg(feature = "keyring")]
+fn keyring(user: &str) -> Result<Login, CredentialError> {
+    let failed = |error: keyring::Error| CredentialError::Keyring { user: user.to_owned(), why: error.to_string() };
+    let password = keyring::Entry::new("orchestrate", user).and_then(|entry| entry.get_password()).map_err(failed)?;
+    Ok(Login::with_password(user, Zeroizing::new(password)))
+}
+
+#[cfg(not(feature = "keyring"))]
+fn keyring(user: &str) -> Result<Login, CredentialError> {
+    let why = "this program was built without it; build it with `--features keyring`".to_owned();
+    Err(CredentialError::Keyring { user: user.to_owned(), why })
+}
+
+/// A source that is asked once more.
+struct Again(CredentialSource);
+
+impl Source for Again {
+    fn read(&self) -> Result<Login, String> {
+        login(&self.0).map_err(|error| {
+            let mut text = error.to_string();
+            if let Some(source) = std::error::Error::source(&error) {
+                text = format!("{text}: {source}");
+            }
+            text
+        })
+    }
+
+    fn pause(&self) -> Duration {
+        match self.0 {
+            CredentialSource::Command(_) => COMMAND_PAUSE,
+            CredentialSource::File(_)
+            | CredentialSource::Keytab { .. }
+            | CredentialSource::Keyring(_)
+            | CredentialSource::Env(_)
+            | CredentialSource::Prompt(_)
+            | CredentialSource::Certificate { .. } => FILE_PAUSE,
+        }
+    }
+
+    fn advice(&self) -> String {
+        match &self.0 {
+            CredentialSource::File(path) => format!("write the new password into {path}, which is read anew at once"),
+            CredentialSource::Keytab { file, .. } => {
+                format!("put the new key into {file}, which is read anew at once")
+            }
+            CredentialSource::Keyring(user) => {
+                format!("put the new password of {user} into the keyring, which is read anew at once")
+            }
+            CredentialSource::Command(words) => {
+                let minutes = COMMAND_PAUSE.as_secs() / 60;
+                format!("`{}` is run anew every {minutes} min and may give the new password", words.join(" "))
+            }
+            CredentialSource::Env(_) | CredentialSource::Prompt(_) | CredentialSource::Certificate { .. } => {
+                "stop the run and resume it with the new password".to_owned()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_editors_of_windows_leave_in_a_file_is_no_part_of_a_password() {
+        for text in ["CONTOSO\\ops\nhunter2\n", "\u{feff}CONTOSO\\ops\r\nhunter2\r\n", "CONTOSO\\ops\nhunter2"] {
+            let login = two_lines(text.as_bytes()).unwrap();
+            assert_eq!(login.user(), "CONTOSO\\ops", "{text:?}");
+            assert!(Credentials::of(login, None).has_password("hunter2"), "{text:?}");
+        }
+        let login = two_lines("ops\n  Größe \n".as_bytes()).unwrap();
+        assert!(Credentials::of(login, None).has_password("  Größe "), "blanks may belong to a password");
+    }
+
+    #[test]
+    fn anything_else_that_is_odd_is_named() {
+        for (bytes, said) in [
+            (&b"ops\n"[..], "user and a password"),
+            (b"", "user and a password"),
+            (b"\nhunter2\n", "first line is empty"),
+            (b"ops \nhunter2\n", "blanks around the user"),
+            (b"ops\nhunter2\nmore\n", "more than two lines"),
+            (b"ops\nhunter\t2\n", "control character"),
+            (b"user=ops\nhunter2\n", "equals sign"),
+            (b"\xff\xfeo\0p\0s\0", "UTF-16"),
+            (b"ops\nGr\xf6\xdfe\n", "not UTF-8"),
+        ] {
+            let why = two_lines(bytes).err().unwrap();
+            assert!(why.contains(said) && !why.contains("hunter"), "{why}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn p10_a_command_prints_user_and_password_and_no_error_shows_them() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let login = command(&words(&["printf", "ops\\nhunter2\\n"])).unwrap();
+        assert!(Credentials::of(login, None).has_password("hunter2"));
+        for bad in [&["printf", "hunter2"][..], &["sh", "-c", "echo ops; echo hunter2; exit 3"], &["/no/such/program"]]
+        {
+            let error = command(&words(bad)).err().unwrap();
+            let CredentialError::Command { why, .. } = error else { panic!("not about a command") };
+            assert!(!why.contains("hunter2"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Values that say how servers are logged on to.
+
+use crate::codes;
+use crate::reader::{Reader, Written};
+use crate::scalars::parsed;
+use crate::yaml::Node;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use std::net::IpAddr;
+
+/// The name of a Kerberos realm.
+#[derive(Debug, Clone)]
+pub(crate) struct Realm(pub(crate) String);
+
+impl Written for Realm {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_NAME, "the name of a Kerberos realm", |text| {
+            let usable =
+                text.len() <= 255 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+            let is_long = text.split('.').all(|label| !label.is_empty()) && text.contains('.');
+            match (usable, is_long) {
+                (true, true) => Ok(Self(text.to_ascii_uppercase())),
+                (true, false) => Err("the DNS name of the domain is needed, such as `CONTOSO.EXAMPLE`, not its short \
+                                      name"
+                    .to_owned()),
+                (false, _) => Err("letters, digits, `-`, `_` and dots".to_owned()),
+            }
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+[.][A-Za-z0-9._-]+$", "examples": ["CONTOSO.EXAMPLE"] })
+    }
+}
+
+/// Where a KDC is: a host name or an address, and a port.
+#[derive(Debug, Clone)]
+pub(crate) struct Kdc(pub(crate) String);
+
+impl Written for Kdc {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_ADDRESS, "a KDC, as `host` or `host:port`", |text| {
+            let is_address = text.parse::<IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok();
+            let (host, port) = text.rsplit_once(':').unwrap_or((text, "88"));
+            let is_host = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+            let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+            (is_address || (is_host && is_port)).then(|| Self(text.to_owned())).ok_or_else(String::new)
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["dc1.contoso.example", "192.0.2.5:88"] })
+    }
+}

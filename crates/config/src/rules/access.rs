@@ -1,0 +1,152 @@
+//! How the servers of a pool are reached: what goes together, and what would be unsafe or without effect.
+
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::reader::{At, Reader};
+use crate::written::{Credentials, Plan, Pool, Winrm};
+use orchestrate_model::pool::{ChannelBinding, Transport, WinrmAuth};
+
+pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
+    let Some(pools) = &plan.pools else { return };
+    for (_, pool) in pools.value.good() {
+        if let Some(winrm) = pool.value.access.as_ref().and_then(|access| access.value.winrm.as_ref()) {
+            let auth = winrm.value.auth.as_ref().map_or(WinrmAuth::Negotiate, |auth| auth.value);
+            transport(reader, &winrm.value);
+            tls_settings(reader, &winrm.value);
+            server_pins(reader, &pool.value, &winrm.value);
+            kerberos(reader, &winrm.value, auth);
+            if let Some(credentials) = &winrm.value.credentials {
+                sources(reader, &credentials.value.0, credentials.span);
+                kinds(reader, &credentials.value.0, auth, credentials.span);
+            }
+        }
+    }
+}
+
+fn is_http(winrm: &Winrm) -> bool {
+    winrm.transport.as_ref().is_some_and(|transport| transport.value == Transport::Http)
+}
+
+fn transport(reader: &mut Reader, winrm: &Winrm) {
+    let Some(auth) = winrm.auth.as_ref().filter(|_| is_http(winrm)) else { return };
+    let text = match auth.value {
+        WinrmAuth::Basic => "basic authentication over http sends the password in the clear",
+        WinrmAuth::Certificate => "a client certificate is shown by TLS, and http has none",
+        WinrmAuth::Negotiate | WinrmAuth::Kerberos | WinrmAuth::Ntlm => return,
+    };
+    reader.report(
+        Diagnostic::error(codes::BASIC_WITHOUT_TLS, auth.span, text)
+            .label("expected `negotiate`, or `transport: https`")
+            .help("use `transport: https`, or `auth: negotiate`, which seals its messages"),
+    );
+}
+
+fn tls_settings(reader: &mut Reader, winrm: &Winrm) {
+    let binding = winrm.channel_binding.as_ref().filter(|binding| binding.value == ChannelBinding::Required);
+    let settings = [
+        ("ca", winrm.ca.as_ref().map(|at| at.span)),
+        ("pin", winrm.pin.as_ref().map(|at| at.span)),
+        ("channel_binding", binding.map(|at| at.span)),
+    ];
+    for (key, span) in settings.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+        if is_http(winrm) {
+            without_tls(reader, key, span);
+        }
+    }
+}
+
+fn server_pins(reader: &mut Reader, pool: &Pool, winrm: &Winrm) {
+    let Some(servers) = pool.servers.as_ref().filter(|_| is_http(winrm)) else { return };
+    for (_, server) in servers.value.good() {
+        if let Some(pin) = &server.value.pin {
+            without_tls(reader, "pin", pin.span);
+        }
+    }
+}
+
+fn without_tls(reader: &mut Reader, key: &str, span: Span) {
+    reader.report(
+        Diagnostic::error(
+            codes::TLS_SETTING_WITHOUT_TLS,
+            span,
+            format!("`{key}` has no effect with `transport: http`"),
+        )
+        .label("only TLS has certificates")
+        .help("use `transport: https`, or leave the key out"),
+    );
+}
+
+fn kerberos(reader: &mut Reader, winrm: &Winrm, auth: WinrmAuth) {
+    let settings = [
+        ("realm", winrm.realm.as_ref().map(|at| at.span)),
+        ("kdc", winrm.kdc.as_ref().map(|at| at.span)),
+        ("spn", winrm.spn.as_ref().map(|at| at.span)),
+    ];
+    let is_used = matches!(auth, WinrmAuth::Negotiate | WinrmAuth::Kerberos);
+    for (key, span) in settings.into_iter().filter_map(|(key, span)| Some((key, span?))).filter(|_| !is_used) {
+        reader.report(
+            Diagnostic::error(
+                codes::KERBEROS_SETTING_UNUSED,
+                span,
+                format!("`{key}` is for Kerberos, which this `auth` does not use"),
+            )
+            .label("has no effect")
+            .help("write `auth: kerberos`, or leave the key out"),
+        );
+    }
+    if let (Some(kdc), None, true) = (&winrm.kdc, &winrm.realm, is_used) {
+        reader.report(
+            Diagnostic::error(codes::KDC_WITHOUT_REALM, kdc.span, "a KDC is stated, and not which realm it is of")
+                .label("expected `realm` beside it")
+                .help("add `realm`, the DNS name of the domain in capitals, such as `CONTOSO.EXAMPLE`"),
+        );
+    }
+}
+
+fn sources(reader: &mut Reader, written: &Credentials, whole: Span) {
+    let halves = [
+        ("principal", span(written.principal.as_ref()), "keytab", span(written.keytab.as_ref())),
+        ("key", span(written.key.as_ref()), "certificate", span(written.certificate.as_ref())),
+    ];
+    for (key, found, owner, other) in halves {
+        if let (Some(found), None) = (found, other) {
+            reader.report(
+                Diagnostic::error(codes::HALF_A_SOURCE, found, format!("`{key}` belongs to `{owner}`"))
+                    .label(format!("expected `{owner}` beside it"))
+                    .help("leave the key out, or state both"),
+            );
+        }
+    }
+    if written.keytab.is_some() && written.principal.is_none() {
+        reader.report(
+            Diagnostic::error(codes::HALF_A_SOURCE, whole, "a keytab may hold keys of many; which one is to be used?")
+                .label("expected `principal` as well")
+                .help("write `{keytab: FILE, principal: svc-orchestrate}`; `klist -k FILE` shows what it holds"),
+        );
+    }
+}
+
+fn kinds(reader: &mut Reader, written: &Credentials, auth: WinrmAuth, whole: Span) {
+    let (is_key, is_certificate) = (written.keytab.is_some(), written.certificate.is_some());
+    let text = match auth {
+        WinrmAuth::Negotiate | WinrmAuth::Kerberos if is_certificate => "a certificate is for `auth: certificate`",
+        WinrmAuth::Ntlm | WinrmAuth::Basic if is_certificate => "a certificate is for `auth: certificate`",
+        WinrmAuth::Ntlm | WinrmAuth::Basic if is_key => "a keytab is for Kerberos",
+        WinrmAuth::Certificate if !is_certificate => "`auth: certificate` needs a certificate and its key",
+        WinrmAuth::Negotiate | WinrmAuth::Kerberos | WinrmAuth::Ntlm | WinrmAuth::Basic | WinrmAuth::Certificate => {
+            return;
+        }
+    };
+    let help = match (is_certificate, is_key) {
+        (true, _) => "write `auth: certificate`",
+        (false, true) => "write `auth: kerberos`",
+        (false, false) => "write `credentials: {certificate: FILE, key: FILE}`",
+    };
+    reader.report(
+        Diagnostic::error(codes::CREDENTIALS_DO_NOT_FIT, whole, text).label("do not fit the authentication").help(help),
+    );
+}
+
+fn span<T>(at: Option<&At<T>>) -> Option<Span> {
+    at.map(|at| at.span)
+}
