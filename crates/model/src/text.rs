@@ -44,7 +44,8 @@ pub fn bounded(text: &str, most: usize) -> String {
             continue;
         }
         if count == most {
-            kept.push_str(&format!(" ... ({} bytes more)", text.len() - at));
+            let rest = text.len() - at;
+            kept += &format!(" ... ({rest} bytes more)");
             break;
         }
         after_blank = c == ' ';

@@ -86,7 +86,7 @@ impl World {
             BalancerState::Drain,
             BalancerState::Maintenance,
         ]);
-        let backend = self.now.unsigned_abs() as usize % self.machines[at].admin.len();
+        let backend = usize::try_from(self.now).unwrap_or_default() % self.machines[at].admin.len();
         if !self.has_balancer(at) || self.machines[at].admin[backend] == to {
             return;
         }
