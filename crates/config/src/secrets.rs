@@ -15,7 +15,21 @@ use std::ops::Range;
 /// Keys under `access` that hold further keys.
 const NESTED: [&str; 2] = ["winrm", "credentials"];
 /// Keys under `access` whose single values are no secrets.
-const HARMLESS: [&str; 6] = ["transport", "port", "auth", "env", "file", "ca"];
+const HARMLESS: [&str; 13] = [
+    "transport",
+    "port",
+    "auth",
+    "env",
+    "file",
+    "ca",
+    "channel_binding",
+    "realm",
+    "kdc",
+    "spn",
+    "keytab",
+    "principal",
+    "certificate",
+];
 /// What stands in the place of a secret in a message.
 const MASKED: &str = "***";
 /// Most texts that are kept; a hostile file holds very many.
