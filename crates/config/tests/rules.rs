@@ -152,10 +152,11 @@ fn a_level_is_one_of_the_pool_s_product() {
     {
         good(&level(product, own));
     }
-    for (product, other) in
-        [("lync2013", "6.0.9319.580"), ("sfb2015", "5.0.8308.1"), ("sfb2019", "70.2046"), ("lync2013", "5.01")]
-    {
+    for (product, other) in [("lync2013", "6.0.9319.580"), ("sfb2015", "5.0.8308.1"), ("sfb2019", "70.0.2046.1")] {
         assert_eq!(codes(&errors(&level(product, other))), ["O1027"], "{product} at {other}");
+    }
+    for (product, short) in [("sfb2019", "70.2046"), ("lync2013", "5.01")] {
+        assert_eq!(codes(&errors(&level(product, short))), ["O1027", "O1097"], "{product} at {short}");
     }
     good(&level("sfb2015", "{Core Components: 6.0.9319.1, Runtime: 5.0.8308.1}"));
 }

@@ -40,6 +40,8 @@ impl Clock {
     #[must_use]
     pub fn joined(origin: Timestamp, at: Timestamp, speed: f64) -> Self {
         let passed = Timestamp::now().duration_since(at).as_secs_f64().max(0.0);
+        // The same floor as that of the clock itself: one that ran backwards would show a time before its origin.
+        let speed = speed.max(f64::MIN_POSITIVE);
         Self::derived(after(origin, seconds(passed * speed)), speed)
     }
 

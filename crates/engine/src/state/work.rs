@@ -1,0 +1,221 @@
+//! What is known of the work on one server.
+
+use super::*;
+
+/// The state of one server's work.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WorkState {
+    /// When its first step began.
+    pub started: Option<Timestamp>,
+    /// How the server was before the first change.
+    pub snapshot: Option<Snapshot>,
+    /// How the server was before the first change of an earlier start that ended with it.
+    pub earlier: Option<Snapshot>,
+    /// Whether an act on it was ever intended.
+    pub touched: bool,
+    /// Whether its gate proved that it is back in service, and nothing was begun since but the soak.
+    pub proven_back: bool,
+    /// The tokens under which an installer was started or may have been, with how often it was asked for.
+    pub tokens: BTreeMap<InstallerToken, u32>,
+    /// The token in hand.
+    pub token: Option<InstallerToken>,
+    /// How the last installer ended.
+    pub installer: Option<(i64, ExitMeaning)>,
+    /// When the token in hand was first used.
+    pub token_since: Option<Timestamp>,
+    /// When the last installer ended.
+    pub installer_ended: Option<Timestamp>,
+    /// How many of the tokens stand for an installer that gave up at once, because another one was running.
+    pub gave_up_busy: usize,
+    /// What else has to be kept in mind.
+    pub marks: BTreeSet<Mark>,
+    /// Each restart that was asked for.
+    pub restarts: Vec<RestartAsked>,
+    /// Why the last restart was refused, if it was said to be.
+    pub restart_refused: Option<String>,
+    /// Why nobody knows whether the last restart was accepted, where nobody does.
+    pub restart_unknown: Option<String>,
+    /// The boot time before the installer in hand was started.
+    pub booted_before: Option<Timestamp>,
+    /// The boot that proves the restart that was asked for last, or that the installer began.
+    pub restart_proven: Option<Timestamp>,
+    /// Every boot that proved a restart.
+    pub boots: BTreeSet<Timestamp>,
+    /// How often steps were done again.
+    pub reopened: u32,
+    /// How often it was brought back again because something had changed since.
+    pub mended: u32,
+    /// How often each service was blocked again.
+    pub reasserted: BTreeMap<ServiceName, u32>,
+    /// Sessions cut.
+    pub cut: BTreeMap<ServiceName, u64>,
+    /// Services whose sessions the drain in hand has given up. Another drain waits for sessions anew.
+    pub given_up: BTreeSet<ServiceName>,
+    /// When a service was last blocked again.
+    pub blocked_again: Option<Timestamp>,
+    /// What was passed over of the patch and its proof, and why: such a server is not done.
+    pub passed_over: Option<Why>,
+    /// Why it goes back without the rest of its steps.
+    pub back: Option<Why>,
+    /// Why it is held.
+    pub held: Option<Hold>,
+    /// Whether the operator accepted the state it was found in.
+    pub accepted_as_found: bool,
+    /// How often its held step was tried again by decision of the plan.
+    pub retries: u32,
+    /// How it ended.
+    pub end: Option<ServerEnd>,
+    /// What the final sweep found. `None`: not swept.
+    pub swept: Option<Vec<String>>,
+    /// What the work on it leaves for a person to look at.
+    pub left_over: BTreeSet<String>,
+    /// Why its pool cannot do without it at present, and since when.
+    pub alarm: Option<Alarm>,
+    /// Every alarm there was, in words.
+    pub alarms: Vec<String>,
+    /// How often it was given back to its pool and put off.
+    pub put_off: u32,
+    /// How often what was set in the balancer was undone.
+    pub balancer_undone: u32,
+    /// When a restart by another hand was last noticed in a drain, and the boot time.
+    pub rebooted: Option<(Timestamp, Timestamp)>,
+    /// Sessions that restarts by another hand have ended.
+    pub ended_by_restart: BTreeMap<ServiceName, u64>,
+    /// Whose lease of it was taken over, the last one where there were several.
+    pub taken_over: Option<Lease>,
+    /// What is installed since its verify step.
+    pub installed: Option<Vec<ComponentVersion>>,
+    /// What was installed at the end of the run. `None`: not read.
+    pub level: Option<Answer<Vec<ComponentVersion>>>,
+}
+
+/// Something to be kept in mind about a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// A person has said that an installer that left no result may be started again.
+    StartAnew,
+    /// A person has taken it out of the balancer.
+    OutByHand,
+    /// An earlier pass has started an installer without a good end, or one that asks for a restart.
+    HalfDone,
+    /// A restart by another hand has ended sessions that nobody had counted.
+    UncountedRestart,
+}
+
+/// Why a pool cannot do without a server that is out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Since when.
+    pub since: Timestamp,
+    /// In words.
+    pub why: String,
+}
+
+/// A restart that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartAsked {
+    /// When.
+    pub at: Timestamp,
+    /// The boot time that it is to change.
+    pub booted: Timestamp,
+}
+
+/// A held server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    pub since: Timestamp,
+    /// The step in hand.
+    pub step: StepId,
+    /// What is known.
+    pub reason: String,
+    /// What the operator can choose.
+    pub choices: Vec<HoldChoice>,
+}
+
+impl WorkState {
+    /// Returns whether an installer was started on the server, or may have been.
+    #[must_use]
+    pub fn patch_started(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    /// Returns how often the server was proven to be restarted, when it was asked to and by its installer: by its boot
+    /// times, each of which is computed anew at every look and moves a little.
+    #[must_use]
+    pub fn restarted(&self) -> usize {
+        let mut last: Option<Timestamp> = None;
+        let mut count = 0;
+        for boot in &self.boots {
+            if last.is_none_or(|last| boot.duration_since(last) > BOOT_MOVES) {
+                count += 1;
+            }
+            last = Some(*boot);
+        }
+        count
+    }
+
+    /// Returns how often a restart was asked for, or begun by the installer as it says.
+    #[must_use]
+    pub fn restarts_asked(&self) -> usize {
+        self.restarts.len() + usize::from(matches!(self.installer, Some((_, ExitMeaning::RestartStarted))))
+    }
+
+    /// Returns how the server has to be at the end, when the run has ever changed it.
+    #[must_use]
+    pub fn as_recorded(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref().filter(|_| self.touched).or(self.earlier.as_ref())
+    }
+
+    /// Sessions that a restart ended did not end by themselves.
+    pub(super) fn rebooted_at(
+        &mut self,
+        at: Timestamp,
+        booted: Timestamp,
+        sessions: &Answer<BTreeMap<ServiceName, u64>>,
+    ) {
+        self.rebooted = Some((at, booted));
+        match sessions {
+            Answer::Known(sessions) => {
+                for (name, count) in sessions {
+                    *self.ended_by_restart.entry(name.clone()).or_default() += count;
+                }
+            }
+            Answer::Unknown(_) => drop(self.marks.insert(Mark::UncountedRestart)),
+        }
+    }
+
+    /// Returns whether something has to be kept in mind.
+    #[must_use]
+    pub fn has(&self, mark: Mark) -> bool {
+        self.marks.contains(&mark)
+    }
+
+    /// Returns whether anything was changed on the server or in front of it.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.touched || self.has(Mark::OutByHand)
+    }
+
+    /// Returns whether the server may be out of service on our account.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        match &self.end {
+            None => self.is_changed() && !self.proven_back,
+            Some(ServerEnd::Out { .. }) => true,
+            Some(
+                ServerEnd::Finished
+                | ServerEnd::NothingToDo { .. }
+                | ServerEnd::Untouched { .. }
+                | ServerEnd::Returned { .. },
+            ) => false,
+        }
+    }
+
+    /// Returns whether the work has begun and not ended.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.started.is_some() && self.end.is_none()
+    }
+}
