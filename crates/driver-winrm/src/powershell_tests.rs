@@ -296,14 +296,15 @@ fn the_delayed_flag_is_set_and_cleared_by_sc() {
     for way in WAYS {
         for (lever, delayed) in [(Lever::SetDelayed, true), (Lever::ClearDelayed, false)] {
             let request = json!({"service": "RTCSRV"});
-            assert_eq!(host.ask(way, lever.script(), &request).unwrap(), json!({"ok": true}));
+            let done = host.ask(way, lever.script(), &request).unwrap();
+            assert_eq!((&done["ok"], &done["code"]), (&json!(true), &json!(0)), "{done}");
             let found = host.ask(way, Look::ServiceDetails.script(), &json!({"services": ["RTCSRV"]})).unwrap();
             assert_eq!(found["services"]["RTCSRV"]["delayed"], delayed, "{way:?} {found}");
         }
     }
     host.add("services/RTCSRV", "deny.sc=5");
-    let trouble = host.ask(Way::OnTheLine, Lever::SetDelayed.script(), &json!({"service": "RTCSRV"})).unwrap_err();
-    assert!(trouble.text.contains("sc.exe config ended with 5"), "{trouble}");
+    let refused = host.ask(Way::OnTheLine, Lever::SetDelayed.script(), &json!({"service": "RTCSRV"})).unwrap();
+    assert_eq!((&refused["ok"], &refused["code"]), (&json!(false), &json!(5)), "{refused}");
 }
 
 #[test]

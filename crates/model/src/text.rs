@@ -45,6 +45,8 @@ pub fn bounded(text: &str, most: usize) -> String {
         }
         if count == most {
             let rest = text.len() - at;
+            // Otherwise text that is cleaned again would lose the second of two blanks.
+            kept.truncate(kept.trim_end().len());
             kept += &format!(" ... ({rest} bytes more)");
             break;
         }

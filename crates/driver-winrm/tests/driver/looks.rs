@@ -399,7 +399,8 @@ async fn a_look_at_a_server_that_refuses_us_is_one_failed_logon() {
 
 #[tokio::test]
 async fn a_server_that_comes_back_may_refuse_us_for_a_while_and_another_may_not() {
-    for (restarted, logons) in [(true, 4), (false, 2)] {
+    // An account that never worked is not tried again at once: the refusal would count at its domain.
+    for (restarted, logons) in [(true, 4), (false, 1)] {
         let soon = |target: &mut WinrmTarget| target.limits.wire.refused_in_restart = Duration::ZERO;
         let fake = Fake::start_with(World::default(), soon).await;
         if restarted {

@@ -321,16 +321,20 @@ fn behind_balancer(look: &Look<'_>, server: &ServerName) -> Verdict {
         Some(own) if !own.entries.is_empty() => own,
         Some(_) | None => return Verdict::No(format!("{name} may not go: the balancer does not have it")),
     };
+    let ready_in = |(balancer, backend): (&String, &String), other: &Server| {
+        let entries = servers.get(&other.name).into_iter().flat_map(|seen| &seen.entries);
+        let here = |place: &BalancerPlace| place.balancer == *balancer && place.backend == *backend;
+        let mut here = entries.filter(|(place, _)| here(place));
+        here.any(|(_, entry)| entry.admin == BalancerState::Ready && entry.up)
+    };
     let backends: BTreeSet<_> = own.entries.keys().map(|place| (&place.balancer, &place.backend)).collect();
+    let mut backends: Vec<_> = backends.into_iter().collect();
+    // Where not one is ready comes first: that backend is the cause, and the others only follow.
+    backends.sort_by_key(|place| look.others(server).any(|other| ready_in(*place, other.server)));
     // Whoever is ready in every backend stays; in each backend somebody has to.
     let mut staying: Option<BTreeSet<&str>> = None;
     for (balancer, backend) in backends {
-        let is_ready = |other: &Server| {
-            let entries = servers.get(&other.name).into_iter().flat_map(|seen| &seen.entries);
-            let here = |place: &BalancerPlace| place.balancer == *balancer && place.backend == *backend;
-            let mut here = entries.filter(|(place, _)| here(place));
-            here.any(|(_, entry)| entry.admin == BalancerState::Ready && entry.up)
-        };
+        let is_ready = |other: &Server| ready_in((balancer, backend), other);
         let (mut ready, mut not) = (BTreeSet::new(), Vec::new());
         for Other { server: other, standing, .. } in look.others(server) {
             let short = other.name.short();

@@ -61,7 +61,7 @@ fn a_healthy_pool_lets_one_server_go() {
     wanted.push(Question::Coverage(Covered::Records));
     wanted.extend(Feature::ALL.map(covered));
     wanted.push(Question::Coverage(Covered::WebName));
-    wanted.extend([Question::Ready, Question::Blockable, Question::Staged]);
+    wanted.extend([Question::Ready, Question::Blockable, Question::Staged, Question::Lease]);
     assert_eq!(questions, wanted);
     assert_eq!(world.answer("fe2", Question::Quorum).text(), "2 of 3 would run, 2 needed: exactly what is needed");
 }

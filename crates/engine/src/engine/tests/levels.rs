@@ -262,7 +262,9 @@ fn p8_a_recovery_says_that_a_restart_is_owed_and_what_level_was_seen() {
             for (ticket, look) in looks {
                 let mut seen = back_since(booted, at(100));
                 for name in look.servers.keys().filter(|name| **name != server(1)) {
-                    let mut other = ServerObservation::unknown(name.clone(), at(100), "not asked");
+                    // They serve as the one that came back does, at the level from before.
+                    let mut other = seen.servers[&server(1)].clone();
+                    other.server = name.clone();
                     other.versions = Answer::Known(versions(OLD, OLD));
                     seen.servers.insert(name.clone(), other);
                 }
