@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use orchestrate_display::preview::{Instead, Preview};
 use orchestrate_driver::Clock;
 use orchestrate_executor::{Crew, survey};
-use orchestrate_lab::{LabDirectory, LabError};
+use orchestrate_lab::LabDirectory;
 use orchestrate_model::{Change, PoolName, PoolObservation};
 use orchestrate_planner::windows::{Calendar, WindowState};
 use orchestrate_planner::{ControlHost, Observations, Plan, Report, codes, make};
@@ -27,6 +27,8 @@ pub(crate) struct Stage {
     pub(crate) crew: Crew,
     /// The lab, and whether it was there before us.
     pub(crate) lab: Option<(LabDirectory, Owner)>,
+    /// Keeps others from ending the lab.
+    pub(crate) in_use: Option<lab::InUse>,
 }
 
 /// Whose a lab is.
@@ -51,7 +53,7 @@ impl Stage {
     /// Opens the stage that the arguments ask for, starting a lab where one is wanted and none is there.
     pub(crate) async fn open(home: &Home, plan: &Path, file: &PlanFile, args: &LabArgs) -> Result<Self, Failure> {
         let lab = match (&args.lab_at, args.lab) {
-            (Some(directory), _) => Some((lab::attach(directory, &file.change).await?, Owner::Other)),
+            (Some(directory), _) => Some((lab::attach(directory, &file.change).await?, Owner::Other, None)),
             (None, true) => {
                 let scenario = lab::scenario_path(plan, args.lab_scenario.as_deref());
                 if let Some(path) = &scenario {
@@ -71,7 +73,7 @@ impl Stage {
                 };
                 let running = lab::ensure(&wanted).await?;
                 let owner = if running.found { Owner::of(&running.directory) } else { Owner::Us };
-                Some((running.directory, owner))
+                Some((running.directory, owner, Some(running.in_use)))
             }
             (None, false) => None,
         };
@@ -86,18 +88,19 @@ impl Stage {
                 let text = "the run happened on real servers; it does not go on in a lab";
                 return Err(Failure::Usage(text.to_owned()));
             }
-            (Place::Lab, Some(directory)) => Some((lab::attach(directory, change).await?, Owner::Other)),
+            (Place::Lab, Some(directory)) => Some((lab::attach(directory, change).await?, Owner::Other, None)),
             (Place::Lab, None) => {
-                let found = lab::find(home, change).await;
-                let found = found.ok_or_else(|| Failure::LabGone { run: String::new() })?;
+                let found = lab::rejoin(home, change).await?;
+                let (found, in_use) = found.ok_or_else(|| Failure::LabGone { run: String::new() })?;
                 let owner = Owner::of(&found);
-                Some((found, owner))
+                Some((found, owner, Some(in_use)))
             }
         };
         Self::with(home, change, lab)
     }
 
-    fn with(home: &Home, change: &Change, lab: Option<(LabDirectory, Owner)>) -> Result<Self, Failure> {
+    fn with(home: &Home, change: &Change, lab: Option<InLab>) -> Result<Self, Failure> {
+        let (lab, in_use) = lab.map(|(directory, owner, in_use)| ((directory, owner), in_use)).unzip();
         let (place, clock) = match &lab {
             Some((directory, _)) => (Place::Lab, directory.clock()),
             None => (Place::Real, Clock::real()),
@@ -107,7 +110,8 @@ impl Stage {
             None => Wires::Plan,
         };
         let readers = Readers::new(change, &wires, clock, &home.keeper(place)?)?;
-        Ok(Self { place, clock, readers, crew: Crew::apart().map_err(Failure::Runtime)?, lab })
+        let crew = Crew::apart().map_err(Failure::Runtime)?;
+        Ok(Self { place, clock, readers, crew, lab, in_use: in_use.flatten() })
     }
 
     /// Looks at every pool and makes the plan.
@@ -156,31 +160,35 @@ impl Stage {
         })
     }
 
-    /// Closes what is open on the servers and ends a lab that we started, for a start that did not come to a run. That it could not be ended is said, and changes
-    /// nothing about how the start ended.
+    /// Closes what is open on the servers and ends a lab that we started, for a start that did not come to a run. That it
+    /// could not be ended is said, and changes nothing about how the start ended.
     pub(crate) async fn leave(self) {
-        self.readers.close().await;
-        if let Err(error) = self.end_lab().await {
-            output::talk(&format!("the lab could not be ended: {}", Failure::from(error).in_one_line()));
+        if let Err(failure) = self.end().await {
+            output::talk(&format!("the lab could not be ended: {}", failure.in_one_line()));
         }
     }
 
-    async fn end_lab(&self) -> Result<(), LabError> {
-        if let Some((directory, Owner::Us)) = &self.lab {
+    async fn end(self) -> Result<(), Failure> {
+        self.readers.close().await;
+        if let (Some((directory, Owner::Us)), Some(in_use)) = (&self.lab, self.in_use)
+            && let Some(_alone) = in_use.last().await?
+        {
             directory.stop().await?;
         }
         Ok(())
     }
 
-    /// Ends a lab that we started, for a start that failed, and returns why it failed. That the lab has gone meanwhile
-    /// is no news beside it.
+    /// The same for a start that failed. Returns why it failed; that the lab has gone meanwhile is no news beside it.
     pub(crate) async fn abandon(self, failure: Failure) -> Failure {
-        if let Err(error) = self.end_lab().await {
+        if let Err(error) = self.end().await {
             tracing::debug!(%error, "the lab could not be ended");
         }
         failure
     }
 }
+
+/// A lab with whose it is and what keeps others from ending it.
+type InLab = (LabDirectory, Owner, Option<lab::InUse>);
 
 /// A plan with what it was made from.
 pub(crate) struct Planned {
@@ -203,12 +211,15 @@ impl Planned {
 
     /// Returns the failure of a plan that is refused.
     pub(crate) fn unrefused(&self) -> Result<(), Failure> {
-        let reasons = folded(self.plan.refusals().map(|finding| (finding.code.to_string(), finding.message.as_str())));
-        let leased = self.plan.refusals().any(|finding| finding.code == codes::LEASED);
-        match (reasons.is_empty(), leased) {
-            (true, _) => Ok(()),
-            (false, true) => Err(Failure::Leased { reasons }),
-            (false, false) => Err(Failure::Refused { reasons }),
+        let said = |only: Option<&str>| {
+            let refusals = self.plan.refusals().filter(|finding| only.is_none_or(|code| finding.code == code));
+            folded(refusals.map(|finding| (finding.code.to_string(), finding.message.as_str())))
+        };
+        // What else speaks against it may be the other's doing.
+        match (said(Some(codes::LEASED)), said(None)) {
+            (leased, _) if !leased.is_empty() => Err(Failure::Leased { reasons: leased }),
+            (_, reasons) if !reasons.is_empty() => Err(Failure::Refused { reasons }),
+            (_, _) => Ok(()),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Place, actor, new_run_id};
-use crate::lab;
+use crate::lab::{self, InUse};
 use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
 use crate::stage::{Owner, Planned, Stage};
@@ -20,6 +20,7 @@ use orchestrate_display::preview::{self, Detail};
 use orchestrate_engine::record::Attended;
 use orchestrate_engine::{RunHeader, Start};
 use orchestrate_journal::{Claim, Holder, StateDir};
+use orchestrate_lab::LabDirectory;
 use orchestrate_model::RunId;
 use orchestrate_planner::Plan;
 use std::path::Path;
@@ -127,7 +128,7 @@ pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: 
         output::talk("the last record was cut off while it was written; nothing had been done about it yet");
     }
     let journal = found.folder.writer(&entries)?;
-    let Stage { clock, readers, crew, lab, .. } = stage;
+    let Stage { clock, readers, crew, lab, in_use, .. } = stage;
     let closing = readers.closing();
     let drive_it = Drive {
         home,
@@ -144,7 +145,7 @@ pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: 
     };
     let ended = drive(drive_it, start).await;
     closing.close().await;
-    Ok(finish(home, ended?, lab, manner).await)
+    Ok(finish(home, ended?, lab.map(|lab| (lab, in_use)), manner).await)
 }
 
 /// Begins a new run.
@@ -164,7 +165,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     let journal = folder.writer(&entries)?;
     let header =
         RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
-    let Stage { clock, readers, crew, lab, .. } = stage;
+    let Stage { clock, readers, crew, lab, in_use, .. } = stage;
     let closing = readers.closing();
     let manner = manner(args.output);
     let drive_it = Drive {
@@ -182,7 +183,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     };
     let ended = drive(drive_it, Start::New(header)).await;
     closing.close().await;
-    Ok(finish(home, ended?, lab, manner).await)
+    Ok(finish(home, ended?, lab.map(|lab| (lab, in_use)), manner).await)
 }
 
 /// Everything before the first change. Returns nothing when there is nothing to do.
@@ -300,14 +301,21 @@ fn manner(format: Format) -> Manner {
 async fn finish(
     home: &Home,
     ended: Ended,
-    lab: Option<(orchestrate_lab::LabDirectory, Owner)>,
+    lab: Option<((LabDirectory, Owner), Option<InUse>)>,
     manner: Manner,
 ) -> Exit {
-    let Some((directory, owner)) = lab else {
+    let Some(((directory, owner), in_use)) = lab else {
         return ended.exit;
     };
     let over = ended.is_over();
-    let report = if over && owner != Owner::Other { directory.stop().await } else { directory.report().await };
+    let alone = match in_use.filter(|_| over && owner != Owner::Other) {
+        Some(in_use) => in_use.last().await.unwrap_or_else(|failure| {
+            output::talk(&format!("the lab is not ended: {}", failure.in_one_line()));
+            None
+        }),
+        None => None,
+    };
+    let report = if alone.is_some() { directory.stop().await } else { directory.report().await };
     let answers = report.is_ok();
     match (report, manner) {
         (Ok(report), Manner::Text) => say(&format!("\n{}\n", report.text())),

@@ -6,7 +6,7 @@ mod start;
 
 pub(crate) use known::{all, of_change};
 pub(crate) use process::{Serving, foreground, scenario, serve};
-pub(crate) use start::{Given, Wanted, attach, ensure, find, scenario_path};
+pub(crate) use start::{Given, InUse, Wanted, attach, ensure, find, rejoin, scenario_path};
 
 use crate::failure::Failure;
 use crate::home::Home;

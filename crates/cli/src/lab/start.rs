@@ -43,6 +43,51 @@ pub(crate) struct Running {
     pub(crate) directory: LabDirectory,
     /// Whether it was there before us.
     pub(crate) found: bool,
+    /// Keeps others from ending it.
+    pub(crate) in_use: InUse,
+}
+
+/// Keeps others from ending a lab, as long as this lives: a lock that all its users share, which the system gives back when a
+/// user ends, however that comes about.
+pub(crate) struct InUse {
+    lab: PathBuf,
+    users: File,
+}
+
+impl InUse {
+    /// Takes a lab into use. Its directory file is at `lab`.
+    fn of(lab: &Path) -> Result<Self, Failure> {
+        let path = lab.with_extension("users");
+        let users = orchestrate_files::open_lock(&path).map_err(|source| unusable("open", &path, source))?;
+        match users.try_lock_shared() {
+            Ok(()) => Ok(Self { lab: lab.to_owned(), users }),
+            Err(TryLockError::WouldBlock) => Err(unusable("lock", &path, std::io::ErrorKind::WouldBlock.into())),
+            Err(TryLockError::Error(source)) => Err(unusable("lock", &path, source)),
+        }
+    }
+
+    /// Gives the lab up. Returns what keeps new users away while it is ended, when there are no others.
+    pub(crate) async fn last(self) -> Result<Option<File>, Failure> {
+        let alone = alone(&self.lab).await?;
+        let failed = |source| unusable("lock", &self.lab, source);
+        self.users.unlock().map_err(failed)?;
+        match self.users.try_lock() {
+            Ok(()) => Ok(Some(alone)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+}
+
+/// Returns the lab of a change that runs already, in use from now on.
+pub(crate) async fn rejoin(home: &Home, change: &Change) -> Result<Option<(LabDirectory, InUse)>, Failure> {
+    let path = directory_path(home, change);
+    home.open(Place::Lab)?;
+    let _alone = alone(&path).await?;
+    match find(home, change).await {
+        Some(directory) => Ok(Some((directory, InUse::of(&path)?))),
+        None => Ok(None),
+    }
 }
 
 /// Returns the lab of a plan: the one that runs already, or a new one.
@@ -50,19 +95,20 @@ pub(crate) struct Running {
 /// Found or started under a lock: of two starts at once the second joins the lab of the first.
 pub(crate) async fn ensure(wanted: &Wanted<'_>) -> Result<Running, Failure> {
     wanted.home.open(Place::Lab)?;
-    let _alone = alone(wanted).await?;
+    let path = directory_path(wanted.home, wanted.change);
+    let _alone = alone(&path).await?;
     if let Some(directory) = find(wanted.home, wanted.change).await {
         join(wanted, &directory)?;
-        return Ok(Running { directory, found: true });
+        return Ok(Running { directory, found: true, in_use: InUse::of(&path)? });
     }
     let directory = start(wanted).await?;
-    Ok(Running { directory, found: false })
+    Ok(Running { directory, found: false, in_use: InUse::of(&path)? })
 }
 
 /// Waits until no other start looks for the lab of this plan, or starts it. The system gives the lock back when the file is
 /// closed, however that comes about.
-async fn alone(wanted: &Wanted<'_>) -> Result<File, Failure> {
-    let path = directory_path(wanted.home, wanted.change).with_extension("lock");
+async fn alone(lab: &Path) -> Result<File, Failure> {
+    let path = lab.with_extension("lock");
     let lock = orchestrate_files::open_lock(&path).map_err(|source| unusable("open", &path, source))?;
     let began = tokio::time::Instant::now();
     loop {

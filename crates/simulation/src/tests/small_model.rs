@@ -13,8 +13,8 @@ use orchestrate_model::change::{HoldChoice, Patch};
 use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Measure, Part, SessionReading};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
-    Act, ActOutcome, Answer, Ask, InstallerToken, PoolObservation, RunId, RunState, ServerName, ServerObservation,
-    ServiceStatus, StartType,
+    Act, ActOutcome, Answer, Ask, InstallerToken, LeaseState, PoolObservation, RunId, RunState, ServerName,
+    ServerObservation, ServiceStatus, StartType,
 };
 use orchestrate_model::{Level, Version};
 use orchestrate_planner::{Observations, Plan, make};
@@ -116,6 +116,8 @@ fn in_work(look: &Look) -> Option<&ServerName> {
 fn shown_of(node: &Node, name: &ServerName, ask: &Ask, state: RunState) -> ServerObservation {
     let server = &node.servers[name];
     let mut seen = ServerObservation::unknown(name.clone(), node.now, "not asked");
+    // The lease of each server is in hand: what comes of it when it is not, nights with two control hosts show.
+    seen.lease = Answer::Known(LeaseState::Ours);
     let status = |service: &orchestrate_model::ServiceName| ServiceStatus {
         name: service.clone(),
         display_name: String::new(),

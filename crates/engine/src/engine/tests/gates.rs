@@ -27,6 +27,7 @@ fn back(central: Answer<CentralManagement>, now: Timestamp) -> PoolObservation {
     let Answer::Known(services) = &mut seen.servers.get_mut(&server(1)).unwrap().services else { panic!("known") };
     services.get_mut(&service()).unwrap().start = Answer::Known(StartType::AUTOMATIC);
     let mut other = ServerObservation::unknown(server(2), now, "not asked");
+    other.lease = Answer::Known(LeaseState::Free);
     other.replication = Answer::Known((1..=3).map(|number| (server(number), true)).collect());
     other.central_management = central;
     seen.servers.insert(server(2), other);
