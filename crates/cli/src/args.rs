@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use orchestrate_lab::FASTEST;
 use orchestrate_model::Change;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -14,7 +15,6 @@ use std::path::PathBuf;
     max_term_width = 100,
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     subcommand_value_name = "COMMAND",
     override_usage = "orchestrate [OPTIONS] PLAN\n       orchestrate COMMAND ...",
     after_help = "A plan file that is called like a command is given as a path: orchestrate ./check",
@@ -29,11 +29,29 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
+/// The commands that change nothing, neither on servers nor about runs.
+const READS: [&str; 13] = [
+    "check",
+    "explain",
+    "schema",
+    "status",
+    "watch",
+    "report",
+    "windows",
+    "simulate",
+    "approve",
+    "completions",
+    "man",
+    "help",
+    "verify",
+];
+
 impl Cli {
-    /// Returns the command that a word was probably meant for, when there is none of that name.
+    /// Returns the command that a word was probably meant for, when there is none of that name. Only commands that change
+    /// nothing are named: what somebody copies from a message at night must do no harm.
     pub(crate) fn nearest(word: &str) -> Option<String> {
         let command = Self::command();
-        let names = command.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+        let names = command.get_subcommands().map(clap::Command::get_name).filter(|name| READS.contains(name));
         let (name, distance) =
             names.map(|name| (name, strsim::damerau_levenshtein(name, word))).min_by_key(|(_, distance)| *distance)?;
         // As many slips as a hand makes in a word of this length.
@@ -75,7 +93,7 @@ pub(crate) struct RunArgs {
     /// Asks the servers every read-only question, shows what a run would do, and changes nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// The preview without asking the servers anything
+    /// With --dry-run: the preview without asking the servers anything
     #[arg(long, requires = "dry_run")]
     pub(crate) offline: bool,
     /// Ends a dry run that found changes to make with exit code 2
@@ -115,9 +133,31 @@ pub(crate) struct ApprovalArgs {
     /// Does not ask, and holds take the choice that the plan names
     #[arg(long, help_heading = "Approval")]
     pub(crate) unattended: bool,
-    /// Runs only the plan with this fingerprint; see `orchestrate approve`
-    #[arg(long, value_name = "HASH", group = "consent", help_heading = "Approval")]
+    /// Runs only the plan with this fingerprint, as `orchestrate approve` prints it or as the preview shows it
+    #[arg(long, value_name = "HASH", group = "consent", value_parser = fingerprint, help_heading = "Approval")]
     pub(crate) approve: Option<String>,
+}
+
+impl ApprovalArgs {
+    /// Returns whether the plan with a fingerprint is one that was approved.
+    pub(crate) fn covers(&self, found: &str) -> bool {
+        self.approve.as_ref().is_none_or(|approved| found.to_ascii_lowercase().starts_with(approved.as_str()))
+    }
+}
+
+/// Digits of a fingerprint that the preview shows. Fewer could be those of another plan.
+const SHORT_FINGERPRINT: usize = 12;
+
+/// Reads a fingerprint in full or in short.
+fn fingerprint(text: &str) -> Result<String, String> {
+    let text = text.trim().to_ascii_lowercase();
+    if text.len() >= SHORT_FINGERPRINT && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text)
+    } else {
+        Err(format!(
+            "it is the {SHORT_FINGERPRINT} hexadecimal digits that the preview shows, or all 64 of `orchestrate approve`"
+        ))
+    }
 }
 
 /// Servers that are imitated.
@@ -141,14 +181,19 @@ pub(crate) struct LabArgs {
     pub(crate) real_time: bool,
 }
 
-/// Why 10,000: the clock of a faster lab is further than evidence lives from one turn of its own tasks to the next, and
-/// the lab would do nothing but catch up.
-const FASTEST: f64 = 10_000.0;
+/// Most openings that are listed. More are years away.
+const MOST_OPENINGS: usize = 1_000;
+
+/// Reads how many openings are listed.
+fn openings(text: &str) -> Result<NonZeroUsize, String> {
+    let number: Option<NonZeroUsize> = text.parse().ok();
+    number.filter(|number| number.get() <= MOST_OPENINGS).ok_or_else(|| format!("1 to {MOST_OPENINGS} can be listed"))
+}
 
 /// Reads the speed of a lab.
 fn speed(text: &str) -> Result<f64, String> {
     let speed: f64 = text.parse().map_err(|_not_one| "it is no number".to_owned())?;
-    if speed.is_finite() && speed > 0.0 && speed <= FASTEST {
+    if orchestrate_lab::is_speed(speed) {
         Ok(speed)
     } else {
         Err(format!("a lab goes more than 0 and at most {FASTEST} times as fast as real time"))
@@ -171,7 +216,9 @@ impl LabArgs {
     pub(crate) fn speed(&self, change: &Change) -> f64 {
         let servers: usize = change.pools.iter().map(|pool| pool.servers.len()).sum();
         let servers = f64::from(u32::try_from(servers).unwrap_or(u32::MAX));
-        if self.real_time { 1.0 } else { self.lab_speed.unwrap_or(Self::SPEED * 4.0 / servers.max(4.0)) }
+        // Whole numbers, as people write them: a lab that is joined later is asked for at the same speed.
+        let usual = (Self::SPEED * 4.0 / servers.max(4.0)).floor().max(1.0);
+        if self.real_time { 1.0 } else { self.lab_speed.unwrap_or(usual) }
     }
 }
 
@@ -250,7 +297,7 @@ pub(crate) enum Command {
         /// The run
         run: String,
     },
-    /// Prints everything about a run as JSON
+    /// Prints what the records of a run say, as JSON
     Report {
         /// The run
         run: String,
@@ -260,7 +307,7 @@ pub(crate) enum Command {
         /// The plan file
         plan: PathBuf,
         /// How many openings
-        #[arg(long, value_name = "N", default_value = "5")]
+        #[arg(long, value_name = "N", default_value = "5", value_parser = openings)]
         next: NonZeroUsize,
     },
     /// Runs the plan many times on servers in memory: how long it takes, whether it fits, what each fault does to it
@@ -289,6 +336,11 @@ pub(crate) enum Command {
         /// Lists every lab of this account that runs, whatever its state folder
         #[arg(long, conflicts_with = "plan")]
         list: bool,
+    },
+    /// Prints the manual page, or that of a command, for `man -l -`
+    Man {
+        /// The command
+        command: Option<String>,
     },
     /// Prints completions for a shell
     Completions {
@@ -334,10 +386,10 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     pub(crate) faults: Vec<String>,
     /// Most sessions of one service of a server when it is blocked
-    #[arg(long, value_name = "N", default_value_t = 12)]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub(crate) sessions: u32,
     /// How long sessions last on average, at most, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 10)]
+    #[arg(long, value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_080))]
     pub(crate) session_mean_min: u32,
     /// How output looks
     #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
@@ -368,9 +420,10 @@ pub(crate) struct ResumeArgs {
 pub(crate) enum Choice {
     /// Do the step again, after a look at the server
     Retry,
-    /// Count the step as done and go on with the next one of this server; `confirm` says the same
-    #[value(alias = "confirm")]
+    /// Count the step as done and go on with the next one of this server
     Skip,
+    /// The same, for what a person was asked to do and has done
+    Confirm,
     /// Bring the server back as it was recorded
     Return,
     /// Leave the server out, and go on without it as far as the budget lets
@@ -386,6 +439,34 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_plan_is_approved_by_its_fingerprint_in_full_or_as_the_preview_shows_it() {
+        let whole = "3e40708f7473".repeat(5) + "abcd";
+        let covers = |given: &str| {
+            ApprovalArgs { yes: false, unattended: false, approve: Some(fingerprint(given).unwrap()) }.covers(&whole)
+        };
+        assert!(covers(&whole) && covers(&whole[..12]) && covers(&whole[..20].to_uppercase()));
+        assert!(!covers("3e40708f7474"));
+        for bad in ["", "3e40708f747", "plan 3e40708f7473", "3e40708f747g", &"a".repeat(65)] {
+            assert!(fingerprint(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_command_is_never_taken_for_one_that_changes_something() {
+        for word in ["resum", "recove", "sto", "stop1", "hol", "helo", "decid", "la", "lab1"] {
+            let near = Cli::nearest(word);
+            assert!(near.as_deref().is_none_or(|near| READS.contains(&near)), "{word}: {near:?}");
+        }
+        assert_eq!(Cli::nearest("statu").as_deref(), Some("status"));
+        // A new command is sorted into one of the two kinds.
+        let command = Cli::command();
+        let changing = ["resume", "recover", "stop", "hold", "decide", "lab", "lab-process"];
+        for name in command.get_subcommands().map(clap::Command::get_name) {
+            assert!(READS.contains(&name) || changing.contains(&name), "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Driving a run from a start of the engine to its end: signals and commands in, records and views out.
 
 use crate::bug;
+use crate::commands;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, actor, quoted};
@@ -13,7 +14,7 @@ use orchestrate_display::log::Log;
 use orchestrate_display::summary::{Context, summary};
 use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::record::{RunOutcome, StopWhy};
-use orchestrate_engine::{Command, Engine, Record, RunState, Start, View};
+use orchestrate_engine::{Command, Engine, Record, RunState, Signal, Start, View};
 use orchestrate_executor::{Crew, Event, Events, Finished, Heard, Pulse, Run};
 use orchestrate_journal::{Claim, Entries, Journal, JournalError, Kept, RunFolder, StateDir};
 use orchestrate_planner::Plan;
@@ -70,7 +71,8 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     folder.open_inbox()?;
     // What was said to an earlier start is no order to this one.
     for command in folder.take_commands()? {
-        output::talk(&format!("passed over, since it was said to an earlier start of the run: {command:?}"));
+        let said = commands::order::said(&command);
+        output::talk(&format!("passed over, since it was said to an earlier start of the run: {said}"));
     }
     let (commands, received) = mpsc::unbounded_channel();
     let listening = tokio::spawn(listen_always(commands, folder.clone()));
@@ -152,11 +154,15 @@ async fn listen(commands: mpsc::UnboundedSender<Command>, folder: RunFolder) {
     tokio::pin!(signal);
     loop {
         let heard = tokio::select! {
-            () = &mut signal => {
+            told = &mut signal => {
                 signal.set(signals::any());
-                let command = if asked { Command::StopNow { by: by() } } else { Command::Stop { by: by() } };
-                asked = true;
-                vec![command]
+                let again = std::mem::replace(&mut asked, true);
+                match (again, told) {
+                    (false, signal) => vec![Command::Signalled { by: by(), signal }],
+                    // A closed terminal says so more than once, and is no person in a hurry.
+                    (true, Signal::Closed) => Vec::new(),
+                    (true, Signal::Keys | Signal::System) => vec![Command::StopNow { by: by() }],
+                }
             }
             _ = inbox.tick() => folder.take_commands().unwrap_or_else(|error| {
                 tracing::warn!(%error, "the inbox of the run cannot be read");
@@ -296,7 +302,8 @@ fn verified(folder: &RunFolder, plan: &Plan, state: &RunState) -> Result<String,
         .map_err(|why| Failure::Corrupt { path: folder.journal_path(), why: why.to_string() })?;
     let path = folder.journal_path();
     if folded == *state {
-        Ok(format!("journal verified: {} records, chain intact, {}", entries.entries.len(), path.display()))
+        let records = orchestrate_model::readable::count(entries.entries.len(), "record");
+        Ok(format!("journal verified: {records}, chain intact, {}", path.display()))
     } else {
         Err(Failure::Corrupt { path, why: "its records do not amount to the state that the run ended in".to_owned() })
     }

@@ -103,13 +103,13 @@ pub(crate) enum Failure {
     ScenarioUnreadable { path: PathBuf, source: io::Error },
     #[error("the lab scenario {} cannot be used: {why}", path.display())]
     BadScenario { path: PathBuf, why: String },
-    #[error("no server answers: {why}")]
+    #[error("no server answers; nothing was changed. {why}")]
     Unreachable { why: String },
-    #[error("refused before any change: {}", reasons.join("; "))]
+    #[error("refused before any change: {}", first_of(reasons))]
     Refused { reasons: Vec<String> },
-    #[error("another control host works on these servers; nothing was changed: {}", reasons.join("; "))]
+    #[error("another control host works on these servers; nothing was changed: {}", first_of(reasons))]
     Leased { reasons: Vec<String> },
-    #[error("refused before any change, because nobody is there to decide: {}", reasons.join("; "))]
+    #[error("refused before any change, because nobody is there to decide: {}", first_of(reasons))]
     NobodyToAsk { reasons: Vec<String> },
     #[error("{0}")]
     OutsideWindow(String),
@@ -140,8 +140,30 @@ fn of_journal(error: &JournalError) -> (Exit, Option<String>) {
 
 /// Returns which command was meant by a word that is no plan file.
 fn meant(path: &Path) -> Option<String> {
-    let command = Cli::nearest(path.to_str()?)?;
-    Some(format!("did you mean the command `orchestrate {command}`?"))
+    let word = path.to_str()?;
+    if let Some(command) = Cli::nearest(word) {
+        return Some(format!("did you mean the command `orchestrate {command}`?"));
+    }
+    // One word without an ending was hardly meant for a file.
+    let is_word = word.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
+    is_word.then(|| "there is no command of this name either; `orchestrate help` lists them".to_owned())
+}
+
+/// Most reasons that an error repeats, and the most characters of each: all of them stand in the preview.
+const REASONS: (usize, usize) = (3, 360);
+
+/// Returns the first reasons in short, and how many more there are.
+fn first_of(reasons: &[String]) -> String {
+    let (most, long) = REASONS;
+    let short = |reason: &String| match reason.char_indices().nth(long) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.clone(),
+    };
+    let mut said: Vec<String> = reasons.iter().take(most).map(short).collect();
+    if let Some(more) = reasons.len().checked_sub(most).filter(|more| *more > 0) {
+        said.push(format!("and {more} more"));
+    }
+    said.join("; ")
 }
 
 /// Says where mistakes are explained.
@@ -202,8 +224,11 @@ impl Failure {
             | Self::Access { .. }
             | Self::Setup { .. }
             | Self::Balancer { .. }
-            | Self::NameServers(_)
-            | Self::Unreachable { .. } => (Exit::Unreachable, None),
+            | Self::NameServers(_) => (Exit::Unreachable, None),
+            Self::Unreachable { .. } => (
+                Exit::Unreachable,
+                help("mend that first; `orchestrate PLAN --dry-run --offline` shows the plan without the servers"),
+            ),
             Self::NotInLab { .. } | Self::OtherLab { .. } => (Exit::Unreachable, help("start a lab of this plan")),
             Self::LabGone { .. } => (Exit::Unreachable, help("its servers went too: nothing to bring back")),
             Self::Lab(_) | Self::LabStart { .. } | Self::LabEnded { .. } | Self::LabSlow { .. } => {

@@ -54,7 +54,8 @@ fn usage(error: &clap::Error) -> Exit {
         && let Some(word) =
             std::env::args_os().nth(1).and_then(|word| word.into_string().ok()).filter(|word| is_no_command(word))
     {
-        output::talk(&format!("  tip: there is no command {word}; a run is started with: orchestrate PLAN"));
+        let text = "`orchestrate help` lists the commands, a run is started with: orchestrate PLAN";
+        output::talk(&format!("  tip: there is no command {word}; {text}"));
     }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
@@ -85,6 +86,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Windows { plan, next } => commands::windows::run(&plan, next),
         Command::Simulate(args) => commands::simulate::run(&args),
         Command::Completions { shell } => commands::completions::run(shell),
+        Command::Man { command } => commands::man::run(command.as_deref()),
         Command::LabProcess { plan, directory, speed, scenario, origin, idle_end } => {
             let idle = Duration::from_secs(idle_end);
             let serving = lab::Serving { plan, directory, speed, scenario, origin, idle };
@@ -119,6 +121,7 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         | Command::Windows { .. }
         | Command::Simulate(_)
         | Command::Completions { .. }
+        | Command::Man { .. }
         | Command::LabProcess { .. } => unreachable!("these commands need no state folder"),
     }
 }

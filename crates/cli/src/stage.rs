@@ -12,7 +12,7 @@ use orchestrate_display::preview::{Instead, Preview};
 use orchestrate_driver::Clock;
 use orchestrate_executor::{Crew, survey};
 use orchestrate_lab::LabDirectory;
-use orchestrate_model::{Change, PoolName, PoolObservation};
+use orchestrate_model::{Change, PoolName, PoolObservation, ServerName};
 use orchestrate_planner::windows::{Calendar, WindowState};
 use orchestrate_planner::{ControlHost, Observations, Plan, Report, codes, make};
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,12 +118,13 @@ impl Stage {
     pub(crate) async fn plan(&self, change: &Change) -> Result<Planned, Failure> {
         let servers: usize = change.pools.iter().map(|pool| pool.servers.len()).sum();
         if output::is_live() {
-            output::talk(&format!("asking {servers} servers, the name servers and the balancers ..."));
+            let servers = orchestrate_model::readable::count(servers, "server");
+            output::talk(&format!("asking {servers}, the name servers and the balancers ..."));
         }
         let looking = self.look(change);
         let mut observations = tokio::select! {
             observations = looking => observations,
-            () = signals::any() => return Err(Failure::Interrupted("the servers were being looked at")),
+            _ = signals::any() => return Err(Failure::Interrupted("the servers were being looked at")),
         };
         observations.control_host = match self.place {
             Place::Real => ControlHost {
@@ -190,6 +191,39 @@ impl Stage {
 /// A lab with whose it is and what keeps others from ending it.
 type InLab = (LabDirectory, Owner, Option<lab::InUse>);
 
+/// Most servers of one cause that are named.
+const NAMED: usize = 4;
+
+/// Says why servers do not answer: each cause once, with the first server that it was seen at.
+fn causes(silent: &[(&ServerName, &str)]) -> String {
+    let mut kinds: Vec<(String, String, Vec<&ServerName>)> = Vec::new();
+    for (server, text) in silent {
+        let text = text.strip_prefix(&format!("{server}: ")).unwrap_or(text);
+        // The address is the server's own, and differs where the cause is one.
+        let word = |word: &str| {
+            let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+            bare.parse::<std::net::SocketAddr>().is_ok() || bare.parse::<std::net::IpAddr>().is_ok()
+        };
+        let kind: Vec<&str> = text.split_whitespace().filter(|part| !word(part)).collect();
+        let kind = kind.join(" ").replace(server.as_str(), "");
+        match kinds.iter_mut().find(|(known, ..)| *known == kind) {
+            Some((.., servers)) => servers.push(server),
+            None => kinds.push((kind, text.to_owned(), vec![server])),
+        }
+    }
+    let said = kinds.iter().map(|(_, text, servers)| match servers.as_slice() {
+        [only] => format!("{only}: {text}"),
+        [first, others @ ..] => {
+            let named: Vec<&str> = others.iter().take(NAMED).map(|server| server.as_str()).collect();
+            let more = others.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{first}: {text} (the same at {}{more})", named.join(", "))
+        }
+        [] => String::new(),
+    });
+    said.take(NAMED).collect::<Vec<_>>().join("; ")
+}
+
 /// A plan with what it was made from.
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
@@ -230,16 +264,17 @@ impl Planned {
         below || self.plan.work().iter().any(|work| work.skip.is_none())
     }
 
-    /// Returns why not a single server could be asked, if that is so.
-    pub(crate) fn silent(&self) -> Option<String> {
-        let mut why = None;
-        for server in self.seen.values().flat_map(|pool| pool.servers.values()) {
+    /// Refuses to go on when not a single server could be asked: all else that is not known follows from that.
+    pub(crate) fn heard(&self) -> Result<(), Failure> {
+        let servers = || self.seen.values().flat_map(|pool| pool.servers.values());
+        let mut silent = Vec::new();
+        for server in servers() {
             match (server.services.why_unknown(), server.host.why_unknown()) {
-                (Some(text), Some(_)) => why = why.or_else(|| Some(format!("{}: {text}", server.server))),
-                (None, _) | (_, None) => return None,
+                (Some(text), Some(_)) => silent.push((&server.server, text)),
+                (None, _) | (_, None) => return Ok(()),
             }
         }
-        why
+        if silent.is_empty() { Ok(()) } else { Err(Failure::Unreachable { why: causes(&silent) }) }
     }
 }
 
@@ -278,6 +313,26 @@ fn one_of(code: &str, message: &str, times: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_cause_at_many_servers_is_told_once() {
+        let names: Vec<ServerName> =
+            (1..=7).map(|number| ServerName::new(&format!("fe{number}.contoso.example")).unwrap()).collect();
+        let texts: Vec<String> = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| format!("{name}: not sent: cannot connect to 192.0.2.{at}:5986: no route to host"))
+            .collect();
+        let mut silent: Vec<(&ServerName, &str)> = names.iter().zip(texts.iter().map(String::as_str)).collect();
+        silent[6].1 = "the user name or the password is wrong";
+        let said = causes(&silent);
+        assert_eq!(
+            said,
+            "fe1.contoso.example: not sent: cannot connect to 192.0.2.0:5986: no route to host (the same at \
+             fe2.contoso.example, fe3.contoso.example, fe4.contoso.example, fe5.contoso.example and 1 more); \
+             fe7.contoso.example: the user name or the password is wrong"
+        );
+    }
 
     #[test]
     fn the_refusals_of_a_thousand_servers_are_an_error_that_can_be_read() {

@@ -129,7 +129,7 @@ impl Closing {
                 tracing::warn!("not every server has closed its remote shell in time; they close by themselves when idle");
             }
             // Whoever asks to end once more does not want to wait.
-            () = signals::any() => {}
+            _ = signals::any() => {}
         }
     }
 }

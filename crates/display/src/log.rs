@@ -93,6 +93,7 @@ impl<'a> Log<'a> {
         };
         let name = about.map_or("", |work| self.names.of_work(work));
         let lead = format!("{}  {}  ", look.time(at), pad(name, self.names.columns));
+        let text = about.map_or(text.clone(), |work| named_once(&text, &self.plan.work_of(work).server));
         Some(look.hang(&lead, tone, &text).join("\n"))
     }
 
@@ -259,6 +260,19 @@ impl<'a> Log<'a> {
         };
         (Tone::Bad, format!("HELD in {kind}: {}; {how}", clean(reason)))
     }
+}
+
+/// Returns a text about a server without its name in front of a reason: the line begins with it.
+fn named_once(text: &str, server: &ServerName) -> String {
+    let mut text = text.to_owned();
+    for name in [server.as_str(), server.short()] {
+        let lead = format!("{name}: ");
+        while text.starts_with(&lead) {
+            text.drain(..lead.len());
+        }
+        text = text.replace(&format!(": {lead}"), ": ");
+    }
+    text
 }
 
 fn run_started(header: &RunHeader) -> String {

@@ -17,7 +17,7 @@ pub mod state;
 mod steps;
 pub mod view;
 
-pub use engine::{Command, Effect, Engine, Input, Start, Ticket};
+pub use engine::{Command, Effect, Engine, Input, Signal, Start, Ticket};
 pub use look::Look;
 pub use record::{Intent, IntentId, Record, RunHeader, RunOutcome, ServerEnd};
 pub use state::{Illegal, RunState, StepState, WorkState};

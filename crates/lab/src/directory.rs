@@ -95,7 +95,7 @@ impl LabDirectory {
             .map_err(|source| LabError::File { path: path.to_owned(), source })?;
         let directory: Self = serde_json::from_slice(&text)
             .map_err(|source| LabError::Unreadable { what: path.display().to_string(), source })?;
-        match directory.version == VERSION && directory.is_on_loopback() {
+        match directory.version == VERSION && directory.is_on_loopback() && directory.is_in_time() {
             true => Ok(directory),
             false => Err(LabError::NotALab { path: path.to_owned() }),
         }
@@ -131,6 +131,11 @@ impl LabDirectory {
     pub fn is_on_loopback(&self) -> bool {
         let servers = self.servers.values().chain(self.balancers.values().flatten());
         servers.chain([&self.control, &self.dns]).all(|address| address.ip().is_loopback())
+    }
+
+    /// Returns whether its times and speed are those of a lab.
+    fn is_in_time(&self) -> bool {
+        crate::is_speed(self.speed) && crate::is_time(self.origin) && crate::is_time(self.started)
     }
 
     /// Returns a clock that shows the lab's time.

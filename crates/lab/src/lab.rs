@@ -67,9 +67,13 @@ impl Lab {
     /// # Errors
     /// When the speed is no positive number, a port cannot be had, or the record cannot be written.
     pub async fn start(config: LabConfig) -> Result<Self, LabError> {
-        if !(config.speed.is_finite() && config.speed > 0.0) {
+        if !crate::is_speed(config.speed) {
             return Err(LabError::Speed(config.speed));
         }
+        if !crate::is_time(config.origin) {
+            return Err(LabError::Number(format!("its time cannot begin at {}", config.origin)));
+        }
+        config.scenario.check().map_err(LabError::Number)?;
         let record = config.record.clone().map(open_record).transpose()?;
         let world = World::new(&config.change, config.scenario, config.origin);
         let started = Timestamp::now();

@@ -12,6 +12,7 @@ mod control;
 mod directory;
 mod dns;
 mod lab;
+mod numbers;
 mod operation;
 mod report;
 pub mod scenario;
@@ -23,6 +24,7 @@ mod wsman;
 
 pub use directory::LabDirectory;
 pub use lab::{Lab, LabConfig};
+pub use numbers::{FASTEST, is_speed, is_time};
 pub use report::{
     InstallerOutcome, InstallerReport, LabReport, PoolReport, ServerReport, ServiceReport, SessionReport, ShellReport,
 };
@@ -39,6 +41,9 @@ pub enum LabError {
     /// The speed is no positive number.
     #[error("a lab cannot run at speed {0}; a positive number is needed")]
     Speed(f64),
+    /// A number that no lab can be run by.
+    #[error("the lab cannot be run: {0}")]
+    Number(String),
     /// No port on loopback.
     #[error("the lab cannot listen on loopback")]
     Listen(#[source] std::io::Error),

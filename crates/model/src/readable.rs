@@ -50,9 +50,20 @@ pub fn is_padded(text: &str) -> bool {
     text.trim() != text
 }
 
+/// Returns a number with its noun: `1 service`, `3 services`.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!((count(1, "service"), count(0, "service")), ("1 service".to_owned(), "0 services".to_owned()));
+    }
 
     #[test]
     fn what_cannot_be_seen_is_hidden_and_what_can_is_not() {

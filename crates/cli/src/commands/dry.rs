@@ -75,6 +75,11 @@ impl Outlook {
 
 /// Shows the preview and says how a dry run ends: as the start would, where that would be refused.
 fn show(planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Failure> {
+    let heard = planned.heard();
+    if heard.is_err() && args.output == Format::Text {
+        // Pages of what is not known would hide the one thing that is.
+        return heard.map(|()| Exit::Done);
+    }
     let fingerprint = planned.plan.fingerprint().to_string();
     let preview = planned.preview(&fingerprint, outlook.instead.as_ref());
     output::data(&match args.output {
@@ -88,7 +93,7 @@ fn show(planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Fa
         (None, Some(instead)) => output::talk(&instead.text()),
         (None, None) => {}
     }
-    let refused = planned.unrefused();
+    let refused = heard.and_then(|()| planned.unrefused());
     if args.approval.unattended && planned.has_work() && refused.is_ok() {
         unasked(&planned.plan)?;
     }

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod dry;
 pub(crate) mod explain;
 pub(crate) mod lab;
+pub(crate) mod man;
 pub(crate) mod order;
 pub(crate) mod report;
 pub(crate) mod resume;

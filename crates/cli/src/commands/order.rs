@@ -28,7 +28,7 @@ pub(crate) fn hold(home: &Home, run: &str, server: Option<&str>) -> Result<Exit,
 pub(crate) fn decide(home: &Home, run: &str, server: &str, choice: Choice) -> Result<Exit, Failure> {
     let choice = match choice {
         Choice::Retry => HoldChoice::Retry,
-        Choice::Skip => HoldChoice::Skip,
+        Choice::Skip | Choice::Confirm => HoldChoice::Skip,
         Choice::Return => HoldChoice::Return,
         Choice::Abandon => HoldChoice::Abandon,
         Choice::Stop => HoldChoice::Stop,
@@ -39,6 +39,19 @@ pub(crate) fn decide(home: &Home, run: &str, server: &str, choice: Choice) -> Re
         let said = format!("{} {server}", choice.word());
         Ok((Command::Decide { server, choice, since, by: by() }, said))
     })
+}
+
+/// Returns a command as it is given.
+pub(crate) fn said(command: &Command) -> String {
+    match command {
+        Command::Stop { by } => format!("stop, by {by}"),
+        Command::StopNow { by } => format!("stop now, by {by}"),
+        Command::Signalled { by, .. } => format!("the end of the process of {by}"),
+        Command::StopForRoom { .. } => "stop, for want of room".to_owned(),
+        Command::Hold { server: Some(server), by } => format!("hold {server}, by {by}"),
+        Command::Hold { server: None, by } => format!("hold, by {by}"),
+        Command::Decide { server, choice, by, .. } => format!("{} {server}, by {by}", choice.word()),
+    }
 }
 
 fn by() -> String {

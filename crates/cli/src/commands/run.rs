@@ -91,6 +91,7 @@ async fn go_on(beginning: &Beginning<'_>, stage: Stage, found: Found) -> Result<
         return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}")));
     }
     let fingerprint = found.plan.fingerprint().to_string();
+    as_approved(&args.approval, &fingerprint)?;
     consent(&args.approval, &fingerprint, home, "continue?").await?;
     keep_access(&found, file)?;
     let start = Start::Resume { by: actor(), attended: attended(&args.approval) };
@@ -193,20 +194,14 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Pla
         return Err(Failure::OutsideWindow(why));
     }
     let planned = stage.plan(&file.change).await?;
+    planned.heard()?;
     match show(&planned, args.output) {
         // Somebody has said yes already: that nobody reads on must not look like a run that had nothing to do.
         Err(Failure::ClosedPipe) if is_consented(&args.approval) => {}
         shown => shown?,
     }
-    if let Some(why) = planned.silent() {
-        return Err(Failure::Unreachable { why });
-    }
     let fingerprint = planned.plan.fingerprint().to_string();
-    if let Some(approved) = &args.approval.approve
-        && !approved.eq_ignore_ascii_case(&fingerprint)
-    {
-        return Err(Failure::OtherPlan { approved: approved.clone(), found: fingerprint });
-    }
+    as_approved(&args.approval, &fingerprint)?;
     planned.unrefused()?;
     if !planned.has_work() {
         return Ok(None);
@@ -246,6 +241,16 @@ fn is_consented(approval: &ApprovalArgs) -> bool {
     approval.yes || approval.unattended || approval.approve.is_some()
 }
 
+/// Refuses another plan than the one that was approved.
+fn as_approved(approval: &ApprovalArgs, found: &str) -> Result<(), Failure> {
+    match &approval.approve {
+        Some(approved) if !approval.covers(found) => {
+            Err(Failure::OtherPlan { approved: approved.clone(), found: found.to_owned() })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Asks once, unless somebody has said yes already. Without a terminal nobody is asked.
 async fn consent(
     approval: &ApprovalArgs,
@@ -269,7 +274,7 @@ async fn consent(
             Ok(Ok(false)) | Err(_) => Err(Failure::Declined),
             Ok(Err(failure)) => Err(failure),
         },
-        () = signals::any() => Err(Failure::Interrupted("nobody had said yes yet")),
+        _ = signals::any() => Err(Failure::Interrupted("nobody had said yes yet")),
     }
 }
 
@@ -353,6 +358,7 @@ pub(crate) async fn approve(home: &Home, path: &Path, lab: &crate::args::LabArgs
     let planned = stage.plan(&file.change).await;
     stage.leave().await;
     let planned = planned?;
+    planned.heard()?;
     planned.unrefused()?;
     output::data(&format!("{}\n", planned.plan.fingerprint()))?;
     Ok(Exit::Done)

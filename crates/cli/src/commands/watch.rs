@@ -45,7 +45,7 @@ pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
             break found;
         }
         tokio::select! {
-            () = &mut leave => {
+            _ = &mut leave => {
                 screen.close();
                 output::talk("the run goes on");
                 return Ok(Exit::Done);

@@ -63,7 +63,7 @@ pub(crate) async fn foreground(
     tokio::pin!(stopped);
     let report = tokio::select! {
         report = &mut stopped => report,
-        () = signals::any() => {
+        _ = signals::any() => {
             directory.stop().await?;
             stopped.await
         }
@@ -97,10 +97,12 @@ async fn start(change: Change, serving: &Serving) -> Result<Lab, Failure> {
 /// Reads a scenario file.
 pub(crate) fn scenario(path: &Path) -> Result<Scenario, Failure> {
     let unreadable = |source| Failure::ScenarioUnreadable { path: path.to_owned(), source };
+    let unusable = |why| Failure::BadScenario { path: path.to_owned(), why };
     let bytes = orchestrate_files::read(path, Limit::TEXT, Whose::Anybodys).map_err(unreadable)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_binary| Failure::BadScenario { path: path.to_owned(), why: "it is not UTF-8".to_owned() })?;
-    serde_saphyr::from_str(&text).map_err(|error| Failure::BadScenario { path: path.to_owned(), why: said(&error) })
+    let text = String::from_utf8(bytes).map_err(|_binary| unusable("it is not UTF-8".to_owned()))?;
+    let scenario: Scenario = serde_saphyr::from_str(&text).map_err(|error| unusable(said(&error)))?;
+    scenario.check().map_err(unusable)?;
+    Ok(scenario)
 }
 
 /// Returns what the reader says in its first line; the others draw the place again.

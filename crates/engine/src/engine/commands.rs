@@ -8,13 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 impl Engine {
     pub(super) fn command(&mut self, command: Command, now: Timestamp) {
         match command {
-            Command::Stop { by } => {
-                // The end of a window only keeps servers from being begun; this also brings back what is in hand.
-                if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
-                    self.record(now, Record::StopRequested { why: StopWhy::Operator(format!("{by} asked")) });
-                }
-                self.wake_all();
-            }
+            Command::Stop { by } => self.stop_because(format!("{by} asked"), now),
+            Command::Signalled { by, signal } => self.stop_because(signal.told(&by), now),
             Command::StopForRoom { why } => {
                 if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
                     self.record(now, Record::StopRequested { why: StopWhy::Storage(why) });
@@ -41,11 +36,21 @@ impl Engine {
                     self.decisions.insert(work_id(position), (choice, by));
                     self.wake(position);
                 } else {
-                    let text = format!("{by} chose {choice:?} for {server}, which is no choice it has now: ignored");
+                    let text =
+                        format!("{by} chose {} for {server}, which is no choice it has now: ignored", choice.word());
                     self.record(now, Record::Note { work: Some(work_id(position)), text });
                 }
             }
         }
+    }
+
+    /// Has the run finish or undo what is in hand, and stop.
+    fn stop_because(&mut self, why: String, now: Timestamp) {
+        // The end of a window only keeps servers from being begun; this also brings back what is in hand.
+        if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
+            self.record(now, Record::StopRequested { why: StopWhy::Operator(why) });
+        }
+        self.wake_all();
     }
 
     /// Has a server in work held at its next step; says so when it cannot be.

@@ -116,6 +116,13 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// Finish or undo what is in hand, then stop, because the process was told to end.
+    Signalled {
+        /// Whose process it is.
+        by: String,
+        /// What it was told by.
+        signal: Signal,
+    },
     /// Finish or undo what is in hand, then stop, because the journal runs out of room.
     StopForRoom {
         /// What was found.
@@ -140,6 +147,29 @@ pub enum Command {
         /// Who.
         by: String,
     },
+}
+
+/// What tells a process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// Keys in the terminal: Ctrl-C.
+    Keys,
+    /// The system or another program.
+    System,
+    /// The terminal was closed, or the connection to it broke. No person asked for anything.
+    Closed,
+}
+
+impl Signal {
+    /// Returns what happened, in words, to the process of `by`.
+    fn told(self, by: &str) -> String {
+        match self {
+            Self::Keys => format!("{by} asked with Ctrl-C"),
+            Self::System => format!("the process of {by} was told to end"),
+            Self::Closed => format!("the terminal of {by} was closed"),
+        }
+    }
 }
 
 /// What the run wants done, in this order.

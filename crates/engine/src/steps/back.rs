@@ -6,6 +6,7 @@ use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
 use orchestrate_model::act::Act;
+use orchestrate_model::readable::count;
 use orchestrate_model::{PoolObservation, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
 use orchestrate_planner::scope::each_after;
 
@@ -53,9 +54,10 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
             let why: Vec<String> = open.into_iter().chain(states.passing).chain(causes(&over)).collect();
             late_or(case, "services to run", &why.join(", "), scratch)
         }
-        _ if over.is_empty() && open.is_empty() && states.now.is_empty() => {
-            Judgement::Done(StepEnd::Done, format!("{} services as recorded, read back", snapshot.services.len()))
-        }
+        _ if over.is_empty() && open.is_empty() && states.now.is_empty() => Judgement::Done(
+            StepEnd::Done,
+            format!("{} as recorded, read back", count(snapshot.services.len(), "service")),
+        ),
         _ => {
             let rest = states.now.into_iter().map(|act| (act.clone(), format!("{act} has not come about")));
             not_back(case, scratch, over.into_iter().chain(rest).collect(), open)

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::StartTypePolicy;
+use orchestrate_model::readable::count;
 use orchestrate_model::{Answer, LeaseState, RunState, ServiceName, StartMode, StartType};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::safety::{EVIDENCE_LIFETIME, Question};
@@ -59,9 +60,9 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     }
     match block_acts(case, snapshot) {
         Err(why) => case.unknown(scratch, &why).into(),
-        Ok(Blocked::All(count)) => {
-            let manual = manual_services(&case.subject, snapshot).len();
-            let proof = format!("{count} services paused, {manual} start types manual, read back");
+        Ok(Blocked::All(paused)) => {
+            let manual = count(manual_services(&case.subject, snapshot).len(), "start type");
+            let proof = format!("{} paused, {manual} manual, read back", count(paused, "service"));
             Judgement::Done(StepEnd::Done, proof).into()
         }
         Ok(Blocked::Acts(acts)) if takes_out(case, &acts) && !is_fresh(case, scratch) => {
@@ -277,7 +278,12 @@ fn stop_next(case: &Case<'_>) -> Result<Judgement, String> {
             RunState::Paused => {
                 match drain::left_of(case, name) {
                     Left::Nothing => {}
-                    Left::Sessions(left) => return Ok(reopen(format!("{name} has {left} sessions"))),
+                    Left::Sessions(left) => {
+                        return Ok(reopen(format!(
+                            "{name} has {}",
+                            count(usize::try_from(left).unwrap_or(usize::MAX), "session")
+                        )));
+                    }
                     Left::Time(time) => return Ok(reopen(format!("{name} was blocked less than {time:#} ago"))),
                     Left::Unknown(why) => return Err(why),
                 }
@@ -294,7 +300,7 @@ fn stop_next(case: &Case<'_>) -> Result<Judgement, String> {
     Ok(if !acts.is_empty() {
         Judgement::Act(acts)
     } else if pending.is_empty() {
-        Judgement::Done(StepEnd::Done, format!("{} services stopped, read back", names.len()))
+        Judgement::Done(StepEnd::Done, format!("{} stopped, read back", count(names.len(), "service")))
     } else if case.is_late(STOP_DEADLINE) {
         case.give_up(format!("{}: services do not stop: {}", case.subject.work.server, pending.join(", ")))
     } else {

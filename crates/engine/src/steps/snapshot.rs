@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use orchestrate_model::change::ExitMeaning;
 use orchestrate_model::observe::{BalancerPlace, BalancerState};
 use orchestrate_model::pool::Balancer;
+use orchestrate_model::readable::count;
 use orchestrate_model::version::{ComponentVersion, Level, Reached};
 use orchestrate_model::{RunState, ServiceName, ServiceStatus, StartMode};
 use std::collections::BTreeMap;
@@ -60,8 +61,8 @@ fn rule(case: &Case<'_>, snapshot: Snapshot) -> Ruling {
         return Judgement::Hold(reason, case.choices()).into();
     }
     let proof = format!(
-        "{} services, booted {}{}{}",
-        snapshot.services.len(),
+        "{}, booted {}{}{}",
+        count(snapshot.services.len(), "service"),
         snapshot.booted.strftime("%Y-%m-%d %H:%M:%SZ"),
         if snapshot.balancer.is_some() { ", balancer state" } else { "" },
         if snapshot.fabric.is_some() { ", fabric state" } else { "" }

@@ -537,9 +537,10 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
         None if running == 0 => {
             Verdict::No(format!("{name} runs none of the services in scope: there is nothing to block"))
         }
-        None => {
-            Verdict::Yes(format!("{running} services in scope run on {name}: each can be paused, its sessions counted"))
-        }
+        None => Verdict::Yes(format!(
+            "{} in scope on {name}: each can be paused, its sessions counted",
+            orchestrate_model::readable::count(running, "running service")
+        )),
     }
 }
 

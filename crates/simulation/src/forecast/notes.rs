@@ -3,7 +3,7 @@
 use super::Moment;
 use super::text::word;
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_engine::{Command, Engine, Record};
+use orchestrate_engine::{Command, Engine, Record, ServerEnd};
 use orchestrate_executor::Listener;
 use orchestrate_model::change::HoldChoice;
 use orchestrate_planner::plan::{StepTarget, WorkId};
@@ -81,7 +81,8 @@ impl Notes {
         let kind = self.plan.steps()[step.0 as usize].kind;
         let names = [server.as_str(), server.short()];
         let reason = names.iter().find_map(|name| reason.strip_prefix(&format!("{name}: "))).unwrap_or(reason);
-        let reason = reason.split(": ").next().unwrap_or(reason).replace(server.short(), "the server");
+        let reason = reason.split(": ").next().unwrap_or(reason);
+        let reason = reason.replace(server.as_str(), "the server").replace(server.short(), "the server");
         self.trouble = Some(format!("held in {kind}: {reason}"));
     }
 
@@ -131,6 +132,17 @@ impl Notes {
     }
 }
 
+/// Returns how a server ended, in words.
+fn ended(end: &ServerEnd) -> String {
+    match end {
+        ServerEnd::Finished => "done: back in service".to_owned(),
+        ServerEnd::NothingToDo { why } => format!("nothing to do: {why}"),
+        ServerEnd::Untouched { why } => format!("not touched: {}", why.text),
+        ServerEnd::Returned { why } => format!("back in service early: {}", why.text),
+        ServerEnd::Out { why } => format!("OUT OF SERVICE: {why}"),
+    }
+}
+
 impl Listener for Notes {
     fn recorded(&mut self, _seq: u64, at: Timestamp, record: &Record) {
         match record {
@@ -138,7 +150,7 @@ impl Listener for Notes {
             Record::StepDone { step, proof, .. } => self.step_ends(at, *step, proof),
             Record::ServerEnded { work, end } => {
                 self.ended.insert(*work, at);
-                let text = format!("{}: {end:?}", self.name(*work));
+                let text = format!("{}: {}", self.name(*work), ended(end));
                 self.say(at, text);
             }
             Record::SessionsCut { sessions, .. } => self.cut += sessions.values().sum::<u64>(),
