@@ -18,10 +18,11 @@ use orchestrate_model::change::PoolUnsafe;
 use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::time::after;
 use orchestrate_model::{Act, PoolObservation, ServerName, Verdict};
+use orchestrate_model::{Change, Pool};
 use orchestrate_planner::safety::Asked;
 use orchestrate_planner::scope::PoolScope;
 use orchestrate_planner::standing::{Standing, standings};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The watch over one pool.
 #[derive(Debug, Clone, Default)]
@@ -178,17 +179,21 @@ impl Engine {
             self.record(now, Record::AllClear { work: work_id(position) });
         }
         if certain && !alarmed {
-            self.raise(position, bad, now);
+            self.raise(position, bad, (seen, now));
         }
         self.state.work[position].alarm.is_some() || doubt_is_over(&self.watches[pool], position)
     }
 
     /// Says that the pool cannot do without a server any more, and gives it back if that can still be done.
-    fn raise(&mut self, position: usize, asked: Vec<Asked>, now: Timestamp) {
+    fn raise(&mut self, position: usize, asked: Vec<Asked>, (seen, now): (&PoolObservation, Timestamp)) {
         let work = &self.state.work[position];
         let undo = work.is_active() && work.back.is_none() && !self.is_past_undoing(position);
         let then = if undo { AlarmThen::GoesBack } else { AlarmThen::IsFinished };
-        let why = words(&self.plan.work()[position].server, &asked);
+        let subject = self.subject(position);
+        let mut away = subject.others_out();
+        away.insert(subject.work.server.clone());
+        let culprits = absences(subject.plan.change(), subject.pool, seen, &away);
+        let why = words(&subject.work.server, &asked, &culprits);
         self.record(now, Record::Alarm { work: work_id(position), asked, then, why: why.clone() });
         let waits = self.plan.change().maintenance.pool_unsafe == PoolUnsafe::Wait;
         let stops = matches!(self.state.stop, None | Some(StopWhy::Window(_))) && !self.state.recover;
@@ -316,14 +321,7 @@ impl Engine {
         if self.watches[pool].last_looks == 0 || self.state.pools_seen.contains_key(&described.name) {
             return;
         }
-        let scope = PoolScope::of(self.plan.change(), described);
-        let standings = standings(described, &scope, seen, &std::collections::BTreeSet::new());
-        let absent = standings.into_iter().filter_map(|(name, standing)| match standing {
-            Standing::Serving => None,
-            Standing::Out(why) => Some((name, why)),
-            Standing::Unknown(why) => Some((name, format!("whether it serves is not known: {why}"))),
-        });
-        let absent: BTreeMap<ServerName, String> = absent.collect();
+        let absent = absences(self.plan.change(), described, seen, &BTreeSet::new());
         // What starts by itself, and what did not answer, gets its time.
         if !absent.is_empty() && self.watches[pool].last_looks < SWEEP_LOOKS {
             self.rest_from_pool(pool, UNKNOWN_LOOK, now);
@@ -338,8 +336,43 @@ fn doubt_is_over(watch: &Watch, position: usize) -> bool {
     watch.doubts.get(&position).is_none_or(|doubt| doubt.since.is_none())
 }
 
-/// Returns the reasons as one text: the first in full, since it names the servers, and what else is not answered with yes.
-fn words(server: &ServerName, asked: &[Asked]) -> String {
+/// Returns the servers of a pool that are not seen to serve, besides `ours`, each with the reason.
+fn absences(
+    change: &Change,
+    pool: &Pool,
+    seen: &PoolObservation,
+    ours: &BTreeSet<ServerName>,
+) -> BTreeMap<ServerName, String> {
+    let all = standings(pool, &PoolScope::of(change, pool), seen, ours).into_iter();
+    let absent = all.filter(|(name, _)| !ours.contains(name)).filter_map(|(name, standing)| match standing {
+        Standing::Serving => None,
+        Standing::Out(why) => Some((name, brief(&why))),
+        Standing::Unknown(why) => Some((name, format!("whether it serves is not known: {}", brief(&why)))),
+    });
+    absent.collect()
+}
+
+/// Characters of a reason that name the cause. What a question looked like on the wire stands in the records.
+const CAUSE: usize = 120;
+
+/// Returns the end of a long reason, where the cause is.
+fn brief(why: &str) -> String {
+    if why.chars().count() <= CAUSE {
+        return why.to_owned();
+    }
+    let parts: Vec<&str> = why.rsplitn(3, ": ").take(2).collect();
+    let cause: Vec<&str> = parts.into_iter().rev().collect();
+    cause.join(": ").chars().take(2 * CAUSE).collect()
+}
+
+/// Returns the reasons as one text: the servers that are the cause, or else the first answer in full, and what is not
+/// answered with yes any more.
+fn words(server: &ServerName, asked: &[Asked], culprits: &BTreeMap<ServerName, String>) -> String {
+    if !culprits.is_empty() {
+        let each: Vec<String> = culprits.iter().map(|(name, why)| format!("{} ({why})", name.short())).collect();
+        let not_yes: Vec<String> = asked.iter().map(|asked| asked.question.to_string()).collect();
+        return format!("not in service: {}; not yes any more: {}", each.join(", "), not_yes.join(", "));
+    }
     let lead = format!("{} may not go: ", server.short());
     let Some((first, others)) = asked.split_first() else { return String::new() };
     let text = first.verdict.text();
