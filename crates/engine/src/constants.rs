@@ -161,5 +161,9 @@ pub const POOL_ANSWER: SignedDuration = SignedDuration::from_secs(20);
 /// is not fit for maintenance, and each time costs a drain.
 pub const PUT_OFFS: u32 = 3;
 
+/// How long a run that may wait for its pool (`pool_unsafe: wait`) waits before it begins a server. Half a day spans the
+/// longest night; what is not mended by then is a person's, and a run that waits without end tells nothing.
+pub const POOL_WAIT: SignedDuration = SignedDuration::from_hours(12);
+
 /// Looks at a server in the final sweep before what it is like counts as unknown.
 pub const SWEEP_LOOKS: u32 = 6;

@@ -58,7 +58,7 @@ impl Engine {
         subject.is_patching() || subject.is_restarting() || returning
     }
 
-    pub(super) fn skip_soak(&mut self, position: usize, now: Timestamp, why: &str) -> bool {
+    fn skip_soak(&mut self, position: usize, now: Timestamp, why: &str) -> bool {
         // A soak protects the next server, and there is none in a run that stops.
         let soak = self.step_in_hand(position).filter(|step| self.plan.steps()[step.0 as usize].kind == StepKind::Soak);
         let Some(step) = soak else { return false };

@@ -215,8 +215,8 @@ impl Engine {
         let work = &self.state.work[position];
         let Some(alarm) = work.alarm.clone().filter(|_| work.back.is_none()) else { return false };
         if self.is_past_undoing(position) {
-            return work.held.is_none()
-                && self.skip_soak(position, now, &format!("the pool cannot do without it: {}", alarm.why));
+            // It is finished as fast as it can be. The soak stays: the server serves in it, and it protects the next one.
+            return false;
         }
         self.turn_back(work_id(position), Why { kind: WhyKind::Pool, text: alarm.why }, now);
         true

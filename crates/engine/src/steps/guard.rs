@@ -2,9 +2,9 @@
 
 use super::block::all_run;
 use super::{Case, Judgement, Ruling, Scratch};
-use crate::constants::{BUSY_ANSWERS, BUSY_WAIT, REFUSED_LOOK, REFUSED_LOOKS, UNKNOWN_LOOKS};
+use crate::constants::{BUSY_ANSWERS, BUSY_WAIT, POOL_WAIT, REFUSED_LOOK, REFUSED_LOOKS, UNKNOWN_LOOKS};
 use crate::look::{Subject, sharing};
-use crate::record::{Record, StepEnd};
+use crate::record::{Record, ServerEnd, StepEnd};
 use jiff::Timestamp;
 use orchestrate_model::change::PoolUnsafe;
 use orchestrate_model::observe::ReadinessState;
@@ -88,6 +88,7 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     let text_said = text.clone();
     let product = bad.iter().any(|asked| asked.question == Question::Ready);
     let stale = bad.iter().all(|asked| asked.question == Question::Fresh);
+    let mut patient = false;
     let next = if stale && scratch.unknown_looks + 1 < UNKNOWN_LOOKS {
         // Nothing but the time that the look took speaks against it: the next one may be quicker.
         scratch.unknown_looks += 1;
@@ -97,16 +98,16 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     } else if product && readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
         case.give_up(text)
     } else if let Some(wait) = waits_for_pool(case, scratch, &bad, &text) {
+        patient = true;
         wait
     } else if bad.iter().all(|asked| matches!(asked.verdict, Verdict::Unknown(_))) {
         case.unknown(scratch, &text)
     } else {
         refused(case, scratch, text)
     };
-    // A wait without an end says what it waits for once, and again when that is another thing.
+    // A long wait says what it waits for once, and again when that is another thing.
     let said = scratch.wait.as_ref().is_some_and(|wait| wait.why == text_said);
-    let waits = matches!(&next, Judgement::Wait(wait, _) if wait.until.is_none());
-    let records = if said && waits { Vec::new() } else { vec![Record::Evidence { step: case.step, asked }] };
+    let records = if said && patient { Vec::new() } else { vec![Record::Evidence { step: case.step, asked }] };
     Asking::NotYet(Ruling { records, next })
 }
 
@@ -114,13 +115,20 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
 fn waits_for_pool(case: &Case<'_>, scratch: &mut Scratch, bad: &[&Asked], text: &str) -> Option<Judgement> {
     let own = |asked: &&Asked| matches!(asked.question, Question::Blockable | Question::Staged);
     let waits = case.subject.plan.change().maintenance.pool_unsafe == PoolUnsafe::Wait;
-    if !waits || case.subject.own.is_changed() || bad.iter().any(own) {
+    // A server that this run has left out of service does not come back by itself.
+    let left_out =
+        case.subject.plan.work().iter().zip(&case.subject.state.work).any(|(work, state)| {
+            work.pool == case.subject.work.pool && matches!(state.end, Some(ServerEnd::Out { .. }))
+        });
+    if !waits || left_out || case.subject.own.is_changed() || bad.iter().any(own) || case.elapsed() >= POOL_WAIT {
         return None;
     }
     scratch.refused_looks += 1;
-    let mut wait = case.wait("the pool to be able to do without the server", text.to_owned(), None);
-    "nothing: until it is so, the window ends or the run is stopped".clone_into(&mut wait.then);
-    Some(Judgement::Wait(wait, REFUSED_LOOK))
+    let limit = Some((POOL_WAIT, "the run stops"));
+    Some(Judgement::Wait(
+        case.wait("the pool to be able to do without the server", text.to_owned(), limit),
+        REFUSED_LOOK,
+    ))
 }
 
 fn refused(case: &Case<'_>, scratch: &mut Scratch, text: String) -> Judgement {
