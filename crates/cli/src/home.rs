@@ -87,7 +87,7 @@ impl Home {
     /// Returns every run with its place, newest first.
     pub(crate) fn runs(&self) -> Result<Vec<(Place, RunFolder)>, Failure> {
         let mut runs = Vec::new();
-        if self.named && !self.path.is_dir() {
+        if self.named && !self.path.exists() {
             return Err(Failure::NoStateFolder { path: self.path.clone() });
         }
         for place in [Place::Real, Place::Lab] {
