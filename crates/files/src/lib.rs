@@ -14,5 +14,5 @@ pub use read::{Limit, Whose, read, read_start};
 pub use system::{is_pipe, sync_folder};
 pub use write::{append_to, create, open_lock, overwrite, replace, replace_unsynced};
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

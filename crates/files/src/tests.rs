@@ -1,4 +1,5 @@
 //! Files that others have laid in the way.
+#![cfg(unix)]
 
 use crate::{Exposed, Limit, Whose, append_to, create, create_folder, own_folder, read, replace};
 use std::io::ErrorKind;

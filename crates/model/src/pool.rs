@@ -124,14 +124,14 @@ pub enum Balancer {
     Operator,
     /// Something else does it; the plan says so in words.
     Elsewhere(String),
-    /// One or several HAProxys that `orchestrate` talks to.
+    /// One or several instances of HAProxy that `orchestrate` talks to.
     Haproxy(HaproxyBalancer),
 }
 
-/// The HAProxys in front of a pool, each reached over its runtime API.
+/// The instances of HAProxy in front of a pool, each reached over its runtime API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HaproxyBalancer {
-    /// The HAProxys. Never empty. A server leaves all of them together.
+    /// The instances. Never empty. A server leaves all of them together.
     pub sites: Vec<HaproxySite>,
     /// The balancer's names of each server, where the plan states them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -47,7 +47,9 @@ pub fn bounded(text: &str, most: usize) -> String {
             let rest = text.len() - at;
             // Otherwise text that is cleaned again would lose the second of two blanks.
             kept.truncate(kept.trim_end().len());
-            kept += &format!(" ... ({rest} bytes more)");
+            kept.push_str(" ... (");
+            kept.push_str(&rest.to_string());
+            kept.push_str(" bytes more)");
             break;
         }
         after_blank = c == ' ';

@@ -142,6 +142,11 @@ async fn preview(
     let made = make(change, &seen, clock.now());
     let mut world = shared.lock();
     world.oracle.previewing = false;
+    for pool in &mut world.pools {
+        if let Some((swapped, unnamed)) = pool.balancer.after_preview.take() {
+            (pool.balancer.swapped, pool.balancer.unnamed) = (swapped, unnamed);
+        }
+    }
     world.at(clock.now());
     let now = world.now;
     match made {

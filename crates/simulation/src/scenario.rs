@@ -158,15 +158,18 @@ fn several_backends(change: &mut Change, dice: &mut Dice) {
     }
 }
 
-/// Makes some balancers odd from the beginning.
+/// Makes some balancers odd from the beginning, and some between the preview and the run: a preview refuses what it sees.
 fn odd_balancers(world: &mut World, dice: &mut Dice) {
     for pool in &mut world.pools {
         let swapped = dice.chance(world.faults.rate(Fault::BalancerSwapped));
         let (one, other) = (dice.place(pool.machines.len()), dice.place(pool.machines.len()));
-        if swapped && one != other {
-            pool.balancer.swapped = Some((pool.machines[one], pool.machines[other]));
+        let swapped = (swapped && one != other).then(|| (pool.machines[one], pool.machines[other]));
+        let unnamed = dice.chance(world.faults.rate(Fault::BackendUnnamed));
+        if dice.chance(0.5) {
+            (pool.balancer.swapped, pool.balancer.unnamed) = (swapped, unnamed);
+        } else {
+            pool.balancer.after_preview = Some((swapped, unnamed));
         }
-        pool.balancer.unnamed = dice.chance(world.faults.rate(Fault::BackendUnnamed));
     }
 }
 /// The same for what happens to a pool while a server of it is out.

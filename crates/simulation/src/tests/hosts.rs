@@ -149,7 +149,8 @@ fn p12_the_lease_of_a_control_host_that_died_is_taken_over_when_it_has_run_out()
     let mut taken = 0;
     for seed in 0..20 {
         let mut dice = Dice::new(seed);
-        let killed = dice.between(SECOND, 4 * MINUTE);
+        // In every other night it dies before it has changed anything: then nothing but its lease speaks against another.
+        let killed = dice.between(SECOND, if seed % 2 == 0 { 4 * SECOND } else { 4 * MINUTE });
         let both = runtime.block_on(night(seed, killed + 40 * MINUTE, Some(killed), None));
         assert!(both.violations.is_empty(), "seed {seed}: {both:#?}");
         taken += both.taken_over;

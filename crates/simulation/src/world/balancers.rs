@@ -16,6 +16,8 @@ pub(crate) struct Odd {
     pub(crate) swapped: Option<(usize, usize)>,
     /// Whether a backend that the plan does not name sends traffic to every server too.
     pub(crate) unnamed: bool,
+    /// What becomes odd between the preview and the run: the two entries, and whether there is such a backend.
+    pub(crate) after_preview: Option<(Option<(usize, usize)>, bool)>,
     /// The entry that sends its traffic elsewhere: its machine, its backend, and until when.
     pub(crate) moved: Option<(usize, usize, Ms)>,
 }

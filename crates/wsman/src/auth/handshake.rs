@@ -128,7 +128,7 @@ impl Handshake<'_> {
         };
         match &chosen {
             Chosen::Ntlm => {
-                tracing::info!(user = %plain(login.user()), "logs on by NTLM: no KDC of the account is known")
+                tracing::info!(user = %plain(login.user()), "logs on by NTLM: no KDC of the account is known");
             }
             Chosen::Kerberos { realm, kdcs } => {
                 tracing::info!(user = %plain(login.user()), realm, ?kdcs, "logs on by Kerberos");
