@@ -1,5 +1,5 @@
 //! Files and folders that others have laid in the way, mistyped names, and state files that are not what was written.
-
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing it did not expect")]
 #![cfg(all(test, unix))]
 
 use orchestrate_lab::LabDirectory;
@@ -183,9 +183,9 @@ fn p8_a_state_file_that_is_not_what_was_written_ends_with_70() {
             let torn = how == "nonsense" && file == &files[0];
             assert!(torn || said.code == Some(70), "{} is {how}: {:?}\n{}", file.display(), said.code, said.err);
             if file.is_dir() {
-                std::fs::remove_dir(file).unwrap()
+                std::fs::remove_dir(file).unwrap();
             } else {
-                std::fs::remove_file(file).unwrap()
+                std::fs::remove_file(file).unwrap();
             }
             std::fs::rename(&kept, file).unwrap();
             if torn {

@@ -10,7 +10,7 @@ use orchestrate_wsman::plain;
 fn the_client_and_the_model_take_out_the_same_characters() {
     for c in '\0'..=char::MAX {
         let text = format!("a{c}b");
-        assert_eq!(plain(&text), foreign(&text), "{:?}", c);
+        assert_eq!(plain(&text), foreign(&text), "{c:?}");
     }
 }
 

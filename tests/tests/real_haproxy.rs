@@ -1,5 +1,5 @@
 //! The binary with an installed HAProxy in front of the lab's servers: swapped addresses, three backends, levels.
-
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 #![cfg(all(test, unix))]
 
 use orchestrate_tests::cli::{Background, Said, Sandbox};

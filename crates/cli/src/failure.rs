@@ -191,6 +191,7 @@ impl Failure {
     }
 
     /// The table: the exit code of each failure, and what the operator can do.
+    #[expect(clippy::too_many_lines, reason = "one table, an arm per case")]
     fn edge(&self) -> (Exit, Option<String>) {
         let help = |text: &str| Some(text.to_owned());
         match self {

@@ -247,7 +247,7 @@ impl Planned {
     pub(crate) fn unrefused(&self) -> Result<(), Failure> {
         let said = |only: Option<&str>| {
             let refusals = self.plan.refusals().filter(|finding| only.is_none_or(|code| finding.code == code));
-            folded(refusals.map(|finding| (finding.code.to_string(), finding.message.as_str())))
+            folded(refusals.map(|finding| (finding.code.clone(), finding.message.as_str())))
         };
         // What else speaks against it may be the other's doing.
         match (said(Some(codes::LEASED)), said(None)) {

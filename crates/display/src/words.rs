@@ -220,6 +220,23 @@ pub(crate) fn outcome_tone(outcome: RunOutcome) -> Tone {
     }
 }
 
+/// Says that the machine that runs the maintenance was not itself for a while.
+pub(crate) fn gap(gap: GapKind, by: SignedDuration) -> String {
+    let length = duration(by.abs());
+    match gap {
+        GapKind::StoodStill => {
+            format!("this process stood still for {length}: no deadline counts that, and everything is looked at anew")
+        }
+        GapKind::ClockAhead => format!(
+            "this machine stood still, or its clock was set on, for {length}: no deadline counts that, and everything is \
+             looked at anew"
+        ),
+        GapKind::ClockBack => format!(
+            "the clock of this machine went back by {length}: deadlines go with it, and everything is looked at anew"
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,22 +261,5 @@ mod tests {
                         manual, they were automatic (RTCSRV, RTCRGS); RTCCPS is paused, it was running; the balancer \
                         has it as Drain, it was Ready";
         assert_eq!(said, expected);
-    }
-}
-
-/// Says that the machine that runs the maintenance was not itself for a while.
-pub(crate) fn gap(gap: GapKind, by: SignedDuration) -> String {
-    let length = duration(by.abs());
-    match gap {
-        GapKind::StoodStill => {
-            format!("this process stood still for {length}: no deadline counts that, and everything is looked at anew")
-        }
-        GapKind::ClockAhead => format!(
-            "this machine stood still, or its clock was set on, for {length}: no deadline counts that, and everything is \
-             looked at anew"
-        ),
-        GapKind::ClockBack => format!(
-            "the clock of this machine went back by {length}: deadlines go with it, and everything is looked at anew"
-        ),
     }
 }

@@ -93,6 +93,7 @@ impl Server {
         (lately && silence.questions >= QUESTIONS_PER_NAME_SERVER).then_some(silence.questions)
     }
 
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
     fn note(&self, is_silent: bool) {
         let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
         let questions = if is_silent { silence.questions + 1 } else { 0 };

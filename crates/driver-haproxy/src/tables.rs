@@ -174,7 +174,7 @@ pub(crate) fn servers(text: &str) -> Result<Vec<ServerRow>, TableError> {
     }
     let mut names: Vec<(&str, &str)> = rows.iter().map(|row| (row.backend.as_str(), row.slot.as_str())).collect();
     names.sort_unstable();
-    if let Some([(backend, server), _]) = names.array_windows().find(|[one, two]| one == two) {
+    if let Some([(backend, server), ..]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(TableError::Twice { backend: text::name(backend), server: text::name(server) });
     }
     Ok(rows)

@@ -147,6 +147,7 @@ impl WinrmServer {
         self.reads_back(service, false).await
     }
 
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
     async fn reads_back(&self, service: &ServiceName, wanted: bool) -> Result<(), ActOutcome> {
         let found = self.is_delayed(service).await.map_err(|trouble| outcome::of_trouble(trouble.halfway()))?;
         if found == Some(wanted) {

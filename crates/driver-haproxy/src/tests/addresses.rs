@@ -231,7 +231,7 @@ async fn a_megabyte_in_a_field_becomes_a_line_and_no_command_to_the_terminal() {
     for row in [
         format!("3 pool 1 fe1 192.0.2.11 {long} 0 1 -"),
         format!("3 pool 1 {long} 192.0.2.11 2 0 1 -"),
-        format!("3 pool 1 fe1\u{1b}[2J\u{202e} 192.0.2.11 2 0 1 -"),
+        "3 pool 1 fe1\u{1b}[2J\u{202e} 192.0.2.11 2 0 1 -".to_string(),
     ] {
         let text = format!("{HEADER}{row}\n\n");
         let why = tables::servers(&text).unwrap_err().to_string();

@@ -216,6 +216,7 @@ impl RunState {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one table, an arm per case")]
     fn transition(&mut self, plan: &Plan, at: Timestamp, record: &Record) -> Result<(), String> {
         match record {
             Record::RunStarted(header) => {
@@ -343,7 +344,7 @@ impl RunState {
             Record::AllClear { work } => self.work[work.0 as usize].alarm = None,
             Record::BalancerUndone { work, .. } => self.work[work.0 as usize].balancer_undone += 1,
             Record::Rebooted { work, booted, sessions } => {
-                self.work[work.0 as usize].rebooted_at(at, *booted, sessions)
+                self.work[work.0 as usize].rebooted_at(at, *booted, sessions);
             }
             Record::RunStarted(_)
             | Record::Resumed { .. }

@@ -49,6 +49,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the engine remembers of a step between two looks. Losing it makes the run slower, never less safe: after a
 /// restart of the tool every count begins anew.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of steps that have nothing to do with each other")]
 pub(crate) struct Scratch {
     /// The step that the rest is about.
     pub(crate) step: Option<StepId>,

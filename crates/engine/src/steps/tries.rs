@@ -128,6 +128,7 @@ impl Tried {
         self.accepted + self.passing + self.refused + self.unknown
     }
 
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
     fn standing(&self, act: &Act, late: bool, now: Timestamp) -> Standing {
         let again = self.last.map_or(now, |last| last + self.pause());
         if self.refused >= REFUSED_ACTS || (late && self.passing + self.refused + self.unknown > 0) {

@@ -18,7 +18,7 @@ const PLAN: &[u8] = include_bytes!("../../../../plans/contoso-front-end.yaml");
 
 /// The plan of the example, without its windows.
 fn change() -> Change {
-    let mut change = orchestrate_config::parse("plan.yaml", PLAN).ok().expect("a plan without mistakes").change;
+    let mut change = orchestrate_config::parse("plan.yaml", PLAN).expect("a plan without mistakes").change;
     change.windows.clear();
     change
 }

@@ -23,7 +23,7 @@ pub(super) fn question(look: &Look<'_>, server: &ServerName) -> Asked {
         match lease {
             Some(Answer::Known(LeaseState::Free | LeaseState::Ours | LeaseState::RanOut(_))) => {}
             Some(Answer::Known(LeaseState::Held(lease))) => {
-                held.push(format!("{} is in work by {lease}", name.short()))
+                held.push(format!("{} is in work by {lease}", name.short()));
             }
             Some(Answer::Unknown(why)) => unknown.push(format!("{} ({why})", name.short())),
             None => unknown.push(format!("{} (it was not seen)", name.short())),

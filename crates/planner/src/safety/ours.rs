@@ -79,8 +79,7 @@ pub(super) fn explained(look: &Look<'_>, server: &ServerName, said: &Readiness, 
     let own = list(own);
     match said.active.map(|active| usize::try_from(active).unwrap_or(usize::MAX)) {
         Some(active) if active >= others => Verdict::Yes(format!(
-            "the product says {word}, and none is missing but {own}, out by this run: {active} active of {} others in service",
-            others
+            "the product says {word}, and none is missing but {own}, out by this run: {active} active of {others} others in service"
         )),
         None if look.away.contains(server) => {
             Verdict::Yes(format!("the product says {word}, which {own}, out by this run, may be the cause of"))

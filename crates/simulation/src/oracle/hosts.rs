@@ -62,6 +62,7 @@ fn takes_away(act: &Act) -> bool {
 
 impl Hosts {
     /// A server that was left out stays in hand until its lease has run out.
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
     fn part(&mut self, at: usize, host: u32, out: bool) {
         if !out && self.in_hand.get(&at).is_some_and(|(of, _)| *of == host) {
             self.in_hand.remove(&at);

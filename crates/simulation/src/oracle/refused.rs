@@ -67,6 +67,7 @@ impl World {
     }
 
     /// A server is given up: it is held, or goes back because something failed.
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
     pub(super) fn check_given_up(&mut self, at: usize, kind: &str, failed: bool) {
         let now = self.now;
         let name = self.machines[at].name.clone();

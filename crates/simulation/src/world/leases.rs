@@ -82,6 +82,7 @@ impl World {
         self.schedule(now + lasts, Event::HostDone { machine: at, gives_back });
     }
 
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
     pub(super) fn another_host_is_done(&mut self, at: usize, gives_back: bool) {
         self.oracle.out_of_hand(at, OTHER);
         if gives_back && self.machines[at].lease.is_some_and(|(of, _)| of == OTHER) {

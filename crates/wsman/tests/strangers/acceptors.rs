@@ -48,11 +48,13 @@ fn python() -> String {
 }
 
 impl Acceptor {
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
     fn start(mode: &str, tls: bool) -> Option<Self> {
         let python = python();
         has(&python, "spnego").then(|| Self::with(&python, mode, tls, None))
     }
 
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
     fn with(python: &str, mode: &str, tls: bool, keytab: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let accounts = folder.path().join("accounts");
@@ -104,6 +106,7 @@ async fn ask(client: &Client) -> Result<(), Error> {
     Ok(())
 }
 
+#[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
 async fn fails(mode: &str, tls: bool, settings: Negotiate) -> Option<Error> {
     let acceptor = Acceptor::start(mode, tls)?;
     Some(ask(&acceptor.client(settings)).await.unwrap_err())

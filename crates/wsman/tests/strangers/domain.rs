@@ -128,6 +128,7 @@ impl Domain {
     }
 
     /// Ends everything when the tests have ended, however they end.
+    #[expect(clippy::zombie_processes, reason = "it outlives the test on purpose, to clean up after it")]
     fn clean_up_after(&self, id: u32) {
         let script = format!(
             "while kill -0 {id} 2>/dev/null; do sleep 1; done; for n in 1 2 3; do {shared}/winhost/winhost down \

@@ -57,11 +57,11 @@ fn watched(engine: &mut Engine, effects: &[Effect], fe2: &Answer<RunState>, leng
         if engine.state().work[0].back.is_some() || engine.state().ended.is_some() || pool_look(&came).is_some() {
             return all;
         }
-        let wakes = came.iter().filter_map(|effect| match effect {
+        let mut wakes = came.iter().filter_map(|effect| match effect {
             Effect::Wake { ticket, at } => Some((*ticket, *at)),
             Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::End(_) | Effect::Broken(_) => None,
         });
-        let Some((ticket, at)) = wakes.last() else { return all };
+        let Some((ticket, at)) = wakes.next_back() else { return all };
         now = at;
         if now > until {
             return all;
@@ -72,6 +72,7 @@ fn watched(engine: &mut Engine, effects: &[Effect], fe2: &Answer<RunState>, leng
     all
 }
 
+#[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
 fn taken_up(records: &[Record], wait: bool) -> (Engine, Vec<Effect>) {
     let plan = plan_with(|plan| {
         plan["change"]["maintenance"]["pool_unsafe"] = json!(if wait { "wait" } else { "stop" });
