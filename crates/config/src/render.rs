@@ -23,7 +23,7 @@ pub enum Style {
 
 /// Returns the diagnostics as text, each with file, line, column, the line itself and a caret under the place.
 ///
-/// `source` is the text that was parsed; what looks like a secret is masked in it, see [`crate::secrets`].
+/// `source` is the text that was parsed; what looks like a secret is masked in it, see the module `secrets`.
 #[must_use]
 pub fn render(diagnostics: &Diagnostics, source: &str, file_name: &str, style: Style) -> String {
     let text = render_list(diagnostics.items(), source, file_name, style);
