@@ -251,7 +251,7 @@ impl Engine {
         let subject = self.subject(position);
         let own = seen.balancer.known().and_then(|seen| seen.as_far_as_known(&subject.work.server));
         let back: Vec<BalancerPlace> = own.into_iter().flat_map(BalancerServer::ready).cloned().collect();
-        if back.is_empty() || !steps::is_kept_out(&subject) {
+        if back.is_empty() || !steps::is_kept_out(&subject, asked) {
             return;
         }
         if subject.own.held.is_some() {

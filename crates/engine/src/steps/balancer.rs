@@ -7,6 +7,7 @@ use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};
 use crate::look::Subject;
 use crate::record::StepEnd;
 use crate::state::{StepState, steps_of};
+use jiff::Timestamp;
 use orchestrate_model::act::Act;
 use orchestrate_model::change::HoldChoice;
 use orchestrate_model::observe::{BalancerObservation, BalancerPlace, BalancerServer, BalancerState};
@@ -79,10 +80,12 @@ pub(super) fn may_serve(case: &Case<'_>, missing: &[ServiceName]) -> bool {
 }
 
 /// Whether a server has to stay out of the balancer that can be asked: it was taken out, and is not on its way back.
-pub(crate) fn is_kept_out(subject: &Subject<'_>) -> bool {
+pub(crate) fn is_kept_out(subject: &Subject<'_>, asked: Timestamp) -> bool {
     let steps = || steps_of(subject.plan, subject.id);
     let state = |step: &Step| &subject.state.steps[step.id.0 as usize];
-    let out = steps().find(|step| step.kind == StepKind::BalancerOut).is_some_and(|step| state(step).is_ended());
+    // What was asked before it was out is no sign of another hand.
+    let before = |step: &Step| matches!(state(step), StepState::Ended { at, .. } if *at <= asked);
+    let out = steps().find(|step| step.kind == StepKind::BalancerOut).is_some_and(before);
     let returns = steps().find(|step| step.kind == StepKind::Return).is_some_and(|s| *state(s) != StepState::Pending);
     let driven = matches!(subject.pool.load_balancing.balancer, Balancer::Haproxy(_));
     driven && out && !returns && subject.own.is_active() && subject.own.back.is_none() && subject.own.snapshot.is_some()
