@@ -4,6 +4,7 @@
 //! They are no acts: nothing of the server's work changes by them, they may be repeated, and they run out by themselves
 //! when the run does not live any more. So they need no intent on disk.
 
+use crate::crew::Crew;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_driver::{Change, Clock, Hands};
@@ -84,13 +85,14 @@ pub(crate) enum Earlier {
 pub(crate) struct Leases {
     run: RunId,
     clock: Clock,
+    crew: Crew,
     known: Arc<Mutex<BTreeMap<ServerName, Known>>>,
     news: Arc<Mutex<Vec<(ServerName, Lease)>>>,
 }
 
 impl Leases {
-    pub(crate) fn new(run: RunId, clock: Clock) -> Self {
-        Self { run, clock, known: Arc::default(), news: Arc::default() }
+    pub(crate) fn new(run: RunId, clock: Clock, crew: Crew) -> Self {
+        Self { run, clock, crew, known: Arc::default(), news: Arc::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<ServerName, Known>> {
@@ -103,12 +105,16 @@ impl Leases {
     }
 
     /// Takes or renews a lease.
-    async fn hold(&self, server: &ServerName, driver: &dyn Change, lasts: SignedDuration) -> LeaseOutcome {
+    async fn hold(&self, server: &ServerName, driver: &Arc<dyn Change>, lasts: SignedDuration) -> LeaseOutcome {
         let asked = self.clock.now();
         let ask = LeaseAsk { run: self.run.clone(), lasts };
-        let outcome = tokio::time::timeout(LIMIT, driver.hold_lease(&ask))
-            .await
-            .unwrap_or_else(|_late| LeaseOutcome::Unknown("the server did not answer in time".to_owned()));
+        let driver = driver.clone();
+        let asking = async move { tokio::time::timeout(LIMIT, driver.hold_lease(&ask)).await };
+        let outcome = match self.crew.act(asking).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_late)) => LeaseOutcome::Unknown("the server did not answer in time".to_owned()),
+            Err(why) => LeaseOutcome::Unknown(why.to_owned()),
+        };
         match &outcome {
             LeaseOutcome::Ours { from } => {
                 self.known().insert(server.clone(), Known::Ours(asked + lasts));
@@ -130,7 +136,7 @@ impl Leases {
     /// Takes the lease of a server before the pool is looked at. What came of it is seen by the look.
     pub(crate) async fn before_look(&self, hands: &Hands, server: &ServerName) {
         if let Some(driver) = hands.servers.get(server) {
-            let outcome = self.hold(server, &**driver, LASTS).await;
+            let outcome = self.hold(server, driver, LASTS).await;
             tracing::debug!(%server, ?outcome, "the lease before the look");
         }
     }
@@ -150,7 +156,7 @@ impl Leases {
         {
             return None;
         }
-        match (self.hold(server, &**driver, lasts).await, weight) {
+        match (self.hold(server, driver, lasts).await, weight) {
             (LeaseOutcome::Ours { .. }, _) => None,
             (LeaseOutcome::Taken(lease), _) => Some(ActOutcome::Failed(format!(
                 "{server} is in work by another control host: {lease}; nothing is done to it before it is given back"
@@ -174,7 +180,7 @@ impl Leases {
             let renewals = ours.iter().filter_map(|server| {
                 let driver = hands.servers.get(server)?;
                 Some(async move {
-                    let outcome = self.hold(server, &**driver, LASTS).await;
+                    let outcome = self.hold(server, driver, LASTS).await;
                     tracing::debug!(%server, ?outcome, "renewed");
                 })
             });
@@ -195,10 +201,13 @@ impl Leases {
             None => earlier == Earlier::Held,
         };
         let Some(driver) = hands.servers.get(server).filter(|_| ours) else { return };
-        match tokio::time::timeout(FAREWELL, driver.release_lease()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => tracing::warn!(%server, why, "the lease could not be given back; it runs out"),
-            Err(_late) => tracing::warn!(%server, "the lease could not be given back in time; it runs out"),
+        let driver = driver.clone();
+        let parting = async move { tokio::time::timeout(FAREWELL, driver.release_lease()).await };
+        match self.crew.act(parting).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(why))) => tracing::warn!(%server, why, "the lease could not be given back; it runs out"),
+            Ok(Err(_late)) => tracing::warn!(%server, "the lease could not be given back in time; it runs out"),
+            Err(why) => tracing::warn!(%server, why, "the lease could not be given back; it runs out"),
         }
     }
 }

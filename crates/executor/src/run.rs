@@ -83,7 +83,7 @@ impl Run {
         listener: &mut dyn Listener,
     ) -> Finished {
         let Self { mut engine, journal, eyes, hands, clock, fence, pulse, crew } = self;
-        let leases = Leases::new(run_of(&start, &engine), clock);
+        let leases = Leases::new(run_of(&start, &engine), clock, crew.clone());
         let mut shell = Shell {
             journal,
             eyes: Arc::new(eyes),
