@@ -234,7 +234,7 @@ fn p1_t7_counts_the_servers_that_are_down_and_only_the_first_seven() {
         &[
             "without f3: 4 of the first 7 would run, 4 needed, f1 and f2 are not known to run: exactly what is needed; one more failure stops the pool",
             // f3 is in the domain of those that are down: it may go, and it is flagged.
-            "f3.contoso.example yes: all 16 questions are answered with yes",
+            "f3.contoso.example yes: all 17 questions are answered with yes",
             "f4 may not go: it is in upgrade domain UD2, and f1 (UD1) may be out and f2 (UD1) may be out (and so for 5 more)",
             // f8 is not among the first seven: without it, five of them run.
             "5 of the first 7 would run, 4 needed, f1 and f2 are not known to run",

@@ -212,9 +212,9 @@ async fn p3_mistakes_of_the_wire_leave_unknowns_and_no_second_act() {
         let pause = Act::Pause { service: service("RTCRGS") };
         let outcome = format!("{:?}", driver.apply(&pause).await);
         assert!(outcome.starts_with(expected), "{effect:?}: {outcome}");
-        // Only what the server did counts from here on.
+        // Only what the server did counts from here on, asked by a driver of its own: after a refused login this one waits.
         let ask = Ask { services: vec![service("RTCRGS")], ..Ask::default() };
-        let seen = driver.observe(&ask).await;
+        let seen = self::driver(&lab, 0).observe(&ask).await;
         assert!(seen.services.known().is_some(), "{effect:?}: {:?}", seen.services);
     }
 }

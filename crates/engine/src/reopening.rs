@@ -90,6 +90,7 @@ impl RunState {
             restart_refused: state.restart_refused.take(),
             restart_unknown: state.restart_unknown.take(),
             restart_proven: state.restart_proven.take(),
+            restarts_before: state.restarts_before,
             boots: std::mem::take(&mut state.boots),
             booted_before: state.booted_before.take().filter(|_| !failed),
             cut: std::mem::take(&mut state.cut),

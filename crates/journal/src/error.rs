@@ -65,6 +65,15 @@ impl JournalError {
         move |source| Self::of(doing, path, source)
     }
 
+    /// Returns the error for the state folder itself, or one that it consists of. What stands where it was said to be and
+    /// is no folder is none of ours.
+    pub(crate) fn of_folder(path: PathBuf, source: std::io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::NotADirectory => Self::Io { doing: "use", path, source },
+            _ => Self::of("use", path, source),
+        }
+    }
+
     /// Returns the error for an answer of the system. What stands where a file of ours belongs and is none is a file that
     /// is not what was written: it does not mend by itself.
     pub(crate) fn of(doing: &'static str, path: PathBuf, source: std::io::Error) -> Self {

@@ -47,7 +47,7 @@ impl StateDir {
     /// The system's answer, with the folder.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         for folder in [path.to_owned(), path.join("runs"), path.join("claims")] {
-            orchestrate_files::create_folder(&folder).map_err(JournalError::io("use", &folder))?;
+            orchestrate_files::create_folder(&folder).map_err(|source| JournalError::of_folder(folder, source))?;
         }
         let state = Self { path: path.to_owned() };
         if state.identity().is_none() {
@@ -65,7 +65,7 @@ impl StateDir {
             match orchestrate_files::own_folder(&folder) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-                Err(source) => return Err(JournalError::of("use", folder, source)),
+                Err(source) => return Err(JournalError::of_folder(folder, source)),
             }
         }
         Ok(Some(Self { path: path.to_owned() }))

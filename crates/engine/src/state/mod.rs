@@ -423,6 +423,9 @@ impl RunState {
             Act::StartInstaller(run) => {
                 if state.token.as_ref() != Some(&run.token) {
                     state.token_since = Some(at);
+                    // No restart from before it is the one that it asks for.
+                    state.restarts_before = state.restarts.len();
+                    (state.restart_refused, state.restart_unknown) = (None, None);
                 }
                 *state.tokens.entry(run.token.clone()).or_default() += 1;
                 state.token = Some(run.token.clone());

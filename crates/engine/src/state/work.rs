@@ -39,6 +39,8 @@ pub struct WorkState {
     pub booted_before: Option<Timestamp>,
     /// The boot that proves the restart that was asked for last, or that the installer began.
     pub restart_proven: Option<Timestamp>,
+    /// How many restarts were asked for before the installer in hand was started.
+    pub restarts_before: usize,
     /// Every boot that proved a restart.
     pub boots: BTreeSet<Timestamp>,
     /// How often steps were done again.
@@ -139,6 +141,12 @@ impl WorkState {
     #[must_use]
     pub fn patch_started(&self) -> bool {
         !self.tokens.is_empty()
+    }
+
+    /// Returns the restarts that were asked for since the installer in hand was started: no other one counts for it.
+    #[must_use]
+    pub fn restarts_since_patch(&self) -> &[RestartAsked] {
+        self.restarts.get(self.restarts_before..).unwrap_or_default()
     }
 
     /// Returns how often the server was proven to be restarted, when it was asked to and by its installer: by its boot

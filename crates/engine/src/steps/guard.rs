@@ -1,6 +1,6 @@
 //! The guard: may this server go out of service now? The answers come from [`orchestrate_planner::safety`].
 
-use super::block::all_run;
+use super::block::{all_run, paused_services};
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BUSY_ANSWERS, BUSY_WAIT, POOL_WAIT, REFUSED_LOOK, REFUSED_LOOKS, UNKNOWN_LOOKS};
 use crate::look::{Subject, sharing};
@@ -93,6 +93,8 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
         // Nothing but the time that the look took speaks against it: the next one may be quicker.
         scratch.unknown_looks += 1;
         return Asking::NotYet(Judgement::LookAgain.into());
+    } else if is_unread(case) && bad.iter().all(|asked| asked.question == Question::Ready || is_unknown(asked)) {
+        case.unknown(scratch, &text)
     } else if passes_with_busy(&bad) && readiness(case) == Some(&ReadinessState::Busy) {
         busy(case, scratch, text)
     } else if product && readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
@@ -100,7 +102,7 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     } else if let Some(wait) = waits_for_pool(case, scratch, &bad, &text) {
         patient = true;
         wait
-    } else if bad.iter().all(|asked| matches!(asked.verdict, Verdict::Unknown(_))) {
+    } else if bad.iter().all(|asked| is_unknown(asked)) {
         case.unknown(scratch, &text)
     } else {
         refused(case, scratch, text)
@@ -109,6 +111,16 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     let said = scratch.wait.as_ref().is_some_and(|wait| wait.why == text_said);
     let records = if said && patient { Vec::new() } else { vec![Record::Evidence { step: case.step, asked }] };
     Asking::NotYet(Ruling { records, next })
+}
+
+fn is_unknown(asked: &Asked) -> bool {
+    matches!(asked.verdict, Verdict::Unknown(_))
+}
+
+/// Whether the run has begun to block the server and its services did not answer: nobody can say then whether what the
+/// product says of the pool is about this server.
+fn is_unread(case: &Case<'_>) -> bool {
+    case.subject.own.touched && paused_services(&case.subject).iter().any(|name| case.state(name).is_err())
 }
 
 /// Waits for as long as it takes, where the plan says so, the server was not changed, and what is not so is the pool's.

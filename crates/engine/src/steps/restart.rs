@@ -36,7 +36,7 @@ fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         }
         (RestartPolicy::WhenNeeded, true) | (RestartPolicy::Always, _) => {}
     }
-    let next = match (case.own.host.as_result(), own.restarts.last()) {
+    let next = match (case.own.host.as_result(), own.restarts_since_patch().last()) {
         (Ok(host), last) if own.restart_proven.is_some() || is_new(case, host, last) => {
             let booted = host.booted.strftime("%Y-%m-%d %H:%M:%SZ");
             let records = if own.restart_proven.is_some() { Vec::new() } else { vec![under_way::proof(case, host)] };
@@ -71,7 +71,8 @@ fn is_new(case: &Case<'_>, host: &HostFacts, last: Option<&RestartAsked>) -> boo
 fn patch_ended(case: &Case<'_>) -> Option<Timestamp> {
     let patch = steps_of(case.subject.plan, case.subject.id).find(|step| step.kind == StepKind::Patch)?;
     match &case.subject.state.steps[patch.id.0 as usize] {
-        StepState::Ended { at, .. } => Some(*at),
+        // Whatever the step says, not before the end of the installer in hand.
+        StepState::Ended { at, .. } => Some(case.subject.own.installer_ended.map_or(*at, |ended| ended.max(*at))),
         StepState::Pending | StepState::Running { .. } => None,
     }
 }
@@ -115,11 +116,12 @@ fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, 
     if halts {
         return case.stopped();
     }
-    if own.restarts.len() < RESTARTS {
+    let asked = own.restarts_since_patch().len();
+    if asked < RESTARTS {
         return restart(case, scratch, last.booted);
     }
     Judgement::Hold(
-        format!("{} was asked to restart {} times and has not gone down", case.subject.work.server, own.restarts.len()),
+        format!("{} was asked to restart {asked} times and has not gone down", case.subject.work.server),
         case.choices(),
     )
 }

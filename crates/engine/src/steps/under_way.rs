@@ -88,7 +88,8 @@ pub(super) fn restart(case: &Case<'_>) -> Option<Judgement> {
 
 /// Returns when the restart was asked for that is not proven yet, and the boot time that it is to change.
 fn restart_asked(own: &WorkState) -> Option<(Timestamp, Timestamp)> {
-    let ours = own.restarts.last().filter(|_| own.restart_refused.is_none()).map(|last| (last.at, last.booted));
+    let ours =
+        own.restarts_since_patch().last().filter(|_| own.restart_refused.is_none()).map(|last| (last.at, last.booted));
     // That the installer had begun a restart was read at some time, often only after the server was back.
     ours.max(begun_by_installer(own)).filter(|_| own.restart_proven.is_none())
 }

@@ -94,3 +94,8 @@ fn a_boot_from_before_the_installer_is_not_the_restart_that_it_began() {
 fn nobody_can_guard_against_a_start_between_the_last_look_and_the_installer() {
     holds(&[2865]);
 }
+
+#[test]
+fn a_restart_from_before_an_installer_is_not_the_one_that_it_asks_for() {
+    holds(&[2578]);
+}

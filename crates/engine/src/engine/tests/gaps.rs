@@ -154,3 +154,26 @@ fn p6_a_server_that_its_installer_restarted_within_a_minute_is_not_restarted_aga
     assert_eq!(acts(&effects), 0, "{effects:?}");
     assert!(engine.state().steps[RESTART.0 as usize].is_ended(), "{effects:?}");
 }
+
+#[test]
+fn p8_a_restart_from_before_an_installer_is_not_the_one_that_it_asks_for() {
+    let mut records = asked_at(60, &mut installed(0, ExitMeaning::Done));
+    let proof = Record::Booted { work: FE1, booted: at(62), was: crate::record::Boot::Restarted };
+    records.push((at(62), proof));
+    // Another installer, in another pass, wants one of its own.
+    let run = InstallerRun {
+        token: InstallerToken("run-1-fe1-2".to_owned()),
+        installer: String::new(),
+        arguments: vec![],
+        sha256: String::new(),
+        deadline: SignedDuration::from_mins(45),
+    };
+    records.extend(intended(4, PATCH, Act::StartInstaller(run)).map(|record| (at(70), record)));
+    let ended = Record::InstallerEnded { work: FE1, exit_code: 3010, meaning: ExitMeaning::RestartNeeded };
+    records.push((at(75), ended));
+    let mut engine = replayed(plan(), &records);
+    let effects = engine.handle(resumed(), at(80));
+    let seen = booted(fe1(RunState::Stopped, Answer::Known(0), at(80)), at(62), at(80));
+    let effects = answer(&mut engine, &effects, seen, at(80));
+    assert_eq!(acts(&effects), 1, "it is restarted: {effects:?}");
+}

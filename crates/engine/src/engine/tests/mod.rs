@@ -11,10 +11,10 @@ mod stops;
 mod times;
 mod watch;
 
-use super::{Actor, Attended, Command, Effect, Engine, Input, Look, Record, Start, Ticket};
+use super::{Command, Effect, Engine, Input, Look, Record, Start, Ticket};
 use crate::record::{
-    GapKind, Intent, IntentId, RecordedService, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd, StopWhy, Why,
-    WhyKind,
+    Actor, Attended, GapKind, Intent, IntentId, RecordedService, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd,
+    StopWhy, Why, WhyKind,
 };
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{InstallerRun, InstallerToken};
