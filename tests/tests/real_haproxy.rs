@@ -89,7 +89,7 @@ impl Stage {
         let mut command = Command::new(program);
         command.args(["-db", "-f"]).arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let haproxy = command.spawn().expect("HAProxy starts");
-        let mut lab = sandbox.start(&["lab", &plan, "--lab-scenario", &scenario, "--lab-speed", "300"]);
+        let mut lab = sandbox.start(&["lab", &plan, "--lab-scenario", &scenario, "--lab-speed", "100"]);
         lab.wait_for_output("balancer of");
         let text = std::fs::read_to_string(sandbox.lab_file()).expect("the lab has a directory file");
         let mut value: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");

@@ -235,8 +235,12 @@ struct SimBalancer {
 #[async_trait]
 impl ObserveBalancer for SimBalancer {
     async fn observe_balancer(&self) -> BalancerObservation {
+        let asked = self.link.world.lock().now;
         let seen = self.link.ask(|world| world.observe_balancer(self.pool)).await;
-        self.link.hears(|world| world.oracle_balancer(self.pool, &seen));
+        self.link.hears(|world| {
+            world.oracle.balancers_answer(self.pool, asked);
+            world.oracle_balancer(self.pool, &seen);
+        });
         seen
     }
 }

@@ -488,10 +488,10 @@ impl Starts<'_> {
 
     /// Liveness: when faults cease, every run ends with all servers back.
     async fn is_alive(&mut self) {
-        // Faults cease, and what is on its way comes about.
+        // Faults cease, and what is on its way comes about: a server that comes back slowly takes an hour and more.
         let heals = {
             let world = self.shared.lock();
-            world.heals.map(|heals| (heals - world.now).max(0) + 40 * MINUTE)
+            world.heals.map(|heals| (heals - world.now).max(0) + 120 * MINUTE)
         };
         if let Some(wait) = heals {
             self.clock.sleep(SignedDuration::from_millis(wait)).await;

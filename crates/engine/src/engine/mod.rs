@@ -20,7 +20,7 @@ use crate::constants::{CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, REOPENINGS, SETTLE
 use crate::look::{Look, Subject};
 use crate::record::{GapKind, Intent, IntentId, Record, ServerEnd, Why, WhyKind};
 use crate::state::{Illegal, RunState, StepState, work_id};
-use crate::steps::{Case, Judgement, Ruling, Scratch, judge};
+use crate::steps::{Case, Judgement, Ruling, Scratch, all_run, judge};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
@@ -69,6 +69,9 @@ pub struct Engine {
     decisions: BTreeMap<WorkId, (HoldChoice, String)>,
     /// The watch over each pool of the change.
     watches: Vec<watch::Watch>,
+    /// Whether each server was seen to be blocked when its step last looked. `false`: not since the tool started, or it
+    /// serves.
+    seen_blocked: Vec<bool>,
     /// Servers to be held when their act is over, and who asked.
     to_hold: BTreeMap<WorkId, String>,
     pub(crate) hours: Hours,
@@ -99,6 +102,7 @@ impl Engine {
             needs,
             decisions: BTreeMap::new(),
             watches: vec![watch::Watch::default(); plan.change().pools.len()],
+            seen_blocked: vec![false; plan.work().len()],
             to_hold: BTreeMap::new(),
             hours: Hours::of(plan.change()),
             next_ticket: 1,
@@ -424,6 +428,7 @@ impl Engine {
         let kind = self.plan.steps()[step.0 as usize].kind;
         let case = Case { subject, step, kind, since, seen, own, now };
         let unknown_looks = scratch.unknown_looks;
+        let blocked = case.own.services.known().map(|_| !all_run(&case));
         let mut ruling = judge(&case, &mut scratch);
         if scratch.unknown_looks == unknown_looks {
             // An answer came: only looks without one in a row count.
@@ -434,6 +439,7 @@ impl Engine {
             ruling.next = case.give_up(why);
         }
         self.scratch[position] = scratch;
+        self.seen_blocked[position] = blocked.unwrap_or(self.seen_blocked[position]);
         ruling
     }
 

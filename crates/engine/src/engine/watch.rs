@@ -14,11 +14,12 @@ use crate::record::{AlarmThen, Record, StopWhy, Why, WhyKind};
 use crate::state::work_id;
 use crate::steps;
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::Change;
 use orchestrate_model::change::PoolUnsafe;
 use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState};
+use orchestrate_model::pool::{Balancer, Pool};
 use orchestrate_model::time::after;
 use orchestrate_model::{Act, PoolObservation, ServerName, Verdict};
-use orchestrate_model::{Change, Pool};
 use orchestrate_planner::safety::Asked;
 use orchestrate_planner::scope::PoolScope;
 use orchestrate_planner::standing::{Standing, standings};
@@ -161,7 +162,11 @@ impl Engine {
             if !self.judge_pool(position, seen, now) {
                 rest = POOL_LOOK_AGAIN;
             }
-            self.keep_out_of_balancer(position, seen, (asked, now));
+            // Where the pool cannot do without it, a server that may serve again is not taken away a second time.
+            let missed = self.watches[pool].doubts.get(&position).is_none_or(|doubt| doubt.good == 0);
+            if self.seen_blocked[position] || !missed {
+                self.keep_out_of_balancer(position, seen, (asked, now));
+            }
         }
         self.rest_from_pool(pool, rest, now);
         true
@@ -345,11 +350,22 @@ fn absences(
 ) -> BTreeMap<ServerName, String> {
     let all = standings(pool, &PoolScope::of(change, pool), seen, ours).into_iter();
     let absent = all.filter(|(name, _)| !ours.contains(name)).filter_map(|(name, standing)| match standing {
-        Standing::Serving => None,
+        Standing::Serving => unknown_at_balancer(pool, seen, &name).map(|why| (name, why)),
         Standing::Out(why) => Some((name, brief(&why))),
         Standing::Unknown(why) => Some((name, format!("whether it serves is not known: {}", brief(&why)))),
     });
     absent.collect()
+}
+
+/// Says why it is not known whether a balancer that the run talks to sends a server new connections.
+fn unknown_at_balancer(pool: &Pool, seen: &PoolObservation, server: &ServerName) -> Option<String> {
+    let Balancer::Haproxy(_) = &pool.load_balancing.balancer else { return None };
+    let why = match seen.balancer.as_result().and_then(|balancer| balancer.servers.as_result()) {
+        Ok(servers) if servers.contains_key(server) => return None,
+        Ok(_) => "the balancer has no entry of it",
+        Err(why) => why,
+    };
+    Some(format!("whether the balancer sends it anything is not known: {}", brief(why)))
 }
 
 /// Characters of a reason that name the cause. What a question looked like on the wire stands in the records.

@@ -105,7 +105,7 @@ fn takes_out(case: &Case<'_>, acts: &[Act]) -> bool {
 
 /// Whether nothing that the server serves with is known to be blocked: every service that ran when it was recorded runs,
 /// or is on its way to, or nobody knows. The server then has to be taken for one that serves.
-pub(super) fn all_run(case: &Case<'_>) -> bool {
+pub(crate) fn all_run(case: &Case<'_>) -> bool {
     let ran = |name: &ServiceName| {
         let recorded = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.services.get(name));
         recorded.is_some_and(|service| service.state == RunState::Running)

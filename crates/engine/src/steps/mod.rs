@@ -22,7 +22,7 @@ pub(crate) use back::sweep;
 pub(crate) use balancer::{hold as balancer_hold, is_kept_out};
 #[cfg(test)]
 pub(crate) use block::is_fresh_at;
-pub(crate) use block::paused_services;
+pub(crate) use block::{all_run, paused_services};
 pub(crate) use fabric::is_concerned as concerns_fabric;
 pub(crate) use guard::against_absence;
 pub(crate) use patch::{NEEDS_RESTART, token_in_hand};

@@ -4,6 +4,7 @@
 use super::Oracle;
 use super::lines::Line;
 use crate::world::{Ms, SECOND, World};
+use orchestrate_model::Act;
 use orchestrate_model::change::AtDeadline;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,10 @@ pub(super) struct Gaps {
     slept: Vec<(Ms, Ms)>,
     /// Machines of which no question was answered that was asked since.
     unseen: BTreeSet<usize>,
+    /// Pools whose balancers answered nothing that was asked since.
+    unseen_balancers: BTreeSet<usize>,
+    /// Machines that an operator has just decided about: what follows from that follows from no look.
+    decided: BTreeSet<usize>,
     /// Since when the drain of a machine is in hand.
     drains: BTreeMap<usize, Ms>,
 }
@@ -22,9 +27,19 @@ impl Gaps {
     pub(super) fn read(&mut self, kind: &str, line: &Line<'_>) {
         match (kind, line.step, line.machine) {
             ("step_started", "drain", Some(at)) => drop(self.drains.insert(at, line.now)),
-            ("resumed", _, _) => self.unseen.clear(),
+            ("decided", _, Some(at)) => drop(self.decided.insert(at)),
+            ("step_started" | "held", _, Some(at)) => drop(self.decided.remove(&at)),
+            ("resumed", _, _) => {
+                self.unseen.clear();
+                self.unseen_balancers.clear();
+                self.decided.clear();
+            }
             _ => {}
         }
+    }
+
+    fn is_since_waking(&self, asked: Ms) -> bool {
+        self.slept.last().is_none_or(|(_, until)| asked >= *until)
     }
 
     /// How long the machine of the run has stood still since then.
@@ -38,14 +53,23 @@ impl Oracle {
     pub(crate) fn wakes(&mut self, from: Ms, now: Ms) {
         self.gaps.slept.push((from, now));
         self.gaps.unseen = (0..self.names.len()).collect();
+        self.gaps.unseen_balancers = self.gaps.unseen.clone();
         self.watch.sleeps();
+        self.neighbours.sleeps();
         self.promised.sleeps();
     }
 
     /// A question about a machine is answered that was asked at this time.
     pub(crate) fn answers(&mut self, at: usize, asked: Ms) {
-        if self.gaps.slept.last().is_none_or(|(_, until)| asked >= *until) {
+        if self.gaps.is_since_waking(asked) {
             self.gaps.unseen.remove(&at);
+        }
+    }
+
+    /// The balancers of a pool answer a question that was asked at this time.
+    pub(crate) fn balancers_answer(&mut self, pool: usize, asked: Ms) {
+        if self.gaps.is_since_waking(asked) {
+            self.gaps.unseen_balancers.remove(&pool);
         }
     }
 }
@@ -53,13 +77,23 @@ impl Oracle {
 impl World {
     /// P3: nothing follows from what was seen before the machine of the run stood still.
     pub(super) fn check_unseen(&mut self, at: usize, kind: &str) {
-        if self.oracle.gaps.unseen.contains(&at) {
+        let gaps = &self.oracle.gaps;
+        if gaps.unseen.contains(&at) && !(kind == "turned_back" && gaps.decided.contains(&at)) {
             let (now, name) = (self.now, self.machines[at].name.clone());
             self.oracle.breach(
                 "P3",
                 now,
                 format!("{name}: {kind}, and nobody has looked since the machine of the run slept"),
             );
+        }
+    }
+
+    /// P3: the same for an act on a balancer, which hangs on what the balancer said.
+    pub(super) fn check_unseen_act(&mut self, at: usize, act: &Act) {
+        let pool = self.machines[at].pool;
+        match act {
+            Act::SetBalancer { .. } if !self.oracle.gaps.unseen_balancers.contains(&pool) => {}
+            _ => self.check_unseen(at, "an act"),
         }
     }
 

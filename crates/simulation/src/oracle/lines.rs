@@ -146,8 +146,11 @@ impl Oracle {
             }
             ("server_ended", Some(at)) => {
                 let end = record["end"]["as"].as_str().unwrap_or_default().to_owned();
+                // Nothing of a maintenance is over where nothing was touched.
+                if end != "untouched" {
+                    self.ended_at.insert(at, now);
+                }
                 self.ended.insert(at, end);
-                self.ended_at.insert(at, now);
             }
             ("installer_ended", Some(at)) => {
                 if record["meaning"] == "restart-needed" {

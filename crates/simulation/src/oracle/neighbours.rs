@@ -20,6 +20,8 @@ const LONG_AGO: Ms = 45 * MINUTE;
 pub(crate) struct Neighbours {
     /// Machines that were changed and whose patch or restart was not asked for, nor their way back begun.
     undoable: BTreeSet<usize>,
+    /// Machines whose patch or restart was asked for.
+    patched: BTreeSet<usize>,
     /// Machines that have to stay out of the balancer.
     kept_out: BTreeSet<usize>,
     /// Since when the pool of a machine cannot do without it.
@@ -32,7 +34,7 @@ impl Neighbours {
     pub(super) fn read(&mut self, kind: &str, line: &Line<'_>) {
         let Some(at) = line.machine else {
             if matches!(kind, "resumed" | "run_ended") {
-                *self = Self::default();
+                *self = Self { patched: std::mem::take(&mut self.patched), ..Self::default() };
             }
             return;
         };
@@ -40,8 +42,10 @@ impl Neighbours {
         match (kind, line.step) {
             ("intent", _) if act("start_installer") || act("restart") => {
                 self.undoable.remove(&at);
+                self.patched.insert(at);
             }
-            ("intent", "balancer-out" | "block") => {
+            // A server that is blocked again after its installer ran is finished and not given back.
+            ("intent", "balancer-out" | "block") if !self.patched.contains(&at) => {
                 self.undoable.insert(at);
             }
             ("step_done", "balancer-out") => {
@@ -56,6 +60,12 @@ impl Neighbours {
             }
             _ => {}
         }
+    }
+
+    /// The machine of the run has stood still: what it did not live through it could not see.
+    pub(super) fn sleeps(&mut self) {
+        self.since.clear();
+        self.undone.clear();
     }
 
     /// Whether a machine has to be out of the balancer now.

@@ -19,7 +19,7 @@ const NOTICED: Ms = 2 * LOOK_AGE;
 pub(crate) struct Promised {
     /// What one server takes at worst. `None`: nothing was stated, as in trials without a preview.
     stated: Option<Ms>,
-    /// Machines that were begun and have not ended, with since when.
+    /// Machines that were changed and whose work has not ended, with when they were first changed.
     begun: BTreeMap<usize, Ms>,
     /// Machines that were proven back in service, with when.
     back: BTreeMap<usize, Ms>,
@@ -53,8 +53,16 @@ impl Promised {
     pub(super) fn read(&mut self, kind: &str, line: &Line<'_>) {
         match (kind, line.machine) {
             ("resumed" | "gap", _) => self.excused.extend(self.begun.keys()),
-            ("step_started", Some(at)) => {
-                self.begun.entry(at).or_insert(line.now);
+            // How long a server waits for its pool before anything is changed is no part of what it is out for: whether
+            // it still fits is asked again before the first change.
+            ("intent", Some(at)) if !self.begun.contains_key(&at) => {
+                self.begun.insert(at, line.now);
+            }
+            ("put_off", Some(at)) => {
+                self.begun.remove(&at);
+                self.back.remove(&at);
+                self.restarts.remove(&at);
+                self.excused.remove(&at);
             }
             ("step_done", Some(at)) if line.step == "gate" => {
                 self.back.insert(at, line.now);
@@ -86,12 +94,13 @@ impl World {
         let (begun, back) = (promised.begun.remove(&at), promised.back.remove(&at));
         promised.restarts.remove(&at);
         let excused = promised.excused.remove(&at);
-        let (Some(begun), Some(back), Some(stated), false) = (begun, back, promised.stated, excused) else { return };
+        let stated = promised.stated.map(|_| promised.needs());
+        let (Some(begun), Some(back), Some(stated), false) = (begun, back, stated, excused) else { return };
         let now = self.now;
         let name = self.machines[at].name.clone();
         if back - begun > stated + NOTICED {
             let text = format!(
-                "{name} was back {} min after it was begun; {} min were stated at worst",
+                "{name} was back {} min after its first change; {} min were stated at worst",
                 (back - begun) / MINUTE,
                 stated / MINUTE
             );
@@ -103,8 +112,10 @@ impl World {
             .as_ref()
             .and_then(|open| open.iter().find(|(opens, closes)| *opens <= begun && begun <= *closes));
         if let Some((_, closes)) = open.filter(|(_, closes)| back > closes + NOTICED) {
-            let text =
-                format!("{name} was back {} min after the window in which it was begun", (back - closes) / MINUTE);
+            let text = format!(
+                "{name} was back {} min after the window in which it was first changed",
+                (back - closes) / MINUTE
+            );
             self.oracle.breach("P9", now, text);
         }
     }

@@ -99,3 +99,18 @@ fn nobody_can_guard_against_a_start_between_the_last_look_and_the_installer() {
 fn a_restart_from_before_an_installer_is_not_the_one_that_it_asks_for() {
     holds(&[2578]);
 }
+
+#[test]
+fn what_the_product_says_is_unknown_about_a_blocked_server_that_does_not_answer() {
+    holds(&[1513]);
+}
+
+#[test]
+fn a_server_that_serves_again_is_not_taken_out_of_the_balancer_while_another_one_is_out() {
+    holds(&[5240, 13_900]);
+}
+
+#[test]
+fn a_balancer_that_does_not_answer_at_the_end_is_not_one_that_serves() {
+    holds(&[2494, 10_699]);
+}

@@ -216,8 +216,8 @@ fn balanced(state: BalancerState, now: Timestamp) -> PoolObservation {
     seen
 }
 
-#[test]
-fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
+/// A run with a balancer that drains fe1.
+fn balanced_run() -> Engine {
     let haproxy = json!({"haproxy": {"sites": [{"address": "192.0.2.10:9999", "backends": ["web"]}]}});
     let plan = plan_with(|plan| {
         plan["change"]["pools"][0]["load_balancing"]["balancer"] = haproxy;
@@ -227,7 +227,12 @@ fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
     let mut records = draining(Attended::Yes);
     // Its record step comes first here, and the balancer after it.
     records.retain(|record| !matches!(record, Record::Evidence { .. }));
-    let mut engine = after_in(plan, &records);
+    after_in(plan, &records)
+}
+
+#[test]
+fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
+    let mut engine = balanced_run();
     let mut effects = engine.handle(resumed(), at(100));
     let mut now = at(100);
     for time in 0..=REASSERTIONS {
@@ -254,6 +259,19 @@ fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
         now = at;
         effects = engine.handle(Input::Woke { ticket }, now);
     }
+}
+
+#[test]
+fn p1_a_server_that_serves_again_is_not_taken_from_a_pool_that_needs_it() {
+    let mut engine = balanced_run();
+    let effects = engine.handle(resumed(), at(100));
+    let (ticket, _) = pool_look(&effects).expect("the watch looks");
+    let mut seen = balanced(BalancerState::Ready, at(100));
+    let fe2 = seen.servers.get_mut(&server(2)).unwrap();
+    fe2.services = Answer::unknown("no route to host");
+    let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, at(100));
+    assert_eq!(acts(&came), 0, "fe2 may be out, and fe1 may serve: {came:?}");
+    assert_eq!(engine.state().work[0].balancer_undone, 0);
 }
 
 #[test]
