@@ -44,9 +44,9 @@ impl Exit {
     pub(crate) const TABLE: [(Self, u8, &'static str); 16] = [
         (Self::Done, 0, "done, or nothing to do"),
         (Self::ChangesPlanned, 2, "changes planned (--dry-run --detailed-exitcode)"),
-        (Self::SomeServers, 3, "finished; some servers skipped or failed, pool healthy"),
+        (Self::SomeServers, 3, "finished; some servers skipped or failed, or something is left to look at"),
         (Self::StoppedByPolicy, 4, "stopped by policy"),
-        (Self::StoppedByWindow, 5, "stopped by the window"),
+        (Self::StoppedByWindow, 5, "stopped by the window, or no window is open"),
         (Self::WaitingForApproval, 6, "waiting for approval"),
         (Self::PoolHeld, 7, "someone else holds the pool"),
         (Self::WorldMoved, 8, "the world moved since the plan was approved"),
