@@ -30,9 +30,10 @@ impl RunState {
         }
         for work in &mut self.work {
             work.restarts.iter_mut().for_each(|restart| restart.at = shifted(restart.at));
-            for at in [&mut work.token_since, &mut work.installer_ended, &mut work.blocked_again] {
+            for at in [&mut work.started, &mut work.token_since, &mut work.installer_ended, &mut work.blocked_again] {
                 *at = at.map(shifted);
             }
+            work.rebooted = work.rebooted.map(|(at, booted)| (shifted(at), booted));
         }
         self.stood_still.iter_mut().for_each(|(at, _)| *at = shifted(*at));
         self.taken_up = self.taken_up.map(shifted);

@@ -32,6 +32,10 @@ const RESTART: SignedDuration = SignedDuration::from_mins(60);
 /// How long asking for a lease may take, by the runtime's time. See the limit on acts.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// For how long a server that could not be asked for its lease is not asked again before what is brought back. Why 5 min: a
+/// way back is some thirty acts, and each of them would wait for the same script that hangs.
+const UNANSWERED: SignedDuration = SignedDuration::from_mins(5);
+
 /// How long giving back is waited for at the end, by the runtime's time. What was not given back runs out.
 const FAREWELL: Duration = Duration::from_secs(20);
 
@@ -87,12 +91,14 @@ pub(crate) struct Leases {
     clock: Clock,
     crew: Crew,
     known: Arc<Mutex<BTreeMap<ServerName, Known>>>,
+    /// Servers that did not answer when they were last asked, with when.
+    unanswered: Arc<Mutex<BTreeMap<ServerName, Timestamp>>>,
     news: Arc<Mutex<Vec<(ServerName, Lease)>>>,
 }
 
 impl Leases {
     pub(crate) fn new(run: RunId, clock: Clock, crew: Crew) -> Self {
-        Self { run, clock, crew, known: Arc::default(), news: Arc::default() }
+        Self { run, clock, crew, known: Arc::default(), unanswered: Arc::default(), news: Arc::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<ServerName, Known>> {
@@ -102,6 +108,12 @@ impl Leases {
     /// Returns the leases that were taken over from others since this was last asked.
     pub(crate) fn news(&self) -> Vec<(ServerName, Lease)> {
         std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a server has just been asked in vain.
+    fn is_unanswered(&self, server: &ServerName) -> bool {
+        let unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        unanswered.get(server).is_some_and(|at| self.clock.now().duration_since(*at) < UNANSWERED)
     }
 
     /// Takes or renews a lease.
@@ -115,6 +127,14 @@ impl Leases {
             Ok(Err(_late)) => LeaseOutcome::Unknown("the server did not answer in time".to_owned()),
             Err(why) => LeaseOutcome::Unknown(why.to_owned()),
         };
+        let unanswered = matches!(outcome, LeaseOutcome::Unknown(_)).then(|| self.clock.now());
+        {
+            let mut known = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+            match unanswered {
+                Some(now) => known.insert(server.clone(), now),
+                None => known.remove(server),
+            };
+        }
         match &outcome {
             LeaseOutcome::Ours { from } => {
                 self.known().insert(server.clone(), Known::Ours(asked + lasts));
@@ -154,6 +174,9 @@ impl Leases {
             && !matches!(weight, Weight::Decides(_))
             && self.clock.now() + LEFT < until
         {
+            return None;
+        }
+        if matches!(weight, Weight::BringsBack) && !matches!(known, Some(Known::Another(_))) && self.is_unanswered(server) {
             return None;
         }
         match (self.hold(server, driver, lasts).await, weight) {

@@ -101,27 +101,18 @@ impl Run {
         loop {
             if let Some(given) = input.take() {
                 let now = clock.now();
-                for (server, from) in leases.news() {
-                    let effects = engine.handle(Input::TakenOver { server, from }, now);
-                    if let Err(error) = shell.perform(effects, &engine, now, listener) {
-                        return Finished { outcome: Err(error), state: engine.state().clone() };
+                let taken = leases.news().into_iter().map(|(server, from)| Input::TakenOver { server, from });
+                for input in taken.chain(watch.gaps(now)).chain([given]) {
+                    let effects = engine.handle(input, now);
+                    match shell.perform(effects, &engine, now, listener) {
+                        Ok(None) => {}
+                        Ok(Some(outcome)) => {
+                            while shell.farewells.next().await.is_some() {}
+                            listener.progressed(&engine, clock.now());
+                            return Finished { outcome: Ok(outcome), state: engine.state().clone() };
+                        }
+                        Err(error) => return Finished { outcome: Err(error), state: engine.state().clone() },
                     }
-                }
-                for gap in watch.gaps(now) {
-                    let effects = engine.handle(gap, now);
-                    if let Err(error) = shell.perform(effects, &engine, now, listener) {
-                        return Finished { outcome: Err(error), state: engine.state().clone() };
-                    }
-                }
-                let effects = engine.handle(given, now);
-                match shell.perform(effects, &engine, now, listener) {
-                    Ok(None) => {}
-                    Ok(Some(outcome)) => {
-                        while shell.farewells.next().await.is_some() {}
-                        listener.progressed(&engine, clock.now());
-                        return Finished { outcome: Ok(outcome), state: engine.state().clone() };
-                    }
-                    Err(error) => return Finished { outcome: Err(error), state: engine.state().clone() },
                 }
                 listener.progressed(&engine, now);
                 if shell.journal.is_strained() && !told_of_full_disk {

@@ -7,7 +7,7 @@
 use super::{Effect, Engine, Position, Ticket};
 use crate::constants::{
     LOOK_LIFETIME, POOL_GOOD_LOOKS, POOL_LOOK, POOL_LOOK_AGAIN, POOL_NOES, POOL_SLOW_LOOKS, POOL_UNKNOWN,
-    POOL_UNKNOWN_LOOKS, SWEEP_LOOKS, UNKNOWN_LOOK,
+    POOL_UNKNOWN_LOOKS, PRODUCT_LOOKS, SWEEP_LOOKS, UNKNOWN_LOOK,
 };
 use crate::look::Look;
 use crate::record::{AlarmThen, Record, StopWhy, Why, WhyKind};
@@ -20,7 +20,7 @@ use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::pool::{Balancer, Pool};
 use orchestrate_model::time::after;
 use orchestrate_model::{Act, PoolObservation, ServerName, Verdict};
-use orchestrate_planner::safety::Asked;
+use orchestrate_planner::safety::{Asked, Question};
 use orchestrate_planner::scope::PoolScope;
 use orchestrate_planner::standing::{Standing, standings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,13 +62,26 @@ struct Doubt {
     noes: u32,
     /// Looks in a row in which every answer was yes.
     good: u32,
+    /// Looks in which the product's word was no, since it last was yes. It is asked in few looks, and no look in between
+    /// says anything about it.
+    by_word: u32,
 }
 
 impl Doubt {
-    /// Takes in the answers of one look. Returns whether they are to be acted on.
-    fn hear(&mut self, bad: &[Asked], now: Timestamp) -> bool {
+    /// Takes in the answers of one look, with whether the product gave its word in it. Returns whether they are to be acted
+    /// on.
+    fn hear(&mut self, bad: &[Asked], word: bool, now: Timestamp) -> bool {
+        let against = bad.iter().any(|asked| asked.question == Question::Ready);
+        self.by_word = match (word, against) {
+            (true, true) => self.by_word + 1,
+            (true, false) => 0,
+            (false, _) => self.by_word,
+        };
         if bad.is_empty() {
-            *self = Self { good: self.good.saturating_add(1), ..Self::default() };
+            let by_word = self.by_word;
+            // What the product said last stands until it says otherwise: nothing is good before that.
+            let good = if by_word == 0 { self.good.saturating_add(1) } else { 0 };
+            *self = Self { good, by_word, ..Self::default() };
             return false;
         }
         let no = bad.iter().any(|asked| matches!(asked.verdict, Verdict::No(_)));
@@ -77,7 +90,7 @@ impl Doubt {
         self.noes = if no { self.noes + 1 } else { 0 };
         let since = *self.since.get_or_insert(now);
         let silent = self.looks >= POOL_UNKNOWN_LOOKS && now.duration_since(since) >= POOL_UNKNOWN;
-        self.noes >= POOL_NOES || silent
+        self.noes >= POOL_NOES || self.by_word >= POOL_NOES || silent
     }
 }
 
@@ -102,8 +115,11 @@ impl Engine {
             if self.watches[pool].at != At::Idle {
                 continue;
             }
-            let number = self.watches[pool].looks;
-            self.watches[pool].looks += 1;
+            let watch = &mut self.watches[pool];
+            // Where the product's last word was no, the next one decides.
+            let by_word = watch.doubts.values().any(|doubt| doubt.by_word > 0 && doubt.by_word < POOL_NOES);
+            let number = if by_word { watch.looks.next_multiple_of(PRODUCT_LOOKS) } else { watch.looks };
+            watch.looks = number + 1;
             if let Some(look) = Look::for_watch(&self.subject(first), number) {
                 self.look_at_pool(pool, look, now);
             }
@@ -177,7 +193,7 @@ impl Engine {
         let bad = steps::against_absence(&self.subject(position), seen, now);
         let pool = self.plan.work()[position].pool as usize;
         let doubt = self.watches[pool].doubts.entry(position).or_default();
-        let certain = doubt.hear(&bad, now);
+        let certain = doubt.hear(&bad, has_word(seen), now);
         let calm = doubt.good >= POOL_GOOD_LOOKS;
         let alarmed = self.state.work[position].alarm.is_some();
         if alarmed && calm {
@@ -219,7 +235,7 @@ impl Engine {
     pub(super) fn give_back(&mut self, position: usize, now: Timestamp) -> bool {
         let work = &self.state.work[position];
         let Some(alarm) = work.alarm.clone().filter(|_| work.back.is_none()) else { return false };
-        if self.is_past_undoing(position) {
+        if self.is_past_undoing(position) || self.state.work[position].proven_back {
             // It is finished as fast as it can be. The soak stays: the server serves in it, and it protects the next one.
             return false;
         }
@@ -255,7 +271,14 @@ impl Engine {
         let Some(step) = self.step_in_hand(position) else { return };
         let subject = self.subject(position);
         let own = seen.balancer.known().and_then(|seen| seen.as_far_as_known(&subject.work.server));
-        let back: Vec<BalancerPlace> = own.into_iter().flat_map(BalancerServer::ready).cloned().collect();
+        let recorded = subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer.as_ref());
+        let is_recorded = |place: &BalancerPlace| recorded.is_some_and(|recorded| recorded.contains_key(place));
+        let ready = own.into_iter().flat_map(BalancerServer::ready).cloned();
+        let (back, new): (Vec<BalancerPlace>, Vec<BalancerPlace>) = ready.partition(is_recorded);
+        if let Some(new) = new.first().filter(|_| steps::is_kept_out(&subject, asked)).cloned() {
+            self.tell_of_new_entry(position, &new, now);
+        }
+        let subject = self.subject(position);
         if back.is_empty() || !steps::is_kept_out(&subject, asked) {
             return;
         }
@@ -281,6 +304,20 @@ impl Engine {
         self.scratch[position].zeros = 0;
         let acts = back.into_iter().map(|at| Act::SetBalancer { pool: pool.clone(), at, to: BalancerState::Drain });
         self.act(position, step, acts.collect(), (asked, now));
+    }
+
+    /// Says once that the balancer has an entry of a server that is out which it did not have when the server was recorded.
+    /// Nothing is done about it: how it was before is not known, so it could not be put back.
+    fn tell_of_new_entry(&mut self, position: usize, place: &BalancerPlace, now: Timestamp) {
+        if std::mem::replace(&mut self.scratch[position].told_of_entry, true) {
+            return;
+        }
+        let text = format!(
+            "{} is out, and the balancer sends it new connections in {place}, which it did not have when the server was \
+             recorded: this entry is left as it is. Take it out of the balancer by hand, or let the drain end without it",
+            self.plan.work()[position].server
+        );
+        self.record(now, Record::Note { work: Some(work_id(position)), text });
     }
 
     /// Says once that a held server was put back into the balancer. Nothing is done about it: a hold is a person's.
@@ -337,8 +374,13 @@ impl Engine {
     }
 }
 
+/// Whether the product gave its word on a pool in a look, whatever it was.
+fn has_word(seen: &PoolObservation) -> bool {
+    seen.servers.values().any(|server| server.readiness.known().is_some())
+}
+
 fn doubt_is_over(watch: &Watch, position: usize) -> bool {
-    watch.doubts.get(&position).is_none_or(|doubt| doubt.since.is_none())
+    watch.doubts.get(&position).is_none_or(|doubt| doubt.since.is_none() && doubt.by_word == 0)
 }
 
 /// Returns the servers of a pool that are not seen to serve, besides `ours`, each with the reason.

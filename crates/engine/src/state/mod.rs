@@ -402,7 +402,9 @@ impl RunState {
         *state = StepState::Ended { how, at, proof: proof.to_owned() };
         let step = &plan.steps()[id.0 as usize];
         if let (StepKind::Gate, StepEnd::Done, StepTarget::Server(work)) = (step.kind, how, step.target) {
-            self.work[work.0 as usize].proven_back = true;
+            let state = &mut self.work[work.0 as usize];
+            // Its pool has it again: nothing is missed by its absence any more.
+            (state.proven_back, state.alarm) = (true, None);
         }
         Ok(())
     }

@@ -86,7 +86,9 @@ pub(crate) fn is_kept_out(subject: &Subject<'_>, asked: Timestamp) -> bool {
     // What was asked before it was out is no sign of another hand.
     let before = |step: &Step| matches!(state(step), StepState::Ended { at, .. } if *at <= asked);
     let out = steps().find(|step| step.kind == StepKind::BalancerOut).is_some_and(before);
-    let returns = steps().find(|step| step.kind == StepKind::Return).is_some_and(|s| *state(s) != StepState::Pending);
+    // While its services start it does not serve yet.
+    let returns =
+        steps().find(|step| step.kind == StepKind::BalancerIn).is_some_and(|s| *state(s) != StepState::Pending);
     let driven = matches!(subject.pool.load_balancing.balancer, Balancer::Haproxy(_));
     driven && out && !returns && subject.own.is_active() && subject.own.back.is_none() && subject.own.snapshot.is_some()
 }

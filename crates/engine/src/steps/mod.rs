@@ -103,6 +103,8 @@ pub(crate) struct Scratch {
     pub(crate) running_on: BTreeSet<ServiceName>,
     /// Services that were found running while the server was held, and said so.
     pub(crate) resumed_in_hold: BTreeSet<ServiceName>,
+    /// Whether it was told that the balancer has a new entry of the server.
+    pub(crate) told_of_entry: bool,
     /// Whether it was said that a held server was put back into the balancer.
     pub(crate) balanced_in_hold: bool,
     /// Sessions left, for the view.

@@ -5,7 +5,7 @@ use crate::constants::{POOL_LOOK, POOL_UNKNOWN, PUT_OFFS, REASSERTIONS};
 use crate::record::AlarmThen;
 use orchestrate_model::observe::{
     AddressRecords, BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState, DnsAnswer,
-    DnsObservation,
+    DnsObservation, Part, Readiness, ReadinessState,
 };
 
 /// What the watch waits for.
@@ -216,8 +216,9 @@ fn balanced(state: BalancerState, now: Timestamp) -> PoolObservation {
     seen
 }
 
-/// A run with a balancer that drains fe1.
-fn balanced_run() -> Engine {
+/// A run that drains fe1 behind a balancer, whose entries were recorded before, or were not there yet.
+#[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
+fn balanced_run(recorded: bool) -> Engine {
     let haproxy = json!({"haproxy": {"sites": [{"address": "192.0.2.10:9999", "backends": ["web"]}]}});
     let plan = plan_with(|plan| {
         plan["change"]["pools"][0]["load_balancing"]["balancer"] = haproxy;
@@ -227,12 +228,20 @@ fn balanced_run() -> Engine {
     let mut records = draining(Attended::Yes);
     // Its record step comes first here, and the balancer after it.
     records.retain(|record| !matches!(record, Record::Evidence { .. }));
+    let seen = balanced(BalancerState::Ready, at(0));
+    let entries = &seen.balancer.known().unwrap().servers.known().unwrap()[&server(1)];
+    let ready: BTreeMap<_, _> = entries.ready().map(|place| (place.clone(), BalancerState::Ready)).collect();
+    for record in &mut records {
+        if let Record::Snapshot { snapshot, .. } = record {
+            snapshot.balancer = recorded.then(|| ready.clone());
+        }
+    }
     after_in(plan, &records)
 }
 
 #[test]
 fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
-    let mut engine = balanced_run();
+    let mut engine = balanced_run(true);
     let mut effects = engine.handle(resumed(), at(100));
     let mut now = at(100);
     for time in 0..=REASSERTIONS {
@@ -263,7 +272,7 @@ fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
 
 #[test]
 fn p1_a_server_that_serves_again_is_not_taken_from_a_pool_that_needs_it() {
-    let mut engine = balanced_run();
+    let mut engine = balanced_run(true);
     let effects = engine.handle(resumed(), at(100));
     let (ticket, _) = pool_look(&effects).expect("the watch looks");
     let mut seen = balanced(BalancerState::Ready, at(100));
@@ -272,6 +281,55 @@ fn p1_a_server_that_serves_again_is_not_taken_from_a_pool_that_needs_it() {
     let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, at(100));
     assert_eq!(acts(&came), 0, "fe2 may be out, and fe1 may serve: {came:?}");
     assert_eq!(engine.state().work[0].balancer_undone, 0);
+}
+
+#[test]
+fn p5_an_entry_that_was_not_recorded_is_told_and_left_as_it_is() {
+    let mut engine = balanced_run(false);
+    let effects = engine.handle(resumed(), at(100));
+    let (ticket, _) = pool_look(&effects).expect("the watch looks");
+    let seen = balanced(BalancerState::Ready, at(100));
+    let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, at(100));
+    assert_eq!(acts(&came), 0, "it could not be put back as it was: {came:?}");
+    let told = came.iter().any(|effect| match effect {
+        Effect::Record(Record::Note { text, .. }) => text.contains("did not have when the server was recorded"),
+        Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::Wake { .. } => false,
+        Effect::End(_) | Effect::Broken(_) => false,
+    });
+    assert!(told, "{came:?}");
+}
+
+#[test]
+fn p2_the_products_word_is_heard_although_it_is_asked_in_few_looks() {
+    let (mut engine, effects) = taken_up(&draining(Attended::Yes), false);
+    let mut effects = effects;
+    let mut now = at(100);
+    for look in 0..60 {
+        let (ticket, asked) = pool_look(&effects).expect("the watch looks");
+        let mut seen = pool(Answer::Known(RunState::Running), now);
+        for (name, ask) in &asked.servers {
+            if ask.parts.contains(&Part::Readiness) {
+                let state = ReadinessState::InsufficientActiveFrontEnds;
+                let word = Readiness { state, active: Some(1), total: Some(3), domains: vec![] };
+                seen.servers.get_mut(name).unwrap().readiness = Answer::Known(word);
+            }
+        }
+        let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now);
+        if let Some((then, why)) = alarm(&came) {
+            assert_eq!(then, AlarmThen::GoesBack);
+            assert!(why.contains("InsufficientActiveFrontEnds"), "{why}");
+            assert!(look < 10, "it took {look} looks");
+            return;
+        }
+        let wake = came.iter().rev().find_map(|effect| match effect {
+            Effect::Wake { ticket, at } => Some((*ticket, *at)),
+            Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::End(_) | Effect::Broken(_) => None,
+        });
+        let (ticket, at) = wake.unwrap();
+        now = at;
+        effects = engine.handle(Input::Woke { ticket }, now);
+    }
+    panic!("the product said no in every look that asked it, and nobody heard it");
 }
 
 #[test]
