@@ -250,6 +250,8 @@ fn a_lab_is_found_from_another_state_folder_and_ends_when_nobody_asks_it_anythin
     while !listed().out.contains(&format!("process {}", lab.id())) {
         assert!(began.elapsed().as_secs() < 120, "the lab is not listed");
     }
+    let list = listed().out;
+    assert!(list.contains(&plan) && list.contains(&sandbox.state().display().to_string()), "{list}");
     let stopped = Said::from(with_home(&other, &["lab", &plan, "--stop"]).output().unwrap());
     assert_eq!(stopped.code, Some(0), "{}", stopped.err);
     assert!(lab.wait().unwrap().success());

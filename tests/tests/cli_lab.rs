@@ -244,6 +244,9 @@ fn p8_an_update_of_one_service_says_which_restarts_were_not_made_and_which_the_i
     assert!(said.out.contains("restarts                    1"), "{}", said.out);
     assert!(said.out.contains("start types                 as before"), "{}", said.out);
     assert!(!told.contains("HELD"), "the server is waited for: {}", said.out);
+    let again = sandbox.run(&["recover", "last"]);
+    assert_eq!(again.code, Some(3), "restarts are owed still: {}", again.err);
+    assert!(again.err.contains("it needs a restart") && !again.err.contains("left nothing out"), "{}", again.err);
 }
 
 #[test]
@@ -267,6 +270,8 @@ fn exit_6_without_consent_and_exit_8_for_another_plan_than_the_approved_one() {
     assert_eq!(approved.code, Some(0), "{}", approved.err);
     let hash = approved.out.trim();
     assert!(asked.err.contains(hash), "{} is to name {hash}", asked.err);
+    let command = format!("orchestrate {plan} --lab --lab-speed {SPEED} --approve {hash}");
+    assert!(asked.err.contains(&command), "{} is to be copied: {command}", asked.err);
     let text = std::fs::read_to_string(&plan).unwrap();
     std::fs::write(&plan, text.replace("soak: 2m", "soak: 3m")).unwrap();
     let other = sandbox.run(&lab(&plan, &["--approve", hash]));

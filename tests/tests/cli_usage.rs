@@ -39,6 +39,9 @@ fn exit_64_for_what_cannot_be_understood() {
         &["lab", PLAN, "--lab-speed", "nan"],
         &["windows", PLAN, "--next", "0"],
         &["simulate", PLAN, "--runs", "0"],
+        &[PLAN, "--dry-run", "--offline", "--approve", "3e40708f7473"],
+        &["--state-dir", "/etc", "status"],
+        &["--state-dir", "no-such-folder/labs", "recover", "last"],
     ] {
         let said = run(arguments);
         assert_eq!(said.code, Some(64), "{arguments:?}: {}", said.err);
@@ -227,5 +230,6 @@ fn exit_75_when_the_state_folder_cannot_be_used() {
         let said = sandbox.run(&[&["--state-dir", file], arguments].concat());
         assert_eq!(said.code, Some(75), "{arguments:?}: {}", said.err);
         assert!(said.err.contains(file), "{arguments:?}: {}", said.err);
+        assert!(said.err.contains("something else than a folder is there"), "{arguments:?}: {}", said.err);
     }
 }

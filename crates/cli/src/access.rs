@@ -16,7 +16,9 @@ pub(crate) fn taken_from(change: &Change, other: &Change) -> Change {
             // An HAProxy that was not there before is another balancer, and no other way to the same one.
             if ours.sites.len() == theirs.sites.len() {
                 for (ours, theirs) in ours.sites.iter_mut().zip(&theirs.sites) {
-                    ours.address.clone_from(&theirs.address);
+                    // What is recorded of it goes by its first address.
+                    let now = theirs.reached_at();
+                    ours.moved_to = (now != ours.address).then(|| now.to_owned());
                 }
             }
         }
@@ -32,7 +34,19 @@ pub(crate) fn taken_from(change: &Change, other: &Change) -> Change {
 
 /// Returns whether both are the same work, however the servers are reached.
 pub(crate) fn is_same_work(change: &Change, other: &Change) -> bool {
-    taken_from(change, other) == *other
+    by_now(taken_from(change, other)) == by_now(other.clone())
+}
+
+/// Returns a change whose balancers go by where they listen by now.
+fn by_now(mut change: Change) -> Change {
+    for pool in &mut change.pools {
+        if let Balancer::Haproxy(haproxy) = &mut pool.load_balancing.balancer {
+            for site in &mut haproxy.sites {
+                site.address = site.moved_to.take().unwrap_or_else(|| std::mem::take(&mut site.address));
+            }
+        }
+    }
+    change
 }
 
 /// Returns the pools that another change reaches in another way.
@@ -63,6 +77,15 @@ mod tests {
         assert_eq!(taken_from(&before, &reached), reached);
         let names: Vec<String> = differences(&before, &reached).iter().map(|pool| pool.name.to_string()).collect();
         assert_eq!(names, ["pool01.contoso.example"]);
+        let moved = change(&PLAN.replace("192.0.2.10:9999", "192.0.2.19:9999"));
+        assert!(moved != before && is_same_work(&before, &moved) && is_same_work(&taken_from(&before, &moved), &moved));
+        let Balancer::Haproxy(haproxy) = &taken_from(&before, &moved).pools[0].load_balancing.balancer else {
+            panic!("the plan has an HAProxy")
+        };
+        assert_eq!(haproxy.sites[0].address, "192.0.2.10:9999", "what is recorded of it goes by its first address");
+        assert_eq!(haproxy.sites[0].reached_at(), "192.0.2.19:9999");
+        let back = taken_from(&taken_from(&before, &moved), &before);
+        assert_eq!(back, before, "it has moved back");
         let other = change(&PLAN.replace("scope: all-services", "scope: {services: [RTCSRV]}"));
         assert!(!is_same_work(&before, &other));
         assert!(differences(&before, &before).is_empty());

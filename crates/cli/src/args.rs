@@ -1,11 +1,12 @@
 //! The command line as it is written.
 
 use crate::exit::Exit;
+use crate::home::quoted;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use orchestrate_lab::FASTEST;
 use orchestrate_model::Change;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Takes a pool of servers through maintenance, one server at a time, so that nobody who uses it notices.
 #[derive(Debug, Parser)]
@@ -91,7 +92,7 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "PLAN", required = true)]
     pub(crate) plan: Option<PathBuf>,
     /// Asks the servers every read-only question, shows what a run would do, and changes nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "approve")]
     pub(crate) dry_run: bool,
     /// With --dry-run: the preview without asking the servers anything
     #[arg(long, requires = "dry_run")]
@@ -209,6 +210,18 @@ impl LabArgs {
     /// Returns whether a lab is worked on, and not the servers of the plan.
     pub(crate) fn is_wanted(&self) -> bool {
         self.lab || self.lab_at.is_some()
+    }
+
+    /// Returns what was given of this as it is typed, with a blank before each option.
+    pub(crate) fn typed(&self) -> String {
+        let path = |option: &str, path: &Path| format!(" {option} {}", quoted(path));
+        let given = [
+            self.lab.then(|| " --lab".to_owned()),
+            self.lab_speed.map(|speed| format!(" --lab-speed {speed}")),
+            self.lab_scenario.as_deref().map(|file| path("--lab-scenario", file)),
+            self.lab_at.as_deref().map(|file| path("--lab-at", file)),
+        ];
+        given.into_iter().flatten().collect()
     }
 
     /// Returns how fast the lab for a plan goes. A look takes longer where there are more servers to be asked, and the
@@ -452,6 +465,13 @@ mod tests {
         for bad in ["", "3e40708f747", "plan 3e40708f7473", "3e40708f747g", &"a".repeat(65)] {
             assert!(fingerprint(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_dry_run_takes_no_approval_that_it_would_pass_over() {
+        let plan = ["orchestrate", "plan.yaml", "--dry-run"];
+        assert!(Cli::try_parse_from([&plan[..], &["--approve", "3e40708f7473"]].concat()).is_err());
+        assert!(Cli::try_parse_from(plan).is_ok());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use orchestrate_model::pool::CredentialSource;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -30,7 +31,7 @@ pub(crate) enum CredentialError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{}: {why}", path.display())]
     Odd { path: PathBuf, why: String },
-    #[error("the command `{command}` {why}")]
+    #[error("the command {command} {why}")]
     Command { command: String, why: String },
     #[error("the password of {user} cannot be asked for: {why}")]
     Prompt { user: String, why: String },
@@ -97,7 +98,7 @@ fn login(source: &CredentialSource) -> Result<Login, CredentialError> {
             let odd = |why: &str| CredentialError::Odd { path: path.to_owned(), why: why.to_owned() };
             two_lines(&private(path)?).map_err(odd)
         }
-        CredentialSource::Command(words) => command(words),
+        CredentialSource::Command(words) => command(words, COMMAND_LIMIT),
         CredentialSource::Keytab { file, principal } => {
             let path = Path::new(file);
             let key = Login::with_keytab(&private(path)?, principal);
@@ -158,9 +159,22 @@ fn two_lines(bytes: &[u8]) -> Result<Login, &'static str> {
     Ok(Login::with_password(user, Zeroizing::new(password.to_owned())))
 }
 
-/// Runs a command that prints user and password. Its errors go to the terminal: it may have a question of its own.
-fn command(words: &[String]) -> Result<Login, CredentialError> {
-    let failed = |why: String| CredentialError::Command { command: words.join(" "), why };
+/// Returns a command as people are told of it. What it is given may be a secret.
+fn shown(words: &[String]) -> String {
+    match words {
+        [] => "``".to_owned(),
+        [program] => format!("`{program}`"),
+        [program, ..] => format!("`{program}` (its arguments are not shown)"),
+    }
+}
+
+/// How long what a command has printed may take to be read, when it ended just within its limit.
+const COMMAND_READING: Duration = Duration::from_secs(1);
+
+/// Runs a command that prints user and password, for as long as `limit`. Its errors go to the terminal: it may have a
+/// question of its own.
+fn command(words: &[String], limit: Duration) -> Result<Login, CredentialError> {
+    let failed = |why: String| CredentialError::Command { command: shown(words), why };
     let Some((program, arguments)) = words.split_first() else { return Err(failed("is empty".to_owned())) };
     let mut child = Command::new(program)
         .args(arguments)
@@ -169,29 +183,38 @@ fn command(words: &[String]) -> Result<Login, CredentialError> {
         .map_err(|error| failed(format!("cannot be started: {error}")))?;
     let started = Instant::now();
     let stdout = child.stdout.take();
-    let reader = std::thread::spawn(move || {
+    let (tell, told) = mpsc::channel();
+    // It ends with the process when what the command has started never closes its output.
+    drop(std::thread::spawn(move || {
         let mut text = Zeroizing::new(Vec::new());
         let read = stdout.map(|stdout| std::io::Read::read_to_end(&mut std::io::Read::take(stdout, 65_536), &mut text));
-        read.transpose().map(|_count| text)
-    });
+        // Whoever waited may have gone.
+        tell.send(read.transpose().map(|_count| text)).unwrap_or_default();
+    }));
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if started.elapsed() < COMMAND_LIMIT => std::thread::sleep(Duration::from_millis(20)),
+            Ok(None) if started.elapsed() < limit => std::thread::sleep(Duration::from_millis(20)),
             Ok(None) => {
                 // A child that cannot be killed has ended by itself.
                 let ended = child.kill().and_then(|()| child.wait());
                 tracing::debug!(?ended, "the command was ended");
-                return Err(failed(format!("did not end within {} s", COMMAND_LIMIT.as_secs())));
+                return Err(failed(format!("did not end within {} s", limit.as_secs())));
             }
             Err(error) => return Err(failed(format!("cannot be waited for: {error}"))),
         }
     };
-    let text = reader.join().map_err(|_panicked| failed("could not be read".to_owned()))?;
-    let text = text.map_err(|error| failed(format!("could not be read: {error}")))?;
     if !status.success() {
         return Err(failed(format!("failed ({status})")));
     }
+    let left = limit.saturating_sub(started.elapsed()).max(COMMAND_READING);
+    let text = told.recv_timeout(left).map_err(|why| match why {
+        RecvTimeoutError::Timeout => {
+            failed("has ended, and something that it started keeps its output open".to_owned())
+        }
+        RecvTimeoutError::Disconnected => failed("could not be read".to_owned()),
+    })?;
+    let text = text.map_err(|error| failed(format!("could not be read: {error}")))?;
     two_lines(&text).map_err(|why| failed(format!("printed something else than user and password: {why}")))
 }
 
@@ -257,7 +280,7 @@ impl Source for Again {
             }
             CredentialSource::Command(words) => {
                 let minutes = COMMAND_PAUSE.as_secs() / 60;
-                format!("`{}` is run anew every {minutes} min and may give the new password", words.join(" "))
+                format!("{} is run anew every {minutes} min and may give the new password", shown(words))
             }
             CredentialSource::Env(_) | CredentialSource::Prompt(_) | CredentialSource::Certificate { .. } => {
                 "stop the run and resume it with the new password".to_owned()
@@ -303,13 +326,23 @@ mod tests {
     #[test]
     fn p10_a_command_prints_user_and_password_and_no_error_shows_them() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let login = command(&words(&["printf", "ops\\nhunter2\\n"])).unwrap();
+        let login = command(&words(&["printf", "ops\\nhunter2\\n"]), COMMAND_LIMIT).unwrap();
         assert!(Credentials::of(login, None).has_password("hunter2"));
         for bad in [&["printf", "hunter2"][..], &["sh", "-c", "echo ops; echo hunter2; exit 3"], &["/no/such/program"]]
         {
-            let error = command(&words(bad)).err().unwrap();
-            let CredentialError::Command { why, .. } = error else { panic!("not about a command") };
-            assert!(!why.contains("hunter2"), "{why}");
+            let error = command(&words(bad), COMMAND_LIMIT).err().unwrap().to_string();
+            assert!(error.contains(bad[0]) && !error.contains("hunter2"), "{error}");
+            let again = Again(CredentialSource::Command(words(bad))).advice();
+            assert!(again.contains(bad[0]) && !again.contains("hunter2"), "{again}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_leaves_something_behind_is_not_waited_for_without_end() {
+        let words = ["sh", "-c", "sleep 20 2> /dev/null & echo ops; echo hunter2"].map(str::to_owned);
+        let began = Instant::now();
+        let error = command(&words, Duration::from_secs(2)).err().unwrap().to_string();
+        assert!(error.contains("keeps its output open") && began.elapsed().as_secs() < 15, "{error}");
     }
 }

@@ -4,7 +4,7 @@ use crate::bug;
 use crate::commands;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, actor, quoted};
+use crate::home::{Home, Typed, actor, quoted};
 use crate::runs;
 use crate::terminal::live::{Manner, Screen};
 use crate::terminal::{output, signals};
@@ -39,6 +39,8 @@ pub(crate) struct Drive<'a> {
     pub(crate) clock: Clock,
     pub(crate) crew: Crew,
     pub(crate) manner: Manner,
+    /// How its plan is started.
+    pub(crate) typed: Typed,
 }
 
 /// How a run ended for this process.
@@ -56,7 +58,7 @@ impl Ended {
 
 /// Drives a run to its end, shows it, and says how it ended.
 pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failure> {
-    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, crew, manner } = drive;
+    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, crew, manner, typed } = drive;
     let mut engine = Engine::new(plan.clone());
     for entry in &entries.entries {
         engine
@@ -96,7 +98,7 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     };
     listening.abort();
     screen.close();
-    Ok(tell(&Telling { home, folder: &folder, plan: &plan, kept, manner }, finished))
+    Ok(tell(&Telling { home, folder: &folder, plan: &plan, kept, manner, typed }, finished))
 }
 
 /// Shows events until no more come.
@@ -184,11 +186,12 @@ struct Telling<'a> {
     plan: &'a Plan,
     kept: Kept,
     manner: Manner,
+    typed: Typed,
 }
 
 /// Says how the run ended: to people a summary and what the journal proves, to programs one last event.
 fn tell(told: &Telling<'_>, finished: Finished) -> Ended {
-    let Telling { home, folder, plan, manner, .. } = told;
+    let Telling { home, folder, plan, manner, typed, .. } = told;
     let Finished { outcome, state } = finished;
     let (mut exit, failure) = match outcome {
         // Making room and going on is the same as after any other trouble with the disk.
@@ -212,18 +215,18 @@ fn tell(told: &Telling<'_>, finished: Finished) -> Ended {
         Manner::Json => format!("{}\n", events::summary(folder.id(), plan, &state, exit.code())),
         Manner::Text => {
             let context = Context { run: folder.id(), plan, program: &program };
-            format!("\n{}", summary(context, &state, &output::look()))
+            format!("\n{}", typed.within(&summary(context, &state, &output::look()), &program))
         }
     };
     say(&text);
     match &failure {
         None if *manner == Manner::Text => match verified(folder, plan, &state) {
             Ok(text) => say(&format!("{text}\n")),
-            Err(failure) => exit = exit.and_then(failure.tell()),
+            Err(failure) => exit = exit.and_then(failure.tell(&program)),
         },
         None => {}
         Some(failure) => {
-            failure.tell();
+            failure.tell(&program);
             if let Some(text) = saved.text(folder) {
                 output::talk(&text);
             }
@@ -238,7 +241,7 @@ pub(crate) fn say(text: &str) {
     match output::data(text) {
         Ok(()) | Err(Failure::ClosedPipe) => {}
         Err(failure) => {
-            failure.tell();
+            failure.tell("orchestrate");
         }
     }
 }

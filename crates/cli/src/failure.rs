@@ -4,6 +4,7 @@ use crate::args::Cli;
 use crate::before::Barred;
 use crate::credentials::CredentialError;
 use crate::exit::Exit;
+use crate::home::quoted;
 use crate::terminal::output;
 use orchestrate_display::clean;
 use orchestrate_driver_dns::MachineSettingsError;
@@ -43,12 +44,12 @@ pub(crate) enum Failure {
     Runtime(#[source] io::Error),
     #[error("there is no home folder to keep runs in")]
     NoHome,
-    #[error("{0}")]
-    NothingToDecide(String),
+    #[error("{why}")]
+    NothingToDecide { run: String, why: String },
     #[error("{}", no_such_run(run, path))]
     NoSuchRun { run: String, path: PathBuf },
-    #[error("there is no state folder {}; nothing was created", path.display())]
-    NoStateFolder { path: PathBuf },
+    #[error("{}", no_state_folder(path, *there))]
+    NoStateFolder { path: PathBuf, there: bool },
     #[error("the journal {} does not replay: {why}", path.display())]
     Corrupt { path: PathBuf, why: String },
     #[error(transparent)]
@@ -90,11 +91,13 @@ pub(crate) enum Failure {
     #[error("the lab did not listen in time; {} may say why", log.display())]
     LabSlow { log: PathBuf },
     #[error("the lab of this plan runs already; its directory file is {}", path.display())]
-    LabThere { path: PathBuf },
+    LabThere { path: PathBuf, plan: PathBuf },
     #[error("the lab of this plan runs already, {what}")]
     LabDiffers { what: String, stop: String },
     #[error("no lab of this plan runs")]
     NoLab,
+    #[error("not every lab was ended: {}", labs.join("; "))]
+    LabsGoOn { labs: Vec<String> },
     #[error("the lab of {} was made for another plan", path.display())]
     OtherLab { path: PathBuf },
     #[error("run {run} happened on a lab that is gone")]
@@ -114,7 +117,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     OutsideWindow(String),
     #[error("nobody has approved the plan {fingerprint}")]
-    NotApproved { fingerprint: String, program: String },
+    NotApproved { fingerprint: String, start: String },
     #[error("nothing was changed: you did not say yes")]
     Declined,
     #[error("the plan that was approved is {approved}; the plan now is {found}")]
@@ -131,11 +134,24 @@ pub(crate) const KEEP: &str = "keep the file; look at the servers before anythin
 fn of_journal(error: &JournalError) -> (Exit, Option<String>) {
     match error {
         JournalError::Damaged { .. } | JournalError::Unreadable { .. } => (Exit::Bug, Some(KEEP.to_owned())),
+        JournalError::Io { doing: "use", source, .. } if is_no_folder(source) => (
+            Exit::Temporary,
+            Some(
+                "something else than a folder is there, so trying again or `resume` changes nothing: name a folder with \
+                 --state-dir or ORCHESTRATE_STATE_DIR, or move what is there elsewhere"
+                    .to_owned(),
+            ),
+        ),
         JournalError::Io { .. }
         | JournalError::Append { .. }
         | JournalError::Exposed(_)
         | JournalError::NoSuchRun { .. } => (Exit::Temporary, None),
     }
+}
+
+/// Returns whether the state folder cannot be used because what is there is no folder. That does not pass by itself.
+fn is_no_folder(source: &io::Error) -> bool {
+    matches!(source.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists)
 }
 
 /// Returns which command was meant by a word that is no plan file.
@@ -180,6 +196,16 @@ fn no_such_run(run: &str, path: &Path) -> String {
     format!("there is no {name} in {}", path.display())
 }
 
+#[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
+fn no_state_folder(path: &Path, there: bool) -> String {
+    let path = path.display();
+    if there {
+        format!("{path} is no state folder: it holds neither `runs` nor `labs`; nothing was created")
+    } else {
+        format!("there is no state folder {path}; nothing was created")
+    }
+}
+
 fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
@@ -190,21 +216,33 @@ impl Failure {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::ClosedPipe } else { Self::Output(error) }
     }
 
-    /// The table: the exit code of each failure, and what the operator can do.
+    /// The table: the exit code of each failure, and what the operator can do. Commands in it are called by `program`, so
+    /// that they are about the same runs when they are copied.
     #[expect(clippy::too_many_lines, reason = "one table, an arm per case")]
-    fn edge(&self) -> (Exit, Option<String>) {
+    fn edge(&self, program: &str) -> (Exit, Option<String>) {
         let help = |text: &str| Some(text.to_owned());
         match self {
             Self::Usage(_) => (Exit::Usage, help("see `orchestrate --help`")),
             Self::NoSuchCode { .. } => (Exit::Usage, help("`orchestrate explain` lists all codes")),
-            Self::NothingToDecide(_) => (Exit::Usage, help("`orchestrate status RUN` says what waits for what")),
-            Self::NoStateFolder { .. } => {
+            Self::NothingToDecide { run, .. } => {
+                (Exit::Usage, Some(format!("`{program} status {run}` says what waits for what")))
+            }
+            Self::NoStateFolder { there: false, .. } => {
                 (Exit::Usage, help("correct --state-dir or ORCHESTRATE_STATE_DIR; the first run creates the folder"))
             }
-            Self::NoSuchRun { .. } => (Exit::Usage, help("`orchestrate status` lists all runs")),
-            Self::LabThere { .. } => {
-                (Exit::Usage, help("`--lab-at FILE` attaches to it, `orchestrate lab PLAN --stop` ends it"))
-            }
+            Self::NoStateFolder { there: true, .. } => (
+                Exit::Usage,
+                help("correct --state-dir or ORCHESTRATE_STATE_DIR; a first run takes a folder that is new or empty"),
+            ),
+            Self::NoSuchRun { .. } => (Exit::Usage, Some(format!("`{program} status` lists all runs"))),
+            Self::LabThere { path, plan } => (
+                Exit::Usage,
+                Some(format!(
+                    "`--lab-at {}` attaches to it, `{program} lab {} --stop` ends it",
+                    quoted(path),
+                    quoted(plan)
+                )),
+            ),
             Self::LabDiffers { stop, .. } => (Exit::Usage, Some(format!("go on with it as it is, or end it: {stop}"))),
             Self::NoLab => (Exit::Usage, None),
             Self::NoHome => (Exit::Usage, help("name a folder with --state-dir")),
@@ -228,19 +266,28 @@ impl Failure {
             | Self::NameServers(_) => (Exit::Unreachable, None),
             Self::Unreachable { .. } => (
                 Exit::Unreachable,
-                help("mend that first; `orchestrate PLAN --dry-run --offline` shows the plan without the servers"),
+                Some(format!(
+                    "mend that first; `{program} PLAN --dry-run --offline` shows the plan without the servers"
+                )),
             ),
             Self::NotInLab { .. } | Self::OtherLab { .. } => (Exit::Unreachable, help("start a lab of this plan")),
             Self::LabGone { .. } => (Exit::Unreachable, help("its servers went too: nothing to bring back")),
-            Self::Lab(_) | Self::LabStart { .. } | Self::LabEnded { .. } | Self::LabSlow { .. } => {
-                (Exit::Unreachable, None)
-            }
+            Self::Lab(_)
+            | Self::LabStart { .. }
+            | Self::LabEnded { .. }
+            | Self::LabSlow { .. }
+            | Self::LabsGoOn { .. } => (Exit::Unreachable, None),
             Self::Output(_) | Self::Runtime(_) => (Exit::Temporary, None),
             Self::Journal(error) | Self::Run(RunError::Journal(error)) => of_journal(error),
             Self::Corrupt { .. } => (Exit::Bug, help(KEEP)),
             Self::Barred(why) => why.edge(),
-            Self::Claim(ClaimError::Held { .. }) => {
-                (Exit::PoolHeld, help("`orchestrate status` says what it does; `orchestrate watch RUN` shows it"))
+            Self::Claim(ClaimError::Held { holder: None, .. }) => {
+                (Exit::PoolHeld, Some(format!("`{program} status` lists all runs with who works on them")))
+            }
+            Self::Claim(ClaimError::Held { holder: Some(holder), .. }) => {
+                let run = &holder.run;
+                let text = format!("`{program} status {run}` says what it does; `{program} watch {run}` shows it");
+                (Exit::PoolHeld, Some(text))
             }
             Self::Claim(ClaimError::Lost { .. }) | Self::Run(RunError::ClaimLost(_)) => (Exit::PoolHeld, None),
             Self::Claim(ClaimError::Journal(error)) => of_journal(error),
@@ -259,10 +306,10 @@ impl Failure {
                 (Exit::Unsafe, help("run it in a terminal without --unattended, or mend what the findings above say"))
             }
             Self::OutsideWindow(_) => (Exit::StoppedByWindow, help("`orchestrate windows PLAN` lists the openings")),
-            Self::NotApproved { fingerprint, program } => (
+            Self::NotApproved { fingerprint, start } => (
                 Exit::WaitingForApproval,
                 Some(format!(
-                    "look at the preview, then: {program} PLAN --approve {fingerprint}; or --yes, or run it in a terminal"
+                    "look at the preview, then: {start} --approve {fingerprint}; or --yes, or run it in a terminal"
                 )),
             ),
             Self::Declined => (Exit::WaitingForApproval, None),
@@ -272,12 +319,13 @@ impl Failure {
 
     /// Returns the exit code.
     pub(crate) fn exit(&self) -> Exit {
-        self.edge().0
+        // The code is the same however the program is called.
+        self.edge("orchestrate").0
     }
 
-    /// Says what went wrong, why, and what to do; returns the exit code.
-    pub(crate) fn tell(&self) -> Exit {
-        let (exit, help) = self.edge();
+    /// Says what went wrong, why, and what to do, with commands as `program` calls them; returns the exit code.
+    pub(crate) fn tell(&self, program: &str) -> Exit {
+        let (exit, help) = self.edge(program);
         if matches!(self, Self::ClosedPipe) {
             return exit;
         }

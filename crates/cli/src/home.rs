@@ -3,13 +3,14 @@
 //! Runs on a lab are kept apart from runs on real servers, with claims of their own: a run that was begun on imitated
 //! servers must never be taken up on real ones, or the other way round.
 
-use crate::args::Common;
+use crate::args::{Common, RunArgs};
 use crate::failure::Failure;
 use etcetera::BaseStrategy;
 use jiff::Timestamp;
 use orchestrate_engine::record::Actor;
 use orchestrate_journal::{RunFolder, StateDir};
 use orchestrate_model::{Keeper, RunId};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Where a run happens.
@@ -37,20 +38,17 @@ impl Home {
     /// Returns the state folder that was asked for, or the platform's. Nothing is created.
     pub(crate) fn find(common: &Common) -> Result<Self, Failure> {
         let path = match &common.state_dir {
-            Some(path) => std::path::absolute(path).map_err(Failure::Output)?,
+            Some(path) => {
+                let path = std::path::absolute(path).map_err(Failure::Output)?;
+                not_for_labs(&path)?;
+                path
+            }
             None => {
                 let strategy = etcetera::choose_base_strategy().map_err(|_no_home| Failure::NoHome)?;
                 strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("orchestrate")
             }
         };
-        let from_environment = std::env::var_os("ORCHESTRATE_STATE_DIR").map(PathBuf::from);
-        let program = match &common.state_dir {
-            Some(given) if from_environment.as_ref() != Some(given) => {
-                format!("orchestrate --state-dir {}", quoted(given))
-            }
-            Some(_) | None => "orchestrate".to_owned(),
-        };
-        Ok(Self { path, named: common.state_dir.is_some(), program })
+        Ok(Self { path, named: common.state_dir.is_some(), program: program(common) })
     }
 
     /// Returns the folder for what belongs to labs.
@@ -58,8 +56,9 @@ impl Home {
         self.path.join(Self::LABS)
     }
 
-    /// Opens the runs of a place.
+    /// Opens the runs of a place, creating the folder for them.
     pub(crate) fn open(&self, place: Place) -> Result<StateDir, Failure> {
+        self.may_be_begun()?;
         Ok(StateDir::open(&self.of(place))?)
     }
 
@@ -87,15 +86,37 @@ impl Home {
     /// Returns every run with its place, newest first.
     pub(crate) fn runs(&self) -> Result<Vec<(Place, RunFolder)>, Failure> {
         let mut runs = Vec::new();
-        if self.named && !self.path.exists() {
-            return Err(Failure::NoStateFolder { path: self.path.clone() });
-        }
+        self.was_begun()?;
         for place in [Place::Real, Place::Lab] {
             let Some(state) = self.open_if_there(place)? else { continue };
             runs.extend(state.runs()?.into_iter().map(|folder| (place, folder)));
         }
         runs.sort_by(|(_, one), (_, other)| other.id().cmp(one.id()));
         Ok(runs)
+    }
+
+    /// Refuses a named folder that is not there, or in which no runs were ever kept: a mistyped name must not look like a
+    /// folder without runs.
+    fn was_begun(&self) -> Result<(), Failure> {
+        let there = self.path.exists();
+        // What cannot be looked into, and what is no folder, is told by whoever opens it.
+        let holds = |name: &&str| self.path.join(name).try_exists().unwrap_or(true);
+        if !self.named || (there && !self.path.is_dir()) || ["runs", Self::LABS].iter().any(holds) {
+            return Ok(());
+        }
+        Err(Failure::NoStateFolder { path: self.path.clone(), there })
+    }
+
+    /// Refuses to keep runs in a named folder that is full of something else.
+    fn may_be_begun(&self) -> Result<(), Failure> {
+        // One that is not there is created, and what is no folder is told by whoever opens it.
+        let Ok(listing) = std::fs::read_dir(&self.path) else { return Ok(()) };
+        let mut names = listing.filter_map(Result::ok).map(|entry| entry.file_name()).peekable();
+        let expected = |name: OsString| name.to_str().is_some_and(|name| EXPECTED.contains(&name));
+        if !self.named || names.peek().is_none() || names.any(expected) {
+            return Ok(());
+        }
+        Err(Failure::NoStateFolder { path: self.path.clone(), there: true })
     }
 
     /// Returns the failure of a run that is not there.
@@ -125,6 +146,70 @@ impl Home {
     }
 }
 
+/// What may be in a state folder before the first run, or is enough to know one by. A new file system has `lost+found`.
+const EXPECTED: [&str; 6] = ["runs", Home::LABS, "claims", "identity", "known-labs", "lost+found"];
+
+/// Refuses a folder for labs as state folder: a run that was begun on imitated servers would be taken for one on real
+/// servers there. The name alone is enough, whatever is in the folder; a link to one is one.
+fn not_for_labs(path: &Path) -> Result<(), Failure> {
+    let real = std::fs::canonicalize(path).ok();
+    let is_for_labs = |each: &&Path| each.file_name().is_some_and(|name| name.eq_ignore_ascii_case(Home::LABS));
+    let Some(labs) = [path].into_iter().chain(real.as_deref()).find(is_for_labs) else { return Ok(()) };
+    let right = labs.parent().unwrap_or(labs);
+    Err(Failure::Usage(format!(
+        "{} cannot be the state folder: a folder of this name is where a state folder keeps its runs on labs, apart from \
+         those on real servers; name the one that it is in: --state-dir {}",
+        labs.display(),
+        quoted(right)
+    )))
+}
+
+/// Returns how to call this program again for the same runs.
+pub(crate) fn program(common: &Common) -> String {
+    let from_environment = std::env::var_os("ORCHESTRATE_STATE_DIR").map(PathBuf::from);
+    match &common.state_dir {
+        Some(given) if from_environment.as_ref() != Some(given) => {
+            format!("orchestrate --state-dir {}", quoted(given))
+        }
+        Some(_) | None => "orchestrate".to_owned(),
+    }
+}
+
+/// How a plan is started, as it is typed after the program. Whoever copies it after a run on a lab must never come to real
+/// servers by it.
+#[derive(Debug, Clone)]
+pub(crate) struct Typed {
+    /// The plan file.
+    pub(crate) plan: String,
+    options: String,
+}
+
+impl Typed {
+    /// Returns how the plan of this start is started.
+    pub(crate) fn of(plan: &Path, args: &RunArgs) -> Self {
+        Self { plan: quoted(plan), options: args.lab.typed() }
+    }
+
+    /// Returns how the plan of a run is started whose plan file nobody has named.
+    pub(crate) fn of_run(place: Place) -> Self {
+        let options = match place {
+            Place::Real => "",
+            Place::Lab => " --lab",
+        };
+        Self { plan: "PLAN".to_owned(), options: options.to_owned() }
+    }
+
+    /// Returns the command.
+    pub(crate) fn start(&self, program: &str) -> String {
+        format!("{program} {}{}", self.plan, self.options)
+    }
+
+    /// Returns a text for people with this command in the place of the one that stands for any plan.
+    pub(crate) fn within(&self, text: &str, program: &str) -> String {
+        text.replace(&format!("{program} PLAN"), &self.start(program))
+    }
+}
+
 /// Returns a new run id: sortable by its time, unlike any other.
 pub(crate) fn new_run_id(now: Timestamp) -> RunId {
     let random = uuid::Uuid::new_v4().simple().to_string();
@@ -150,5 +235,51 @@ pub(crate) fn quoted(path: &Path) -> String {
         text
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    fn home(path: &Path) -> Result<Home, Failure> {
+        Home::find(&Common { state_dir: Some(path.to_owned()), log: None })
+    }
+
+    #[test]
+    fn the_folder_for_labs_is_no_state_folder_by_whatever_name_it_is_reached() {
+        let folder = tempfile::TempDir::new().unwrap();
+        home(folder.path()).unwrap().open(Place::Lab).unwrap();
+        let labs = folder.path().join(Home::LABS);
+        for named in [labs.clone(), labs.join("."), labs.join("runs").join("..")] {
+            let failure = home(&named).err().unwrap();
+            assert_eq!(failure.exit(), Exit::Usage, "{}", named.display());
+            assert!(failure.to_string().contains("--state-dir"), "{failure}");
+        }
+        assert!(home(&folder.path().join("no-such-folder").join("labs")).is_err());
+        assert!(home(folder.path()).unwrap().runs().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_no_state_folder_and_an_empty_one_may_become_one() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let home = home(folder.path()).unwrap();
+        let refused = |failure: Failure| matches!(failure, Failure::NoStateFolder { there: true, .. });
+        assert!(home.runs().err().is_some_and(refused), "no runs were ever kept there");
+        std::fs::write(folder.path().join("hosts"), "").unwrap();
+        assert!(home.runs().err().is_some_and(refused) && home.open(Place::Real).err().is_some_and(refused));
+        std::fs::remove_file(folder.path().join("hosts")).unwrap();
+        home.open(Place::Real).unwrap();
+        assert!(home.runs().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_command_that_is_copied_after_a_run_on_a_lab_stays_on_labs() {
+        let said = "start the plan again:  orchestrate --state-dir x PLAN (opens soon)";
+        let program = "orchestrate --state-dir x";
+        assert_eq!(Typed::of_run(Place::Real).within(said, program), said);
+        let lab = Typed::of_run(Place::Lab).within(said, program);
+        assert_eq!(lab, "start the plan again:  orchestrate --state-dir x PLAN --lab (opens soon)");
     }
 }

@@ -42,8 +42,9 @@ fn program() -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    let program = home::program(&cli.common);
     let ended = terminal::tracing::start(cli.common.log.as_deref()).and_then(|()| dispatch(cli));
-    ended.unwrap_or_else(|failure| failure.tell())
+    ended.unwrap_or_else(|failure| failure.tell(&program))
 }
 
 /// Prints what the argument parser has to say: help and version are data, all else is a mistake.

@@ -171,21 +171,36 @@ impl Stage {
 
     async fn end(self) -> Result<(), Failure> {
         self.readers.close().await;
-        if let (Some((directory, Owner::Us)), Some(in_use)) = (&self.lab, self.in_use)
-            && let Some(_alone) = in_use.last().await?
-        {
-            directory.stop().await?;
-        }
-        Ok(())
+        end_lab(self.lab, self.in_use).await
     }
 
     /// The same for a start that failed. Returns why it failed; that the lab has gone meanwhile is no news beside it.
     pub(crate) async fn abandon(self, failure: Failure) -> Failure {
-        if let Err(error) = self.end().await {
-            tracing::debug!(%error, "the lab could not be ended");
-        }
-        failure
+        self.readers.close().await;
+        abandoned(self.lab, self.in_use, failure).await
     }
+}
+
+/// The same for a start whose remote shells are closed already.
+pub(crate) async fn abandoned(
+    lab: Option<(LabDirectory, Owner)>,
+    in_use: Option<lab::InUse>,
+    failure: Failure,
+) -> Failure {
+    if let Err(error) = end_lab(lab, in_use).await {
+        tracing::debug!(%error, "the lab could not be ended");
+    }
+    failure
+}
+
+/// Ends a lab that we started, unless somebody else uses it by now.
+async fn end_lab(lab: Option<(LabDirectory, Owner)>, in_use: Option<lab::InUse>) -> Result<(), Failure> {
+    if let (Some((directory, Owner::Us)), Some(in_use)) = (&lab, in_use)
+        && let Some(_alone) = in_use.last().await?
+    {
+        directory.stop().await?;
+    }
+    Ok(())
 }
 
 /// A lab with whose it is and what keeps others from ending it.

@@ -4,7 +4,7 @@ use crate::codes;
 use crate::diagnostic::quoted;
 use crate::reader::{Reader, Written};
 use crate::scalars::parsed;
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// A SHA-256 in lower-case hexadecimal.
@@ -57,7 +57,11 @@ fn parse(text: &str) -> Result<String, String> {
 
 impl Written for Sha256 {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        parsed(node, reader, codes::BAD_SHA256, "a SHA-256 in hexadecimal", |text| parse(text).map(Self))
+        // A block ends with a line break that is not part of what was written in it.
+        let block = matches!(node.value, Value::Scalar { block: true, .. });
+        parsed(node, reader, codes::BAD_SHA256, "a SHA-256 in hexadecimal", |text| {
+            parse(if block { text.trim_end_matches('\n') } else { text }).map(Self)
+        })
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {

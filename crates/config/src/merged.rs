@@ -4,7 +4,7 @@
 //! and a change with reports never leaves the crate: no default is ever run in the place of a mistake.
 
 use crate::hashes::Sha256;
-use crate::reader::{At, Entries, Filled, OneOrMany};
+use crate::reader::{At, Entries, Filled, Given, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
     Access, BalancerChoice, Credentials, Dns, Drain, Every, ExternalAddresses, Haproxy, LevelChoice, LoadBalancing,
@@ -182,12 +182,17 @@ fn load_balancing(balancing: LoadBalancing, kind: (Role, usize)) -> Option<words
 
 fn haproxy(haproxy: Haproxy) -> Option<words::HaproxyBalancer> {
     let common = backends(haproxy.backend, haproxy.backends);
-    let site = |address: RuntimeApi, backends: Vec<String>| words::HaproxySite { address: address.0, backends };
+    let site = |address: RuntimeApi, backends: Vec<String>| words::HaproxySite {
+        address: address.0,
+        moved_to: None,
+        backends,
+    };
     let sites = match (haproxy.address, haproxy.balancers) {
-        (Some(address), _) => vec![site(address.value, common)],
+        (Some(address), _) => vec![site(address.value.0?, common)],
         (None, balancers) => balancers
+            .and_then(|sites| sites.value.0)
             .into_iter()
-            .flat_map(|sites| sites.value.0)
+            .flat_map(|sites| sites.0)
             .map(|choice| choice.value)
             .map(|choice| match choice {
                 SiteChoice::Address(address) => Some(site(address, common.clone())),
@@ -211,9 +216,11 @@ fn haproxy(haproxy: Haproxy) -> Option<words::HaproxyBalancer> {
     })
 }
 
-fn backends(one: Option<At<BalancerName>>, several: Option<At<OneOrMany<BalancerName>>>) -> Vec<String> {
-    let several = several.into_iter().flat_map(|names| names.value.0);
-    one.into_iter().chain(several).map(|name| name.value.0).collect()
+fn backends(one: Option<At<Given<BalancerName>>>, several: Option<At<Given<OneOrMany<BalancerName>>>>) -> Vec<String> {
+    let one = one.and_then(|name| name.value.0);
+    let several = several.and_then(|names| names.value.0);
+    let several = several.into_iter().flat_map(|names| names.0).map(|name| name.value);
+    one.into_iter().chain(several).map(|name| name.0).collect()
 }
 
 fn access(access: Access) -> Option<words::Access> {

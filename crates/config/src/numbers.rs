@@ -35,6 +35,15 @@ fn meant(text: &str) -> Option<String> {
     (value >= 0).then(|| format!("{sign}{value}"))
 }
 
+/// Returns the digits of a number that has zeros in front, without them.
+fn without_zeros(text: &str) -> Option<String> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let padded = digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let rest = digits.trim_start_matches('0');
+    let sign = if digits.len() < text.len() && !rest.is_empty() { "-" } else { "" };
+    padded.then(|| format!("{sign}{}", if rest.is_empty() { "0" } else { rest }))
+}
+
 /// Reads a whole number in a range.
 fn number(node: &Node, reader: &mut Reader, (least, most): (i64, i64)) -> Option<i64> {
     let text = reader.text(node, "a whole number")?;
@@ -94,13 +103,17 @@ impl Written for ExitCode {
         if let Some(code) = exit_code::parse(text) {
             return Some(Self(code));
         }
-        let help = meant(text).filter(|meant| exit_code::parse(meant).is_some());
-        let help = help.map(|meant| format!("write it with digits only: `{meant}`"));
-        reader.report(
-            Diagnostic::error(codes::BAD_EXIT_CODE, node.span, format!("{} is not an exit code", quoted(text)))
-                .label("expected 32 bits: `3010`, `-2147021886` or `0x80070BC2`")
-                .maybe_help(help),
-        );
+        let found = Diagnostic::error(codes::BAD_EXIT_CODE, node.span, format!("{} is not an exit code", quoted(text)));
+        reader.report(match without_zeros(text).filter(|digits| exit_code::parse(digits).is_some()) {
+            Some(digits) => found.label("expected a number without zeros in front").help(format!(
+                "some read such a number as octal and others as decimal; where it is decimal, write `{digits}`"
+            )),
+            None => {
+                let help = meant(text).filter(|meant| exit_code::parse(meant).is_some());
+                let help = help.map(|meant| format!("write it with digits only: `{meant}`"));
+                found.label("expected 32 bits: `3010`, `-2147021886` or `0x80070BC2`").maybe_help(help)
+            }
+        });
         None
     }
 

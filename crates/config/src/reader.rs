@@ -368,6 +368,22 @@ impl<T: Written> Written for Filled<T> {
     }
 }
 
+/// The value of a key that is written, whether it could be read or not: rules about missing keys do not apply to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Given<T>(pub(crate) Option<T>);
+
+impl<T: Written> Written for Given<T> {
+    const NAME: &'static str = T::NAME;
+
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        Some(Self(T::read(node, reader)))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
+}
+
 /// A list, or its single item without the brackets.
 #[derive(Debug, Clone)]
 pub(crate) struct OneOrMany<T>(pub(crate) Vec<At<T>>);

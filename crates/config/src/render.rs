@@ -58,6 +58,9 @@ struct File<'a> {
 impl File<'_> {
     /// Returns the line of a place as it may be shown, and where it stands.
     fn line(&self, place: Range<usize>) -> Option<(String, Range<usize>)> {
+        if self.secrets.is_whole_file() {
+            return None;
+        }
         let range = shown_lines(self.source, place)?;
         let masked = self.secrets.masked(&self.source[range.clone()], range.start);
         Some((visible(masked.trim_end_matches('\r')), range))

@@ -239,7 +239,17 @@ impl Written for Zone {
 impl Written for Version {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         parsed(node, reader, codes::BAD_VERSION, "a version", |text| {
-            Self::parse(text).ok().ok_or_else(|| "write numbers separated by dots, like `5.0.8308.1149`".to_owned())
+            let odd = || "write numbers separated by dots, like `5.0.8308.1149`".to_owned();
+            let version = Self::parse(text).ok().ok_or_else(odd)?;
+            // Windows keeps four numbers of 16 bits: a server never reports another version.
+            if version.parts() > 4 {
+                return Err(format!("it has {} numbers; a version of Windows has at most four", version.parts()));
+            }
+            let large = text.trim().split('.').find(|part| part.parse::<u64>().is_ok_and(|part| part > 65_535));
+            match large {
+                Some(part) => Err(format!("`{part}` is too large: a number of a version of Windows is at most 65535")),
+                None => Ok(version),
+            }
         })
     }
 

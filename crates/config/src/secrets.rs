@@ -10,11 +10,12 @@ use crate::diagnostic::{Diagnostic, shown};
 use crate::events::{end_of, start_of};
 use serde_saphyr::granit_parser::{Event, Parser, Span as Place, options};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 /// Keys under `access` that hold further keys.
 const NESTED: [&str; 2] = ["winrm", "credentials"];
-/// Keys under `access` whose single values are no secrets.
+/// Keys under `access` whose single values are no secrets, as long as they have the form that the key expects.
 const HARMLESS: [&str; 13] = [
     "transport",
     "port",
@@ -30,6 +31,9 @@ const HARMLESS: [&str; 13] = [
     "principal",
     "certificate",
 ];
+/// The keys at the top of a plan. A file without any of them is something else.
+const TOP: [&str; 10] =
+    ["version", "name", "reason", "dns", "pools", "maintenance", "budgets", "stop_when", "windows", "freezes"];
 /// What stands in the place of a secret in a message.
 const MASKED: &str = "***";
 /// Most texts that are kept; a hostile file holds very many.
@@ -38,7 +42,7 @@ const MOST_TEXTS: usize = 10_000;
 const LONG: usize = 6;
 
 /// Parts of names of secrets, in lower case without anything but letters and digits.
-const PARTS: [&str; 17] = [
+const PARTS: [&str; 21] = [
     "password",
     "passwd",
     "passwort",
@@ -56,7 +60,15 @@ const PARTS: [&str; 17] = [
     "authorization",
     "cookie",
     "sessionkey",
+    "nthash",
+    "motdepasse",
+    "contraseña",
+    "contrasena",
 ];
+
+/// Whole words of names under which secrets are kept, and other things as well: what stands there is masked, and the
+/// key is not refused as that of a secret.
+const WORDS: [&str; 7] = ["cred", "creds", "authentication", "login", "psk", "key", "community"];
 
 /// Returns whether a key has the name of a secret.
 pub(crate) fn looks_secret(key: &str) -> bool {
@@ -67,6 +79,21 @@ pub(crate) fn looks_secret(key: &str) -> bool {
         || short == "pw"
         || (short.ends_with("pass") && !harmless)
         || (short.ends_with("pw") && short.len() > 3)
+}
+
+/// Returns whether what stands beside a key is masked.
+fn hides(key: &str) -> bool {
+    // Names of servers and pools are keys as well, and may be called `login`.
+    let is_name = key.contains('.');
+    let is_one = |word: &str| WORDS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit()));
+    let mut words = key.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    looks_secret(key) || (!is_name && words.any(|word| is_one(&word)))
+}
+
+/// Returns whether a key is probably a mistyped `access`.
+fn resembles_access(key: &str) -> bool {
+    let key = key.trim();
+    key.len() <= 10 && strsim::damerau_levenshtein(&key.to_lowercase(), "access") <= 2
 }
 
 /// What a value stands in.
@@ -113,38 +140,64 @@ impl Frame {
 pub(crate) struct Secrets {
     ranges: Vec<Range<usize>>,
     texts: BTreeSet<String>,
+    /// Where an access or a secret of several lines stands: comments on these lines are masked whatever they say.
+    blocks: Vec<Range<usize>>,
+    /// Whether the file is no plan, and may be one of credentials: no line of it is shown.
+    whole: bool,
 }
 
 impl Secrets {
     /// Finds the secrets of a file, whether it can be parsed or not.
     pub(crate) fn of(source: &str) -> Self {
         let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+        let mut found = Self::found_in(source);
+        if found.whole {
+            for (event, _) in Parser::new_from_str(source).map_while(Result::ok) {
+                if let Event::Scalar(text, ..) = event
+                    && !is_word(&text)
+                {
+                    found.keep(&text);
+                }
+            }
+        }
+        found
+    }
+
+    fn found_in(source: &str) -> Self {
         let mut known = BTreeSet::new();
         // A value may be anchored before the alias to it shows that it is a secret.
         for _again in 0..3 {
             let mut walk = Walk::new(source, &known);
             walk.run();
-            let Walk { found, aliased, .. } = walk;
-            if aliased.is_subset(&known) {
-                return found;
+            if walk.aliased.is_subset(&known) {
+                return walk.finish();
             }
+            let Walk { aliased, .. } = walk;
             known.extend(aliased);
         }
         let mut walk = Walk::new(source, &known);
         walk.run();
-        walk.found
+        walk.finish()
+    }
+
+    /// Returns whether no line of the file may be shown.
+    pub(crate) fn is_whole_file(&self) -> bool {
+        self.whole
     }
 
     /// Returns a line, or any part of the file that begins at `start`, with every secret replaced byte by byte, so that
     /// places still fit.
     pub(crate) fn masked(&self, text: &str, start: usize) -> String {
         let mut bytes: Vec<(usize, char)> = text.char_indices().collect();
-        let comment = comment_to_mask(text);
+        let in_block = self.blocks.iter().any(|block| block.start < start + text.len() && start < block.end);
+        let comment = comment_to_mask(text, in_block);
         // The same text once more, such as behind an anchor that was given twice.
-        let again = self.texts.iter().filter(|secret| secret.len() >= LONG);
+        let again = self.texts.iter().filter(|secret| secret.len() >= LONG && !secret.ends_with('@'));
         let again: Vec<Range<usize>> = again
             .flat_map(|secret| text.match_indices(secret.as_str()))
             .map(|(at, secret)| at..at + secret.len())
+            // Where the file cannot be parsed, only its lines tell of addresses.
+            .chain(logons_in(text))
             .collect();
         for (at, c) in &mut bytes {
             let place = start + *at;
@@ -191,8 +244,9 @@ impl Secrets {
         }
         let mut text = parts.join("`");
         for secret in &self.texts {
-            if (secret.len() >= LONG || secret.contains('`')) && text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), MASKED);
+            let logon = secret.ends_with('@');
+            if (secret.len() >= LONG || secret.contains('`') || logon) && text.contains(secret.as_str()) {
+                text = text.replace(secret.as_str(), if logon { "***@" } else { MASKED });
             }
         }
         text
@@ -208,6 +262,18 @@ impl Secrets {
         }
     }
 
+    /// Keeps name and password of an address, with the sign behind them.
+    fn keep_logon(&mut self, logon: &str, whole: &str) {
+        if self.texts.len() < MOST_TEXTS {
+            self.texts.insert(format!("{logon}@"));
+            self.texts.insert(format!("{}@", shown(logon)));
+        }
+        // A message shows the beginning of a long text, and perhaps not as far as the sign.
+        if shown(whole).ends_with('…') {
+            self.keep(whole);
+        }
+    }
+
     fn keep(&mut self, text: &str) {
         if self.texts.len() >= MOST_TEXTS || text.trim().is_empty() {
             return;
@@ -220,12 +286,24 @@ impl Secrets {
     }
 }
 
-/// Returns from where on a line's comment is masked, if there is one that speaks of a secret.
-fn comment_to_mask(line: &str) -> Option<usize> {
+/// Returns from where on a line's comment is masked, if there is one that speaks of a secret, or `whatever` it says.
+#[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
+fn comment_to_mask(line: &str, whatever: bool) -> Option<usize> {
     let begins = |at: &usize| *at == 0 || line[..*at].ends_with([' ', '\t']);
     let from = line.match_indices('#').map(|(at, _)| at).find(begins)?;
-    let speaks = line[from..].split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').any(looks_secret);
-    speaks.then_some(from + 1)
+    let speaks = || line[from..].split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').any(looks_secret);
+    (whatever || speaks()).then_some(from + 1)
+}
+
+/// What was read of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Seen {
+    /// Nothing but comments.
+    Nothing,
+    /// Something, and no key of a plan at the top.
+    Something,
+    /// A key of a plan at the top.
+    Plan,
 }
 
 /// One way through the events of a file.
@@ -244,6 +322,12 @@ struct Walk<'s> {
     began: usize,
     /// Whether the last key was one of an access, or of a secret.
     near: bool,
+    /// Where the last key began.
+    key_at: usize,
+    /// Whether the last item of a list was an option of a command, such as `-password`, whose value comes next.
+    option: bool,
+    /// What was read so far.
+    seen: Seen,
 }
 
 impl<'s> Walk<'s> {
@@ -258,13 +342,22 @@ impl<'s> Walk<'s> {
             last: 0,
             began: 0,
             near: false,
+            key_at: 0,
+            option: false,
+            seen: Seen::Nothing,
         }
+    }
+
+    fn finish(self) -> Secrets {
+        Secrets { whole: self.seen == Seen::Something, ..self.found }
     }
 
     fn run(&mut self) {
         let options = options! { emit_unresolved_aliases: true };
         for event in Parser::new_from_str_with_options(self.source, options) {
             let Ok((event, place)) = event else {
+                let is_plan = self.source.lines().any(begins_with_key_of_plan);
+                self.seen = self.seen.max(if is_plan { Seen::Plan } else { Seen::Something });
                 self.broken();
                 return;
             };
@@ -331,7 +424,9 @@ impl<'s> Walk<'s> {
             return Inside::Secret;
         }
         match (frame.inside, text) {
-            (Inside::Access, Some(text)) if HARMLESS.contains(&key) || (key == "pin" && is_fingerprint(text)) => {
+            (Inside::Access, Some(text))
+                if (HARMLESS.contains(&key) && is_of_form(key, text)) || (key == "pin" && is_fingerprint(text)) =>
+            {
                 Inside::Open
             }
             (Inside::Access, None) if NESTED.contains(&key) => Inside::Access,
@@ -343,20 +438,28 @@ impl<'s> Walk<'s> {
             }
             // A key that is nothing: a value that has slipped out of its place.
             (_, _) if ["", "~", "null"].contains(&key.trim()) => Inside::Secret,
-            (_, _) if looks_secret(key) || key.to_lowercase().contains("credential") => Inside::Secret,
+            (_, _) if hides(key) || key.to_lowercase().contains("credential") => Inside::Secret,
+            (_, _) if resembles_access(key) => Inside::Secret,
             (_, _) => Inside::Open,
         }
     }
 
     fn scalar(&mut self, text: &str, anchor: usize, place: &Place) {
-        let inside = self.child(Some(text), anchor);
         let is_key = self.at_key();
+        let follows = std::mem::take(&mut self.option) && self.frames.last().is_some_and(|frame| !frame.is_map());
+        let inside = if follows { Inside::Secret } else { self.child(Some(text), anchor) };
         if inside == Inside::Secret {
             self.hide(start_of(place), end_of(place));
             self.found.keep(text);
+        } else {
+            self.option = self.parts(text, place, is_key);
         }
+        let at_top = self.frames.iter().filter(|frame| frame.is_map()).count() == 1;
+        let is_plan = is_key && at_top && TOP.contains(&text);
+        self.seen = self.seen.max(if is_plan { Seen::Plan } else { Seen::Something });
         let Some(frame) = self.frames.last_mut().filter(|frame| frame.is_map()) else { return };
         if is_key {
+            self.key_at = start_of(place);
             frame.key = Some(text.to_owned());
             self.near = inside != Inside::Open || self.child(None, 0) != Inside::Open;
             return;
@@ -365,8 +468,39 @@ impl<'s> Walk<'s> {
         // `{name: PASSWORD, value: ...}`, as other tools write variables. A plan's own `name` stands at the top.
         let own = self.frames.len() == 1;
         if let Some(frame) = self.frames.last_mut() {
-            frame.named |= names && !own && looks_secret(text);
+            frame.named |= names && !own && hides(text);
         }
+    }
+
+    /// Masks the parts of a value that are secrets wherever it stands: name and password in an address, and the value
+    /// of an option of a command. Returns whether that value comes next.
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
+    fn parts(&mut self, text: &str, place: &Place, is_key: bool) -> bool {
+        let end = end_of(place).min(self.source.len());
+        let start = start_of(place).min(end);
+        let typed = self.source.get(start..end).unwrap_or_default();
+        let (logons, typed_logons) = (logons_in(text), logons_in(typed));
+        for logon in logons.iter().filter_map(|logon| text.get(logon.clone())) {
+            self.found.keep_logon(logon, text);
+        }
+        let value_of = |text: &str| if is_key { None } else { option_value(text) };
+        let (value, typed_value) = (value_of(text), value_of(typed));
+        let rest = value.map(|from| text.get(from..).unwrap_or_default().trim());
+        if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+            self.found.keep(rest);
+            self.found.keep(text);
+        }
+        if logons.len() != typed_logons.len() || value.is_some() != typed_value.is_some() {
+            // It was written with escapes, or stands behind an alias.
+            self.hide(start, end);
+            return rest.is_some_and(str::is_empty);
+        }
+        let most = typed_value.unwrap_or(typed.len());
+        for logon in typed_logons.into_iter().filter(|logon| logon.end <= most) {
+            self.found.add(start + logon.start..start + logon.end);
+        }
+        self.found.add(start + most..end);
+        rest.is_some_and(str::is_empty)
     }
 
     fn open(&mut self, place: &Place, anchor: usize, kind: Kind) {
@@ -374,7 +508,15 @@ impl<'s> Walk<'s> {
         if inside == Inside::Secret {
             self.hide(start_of(place), end_of(place));
         }
+        self.option = false;
         let key_from = self.at_key().then(|| start_of(place));
+        let around = self.frames.last();
+        if inside != Inside::Open && around.is_some_and(|frame| frame.inside == Inside::Open) {
+            // With its key, and up to the end of the file until its own end is known.
+            let has_key = around.is_some_and(|frame| frame.key.is_some());
+            let start = if has_key { self.key_at } else { start_of(place) };
+            self.found.blocks.push(start..self.source.len());
+        }
         let owner = self.frames.last().and_then(|frame| frame.key.as_deref());
         let kind = if kind == Kind::Map && owner == Some("external") { Kind::External } else { kind };
         self.frames.push(Frame { inside, kind, key: None, key_from, named: false });
@@ -382,9 +524,17 @@ impl<'s> Walk<'s> {
 
     fn close(&mut self, place: &Place) {
         let Some(done) = self.frames.pop() else { return };
+        self.option = false;
         let end = end_of(place).min(self.source.len());
         if done.inside == Inside::Secret {
             self.hide(start_of(place), end);
+        }
+        let outermost = self.frames.last().is_some_and(|frame| frame.inside == Inside::Open);
+        if let Some(block) = self.found.blocks.last_mut().filter(|_| done.inside != Inside::Open && outermost) {
+            // A collection without brackets ends with its last value, and not where the next key begins.
+            let brackets = self.source.get(..end).is_some_and(|read| read.ends_with(['}', ']']));
+            let read = self.source.get(..self.last).unwrap_or_default();
+            block.end = if brackets { end } else { read.trim_end().len() };
         }
         let Some(around) = self.frames.last_mut().filter(|frame| frame.is_map()) else { return };
         let key = done.key_from.map(|start| self.source.get(start..end).unwrap_or_default());
@@ -419,6 +569,81 @@ impl<'s> Walk<'s> {
     }
 }
 
+/// Returns whether a value under `access` plainly has the form that its key expects. One that has not may be a secret
+/// that was written in the wrong place.
+fn is_of_form(key: &str, text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_word = |text: &str| !text.is_empty() && text.chars().all(is_plain);
+    match key {
+        "kdc" => {
+            let parts = text.rsplit_once(':');
+            let with_port = parts.is_some_and(|(host, port)| is_word(host) && port.parse::<u16>().is_ok());
+            is_word(text) || with_port || text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok()
+        }
+        "principal" => text.split(['@', '/', '\\']).all(is_word),
+        "file" | "ca" | "keytab" | "certificate" => {
+            let drive = matches!(text.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
+            let path = if drive { text.get(2..).unwrap_or_default() } else { text };
+            !path.is_empty() && path.chars().all(|c| is_plain(c) || matches!(c, '/' | '\\' | '~'))
+        }
+        _ => is_word(text),
+    }
+}
+
+/// Returns where in a text names and passwords of addresses stand, as in `http://svc:PASSWORD@host`, without the sign
+/// behind them.
+fn logons_in(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        found.extend(logon_of(word).map(|logon| at + logon.start..at + logon.end));
+        at += word.len();
+    }
+    found
+}
+
+fn logon_of(word: &str) -> Option<Range<usize>> {
+    let (before, _) = word.rsplit_once('@')?;
+    let scheme = before.find("://").map(|at| at + 3);
+    let quotes = before.len() - before.trim_start_matches(['"', '\'', '[', '{', '(', ',']).len();
+    let start = scheme.unwrap_or(quotes);
+    let logon = before.get(start..)?;
+    // Addresses of people have a name before the sign, and no password.
+    let of_person = ["sip:", "sips:", "mailto:"].iter().any(|scheme| logon.starts_with(scheme));
+    let is_logon = !logon.is_empty() && (scheme.is_some() || (logon.contains(':') && !of_person));
+    is_logon.then_some(start..before.len())
+}
+
+/// Returns from where on a text holds the value of an option of a command that has the name of a secret, such as
+/// `/password:x`, `-password x`, `--token=x` and `PASSWORD=x`. The end of the text: the value is not in it.
+fn option_value(text: &str) -> Option<usize> {
+    const QUOTES: [char; 2] = ['"', '\''];
+    let mut at = 0;
+    for piece in text.split_inclusive(char::is_whitespace) {
+        let word = piece.trim_start_matches(QUOTES);
+        let body = word.trim_start_matches(['/', '-']);
+        let sign = body.find([':', '=']);
+        let name = body.get(..sign.unwrap_or(body.len())).unwrap_or_default();
+        let name = name.trim_end().trim_end_matches(QUOTES);
+        let is_option = body.len() < word.len();
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+        let is_secret = is_name && if is_option { hides(name) } else { sign.is_some() && looks_secret(name) };
+        let body_at = at + piece.len() - body.len();
+        at += piece.len();
+        if is_secret {
+            return Some(sign.map_or(at, |sign| body_at + sign + 1));
+        }
+    }
+    None
+}
+
+/// Returns whether a line of a file that cannot be parsed begins with a key of a plan.
+fn begins_with_key_of_plan(line: &str) -> bool {
+    let line = line.trim_start_matches(['{', '-', '?', ' ', '\t', '"', '\'']);
+    let rest = TOP.iter().find_map(|key| line.strip_prefix(key));
+    rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+}
+
 /// Returns whether a text can be the name of a key.
 fn is_word(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-'))
@@ -440,7 +665,7 @@ fn first_of_secret(text: &str) -> Option<usize> {
     for piece in text.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_' && c != '-' && c != ' ') {
         let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
         let last = word.rsplit(' ').next().unwrap_or_default();
-        if looks_secret(word) || last.eq_ignore_ascii_case("access") || last.to_lowercase().contains("credential") {
+        if hides(word) || resembles_access(last) || last.to_lowercase().contains("credential") {
             word_end = Some(at + word.len());
             break;
         }

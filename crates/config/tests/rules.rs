@@ -198,3 +198,69 @@ fn a_service_has_one_entry_whatever_it_is_called() {
     let measures = "    labels: {site: paris}\n    measures: {RTCRGS: [A], Lync Server Response Group: [B]}\n";
     assert_eq!(codes(&errors(&with(T1, &[("    labels: {site: paris}\n", measures)]))), ["O1013"]);
 }
+
+/// Returns a plan of two front ends with this HAProxy in front of them.
+fn behind(haproxy: &str) -> String {
+    format!(
+        "version: 1\nname: n\nreason: r\npools:\n  pool.a.example:\n    product: lync2013\n    role: front-end\n    \
+         load_balancing: {{sip: dns, web: w.a.example, balancer: {{haproxy: {{{haproxy}}}}}}}\n    servers: \
+         {{s1.a.example: {{}}, s2.a.example: {{}}}}\nmaintenance: {{scope: all-services}}\n"
+    )
+}
+
+#[test]
+fn a_value_of_a_balancer_that_is_there_and_bad_is_one_mistake() {
+    for bad in [
+        "address: \"lb:9999\", backend: \"a b\"",
+        "address: \"lb:9999\", backend: \"a\\nb\"",
+        "address: \"lb:9999\", backend: a/b",
+        "address: \"lb:9999\", backend: \"\"",
+        "address: \"lb:9999\", backends: a b",
+        "address: \"lb:9999\", backends: []",
+        "address: \"lb:0\", backend: web",
+        "address: \"lb:99999\", backend: web",
+        "address: lb, backend: web",
+        "balancers: lb, backend: web",
+        "balancers: [{address: \"lb:9999\", backend: a b}]",
+    ] {
+        let found = errors(&behind(bad));
+        assert_eq!(found.len(), 1, "{bad}: {found:?}");
+        assert_ne!(codes(&found), ["O1012"], "{bad}");
+    }
+    for missing in ["address: \"lb:9999\"", "backend: web", "balancers: [\"lb:9999\"]"] {
+        assert_eq!(codes(&errors(&behind(missing))), ["O1012"], "{missing}");
+    }
+}
+
+#[test]
+fn two_balancers_that_differ_in_case_are_one() {
+    assert_eq!(errors(&behind("balancers: [\"lb:9999\", \"LB:9999\"], backend: web")).len(), 1);
+    good(&behind("balancers: [\"lb1:9999\", \"lb2:9999\"], backend: web"));
+    good(&behind("balancers: [/run/lb.sock, /run/LB.sock], backend: web"));
+}
+
+#[test]
+fn what_no_server_can_report_is_refused() {
+    for (level, said) in [("5.0.8308.1149.0", "at most four"), ("5.0.8308.65536", "at most 65535")] {
+        let found = errors(&with(T1, &[("level: 5.0.8308.1149", &format!("level: {level}"))]));
+        assert!(found[0].help.as_ref().unwrap().contains(said), "{level}: {found:?}");
+    }
+    good(&with(T1, &[("level: 5.0.8308.1149", "level: 5.0.8308.65535")]));
+}
+
+#[test]
+fn an_exit_code_with_zeros_in_front_is_refused_for_them() {
+    let codes = |code: &str| with(T1, &[("level: 5.0.8308.1149", &format!("exit_codes: {{{code}: done}}"))]);
+    for (code, meant) in [("007", "`7`"), ("00", "`0`"), ("-02", "`-2`")] {
+        let found = errors(&codes(code));
+        assert!(found[0].label.contains("zeros in front"), "{code}: {found:?}");
+        assert!(found[0].help.as_ref().unwrap().contains(meant), "{code}: {found:?}");
+    }
+}
+
+#[test]
+fn a_checksum_may_be_written_as_a_block() {
+    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let block = with(T1, &[(&format!("sha256: {hash}"), &format!("sha256: |\n      {hash}"))]);
+    assert_eq!(good(&block).change.maintenance.patch.unwrap().sha256, hash);
+}

@@ -134,6 +134,131 @@ fn p10_every_way_of_breaking_a_file_at_any_byte_shows_no_secret() {
     }
 }
 
+/// Fails when something that is shown of a plan holds one of the words.
+fn hidden(text: &str, words: &[&str]) {
+    for shown in shown(text) {
+        let found: Vec<&&str> = words.iter().filter(|word| shown.contains(**word)).collect();
+        assert!(found.is_empty(), "{found:?}:\n{text}\n{shown}");
+    }
+}
+
+#[test]
+fn p10_a_password_in_the_place_of_a_harmless_value_is_not_shown() {
+    for value in [
+        "credentials: {env: \"svc:S3cr!\"}",
+        "credentials: {env: \"S3cr!\"}",
+        "realm: \"svc:S3cr!\", credentials: {env: X}",
+        "kdc: \"http://svc:S3cr!@kdc\", credentials: {env: X}",
+        "port: \"S3cr!\", credentials: {env: X}",
+        "auth: \"svc:S3cr!\", credentials: {env: X}",
+        "transport: \"svc/S3cr!\", credentials: {env: X}",
+        "channel_binding: S3cr!, credentials: {env: X}",
+        "spn: \"HTTP S3cr!\", credentials: {env: X}",
+        "credentials: {keytab: \"svc:S3cr!\"}",
+    ] {
+        let text = plan(&format!("      winrm: {{{value}}}\n"), "");
+        assert!(parse("plan.yaml", text.as_bytes()).is_err(), "{text}");
+        hidden(&text, &["S3cr"]);
+    }
+    let text = plan("      winrm: {realm: CONTOSO, kdc: \"dc1:0\", credentials: {env: 1X}}\n", "");
+    let found = parse("plan.yaml", text.as_bytes()).unwrap_err();
+    let shown = render(&found, &text, "plan.yaml", Style::Plain);
+    for word in ["realm: CONTOSO", "kdc: \"dc1:0\"", "env: 1X", "`CONTOSO`", "`1X`"] {
+        assert!(shown.contains(word), "{word} is missing:\n{shown}");
+    }
+}
+
+#[test]
+fn p10_what_stands_beside_further_names_of_secrets_is_not_shown() {
+    for key in [
+        "creds",
+        "authentication",
+        "login",
+        "psk",
+        "key",
+        "key2",
+        "wifi_psk",
+        "nthash",
+        "community",
+        "snmp-community",
+        "mot_de_passe",
+        "contraseña",
+        "contrasena",
+    ] {
+        for end in [format!("{key}: S3cr! {{x: \n"), format!("budgets: [{{{key}: S3cr!, x: 1}}]\n")] {
+            hidden(&plan("      winrm: {credentials: {env: X}}\n", &end), &["S3cr"]);
+        }
+    }
+    for access in ["acces", "acess", "Acces", "acccess"] {
+        let text = plan("      winrm: {credentials: {env: S3cret, word: S3cr!}}\n", "");
+        hidden(&text.replace("    access:", &format!("    {access}:")), &["S3cr"]);
+        let text = text.replace("    access:\n      winrm:", &format!("    {access}: {{winrm: S3cr!}}\n    x:"));
+        hidden(&text, &["S3cr!"]);
+    }
+}
+
+#[test]
+fn p10_name_and_password_in_an_address_are_not_shown() {
+    for (address, rest) in [
+        ("\"admin:S3cr!@lb:9999\"", "@lb:9999"),
+        ("\"tcp://admin:S3cr!@lb:9999\"", "tcp://"),
+        ("\"admin:S3@lb:9999\"", "@lb:9999"),
+        ("\"admin:S3cr!\\x40lb:9999\"", "address"),
+    ] {
+        let text = plan("      winrm: {credentials: {env: X}}\n", "")
+            .replace("balancer: operator", &format!("balancer: {{haproxy: {{address: {address}, backend: web}}}}"));
+        hidden(&text, &["S3", "admin"]);
+        let found = parse("plan.yaml", text.as_bytes()).unwrap_err();
+        let shown = render(&found, &text, "plan.yaml", Style::Plain);
+        assert!(shown.contains(rest), "{rest} is missing:\n{shown}");
+    }
+}
+
+#[test]
+fn p10_the_value_of_an_option_of_the_installer_is_not_shown() {
+    for arguments in [
+        "[/silent, \"/password:S3cr!\", 0x]",
+        "[/silent, \"-password S3cr! /q\"]",
+        "[-password, S3cr!, /q]",
+        "[\"--token=S3cr!\"]",
+        "[\"SVC_PASSWORD=S3cr!\"]",
+        "[\"/pass\\x77ord:S3cr!\"]",
+    ] {
+        let patch = format!("maintenance: {{patch: {{arguments: {arguments}, colour: 1}}, ");
+        hidden(&plan("      winrm: {credentials: {env: X}}\n", "").replace("maintenance: {", &patch), &["S3cr"]);
+    }
+}
+
+#[test]
+fn p10_a_comment_beside_an_access_is_not_shown_whatever_it_says() {
+    for access in [
+        "      winrm: {credentials: {env: X}, colour: 1} # svc / S3cr!\n",
+        "      winrm:\n        port: 0 # svc / S3cr!\n        credentials: {env: X}\n",
+        "      winrm: # S3cr!\n        colour: 1\n        credentials: {env: X}\n",
+        "      winrm: {credentials: {env: X},\n        colour: 1} # S3cr!\n",
+    ] {
+        hidden(&plan(access, ""), &["S3cr"]);
+        hidden(&plan(access, "windows: [\n"), &["S3cr"]);
+    }
+    let text = plan("      winrm: {credentials: {env: X}}\n", "colour: 1 # as the others\n");
+    let found = parse("plan.yaml", text.as_bytes()).unwrap_err();
+    assert!(render(&found, &text, "plan.yaml", Style::Plain).contains("# as the others"));
+}
+
+#[test]
+fn p10_no_line_is_shown_of_a_file_that_is_no_plan() {
+    for text in [
+        "svc-orchestrate\nS3cr!\n",
+        "svc: S3cr!\nhost: lb\n",
+        "svc-orchestrate\nS3cr!: [x\n",
+        "- svc-orchestrate\n- S3cr!\n",
+        "[default]\nuser = svc\nword = S3cr!\n",
+        "S3cr!: svc\n",
+    ] {
+        hidden(text, &["S3cr"]);
+    }
+}
+
 #[test]
 fn what_is_no_secret_stays_readable() {
     let text = plan(

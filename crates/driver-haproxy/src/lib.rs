@@ -135,7 +135,7 @@ impl HaproxyReader {
                 return Err(HaproxySettingsError::SameName { name, first, second });
             }
         }
-        let runtimes = balancer.sites.iter().map(|site| checked_address(&site.address).map(Runtime::new));
+        let runtimes = balancer.sites.iter().map(|site| checked_address(site.reached_at()).map(Runtime::new));
         let usual = |server: &Server| server.addresses.iter().map(IpAddr::to_canonical).collect();
         Ok(Self {
             runtimes: runtimes.collect::<Result<_, _>>()?,

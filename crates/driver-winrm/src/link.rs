@@ -103,6 +103,10 @@ impl Link {
         if let Some(shell) = self.shell.lock().await.take() {
             end(shell).await;
         }
+        // Those whose look was cut short.
+        if tokio::time::timeout(CLEAN_UP, self.commands.settled()).await.is_err() {
+            tracing::debug!("not every shell could be deleted in time");
+        }
     }
 }
 

@@ -319,12 +319,10 @@ impl Inner {
             ("not-started", _) => Answer::Known(InstallerState::NotStarted),
             ("running", _) => Answer::Known(InstallerState::Running),
             ("finished", Some(exit_code)) => Answer::Known(InstallerState::Finished { exit_code }),
-            ("finished", None) => {
-                Answer::unknown(format!("the installer has ended, and its exit code is missing {detail}").trim_end())
-            }
             // There is no exit code of an installer that never ran, and one that we made up would be taken for its own.
-            ("never-ran", _) => Answer::unknown(format!("the installer was never started, and will not be: {detail}")),
-            ("vanished", _) => Answer::Known(InstallerState::Vanished),
+            ("never-ran", _) => Answer::Known(InstallerState::NeverRan { why: detail }),
+            // One whose end is known and whose exit code is not has left no result either.
+            ("vanished", _) | ("finished", None) => Answer::Known(InstallerState::Vanished),
             (other, _) => Answer::unknown(format!("the state of the installer is {:?}", plain(other))),
         }
     }

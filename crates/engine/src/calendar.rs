@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::state::StepState;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Change;
+use orchestrate_model::change::ExitMeaning;
 use orchestrate_planner::windows::{Calendar, Fit, UnknownZone, WindowState};
 use orchestrate_planner::{StepKind, limits};
 
@@ -87,7 +88,10 @@ impl Engine {
             StepState::Running { since } => *since,
             StepState::Pending | StepState::Ended { .. } => now,
         };
-        let left = limits::left(self.plan.change(), kind, self.state.lived(since, now));
+        let busy = matches!(self.state.work[position].installer, Some((_, ExitMeaning::Busy)));
+        // The next attempt of an installer has its full time.
+        let elapsed = if busy { SignedDuration::ZERO } else { self.state.lived(since, now) };
+        let left = limits::left(self.plan.change(), kind, elapsed);
         let server = &self.plan.work()[position].server;
         let (what, rest) = match kind {
             StepKind::Soak => ("soaks no longer", "the rest of the soak takes"),

@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 
 /// How long each step may take. The planner has the table, because the window rule and the forecast count with it too.
 pub use orchestrate_planner::limits::{
-    BLOCK_DEADLINE, GATE_DEADLINE, INSTALLER_GRACE, RESTART_DEADLINE, RETURN_DEADLINE, SELF_START, STOP_DEADLINE,
+    BLOCK_DEADLINE, GATE_DEADLINE, INSTALLER_BUSY, INSTALLER_GRACE, RESTART_DEADLINE, RESTART_SHOWS, RETURN_DEADLINE,
+    SELF_START, STOP_DEADLINE,
 };
 
 /// Between two samples of a drain. Ten seconds is what the domain reference proposes; shorter ones cost the servers
@@ -67,11 +68,6 @@ pub const INSTALLER_BUSY_WAIT: SignedDuration = SignedDuration::from_mins(5);
 
 /// Attempts while another installation runs.
 pub const INSTALLER_ATTEMPTS: usize = 4;
-
-/// How long after a restart was accepted the server may still show the old boot time. `shutdown` goes down after
-/// five seconds, services may hold it up for minutes. Where nobody knows whether it was accepted, it is asked for again
-/// as soon as a look shows the old boot time: a server with another one is not restarted.
-pub const RESTART_SHOWS: SignedDuration = SignedDuration::from_mins(15);
 
 /// Restarts of one server in one run.
 pub const RESTARTS: usize = 2;

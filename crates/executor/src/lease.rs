@@ -176,7 +176,10 @@ impl Leases {
         {
             return None;
         }
-        if matches!(weight, Weight::BringsBack) && !matches!(known, Some(Known::Another(_))) && self.is_unanswered(server) {
+        if matches!(weight, Weight::BringsBack)
+            && !matches!(known, Some(Known::Another(_)))
+            && self.is_unanswered(server)
+        {
             return None;
         }
         match (self.hold(server, driver, lasts).await, weight) {

@@ -14,6 +14,7 @@ mod dns;
 mod lab;
 mod numbers;
 mod operation;
+mod reading;
 mod report;
 pub mod scenario;
 mod shared;

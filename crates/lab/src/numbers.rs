@@ -35,7 +35,22 @@ fn within(name: &str, value: f64, most: f64) -> Result<(), String> {
     if value.is_finite() && (0.0..=most).contains(&value) {
         Ok(())
     } else {
-        Err(format!("`{name}` cannot be {value}: a number from 0 to {most} is needed"))
+        Err(format!("`{name}` cannot be {}: a number from 0 to {} is needed", short(value), short(most)))
+    }
+}
+
+/// Returns a number with a few digits.
+fn short(value: f64) -> String {
+    let size = value.abs();
+    if value.is_nan() {
+        "anything but a number".to_owned()
+    } else if size.is_infinite() {
+        let word = if value > 0.0 { "infinite" } else { "below all numbers" };
+        word.to_owned()
+    } else if size >= 1e9 || (size > 0.0 && size < 0.001) {
+        format!("{value:.1e}")
+    } else {
+        format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 }
 
@@ -162,6 +177,9 @@ mod tests {
                 assert!(why.contains(key), "{odd}: {why}");
             }
         };
+        for (value, said) in [(1e308, "1.0e308"), (-1.0, "-1"), (1e-9, "1.0e-9"), (0.25, "0.25"), (1000.0, "1000")] {
+            assert_eq!(short(value), said);
+        }
         refused("load.factor", &|scenario, odd| scenario.load.factor = odd);
         refused("load.length", &|scenario, odd| scenario.load.length = odd);
         refused("timing.boot_s", &|scenario, odd| scenario.timing.boot_s = odd);

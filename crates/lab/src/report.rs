@@ -200,7 +200,11 @@ impl fmt::Display for LabReport {
         let starts: usize = self.servers.values().map(|server| server.installers.len()).sum();
         let restarts: u32 = self.servers.values().map(|server| server.restarts).sum();
         let passed = self.at.duration_since(self.origin);
-        writeln!(f, "lab: {} minutes of lab time at speed {}", passed.as_mins(), self.speed)?;
+        let minutes = match passed.as_mins() {
+            1 => "1 minute".to_owned(),
+            more => format!("{more} minutes"),
+        };
+        writeln!(f, "lab: {minutes} of lab time at speed {}", self.speed)?;
         writeln!(f, "  sessions served             {}", sessions.served)?;
         writeln!(f, "  ended naturally             {}", sessions.ended)?;
         writeln!(f, "  open now                    {}", sessions.open)?;

@@ -194,6 +194,11 @@ pub enum InstallerState {
     },
     /// It was started, is not running, and left no result: a restart or a crash came in between.
     Vanished,
+    /// It was asked for, and the server could not run it and will not: nothing has happened under this token.
+    NeverRan {
+        /// What the server says.
+        why: String,
+    },
 }
 
 /// A file on a server.

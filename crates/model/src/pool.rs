@@ -147,10 +147,21 @@ pub struct HaproxyBalancer {
 /// One HAProxy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HaproxySite {
-    /// Where the runtime API listens: `host:port` or the path of a socket.
+    /// Where the runtime API listens: `host:port` or the path of a socket. What a run records names the balancer by it.
     pub address: String,
+    /// Where it listens by now, when that has changed since the run was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
     /// The backends that hold the pool's servers. Never empty.
     pub backends: Vec<String>,
+}
+
+impl HaproxySite {
+    /// Returns where the runtime API is to be reached.
+    #[must_use]
+    pub fn reached_at(&self) -> &str {
+        self.moved_to.as_deref().unwrap_or(&self.address)
+    }
 }
 
 /// What a name in the balancer says of the server behind it.
@@ -177,7 +188,11 @@ impl HaproxyBalancer {
     #[must_use]
     pub fn one(address: &str, backend: &str) -> Self {
         Self {
-            sites: vec![HaproxySite { address: address.to_owned(), backends: vec![backend.to_owned()] }],
+            sites: vec![HaproxySite {
+                address: address.to_owned(),
+                moved_to: None,
+                backends: vec![backend.to_owned()],
+            }],
             names: BTreeMap::new(),
             slots: SlotNames::ByName,
             accept_backends: BTreeMap::new(),

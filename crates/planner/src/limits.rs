@@ -24,6 +24,14 @@ pub const STOP_DEADLINE: SignedDuration = SignedDuration::from_mins(20);
 /// it leaves has to be written down and read.
 pub const INSTALLER_GRACE: SignedDuration = SignedDuration::from_mins(5);
 
+/// How long the installer may be started anew while another installation runs on the server, which it says with exit code
+/// 1618 and at once: three waits of five minutes, and the starts in between.
+pub const INSTALLER_BUSY: SignedDuration = SignedDuration::from_mins(20);
+
+/// How long a restart that was asked for may go unseen, refused or not carried out, before it is asked for again.
+/// `shutdown` goes down after five seconds; services may hold it up for minutes.
+pub const RESTART_SHOWS: SignedDuration = SignedDuration::from_mins(15);
+
 /// How long a server may take to come back. An administrator's figure for a physical server is 15 minutes with
 /// services; four times that is trouble.
 pub const RESTART_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
@@ -63,9 +71,11 @@ pub fn of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> Signed
         StepKind::Block => BLOCK_DEADLINE,
         StepKind::Drain => drain(change, block),
         StepKind::Stop if patch.is_some() || build::restarts(change) => STOP_DEADLINE,
-        StepKind::Patch => patch.map_or(SignedDuration::ZERO, |patch| patch.deadline + INSTALLER_GRACE),
+        StepKind::Patch => {
+            patch.map_or(SignedDuration::ZERO, |patch| patch.deadline + INSTALLER_GRACE + INSTALLER_BUSY)
+        }
         // An installer may restart the server by itself, whatever the plan says about restarts.
-        StepKind::Restart if patch.is_some() || build::restarts(change) => RESTART_DEADLINE,
+        StepKind::Restart if patch.is_some() || build::restarts(change) => RESTART_SHOWS + RESTART_DEADLINE,
         StepKind::Verify => LOOKS,
         StepKind::Return => RETURN_DEADLINE,
         StepKind::Gate => GATE_DEADLINE,

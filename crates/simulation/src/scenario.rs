@@ -153,7 +153,7 @@ fn several_backends(change: &mut Change, dice: &mut Dice) {
         }
         if dice.chance(0.3) {
             let backends = haproxy.sites[0].backends.clone();
-            haproxy.sites.push(HaproxySite { address: "192.0.2.251:9999".to_owned(), backends });
+            haproxy.sites.push(HaproxySite { address: "192.0.2.251:9999".to_owned(), moved_to: None, backends });
         }
     }
 }

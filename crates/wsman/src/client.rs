@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use tokio_util::task::TaskTracker;
 
 /// The name of this program in requests.
 pub(crate) const USER_AGENT: &str = concat!("orchestrate/", env!("CARGO_PKG_VERSION"));
@@ -37,6 +38,8 @@ struct Inner {
     sender: Sender,
     limits: Limits,
     slot: Mutex<Option<Connection>>,
+    /// What goes on when whoever asked for it is gone: shells that are made, and shells that are deleted.
+    tasks: TaskTracker,
 }
 
 /// One operation, ready to be sent.
@@ -80,7 +83,7 @@ impl Client {
         let sender = Sender::new(endpoint.url(scheme), &timeouts, &limits);
         let dial = Dial { endpoint, name, tls, timeouts, most_bytes: limits.body_bytes() };
         let slot = Mutex::new(None);
-        Ok(Self { inner: Arc::new(Inner { dial, authenticator, sender, limits, slot }) })
+        Ok(Self { inner: Arc::new(Inner { dial, authenticator, sender, limits, slot, tasks: TaskTracker::new() }) })
     }
 
     /// Returns another client of the same server, with a connection of its own.
@@ -90,7 +93,27 @@ impl Client {
         let slot = Mutex::new(None);
         let sender = Sender::new(inner.sender.url.clone(), &inner.dial.timeouts, &inner.limits);
         let (dial, authenticator) = (inner.dial.clone(), inner.authenticator.clone());
-        Self { inner: Arc::new(Inner { dial, authenticator, sender, limits: inner.limits, slot }) }
+        Self {
+            inner: Arc::new(Inner {
+                dial,
+                authenticator,
+                sender,
+                limits: inner.limits,
+                slot,
+                tasks: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// Waits until every shell that was let go of is deleted, as far as the server lets us. Each of them has its own limit.
+    pub async fn settled(&self) {
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        self.inner.tasks.reopen();
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
     }
 
     /// Returns the name of the server.

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use roxmltree::Node;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 /// Input bytes in one Send: in base64 and with its envelope far below the smallest allowed size.
@@ -74,8 +75,16 @@ impl Client {
             .child(Element::new("rsp:OutputStreams").text("stdout stderr"));
         let object = "shell".to_owned();
         let ask = Ask { operation: "Create", object, header, body: Some(body), repeat: Repeat::Never };
-        let id = self.ask(ask, read_shell_id).await?;
-        Ok(Shell { client: self.clone(), id: Some(id) })
+        let client = self.clone();
+        let (sender, made) = oneshot::channel();
+        // A shell that is being made has no id yet by which it could be deleted. So it is made to the end, and deleted when
+        // whoever wanted it is gone.
+        drop(self.tasks().spawn(async move {
+            let id = client.ask(ask, read_shell_id).await;
+            drop(sender.send(id.map(|id| Shell { client, id: Some(id) })));
+        }));
+        let gone = || self.error("Create", "shell", Cause::Unresolved(Unresolved::Shape("it was given up".to_owned())));
+        made.await.unwrap_or_else(|_gone| Err(gone()))
     }
 }
 
@@ -209,12 +218,16 @@ impl Drop for Shell {
         let Some(id) = self.id.take() else { return };
         let client = self.client.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // Detached on purpose: nobody waits for it.
-            drop(runtime.spawn(async move {
-                if let Err(error) = delete(&client, &id).await {
-                    tracing::debug!(%error, "the shell could not be deleted; the server does it when it is idle");
-                }
-            }));
+            // Whoever ends waits for it: see `Client::settled`.
+            let tasks = client.tasks().clone();
+            drop(tasks.spawn_on(
+                async move {
+                    if let Err(error) = delete(&client, &id).await {
+                        tracing::debug!(%error, "the shell could not be deleted; the server does it when it is idle");
+                    }
+                },
+                &runtime,
+            ));
         }
     }
 }

@@ -25,14 +25,14 @@ pub(crate) async fn run(home: &Home, path: &Path, file: &PlanFile, args: &RunArg
             Place::Real => None,
         };
         let outlook = Outlook::of(home, place, lab.as_ref(), file).await;
-        return show(&Planned::offline(&file.change)?, &outlook, args);
+        return show(home, &Planned::offline(&file.change)?, &outlook, args);
     }
     // Nothing waits in a preview, and evidence of a large pool would be stale by the clock of a fast lab.
     let lab = LabArgs { real_time: true, ..args.lab.clone() };
     let stage = Stage::open(home, path, file, &lab).await?;
     let outlook = Outlook::of(home, stage.place, stage.lab.as_ref(), file).await;
     let shown = match stage.plan(&file.change).await {
-        Ok(planned) => show(&planned, &outlook, args),
+        Ok(planned) => show(home, &planned, &outlook, args),
         Err(failure) => Err(failure),
     };
     match shown {
@@ -74,7 +74,7 @@ impl Outlook {
 }
 
 /// Shows the preview and says how a dry run ends: as the start would, where that would be refused.
-fn show(planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Failure> {
+fn show(home: &Home, planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Failure> {
     let heard = planned.heard();
     if heard.is_err() && args.output == Format::Text {
         // Pages of what is not known would hide the one thing that is.
@@ -89,7 +89,7 @@ fn show(planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Fa
         Format::Mermaid => preview::mermaid(&planned.plan),
     })?;
     match (&outlook.failure, &outlook.instead) {
-        (Some(failure), _) => return Ok(failure.tell()),
+        (Some(failure), _) => return Ok(failure.tell(&home.program)),
         (None, Some(instead)) => output::talk(&instead.text()),
         (None, None) => {}
     }
@@ -99,7 +99,7 @@ fn show(planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Fa
     }
     match refused {
         // A graph and a document for programs do not say it where a person looks.
-        Err(failure) => Ok(failure.tell()),
+        Err(failure) => Ok(failure.tell(&home.program)),
         Ok(()) if planned.has_work() && args.detailed_exitcode => Ok(Exit::ChangesPlanned),
         Ok(()) => Ok(Exit::Done),
     }

@@ -3,9 +3,10 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::lab;
+use crate::lab::{self, About};
 use crate::plan_file;
 use crate::terminal::output;
+use orchestrate_display::clean;
 use orchestrate_lab::LabDirectory;
 use std::path::Path;
 
@@ -32,15 +33,23 @@ pub(crate) async fn stop_all() -> Result<Exit, Failure> {
     end(&lab::all().await?).await
 }
 
+/// Stops labs. One that cannot be stopped keeps none of the others, and is told at the end.
 async fn end(labs: &[LabDirectory]) -> Result<Exit, Failure> {
     if labs.is_empty() {
         return Err(Failure::NoLab);
     }
+    let mut go_on = Vec::new();
+    let mut printed = Ok(());
     for lab in labs {
-        let report = lab.stop().await?;
-        output::data(&format!("{}\n", report.text()))?;
+        match lab.stop().await {
+            Ok(report) => printed = printed.and(output::data(&format!("{}\n", report.text()))),
+            Err(error) => go_on.push(format!("process {}: {}", lab.pid, Failure::from(error).in_one_line())),
+        }
     }
-    Ok(Exit::Done)
+    if !go_on.is_empty() {
+        return Err(Failure::LabsGoOn { labs: go_on });
+    }
+    printed.map(|()| Exit::Done)
 }
 
 /// Lists every lab of this account.
@@ -53,11 +62,16 @@ pub(crate) async fn list() -> Result<Exit, Failure> {
         let began = output::look().date_time(lab.started);
         let first = lab.servers.keys().next().map(ToString::to_string).unwrap_or_default();
         let servers = lab.servers.len();
-        let speed = lab.speed;
+        let (process, speed) = (lab.pid, lab.speed);
+        let number = lab.plan.get(..12).unwrap_or(&lab.plan);
+        let shown = |path: &Path| clean(&path.display().to_string());
+        let (plan, state) = match lab::about(&lab) {
+            Some(About { plan, state }) => (format!("{} ({number})", shown(&plan)), state),
+            None => (number.to_owned(), None),
+        };
+        let state = state.map_or_else(String::new, |state| format!("  state folder {}", shown(&state)));
         output::data(&format!(
-            "process {}  since {began}  speed {speed}  {servers} servers, {first} first  plan {}\n",
-            lab.pid,
-            lab.plan.get(..12).unwrap_or(&lab.plan)
+            "process {process}  since {began}  speed {speed}  {servers} servers, {first} first  plan {plan}{state}\n"
         ))?;
     }
     Ok(Exit::Done)

@@ -73,6 +73,11 @@ fn server_of(plan: &Plan, text: &str) -> Result<ServerName, Failure> {
     }
 }
 
+/// Returns the failure of an order that the run would pass over in silence.
+fn nothing(found: &Found, why: String) -> Failure {
+    Failure::NothingToDecide { run: found.folder.id().to_string(), why }
+}
+
 /// Refuses to hold what the run would pass over in silence: only servers in work can be held.
 fn in_work(found: &Found, server: Option<&ServerName>) -> Result<(), Failure> {
     let works = || found.plan.work().iter().zip(&found.state.work);
@@ -83,10 +88,10 @@ fn in_work(found: &Found, server: Option<&ServerName>) -> Result<(), Failure> {
     if !active.iter().any(|name| named(name)) {
         let what =
             server.map_or_else(|| "no server is in work".to_owned(), |server| format!("{server} is not in work"));
-        return Err(Failure::NothingToDecide(format!("{what}; only servers in work can be held; {now}")));
+        return Err(nothing(found, format!("{what}; only servers in work can be held; {now}")));
     }
     if works().all(|(work, each)| !each.is_active() || !named(&work.server) || each.held.is_some()) {
-        return Err(Failure::NothingToDecide(format!("held already; servers in work, {now}")));
+        return Err(nothing(found, format!("held already; servers in work, {now}")));
     }
     Ok(())
 }
@@ -101,17 +106,14 @@ fn offered(found: &Found, server: &ServerName, choice: HoldChoice) -> Result<Tim
         let held: Vec<&str> =
             works().filter(|(_, each)| each.held.is_some()).map(|(work, _)| work.server.as_str()).collect();
         let others = if held.is_empty() { "no server is".to_owned() } else { format!("held now: {}", held.join(", ")) };
-        return Err(Failure::NothingToDecide(format!("{server} is not held, so there is nothing to decide; {others}")));
+        return Err(nothing(found, format!("{server} is not held, so there is nothing to decide; {others}")));
     };
     if hold.choices.contains(&choice) {
         return Ok(hold.since);
     }
     let choices: Vec<&str> = hold.choices.iter().map(|choice| choice.word()).collect();
-    Err(Failure::NothingToDecide(format!(
-        "{server} is held, and {} is not offered there; the choices are {}",
-        choice.word(),
-        choices.join(", ")
-    )))
+    let (word, choices) = (choice.word(), choices.join(", "));
+    Err(nothing(found, format!("{server} is held, and {word} is not offered there; the choices are {choices}")))
 }
 
 /// Leaves a command for whoever works on the run. With nobody there, nobody would read it.

@@ -5,14 +5,17 @@ use crate::args::{ResumeArgs, TextOrJson};
 use crate::commands::run::{Continued, claim, continued, keep_access};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, actor};
+use crate::home::{Home, Typed, actor};
 use crate::plan_file;
 use crate::runs::{self, Found};
 use crate::stage::Stage;
 use crate::terminal::live::Manner;
 use crate::terminal::output;
+use orchestrate_display::clean;
 use orchestrate_engine::record::Attended;
-use orchestrate_engine::{Start, WorkState};
+use orchestrate_engine::{RunOutcome, Start, WorkState};
+use orchestrate_model::PoolName;
+use std::collections::BTreeSet;
 
 /// What is done with the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,14 +38,79 @@ fn is_left(found: &Found, way: Way) -> bool {
     }
 }
 
-/// Says why nothing is done.
-fn over(found: &Found) -> Exit {
+/// Says why nothing is done, and what the records leave open. That nothing was left out is said where every server that was
+/// touched was compared with its record and the pools were seen at the end.
+fn over(home: &Home, found: &Found) -> Exit {
     let run = found.folder.id();
-    output::talk(&match found.state.started {
-        Some(_) => format!("run {run} has ended and left nothing out: there is nothing to do"),
-        None => format!("run {run} was broken off before its first record: nothing was done, there is nothing to do"),
-    });
-    Exit::Done
+    if found.state.started.is_none() {
+        output::talk(&format!(
+            "run {run} was broken off before its first record: nothing was done, there is nothing to do"
+        ));
+        return Exit::Done;
+    }
+    let open = left_open(found);
+    if open.is_empty() {
+        output::talk(&format!("run {run} has ended and left nothing out: there is nothing to do"));
+        return Exit::Done;
+    }
+    let (program, all) = (&home.program, open.join("\n  "));
+    let next = if is_left(found, Way::Recover) {
+        format!("`{program} recover {run}` brings back what it has touched")
+    } else {
+        "look at these by hand".to_owned()
+    };
+    output::talk(&format!(
+        "run {run} has ended, and this command has nothing more to do; its records leave open:\n  {all}\n{next}; \
+         `{program} status {run}` says more"
+    ));
+    Exit::SomeServers
+}
+
+/// Returns what the records of a run that has ended leave for a person to look at.
+fn left_open(found: &Found) -> Vec<String> {
+    let Found { plan, state, .. } = found;
+    let mut open = Vec::new();
+    let mut touched: BTreeSet<&PoolName> = BTreeSet::new();
+    for (work, each) in plan.work().iter().zip(&state.work) {
+        let server = &work.server;
+        let recorded = each.as_recorded().is_some();
+        if recorded {
+            touched.insert(&plan.pool_of(work).name);
+        }
+        if each.is_out() {
+            open.push(format!("{server}: it may be out of service"));
+        }
+        match &each.swept {
+            None if recorded => open.push(format!("{server}: it was not compared with how it was before")),
+            Some(found) if !found.is_empty() => {
+                open.push(format!("{server}: it differs from before: {}", clean(&found.join("; "))));
+            }
+            Some(_) | None => {}
+        }
+        open.extend(each.left_over.iter().map(|text| format!("{server}: {}", clean(text))));
+    }
+    let unseen = touched.into_iter().filter(|pool| !state.pools_seen.contains_key(*pool));
+    open.extend(unseen.map(|pool| format!("{pool}: whether its servers serve was not seen at the end")));
+    for (server, why) in state.pools_seen.values().flatten() {
+        open.push(format!("{server}: it was not seen to serve at the end: {}", clean(why)));
+    }
+    // What a pool's servers are at, and whatever else made the run end like this.
+    if open.is_empty() && matches!(state.ended, Some(RunOutcome::ToBeLookedAt | RunOutcome::Bug)) {
+        open.push("it ended with something to be looked at".to_owned());
+    }
+    open
+}
+
+/// Everything that may still keep a run from going on, once its servers can be reached.
+fn may_go_on(home: &Home, found: &Found, stage: &Stage, way: Way) -> Result<(), Failure> {
+    if way == Way::Resume
+        && let Some(why) = stage.outside_window(found.plan.change())?
+    {
+        let run = found.folder.id();
+        let recover = format!("`{} recover {run}` brings back what is out at any time", home.program);
+        return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}; {recover}")));
+    }
+    Ok(())
 }
 
 pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit, Failure> {
@@ -50,13 +118,13 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
     let found = runs::read(folder)?;
     let run = found.folder.id().clone();
     if !is_left(&found, way) {
-        return Ok(over(&found));
+        return Ok(over(home, &found));
     }
     let claim = claim(&home.open(place)?, &found.plan, &run)?;
     // Somebody else may have ended it until the claim was ours.
     let found = runs::read(found.folder)?;
     if !is_left(&found, way) {
-        return Ok(over(&found));
+        return Ok(over(home, &found));
     }
     let file = args.access_from.as_deref().map(plan_file::read).transpose()?;
     let change = file.as_ref().map(|file| access::taken_from(found.plan.change(), &file.change));
@@ -66,14 +134,9 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         Failure::LabGone { .. } => Failure::LabGone { run: run.to_string() },
         other => other,
     })?;
-    if way == Way::Resume
-        && let Some(why) = stage.outside_window(found.plan.change())?
-    {
-        let recover = format!("`{} recover {run}` brings back what is out at any time", home.program);
-        return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}; {recover}")));
-    }
-    if let Some(file) = &file {
-        keep_access(&found, file)?;
+    let kept = || file.as_ref().map_or(Ok(()), |file| keep_access(&found, file));
+    if let Err(failure) = may_go_on(home, &found, &stage, way).and_then(|()| kept()) {
+        return Err(stage.abandon(failure).await);
     }
     let attended = if args.unattended { Attended::No } else { Attended::Yes };
     // A recovery that nobody watches comes to an end and says what is out, whoever could be asked.
@@ -86,5 +149,5 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         TextOrJson::Text => Manner::Text,
         TextOrJson::Json => Manner::Json,
     };
-    continued(home, stage, Continued { found, claim, manner }, start).await
+    continued(home, stage, Continued { found, claim, manner, typed: Typed::of_run(place) }, start).await
 }

@@ -7,11 +7,11 @@ use crate::commands::dry;
 use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Place, actor, new_run_id};
+use crate::home::{Home, Place, Typed, actor, new_run_id};
 use crate::lab::{self, InUse};
 use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
-use crate::stage::{Owner, Planned, Stage};
+use crate::stage::{Owner, Planned, Stage, abandoned};
 use crate::terminal::live::Manner;
 use crate::terminal::{output, signals};
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use orchestrate_display::events;
 use orchestrate_display::preview::{self, Detail};
 use orchestrate_engine::record::Attended;
 use orchestrate_engine::{RunHeader, Start};
-use orchestrate_journal::{Claim, Holder, StateDir};
+use orchestrate_journal::{Claim, Entries, Holder, Journal, RunFolder, StateDir};
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::RunId;
 use orchestrate_planner::Plan;
@@ -49,10 +49,12 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     };
     match begun.await {
         Ok((Some(found), _)) => {
-            go_on(&Beginning { home, state: &state, file: &file, args, standing: None }, stage, found).await
+            let typed = Typed::of(path, args);
+            go_on(&Beginning { home, state: &state, file: &file, args, typed, standing: None }, stage, found).await
         }
         Ok((None, standing)) => {
-            begin(&Beginning { home, state: &state, file: &file, args, standing: Some(standing) }, stage).await
+            let (typed, standing) = (Typed::of(path, args), Some(standing));
+            begin(&Beginning { home, state: &state, file: &file, args, typed, standing }, stage).await
         }
         Err(failure) => Err(stage.abandon(failure).await),
     }
@@ -64,6 +66,7 @@ struct Beginning<'a> {
     state: &'a StateDir,
     file: &'a PlanFile,
     args: &'a RunArgs,
+    typed: Typed,
     standing: Option<Standing>,
 }
 
@@ -79,7 +82,18 @@ fn show(planned: &Planned, format: Format) -> Result<(), Failure> {
 
 /// Goes on with a run that an earlier start did not finish.
 async fn go_on(beginning: &Beginning<'_>, stage: Stage, found: Found) -> Result<Exit, Failure> {
-    let Beginning { home, state, file, args, .. } = *beginning;
+    match take_up(beginning, &stage, found).await {
+        Ok(run) => {
+            let start = Start::Resume { by: actor(), attended: attended(&beginning.args.approval) };
+            continued(beginning.home, stage, run, start).await
+        }
+        Err(failure) => Err(stage.abandon(failure).await),
+    }
+}
+
+/// Everything before such a run goes on.
+async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Result<Continued, Failure> {
+    let Beginning { home, state, file, args, typed, .. } = beginning;
     let run = found.folder.id().clone();
     let claim = claim(state, &found.plan, &run)?;
     let found = runs::read(found.folder)?;
@@ -92,10 +106,9 @@ async fn go_on(beginning: &Beginning<'_>, stage: Stage, found: Found) -> Result<
     }
     let fingerprint = found.plan.fingerprint().to_string();
     as_approved(&args.approval, &fingerprint)?;
-    consent(&args.approval, &fingerprint, home, "continue?").await?;
+    consent(&args.approval, &fingerprint, &typed.start(&home.program), "continue?").await?;
     keep_access(&found, file)?;
-    let start = Start::Resume { by: actor(), attended: attended(&args.approval) };
-    continued(home, stage, Continued { found, claim, manner: manner(args.output) }, start).await
+    Ok(Continued { found, claim, manner: manner(args.output), typed: typed.clone() })
 }
 
 /// Says and keeps from which plan file servers are reached, when that is another way than when the run began.
@@ -119,56 +132,47 @@ pub(crate) struct Continued {
     pub(crate) found: Found,
     pub(crate) claim: Claim,
     pub(crate) manner: Manner,
+    /// How its plan is started.
+    pub(crate) typed: Typed,
 }
 
 /// Drives a run that was begun before, after reading its journal again under the claim.
 pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: Start) -> Result<Exit, Failure> {
-    let Continued { found, claim, manner } = run;
-    let entries = found.folder.entries()?;
+    let Continued { found, claim, manner, typed } = run;
+    let (entries, journal) = match journal_of(&found.folder) {
+        Ok(opened) => opened,
+        Err(failure) => return Err(stage.abandon(failure).await),
+    };
+    let (folder, plan) = (found.folder, found.plan);
+    driven(home, stage, Ready { folder, plan, entries, journal, claim, manner, typed }, start).await
+}
+
+/// Reads the journal of a run that we have claimed, and opens it for more.
+fn journal_of(folder: &RunFolder) -> Result<(Entries, Journal), Failure> {
+    let entries = folder.entries()?;
     if entries.torn > 0 {
         output::talk("the last record was cut off while it was written; nothing had been done about it yet");
     }
-    let journal = found.folder.writer(&entries)?;
-    let Stage { clock, readers, crew, lab, in_use, .. } = stage;
-    let closing = readers.closing();
-    let drive_it = Drive {
-        home,
-        folder: found.folder,
-        plan: Arc::new(found.plan),
-        entries,
-        journal,
-        claim,
-        eyes: readers.eyes(),
-        hands: readers.hands(),
-        clock,
-        crew,
-        manner,
-    };
-    let ended = drive(drive_it, start).await;
-    closing.close().await;
-    Ok(finish(home, ended?, lab.map(|lab| (lab, in_use)), manner).await)
+    let journal = folder.writer(&entries)?;
+    Ok((entries, journal))
 }
 
-/// Begins a new run.
-async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure> {
-    let Beginning { home, state, file, args, .. } = *beginning;
-    let (plan, run, claim) = match prepare(beginning, &stage).await {
-        Ok(Some(ready)) => ready,
-        Ok(None) => {
-            stage.leave().await;
-            output::talk("nothing to do");
-            return Ok(Exit::Done);
-        }
-        Err(failure) => return Err(stage.abandon(failure).await),
-    };
-    let folder = state.create_run(&run, &plan, &file.bytes)?;
-    let entries = folder.entries()?;
-    let journal = folder.writer(&entries)?;
-    let header =
-        RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
+/// A run that is claimed, with its journal open.
+struct Ready {
+    folder: RunFolder,
+    plan: Plan,
+    entries: Entries,
+    journal: Journal,
+    claim: Claim,
+    manner: Manner,
+    typed: Typed,
+}
+
+/// Drives a run to its end, and ends what it was driven with.
+async fn driven(home: &Home, stage: Stage, ready: Ready, start: Start) -> Result<Exit, Failure> {
+    let Ready { folder, plan, entries, journal, claim, manner, typed } = ready;
     let Stage { clock, readers, crew, lab, in_use, .. } = stage;
     let closing = readers.closing();
-    let manner = manner(args.output);
     let drive_it = Drive {
         home,
         folder,
@@ -181,15 +185,44 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
         clock,
         crew,
         manner,
+        typed: typed.clone(),
     };
-    let ended = drive(drive_it, Start::New(header)).await;
+    let ended = drive(drive_it, start).await;
     closing.close().await;
-    Ok(finish(home, ended?, lab.map(|lab| (lab, in_use)), manner).await)
+    match ended {
+        Ok(ended) => Ok(finish(home, ended, lab.map(|lab| (lab, in_use)), manner, &typed.plan).await),
+        Err(failure) => Err(abandoned(lab, in_use, failure).await),
+    }
+}
+
+/// Begins a new run.
+async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure> {
+    let Beginning { home, state, file, args, typed, .. } = beginning;
+    let (plan, run, claim) = match prepare(beginning, &stage).await {
+        Ok(Some(ready)) => ready,
+        Ok(None) => {
+            stage.leave().await;
+            output::talk("nothing to do");
+            return Ok(Exit::Done);
+        }
+        Err(failure) => return Err(stage.abandon(failure).await),
+    };
+    let created = state.create_run(&run, &plan, &file.bytes).map_err(Failure::from);
+    let opened = created.and_then(|folder| journal_of(&folder).map(|opened| (folder, opened)));
+    let (folder, (entries, journal)) = match opened {
+        Ok(opened) => opened,
+        Err(failure) => return Err(stage.abandon(failure).await),
+    };
+    let header =
+        RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
+    let (manner, typed) = (manner(args.output), typed.clone());
+    let ready = Ready { folder, plan, entries, journal, claim, manner, typed };
+    driven(home, stage, ready, Start::New(header)).await
 }
 
 /// Everything before the first change. Returns nothing when there is nothing to do.
 async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Plan, RunId, Claim)>, Failure> {
-    let Beginning { home, state, file, args, standing } = beginning;
+    let Beginning { home, state, file, args, typed, standing } = beginning;
     if let Some(why) = stage.outside_window(&file.change)? {
         return Err(Failure::OutsideWindow(why));
     }
@@ -209,7 +242,7 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Pla
     if nobody_there(&args.approval) {
         unasked(&planned.plan)?;
     }
-    consent(&args.approval, &fingerprint, home, "run this plan?").await?;
+    consent(&args.approval, &fingerprint, &typed.start(&home.program), "run this plan?").await?;
     let run = new_run_id(Timestamp::now());
     let claim = claim(state, &planned.plan, &run)?;
     // Looking and asking take their time, and somebody else may have run the plan meanwhile.
@@ -251,18 +284,19 @@ fn as_approved(approval: &ApprovalArgs, found: &str) -> Result<(), Failure> {
     }
 }
 
-/// Asks once, unless somebody has said yes already. Without a terminal nobody is asked.
+/// Asks once, unless somebody has said yes already. Without a terminal nobody is asked; `start` is then told as the command
+/// that says yes.
 async fn consent(
     approval: &ApprovalArgs,
     fingerprint: &str,
-    home: &Home,
+    start: &str,
     question: &'static str,
 ) -> Result<(), Failure> {
     if is_consented(approval) {
         return Ok(());
     }
     if !output::can_ask() {
-        return Err(Failure::NotApproved { fingerprint: fingerprint.to_owned(), program: home.program.clone() });
+        return Err(Failure::NotApproved { fingerprint: fingerprint.to_owned(), start: start.to_owned() });
     }
     // Signals are heard by now, so a Ctrl-C at the question ends nothing by itself. The thread ends with the process when
     // nobody ever answers.
@@ -302,12 +336,13 @@ fn manner(format: Format) -> Manner {
 }
 
 /// Ends the lab with the run, unless something has to be gone on with. What goes wrong with the lab then is said, and
-/// changes nothing about how the run ended: its servers may be out.
+/// changes nothing about how the run ended: its servers may be out. `plan` is the plan file, as it is typed.
 async fn finish(
     home: &Home,
     ended: Ended,
     lab: Option<((LabDirectory, Owner), Option<InUse>)>,
     manner: Manner,
+    plan: &str,
 ) -> Exit {
     let Some(((directory, owner), in_use)) = lab else {
         return ended.exit;
@@ -346,7 +381,7 @@ async fn finish(
             }
         }
         let goes_on = if answers { "the lab goes on" } else { "whether the lab goes on is not known" };
-        output::talk(&format!("{goes_on}; `{program} lab PLAN --stop` ends it"));
+        output::talk(&format!("{goes_on}; `{program} lab {plan} --stop` ends it"));
     }
     ended.exit
 }

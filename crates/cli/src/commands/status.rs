@@ -3,7 +3,7 @@
 use crate::args::TextOrJson;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Place};
+use crate::home::{Home, Place, Typed};
 use crate::lab;
 use crate::runs;
 use crate::terminal::output;
@@ -26,7 +26,8 @@ fn one(home: &Home, run: &str, format: TextOrJson) -> Result<Exit, Failure> {
                 Place::Real => Timestamp::now(),
                 Place::Lab => lab::now(home, &found.plan).or(found.state.last).unwrap_or_else(Timestamp::now),
             };
-            status::one(&found, &home.program, now, &output::look())
+            let said = status::one(&found, &home.program, now, &output::look());
+            Typed::of_run(place).within(&said, &home.program)
         }
         TextOrJson::Json => format!("{}\n", status::json(&found)),
     };
@@ -43,7 +44,7 @@ fn all(home: &Home, format: TextOrJson) -> Result<Exit, Failure> {
         runs.push(match runs::read(folder).and_then(|found| found.status(home, place)) {
             Ok(run) => Listed::Run(Box::new(run)),
             Err(failure) => {
-                exit = failure.tell();
+                exit = failure.tell(&home.program);
                 Listed::Unreadable { run, why: failure.in_one_line() }
             }
         });

@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Place};
+use crate::home::{Home, Place, Typed};
 use crate::lab;
 use crate::runs;
 use crate::terminal::live::{Manner, Screen};
@@ -55,6 +55,7 @@ pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
     };
     screen.close();
     let context = Context { run: folder.id(), plan: &plan, program: &home.program };
-    output::data(&format!("\n{}", summary(context, &last.state, &output::look())))?;
+    let said = summary(context, &last.state, &output::look());
+    output::data(&format!("\n{}", Typed::of_run(place).within(&said, &home.program)))?;
     Ok(Exit::Done)
 }

@@ -4,7 +4,7 @@ mod known;
 mod process;
 mod start;
 
-pub(crate) use known::{all, of_change};
+pub(crate) use known::{About, about, all, of_change};
 pub(crate) use process::{Serving, foreground, scenario, serve};
 pub(crate) use start::{Given, InUse, Wanted, attach, ensure, find, rejoin, scenario_path};
 

@@ -1,6 +1,7 @@
 //! A lab in this process: in the foreground, or as the detached process of a run.
 
-use super::known::Known;
+use super::known::{About, Known};
+use super::start::alone;
 use super::{digest, directory_path, find, key, origin, scenario_path};
 use crate::failure::Failure;
 use crate::home::{Home, Place};
@@ -29,7 +30,7 @@ pub(crate) async fn serve(serving: &Serving) -> Result<(), Failure> {
     let change = plan_file::read(&serving.plan)?.change;
     let lab = start(change, serving).await?;
     let directory = listed(&lab, serving)?;
-    let known = Known::note(&directory);
+    let known = Known::note(&directory, &About::of(serving));
     directory.write(&serving.directory)?;
     let report = lab.run_until_left_alone(serving.idle).await;
     drop(known);
@@ -46,18 +47,21 @@ pub(crate) async fn foreground(
 ) -> Result<LabReport, Failure> {
     let change = plan_file::read(plan)?.change;
     let directory = directory_path(home, &change);
-    if find(home, &change).await.is_some() {
-        return Err(Failure::LabThere { path: directory });
-    }
     home.open(Place::Lab)?;
+    // Of two starts at once the second finds the lab of the first, whichever kind of start they are.
+    let lock = alone(&directory).await?;
+    if find(home, &change).await.is_some() {
+        return Err(Failure::LabThere { path: directory, plan: plan.to_owned() });
+    }
     let scenario = scenario_path(plan, scenario);
     let origin = origin(&change, scenario.as_deref(), Timestamp::now())?;
     let idle = Duration::MAX;
     let serving = Serving { plan: plan.to_owned(), directory, speed, scenario, origin, idle };
     let lab = start(change, &serving).await?;
     let directory = LabDirectory { foreground: true, ..listed(&lab, &serving)? };
-    let known = Known::note(&directory);
+    let known = Known::note(&directory, &About::of(&serving));
     directory.write(&serving.directory)?;
+    drop(lock);
     output::data(&listening(&lab, &serving.directory))?;
     let stopped = lab.run_until_stopped();
     tokio::pin!(stopped);
@@ -100,20 +104,15 @@ pub(crate) fn scenario(path: &Path) -> Result<Scenario, Failure> {
     let unusable = |why| Failure::BadScenario { path: path.to_owned(), why };
     let bytes = orchestrate_files::read(path, Limit::TEXT, Whose::Anybodys).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|_binary| unusable("it is not UTF-8".to_owned()))?;
-    let scenario: Scenario = serde_saphyr::from_str(&text).map_err(|error| unusable(said(&error)))?;
-    scenario.check().map_err(unusable)?;
-    Ok(scenario)
+    Scenario::read(&text).map_err(unusable)
 }
 
-/// Returns what the reader says in its first line; the others draw the place again.
-fn said(error: &serde_saphyr::Error) -> String {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    first.trim_start_matches("error: ").to_owned()
-}
-
-/// Removes the directory file, so that nobody looks for a lab that has ended.
+/// Removes the directory file, so that nobody looks for a lab that has ended. What is not ours stays: another lab
+/// took our place when we did not answer.
 fn forget(directory: &Path) -> Result<(), Failure> {
+    if !LabDirectory::read(directory).is_ok_and(|there| there.pid == std::process::id()) {
+        return Ok(());
+    }
     match std::fs::remove_file(directory) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -107,7 +107,7 @@ pub(crate) async fn ensure(wanted: &Wanted<'_>) -> Result<Running, Failure> {
 
 /// Waits until no other start looks for the lab of this plan, or starts it. The system gives the lock back when the file is
 /// closed, however that comes about.
-async fn alone(lab: &Path) -> Result<File, Failure> {
+pub(super) async fn alone(lab: &Path) -> Result<File, Failure> {
     let path = lab.with_extension("lock");
     let lock = orchestrate_files::open_lock(&path).map_err(|source| unusable("open", &path, source))?;
     let began = tokio::time::Instant::now();

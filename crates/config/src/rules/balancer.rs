@@ -3,8 +3,8 @@
 use super::maintenance::twice;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span, quoted};
-use crate::reader::{At, OneOrMany, Reader};
-use crate::scalars::BalancerName;
+use crate::reader::{At, Given, OneOrMany, Reader};
+use crate::scalars::{BalancerName, RuntimeApi};
 use crate::written::{BalancerChoice, Haproxy, LoadBalancing, Pool, SiteChoice};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,12 +26,12 @@ fn sites(reader: &mut Reader, written: &Haproxy, span: Span) {
     }
     let Some(balancers) = &written.balancers else { return };
     let mut addresses = Vec::new();
-    for choice in &balancers.value.0 {
+    for choice in balancers.value.0.iter().flat_map(|sites| &sites.0) {
         let address = match &choice.value {
-            SiteChoice::Address(address) => Some(At { value: address.0.clone(), span: choice.span }),
+            SiteChoice::Address(address) => Some(At { value: same_address(address), span: choice.span }),
             SiteChoice::Site(site) => {
                 both(reader, site.backend.as_ref(), site.backends.as_ref());
-                site.address.as_ref().map(|at| At { value: at.value.0.clone(), span: at.span })
+                site.address.as_ref().map(|at| At { value: same_address(&at.value), span: at.span })
             }
         };
         addresses.extend(address);
@@ -44,6 +44,11 @@ fn sites(reader: &mut Reader, written: &Haproxy, span: Span) {
         }
     }
     twice(reader, &addresses);
+}
+
+/// Returns an address in the spelling in which equal ones are compared: names of hosts have no case, paths have.
+fn same_address(address: &RuntimeApi) -> String {
+    if address.0.starts_with('/') { address.0.clone() } else { address.0.to_ascii_lowercase() }
 }
 
 /// Reports that both or neither of two keys are written. A key that is written and cannot be read has been reported.
@@ -61,9 +66,15 @@ fn one_of(reader: &mut Reader, one: (&str, bool), other: (&str, bool), span: Spa
     }
 }
 
-fn both(reader: &mut Reader, one: Option<&At<BalancerName>>, several: Option<&At<OneOrMany<BalancerName>>>) {
+fn both(
+    reader: &mut Reader,
+    one: Option<&At<Given<BalancerName>>>,
+    several: Option<&At<Given<OneOrMany<BalancerName>>>>,
+) {
     let Some(several) = several else { return };
-    twice(reader, &several.value.0);
+    if let Some(names) = &several.value.0 {
+        twice(reader, &names.0);
+    }
     if let Some(one) = one {
         reader.report(
             Diagnostic::error(codes::CHOOSE_ONE, one.span, "exactly one of `backend` or `backends` is needed here")
@@ -113,15 +124,19 @@ fn names(reader: &mut Reader, written: &Haproxy, pool: &Pool) {
 }
 
 fn accepted(reader: &mut Reader, written: &Haproxy) {
-    let sites = written.balancers.iter().flat_map(|sites| &sites.value.0);
+    let sites = written.balancers.iter().filter_map(|sites| sites.value.0.as_ref()).flat_map(|sites| &sites.0);
     let own = sites.filter_map(|choice| match &choice.value {
         SiteChoice::Site(site) => Some((site.backend.as_ref(), site.backends.as_ref())),
         SiteChoice::Address(_) => None,
     });
     let all = own.chain([(written.backend.as_ref(), written.backends.as_ref())]);
     let named: BTreeSet<&str> = all
-        .flat_map(|(one, several)| one.into_iter().chain(several.into_iter().flat_map(|several| &several.value.0)))
-        .map(|name| name.value.0.as_str())
+        .flat_map(|(one, several)| {
+            let several = several.and_then(|several| several.value.0.as_ref());
+            let several = several.into_iter().flat_map(|several| &several.0).map(|name| &name.value);
+            one.and_then(|one| one.value.0.as_ref()).into_iter().chain(several)
+        })
+        .map(|name| name.0.as_str())
         .collect();
     for name in written.accept_backends.iter().flat_map(|accepted| accepted.value.keys()) {
         if named.contains(name.value.0.as_str()) {

@@ -12,7 +12,7 @@ use crate::durations::{Length, Pause};
 use crate::hashes::Sha256;
 use crate::logon::{Kdc, Realm};
 use crate::numbers::{Count, ExitCode, FormatVersion, Port};
-use crate::reader::{At, Entries, Filled, OneOrMany, written};
+use crate::reader::{At, Entries, Filled, Given, OneOrMany, written};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText, VariablePrefix, Zone};
 use crate::texts::{Argument, LabelKey, LabelValue, Line};
 use jiff::civil::{Date, Time};
@@ -125,14 +125,14 @@ written! {
     /// An HAProxy reached over its runtime API.
     struct Haproxy {
         /// Where the runtime API listens: `host:port` or the path of a socket.
-        optional address: RuntimeApi,
+        optional address: Given<RuntimeApi>,
         /// The HAProxys in front of the pool, instead of `address`: each an address, or an address with backends of its
         /// own.
-        optional balancers: OneOrMany<SiteChoice>,
+        optional balancers: Given<OneOrMany<SiteChoice>>,
         /// The backend that holds the pool's servers.
-        optional backend: BalancerName,
+        optional backend: Given<BalancerName>,
         /// The backends that hold the pool's servers, instead of `backend`.
-        optional backends: OneOrMany<BalancerName>,
+        optional backends: Given<OneOrMany<BalancerName>>,
         /// The balancer's names of servers, where they are not the first part of the server's name. A server whose name
         /// is stated may have an address there that is in neither the plan nor DNS.
         optional names: Entries<ServerName, OneOrMany<BalancerName>>,
@@ -150,9 +150,9 @@ written! {
         /// Where the runtime API listens: `host:port` or the path of a socket.
         required address: RuntimeApi,
         /// The backend that holds the pool's servers.
-        optional backend: BalancerName,
+        optional backend: Given<BalancerName>,
         /// The backends that hold the pool's servers, instead of `backend`. Default: those that stand beside `balancers`.
-        optional backends: OneOrMany<BalancerName>,
+        optional backends: Given<OneOrMany<BalancerName>>,
     }
 }
 

@@ -199,7 +199,11 @@ async fn p5_an_entry_that_has_another_address_by_now_is_left_alone() {
 async fn one_of_two_balancers_that_is_silent_leaves_the_whole_unknown_and_the_rest_known() {
     let fake = with(&["pool/fe1 192.0.2.11 8", "pool/fe2 192.0.2.12", "pool/fe3 192.0.2.13"], "admin").await;
     let mut settings = balancer(&fake.address);
-    settings.sites.push(HaproxySite { address: "/nowhere/admin".to_owned(), backends: vec!["pool".to_owned()] });
+    settings.sites.push(HaproxySite {
+        address: "/nowhere/admin".to_owned(),
+        moved_to: None,
+        backends: vec!["pool".to_owned()],
+    });
     let seen = reader_of(&settings, &three()).observe_balancer().await;
     let why = seen.servers.why_unknown().unwrap();
     assert!(why.contains("/nowhere/admin") && !why.contains(&fake.address), "{why}");

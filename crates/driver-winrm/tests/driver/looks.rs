@@ -326,16 +326,19 @@ async fn p3_parts_that_fail_are_unknown_one_by_one() {
 async fn an_installer_that_never_ran_has_no_exit_code_but_a_reason() {
     let fake = Fake::start(World::default()).await;
     let ask = Ask { installer: Some(InstallerToken("t".to_owned())), ..Ask::default() };
+    let never = InstallerState::NeverRan { why: "the file has changed".to_owned() };
     let table = [
-        (json!({"state": "never-ran", "detail": "the file has changed"}), "never started, and will not be: the file"),
-        (json!({"state": "finished", "detail": "access denied"}), "exit code is missing access denied"),
-        (json!({"error": "the scheduler is not available"}), "the scheduler is not available"),
+        (json!({"state": "never-ran", "detail": "the file has changed"}), Answer::Known(never)),
+        (json!({"state": "finished", "detail": "access denied"}), Answer::Known(InstallerState::Vanished)),
     ];
     for (said, expected) in table {
         fake.world.lock().unwrap().scripts.insert("installer-state", said.clone());
-        let seen = fake.driver.observe(&ask).await;
-        assert!(seen.installer.why_unknown().unwrap().contains(expected), "{said}: {:?}", seen.installer);
+        assert_eq!(fake.driver.observe(&ask).await.installer, expected, "{said}");
     }
+    let silent = json!({"error": "the scheduler is not available"});
+    fake.world.lock().unwrap().scripts.insert("installer-state", silent);
+    let seen = fake.driver.observe(&ask).await;
+    assert!(seen.installer.why_unknown().unwrap().contains("the scheduler is not available"), "{:?}", seen.installer);
     let ended = json!({"state": "finished", "exitCode": 1460, "detail": "it was ended at its deadline"});
     fake.world.lock().unwrap().scripts.insert("installer-state", ended);
     let seen = fake.driver.observe(&ask).await;

@@ -70,6 +70,7 @@ struct Doubt {
 impl Doubt {
     /// Takes in the answers of one look, with whether the product gave its word in it. Returns whether they are to be acted
     /// on.
+    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
     fn hear(&mut self, bad: &[Asked], word: bool, now: Timestamp) -> bool {
         let against = bad.iter().any(|asked| asked.question == Question::Ready);
         self.by_word = match (word, against) {

@@ -32,13 +32,13 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
     let late = case.is_late(RETURN_DEADLINE);
     let wanted: Vec<Act> = todo.acts.iter().chain(&todo.starts).cloned().collect();
     scratch.tries.keep(&with_balancer(case, wanted));
-    let states = scratch.tries.sort(case, &todo.acts, RETURN_DEADLINE);
+    let states = scratch.tries.sort(case, &todo.acts, (case.since, RETURN_DEADLINE));
     if !states.now.is_empty() && !late {
         return Judgement::Act(states.now);
     }
     // Start types last: a server that restarts in between must not come up half done. What is refused does not count:
     // with start types that stay Manual the next restart would leave the whole server down.
-    let starts = scratch.tries.sort(case, &todo.starts, RETURN_DEADLINE);
+    let starts = scratch.tries.sort(case, &todo.starts, (case.since, RETURN_DEADLINE));
     if !starts.now.is_empty() && (late || todo.waiting.is_empty()) {
         return Judgement::Act(starts.now);
     }
@@ -48,7 +48,7 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
     match again {
         Some(again) if open.is_empty() && !late => {
             let why: Vec<String> = states.passing.into_iter().chain(starts.passing).chain(causes(&over)).collect();
-            tries::wait(case, again, why.join("; "))
+            tries::wait(case, case.since, again, why.join("; "))
         }
         _ if !open.is_empty() && !late => {
             let why: Vec<String> = open.into_iter().chain(states.passing).chain(causes(&over)).collect();
@@ -80,10 +80,10 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, mut over: Vec<(Act, String)>
         }
         let acts = balancer::restoring(case);
         if !acts.is_empty() {
-            let sorted = scratch.tries.sort(case, &acts, RETURN_DEADLINE);
+            let sorted = scratch.tries.sort(case, &acts, (case.since, RETURN_DEADLINE));
             match sorted.again {
                 _ if !sorted.now.is_empty() => return Judgement::Act(sorted.now),
-                Some(again) => return tries::wait(case, again, sorted.passing.join("; ")),
+                Some(again) => return tries::wait(case, case.since, again, sorted.passing.join("; ")),
                 None => over.extend(sorted.over),
             }
         }

@@ -71,10 +71,13 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Judgement::LookAgain.into()
         }
         Ok(Blocked::Acts(acts)) => Judgement::Act(acts).into(),
-        Ok(Blocked::Pending(why)) if case.is_late(BLOCK_DEADLINE) => case.give_up(why).into(),
+        Ok(Blocked::Pending(why)) if case.is_over(case.begin_of_acts(scratch), BLOCK_DEADLINE) => {
+            case.give_up(why).into()
+        }
         Ok(Blocked::Pending(why)) => {
-            let limit = Some((BLOCK_DEADLINE, "the server goes back"));
-            Judgement::Wait(case.wait("services to be paused", why, limit), SETTLE_LOOK).into()
+            let limit = (BLOCK_DEADLINE, "the server goes back");
+            let wait = case.wait_from(case.begin_of_acts(scratch), ("services to be paused", why), limit);
+            Judgement::Wait(wait, SETTLE_LOOK).into()
         }
     }
 }

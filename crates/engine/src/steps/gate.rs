@@ -3,12 +3,13 @@
 use super::back::differences;
 use super::fabric::Compared;
 use super::guard::readiness;
+use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{FABRIC_WAIT, GATE_DEADLINE, SLOW_LOOK, SOAK_RESTARTS, SOAK_SAMPLE};
 use crate::record::{Record, StepEnd};
 use orchestrate_model::observe::{BalancerPlace, BalancerState, ReadinessState};
 use orchestrate_model::time::after;
-use orchestrate_model::{ServerName, Verdict};
+use orchestrate_model::{Answer, ServerName, Verdict};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::safety::{central_management, unnamed_replicas};
 use std::collections::BTreeSet;
@@ -71,7 +72,9 @@ fn only_ours_are_missing(case: &Case<'_>) -> bool {
     let others = case.seen.servers.values().filter(|seen| seen.server != case.subject.work.server);
     let active = others.filter_map(|seen| seen.readiness.known()?.active).min();
     let active = active.and_then(|active| usize::try_from(active).ok());
-    out > 0 && active.is_some_and(|active| active + out >= case.subject.pool.servers.len())
+    let all = case.subject.pool.servers.len();
+    // When every server is active none is missing: the pool is busy with something else, as with this server's return.
+    out > 0 && active.is_some_and(|active| active < all && active + out >= all)
 }
 
 fn said(word: &ReadinessState) -> &str {
@@ -101,7 +104,27 @@ fn balancer_down(case: &Case<'_>) -> Option<String> {
     Some(format!("the balancer's health check does not pass yet: {place}"))
 }
 
+/// Notices that the server was restarted while people may have been on it again, which nobody of this run has asked for.
+/// Nobody counts its sessions any more, so how many it ended is not known.
+fn rebooted(case: &Case<'_>) -> Option<Ruling> {
+    let own = case.subject.own;
+    let host = case.own.host.known()?;
+    let told = own.rebooted.map(|(_, booted)| booted);
+    let recorded = own.snapshot.as_ref().map(|snapshot| snapshot.booted);
+    let known = told.into_iter().chain(own.boots.last().copied()).chain(recorded).max()?;
+    // What the installer has begun, and when it ends, is waited for by other steps.
+    if !is_boot_since(case, host, (case.since, known)) {
+        return None;
+    }
+    let sessions = Answer::unknown("they are not counted once the server serves again");
+    let record = Record::Rebooted { work: case.subject.id, booted: host.booted, sessions };
+    Some(Ruling { records: vec![record], next: Judgement::LookAgain })
+}
+
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    if let Some(noticed) = rebooted(case) {
+        return noticed;
+    }
     let why = match sample(case) {
         Sample::Good(proof) => match replicas(case).and_then(|replicas| Ok((replicas, central(case)?))) {
             Ok((replicas, central)) => return fabric(case, scratch, format!("{proof}{replicas}{central}")),
@@ -232,6 +255,9 @@ fn hold(case: &Case<'_>, why: &str) -> Judgement {
 }
 
 pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    if let Some(noticed) = rebooted(case) {
+        return noticed;
+    }
     let soak = case.subject.plan.change().maintenance.soak;
     let why = match sample(case) {
         Sample::Good(_) => {

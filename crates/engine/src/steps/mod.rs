@@ -103,6 +103,8 @@ pub(crate) struct Scratch {
     pub(crate) running_on: BTreeSet<ServiceName>,
     /// Services that were found running while the server was held, and said so.
     pub(crate) resumed_in_hold: BTreeSet<ServiceName>,
+    /// Since when the step wants acts.
+    pub(crate) acts_since: Option<Timestamp>,
     /// Whether it was told that the balancer has a new entry of the server.
     pub(crate) told_of_entry: bool,
     /// Whether it was said that a held server was put back into the balancer.
@@ -274,6 +276,13 @@ impl Case<'_> {
             StepKind::Restart => RESTART_SHOWS,
             StepKind::Return => RETURN_DEADLINE,
         }
+    }
+
+    /// Returns from when on the step counts what it asks for. A step that asks the safety questions first may have waited
+    /// for its pool for hours before: it counts from its first act on.
+    pub(crate) fn begin_of_acts(&self, scratch: &Scratch) -> Timestamp {
+        let guarded = matches!(self.kind, StepKind::BalancerOut | StepKind::Block);
+        scratch.acts_since.filter(|_| guarded).unwrap_or(self.since)
     }
 
     /// Whether the step may have been in hand for long when it first wants an act: then an act that is refused is asked

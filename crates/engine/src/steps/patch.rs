@@ -2,7 +2,9 @@
 
 use super::block::still_stopped;
 use super::{Case, Judgement, Ruling, Scratch, under_way};
-use crate::constants::{BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK};
+use crate::constants::{
+    BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK,
+};
 use crate::levels;
 use crate::look::Subject;
 use crate::record::{Boot, Record, StepEnd};
@@ -127,12 +129,17 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
             None => "the installer could not be started".to_owned(),
         },
         Answer::Known(InstallerState::Running) => "the installer is running".to_owned(),
-        Answer::Known(InstallerState::Vanished) if case.subject.own.has(Mark::StartAnew) => {
+        Answer::Known(InstallerState::Vanished | InstallerState::NeverRan { .. })
+            if case.subject.own.has(Mark::StartAnew) =>
+        {
             let next = next_token(&case.subject).unwrap_or(token);
             return start(case, scratch, (patch, next));
         }
         Answer::Known(InstallerState::Vanished) => {
             return hold(case, "the installer was started, is not running, and left no result");
+        }
+        Answer::Known(InstallerState::NeverRan { why }) => {
+            return hold(case, &format!("the server could not run the installer: {why}"));
         }
         Answer::Unknown(why) if !case.subject.own.patch_started() => return case.unknown(scratch, why).into(),
         Answer::Unknown(why) => format!("what the installer does is unknown: {why}"),
@@ -146,7 +153,8 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
 
 fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, InstallerToken)) -> Ruling {
     let code = exit_code::text(code);
-    if case.subject.own.tokens.len() >= INSTALLER_ATTEMPTS {
+    // What begins later ends later than was stated.
+    if case.subject.own.tokens.len() >= INSTALLER_ATTEMPTS || case.is_late(INSTALLER_BUSY) {
         return hold(case, &format!("another installation runs on it; the installer ended with {code} each time"));
     }
     if case.is_stopping() {

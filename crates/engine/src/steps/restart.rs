@@ -109,14 +109,18 @@ fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, 
     if own.restart_unknown.is_some() && !halts {
         return restart(case, scratch, last.booted);
     }
+    let asked = own.restarts_since_patch().len();
     if !case.is_over(last.at, RESTART_SHOWS) {
-        return wait(case, last.at, "the boot time is still the old one");
+        let then =
+            if asked < RESTARTS { "the restart is asked for again" } else { "the server is held out of service" };
+        let why = "the boot time is still the old one".to_owned();
+        let wait = case.wait_from(last.at, ("the server to go down", why), (RESTART_SHOWS, then));
+        return Judgement::Wait(wait, SLOW_LOOK);
     }
     // The old boot time after so long is proof that the restart did not happen.
     if halts {
         return case.stopped();
     }
-    let asked = own.restarts_since_patch().len();
     if asked < RESTARTS {
         return restart(case, scratch, last.booted);
     }

@@ -102,12 +102,13 @@ impl Tries {
         self.0.retain(|act, _| wanted.contains(act));
     }
 
-    /// Sorts acts by whether they are worth asking for. `limit` is how long one that may yet be accepted is asked for.
-    pub(crate) fn sort(&self, case: &Case<'_>, acts: &[Act], limit: SignedDuration) -> Sorted {
+    /// Sorts acts by whether they are worth asking for. `limit` is how long one that may yet be accepted is asked for, from
+    /// `begin` on.
+    pub(crate) fn sort(&self, case: &Case<'_>, acts: &[Act], (begin, limit): (Timestamp, SignedDuration)) -> Sorted {
         let mut sorted = Sorted::default();
         for act in acts {
             let tried = self.of(act);
-            let since = tried.first.filter(|_| case.is_long()).unwrap_or(case.since);
+            let since = tried.first.filter(|_| case.is_long()).unwrap_or(begin);
             match tried.standing(act, case.is_over(since, limit), case.now) {
                 Standing::Now => sorted.now.push(act.clone()),
                 Standing::Later(at, why) => {
@@ -169,8 +170,10 @@ impl Tried {
 /// The acts of the step build on each other: when one of them cannot be had, the step is given up.
 pub(super) fn follow_up(case: &Case<'_>, scratch: &mut Scratch, acts: Vec<Act>) -> Judgement {
     scratch.tries.keep(&acts);
+    scratch.acts_since.get_or_insert(case.now);
+    let begin = case.begin_of_acts(scratch);
     let server = &case.subject.work.server;
-    let sorted = scratch.tries.sort(case, &acts, case.patience());
+    let sorted = scratch.tries.sort(case, &acts, (begin, case.patience()));
     if !sorted.over.is_empty() {
         let why: Vec<String> = sorted.over.into_iter().map(|(_, why)| why).collect();
         return case.give_up(named(server, &why.join("; ")));
@@ -178,19 +181,19 @@ pub(super) fn follow_up(case: &Case<'_>, scratch: &mut Scratch, acts: Vec<Act>) 
     // In the order of the step, and none before one that has to wait.
     let first: Vec<Act> = acts.into_iter().take_while(|act| sorted.now.contains(act)).collect();
     match sorted.again {
-        Some(again) if first.is_empty() => wait(case, again, sorted.passing.join("; ")),
+        Some(again) if first.is_empty() => wait(case, begin, again, sorted.passing.join("; ")),
         Some(_) | None => Judgement::Act(first),
     }
 }
 
 /// Waits until an act that is refused for a time is asked for again.
-pub(super) fn wait(case: &Case<'_>, again: Timestamp, why: String) -> Judgement {
+pub(super) fn wait(case: &Case<'_>, begin: Timestamp, again: Timestamp, why: String) -> Judgement {
     let then = if case.subject.own.back.is_some() || case.subject.is_patching() {
         "the server is held"
     } else {
         "the server goes back"
     };
-    let wait = case.wait("a refusal to pass", why, Some((case.patience(), then)));
+    let wait = case.wait_from(begin, ("a refusal to pass", why), (case.patience(), then));
     Judgement::Wait(wait, again.duration_since(case.now).clamp(SETTLE_LOOK, SLOW_LOOK))
 }
 

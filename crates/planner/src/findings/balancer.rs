@@ -20,8 +20,11 @@ pub(super) fn pool(look: &Look<'_>, found: &mut Vec<Finding>) {
         let finding = match (servers.as_slice(), kind.forbids()) {
             ([] | [_], true) => refusal(code(kind), text),
             (several, true) => {
-                let whose = list(several.iter().map(|server| server.short()));
-                refusal(code(kind), format!("{text}. Neither {whose} may go"))
+                let whose = match several {
+                    [one, other] => format!("Neither {} nor {}", one.short(), other.short()),
+                    more => format!("None of {}", list(more.iter().map(|server| server.short()))),
+                };
+                refusal(code(kind), format!("{text}. {whose} may go"))
             }
             (_, false) => note(code(kind), text),
         };
@@ -44,7 +47,8 @@ fn code(kind: DoubtKind) -> &'static str {
     }
 }
 
-fn advice(kind: DoubtKind) -> &'static str {
+/// Returns what to do about a doubt, wherever it is spoken of.
+pub(crate) fn advice(kind: DoubtKind) -> &'static str {
     match kind {
         DoubtKind::OtherAddress => {
             "Correct the address in the balancer or in the plan. Where the balancer fills its places as it likes \

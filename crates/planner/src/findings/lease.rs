@@ -23,7 +23,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
                     "another control host worked on {server} and has not given it back: {lease}, which has passed"
                 );
                 note(codes::LEASE_RAN_OUT, text).advise(
-                    "Nothing to do: the run takes the lease over, and says so. See that the server is as it should be.",
+                    "See that the server is as it should be; the run takes the lease over by itself, and says so.",
                 )
             }
         };

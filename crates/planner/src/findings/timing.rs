@@ -106,7 +106,8 @@ fn in_a_window(context: &Context<'_>) -> Option<Fallen> {
 fn in_the_work(forecast: &Forecast) -> Option<Fallen> {
     let begins = forecast.begins.filter(|_| forecast.servers > 0)?;
     let jobs = falling(TimeZone::UTC.to_datetime(begins).time(), forecast.length);
-    let text = format!("in the work from {begins} on, which takes up to {}", time(forecast.length));
+    let from = begins.strftime("%Y-%m-%d %H:%MZ");
+    let text = format!("in the work from {from} on, which takes up to {}", time(forecast.length));
     (!jobs.is_empty()).then(|| (jobs, format!("{text} (by UTC, since the plan states no time zone)")))
 }
 

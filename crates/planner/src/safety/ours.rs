@@ -77,6 +77,10 @@ pub(super) fn explained(look: &Look<'_>, server: &ServerName, said: &Readiness, 
     let others =
         look.servers().filter(|(other, standing)| standing.serves() && !look.away.contains(&other.name)).count();
     let own = list(own);
+    // When every server of the pool is active, none is missing: what the product waits for is not what we have taken away.
+    if said.active.is_some() && said.active == said.total {
+        return verdict;
+    }
     match said.active.map(|active| usize::try_from(active).unwrap_or(usize::MAX)) {
         Some(active) if active >= others => Verdict::Yes(format!(
             "the product says {word}, and none is missing but {own}, out by this run: {active} active of {others} others in service"

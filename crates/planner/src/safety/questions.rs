@@ -3,6 +3,7 @@
 use super::dependents::{called, is_counted, problems};
 use super::look::Other;
 use super::{Asked, EVIDENCE_LIFETIME, Look, Question};
+use crate::findings::balancer_advice;
 use crate::quorum;
 use crate::scope::{PoolScope, class, leaves_balancer};
 use crate::standing::Standing;
@@ -11,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{Scope, SharedBudget};
 use orchestrate_model::observe::{
-    BalancerPlace, BalancerState, DomainReadiness, DoubtKind, FileFacts, Readiness, ReadinessState, SessionReading,
+    BalancerDoubt, BalancerPlace, BalancerState, DomainReadiness, DoubtKind, FileFacts, Readiness, ReadinessState,
+    SessionReading,
 };
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::{
@@ -300,11 +302,12 @@ pub(super) fn balancer(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
         Balancer::Elsewhere(how) => Verdict::Yes(format!("handled elsewhere, as the plan says: {how}")),
         Balancer::Haproxy(_) => behind_balancer(look, server),
     };
-    Some(asked(
-        Question::Balancer,
-        verdict,
-        "Bring another server back behind the balancer first: ready, with its health check passing.",
-    ))
+    let advice = match doubt(look, server) {
+        // Where the balancer is not as the plan says, or cannot be changed, no other server is the remedy.
+        Some(doubt) => balancer_advice(doubt.kind),
+        None => "Bring another server back behind the balancer first: ready, with its health check passing.",
+    };
+    Some(asked(Question::Balancer, verdict, advice))
 }
 
 fn behind_balancer(look: &Look<'_>, server: &ServerName) -> Verdict {
@@ -363,13 +366,15 @@ fn behind_balancer(look: &Look<'_>, server: &ServerName) -> Verdict {
     }
 }
 
+/// Returns what does not fit the plan at the balancer and is about a server.
+fn doubt<'a>(look: &Look<'a>, server: &ServerName) -> Option<&'a BalancerDoubt> {
+    // No before unknown: it says more.
+    look.seen.balancer.known()?.against(server).min_by_key(|doubt| doubt.kind == DoubtKind::RightUnknown)
+}
+
 /// What does not fit the plan at the balancer keeps the servers that it is about from being taken out.
 fn doubted(look: &Look<'_>, server: &ServerName) -> Option<Verdict> {
-    let seen = look.seen.balancer.known()?;
-    let mut against: Vec<_> = seen.against(server).collect();
-    // No before unknown: it says more.
-    against.sort_by_key(|doubt| doubt.kind == DoubtKind::RightUnknown);
-    let doubt = against.first()?;
+    let doubt = doubt(look, server)?;
     let text = format!("{} may not go: {}", server.short(), doubt.text);
     Some(if doubt.kind == DoubtKind::RightUnknown { Verdict::Unknown(text) } else { Verdict::No(text) })
 }

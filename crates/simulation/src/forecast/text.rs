@@ -2,6 +2,7 @@
 
 use super::{Forecast, Options, SessionAssumption, Spread};
 use orchestrate_engine::RunOutcome;
+use orchestrate_model::readable::count;
 use std::collections::BTreeMap;
 
 /// Reasons that are told; the rarer ones are in the JSON.
@@ -16,7 +17,7 @@ pub(super) fn word(outcome: RunOutcome) -> String {
 pub(super) fn assumptions(options: &Options) -> Vec<String> {
     let SessionAssumption { most, mean_min } = options.sessions;
     vec![
-        format!("each service has up to {most} sessions when it is blocked, evenly distributed"),
+        format!("each service has up to {} when it is blocked, evenly distributed", counted(most, "session")),
         format!("its sessions last up to {mean_min} min on average, each for a random time around that (exponential)"),
         "nobody comes back to a service that is blocked, unless the fault returning-sessions is tried".to_owned(),
         "the installer takes 6 to 14 min and asks for a restart in three of four cases".to_owned(),
@@ -24,6 +25,10 @@ pub(super) fn assumptions(options: &Options) -> Vec<String> {
         "servers answer at once, and a person confirms what the plan leaves to people at once".to_owned(),
         "holds are decided as the plan says for runs without an operator".to_owned(),
     ]
+}
+
+fn counted(number: u32, noun: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
 fn counts(outcomes: &BTreeMap<String, u32>) -> String {
@@ -41,14 +46,14 @@ impl Forecast {
             lines.extend(self.refusals.iter().map(|refusal| format!("  {refusal}")));
             return lines.join("\n");
         }
-        lines.push(format!("{} runs from seed {}", self.runs, self.seed));
+        lines.push(format!("{} from seed {}", counted(self.runs, "run"), self.seed));
         lines.push(format!("all servers   {}", self.whole()));
         lines.push(format!("fits          {:.1} % of the runs are done in the first opening", self.fits * 100.0));
         let mut misfits: Vec<(&String, &u32)> = self.misfits.iter().collect();
         misfits.sort_by_key(|(why, runs)| (std::cmp::Reverse(**runs), *why));
         lines.extend(misfits.iter().take(REASONS).map(|(why, runs)| format!("  not {runs}: {why}")));
         if let Some(more) = misfits.len().checked_sub(REASONS).filter(|more| *more > 0) {
-            lines.push(format!("  and {more} rarer reasons"));
+            lines.push(format!("  and {}", count(more, "rarer reason")));
         }
         let Spread { p50, p95, most, .. } = self.openings;
         if most > 1 {
@@ -72,7 +77,8 @@ impl Forecast {
         for fault in &self.faults {
             let (word, back, runs) = (fault.fault.word(), fault.all_back, fault.runs);
             let outcomes = counts(&fault.outcomes);
-            lines.push(format!("{word:<20} {back} of {runs} runs end with every server back: {outcomes}"));
+            let (runs, end) = (counted(runs, "run"), if runs == 1 { "ends" } else { "end" });
+            lines.push(format!("{word:<20} {back} of {runs} {end} with every server back: {outcomes}"));
         }
         lines.push("assumed:".to_owned());
         lines.extend(self.assumptions.iter().map(|assumption| format!("  {assumption}")));
@@ -85,8 +91,11 @@ impl Forecast {
         if values == 0 {
             return "no run came to its end".to_owned();
         }
-        let of =
-            if values < self.runs { format!(", of the {values} runs that came to their end") } else { String::new() };
+        let of = match values {
+            all if all >= self.runs => String::new(),
+            1 => ", of the 1 run that came to its end".to_owned(),
+            some => format!(", of the {some} runs that came to their end"),
+        };
         format!("half within {}, 19 of 20 within {}, at most {}{of}", time(p50), time(p95), time(most))
     }
 

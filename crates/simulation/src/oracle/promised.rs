@@ -24,10 +24,8 @@ pub(crate) struct Promised {
     /// Machines that were proven back in service, with when.
     back: BTreeMap<usize, Ms>,
     /// Those of them to which something happened that the stated time does not cover: a person decided, other people undid
-    /// something, another installation ran, a restart had to be asked for twice, or the run itself was interrupted or
-    /// stood still.
+    /// something, or the run itself was interrupted or stood still.
     excused: BTreeSet<usize>,
-    restarts: BTreeMap<usize, u32>,
 }
 
 impl Promised {
@@ -61,7 +59,6 @@ impl Promised {
             ("put_off", Some(at)) => {
                 self.begun.remove(&at);
                 self.back.remove(&at);
-                self.restarts.remove(&at);
                 self.excused.remove(&at);
             }
             ("step_done", Some(at)) if line.step == "gate" => {
@@ -69,16 +66,6 @@ impl Promised {
             }
             ("held" | "decided" | "reopened" | "reasserted", Some(at)) => {
                 self.excused.insert(at);
-            }
-            ("installer_ended", Some(at)) if line.record["meaning"] == "busy" => {
-                self.excused.insert(at);
-            }
-            ("intent", Some(at)) if line.record["act"].get("restart").is_some() => {
-                let asked = self.restarts.entry(at).or_default();
-                *asked += 1;
-                if *asked > 1 {
-                    self.excused.insert(at);
-                }
             }
             _ => {}
         }
@@ -92,7 +79,6 @@ impl World {
         let Some(at) = work else { return };
         let promised = &mut self.oracle.promised;
         let (begun, back) = (promised.begun.remove(&at), promised.back.remove(&at));
-        promised.restarts.remove(&at);
         let excused = promised.excused.remove(&at);
         let stated = promised.stated.map(|_| promised.needs());
         let (Some(begun), Some(back), Some(stated), false) = (begun, back, stated, excused) else { return };

@@ -197,7 +197,7 @@ impl World {
     fn start_installer(&mut self, at: usize, run: &InstallerRun) -> ActOutcome {
         match self.machines[at].installers.get(&run.token) {
             Some(Installer::Running) => return ActOutcome::Joined,
-            Some(Installer::Finished(_) | Installer::Vanished) => return ActOutcome::AlreadySo,
+            Some(Installer::Finished(_) | Installer::Vanished | Installer::NeverRan) => return ActOutcome::AlreadySo,
             None => {}
         }
         self.machines[at].installers.insert(run.token.clone(), Installer::Running);
@@ -219,7 +219,8 @@ impl World {
             takes = NEVER;
         }
         if self.happens(Fault::InstallerVanishes) {
-            self.machines[at].installers.insert(run.token.clone(), Installer::Vanished);
+            let end = if self.dice.chance(0.5) { Installer::Vanished } else { Installer::NeverRan };
+            self.machines[at].installers.insert(run.token.clone(), end);
             return ActOutcome::Accepted;
         }
         let limit = Ms::try_from(run.deadline.as_millis()).unwrap_or(NEVER);

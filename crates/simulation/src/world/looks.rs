@@ -357,6 +357,7 @@ fn installer(machine: &Machine, ask: &Ask) -> Answer<InstallerState> {
         Some(Installer::Running) => InstallerState::Running,
         Some(Installer::Finished(exit_code)) => InstallerState::Finished { exit_code: *exit_code },
         Some(Installer::Vanished) => InstallerState::Vanished,
+        Some(Installer::NeverRan) => InstallerState::NeverRan { why: "access is denied".to_owned() },
     })
 }
 

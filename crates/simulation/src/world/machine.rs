@@ -86,6 +86,7 @@ pub(crate) enum Installer {
     Running,
     Finished(i64),
     Vanished,
+    NeverRan,
 }
 
 impl Machine {

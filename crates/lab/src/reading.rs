@@ -1,0 +1,132 @@
+//! How a scenario is read from its file, and what is said of one that cannot be read: the place, the key and what is
+//! expected there, in the words of the format and not in those of the program.
+
+use crate::scenario::Scenario;
+use serde_saphyr::Error;
+
+impl Scenario {
+    /// Returns the scenario that the text of a file holds, after all its checks.
+    ///
+    /// # Errors
+    /// The place, the key and what is expected there, in one sentence without a full stop.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let scenario: Self = serde_saphyr::from_str(text).map_err(|error| said(error.without_snippet(), text))?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+}
+
+fn said(error: &Error, text: &str) -> String {
+    let place = error.location().map(|place| (place.line(), place.column())).filter(|(line, _)| *line > 0);
+    let key = place.and_then(|(line, column)| key_before(text, line, column));
+    let key = key.map_or_else(|| "a value".to_owned(), |key| format!("`{key}`"));
+    let why = match error {
+        Error::SerdeMissingField { field, .. } => format!("`{field}` is missing: it has to be stated here"),
+        Error::SerdeUnknownField { field, expected, .. } => {
+            format!("there is no key `{field}` here; known keys: {}", words(expected))
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            format!("{key} cannot be `{variant}`: expected one of {}", words(expected))
+        }
+        Error::InvalidScalar { ty, .. } => format!("{key} has to be {}", thing(ty)),
+        Error::NonFiniteFloat { .. } => format!("{key} has to be {}", thing("f64")),
+        Error::SerdeInvalidType { expected, .. }
+        | Error::SerdeInvalidValue { expected, .. }
+        | Error::SerdeInvalidLength { expected, .. } => format!("{key} has to be {}", thing(expected)),
+        Error::Unexpected { expected, .. } => format!("{key} has to be {}", thing(expected)),
+        Error::Message { msg, .. } => format!("{key} cannot be used: {msg}"),
+        other => {
+            let text = other.to_string();
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            first.split(" at line ").next().unwrap_or(first).to_owned()
+        }
+    };
+    match place {
+        Some((line, column)) => format!("line {line}, column {column}: {why}"),
+        None => why,
+    }
+}
+
+fn words(expected: &[&str]) -> String {
+    expected.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns what the program calls by the name of a type as people call it.
+fn thing(expected: &str) -> String {
+    let known = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on, of a usual size",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number of a usual size",
+        "f32" | "f64" | "float" | "floating point" | "floating-point number" => "a number",
+        "bool" | "boolean" | "a boolean" => "`true` or `false`",
+        // The one list of a fixed length.
+        tuple if tuple.contains("tuple of size 2") => "a list of two numbers, the smaller one first",
+        list if list.contains("sequence") => "a list",
+        mapping if mapping.contains("mapping") || mapping.contains("map") || mapping.starts_with("struct") => {
+            "a mapping, as in `key: value`"
+        }
+        text if text.contains("string") => "a text",
+        other => other,
+    };
+    known.to_owned()
+}
+
+/// Returns the key whose value begins at a place, or around it in a list.
+fn key_before(text: &str, line: u64, column: u64) -> Option<String> {
+    let line = usize::try_from(line).ok()?.checked_sub(1)?;
+    let column = usize::try_from(column).ok()?.saturating_sub(1);
+    let mut before: String = text.split_inclusive('\n').take(line).collect();
+    before.extend(text.split('\n').nth(line)?.chars().take(column));
+    let (head, rest) = before.rsplit_once(':')?;
+    // Anything else between the two belongs to another key.
+    let is_sign = |c: char| matches!(c, '-' | '.' | ',' | '[' | '{' | '"' | '\'');
+    let between = |c: char| c.is_whitespace() || c.is_ascii_digit() || is_sign(c);
+    if !rest.chars().all(between) {
+        return None;
+    }
+    let key = head.rsplit(|c: char| c.is_whitespace() || matches!(c, '{' | ',' | '[')).next()?;
+    let key = key.trim_matches(['"', '\'']);
+    (!key.is_empty()).then(|| key.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_said_with_its_key_and_in_plain_words() {
+        for (text, said) in [
+            ("load: {services: {RTCSRV: {sessions: 1, longest_min: 2}}}", "`mean_min` is missing"),
+            ("dns: {ttl_s: often}", "`ttl_s` has to be a whole number"),
+            ("dns:\n  ttl_s: -1\n", "`ttl_s` has to be a whole number"),
+            ("timing: {boot_s: soon}", "`boot_s` has to be a number"),
+            ("load: 5", "`load` has to be a mapping"),
+            ("balancer_keeper: sleepy", "`balancer_keeper` cannot be `sleepy`: expected one of `careful`, `absent`"),
+            ("sed: 1", "there is no key `sed` here"),
+            ("faults: [{operation: Gte, effect: garbage}]", "no request is called `Gte`"),
+            ("load: {factor: 1e308}", "`load.factor` cannot be 1.0e308: a number from 0 to 1000 is needed"),
+        ] {
+            let why = Scenario::read(text).unwrap_err();
+            assert!(why.contains(said), "{text}: {why}");
+        }
+        for text in ["installer: {duration_s: [1]}", "installer: {duration_s: 5}", "servers: 1"] {
+            let why = Scenario::read(text).unwrap_err();
+            for odd in ["u32", "f64", "tuple", "struct", "start", "variant", "field"] {
+                assert!(!why.contains(odd), "{text}: {why}");
+            }
+        }
+        assert_eq!(Scenario::read("load: {factor: 0}").unwrap().load.factor.to_string(), "0");
+    }
+
+    #[test]
+    fn the_key_of_a_place_is_the_one_in_front_of_it() {
+        for (text, line, column, key) in [
+            ("load: {factor: x}", 1, 16, Some("factor")),
+            ("dns:\n  ttl_s: x\n", 2, 10, Some("ttl_s")),
+            ("installer:\n  duration_s:\n    - x\n", 3, 7, Some("duration_s")),
+            ("load: {factor: 1, length: 2} x", 1, 30, None),
+            ("x", 1, 1, None),
+        ] {
+            assert_eq!(key_before(text, line, column).as_deref(), key, "{text}");
+        }
+    }
+}
