@@ -101,6 +101,10 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
     if each.has(state::Mark::UncountedRestart) {
         said.push("sessions that nobody had counted ended by a restart that was not this run's".to_owned());
     }
+    if each.balancer_undone_in_all > 0 {
+        let times = count(each.balancer_undone_in_all.into(), "time");
+        said.push(format!("put back into the balancer {times} by another hand while it was out"));
+    }
     said.extend(each.alarms.iter().map(|why| format!("the pool could not do without it: {}", clean(why))));
     said.extend(each.taken_over.as_ref().map(words::taken_over));
     said.extend(each.left_over.iter().map(|text| format!("left to look at: {}", clean(text))));

@@ -22,7 +22,7 @@ pub(crate) fn rebooted(booted: &str, sessions: &Answer<BTreeMap<ServiceName, u64
         },
         Answer::Unknown(why) => format!("the sessions that it ended are not known: {}", clean(why)),
     };
-    (Tone::Bad, format!("restarted in the middle of its drain, not by this run (booted {booted}): {ended}"))
+    (Tone::Bad, format!("restarted, and not by this run (booted {booted}): {ended}"))
 }
 
 pub(crate) fn pool_seen(pool: &PoolName, absent: &BTreeMap<ServerName, String>) -> (Tone, String) {

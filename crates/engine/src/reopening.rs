@@ -96,6 +96,7 @@ impl RunState {
             cut: std::mem::take(&mut state.cut),
             alarms: std::mem::take(&mut state.alarms),
             ended_by_restart: std::mem::take(&mut state.ended_by_restart),
+            balancer_undone_in_all: state.balancer_undone_in_all,
             ..WorkState::default()
         };
         for step in steps_of(plan, work_id(position)) {

@@ -120,10 +120,13 @@ impl<'a> Page<'a> {
     }
 
     fn reasons(&mut self) {
-        self.heading("The steps of a server, and why in this order");
         let mut kinds: Vec<StepKind> = self.preview.plan.steps().iter().map(|step| step.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
+        if kinds.is_empty() {
+            return;
+        }
+        self.heading("The steps of a server, and why in this order");
         for kind in kinds {
             self.hang(&format!("  {}  ", pad(kind.word(), 12)), words::why_here(kind));
         }
@@ -147,7 +150,12 @@ impl<'a> Page<'a> {
     fn safety(&mut self) {
         self.heading("Safety: may each server go out now?");
         if self.preview.report.safety.is_empty() {
-            self.hang("  ", "not asked: this preview was made without looking at the servers");
+            let why = if self.preview.seen.is_empty() {
+                "not asked: this preview was made without looking at the servers"
+            } else {
+                "not asked: no server has anything to be done"
+            };
+            self.hang("  ", why);
             return;
         }
         let preview = self.preview;

@@ -342,7 +342,11 @@ impl RunState {
                 }
             }
             Record::AllClear { work } => self.work[work.0 as usize].alarm = None,
-            Record::BalancerUndone { work, .. } => self.work[work.0 as usize].balancer_undone += 1,
+            Record::BalancerUndone { work, .. } => {
+                let state = &mut self.work[work.0 as usize];
+                state.balancer_undone += 1;
+                state.balancer_undone_in_all += 1;
+            }
             Record::Rebooted { work, booted, sessions } => {
                 self.work[work.0 as usize].rebooted_at(at, *booted, sessions);
             }

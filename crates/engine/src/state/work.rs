@@ -79,6 +79,8 @@ pub struct WorkState {
     pub put_off: u32,
     /// How often what was set in the balancer was undone.
     pub balancer_undone: u32,
+    /// How often in all, whoever decided in between.
+    pub balancer_undone_in_all: u32,
     /// When a restart by another hand was last noticed in a drain, and the boot time.
     pub rebooted: Option<(Timestamp, Timestamp)>,
     /// Sessions that restarts by another hand have ended.

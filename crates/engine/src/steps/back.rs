@@ -27,7 +27,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
 fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Judgement {
     let todo = match compare(case, snapshot, &support::services(&case.subject)) {
         Ok(todo) => todo,
-        Err(why) => return late_or(case, "what the services do is unknown", &why, scratch),
+        Err(why) => return late_or(case, "an answer on what its services do", &why, scratch),
     };
     let late = case.is_late(RETURN_DEADLINE);
     let wanted: Vec<Act> = todo.acts.iter().chain(&todo.starts).cloned().collect();
