@@ -112,8 +112,9 @@ fn rebooted(case: &Case<'_>) -> Option<Ruling> {
     let told = own.rebooted.map(|(_, booted)| booted);
     let recorded = own.snapshot.as_ref().map(|snapshot| snapshot.booted);
     let known = told.into_iter().chain(own.boots.last().copied()).chain(recorded).max()?;
-    // What the installer has begun, and when it ends, is waited for by other steps.
-    if !is_boot_since(case, host, (case.since, known)) {
+    // One that was told is not told again.
+    let since = own.rebooted.map_or(case.since, |(at, _)| at.max(case.since));
+    if !is_boot_since(case, host, (since, known)) {
         return None;
     }
     let sessions = Answer::unknown("they are not counted once the server serves again");

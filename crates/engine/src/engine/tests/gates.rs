@@ -79,3 +79,30 @@ fn p8_a_server_is_held_when_the_central_management_stays_where_it_went() {
     }
     panic!("it was never held");
 }
+
+#[test]
+fn p4_a_restart_at_the_gate_is_told_once_and_what_it_ended_is_not_known() {
+    let (mut engine, effects) = at_the_gate();
+    let seen = |now: Timestamp| {
+        let mut seen = back(Answer::unknown("access denied"), now);
+        let own = seen.servers.get_mut(&server(1)).unwrap();
+        own.host = Answer::Known(HostFacts { booted: at(61), local_time: now, system: String::new() });
+        seen
+    };
+    let told = |effects: &[Effect]| {
+        let is_told = |effect: &&Effect| matches!(effect, Effect::Record(Record::Rebooted { .. }));
+        effects.iter().filter(is_told).count()
+    };
+    let mut now = at(62);
+    let mut effects = answer(&mut engine, &effects, seen(now), now);
+    assert_eq!(told(&effects), 1, "{effects:?}");
+    // The look is taken again at once, and from then on at the pace of the gate.
+    for _ in 0..3 {
+        if effects.iter().any(|effect| matches!(effect, Effect::Wake { .. })) {
+            (effects, now) = wake(&mut engine, &effects);
+        }
+        effects = answer(&mut engine, &effects, seen(now), now);
+        assert_eq!(told(&effects), 0, "{effects:?}");
+    }
+    assert!(engine.state().work[0].has(crate::state::Mark::UncountedRestart));
+}
