@@ -342,11 +342,7 @@ impl RunState {
                 }
             }
             Record::AllClear { work } => self.work[work.0 as usize].alarm = None,
-            Record::BalancerUndone { work, .. } => {
-                let state = &mut self.work[work.0 as usize];
-                state.balancer_undone += 1;
-                state.balancer_undone_in_all += 1;
-            }
+            Record::BalancerUndone { work, .. } => self.work[work.0 as usize].undone_at_balancer(),
             Record::Rebooted { work, booted, sessions } => {
                 self.work[work.0 as usize].rebooted_at(at, *booted, sessions);
             }

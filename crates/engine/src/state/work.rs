@@ -178,6 +178,12 @@ impl WorkState {
         self.snapshot.as_ref().filter(|_| self.touched).or(self.earlier.as_ref())
     }
 
+    /// Another hand has put it back into the balancer.
+    pub(super) fn undone_at_balancer(&mut self) {
+        self.balancer_undone += 1;
+        self.balancer_undone_in_all += 1;
+    }
+
     /// Sessions that a restart ended did not end by themselves.
     pub(super) fn rebooted_at(
         &mut self,
