@@ -214,8 +214,9 @@ fn tell(told: &Telling<'_>, finished: Finished) -> Ended {
     let text = match manner {
         Manner::Json => format!("{}\n", events::summary(folder.id(), plan, &state, exit.code())),
         Manner::Text => {
-            let context = Context { run: folder.id(), plan, program: &program };
-            format!("\n{}", typed.within(&summary(context, &state, &output::look()), &program))
+            let start = typed.start(&program);
+            let context = Context { run: folder.id(), plan, program: &program, start: &start };
+            format!("\n{}", summary(context, &state, &output::look()))
         }
     };
     say(&text);

@@ -96,9 +96,9 @@ fn works(run: &RunStatus) -> impl Iterator<Item = (&ServerWork, &WorkState)> {
     run.plan.work().iter().zip(&run.state.work)
 }
 
-/// Returns one run in full.
+/// Returns one run in full, with how to call this program again and how to start the plan again.
 #[must_use]
-pub fn one(run: &RunStatus, program: &str, now: Timestamp, look: &Look) -> String {
+pub fn one(run: &RunStatus, (program, start): (&str, &str), now: Timestamp, look: &Look) -> String {
     let mut lines = vec![format!(
         "{}  {}  {}",
         look.paint(Tone::Strong, &clean(&run.plan.change().name)),
@@ -116,7 +116,7 @@ pub fn one(run: &RunStatus, program: &str, now: Timestamp, look: &Look) -> Strin
     if run.state.ended.is_none() && run.holder.is_none() {
         lines.extend(broken_off(run, now, look));
     }
-    let context = Context { run: &run.run, plan: &run.plan, program };
+    let context = Context { run: &run.run, plan: &run.plan, program, start };
     lines.push(summary::summary(context, &run.state, look));
     lines.join("\n")
 }

@@ -23,6 +23,9 @@ pub struct Context<'a> {
     pub plan: &'a Plan,
     /// How to call this program again for the same runs: `orchestrate`, with the state folder when it is not the usual.
     pub program: &'a str,
+    /// How the plan of the run is started again, on the servers that it ran on: a command that is copied after a run on a lab
+    /// must not come to real ones.
+    pub start: &'a str,
 }
 
 /// Returns the summary. Each line ends with a newline.
@@ -336,7 +339,7 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
         | RunOutcome::Recovered
         | RunOutcome::Bug => None,
     };
-    Some(format!("{lead}:  {} PLAN{}", context.program, opening.unwrap_or_default()))
+    Some(format!("{lead}:  {}{}", context.start, opening.unwrap_or_default()))
 }
 
 /// Returns when the first window opens after the last news of a run.

@@ -37,7 +37,11 @@ fn run() -> RunId {
 
 fn said(state: &RunState) -> String {
     let (run, plan) = (run(), plan());
-    summary(Context { run: &run, plan: &plan, program: "orchestrate" }, state, &Look::plain())
+    summary(
+        Context { run: &run, plan: &plan, program: "orchestrate", start: "orchestrate PLAN" },
+        state,
+        &Look::plain(),
+    )
 }
 
 #[test]
@@ -87,7 +91,11 @@ fn p8_a_pool_whose_servers_ended_at_different_levels_is_told_component_by_compon
     state.work[2].level = Some(Answer::unknown("access denied"));
     state.ended = Some(RunOutcome::ToBeLookedAt);
     let run = run();
-    let said = summary(Context { run: &run, plan: &plan, program: "orchestrate" }, &state, &Look::plain());
+    let said = summary(
+        Context { run: &run, plan: &plan, program: "orchestrate", start: "orchestrate PLAN" },
+        &state,
+        &Look::plain(),
+    );
     insta::assert_snapshot!(said);
 }
 
@@ -124,8 +132,13 @@ fn every_end_that_leaves_work_says_how_to_go_on_and_what_is_left_for_people() {
     let why = Why { kind: WhyKind::Window, text: "the window ends".to_owned() };
     state.work[2].end = Some(ServerEnd::Untouched { why });
     let run = run();
-    let said =
-        |state: &RunState| summary(Context { run: &run, plan: &plan, program: "orchestrate" }, state, &Look::plain());
+    let said = |state: &RunState| {
+        summary(
+            Context { run: &run, plan: &plan, program: "orchestrate", start: "orchestrate PLAN" },
+            state,
+            &Look::plain(),
+        )
+    };
     state.ended = Some(RunOutcome::StoppedByWindow);
     let opens = "in the next window, start the plan again:  orchestrate PLAN (opens Sat 2026-12-05 21:00 UTC)";
     assert!(said(&state).contains(opens), "{}", said(&state));
@@ -190,7 +203,7 @@ fn status_of_an_interrupted_run_says_what_was_in_hand_and_how_old_the_news_is() 
     let intent = Intent { id: IntentId(7), step: StepId(13), work: WorkId(1), target, act };
     state.open.insert(intent.id, intent);
     let run = RunStatus { run: run(), plan: plan(), state, view: None, holder: None };
-    let said = status::one(&run, "orchestrate", at(6000), &Look::plain());
+    let said = status::one(&run, ("orchestrate", "orchestrate PLAN"), at(6000), &Look::plain());
     for words in [
         "the last news is from Sat 2026-11-28 22:23 UTC, 16m 40s ago",
         "fe2 was in block, since Sat 2026-11-28 22:06 UTC, 33m 20s ago",
@@ -222,7 +235,7 @@ fn p8_a_list_of_runs_says_what_an_ended_run_has_left_out() {
     state.ended = Some(RunOutcome::StoppedByPolicy);
     let ended = RunStatus { run: run(), plan: plan(), state, view: None, holder: None };
     let look = Look { style: Style::Ansi, ..Look::plain() };
-    let head = status::one(&ended, "orchestrate", at(6000), &look);
+    let head = status::one(&ended, ("orchestrate", "orchestrate PLAN"), at(6000), &look);
     let unreadable = Listed::Unreadable { run: run(), why: "the journal x is damaged at record 20".to_owned() };
     let list = status::list(&[Listed::Run(Box::new(ended)), unreadable], &look);
     let bad = "\u{1b}[1m\u{1b}[31m";
@@ -239,7 +252,10 @@ fn status_of_an_interrupted_run_says_what_is_out() {
     let look = Look::plain();
     let list = [running, interrupted.clone()].map(|run| Listed::Run(Box::new(run)));
     let list = status::list(&list, &look);
-    insta::assert_snapshot!(format!("{list}\n{}", status::one(&interrupted, "orchestrate", at(6000), &look)));
+    insta::assert_snapshot!(format!(
+        "{list}\n{}",
+        status::one(&interrupted, ("orchestrate", "orchestrate PLAN"), at(6000), &look)
+    ));
 }
 
 fn with_level(level: &str) -> Plan {
@@ -263,7 +279,11 @@ fn p8_a_component_that_stayed_old_on_every_server_is_named_with_what_to_do() {
     }
     state.ended = Some(RunOutcome::ToBeLookedAt);
     let run = run();
-    let said = summary(Context { run: &run, plan: &plan, program: "orchestrate" }, &state, &Look::plain());
+    let said = summary(
+        Context { run: &run, plan: &plan, program: "orchestrate", start: "orchestrate PLAN" },
+        &state,
+        &Look::plain(),
+    );
     assert!(said.contains("below the level: Front End Server is at 5.0.8308.866 on fe1, fe2 and fe3"), "{said}");
     assert!(said.contains("which components it touches"), "{said}");
 }
@@ -282,7 +302,11 @@ fn p8_levels_are_said_as_they_were_seen_and_not_as_the_servers_ended() {
     state.work[1].level = Some(Answer::Known(vec![one("Core", "5.0.8308.866")]));
     state.ended = Some(RunOutcome::Recovered);
     let run = run();
-    let said = summary(Context { run: &run, plan: &plan, program: "orchestrate" }, &state, &Look::plain());
+    let said = summary(
+        Context { run: &run, plan: &plan, program: "orchestrate", start: "orchestrate PLAN" },
+        &state,
+        &Look::plain(),
+    );
     let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let mixed = "is at mixed levels: 1 of 3 servers at 5.0.8308.1149, not fe2, not known of fe3";
     assert!(flat.contains(mixed), "{said}");
@@ -313,7 +337,11 @@ fn p4_sessions_of_services_that_served_while_an_installer_ran_are_not_counted_an
     state.work[0].snapshot = Some(snapshot);
     let said = |state: &RunState| {
         let run = run();
-        summary(Context { run: &run, plan: &plan, program: "orchestrate" }, state, &Look::plain())
+        summary(
+            Context { run: &run, plan: &plan, program: "orchestrate", start: "orchestrate PLAN" },
+            state,
+            &Look::plain(),
+        )
     };
     assert!(!said(&state).contains("not counted"), "no installer ran: {}", said(&state));
     state.work[0].tokens.insert(orchestrate_model::act::InstallerToken("t".to_owned()), 1);

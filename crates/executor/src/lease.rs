@@ -110,6 +110,15 @@ impl Leases {
         std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Notes whether a server that was asked has answered.
+    fn note_answer(&self, server: &ServerName, outcome: &LeaseOutcome) {
+        let mut unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            LeaseOutcome::Unknown(_) => drop(unanswered.insert(server.clone(), self.clock.now())),
+            LeaseOutcome::Ours { .. } | LeaseOutcome::Taken(_) => drop(unanswered.remove(server)),
+        }
+    }
+
     /// Whether a server has just been asked in vain.
     fn is_unanswered(&self, server: &ServerName) -> bool {
         let unanswered = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,14 +136,7 @@ impl Leases {
             Ok(Err(_late)) => LeaseOutcome::Unknown("the server did not answer in time".to_owned()),
             Err(why) => LeaseOutcome::Unknown(why.to_owned()),
         };
-        let unanswered = matches!(outcome, LeaseOutcome::Unknown(_)).then(|| self.clock.now());
-        {
-            let mut known = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
-            match unanswered {
-                Some(now) => known.insert(server.clone(), now),
-                None => known.remove(server),
-            };
-        }
+        self.note_answer(server, &outcome);
         match &outcome {
             LeaseOutcome::Ours { from } => {
                 self.known().insert(server.clone(), Known::Ours(asked + lasts));

@@ -26,8 +26,8 @@ fn one(home: &Home, run: &str, format: TextOrJson) -> Result<Exit, Failure> {
                 Place::Real => Timestamp::now(),
                 Place::Lab => lab::now(home, &found.plan).or(found.state.last).unwrap_or_else(Timestamp::now),
             };
-            let said = status::one(&found, &home.program, now, &output::look());
-            Typed::of_run(place).within(&said, &home.program)
+            let start = Typed::of_run(place).start(&home.program);
+            status::one(&found, (&home.program, &start), now, &output::look())
         }
         TextOrJson::Json => format!("{}\n", status::json(&found)),
     };

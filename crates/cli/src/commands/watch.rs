@@ -54,8 +54,8 @@ pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
         }
     };
     screen.close();
-    let context = Context { run: folder.id(), plan: &plan, program: &home.program };
-    let said = summary(context, &last.state, &output::look());
-    output::data(&format!("\n{}", Typed::of_run(place).within(&said, &home.program)))?;
+    let start = Typed::of_run(place).start(&home.program);
+    let context = Context { run: folder.id(), plan: &plan, program: &home.program, start: &start };
+    output::data(&format!("\n{}", summary(context, &last.state, &output::look())))?;
     Ok(Exit::Done)
 }

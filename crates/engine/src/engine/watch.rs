@@ -315,7 +315,8 @@ impl Engine {
         }
         let text = format!(
             "{} is out, and the balancer sends it new connections in {place}, which it did not have when the server was \
-             recorded: this entry is left as it is. Take it out of the balancer by hand, or let the drain end without it",
+             recorded: this entry is left as it is. Take it out of the balancer by hand: while it takes connections, the \
+             server does not run empty",
             self.plan.work()[position].server
         );
         self.record(now, Record::Note { work: Some(work_id(position)), text });

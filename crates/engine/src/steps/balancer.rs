@@ -79,7 +79,8 @@ pub(super) fn may_serve(case: &Case<'_>, missing: &[ServiceName]) -> bool {
     missing.is_empty() || (known && !missing.iter().any(web))
 }
 
-/// Whether a server has to stay out of the balancer that can be asked: it was taken out, and is not on its way back.
+/// Whether a server has to stay out of the balancer that can be asked: it was taken out, and is not being
+/// put back. `asked`: when the balancer was asked what it says now.
 pub(crate) fn is_kept_out(subject: &Subject<'_>, asked: Timestamp) -> bool {
     let steps = || steps_of(subject.plan, subject.id);
     let state = |step: &Step| &subject.state.steps[step.id.0 as usize];
@@ -87,10 +88,10 @@ pub(crate) fn is_kept_out(subject: &Subject<'_>, asked: Timestamp) -> bool {
     let before = |step: &Step| matches!(state(step), StepState::Ended { at, .. } if *at <= asked);
     let out = steps().find(|step| step.kind == StepKind::BalancerOut).is_some_and(before);
     // While its services start it does not serve yet.
-    let returns =
+    let goes_in =
         steps().find(|step| step.kind == StepKind::BalancerIn).is_some_and(|s| *state(s) != StepState::Pending);
     let driven = matches!(subject.pool.load_balancing.balancer, Balancer::Haproxy(_));
-    driven && out && !returns && subject.own.is_active() && subject.own.back.is_none() && subject.own.snapshot.is_some()
+    driven && out && !goes_in && subject.own.is_active() && subject.own.back.is_none() && subject.own.snapshot.is_some()
 }
 
 /// Returns the hold of a server that is put back into the balancer again and again.

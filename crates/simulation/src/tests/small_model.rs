@@ -198,7 +198,7 @@ impl Node {
                 }
                 // The watch over the rest of the pool stays without an answer: it has stories and nights of its own, and two
                 // things that go on beside each other have as many states as their product.
-                Effect::Look { look, .. } if look.within.is_some() && self.is_watch(&look) => {}
+                Effect::Look { look, .. } if self.is_watch(&look) => {}
                 Effect::Look { ticket, look } => self.pending.push(Pending::Look(ticket, look)),
                 Effect::Wake { ticket, at } => self.pending.push(Pending::Wake(ticket, at)),
                 Effect::End(outcome) => self.ended = Some(outcome),
@@ -351,7 +351,7 @@ impl Node {
 
     /// Whether a look is the watch's, which asks the servers that are not out; the end of a run looks at every server.
     fn is_watch(&self, look: &Look) -> bool {
-        look.servers.len() < self.servers.len()
+        look.within.is_some() && look.servers.len() < self.servers.len()
     }
 
     /// Every way on from here.
