@@ -365,7 +365,13 @@ impl Engine {
         if self.watches[pool].last_looks == 0 || self.state.pools_seen.contains_key(&described.name) {
             return;
         }
-        let absent = absences(self.plan.change(), described, seen, &BTreeSet::new());
+        let mut absent = absences(self.plan.change(), described, seen, &BTreeSet::new());
+        // That everybody serves is said only where it was seen, at the balancer too.
+        for server in &described.servers {
+            if let Some(why) = unknown_at_balancer(described, seen, &server.name) {
+                absent.entry(server.name.clone()).or_insert(why);
+            }
+        }
         // What starts by itself, and what did not answer, gets its time.
         if !absent.is_empty() && self.watches[pool].last_looks < SWEEP_LOOKS {
             self.rest_from_pool(pool, UNKNOWN_LOOK, now);
@@ -394,7 +400,7 @@ fn absences(
 ) -> BTreeMap<ServerName, String> {
     let all = standings(pool, &PoolScope::of(change, pool), seen, ours).into_iter();
     let absent = all.filter(|(name, _)| !ours.contains(name)).filter_map(|(name, standing)| match standing {
-        Standing::Serving => unknown_at_balancer(pool, seen, &name).map(|why| (name, why)),
+        Standing::Serving => None,
         Standing::Out(why) => Some((name, brief(&why))),
         Standing::Unknown(why) => Some((name, format!("whether it serves is not known: {}", brief(&why)))),
     });

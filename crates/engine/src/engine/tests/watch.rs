@@ -17,6 +17,16 @@ fn pool_look(effects: &[Effect]) -> Option<(Ticket, &Look)> {
     looks.next_back()
 }
 
+/// Goes to the next look of the watch. Returns what comes of it, and when that is.
+fn next_look(engine: &mut Engine, effects: &[Effect]) -> (Vec<Effect>, Timestamp) {
+    let wake = effects.iter().rev().find_map(|effect| match effect {
+        Effect::Wake { ticket, at } => Some((*ticket, *at)),
+        Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::End(_) | Effect::Broken(_) => None,
+    });
+    let (ticket, at) = wake.expect("the watch looks again");
+    (engine.handle(Input::Woke { ticket }, at), at)
+}
+
 /// The rest of the pool: fe2 as given, fe3 as usual, and good records.
 fn pool(fe2: Answer<RunState>, now: Timestamp) -> PoolObservation {
     let name = plan().change().pools[0].name.clone();
@@ -260,13 +270,7 @@ fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
             Effect::Record(_) | Effect::Look { .. } | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => None,
         });
         engine.handle(Input::Acted { intent: intent.unwrap(), outcome: ActOutcome::Accepted }, now);
-        let wake = came.iter().rev().find_map(|effect| match effect {
-            Effect::Wake { ticket, at } => Some((*ticket, *at)),
-            Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::End(_) | Effect::Broken(_) => None,
-        });
-        let (ticket, at) = wake.unwrap();
-        now = at;
-        effects = engine.handle(Input::Woke { ticket }, now);
+        (effects, now) = next_look(&mut engine, &came);
     }
 }
 
@@ -281,6 +285,24 @@ fn p1_a_server_that_serves_again_is_not_taken_from_a_pool_that_needs_it() {
     let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, at(100));
     assert_eq!(acts(&came), 0, "fe2 may be out, and fe1 may serve: {came:?}");
     assert_eq!(engine.state().work[0].balancer_undone, 0);
+}
+
+#[test]
+fn a_balancer_without_an_answer_is_the_cause_and_no_server_is() {
+    let mut engine = balanced_run(true);
+    let (mut effects, mut now) = (engine.handle(resumed(), at(100)), at(100));
+    for _ in 0..60 {
+        let (ticket, _) = pool_look(&effects).expect("the watch looks");
+        let mut seen = balanced(BalancerState::Drain, now);
+        seen.balancer = Answer::unknown("connection refused");
+        let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now);
+        if let Some((_, why)) = alarm(&came) {
+            assert!(why.contains("connection refused") && !why.contains("not in service"), "{why}");
+            return;
+        }
+        (effects, now) = next_look(&mut engine, &came);
+    }
+    panic!("a balancer that stays silent is told");
 }
 
 #[test]
@@ -321,13 +343,7 @@ fn p2_the_products_word_is_heard_although_it_is_asked_in_few_looks() {
             assert!(look < 10, "it took {look} looks");
             return;
         }
-        let wake = came.iter().rev().find_map(|effect| match effect {
-            Effect::Wake { ticket, at } => Some((*ticket, *at)),
-            Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::End(_) | Effect::Broken(_) => None,
-        });
-        let (ticket, at) = wake.unwrap();
-        now = at;
-        effects = engine.handle(Input::Woke { ticket }, now);
+        (effects, now) = next_look(&mut engine, &came);
     }
     panic!("the product said no in every look that asked it, and nobody heard it");
 }
