@@ -185,8 +185,19 @@ fn target(pool: &Pool, server: &Server, way: &Way<'_>, keeper: &Keeper) -> Resul
         auth: way.auth.clone(),
         measures: pool.measures.clone(),
         keeper: keeper.clone(),
-        limits: WinrmLimits::default(),
+        limits: way.lab.map_or_else(WinrmLimits::default, limits_on_lab),
     })
+}
+
+/// How long a refused account is left alone passes as everything on a lab does: a domain that is played forgets as fast.
+fn limits_on_lab(lab: &LabDirectory) -> WinrmLimits {
+    let mut limits = WinrmLimits::default();
+    let wire = &mut limits.wire;
+    let speed = lab.speed.max(1.0);
+    for pause in [&mut wire.refused_once, &mut wire.refused_account, &mut wire.refused_in_restart] {
+        *pause = pause.div_f64(speed);
+    }
+    limits
 }
 
 fn transport(pool: &Pool, server: &Server, access: &WinrmAccess) -> Result<Transport, Failure> {

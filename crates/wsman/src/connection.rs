@@ -149,7 +149,7 @@ const OTHER_KEY: &str = "Windows Server 2012 R2 and older have no cipher suite i
 
 /// Returns why there is no TLS, and whether there may be the next time.
 fn no_tls(address: String, error: &std::io::Error) -> NotSent {
-    let said = crate::text::plain(&error.to_string());
+    let said = crate::text::plain(&one_error(error));
     let by_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match (by_tls, error.kind()) {
         (Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)), _) => {
@@ -188,12 +188,21 @@ async fn read(response: Response<Incoming>, most_bytes: usize) -> Result<Raw, Ca
     Ok(Raw { status, content_type, offers, date, body: body.to_bytes() })
 }
 
+/// Returns what one error says. Of a connection that ends without a goodbye the TLS library says so with the address of a
+/// page for programmers.
+fn one_error(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(io) if io.kind() == ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
+        Some(_) | None => error.to_string(),
+    }
+}
+
 /// Returns an error with what is behind it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = one_error(error);
     let mut source = error.source();
     while let Some(inner) = source {
-        text = format!("{text}: {inner}");
+        text = format!("{text}: {}", one_error(inner));
         source = inner.source();
     }
     crate::text::plain(&text)

@@ -36,7 +36,14 @@ struct Object<'a>(&'a str);
 
 impl fmt::Display for Object<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, " {}", self.0) }
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        // Of a query, what an operator needs is the class; the conditions fill a screen.
+        match self.0.strip_prefix("SELECT ").and_then(|query| query.split_once(" FROM ")) {
+            Some((_, from)) => write!(f, " {}", from.split(' ').next().unwrap_or(from)),
+            None => write!(f, " {}", self.0),
+        }
     }
 }
 

@@ -43,7 +43,11 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&Se
     for work in passed_over {
         if let Some(why) = &work.skip {
             let finding = note(codes::ALREADY_PATCHED, format!("{why}. It is passed over")).pool(look.pool);
-            found.push(finding.server(&work.server).advise("Nothing to do."));
+            found.push(
+                finding
+                    .server(&work.server)
+                    .advise("Nothing to do. A component below the level has a finding of its own."),
+            );
         }
     }
     unplanned(look, safety, found);
