@@ -150,7 +150,7 @@ async fn listen(commands: mpsc::UnboundedSender<Command>, folder: RunFolder) {
         let actor = actor();
         format!("{}@{}", actor.user, actor.host)
     };
-    let mut asked = false;
+    let (mut asked, mut deaf) = (false, false);
     let mut inbox = tokio::time::interval(INBOX_EVERY);
     let signal = signals::any();
     tokio::pin!(signal);
@@ -166,15 +166,30 @@ async fn listen(commands: mpsc::UnboundedSender<Command>, folder: RunFolder) {
                     (true, Signal::Keys | Signal::System) => vec![Command::StopNow { by: by() }],
                 }
             }
-            _ = inbox.tick() => folder.take_commands().unwrap_or_else(|error| {
-                tracing::warn!(%error, "the inbox of the run cannot be read");
-                Vec::new()
-            }),
+            _ = inbox.tick() => heard_or_deaf(folder.take_commands(), &mut deaf),
         };
         for command in heard {
             if commands.send(command).is_err() {
                 return;
             }
+        }
+    }
+}
+
+/// Returns the orders of other terminals, or says once that none can be taken, and once that they can again.
+fn heard_or_deaf(taken: Result<Vec<Command>, orchestrate_journal::JournalError>, deaf: &mut bool) -> Vec<Command> {
+    match taken {
+        Ok(commands) if !std::mem::take(deaf) => commands,
+        Ok(commands) => {
+            let text = "orders of other terminals are taken again".to_owned();
+            [Command::Told { text }].into_iter().chain(commands).collect()
+        }
+        Err(_) if *deaf => Vec::new(),
+        Err(error) => {
+            *deaf = true;
+            let text =
+                format!("no orders of other terminals can be taken ({error}); Ctrl-C in this one works as always");
+            vec![Command::Told { text }]
         }
     }
 }
@@ -319,6 +334,7 @@ fn exit_of(outcome: RunOutcome) -> Exit {
         RunOutcome::ToBeLookedAt | RunOutcome::PartlyDone => Exit::SomeServers,
         RunOutcome::StoppedByPolicy => Exit::StoppedByPolicy,
         RunOutcome::StoppedByWindow => Exit::StoppedByWindow,
+        RunOutcome::HeldElsewhere => Exit::PoolHeld,
         RunOutcome::Interrupted => Exit::Interrupted,
         RunOutcome::Bug => Exit::Bug,
     }

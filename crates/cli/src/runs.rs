@@ -101,6 +101,7 @@ impl Found {
                 | RunOutcome::ToBeLookedAt
                 | RunOutcome::PartlyDone
                 | RunOutcome::StoppedByPolicy
+                | RunOutcome::HeldElsewhere
                 | RunOutcome::Recovered
                 | RunOutcome::Bug,
             ) => false,

@@ -100,12 +100,12 @@ fn below(server: &ServerView, now: Timestamp, look: &Look) -> Option<String> {
 #[must_use]
 pub fn waiting(wait: &Wait, now: Timestamp, look: &Look) -> String {
     let until = match wait.until {
-        Some(until) => format!("until {} at most", look.moment(until, now)),
-        None => "for as long as it takes".to_owned(),
+        Some(until) => format!(" until {} at most", look.moment(until, now)),
+        None => String::new(),
     };
     let why = if wait.why.is_empty() { String::new() } else { format!("; now: {}", clean(&wait.why)) };
     let then = if wait.then.is_empty() { String::new() } else { format!(", then {}", clean(&wait.then)) };
-    format!("waits for {} {until}{then}{why}; since {}", clean(&wait.what), look.moment(wait.since, now))
+    format!("waits for {}{until}{then}{why}; since {}", clean(&wait.what), look.moment(wait.since, now))
 }
 
 /// Tells of waits where there is no live view: once when a wait begins or turns into another one, and again after
@@ -118,6 +118,9 @@ pub struct Waits {
 /// Why ten minutes: a log without a line for longer makes people ask whether the run is alive; at a line a minute the
 /// two hours of a drain would fill a screen of their own.
 pub const REMIND_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+/// Why half a minute: a loaded server takes that long to list its services.
+const ANSWER_IS_LATE: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 impl Waits {
     /// Returns the entries that are due.
@@ -132,6 +135,10 @@ impl Waits {
                     continue;
                 }
             };
+            // Most answers come within seconds, and are no news.
+            if wait.why.is_empty() && now.duration_since(wait.since) < ANSWER_IS_LATE {
+                continue;
+            }
             let due = match self.told.get(&position) {
                 Some((what, at)) => *what != wait.what || now.duration_since(*at) >= REMIND_AFTER,
                 None => true,

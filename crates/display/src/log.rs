@@ -189,7 +189,10 @@ impl<'a> Log<'a> {
             Record::Swept { differences, .. } if differences.is_empty() => {
                 (Tone::Good, "looked at once more: as it was recorded".to_owned())
             }
-            Record::Swept { work, differences } => {
+            Record::Swept { differences, unseen: true, .. } => {
+                (Tone::Bad, format!("not seen at the end: {}", clean(&differences.join("; "))))
+            }
+            Record::Swept { work, differences, .. } => {
                 let said = words::differences(self.plan.work_of(*work), differences);
                 (Tone::Bad, format!("looked at once more, and it differs: {}", clean(&said)))
             }

@@ -89,8 +89,8 @@ fn records() -> Vec<Record> {
         ended(ServerEnd::Returned { why: why(WhyKind::Window) }),
         ended(ServerEnd::Out { why: "the installer's exit code 1603 is unknown".to_owned() }),
         Record::StopRequested { why: StopWhy::Operator("Ctrl-C".to_owned()) },
-        Record::Swept { work, differences: vec![] },
-        Record::Swept { work, differences: vec!["RTCSRV: start type manual, was automatic".to_owned()] },
+        Record::Swept { work, differences: vec![], unseen: false },
+        Record::Swept { work, differences: vec!["RTCSRV: start type manual, was automatic".to_owned()], unseen: false },
         Record::Note { work: None, text: "the answer came late".to_owned() },
         Record::RunEnded { outcome: RunOutcome::StoppedByWindow },
     ]

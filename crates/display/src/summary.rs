@@ -90,10 +90,13 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
     if each.touched {
         said.push(cut(plan, work, each));
         said.push(restarts(each));
-        said.push(match &each.swept {
-            Some(differences) if differences.is_empty() => "start types as before".to_owned(),
-            Some(differences) => format!("DIFFERS from before: {}", clean(&words::differences(work, differences))),
-            None => "not compared with before".to_owned(),
+        said.push(match (&each.swept, &each.unseen) {
+            (Some(differences), _) if differences.is_empty() => "start types as before".to_owned(),
+            (Some(_), Some(why)) => format!("NOT SEEN at the end: {}", clean(why)),
+            (Some(differences), None) => {
+                format!("DIFFERS from before: {}", clean(&words::differences(work, differences)))
+            }
+            (None, _) => "not compared with before".to_owned(),
         });
         said.extend(level(plan, each));
     }
@@ -325,6 +328,7 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
         RunOutcome::Interrupted => "to go on with the rest, start the plan again",
         RunOutcome::PartlyDone | RunOutcome::StoppedByPolicy => "when the cause is mended, start the plan again",
         RunOutcome::StoppedByWindow => "in the next window, start the plan again",
+        RunOutcome::HeldElsewhere => "when the other control host is done, start the plan again",
     };
     // That nothing is out is said where every server was seen to serve.
     let lead = if all_were_seen(context, state) { format!("nothing is out; {lead}") } else { lead.to_owned() };
@@ -335,6 +339,7 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
         | RunOutcome::ToBeLookedAt
         | RunOutcome::PartlyDone
         | RunOutcome::StoppedByPolicy
+        | RunOutcome::HeldElsewhere
         | RunOutcome::Interrupted
         | RunOutcome::Recovered
         | RunOutcome::Bug => None,

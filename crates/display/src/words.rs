@@ -150,7 +150,7 @@ pub(crate) fn end_tone(end: &ServerEnd) -> Tone {
         ServerEnd::Finished | ServerEnd::NothingToDo { .. } => Tone::Good,
         ServerEnd::Untouched { why } | ServerEnd::Returned { why } => match why.kind {
             WhyKind::Failed => Tone::Bad,
-            WhyKind::Window | WhyKind::Operator | WhyKind::Pool => Tone::Warn,
+            WhyKind::Window | WhyKind::Operator | WhyKind::Pool | WhyKind::Elsewhere => Tone::Warn,
         },
         ServerEnd::Out { .. } => Tone::Bad,
     }
@@ -206,6 +206,7 @@ pub fn outcome(outcome: RunOutcome) -> &'static str {
         RunOutcome::PartlyDone => "finished, but some servers were skipped or failed; all that were touched are back",
         RunOutcome::StoppedByPolicy => "stopped by policy",
         RunOutcome::StoppedByWindow => "stopped by the window",
+        RunOutcome::HeldElsewhere => "another control host works on the pool; nothing was changed",
         RunOutcome::Interrupted => "interrupted",
         RunOutcome::Recovered => "recovered: everything touched is back in service as it was recorded",
         RunOutcome::Bug => "stopped by a fault of orchestrate itself",
@@ -215,7 +216,9 @@ pub fn outcome(outcome: RunOutcome) -> &'static str {
 pub(crate) fn outcome_tone(outcome: RunOutcome) -> Tone {
     match outcome {
         RunOutcome::Done | RunOutcome::Recovered => Tone::Good,
-        RunOutcome::ToBeLookedAt | RunOutcome::PartlyDone | RunOutcome::StoppedByWindow => Tone::Warn,
+        RunOutcome::ToBeLookedAt | RunOutcome::PartlyDone | RunOutcome::StoppedByWindow | RunOutcome::HeldElsewhere => {
+            Tone::Warn
+        }
         RunOutcome::StoppedByPolicy | RunOutcome::Interrupted | RunOutcome::Bug => Tone::Bad,
     }
 }

@@ -154,6 +154,9 @@ pub enum Record {
         work: WorkId,
         /// What differs from the record, and how to mend it. Empty: it is as it was.
         differences: Vec<String>,
+        /// Whether it could not be looked at: what differs is then not known, and the text says why.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unseen: bool,
     },
     /// The work on a server leaves something for a person to look at.
     LeftOver {
@@ -395,6 +398,8 @@ pub enum WhyKind {
     Operator,
     /// The pool could no longer do without the server.
     Pool,
+    /// Another control host works on the pool.
+    Elsewhere,
 }
 
 /// What is done when a pool can no longer do without a server that is out.
@@ -441,7 +446,9 @@ impl ServerEnd {
     pub fn is_failure(&self) -> bool {
         match self {
             Self::Finished | Self::NothingToDo { .. } => false,
-            Self::Untouched { why } | Self::Returned { why } => why.kind == WhyKind::Failed,
+            Self::Untouched { why } | Self::Returned { why } => {
+                matches!(why.kind, WhyKind::Failed | WhyKind::Elsewhere)
+            }
             Self::Out { .. } => true,
         }
     }
@@ -492,6 +499,8 @@ pub enum RunOutcome {
     StoppedByPolicy,
     /// Stopped by the window.
     StoppedByWindow,
+    /// Another control host works on the pool; this run changed nothing.
+    HeldElsewhere,
     /// Stopped by an operator or a signal.
     Interrupted,
     /// A `recover` brought everything back.

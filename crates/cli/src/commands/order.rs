@@ -47,6 +47,7 @@ pub(crate) fn said(command: &Command) -> String {
         Command::Stop { by } => format!("stop, by {by}"),
         Command::StopNow { by } => format!("stop now, by {by}"),
         Command::Signalled { by, .. } => format!("the end of the process of {by}"),
+        Command::Told { text } => text.clone(),
         Command::StopForRoom { .. } => "stop, for want of room".to_owned(),
         Command::Hold { server: Some(server), by } => format!("hold {server}, by {by}"),
         Command::Hold { server: None, by } => format!("hold, by {by}"),

@@ -80,12 +80,13 @@ fn left_open(found: &Found) -> Vec<String> {
         if each.is_out() {
             open.push(format!("{server}: it may be out of service"));
         }
-        match &each.swept {
-            None if recorded => open.push(format!("{server}: it was not compared with how it was before")),
-            Some(found) if !found.is_empty() => {
+        match (&each.swept, &each.unseen) {
+            (None, _) if recorded => open.push(format!("{server}: it was not compared with how it was before")),
+            (Some(_), Some(why)) => open.push(format!("{server}: {}", clean(why))),
+            (Some(found), None) if !found.is_empty() => {
                 open.push(format!("{server}: it differs from before: {}", clean(&found.join("; "))));
             }
-            Some(_) | None => {}
+            (Some(_) | None, _) => {}
         }
         open.extend(each.left_over.iter().map(|text| format!("{server}: {}", clean(text))));
     }

@@ -10,6 +10,7 @@ impl Engine {
         match command {
             Command::Stop { by } => self.stop_because(format!("{by} asked"), now),
             Command::Signalled { by, signal } => self.stop_because(signal.told(&by), now),
+            Command::Told { text } => self.record(now, Record::Note { work: None, text }),
             Command::StopForRoom { why } => {
                 if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
                     self.record(now, Record::StopRequested { why: StopWhy::Storage(why) });
@@ -49,6 +50,9 @@ impl Engine {
         // The end of a window only keeps servers from being begun; this also brings back what is in hand.
         if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
             self.record(now, Record::StopRequested { why: StopWhy::Operator(why) });
+        } else {
+            let text = format!("{why}, and the run is stopping already: what is in hand is finished or undone first");
+            self.record(now, Record::Note { work: None, text });
         }
         self.wake_all();
     }

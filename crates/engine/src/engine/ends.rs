@@ -75,8 +75,11 @@ impl Engine {
         }
         let work = work_id(position);
         if sweeps {
-            let differences = judged.unwrap_or_else(|why| vec![format!("it could not be looked at: {why}")]);
-            self.record(now, Record::Swept { work, differences });
+            let (unseen, differences) = match judged {
+                Ok(differences) => (false, differences),
+                Err(why) => (true, vec![format!("it could not be looked at: {why}")]),
+            };
+            self.record(now, Record::Swept { work, differences, unseen });
             if let Some(text) = owed.filter(|_| !self.has_said_of_restart(position)) {
                 self.record(now, Record::LeftOver { work, text });
             }
@@ -100,7 +103,12 @@ impl Engine {
         let absent = self.state.pools_seen.values().any(|absent| !absent.is_empty());
         let left_over = absent || work.iter().any(|work| !work.left_over.is_empty());
         let one_level = levels::of(&self.plan, &self.state).iter().all(levels::PoolLevels::is_whole);
+        // What counts as changed is what was recorded first: without that nothing is.
+        let untouched = work.iter().all(|work| work.as_recorded().is_none());
         match &self.state.stop {
+            _ if !self.state.recover && untouched && work.iter().any(WorkState::is_held_elsewhere) => {
+                RunOutcome::HeldElsewhere
+            }
             _ if self.state.recover && !out && !differs && left_over => RunOutcome::ToBeLookedAt,
             _ if self.state.recover && !out && !differs => RunOutcome::Recovered,
             _ if self.state.recover => RunOutcome::StoppedByPolicy,

@@ -97,6 +97,11 @@ pub enum Command {
         /// What it was told by.
         signal: Signal,
     },
+    /// Nothing is asked for: something about the process that the people who watch the run have to know.
+    Told {
+        /// What.
+        text: String,
+    },
     /// Finish or undo what is in hand, then stop, because the journal runs out of room.
     StopForRoom {
         /// What was found.

@@ -16,7 +16,7 @@ mod watch;
 pub use messages::{Command, Effect, Input, Signal, Start, Ticket};
 
 use crate::calendar::Hours;
-use crate::constants::{CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, REOPENINGS, SETTLE_LOOK};
+use crate::constants::{ANSWER_LIMIT, CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, REOPENINGS, SETTLE_LOOK};
 use crate::look::{Look, Subject};
 use crate::record::{GapKind, Intent, IntentId, Record, ServerEnd, Why, WhyKind};
 use crate::state::{Illegal, RunState, StepState, work_id};
@@ -259,9 +259,9 @@ impl Engine {
             let act = self.state.open.get(intent).map(|intent| intent.act.to_string()).unwrap_or_default();
             return Some(Wait {
                 what: format!("the answer to an act: {act}"),
-                why: "it was asked for and has not been answered yet".to_owned(),
+                why: String::new(),
                 since: *since,
-                until: None,
+                until: Some(after(*since, ANSWER_LIMIT)),
                 then: "the server is looked at".to_owned(),
             });
         }
@@ -270,11 +270,11 @@ impl Engine {
         }
         match &self.positions[position] {
             Position::Looking { asked, .. } => Some(Wait {
-                what: "an answer to a look".to_owned(),
-                why: "it was asked for and has not come yet".to_owned(),
+                what: "the servers to say how they are".to_owned(),
+                why: String::new(),
                 since: *asked,
-                until: None,
-                then: "the step in hand is judged by it".to_owned(),
+                until: Some(after(*asked, ANSWER_LIMIT)),
+                then: "what has not come counts as unknown".to_owned(),
             }),
             Position::Idle | Position::Sleeping(_) | Position::Settling(_) | Position::Acting { .. } => None,
         }

@@ -21,13 +21,18 @@ impl Engine {
             .zip(self.plan.work())
             .filter(|(work, _)| {
                 let going = work.end.is_none() && work.back.as_ref().is_some_and(|why| why.kind == WhyKind::Failed);
-                going || work.end.as_ref().is_some_and(ServerEnd::is_failure)
+                going || work.is_held_elsewhere() || work.end.as_ref().is_some_and(ServerEnd::is_failure)
             })
             .map(|(_, work)| work.server.as_str())
             .collect();
         let most = self.plan.change().stop_when.failed;
         if failed.len() >= most as usize {
-            let text = format!("{} failed; the plan stops at {most}", failed.join(", "));
+            let elsewhere = self.state.work.iter().filter(|work| work.is_held_elsewhere()).count();
+            let failed_here = failed.len().saturating_sub(elsewhere);
+            let text = match (failed.join(", "), failed_here) {
+                (servers, 0) => format!("another control host works on the pool of {servers}"),
+                (servers, _) => format!("{servers} failed; the plan stops at {most}"),
+            };
             self.record(now, Record::StopRequested { why: StopWhy::Policy(text) });
             for position in 0..self.state.work.len() {
                 self.move_on(position, now);

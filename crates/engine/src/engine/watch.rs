@@ -436,8 +436,7 @@ fn brief(why: &str) -> String {
 fn words(server: &ServerName, asked: &[Asked], culprits: &BTreeMap<ServerName, String>) -> String {
     if !culprits.is_empty() {
         let each: Vec<String> = culprits.iter().map(|(name, why)| format!("{} ({why})", name.short())).collect();
-        let not_yes: Vec<String> = asked.iter().map(|asked| asked.question.to_string()).collect();
-        return format!("not in service: {}; not yes any more: {}", each.join(", "), not_yes.join(", "));
+        return format!("not in service: {}", each.join(", "));
     }
     let lead = format!("{} may not go: ", server.short());
     let Some((first, others)) = asked.split_first() else { return String::new() };

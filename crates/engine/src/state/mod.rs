@@ -320,7 +320,7 @@ impl RunState {
                 }
             }
             Record::TakenOver { work, from } => self.work[work.0 as usize].taken_over = Some(from.clone()),
-            Record::Swept { work, differences } => self.work[work.0 as usize].swept = Some(differences.clone()),
+            Record::Swept { work, differences, unseen } => self.work[work.0 as usize].seen_last(differences, *unseen),
             Record::LeftOver { work, text } => drop(self.work[work.0 as usize].left_over.insert(text.clone())),
             Record::Booted { work, booted, was } => {
                 let state = &mut self.work[work.0 as usize];

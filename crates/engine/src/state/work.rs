@@ -69,6 +69,8 @@ pub struct WorkState {
     pub end: Option<ServerEnd>,
     /// What the final sweep found. `None`: not swept.
     pub swept: Option<Vec<String>>,
+    /// Why the final sweep could not look at it, where it could not.
+    pub unseen: Option<String>,
     /// What the work on it leaves for a person to look at.
     pub left_over: BTreeSet<String>,
     /// Why its pool cannot do without it at present, and since when.
@@ -176,6 +178,23 @@ impl WorkState {
     #[must_use]
     pub fn as_recorded(&self) -> Option<&Snapshot> {
         self.snapshot.as_ref().filter(|_| self.touched).or(self.earlier.as_ref())
+    }
+
+    /// Returns whether it was not begun because another control host works on its pool.
+    #[must_use]
+    pub fn is_held_elsewhere(&self) -> bool {
+        let why = match (&self.end, &self.back) {
+            (Some(ServerEnd::Untouched { why } | ServerEnd::Returned { why }), _) | (None, Some(why)) => Some(why),
+            (Some(_), _) | (None, None) => None,
+        };
+        why.is_some_and(|why| why.kind == WhyKind::Elsewhere)
+    }
+
+    /// The final sweep found this, or why it found nothing.
+    #[expect(clippy::fn_params_excessive_bools, reason = "as the record has it")]
+    pub(super) fn seen_last(&mut self, differences: &[String], unseen: bool) {
+        self.swept = Some(differences.to_vec());
+        self.unseen = unseen.then(|| differences.join("; "));
     }
 
     /// Another hand has put it back into the balancer.

@@ -4,7 +4,7 @@ use super::block::{all_run, paused_services};
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BUSY_ANSWERS, BUSY_WAIT, POOL_WAIT, REFUSED_LOOK, REFUSED_LOOKS, UNKNOWN_LOOKS};
 use crate::look::{Subject, sharing};
-use crate::record::{Record, ServerEnd, StepEnd};
+use crate::record::{Record, ServerEnd, StepEnd, Why, WhyKind};
 use jiff::Timestamp;
 use orchestrate_model::change::PoolUnsafe;
 use orchestrate_model::observe::ReadinessState;
@@ -83,9 +83,9 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
         scratch.unknown_looks = 0;
         return Asking::Safe(asked);
     }
-    let text: Vec<String> = bad.iter().map(|asked| asked.verdict.to_string()).collect();
-    let text = format!("{} may not go out of service: {}", case.subject.work.server, text.join("; "));
-    let text_said = text.clone();
+    let elsewhere = bad.iter().find(|asked| asked.question == Question::Lease && is_no(asked)).copied();
+    let reasons = reasons(case, elsewhere.as_ref().map_or(bad.as_slice(), std::slice::from_ref));
+    let text = format!("may not go out of service: {reasons}");
     let product = bad.iter().any(|asked| asked.question == Question::Ready);
     let stale = bad.iter().all(|asked| asked.question == Question::Fresh);
     let mut patient = false;
@@ -96,21 +96,47 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     } else if is_unread(case) && bad.iter().all(|asked| asked.question == Question::Ready || is_unknown(asked)) {
         case.unknown(scratch, &text)
     } else if passes_with_busy(&bad) && readiness(case) == Some(&ReadinessState::Busy) {
-        busy(case, scratch, text)
+        busy(case, scratch, (text, &reasons))
     } else if product && readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
         case.give_up(text)
-    } else if let Some(wait) = waits_for_pool(case, scratch, &bad, &text) {
+    } else if elsewhere.is_some() && !case.subject.own.is_changed() && scratch.refused_looks + 1 >= REFUSED_LOOKS {
+        Judgement::TurnBack(Why { kind: WhyKind::Elsewhere, text })
+    } else if let Some(wait) = waits_for_pool(case, scratch, &bad, &reasons) {
         patient = true;
         wait
     } else if bad.iter().all(|asked| is_unknown(asked)) {
         case.unknown(scratch, &text)
     } else {
-        refused(case, scratch, text)
+        refused(case, scratch, (text, &reasons))
     };
     // A long wait says what it waits for once, and again when that is another thing.
-    let said = scratch.wait.as_ref().is_some_and(|wait| wait.why == text_said);
+    let said = scratch.wait.as_ref().is_some_and(|wait| wait.why == reasons);
     let records = if said && patient { Vec::new() } else { vec![Record::Evidence { step: case.step, asked }] };
     Asking::NotYet(Ruling { records, next })
+}
+
+/// Most reasons that are told in one sentence: the evidence in the journal has them all.
+const REASONS: usize = 3;
+
+/// Returns why a server may not go. What another control host does to the pool is the cause of all else that is not so.
+fn reasons(case: &Case<'_>, bad: &[&Asked]) -> String {
+    let lead = format!("{} may not go: ", case.subject.work.server.short());
+    let mut reasons: Vec<String> = Vec::new();
+    for verdict in bad.iter().map(|asked| &asked.verdict) {
+        let text = verdict.text();
+        let reason = format!("{}: {}", verdict.word(), text.strip_prefix(lead.as_str()).unwrap_or(text));
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    let more = reasons.len().saturating_sub(REASONS);
+    reasons.truncate(REASONS);
+    let more = if more == 0 { String::new() } else { format!("; and {more} more that the journal has") };
+    format!("{}{more}", reasons.join("; "))
+}
+
+fn is_no(asked: &Asked) -> bool {
+    matches!(asked.verdict, Verdict::No(_))
 }
 
 fn is_unknown(asked: &Asked) -> bool {
@@ -143,23 +169,24 @@ fn waits_for_pool(case: &Case<'_>, scratch: &mut Scratch, bad: &[&Asked], text: 
     ))
 }
 
-fn refused(case: &Case<'_>, scratch: &mut Scratch, text: String) -> Judgement {
+fn refused(case: &Case<'_>, scratch: &mut Scratch, (text, reasons): (String, &str)) -> Judgement {
     scratch.refused_looks += 1;
     if scratch.refused_looks >= REFUSED_LOOKS {
         return case.give_up(text);
     }
     let rest = REFUSED_LOOK * i32::try_from(REFUSED_LOOKS - scratch.refused_looks).unwrap_or(i32::MAX);
-    let wait = case.wait_on("the pool to be able to do without the server", text, (rest, "the run stops"));
+    let wait =
+        case.wait_on("the pool to be able to do without the server", reasons.to_owned(), (rest, "the run stops"));
     Judgement::Wait(wait, REFUSED_LOOK)
 }
 
-fn busy(case: &Case<'_>, scratch: &mut Scratch, text: String) -> Judgement {
+fn busy(case: &Case<'_>, scratch: &mut Scratch, (text, reasons): (String, &str)) -> Judgement {
     scratch.busy += 1;
     if scratch.busy >= BUSY_ANSWERS {
         return case.give_up(format!("{text}; the pool has said so {} times", scratch.busy));
     }
     let rest = BUSY_WAIT * i32::try_from(BUSY_ANSWERS - scratch.busy).unwrap_or(i32::MAX);
-    let wait = case.wait_on("the pool to be ready for an upgrade", text, (rest, "the run stops"));
+    let wait = case.wait_on("the pool to be ready for an upgrade", reasons.to_owned(), (rest, "the run stops"));
     Judgement::Wait(wait, BUSY_WAIT)
 }
 

@@ -151,7 +151,7 @@ fn later(dice: &mut Dice) -> Ms {
 #[test]
 fn p12_two_control_hosts_never_work_on_one_pool_at_once() {
     let runtime = runtime();
-    let mut done = 0;
+    let (mut done, mut held) = (0, 0);
     for seed in 0..60 {
         let mut dice = Dice::new(seed);
         let later = later(&mut dice);
@@ -159,7 +159,14 @@ fn p12_two_control_hosts_never_work_on_one_pool_at_once() {
         assert!(both.violations.is_empty(), "seed {seed}: {both:#?}");
         assert!(both.installers.iter().all(|count| *count <= 1), "seed {seed}: {both:#?}");
         done += usize::from(both.outcomes.contains(&Some(RunOutcome::Done)));
+        if both.outcomes.contains(&Some(RunOutcome::Done)) {
+            // Who comes second is told that, and not what the first one does to the servers.
+            let ends = [None, Some(RunOutcome::HeldElsewhere), Some(RunOutcome::Done)];
+            assert!(both.outcomes.iter().all(|outcome| ends.contains(outcome)), "seed {seed}: {both:#?}");
+        }
+        held += usize::from(both.outcomes.contains(&Some(RunOutcome::HeldElsewhere)));
     }
+    assert!(held > 0, "no second control host was ever turned away by a lease in its run");
     assert!(done >= 30, "in most nights one of the two comes to its end: {done} of 60");
 }
 

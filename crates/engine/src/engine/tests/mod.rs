@@ -265,7 +265,8 @@ fn p6_a_recovery_begins_nothing_on_a_server_that_was_only_looked_at() {
 fn p8_a_recovery_mends_what_the_last_look_of_the_run_found() {
     let mut records = draining(Attended::No);
     records.extend(returned());
-    records.push(Record::Swept { work: FE1, differences: vec!["RTCSRV is paused, it was running".to_owned()] });
+    let differences = vec!["RTCSRV is paused, it was running".to_owned()];
+    records.push(Record::Swept { work: FE1, differences, unseen: false });
     records.push(Record::RunEnded { outcome: RunOutcome::StoppedByPolicy });
     let mut engine = after(&records);
     let effects = engine.handle(recovery(), at(100));

@@ -379,7 +379,7 @@ fn p8_the_end_of_a_run_looks_at_every_server_and_names_those_that_do_not_serve()
     records.extend([
         Record::ServerEnded { work: WorkId(1), end: end(2) },
         Record::ServerEnded { work: WorkId(2), end: end(3) },
-        Record::Swept { work: FE1, differences: vec![] },
+        Record::Swept { work: FE1, differences: vec![], unseen: false },
     ]);
     let mut engine = after(&records);
     let mut effects = engine.handle(recovery(), at(100));
