@@ -270,10 +270,10 @@ impl Engine {
         }
         match &self.positions[position] {
             Position::Looking { asked, .. } => Some(Wait {
-                what: "the servers to say how they are".to_owned(),
+                what: format!("the servers to say how they are, each within {ANSWER_LIMIT:#} of its turn to be asked"),
                 why: String::new(),
                 since: *asked,
-                until: Some(after(*asked, ANSWER_LIMIT)),
+                until: None,
                 then: "what has not come counts as unknown".to_owned(),
             }),
             Position::Idle | Position::Sleeping(_) | Position::Settling(_) | Position::Acting { .. } => None,
