@@ -136,7 +136,7 @@ impl Waits {
                 }
             };
             // Most answers come within seconds, and are no news.
-            if wait.why.is_empty() && now.duration_since(wait.since) < ANSWER_IS_LATE {
+            if wait.until.is_none() && now.duration_since(wait.since) < ANSWER_IS_LATE {
                 continue;
             }
             let due = match self.told.get(&position) {

@@ -259,9 +259,9 @@ impl Engine {
             let act = self.state.open.get(intent).map(|intent| intent.act.to_string()).unwrap_or_default();
             return Some(Wait {
                 what: format!("the answer to an act: {act}"),
-                why: String::new(),
+                why: "it was asked for and has not been answered yet".to_owned(),
                 since: *since,
-                until: Some(after(*since, ANSWER_LIMIT)),
+                until: None,
                 then: "the server is looked at".to_owned(),
             });
         }
@@ -271,7 +271,7 @@ impl Engine {
         match &self.positions[position] {
             Position::Looking { asked, .. } => Some(Wait {
                 what: format!("the servers to say how they are, each within {ANSWER_LIMIT:#} of its turn to be asked"),
-                why: String::new(),
+                why: "they were asked and have not all answered yet".to_owned(),
                 since: *asked,
                 until: None,
                 then: "what has not come counts as unknown".to_owned(),

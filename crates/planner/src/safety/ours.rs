@@ -36,6 +36,7 @@ pub fn assess_ours(case: &Case<'_>, ours: &Ours<'_>) -> Vec<Asked> {
     if let Some(external) = &mut look.external {
         external.without(ours.away);
     }
+    look.is_out = ours.served.is_some();
     let Some(served) = ours.served else {
         return look.assess(case.server, case.now);
     };
@@ -78,7 +79,10 @@ pub(super) fn explained(look: &Look<'_>, server: &ServerName, said: &Readiness, 
         look.servers().filter(|(other, standing)| standing.serves() && !look.away.contains(&other.name)).count();
     let own = list(own);
     // When every server of the pool is active, none is missing: what the product waits for is not what we have taken away.
-    if said.active.is_some() && said.active == said.total {
+    // A server that is still to go waits for that too. For one that is out it is no reason to give it back: a pool is busy
+    // for a while after each change, and those who serve are all there.
+    let short = said.state == ReadinessState::InsufficientActiveFrontEnds;
+    if said.active.is_some() && said.active == said.total && (short || !look.is_out) {
         return verdict;
     }
     match said.active.map(|active| usize::try_from(active).unwrap_or(usize::MAX)) {
