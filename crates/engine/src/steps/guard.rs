@@ -99,11 +99,11 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
         busy(case, scratch, (text, &reasons))
     } else if product && readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
         case.give_up(text)
-    } else if elsewhere.is_some() && !case.subject.own.is_changed() && scratch.refused_looks + 1 >= REFUSED_LOOKS {
-        Judgement::TurnBack(Why { kind: WhyKind::Elsewhere, text })
     } else if let Some(wait) = waits_for_pool(case, scratch, &bad, &reasons) {
         patient = true;
         wait
+    } else if elsewhere.is_some() && !case.subject.own.is_changed() && scratch.refused_looks + 1 >= REFUSED_LOOKS {
+        Judgement::TurnBack(Why { kind: WhyKind::Elsewhere, text })
     } else if bad.iter().all(|asked| is_unknown(asked)) {
         case.unknown(scratch, &text)
     } else {
