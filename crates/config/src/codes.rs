@@ -171,6 +171,10 @@ codes! {
     LABEL_ON_NO_POOL = "O1080";
     /// Sessions may be cut (warning).
     SESSIONS_MAY_BE_CUT = "O1090";
+    /// A task cannot run as this account.
+    BAD_TASK_ACCOUNT = "O1091";
+    /// The account that logs on cannot lend its name to a task.
+    NOT_AS_SELF = "O1092";
     /// A patch level is that of the product before its first update.
     LEVEL_IS_BASE = "O1096";
     /// A patch level has fewer parts than the version of an update.

@@ -7,8 +7,8 @@ use crate::hashes::Sha256;
 use crate::reader::{At, Entries, Filled, Given, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
-    Access, BalancerChoice, Credentials, Dns, Drain, Every, ExternalAddresses, Haproxy, LevelChoice, LoadBalancing,
-    Maintenance, Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window, Winrm,
+    Access, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every, ExternalAddresses, Haproxy, LevelChoice,
+    LoadBalancing, Maintenance, Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
@@ -16,8 +16,8 @@ use orchestrate_model::change::{
 };
 use orchestrate_model::external;
 use orchestrate_model::pool::{
-    self as words, Balancer, ChannelBinding, CredentialSource, DnsSettings, ServiceClass, SipBalancing, SlotNames,
-    Transport, WinrmAuth,
+    self as words, Balancer, ChannelBinding, Cmdlets, CredentialSource, DnsSettings, ServiceClass, SipBalancing,
+    SlotNames, Transport, WinrmAuth,
 };
 use orchestrate_model::window::{self, Recurrence};
 use orchestrate_model::{Change, DnsName, ExternalUse, Label, Level, PoolName, Role, ServerName, ServiceName};
@@ -240,7 +240,15 @@ fn access(access: Access) -> Option<words::Access> {
         pins: pins(winrm.pin),
         channel_binding: winrm.channel_binding.map_or(ChannelBinding::Auto, |at| at.value),
         kerberos,
+        cmdlets: cmdlets(winrm.cmdlets)?,
     }))
+}
+
+fn cmdlets(written: Option<At<CmdletsChoice>>) -> Option<Cmdlets> {
+    match written.map(|at| at.value) {
+        None | Some(CmdletsChoice::Session) => Some(Cmdlets::Session),
+        Some(CmdletsChoice::Task(by)) => Some(Cmdlets::Task(by.task?.value.runs_as?.value.0)),
+    }
 }
 
 fn pins(written: Option<At<OneOrMany<Sha256>>>) -> Vec<String> {

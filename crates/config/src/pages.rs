@@ -93,6 +93,8 @@ pub const PAGES: &[Page] = pages![
     "O1071",
     "O1080",
     "O1090",
+    "O1091",
+    "O1092",
     "O1096",
     "O1097",
     "O1100",
@@ -174,6 +176,8 @@ pub const PAGES: &[Page] = pages![
     "O2080",
     "O2081",
     "O2082",
+    "O2096",
+    "O2097",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -14,9 +14,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 /// Keys under `access` that hold further keys.
-const NESTED: [&str; 2] = ["winrm", "credentials"];
+const NESTED: [&str; 4] = ["winrm", "credentials", "cmdlets", "task"];
 /// Keys under `access` whose single values are no secrets, as long as they have the form that the key expects.
-const HARMLESS: [&str; 13] = [
+const HARMLESS: [&str; 15] = [
     "transport",
     "port",
     "auth",
@@ -27,6 +27,8 @@ const HARMLESS: [&str; 13] = [
     "realm",
     "kdc",
     "spn",
+    "cmdlets",
+    "as",
     "keytab",
     "principal",
     "certificate",
@@ -582,6 +584,8 @@ fn is_of_form(key: &str, text: &str) -> bool {
             let with_port = parts.is_some_and(|(host, port)| is_word(host) && port.parse::<u16>().is_ok());
             is_word(text) || with_port || text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok()
         }
+        // Only an account of that kind ends so; what else looks like one may be a password.
+        "as" => text.strip_suffix('$').unwrap_or(text).split('\\').all(is_word),
         "principal" => text.split(['@', '/', '\\']).all(is_word),
         "file" | "ca" | "keytab" | "certificate" => {
             let drive = matches!(text.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());

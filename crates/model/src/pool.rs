@@ -5,6 +5,7 @@ use crate::ids::{DnsName, Label, PoolName, ServerName, ServiceName, UpgradeDomai
 use crate::product::{Product, Role};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// A pool of servers that stand in for each other.
@@ -253,6 +254,52 @@ pub struct WinrmAccess {
     /// What Kerberos needs to know and the names of accounts do not tell.
     #[serde(default)]
     pub kerberos: KerberosNames,
+    /// By which way the cmdlets of the product are asked.
+    #[serde(default, skip_serializing_if = "Cmdlets::is_usual")]
+    pub cmdlets: Cmdlets,
+}
+
+/// By which way the cmdlets of the product are asked on a server. Some of them ask a second machine (the configuration
+/// store, SQL, the directory), where a network logon usually has no name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cmdlets {
+    /// In the remote shell.
+    #[default]
+    Session,
+    /// In a scheduled task that is made for one question.
+    Task(TaskAccount),
+}
+
+impl Cmdlets {
+    /// Returns whether it is what holds where the plan says nothing.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Session
+    }
+}
+
+/// The account that a scheduled task runs as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskAccount {
+    /// The system: on other machines it is the account of the computer.
+    System,
+    /// The account that logs on to the server, with its password.
+    #[serde(rename = "self")]
+    Caller,
+    /// A group-managed service account, `DOMAIN\name$`. Its password is nobody's.
+    Managed(String),
+}
+
+impl fmt::Display for TaskAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "SYSTEM",
+            Self::Caller => "the account that logs on",
+            Self::Managed(name) => name,
+        })
+    }
 }
 
 /// Whether a logon over TLS is bound to the connection that it is made on.

@@ -3,8 +3,8 @@
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::reader::{At, Reader};
-use crate::written::{Credentials, Plan, Pool, Winrm};
-use orchestrate_model::pool::{ChannelBinding, Transport, WinrmAuth};
+use crate::written::{CmdletsChoice, Credentials, Plan, Pool, Winrm};
+use orchestrate_model::pool::{ChannelBinding, TaskAccount, Transport, WinrmAuth};
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
     let Some(pools) = &plan.pools else { return };
@@ -18,6 +18,7 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
             if let Some(credentials) = &winrm.value.credentials {
                 sources(reader, &credentials.value.0, credentials.span);
                 kinds(reader, &credentials.value.0, auth, credentials.span);
+                as_self(reader, &winrm.value, &credentials.value.0, auth);
             }
         }
     }
@@ -144,6 +145,28 @@ fn kinds(reader: &mut Reader, written: &Credentials, auth: WinrmAuth, whole: Spa
     };
     reader.report(
         Diagnostic::error(codes::CREDENTIALS_DO_NOT_FIT, whole, text).label("do not fit the authentication").help(help),
+    );
+}
+
+/// A task with the account's own name needs its password, and a name that other machines know.
+fn as_self(reader: &mut Reader, winrm: &Winrm, written: &Credentials, auth: WinrmAuth) {
+    let Some(CmdletsChoice::Task(by)) = winrm.cmdlets.as_ref().map(|at| &at.value) else { return };
+    let Some(runs_as) = by.task.as_ref().and_then(|task| task.value.runs_as.as_ref()) else { return };
+    if runs_as.value.0 != TaskAccount::Caller {
+        return;
+    }
+    let text = match auth {
+        WinrmAuth::Certificate => "a certificate is no password for a task",
+        WinrmAuth::Basic => "an account for basic authentication is one of the server, and unknown to other machines",
+        WinrmAuth::Negotiate | WinrmAuth::Kerberos | WinrmAuth::Ntlm if written.keytab.is_some() => {
+            "a key is no password for a task"
+        }
+        WinrmAuth::Negotiate | WinrmAuth::Kerberos | WinrmAuth::Ntlm => return,
+    };
+    reader.report(
+        Diagnostic::error(codes::NOT_AS_SELF, runs_as.span, text)
+            .label("`self` needs the password of an account of the domain")
+            .help(r"write `as: 'CONTOSO\svc-pool$'`, a group-managed service account, or `as: system`"),
     );
 }
 

@@ -1,10 +1,11 @@
 //! Values that can be written in several forms.
 
-use super::{Credentials, Elsewhere, HaproxyChoice, HaproxySite, ScopeServices, WeeksOfMonth};
+use super::{ByTask, Credentials, Elsewhere, HaproxyChoice, HaproxySite, ScopeServices, WeeksOfMonth};
 use crate::codes;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::logon::Runs;
 use crate::numbers::DayOfMonth;
-use crate::reader::{At, Entries, OneOrMany, Reader, Shape, Written};
+use crate::reader::{At, Entries, Fields, OneOrMany, Reader, Shape, Written, object_schema};
 use crate::scalars::{DAYS, RuntimeApi, word};
 use crate::texts::Line;
 use crate::yaml::{Node, Value};
@@ -135,6 +136,70 @@ impl Written for SiteChoice {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let address = generator.subschema_for::<Shape<RuntimeApi>>();
         json_schema!({ "anyOf": [address, generator.subschema_for::<Shape<HaproxySite>>()] })
+    }
+}
+
+/// By which way the cmdlets of the product are asked.
+#[derive(Debug, Clone)]
+pub(crate) enum CmdletsChoice {
+    /// `session`.
+    Session,
+    /// `{task: {as: …}}`.
+    Task(ByTask),
+}
+
+impl Written for CmdletsChoice {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => ByTask::read(node, reader).map(Self::Task),
+            Value::Scalar { text, .. } if text != "session" => {
+                reader.report(
+                    Diagnostic::error(
+                        codes::UNKNOWN_WORD,
+                        node.span,
+                        format!("{} is no way to ask cmdlets", quoted(text)),
+                    )
+                    .label("expected `session` or `{task: {as: ...}}`")
+                    .help(r"for a scheduled task write `{task: {as: system}}` or `{task: {as: 'CONTOSO\svc-pool$'}}`"),
+                );
+                None
+            }
+            Value::Scalar { .. } => Some(Self::Session),
+            Value::List(_) | Value::Nothing => {
+                reader.wrong_type(node, "`session` or `{task: {as: ...}}`");
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let task = generator.subschema_for::<Shape<ByTask>>();
+        json_schema!({ "oneOf": [{ "type": "string", "enum": ["session"] }, task] })
+    }
+}
+
+/// A scheduled task, by the account that it runs as. The key is a word of Rust, so it is read by hand.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskChoice {
+    /// `as`.
+    pub(crate) runs_as: Option<At<Runs>>,
+}
+
+impl Written for TaskChoice {
+    const NAME: &'static str = "Task";
+
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let Some(mut fields) = Fields::open(node, reader) else { return Some(Self { runs_as: None }) };
+        let runs_as = fields.required("as");
+        fields.close();
+        Some(Self { runs_as })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let account = generator.subschema_for::<Shape<Runs>>();
+        let text = "A group-managed service account such as 'CONTOSO\\svc-pool$', `system`, or `self`: the account that \
+                    logs on, with its password.";
+        object_schema("The task.", vec![("as", text, true, account)])
     }
 }
 

@@ -5,7 +5,9 @@
 mod choices;
 mod external;
 
-pub(crate) use choices::{BalancerChoice, CredentialsChoice, Every, LevelChoice, ScopeChoice, SiteChoice};
+pub(crate) use choices::{
+    BalancerChoice, CmdletsChoice, CredentialsChoice, Every, LevelChoice, ScopeChoice, SiteChoice,
+};
 pub(crate) use external::{ExternalAddresses, ExternalNames};
 
 use crate::durations::{Length, Pause};
@@ -201,10 +203,21 @@ written! {
         optional kdc: OneOrMany<Kdc>,
         /// The class of the service that a ticket is asked for. Default: HTTP.
         optional spn: ServiceClass,
+        /// By which way the cmdlets of the product are asked: `session`, in the remote shell, or `{task: {as: ...}}`, in
+        /// a scheduled task that is made for one question. Default: session.
+        optional cmdlets: CmdletsChoice,
         /// A file with the authorities to trust instead of the machine's.
         optional ca: Line,
         /// The SHA-256 of the one certificate to trust, or of several.
         optional pin: OneOrMany<Sha256>,
+    }
+}
+
+written! {
+    /// A scheduled task that is made for one question.
+    struct ByTask {
+        /// The task.
+        required task: choices::TaskChoice,
     }
 }
 

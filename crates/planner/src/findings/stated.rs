@@ -9,7 +9,7 @@ use crate::words::{are, few, list, time};
 use crate::{build, codes, order, quorum, safety};
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{AtDeadline, RestartPolicy, Scope, StartTypePolicy};
-use orchestrate_model::pool::{Balancer, SipBalancing};
+use orchestrate_model::pool::{Access, Balancer, Cmdlets, SipBalancing, TaskAccount, WinrmAccess};
 use orchestrate_model::{Answer, Change, Feature, Pool, Product, Role, RunState, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +20,7 @@ pub(super) fn pool(context: &Context<'_>, place: usize, pool: &Pool, found: &mut
     features(change, pool, scope, found);
     services(change, pool, scope, found);
     balancer(change, pool, scope, found);
+    found.extend(cmdlets(pool));
     control_host(context, pool, found);
     neighbours(context, pool, found);
     if pool.archiving == Some(true) {
@@ -36,6 +37,31 @@ pub(super) fn pool(context: &Context<'_>, place: usize, pool: &Pool, found: &mut
                 .advise("Nothing to do. Only Front End pools have a readiness state."),
         );
     }
+}
+
+/// By which way the cmdlets of the product are asked, where that leaves something on the servers for a moment.
+fn cmdlets(pool: &Pool) -> Option<Finding> {
+    let Access::Winrm(WinrmAccess { cmdlets: Cmdlets::Task(account), .. }) = &pool.access else { return None };
+    if pool.product == Product::Generic {
+        return None;
+    }
+    let text = format!(
+        "the product's cmdlets of {} are asked as {account}, each question in a scheduled task that is made and removed \
+         on the server, also by a preview",
+        pool.name
+    );
+    let finding = match account {
+        TaskAccount::System => note(codes::CMDLETS_IN_TASK, text)
+            .advise("Nothing to do. On other machines SYSTEM is the account of the computer."),
+        TaskAccount::Managed(_) => note(codes::CMDLETS_IN_TASK, text)
+            .advise("Nothing to do. Only the servers know the password of this account."),
+        TaskAccount::Caller => warning(codes::PASSWORD_IN_TASK, text).advise(
+            "With each question its password goes to the server, where Windows keeps it while the task exists and an \
+             administrator could read it. A group-managed service account needs none: cmdlets: {task: {as: \
+             'DOMAIN\\name$'}}.",
+        ),
+    };
+    Some(finding.pool(pool))
 }
 
 fn size(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Finding>) {
