@@ -5,9 +5,12 @@ use jiff::SignedDuration;
 use orchestrate_driver::conformance::{self, ServerExpectation, Waiting};
 use orchestrate_driver::{Change as _, Observe as _};
 use orchestrate_driver_winrm::{Auth, Credentials, Transport, Trust, WinrmLimits, WinrmServer, WinrmTarget};
-use orchestrate_lab::scenario::{Fault, FaultEffect, InstallerScenario, Scenario, ServerScenario};
+use orchestrate_lab::scenario::{
+    CmdletsScenario, Fault, FaultEffect, InstallerScenario, Scenario, SecondHop, ServerScenario,
+};
 use orchestrate_lab::{Lab, LabConfig};
 use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
+use orchestrate_model::pool::{Cmdlets, TaskAccount};
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, Change, InstallerRun, InstallerToken, Keeper, RunState, ServerName,
     ServerObservation, ServiceName, StartType,
@@ -47,6 +50,7 @@ fn target(lab: &Lab, server: usize) -> WinrmTarget {
         role: pool.role,
         transport: Transport::Https(Trust::Authority(Arc::from(directory.ca_pem.as_bytes()))),
         auth: Auth::Basic(credentials),
+        cmdlets: Cmdlets::Session,
         measures: pool.measures.clone(),
         keeper: Keeper { id: "us".to_owned(), user: "ops".to_owned(), host: "ctl1".to_owned() },
         limits: WinrmLimits::default(),
@@ -288,4 +292,67 @@ async fn readiness_names_the_upgrade_domains() {
     assert_eq!((readiness.active, readiness.total), (Some(3), Some(3)));
     let domains: Vec<&str> = readiness.domains.iter().map(|domain| domain.name.as_str()).collect();
     assert_eq!(domains, ["UD1", "UD2", "UD3"]);
+}
+
+/// A lab whose servers answer the product's cmdlets in a task, and not in a remote shell.
+async fn lab_with_second_hop(session: SecondHop, accounts: Option<Vec<String>>) -> Lab {
+    lab(Scenario { cmdlets: CmdletsScenario { session, accounts }, ..Scenario::default() }).await
+}
+
+async fn asked_by(lab: &Lab, cmdlets: Cmdlets) -> ServerObservation {
+    let target = WinrmTarget { cmdlets, ..target(lab, 0) };
+    let driver = WinrmServer::new(target, lab.clock()).unwrap();
+    let parts = [Part::Readiness, Part::Replication, Part::CentralManagement, Part::Fabric, Part::Versions];
+    let ask = Ask { parts: parts.into(), sessions: vec![service("RTCRGS")], ..Ask::default() };
+    let seen = driver.observe(&ask).await;
+    driver.reader().close().await;
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p3_a_double_hop_is_unknown_with_the_ways_out_and_a_task_answers() {
+    for session in [SecondHop::OperationsError, SecondHop::LoginFailed, SecondHop::Denied] {
+        let lab = lab_with_second_hop(session, None).await;
+        let seen = asked_by(&lab, Cmdlets::Session).await;
+        let reasons = [
+            seen.readiness.why_unknown(),
+            seen.replication.why_unknown(),
+            seen.central_management.why_unknown(),
+            seen.fabric.why_unknown(),
+            seen.sessions[&service("RTCRGS")].measures[0].value.why_unknown(),
+        ];
+        for reason in reasons {
+            let reason = reason.unwrap_or_else(|| panic!("{session:?}: something was answered: {seen:?}"));
+            for word in ["was not let in at", "cmdlets: {task: {as: 'DOMAIN\\name$'}}", "as: system", "as: self"] {
+                assert!(reason.contains(word), "{session:?} {word}: {reason}");
+            }
+        }
+        assert!(seen.versions.known().is_some(), "what the server itself says is not concerned");
+        let managed = TaskAccount::Managed(r"CONTOSO\svc-pool$".to_owned());
+        for account in [managed, TaskAccount::System, TaskAccount::Caller] {
+            let seen = asked_by(&lab, Cmdlets::Task(account.clone())).await;
+            assert_eq!(seen.readiness.known().map(|known| &known.state), Some(&ReadinessState::Ready), "{account}");
+            assert!(seen.replication.known().is_some() && seen.fabric.known().is_some(), "{account}");
+            assert!(seen.central_management.known().is_some(), "{account}");
+            let measure = &seen.sessions[&service("RTCRGS")].measures[0].value;
+            assert!(measure.known().is_some(), "{account}: {measure:?}");
+        }
+        drop(lab);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p3_an_account_that_no_task_may_have_is_unknown_with_what_can_be_done() {
+    let lab = lab_with_second_hop(SecondHop::LoginFailed, Some(vec!["system".to_owned()])).await;
+    let refused = [
+        (TaskAccount::Managed(r"CONTOSO\svc-pool$".to_owned()), "needs the right to log on as a batch job"),
+        (TaskAccount::Managed(r"ELSEWHERE\svc-pool$".to_owned()), r"does not know ELSEWHERE\svc-pool$"),
+        (TaskAccount::Caller, "needs the right to log on as a batch job"),
+    ];
+    for (account, word) in refused {
+        let seen = asked_by(&lab, Cmdlets::Task(account.clone())).await;
+        let reason = seen.readiness.why_unknown().unwrap_or_else(|| panic!("{account}: {seen:?}"));
+        assert!(reason.contains(word) && reason.contains("the task cannot be registered"), "{account}: {reason}");
+    }
+    drop(lab);
 }

@@ -18,7 +18,7 @@ use orchestrate_driver_winrm::{
 };
 use orchestrate_files::{Limit, Whose};
 use orchestrate_lab::LabDirectory;
-use orchestrate_model::pool::{Access, Balancer, CredentialSource, WinrmAccess, WinrmAuth};
+use orchestrate_model::pool::{Access, Balancer, Cmdlets, CredentialSource, WinrmAccess, WinrmAuth};
 use orchestrate_model::{Change, Keeper, Pool, PoolName, Server, ServerName, pool};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -183,6 +183,11 @@ fn target(pool: &Pool, server: &Server, way: &Way<'_>, keeper: &Keeper) -> Resul
         connect_to: Some(connect_to),
         transport,
         auth: way.auth.clone(),
+        // Also in a lab, which answers as such a host would.
+        cmdlets: match &pool.access {
+            Access::Winrm(access) => access.cmdlets.clone(),
+            Access::Unstated => Cmdlets::Session,
+        },
         measures: pool.measures.clone(),
         keeper: keeper.clone(),
         limits: way.lab.map_or_else(WinrmLimits::default, limits_on_lab),

@@ -9,9 +9,13 @@
 //! have reached the server is never repeated by the driver.
 
 mod activity;
+mod by_task;
 mod central;
 mod counters;
+mod hop;
 mod host;
+#[cfg(test)]
+mod lab_tests;
 mod lease;
 mod link;
 mod measures;
@@ -26,6 +30,8 @@ mod server;
 mod services;
 mod sessions;
 mod target;
+#[cfg(test)]
+mod task_tests;
 
 pub use orchestrate_wsman::{
     Auth, Binding, ClientCertificate, Credentials, Krb5Conf, Login, Mechanism, Negotiate, Realms, SetupError, Source,

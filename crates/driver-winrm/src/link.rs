@@ -1,11 +1,15 @@
 //! The two connections to a server: one for WMI, one for scripts, so that a slow script does not hold up the rest.
 
+use crate::by_task::{self, Asking};
+use crate::hop;
 use crate::outcome::is_out_of_reach;
 use crate::script::{self, Lever, Look, POWERSHELL, Script, Trouble};
 use crate::target::{WinrmLimits, WinrmTarget};
-use orchestrate_wsman::{Client, Error, FaultClass, Instance, Limits, Output, SetupError, Shell, ShellOptions};
+use orchestrate_model::pool::{Cmdlets, TaskAccount};
+use orchestrate_wsman::{Auth, Client, Error, FaultClass, Instance, Limits, Output, SetupError, Shell, ShellOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -24,6 +28,10 @@ pub(crate) struct Link {
     /// The shell that scripts which only look are run in, one after the other.
     shell: Mutex<Option<Shell>>,
     limits: WinrmLimits,
+    /// By which way the cmdlets of the product are asked.
+    cmdlets: Cmdlets,
+    /// The account that logs on.
+    auth: Auth,
 }
 
 impl Link {
@@ -32,7 +40,8 @@ impl Link {
         let (limits, wire) = (Limits::default(), target.limits.wire);
         let wmi = Client::new(target.endpoint(), &target.transport, &target.auth, wire, limits)?;
         let commands = wmi.second();
-        Ok(Self { wmi, commands, shell: Mutex::new(None), limits: target.limits })
+        let (cmdlets, auth) = (target.cmdlets.clone(), target.auth.clone());
+        Ok(Self { wmi, commands, shell: Mutex::new(None), limits: target.limits, cmdlets, auth })
     }
 
     /// Returns what one look goes through, which has to be over after the limit of an observation.
@@ -138,21 +147,55 @@ impl Glance<'_> {
         self.until
     }
 
+    /// Returns by which way the cmdlets of the product are asked.
+    pub(crate) fn cmdlets(&self) -> &Cmdlets {
+        &self.link.cmdlets
+    }
+
     /// Runs a script that only looks, after those that were asked for before it.
     pub(crate) async fn look<A: DeserializeOwned>(&self, look: Look, request: &impl Serialize) -> Result<A, Trouble> {
         let script = look.script();
-        let output = timeout_at(self.until, self.run(script, request)).await;
-        let output = output.unwrap_or_else(|_elapsed| Err(self.too_late(&format!("script {}", script.name))))?;
-        script::answer(script, &output)
+        let request = script::request(request)?;
+        let output = match &self.link.cmdlets {
+            Cmdlets::Task(account) if look.asks_the_product() => self.by_task(script, &request, account).await?,
+            Cmdlets::Task(_) | Cmdlets::Session => self.run(script, script.command(&request)).await?,
+        };
+        script::answer(script, &output).map_err(|trouble| match hop::recognise(&trouble.text, &trouble.problems) {
+            Some(second) if look.asks_the_product() => {
+                Trouble { text: hop::explain(&trouble.text, second, &self.link.cmdlets), ..trouble }
+            }
+            Some(_) | None => trouble,
+        })
     }
 
-    async fn run(&self, script: Script, request: &impl Serialize) -> Result<Output, Trouble> {
-        let command = script.command(&script::request(request)?);
+    /// Runs a script that only looks in a scheduled task that is made for it.
+    async fn by_task(&self, script: Script, request: &Value, account: &TaskAccount) -> Result<Output, Trouble> {
+        let outer = Look::ByTask.script();
+        let password = match account {
+            TaskAccount::Caller => self.link.auth.password(),
+            TaskAccount::System | TaskAccount::Managed(_) => None,
+        };
+        let asking = Asking { account, password, limit: self.link.limits.look_script };
+        let command = by_task::command(outer, script, request, &asking)?;
+        let said = script::answer(outer, &self.run(outer, command).await?);
+        let said = said.map_err(|trouble| Trouble { text: by_task::explain(account, &trouble), ..trouble });
+        let name = script.name;
+        by_task::output(self.link.wmi.host(), account, said?)
+            .map_err(|trouble| Trouble { text: format!("script {name}: {}", trouble.text), ..trouble })
+    }
+
+    /// Runs a command that only looks, before the look is over.
+    async fn run(&self, script: Script, command: script::Command) -> Result<Output, Trouble> {
+        let output = timeout_at(self.until, self.in_turn(script, &command)).await;
+        output.unwrap_or_else(|_elapsed| Err(self.too_late(&format!("script {}", script.name))))
+    }
+
+    async fn in_turn(&self, script: Script, command: &script::Command) -> Result<Output, Trouble> {
         let mut slot = self.link.shell.lock().await;
         if let Some(trouble) = self.with(|lost| lost.scripts.clone()) {
             return Err(trouble);
         }
-        let result = self.link.look(&mut slot, script, &command).await;
+        let result = self.link.look(&mut slot, script, command).await;
         result.map_err(|error| self.note(error, |lost| &mut lost.scripts))
     }
 
@@ -188,7 +231,7 @@ impl Glance<'_> {
 
 async fn run(shell: &Shell, script: Script, command: &script::Command, limit: Duration) -> Result<Output, Error> {
     tracing::debug!(script = script.name, "running");
-    shell.run(POWERSHELL, &command.arguments, command.input.as_deref(), limit).await
+    shell.run(POWERSHELL, &command.arguments, command.input.as_ref().map(|input| input.as_slice()), limit).await
 }
 
 /// Deletes a shell as far as the server lets us. It deletes it by itself when it is idle.

@@ -5,7 +5,9 @@
 //! missing the tests say so and pass; under CI they fail.
 #![cfg(unix)]
 
+use crate::hop::Second;
 use crate::script::{Command, Lever, Look, Script, Trouble, answer};
+use orchestrate_model::PoolName;
 use orchestrate_wsman::Output;
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -14,21 +16,21 @@ use std::process::Stdio;
 
 /// How a script reaches the interpreter.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+pub(crate) enum Way {
     OnTheLine,
     ByInput,
 }
 
-const WAYS: [Way; 2] = [Way::OnTheLine, Way::ByInput];
+pub(crate) const WAYS: [Way; 2] = [Way::OnTheLine, Way::ByInput];
 
 /// A host that is nearly Windows, with a state of its own.
-struct Host {
+pub(crate) struct Host {
     programs: PathBuf,
-    state: tempfile::TempDir,
+    pub(crate) state: tempfile::TempDir,
 }
 
 impl Host {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap().join("shared/winhost");
         let programs = std::env::var_os("ORCHESTRATE_TEST_WINHOST").map_or_else(beside, PathBuf::from);
         if !programs.join("make-state").is_file() {
@@ -45,32 +47,37 @@ impl Host {
     }
 
     /// Writes a file of the state.
-    fn set(&self, file: &str, text: &str) {
+    pub(crate) fn set(&self, file: &str, text: &str) {
         let path = self.state.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
     /// Removes all files of a folder of the state.
-    fn clear(&self, folder: &str) {
+    pub(crate) fn clear(&self, folder: &str) {
         let path = self.state.path().join(folder);
         std::fs::remove_dir_all(&path).unwrap();
         std::fs::create_dir(path).unwrap();
     }
 
     /// Adds a line to a file of the state.
-    fn add(&self, file: &str, line: &str) {
+    pub(crate) fn add(&self, file: &str, line: &str) {
         let path = self.state.path().join(file);
         let before = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, format!("{before}{line}\n")).unwrap();
     }
 
     /// Runs a script after some lines of another hand.
-    fn run(&self, way: Way, script: Script, request: &Value, before: &str) -> Output {
-        let mut command = match way {
+    pub(crate) fn run(&self, way: Way, script: Script, request: &Value, before: &str) -> Output {
+        let command = match way {
             Way::OnTheLine => script.on_the_line(request),
             Way::ByInput => script.by_input(request),
         };
+        self.run_command(command, before)
+    }
+
+    /// Runs a command after some lines of another hand.
+    pub(crate) fn run_command(&self, mut command: Command, before: &str) -> Output {
         if !before.is_empty() {
             put_before(&mut command, before);
         }
@@ -94,12 +101,12 @@ impl Host {
         }
     }
 
-    fn ask(&self, way: Way, script: Script, request: &Value) -> Result<Value, Trouble> {
+    pub(crate) fn ask(&self, way: Way, script: Script, request: &Value) -> Result<Value, Trouble> {
         answer(script, &self.run(way, script, request, ""))
     }
 
     /// Asks in both ways and expects the same answer.
-    fn both(&self, look: Look, request: &Value) -> Result<Value, String> {
+    pub(crate) fn both(&self, look: Look, request: &Value) -> Result<Value, String> {
         let [line, input] = WAYS.map(|way| without_times(self.ask(way, look.script(), request)));
         assert_eq!(line, input, "{look:?}: the two ways differ");
         line
@@ -115,15 +122,27 @@ fn without_times(answer: Result<Value, Trouble>) -> Result<Value, String> {
     Ok(answer)
 }
 
+/// Takes out how 3.0 to 5.1 wrap arrays.
+fn unwrapped(value: Value) -> Value {
+    match value {
+        Value::Object(fields) if fields.len() == 2 && fields.contains_key("Count") && fields.contains_key("value") => {
+            unwrapped(fields["value"].clone())
+        }
+        Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, unwrapped(value))).collect(),
+        Value::Array(items) => items.into_iter().map(unwrapped).collect(),
+        other => other,
+    }
+}
+
 /// Puts lines before a script: what a profile of the machine or a policy does.
 fn put_before(command: &mut Command, lines: &str) {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
-    if let Some(input) = &mut command.input {
-        *input = [lines.as_bytes(), b"\n", input].concat();
+    let encoded = command.arguments.last_mut().unwrap();
+    if let Some(input) = command.input.as_mut().filter(|_| encoded == "-") {
+        **input = [lines.as_bytes(), b"\n", input.as_slice()].concat();
         return;
     }
-    let encoded = command.arguments.last_mut().unwrap();
     let units: Vec<u8> = format!("{lines}\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
     *encoded = STANDARD.encode([units, STANDARD.decode(encoded.as_bytes()).unwrap()].concat());
 }
@@ -136,6 +155,7 @@ macro_rules! host {
         }
     };
 }
+pub(crate) use host;
 
 #[test]
 fn versions_come_from_the_uninstall_entries_of_the_product() {
@@ -231,18 +251,22 @@ fn the_answers_of_the_product_are_the_same_under_another_culture_and_with_arrays
     let asked = [
         (Look::Readiness, pool.clone()),
         (Look::Fabric, pool),
+        (Look::Replication, json!({})),
         (Look::CentralManagement, json!({})),
         (Look::Activity, json!({"services": ["RTCSRV", "RTCMEDSRV", "none"]})),
     ];
     for (look, request) in &asked {
         let plain = host.both(*look, request).unwrap();
-        host.set("powershell", "culture=de-DE\n");
-        assert_eq!(host.both(*look, request).as_ref(), Ok(&plain), "{look:?} de-DE");
-        host.set("powershell", "culture=tr-TR\narrays_like_51=false\n");
-        let later = host.ask(Way::OnTheLine, look.script(), request).unwrap();
-        assert_eq!(plain.as_object().unwrap().len(), later.as_object().unwrap().len(), "{look:?} tr-TR");
+        // Decimal commas, an i without its dot, and calendars of their own.
+        for culture in ["de-DE", "tr-TR", "ar-SA", "fa-IR"] {
+            host.set("powershell", &format!("culture={culture}\narrays_like_51={}\n", culture != "tr-TR"));
+            let other = without_times(host.ask(Way::OnTheLine, look.script(), request));
+            assert_eq!(unwrapped(other.unwrap()), unwrapped(plain.clone()), "{look:?} {culture}");
+        }
         host.set("powershell", "");
     }
+    let readiness = host.both(Look::Readiness, &asked[0].1).unwrap();
+    assert_eq!(readiness["answer"]["State"], "Ready", "an enumeration comes as its name: {readiness}");
     let activity = host.both(Look::Activity, &json!({"services": ["RTCSRV", "none"]})).unwrap();
     assert!(activity["errors"]["none"].as_str().unwrap().contains("does not list it"), "{activity}");
 }
@@ -287,7 +311,80 @@ fn two_thousand_lines_of_fabric_state_come_through() {
     let lines: String = (0..2_000).map(|n| format!("line={n} Größe\n")).collect();
     host.set("fabric", &lines);
     let found = host.both(Look::Fabric, &json!({"pool": "pool01.contoso.example"})).unwrap();
-    assert!(!found["lines"].as_array().unwrap().is_empty());
+    let lines = found["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), 2_000, "{} lines", lines.len());
+    assert_eq!((&lines[0], &lines[1_999]), (&json!("line=0 Größe"), &json!("line=1999 Größe")));
+}
+
+#[test]
+fn one_item_and_nothing_at_all_stay_lists() {
+    let host = host!();
+    host.clear("domains");
+    host.set("domains/UD1", "Frontends=fe1.contoso.example\nTotalActiveFrontends=1\n");
+    let pool = json!({"pool": "pool01.contoso.example", "product": "lync2013"});
+    let found = host.both(Look::Readiness, &pool).unwrap();
+    let pool = PoolName::new("pool01.contoso.example").unwrap();
+    let readiness = crate::readiness::parse(&found["answer"], &pool);
+    assert_eq!(readiness.known().map(|known| known.domains.len()), Some(1), "{found}");
+    assert_eq!(readiness.known().map(|known| known.domains[0].servers.len()), Some(1), "{found}");
+    host.clear("replication");
+    assert_eq!(host.both(Look::Replication, &json!({})).unwrap()["replicas"], json!([]));
+    host.set("central", "ActiveMasterFQDN=-\n");
+    let found = host.both(Look::CentralManagement, &json!({})).unwrap();
+    let central = crate::central::parse(&found["answer"]);
+    assert_eq!(central.known().map(|known| known.active.clone()), Some(None), "a property that is null: {found}");
+    assert_eq!(host.both(Look::ServiceDetails, &json!({"services": []})).unwrap(), json!({"services": {}}));
+}
+
+#[test]
+fn p3_a_property_that_is_null_is_no_answer() {
+    let host = host!();
+    host.clear("replication");
+    host.set("replication/fe1.contoso.example", "UpToDate=-\n");
+    let found = host.both(Look::Replication, &json!({})).unwrap();
+    assert_eq!(found["replicas"], json!([{"fqdn": "fe1.contoso.example", "upToDate": null}]));
+    host.add("services/RTCSRV", "activity=-");
+    let found = host.both(Look::Activity, &json!({"services": ["RTCSRV"]})).unwrap();
+    assert!(found["errors"]["RTCSRV"].as_str().unwrap().starts_with("it has no activity level"), "{found}");
+}
+
+#[test]
+fn an_error_comes_with_its_kind_and_number_and_one_that_was_passed_over_too() {
+    let host = host!();
+    let hop = "function Get-CsPoolFabricState { [CmdletBinding()] param($PoolFqdn) throw (New-Object InvalidOperationException 'außen', ([Runtime.InteropServices.COMException]::new('Vorgangsfehler', -2147016672))) }";
+    let script = Look::Fabric.script();
+    for way in WAYS {
+        let output = host.run(way, script, &json!({"pool": "p"}), hop);
+        let trouble = answer::<Value>(script, &output).unwrap_err();
+        assert_eq!(crate::hop::recognise(&trouble.text, &trouble.problems), Some(Second::Directory), "{trouble:?}");
+    }
+    host.set("cmdlets/Get-CsWindowsService", "error=Login failed for user „x“\n");
+    let found = host.both(Look::Activity, &json!({"services": ["RTCSRV", "none"]})).unwrap();
+    assert_eq!(found["causes"][0]["kind"], "System.Exception", "{found}");
+    assert!(found["errors"]["none"].as_str().unwrap().contains("Login failed for user „x“"), "{found}");
+    assert!(found["activity"]["RTCSRV"].is_string(), "what was read counts: {found}");
+}
+
+#[test]
+fn a_lease_is_held_compared_and_given_back_and_its_time_is_readable_in_every_culture() {
+    let host = host!();
+    for (way, culture) in [(Way::ByInput, "ar-SA"), (Way::OnTheLine, "fa-IR")] {
+        host.set("powershell", &format!("culture={culture}\n"));
+        let hold = |keeper: &str| {
+            let request = json!({"keeper": keeper, "user": "Jörg „x“", "host": "ctl1", "run": "r1", "seconds": 60});
+            host.ask(way, Lever::LeaseHold.script(), &request).unwrap()
+        };
+        assert_eq!(hold("us"), json!({"result": "ours", "lease": null}));
+        assert_eq!(hold("us")["result"], "ours", "it is renewed");
+        let taken = hold("them");
+        assert_eq!((&taken["result"], &taken["lease"]["user"]), (&json!("taken"), &json!("Jörg „x“")));
+        let found = host.ask(way, Look::Lease.script(), &json!({})).unwrap();
+        assert!(found["lease"]["until"].as_str().unwrap().starts_with("20"), "a year of our calendar: {found}");
+        assert!(found["now"].as_i64() <= found["lease"]["untilSeconds"].as_i64(), "{found}");
+        let release = |keeper| host.ask(way, Lever::LeaseRelease.script(), &json!({"keeper": keeper})).unwrap();
+        assert_eq!(release("them"), json!({"result": "taken"}));
+        assert_eq!(release("us"), json!({"result": "free"}));
+    }
 }
 
 #[test]
@@ -340,4 +437,8 @@ fn counter_classes_are_found_by_their_display_names() {
     let host = host!();
     let found = host.both(Look::CounterClasses, &json!({"objects": ["no such counter set"]})).unwrap();
     assert_eq!(found, json!({"classes": {}}));
+    let found = host.both(Look::CounterClasses, &json!({"objects": ["LS:SIP - Peers", "none"]})).unwrap();
+    let class = &found["classes"]["LS:SIP - Peers"];
+    assert_eq!(class["properties"]["SIP - Connections Active"], "SIPConnectionsActive", "{found}");
+    assert_eq!(found["classes"].as_object().unwrap().len(), 1, "{found}");
 }

@@ -247,11 +247,14 @@ impl Inner {
         #[serde(rename_all = "camelCase")]
         struct Replica {
             fqdn: String,
-            up_to_date: bool,
+            up_to_date: Option<bool>,
         }
         let said: Result<Said, Trouble> = glance.look(Look::Replication, &json!({})).await;
         let named = |replica: Replica| match ServerName::new(&replica.fqdn) {
-            Ok(server) => Ok((server, replica.up_to_date)),
+            Ok(server) => match replica.up_to_date {
+                Some(up_to_date) => Ok((server, up_to_date)),
+                None => Err(format!("it is not said whether the replica of {server} is up to date")),
+            },
             Err(error) => Err(format!("a replica has an odd name, {:?}: {error}", plain(&replica.fqdn))),
         };
         match said {

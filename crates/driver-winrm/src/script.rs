@@ -3,6 +3,7 @@
 //! A script gets its values as data, base64 of JSON, and never as script text. It prints ASCII only: one marked line
 //! with base64 of JSON. Noise around that line does not matter.
 
+use crate::hop::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use orchestrate_wsman::{Cause, Error, FaultClass, Outcome, Output, Unresolved, clixml, plain};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// Scripts that only look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(crate) enum Look {
     File,
     /// Whose the server is.
     Lease,
+    /// What another of these says in a scheduled task of its own, which is made for it and removed again.
+    ByTask,
 }
 
 /// Scripts that change something.
@@ -103,8 +107,24 @@ impl Look {
             Self::Lease => {
                 ("lease", concat!(include_str!("scripts/lease-file.ps1"), include_str!("scripts/lease.ps1")))
             }
+            Self::ByTask => ("by-task", with_folder!("scripts/by-task.ps1")),
         };
         Script { name, body }
+    }
+
+    /// Returns whether it asks a cmdlet of the product that may have to ask a second machine. What is installed is said
+    /// by the server alone.
+    pub(crate) fn asks_the_product(self) -> bool {
+        match self {
+            Self::Activity | Self::Readiness | Self::Replication | Self::Fabric | Self::CentralManagement => true,
+            Self::ServiceDetails
+            | Self::CounterClasses
+            | Self::Versions
+            | Self::InstallerState
+            | Self::File
+            | Self::Lease
+            | Self::ByTask => false,
+        }
     }
 }
 
@@ -137,11 +157,26 @@ const ABLE: &str = "if ($ExecutionContext.SessionState.LanguageMode -ne 'FullLan
 /// Longest command line that goes through the command shell, with some room: the limit is 8,191 characters.
 const LONGEST_LINE: usize = 8_000;
 
+/// Reads the rest of a script, another script and a secret from three lines of the input, so that the secret is in no
+/// text that PowerShell may write to a log of scripts. Since 3.0; a text that named the automatic variable for input
+/// would lose it to PowerShell itself.
+const FROM_INPUT: &str = "$lines = [Console]::In\n$text = $lines.ReadLine()\n$inner = $lines.ReadLine()\n\
+    $secret = $lines.ReadLine()\n\
+    & ([ScriptBlock]::Create([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($text))))\n";
+
 /// A command that runs a script.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct Command {
     pub(crate) arguments: Vec<String>,
-    pub(crate) input: Option<Vec<u8>>,
+    /// May hold a secret.
+    pub(crate) input: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let input = self.input.as_ref().map(|input| input.len());
+        f.debug_struct("Command").field("arguments", &self.arguments).field("input", &input).finish()
+    }
 }
 
 impl Script {
@@ -155,11 +190,26 @@ impl Script {
 
     /// The command with the whole script in it.
     pub(crate) fn on_the_line(self, request: &Value) -> Command {
-        let text = format!("{}{}", self.head(request), self.tail());
-        let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let mut arguments = FIXED.map(str::to_owned).to_vec();
-        arguments.extend(["-EncodedCommand".to_owned(), STANDARD.encode(units)]);
-        Command { arguments, input: None }
+        Command { arguments: encoded(&self.text(request)), input: None }
+    }
+
+    /// The script as one text.
+    pub(crate) fn text(self, request: &Value) -> String {
+        format!("{}{}", self.head(request), self.tail())
+    }
+
+    /// The command that gets another script besides its request, and perhaps a secret, by its input.
+    pub(crate) fn with_input(self, request: &Value, inner: &str, secret: Option<&Zeroizing<String>>) -> Command {
+        let mut input = Zeroizing::new(String::new());
+        // Room for all of it, so that no part of the secret stays behind where the text was before it grew.
+        let tail = self.tail();
+        input.reserve(2 * (tail.len() + inner.len() + secret.map_or(0, |secret| secret.len())) + 16);
+        for line in [tail.as_str(), inner, secret.map_or("", |secret| secret.as_str())] {
+            STANDARD.encode_string(line, &mut input);
+            input.push('\n');
+        }
+        let arguments = encoded(&format!("{}{FROM_INPUT}", self.head(request)));
+        Command { arguments, input: Some(Zeroizing::new(std::mem::take(&mut *input).into_bytes())) }
     }
 
     /// The command that reads the script from its input.
@@ -172,7 +222,7 @@ impl Script {
         );
         let mut arguments = FIXED.map(str::to_owned).to_vec();
         arguments.extend(["-Command".to_owned(), "-".to_owned()]);
-        Command { arguments, input: Some(format!("{}{run}", self.head(request)).into_bytes()) }
+        Command { arguments, input: Some(Zeroizing::new(format!("{}{run}", self.head(request)).into_bytes())) }
     }
 
     /// The first lines: what the script is, its request, and what it says where it cannot run.
@@ -189,6 +239,14 @@ impl Script {
     }
 }
 
+/// The arguments of a PowerShell that gets its script by them.
+fn encoded(text: &str) -> Vec<String> {
+    let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut arguments = FIXED.map(str::to_owned).to_vec();
+    arguments.extend(["-EncodedCommand".to_owned(), STANDARD.encode(units)]);
+    arguments
+}
+
 /// Why a script gave no answer, and what that means for what it was to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trouble {
@@ -200,6 +258,8 @@ pub(crate) struct Trouble {
     pub(crate) fault: Option<FaultClass>,
     /// Whether it was running and took longer than anybody waits.
     pub(crate) slow: bool,
+    /// The chain of errors that the script itself came to.
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl fmt::Display for Trouble {
@@ -211,7 +271,13 @@ impl fmt::Display for Trouble {
 impl Trouble {
     /// Returns trouble of which nobody knows what happened.
     pub(crate) fn unknown(text: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Unknown, text: text.into(), passing: false, fault: None, slow: false }
+        let (outcome, text) = (Outcome::Unknown, text.into());
+        Self { outcome, text, passing: false, fault: None, slow: false, problems: Vec::new() }
+    }
+
+    /// Returns trouble that came before anything was sent.
+    pub(crate) fn unsent(text: impl Into<String>) -> Self {
+        Self { outcome: Outcome::NotSent, ..Self::unknown(text) }
     }
 
     /// Returns trouble of which the server has said that what was asked for did not happen, and never will.
@@ -233,6 +299,7 @@ impl From<Error> for Trouble {
             fault: error.fault_class(),
             slow: matches!(&*error.cause, Cause::Unresolved(Unresolved::CommandTimeout(_))),
             text: error.to_string(),
+            problems: Vec::new(),
         }
     }
 }
@@ -259,7 +326,9 @@ pub(crate) fn answer<A: DeserializeOwned>(script: Script, output: &Output) -> Re
     let value: Value = serde_json::from_slice(&bytes).map_err(|_damaged| shape("the answer is not JSON"))?;
     // It ran, came to an error, and says so: what it was to do is refused.
     if let Some(error) = value.get("error").and_then(Value::as_str) {
-        return Err(Trouble::refused(format!("script {name}: {}", plain(error))));
+        let problems = value.get("causes").cloned().map(serde_json::from_value).and_then(Result::ok);
+        let problems = problems.unwrap_or_default();
+        return Err(Trouble { problems, ..Trouble::refused(format!("script {name}: {}", plain(error))) });
     }
     if output.exit_code != 0 {
         return Err(shape(&format!("it answered and then ended with {}", output.exit_code)));
@@ -289,13 +358,7 @@ fn why_unable(said: &str) -> String {
 
 /// Returns a request as data.
 pub(crate) fn request<R: Serialize>(request: &R) -> Result<Value, Trouble> {
-    serde_json::to_value(request).map_err(|error| Trouble {
-        outcome: Outcome::NotSent,
-        text: format!("the request cannot be written: {error}"),
-        passing: false,
-        fault: None,
-        slow: false,
-    })
+    serde_json::to_value(request).map_err(|error| Trouble::unsent(format!("the request cannot be written: {error}")))
 }
 
 #[cfg(test)]
@@ -303,7 +366,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const LOOKS: [Look; 11] = [
+    const LOOKS: [Look; 12] = [
         Look::ServiceDetails,
         Look::CounterClasses,
         Look::Activity,
@@ -315,11 +378,12 @@ mod tests {
         Look::InstallerState,
         Look::File,
         Look::Lease,
+        Look::ByTask,
     ];
 
     fn text(command: &Command) -> String {
         if let Some(input) = &command.input {
-            return String::from_utf8(input.clone()).unwrap();
+            return String::from_utf8(input.to_vec()).unwrap();
         }
         let bytes = STANDARD.decode(command.arguments.last().unwrap()).unwrap();
         let units: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();

@@ -2,6 +2,7 @@
 
 use crate::activity::Activity;
 use crate::counters::{self, Counter, Found, Reading};
+use crate::hop::{self, Problem};
 use crate::link::Glance;
 use crate::measures::{self, Source, Want};
 use crate::script::{Look, Trouble};
@@ -21,6 +22,9 @@ struct Said {
     activity: BTreeMap<String, String>,
     #[serde(default)]
     errors: BTreeMap<String, String>,
+    /// The chain of the first error.
+    #[serde(default)]
+    causes: Vec<Problem>,
 }
 
 /// What is read for one service.
@@ -55,7 +59,13 @@ pub(crate) async fn read(
 }
 
 async fn activity(glance: &Glance<'_>, services: &[&str]) -> Result<Said, Trouble> {
-    glance.look(Look::Activity, &json!({ "services": services })).await
+    let Said { activity, mut errors, causes } = glance.look(Look::Activity, &json!({ "services": services })).await?;
+    for error in errors.values_mut() {
+        if let Some(second) = hop::recognise(error, &causes) {
+            *error = hop::explain(error, second, glance.cmdlets());
+        }
+    }
+    Ok(Said { activity, errors, causes })
 }
 
 fn plan(target: &WinrmTarget, service: &ServiceName) -> Plan {

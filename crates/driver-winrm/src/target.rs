@@ -1,6 +1,7 @@
 //! What has to be known of a server to reach it.
 
 use orchestrate_driver::LOOK_LIMIT;
+use orchestrate_model::pool::Cmdlets;
 use orchestrate_model::{Keeper, PoolName, Product, Role, ServerName, ServiceName};
 use orchestrate_wsman::{Auth, Endpoint, Timeouts, Transport};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub struct WinrmTarget {
     pub transport: Transport,
     /// How we prove who we are.
     pub auth: Auth,
+    /// By which way the cmdlets of the product are asked.
+    pub cmdlets: Cmdlets,
     /// Session measures that replace those of the catalogue: counter paths such as
     /// `\LS:AVMCU - Operations\AVMCU - Number of Users`, or keys of the activity level.
     pub measures: BTreeMap<ServiceName, Vec<String>>,

@@ -75,13 +75,15 @@ impl Lab {
         }
         config.scenario.check().map_err(LabError::Number)?;
         let record = config.record.clone().map(open_record).transpose()?;
-        let world = World::new(&config.change, config.scenario, config.origin);
+        let mut world = World::new(&config.change, config.scenario, config.origin);
+        let password = Uuid::new_v4().simple().to_string();
+        world.password.clone_from(&password);
         let started = Timestamp::now();
         let parts = Parts {
             clock: Clock::derived(config.origin, config.speed),
             origin: config.origin,
             user: USER.to_owned(),
-            password: Uuid::new_v4().simple().to_string(),
+            password,
             record,
         };
         let shared = Arc::new(Shared::new(world, parts));

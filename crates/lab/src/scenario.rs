@@ -39,6 +39,8 @@ pub struct Scenario {
     pub paused_front_end: PausedFrontEnd,
     /// What the fabric state of every pool says once servers were out.
     pub fabric: FabricBehaviour,
+    /// By which ways the product's cmdlets answer.
+    pub cmdlets: CmdletsScenario,
     /// How single servers are at the start.
     pub servers: BTreeMap<ServerName, ServerScenario>,
     /// Mistakes of the wire.
@@ -61,6 +63,7 @@ impl Default for Scenario {
             readiness: BTreeMap::new(),
             paused_front_end: PausedFrontEnd::Active,
             fabric: FabricBehaviour::Returns,
+            cmdlets: CmdletsScenario::default(),
             servers: BTreeMap::new(),
             faults: Vec::new(),
         }
@@ -329,6 +332,32 @@ pub enum FabricBehaviour {
     Stays,
     /// There is no such command, as on a release before it was introduced.
     Missing,
+}
+
+/// By which ways the product's cmdlets answer: some of them ask a second machine.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CmdletsScenario {
+    /// What they do in a remote shell.
+    pub session: SecondHop,
+    /// Accounts as which a scheduled task may ask them: `system`, `self` (the account that logs on) and names of managed
+    /// accounts. Without it every one of them may, and the domains `LAB` and `CONTOSO` have managed accounts of every name.
+    pub accounts: Option<Vec<String>>,
+}
+
+/// What a cmdlet of the product does that asks a second machine from a remote shell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecondHop {
+    /// It answers: the logon goes on.
+    #[default]
+    Answers,
+    /// The directory says that an operations error occurred.
+    OperationsError,
+    /// The login at SQL fails, as that of an anonymous logon.
+    LoginFailed,
+    /// The access to the directory is denied, in the words of another language.
+    Denied,
 }
 
 /// How one server is at the start, and what happens to it.

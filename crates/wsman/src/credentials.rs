@@ -220,6 +220,13 @@ impl Credentials {
         self.login().user.clone()
     }
 
+    /// Returns the password that is used now, where there is one: for a task on a server that runs under the account's
+    /// own name. To be sent over a connection that hides it, and kept nowhere.
+    #[must_use]
+    pub fn password(&self) -> Option<Zeroizing<String>> {
+        self.login().password().map(|password| Zeroizing::new(password.to_owned()))
+    }
+
     /// Returns whether this is the password that is used now. For tests of sources.
     #[must_use]
     pub fn has_password(&self, password: &str) -> bool {

@@ -5,11 +5,20 @@ function Write-Answer($value) {
     $bytes = [Text.Encoding]::UTF8.GetBytes($json)
     [Console]::Out.WriteLine('ORCHESTRATE:' + [Convert]::ToBase64String($bytes))
 }
+# What says in every language what kind of error it is. HResult can be read by itself only since .NET 4.5.
+function Get-Causes($problem) {
+    $e = $problem.Exception
+    for ($depth = 0; $e -and $depth -lt 9; $depth++) {
+        $code = [Runtime.InteropServices.Marshal]::GetHRForException($e)
+        @{ kind = $e.GetType().FullName; code = $code; number = ($e.Number -as [int]); text = $e.Message }
+        $e = $e.InnerException
+    }
+}
 try {
     $json = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($request))
     Write-Answer (Get-Answer (ConvertFrom-Json -InputObject $json))
     exit 0
 } catch {
-    Write-Answer @{ error = [string]$_ }
+    Write-Answer @{ error = [string]$_; causes = [object[]]@(Get-Causes $_) }
     exit 1
 }

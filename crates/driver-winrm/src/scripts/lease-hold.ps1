@@ -1,8 +1,9 @@
 # Takes the lease of this server or renews it: compared and set while nobody else can do so.
 function Write-Lease($folder, $ask, $until) {
+    # The format u is the same in every culture; one that is spelled out has the years of the culture's own calendar.
     $lease = @{
         keeper = $ask.keeper; user = $ask.user; host = $ask.host; run = $ask.run; untilSeconds = $until
-        until = (New-Object DateTime 1970, 1, 1).AddSeconds($until).ToString('yyyy-MM-dd HH:mm:ss') + 'Z'
+        until = (New-Object DateTime 1970, 1, 1).AddSeconds($until).ToString('u')
     }
     $bytes = [Text.Encoding]::UTF8.GetBytes((ConvertTo-Json -InputObject $lease -Compress))
     $file = [IO.File]::Open("$folder\lease.new", 'Create', 'Write', 'None')

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use orchestrate_driver::Clock;
 use orchestrate_driver_winrm::{Transport, Trust, WinrmLimits, WinrmServer, WinrmTarget};
+use orchestrate_model::pool::Cmdlets;
 use orchestrate_model::{Keeper, PoolName, Product, Role, ServerName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub(crate) struct World {
     pub(crate) faults: Vec<(&'static str, &'static str, u32)>,
     /// Output and exit code of the command in hand.
     pub(crate) pending: (String, i64),
+    /// The input of the last command whose script is on its line.
+    pub(crate) input: String,
     /// The command line of the last command.
     pub(crate) command_line: String,
     /// Names of the scripts that ran, with their requests.
@@ -61,6 +64,7 @@ impl Default for World {
             refuses: false,
             faults: Vec::new(),
             pending: (String::new(), 0),
+            input: String::new(),
             command_line: String::new(),
             ran: Vec::new(),
         }
@@ -118,6 +122,7 @@ pub(crate) fn target(server: &Loopback) -> WinrmTarget {
         connect_to: Some(server.address.to_string()),
         transport: Transport::Https(Trust::Authority(server.authority.clone())),
         auth: auth(),
+        cmdlets: Cmdlets::Session,
         measures: BTreeMap::new(),
         limits: WinrmLimits::default(),
     }
@@ -153,7 +158,12 @@ impl World {
             }
             "Send" => {
                 let text = STANDARD.decode(seen.text("Stream").unwrap()).unwrap();
-                self.script(&String::from_utf8(text).unwrap());
+                let text = String::from_utf8(text).unwrap();
+                if text.starts_with("# orchestrate script ") {
+                    self.script(&text);
+                } else {
+                    self.input = text;
+                }
                 seen.answer("<rsp:SendResponse/>")
             }
             "Receive" => seen.answer(&format!(

@@ -2,12 +2,18 @@
 
 use crate::fake::{BOOTED, Fake, World, service, target};
 use crate::loopback::{Loopback, Reaction};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use orchestrate_driver::{Change as _, Clock, Observe as _};
 use orchestrate_driver_winrm::{SetupError, Transport, WinrmReader, WinrmTarget};
+use orchestrate_model::pool::{Cmdlets, TaskAccount};
 use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
 use orchestrate_model::{Act, ActOutcome, Answer, Ask, InstallerToken, RunState, ServiceName, StartType};
 use serde_json::{Value, json};
 use std::time::Duration;
+
+/// The password of the account that the tests log on with.
+const PASSWORD: &str = "secret";
 
 fn name(text: &str) -> ServiceName {
     ServiceName::new(text).unwrap()
@@ -500,4 +506,35 @@ async fn p10_what_is_not_safe_is_refused_when_the_driver_is_made() {
     let mut plain = target(&server);
     plain.transport = Transport::Http;
     assert!(matches!(WinrmReader::new(plain, Clock::real()), Err(SetupError::BasicWithoutTls)));
+}
+
+#[tokio::test]
+async fn p3_only_cmdlets_of_the_product_are_asked_in_a_task_and_one_that_waits_there_is_a_busy_pool() {
+    let mut world = World::default();
+    world.scripts.insert("by-task", json!({"result": "slow", "left": ["ask-1: in use"]}));
+    world.scripts.insert("versions", json!({"components": [{"name": "Core Components", "version": "5.0.8308.866"}]}));
+    let by_task = |target: &mut WinrmTarget| target.cmdlets = Cmdlets::Task(TaskAccount::System);
+    let fake = Fake::start_with(world, by_task).await;
+    let seen = fake.driver.observe(&parts(&[Part::Readiness, Part::Fabric, Part::Versions])).await;
+    assert_eq!(seen.readiness.known().map(|known| &known.state), Some(&ReadinessState::Busy));
+    let why = seen.fabric.why_unknown().unwrap();
+    assert!(why.contains("script fabric: a task as SYSTEM gave no answer in time"), "{why}");
+    assert!(seen.versions.known().is_some(), "what is installed is said by the server itself");
+    assert_eq!((fake.runs("by-task"), fake.runs("versions"), fake.runs("readiness")), (2, 1, 0));
+}
+
+#[tokio::test]
+async fn p10_the_password_goes_by_input_and_only_where_the_task_has_the_accounts_own_name() {
+    for (account, goes) in [(TaskAccount::Caller, true), (TaskAccount::System, false)] {
+        let mut world = World::default();
+        world.scripts.insert("by-task", json!({"result": "silent", "code": 267_011, "left": []}));
+        let fake = Fake::start_with(world, |target| target.cmdlets = Cmdlets::Task(account.clone())).await;
+        let seen = fake.driver.observe(&parts(&[Part::Fabric])).await;
+        let why = seen.fabric.why_unknown().unwrap();
+        assert!(why.contains("the scheduler did not run it"), "{why}");
+        let world = fake.world.lock().unwrap();
+        let last = STANDARD.decode(world.input.lines().nth(2).unwrap()).unwrap();
+        assert_eq!(String::from_utf8(last).unwrap() == PASSWORD, goes, "{account}");
+        assert!(!why.contains(PASSWORD) && !world.command_line.contains(&STANDARD.encode(PASSWORD)), "{why}");
+    }
 }

@@ -55,6 +55,8 @@ pub(crate) struct World {
     /// Most servers out at once so far, by the labels that several pools have.
     pub(crate) most_out_by_label: BTreeMap<String, u32>,
     told: Vec<Told>,
+    /// The password of the account that logs on, which a task under its name needs.
+    pub(crate) password: String,
 }
 
 /// One pool of the world.

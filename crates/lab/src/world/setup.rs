@@ -57,6 +57,7 @@ impl World {
             tally: Tally::default(),
             most_out_by_label: BTreeMap::new(),
             told: Vec::new(),
+            password: String::new(),
         };
         for (index, pool) in change.pools.iter().enumerate() {
             world.add_pool(index, pool, change);

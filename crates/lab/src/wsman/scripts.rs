@@ -31,6 +31,7 @@ pub(crate) const SCRIPTS: &[&str] = &[
     "lease",
     "lease-hold",
     "lease-release",
+    "by-task",
 ];
 
 /// What a command line asks for.
@@ -40,6 +41,8 @@ pub(super) enum Program {
     Script(String),
     /// A PowerShell script that comes as input.
     ScriptFromInput,
+    /// A PowerShell script that reads the rest of itself, another script and a secret from its input.
+    ScriptWithInput(String),
     /// `shutdown.exe` with its arguments.
     Shutdown(Vec<String>),
     /// `hostname.exe`
@@ -65,6 +68,8 @@ impl Program {
         match self {
             Self::Script(text) => Script::parse(text).map_or_else(|| "unknown script".to_owned(), |script| script.name),
             Self::ScriptFromInput => "script from input".to_owned(),
+            // The script that is asked in the task is the one that faults are about; it is known once its input is.
+            Self::ScriptWithInput(_) => "by-task".to_owned(),
             Self::Shutdown(_) => "shutdown".to_owned(),
             Self::HostName => "hostname".to_owned(),
             Self::WhoAmI => "whoami".to_owned(),
@@ -114,7 +119,9 @@ fn powershell(arguments: &[String]) -> Program {
         arguments.get(position + 1)
     };
     if let Some(encoded) = option(&["-EncodedCommand", "-e", "-ec", "-enc"]) {
-        return Program::Script(decode_utf16(encoded).unwrap_or_default());
+        let text = decode_utf16(encoded).unwrap_or_default();
+        let is_task = Script::parse(&text).is_some_and(|script| script.name == super::by_task::NAME);
+        return if is_task { Program::ScriptWithInput(text) } else { Program::Script(text) };
     }
     match option(&["-Command", "-c"]) {
         Some(input) if input == "-" => Program::ScriptFromInput,
@@ -134,7 +141,7 @@ pub(super) fn run(world: &mut World, server: ServerIndex, program: &Program) -> 
     let tag = program.tag();
     let output = match program {
         Program::Script(text) => script(world, server, text),
-        Program::ScriptFromInput => Output::default(),
+        Program::ScriptFromInput | Program::ScriptWithInput(_) => Output::default(),
         Program::Shutdown(arguments) => shutdown(world, server, arguments),
         Program::HostName => said(&format!("{}\r\n", world.servers[server].name.short())),
         Program::WhoAmI => said(&format!("{}\\lab\r\n", world.servers[server].name.short())),
@@ -169,13 +176,13 @@ fn shutdown(world: &mut World, server: ServerIndex, arguments: &[String]) -> Out
     Output { stderr: stderr.to_owned(), exit_code, ..Output::default() }
 }
 
-struct Script {
-    name: String,
+pub(super) struct Script {
+    pub(super) name: String,
     request: Vec<u8>,
 }
 
 impl Script {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut lines = text.trim_start_matches('\u{feff}').lines();
         let name = lines.next()?.trim().strip_prefix(MARK)?.strip_suffix(" 1")?.to_owned();
         let encoded = lines.next()?.trim().strip_prefix("$request = '")?.strip_suffix('\'')?;
@@ -191,10 +198,17 @@ fn script(world: &mut World, server: ServerIndex, text: &str) -> Output {
             ..Output::default()
         };
     };
-    let (answer, exit_code) = match answer(world, server, &script) {
-        Ok(answer) => (answer, 0),
-        Err(error) => (json!({ "error": error }), 1),
-    };
+    if let Some(refused) = super::by_task::in_session(world, server, &script.name) {
+        return answered(&refused, 1);
+    }
+    match answer(world, server, &script) {
+        Ok(answer) => answered(&answer, 0),
+        Err(error) => answered(&json!({ "error": error }), 1),
+    }
+}
+
+/// Returns what a script prints that has answered.
+pub(super) fn answered(answer: &Value, exit_code: i64) -> Output {
     let stdout = format!("ORCHESTRATE:{}\r\n", STANDARD.encode(answer.to_string()));
     Output { stdout, stderr: PROGRESS.to_owned(), exit_code, tag: String::new() }
 }
@@ -213,11 +227,11 @@ fn clixml(text: &str) -> String {
     )
 }
 
-fn read<T: DeserializeOwned>(script: &Script) -> Result<T, String> {
+pub(super) fn read<T: DeserializeOwned>(script: &Script) -> Result<T, String> {
     serde_json::from_slice(&script.request).map_err(|error| format!("the request cannot be read: {error}"))
 }
 
-fn answer(world: &mut World, server: ServerIndex, script: &Script) -> Result<Value, String> {
+pub(super) fn answer(world: &mut World, server: ServerIndex, script: &Script) -> Result<Value, String> {
     match script.name.as_str() {
         "service-details" => service_details(world, server, &read::<Services>(script)?),
         "set-delayed" => set_delayed(world, server, &read(script)?),

@@ -1,6 +1,7 @@
 //! The remote shell: Create, Command, Send, Receive, Signal, Delete. Commands are answered by the world; nothing is
 //! ever run.
 
+use super::by_task;
 use super::envelope::fresh_guid;
 use super::fault::Fault;
 use super::names::{ACTION_CREATE, ACTION_DELETE, ACTION_GET, COMMAND_STATE, NS_SHELL, SHELL_ACTION, SHELL_CMD};
@@ -32,6 +33,8 @@ pub(super) struct Shell {
 struct Command {
     /// What it will run once its input is complete.
     waits_for_input: bool,
+    /// The script that came before its input.
+    script: Option<String>,
     input: Vec<u8>,
     /// When its output is there. `None` while it waits for input.
     ready: Option<Timestamp>,
@@ -150,6 +153,7 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
     }
     let mut command = Command {
         waits_for_input: false,
+        script: None,
         input: Vec::new(),
         ready: None,
         pieces: VecDeque::new(),
@@ -159,6 +163,10 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
     match scripts::recognise(&line) {
         Program::Missing(_) if without_cmd => return Err(Fault::no_such_file()),
         Program::ScriptFromInput => command.waits_for_input = true,
+        Program::ScriptWithInput(script) => {
+            command.waits_for_input = true;
+            command.script = Some(script);
+        }
         program => {
             let output = scripts::run(world, call.server, &program);
             let ready = ready(world, &output);
@@ -195,8 +203,11 @@ pub(super) fn send(world: &mut World, host: &mut Host, call: &Call<'_>) -> Resul
         let bytes = STANDARD.decode(stream.text()).map_err(|_not_base64| Fault::parameter())?;
         command.input.extend_from_slice(&bytes);
         if ends(stream) && command.waits_for_input {
-            let script = String::from_utf8_lossy(&command.input).into_owned();
-            let output = scripts::run(world, call.server, &Program::Script(script));
+            let input = String::from_utf8_lossy(&command.input).into_owned();
+            let output = match &command.script {
+                Some(script) => by_task::run(world, call.server, script, &input),
+                None => scripts::run(world, call.server, &Program::Script(input)),
+            };
             let ready = ready(world, &output);
             command.finish(output, ready);
         }
@@ -303,7 +314,11 @@ fn script_of_input(shell: &Shell, request: &Request) -> Option<String> {
     let command = shell.commands.get(&last.attribute("CommandId")?.to_ascii_uppercase())?;
     let mut input = command.input.clone();
     input.extend(STANDARD.decode(last.text()).ok()?);
-    command.waits_for_input.then(|| Program::Script(String::from_utf8_lossy(&input).into_owned()).tag())
+    let input = String::from_utf8_lossy(&input).into_owned();
+    command.waits_for_input.then(|| match command.script {
+        Some(_) => by_task::tag(&input),
+        None => Program::Script(input).tag(),
+    })
 }
 
 fn ends(stream: &Element) -> bool {

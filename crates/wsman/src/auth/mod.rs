@@ -60,6 +60,16 @@ impl Auth {
             Self::Basic(_) | Self::Negotiate(_) => None,
         }
     }
+
+    /// Returns the password of the account as it is now, where there is one: see [`Credentials::password`].
+    #[must_use]
+    pub fn password(&self) -> Option<Zeroizing<String>> {
+        match self {
+            Self::Basic(credentials) => credentials.password(),
+            Self::Negotiate(settings) => settings.credentials.password(),
+            Self::Certificate(..) => None,
+        }
+    }
 }
 
 /// What NTLM and Kerberos need to know.
