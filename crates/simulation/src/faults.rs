@@ -100,11 +100,13 @@ pub enum Fault {
     BalancerUndone,
     /// Another control host works on a server, and has taken its lease.
     OtherHost,
+    /// The product does not answer in a remote shell: the logon does not go on to a second machine.
+    SecondHop,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -151,6 +153,7 @@ impl Fault {
         Self::NeighbourGoes,
         Self::BalancerUndone,
         Self::OtherHost,
+        Self::SecondHop,
     ];
 
     /// Those that are thrown with dice that are younger still.
@@ -172,7 +175,7 @@ impl Fault {
     ];
 
     /// Those that are thrown with dice of their own each, for the same reason.
-    const ALONE: [Self; 2] = [Self::SlowComeback, Self::OtherHost];
+    const ALONE: [Self; 3] = [Self::SlowComeback, Self::OtherHost, Self::SecondHop];
     /// Those that happen to a pool while a server of it is out, thrown with dice of their own for the same reason.
     const MEANWHILE: [Self; 2] = [Self::NeighbourGoes, Self::BalancerUndone];
 
@@ -226,6 +229,7 @@ impl Fault {
             Self::NeighbourGoes => "neighbour-goes",
             Self::BalancerUndone => "balancer-undone",
             Self::OtherHost => "other-host",
+            Self::SecondHop => "second-hop",
         }
     }
 
@@ -255,6 +259,7 @@ impl Fault {
             Self::HangingRestarts | Self::DoubleRestarts | Self::SkippedRestarts => 0.3,
             Self::InstallerFails | Self::InstallerBusy | Self::InstallerVanishes | Self::InstallerHangs => 0.25,
             Self::OwnRestarts => 2.0,
+            Self::SecondHop => 1.0,
             Self::RecordsVanish | Self::PoolBusy => 4.0,
             Self::ForeignResume => 8.0,
             Self::ForeignStop | Self::ForeignOutage => 4.0,

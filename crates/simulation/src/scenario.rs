@@ -4,7 +4,9 @@ use crate::dice::Dice;
 use crate::drive::CrashAt;
 use crate::faults::{Fault, Faults};
 use crate::operator::Orders;
-use crate::world::{HOUR, LEVELS, MINUTE, Ms, Pace, PausedFrontEnd, SECOND, Sessions, Setup, World, service_names};
+use crate::world::{
+    HOUR, LEVELS, MINUTE, Ms, Pace, PausedFrontEnd, SECOND, Sessions, Setup, World, draw_way, service_names,
+};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::Command;
 use orchestrate_model::change::{
@@ -61,6 +63,9 @@ impl Scenario {
         several_backends(&mut change, &mut balancers);
         change.maintenance.pool_unsafe = meanwhile.pick(&[PoolUnsafe::Stop, PoolUnsafe::Stop, PoolUnsafe::Wait]);
         let opens = restrict(&mut change, &mut later);
+        if faults.has(Fault::SecondHop) {
+            draw_way(&mut change, seed);
+        }
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
@@ -79,6 +84,7 @@ impl Scenario {
         odd_balancers(&mut world, &mut balancers);
         world.remember_originals();
         world.draw_refusals(&mut latest);
+        world.draw_hop(seed);
         let sleeps = sleeps(&faults, &mut latest);
         world.paused_front_end = meanwhile.pick(&[PausedFrontEnd::Active, PausedFrontEnd::Inactive]);
         world.oracle.open = opens;
@@ -115,6 +121,7 @@ impl Scenario {
         }
         let mut latest = Dice::new(seed ^ LATEST);
         world.draw_refusals(&mut latest);
+        world.draw_hop(seed);
         let sleeps = sleeps(&faults, &mut latest);
         let crashes = crashes(&faults, &mut dice);
         let takeover = faults.has(Fault::Takeover).then(|| dice.between(MINUTE, 4 * HOUR));

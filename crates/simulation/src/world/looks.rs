@@ -49,6 +49,7 @@ impl World {
         }
         let fresh = self.shown(at, ask);
         let mut value = fresh;
+        self.without_product(at, ask, &mut value);
         value.lease = asked(ask, Part::Lease, || self.lease(at, host));
         if self.faulty {
             self.spoil(at, ask, &mut value);

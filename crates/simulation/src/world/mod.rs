@@ -6,6 +6,7 @@
 mod acts;
 pub(crate) mod balancers;
 mod events;
+mod hop;
 mod leases;
 mod looks;
 mod machine;
@@ -15,6 +16,7 @@ mod setup;
 
 pub(crate) use acts::service_of;
 pub(crate) use events::Event;
+pub(crate) use hop::draw_way;
 pub(crate) use looks::{LEFT_OUT, LEVELS, Reply, service_names};
 pub(crate) use machine::{Installer, Machine, Service};
 pub(crate) use refusals::{QUOTA, brings_back};
@@ -107,6 +109,8 @@ pub(crate) struct World {
     landed: BTreeMap<u64, ActOutcome>,
     pub(crate) disk: FullDisk,
     pub(crate) refusals: refusals::Refusals,
+    /// From when to when the product does not answer in a remote shell.
+    pub(crate) hop: Option<(Ms, Ms)>,
 }
 
 /// When the disk of the journal is full.

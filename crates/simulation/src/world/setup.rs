@@ -97,6 +97,7 @@ impl World {
             landed: BTreeMap::new(),
             disk: super::FullDisk::default(),
             refusals: super::refusals::Refusals::default(),
+            hop: None,
         };
         world.remember_originals();
         world
