@@ -4,8 +4,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_file;
 use crate::terminal::output;
-use orchestrate_model::Pool;
-use orchestrate_model::pool::{Access, CredentialSource, Transport, WinrmAuth};
+use orchestrate_model::pool::{Access, Cmdlets, CredentialSource, Transport, WinrmAuth};
+use orchestrate_model::{Pool, Product};
 use std::path::Path;
 
 pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
@@ -42,5 +42,10 @@ fn way(pool: &Pool) -> String {
         WinrmAuth::Basic => "a password in each request (local accounts only)",
         WinrmAuth::Certificate => "a client certificate (local accounts only)",
     };
-    format!("{transport}; logon by {auth}")
+    let cmdlets = match &access.cmdlets {
+        _ if pool.product == Product::Generic => String::new(),
+        Cmdlets::Session => "; the product's cmdlets in the remote shell".to_owned(),
+        Cmdlets::Task(account) => format!("; the product's cmdlets in scheduled tasks as {account}"),
+    };
+    format!("{transport}; logon by {auth}{cmdlets}")
 }
