@@ -114,7 +114,7 @@ impl Host {
 }
 
 /// Takes out what is the time of the question.
-fn without_times(answer: Result<Value, Trouble>) -> Result<Value, String> {
+pub(crate) fn without_times(answer: Result<Value, Trouble>) -> Result<Value, String> {
     let mut answer = answer.map_err(|trouble| trouble.text)?;
     if let Some(fields) = answer.get_mut("answer").and_then(Value::as_object_mut) {
         fields.retain(|name, _| !name.starts_with("Last") && !name.ends_with("Heartbeat"));

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use crate::by_task::{self, Asking, Said};
-use crate::powershell_tests::{Host, host};
+use crate::powershell_tests::{Host, host, without_times};
 use crate::script::{Look, Trouble, answer};
 use orchestrate_model::pool::TaskAccount;
 use orchestrate_wsman::Output;
@@ -13,6 +13,9 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 const PASSWORD: &str = "Größe „1“ 'x' $(x)";
+
+/// How long a question may take where it is to be answered: also on a machine that is busy with other things.
+const PATIENT: u32 = 285;
 
 /// A system that knows every account, and writes down which rights files get.
 const RIGHTS: &str = r#"function New-Object { if ($args[0] -eq 'Security.Principal.NTAccount') { $one = [pscustomobject]@{ Name = $args[1] }; $one | Add-Member ScriptMethod Translate { param($type) [pscustomobject]@{ Value = 'S-1-5-21-1-2-3-1105' } }; return $one }; winhost\New-Object @args }
@@ -32,7 +35,7 @@ fn accounts() -> [TaskAccount; 3] {
 /// Asks a script in a task.
 fn ask(host: &Host, account: &TaskAccount, look: Look, request: &Value, before: &str) -> Result<Value, Trouble> {
     let password = Some(Zeroizing::new(PASSWORD.to_owned()));
-    let asking = Asking { account, password, limit: Duration::from_secs(60) };
+    let asking = Asking { account, password, limit: Duration::from_secs(300) };
     let command = by_task::command(Look::ByTask.script(), look.script(), request, &asking)?;
     said(account, look, &host.run_command(command, before))
 }
@@ -84,7 +87,8 @@ fn every_cmdlet_answers_in_a_task_as_it_does_in_the_shell_and_leaves_nothing() {
     ];
     for ((look, request), account) in asked.iter().zip(accounts().iter().cycle()) {
         let expected = host.both(*look, request).unwrap();
-        let found = ask(&host, account, *look, request, "").unwrap_or_else(|trouble| panic!("{look:?} {trouble}"));
+        let found = without_times(ask(&host, account, *look, request, ""));
+        let found = found.unwrap_or_else(|trouble| panic!("{look:?} {trouble}"));
         assert_eq!(found, expected, "{look:?} as {account}");
         assert_eq!(left(&host), Vec::<String>::new(), "{look:?}");
     }
@@ -105,7 +109,11 @@ fn p10_each_account_is_registered_as_what_it_is_and_bounded_and_no_text_holds_th
             TaskAccount::Caller => (json!(PASSWORD), 1, whoami(&registered)),
         };
         assert!(known, "{registered}");
-        assert_eq!(rest, [password, json!(logon), json!("PT45S"), json!("PT0S"), json!(1), json!(1)], "{account}");
+        assert_eq!(
+            rest,
+            [password, json!(logon), json!(format!("PT{PATIENT}S")), json!("PT0S"), json!(1), json!(1)],
+            "{account}"
+        );
         std::fs::remove_file(host.state.path().join("registered")).unwrap();
         let kept =
             std::process::Command::new("grep").args(["-rl", "Größe „1“"]).arg(host.state.path()).output().unwrap();
@@ -138,11 +146,11 @@ fn p3_a_task_that_hangs_says_too_much_or_nothing_is_ended_and_leaves_nothing() {
     assert!(slow.slow, "{slow:?}");
     assert_eq!(left(&host), Vec::<String>::new());
     host.set("cmdlets/Get-CsPoolFabricState", "");
-    let large = ask_within(&host, Look::Fabric, 30, 20).unwrap_err();
+    let large = ask_within(&host, Look::Fabric, PATIENT, 20).unwrap_err();
     assert!(large.text.contains("the answer is longer than 20 bytes"), "{large}");
     assert_eq!(left(&host), Vec::<String>::new());
     let text = Look::ByTask.script().with_input(
-        &json!({"as": "system", "seconds": 30, "bytes": 1000, "oldSeconds": 600}),
+        &json!({"as": "system", "seconds": PATIENT, "bytes": 1000, "oldSeconds": 600}),
         "exit 7",
         None,
     );
@@ -164,12 +172,12 @@ fn what_a_killed_question_has_left_is_removed_by_the_next_and_what_is_asked_now_
     make();
     ask(&host, &TaskAccount::System, Look::Replication, &json!({}), "").unwrap();
     assert_eq!(left(&host).len(), 2, "it may be asked at this moment");
-    ask_within(&host, Look::Fabric, 30, 1 << 20).unwrap();
+    ask_within(&host, Look::Fabric, PATIENT, 1 << 20).unwrap();
     assert_eq!(left(&host), Vec::<String>::new());
     // A folder without its task, as the scheduler leaves it that removes what has expired.
     make();
     std::fs::remove_file(host.state.path().join("tasks/orchestrate-ask-0123")).unwrap();
-    ask_within(&host, Look::Fabric, 30, 1 << 20).unwrap();
+    ask_within(&host, Look::Fabric, PATIENT, 1 << 20).unwrap();
     assert_eq!(left(&host), Vec::<String>::new());
 }
 
