@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// The longest answer, in bytes: of 2,000 lines of text in base64, thrice. What comes over the wire is a third longer.
 const LONGEST: usize = 2 << 20;
 
-/// What is kept back of the time for a script, for two PowerShells to start and for the task to be removed.
+/// What is kept back of the time for a script, for two processes to start and for the task to be removed.
 const MARGIN: Duration = Duration::from_secs(15);
 
 /// From this age on a question has been given up by whoever asked it. None takes a tenth of it.
