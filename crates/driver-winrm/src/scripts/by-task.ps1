@@ -35,8 +35,11 @@ function Set-FileRight($path, $sid, $right) {
 function Read-Said($path) {
     $file = [IO.File]::Open($path, 'Open', 'Read', 'ReadWrite, Delete')
     try {
-        if ($file.Length -gt $ask.bytes) { throw "the answer is longer than $($ask.bytes) bytes" }
-        return (New-Object IO.StreamReader $file).ReadToEnd()
+        # Once before it is read, and once after: it may have grown meanwhile.
+        $text = $null
+        if ($file.Length -le $ask.bytes) { $text = (New-Object IO.StreamReader $file).ReadToEnd() }
+        if ($null -eq $text -or $text.Length -gt $ask.bytes) { throw "the answer is longer than $($ask.bytes) bytes" }
+        return $text
     } finally {
         $file.Close()
     }

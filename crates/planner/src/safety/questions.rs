@@ -392,11 +392,15 @@ fn said_ready(look: &Look<'_>, server: &ServerName) -> Verdict {
         Some(super::ours::explained(look, server, readiness, readiness_says(look.pool, server, witness, readiness)))
     });
     words.reduce(Verdict::and).unwrap_or_else(|| {
-        let silent = look.others(server).filter_map(|other| {
-            let why = other.seen.filter(|_| other.standing.serves())?.readiness.why_unknown()?;
-            Some(format!("{}: {why}", other.server.name.short()))
-        });
-        let (name, silent) = (server.short(), list(silent));
+        // Most often they have one cause, which is told once.
+        let mut silent: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for other in look.others(server).filter(|other| other.standing.serves()) {
+            if let Some(why) = other.seen.and_then(|seen| seen.readiness.why_unknown()) {
+                silent.entry(why).or_default().push(other.server.name.short());
+            }
+        }
+        let silent = list(silent.into_iter().map(|(why, names)| format!("{}: {why}", few(&names))));
+        let name = server.short();
         Verdict::Unknown(format!("{name} may not go: no other server could say whether the pool is ready ({silent})"))
     })
 }
