@@ -126,6 +126,9 @@ pub struct ShellReport {
     pub created: u32,
     /// How many were deleted by whoever had created them.
     pub deleted: u32,
+    /// How many the server has removed because they were idle for as long as their client had said.
+    #[serde(default)]
+    pub expired: u32,
     /// How many are open now. A restart ends those that are open without deleting them.
     pub open: u32,
 }

@@ -27,8 +27,10 @@ pub struct ShellOptions {
 }
 
 impl Default for ShellOptions {
+    /// Long enough for the longest pause between two looks, short enough that what a killed process leaves behind does
+    /// not add up to the 30 shells that a user may have.
     fn default() -> Self {
-        Self { idle: Duration::from_secs(900) }
+        Self { idle: Duration::from_secs(300) }
     }
 }
 

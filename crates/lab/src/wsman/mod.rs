@@ -35,13 +35,14 @@ pub(crate) struct Host {
     /// Shells since the start of the lab.
     created: u32,
     deleted: u32,
+    expired: u32,
 }
 
 impl Host {
     /// Returns how many shells were created and deleted, and how many are open.
     pub(crate) fn shells(&self) -> ShellReport {
         let open = u32::try_from(self.shells.len()).unwrap_or(u32::MAX);
-        ShellReport { created: self.created, deleted: self.deleted, open }
+        ShellReport { created: self.created, deleted: self.deleted, expired: self.expired, open }
     }
 }
 
@@ -89,7 +90,8 @@ pub(super) enum Body {
 pub(crate) fn serve(world: &mut World, host: &mut Host, call: &Call<'_>) -> Reply {
     let boot = world.servers[call.server].boot;
     if host.boot != boot {
-        *host = Host { boot, created: host.created, deleted: host.deleted, ..Host::default() };
+        let Host { created, deleted, expired, .. } = *host;
+        *host = Host { boot, created, deleted, expired, ..Host::default() };
     }
     if call.request.is_identify() {
         return Reply::Answer(200, envelope::identify(&world.servers[call.server], call.caller));
@@ -115,6 +117,7 @@ fn dispatch(world: &mut World, host: &mut Host, call: &Call<'_>) -> Result<Body,
     let action = call.request.action.as_str();
     let resource = call.request.resource.as_str();
     if resource.eq_ignore_ascii_case(SHELL_CMD) {
+        shell::keep(host, call, world.now());
         return match action {
             ACTION_CREATE => shell::create(world, host, call),
             ACTION_DELETE => shell::delete(host, call),

@@ -11,7 +11,7 @@ use super::{Body, Call, Host, Request};
 use crate::world::{World, lab_seconds};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::time::after;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,9 +24,19 @@ const MOST_COMMANDS: usize = 15;
 /// Output up to this length comes in one piece.
 const SHORT_OUTPUT: usize = 48;
 
+/// How long a shell may be idle when the client says nothing about it.
+const IDLE: SignedDuration = SignedDuration::from_secs(7200);
+
+/// The shortest such time that the server takes.
+const SHORTEST_IDLE: SignedDuration = SignedDuration::from_secs(60);
+
 /// One shell.
 pub(super) struct Shell {
     commands: BTreeMap<String, Command>,
+    /// How long it may be idle.
+    idle: SignedDuration,
+    /// When it was used last, or until when a request waits in it.
+    used: Timestamp,
 }
 
 /// One command of a shell.
@@ -77,33 +87,52 @@ fn shell_of<'a>(host: &'a mut Host, request: &Request) -> Result<&'a mut Shell, 
     host.shells.get_mut(&id).ok_or_else(Fault::no_such_shell)
 }
 
+/// Removes the shells whose client has not been heard of for as long as it said itself, and notes that the one of this
+/// request is used.
+pub(super) fn keep(host: &mut Host, call: &Call<'_>, now: Timestamp) {
+    let before = host.shells.len();
+    host.shells.retain(|_, shell| now <= after(shell.used, shell.idle));
+    host.expired += u32::try_from(before - host.shells.len()).unwrap_or(u32::MAX);
+    if let Ok(shell) = shell_of(host, call.request) {
+        shell.used = shell.used.max(now);
+    }
+}
+
+/// Returns how long a shell may be idle that a client asks for.
+fn idle(shell: &Element) -> Result<SignedDuration, Fault> {
+    let Some(text) = shell.child(NS_SHELL, "IdleTimeOut").map(Element::text) else { return Ok(IDLE) };
+    let stated = text.trim().parse::<SignedDuration>().map_err(|_no_duration| Fault::parameter())?;
+    if stated < SHORTEST_IDLE { Err(Fault::parameter()) } else { Ok(stated) }
+}
+
 fn answer(operation: &str, content: String) -> Body {
     Body::Content { action: format!("{SHELL_ACTION}{operation}Response"), content }
 }
 
 /// Answers Create.
 pub(super) fn create(world: &World, host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
-    call.request.body(NS_SHELL, "Shell")?;
+    let idle = idle(call.request.body(NS_SHELL, "Shell")?)?;
     if host.shells.len() >= MOST_SHELLS {
         return Err(Fault::too_many_shells());
     }
     let id = fresh_guid();
-    host.shells.insert(id.clone(), Shell { commands: BTreeMap::new() });
+    host.shells.insert(id.clone(), Shell { commands: BTreeMap::new(), idle, used: world.now() });
     host.created += 1;
     let to = escape(&format!("https://{}:5986/wsman", world.servers[call.server].name));
     let content = format!(
         "<x:ResourceCreated><a:Address>{to}</a:Address><a:ReferenceParameters><w:ResourceURI>{SHELL_CMD}</w:ResourceURI>\
          <w:SelectorSet><w:Selector Name=\"ShellId\">{id}</w:Selector></w:SelectorSet></a:ReferenceParameters>\
          </x:ResourceCreated>{}",
-        description(&id)
+        description(&id, idle)
     );
     Ok(Body::Content { action: format!("{ACTION_CREATE}Response"), content })
 }
 
-fn description(id: &str) -> String {
+fn description(id: &str, idle: SignedDuration) -> String {
+    let idle = idle.as_secs();
     format!(
         "<rsp:Shell xmlns:rsp=\"{NS_SHELL}\"><rsp:ShellId>{id}</rsp:ShellId><rsp:ResourceUri>{SHELL_CMD}</rsp:ResourceUri>\
-         <rsp:Owner>lab</rsp:Owner><rsp:ClientIP>127.0.0.1</rsp:ClientIP><rsp:IdleTimeOut>PT7200.000S</rsp:IdleTimeOut>\
+         <rsp:Owner>lab</rsp:Owner><rsp:ClientIP>127.0.0.1</rsp:ClientIP><rsp:IdleTimeOut>PT{idle}.000S</rsp:IdleTimeOut>\
          <rsp:InputStreams>stdin</rsp:InputStreams><rsp:OutputStreams>stdout stderr</rsp:OutputStreams>\
          <rsp:ShellRunTime>P0DT0H0M0S</rsp:ShellRunTime><rsp:ShellInactivity>P0DT0H0M0S</rsp:ShellInactivity></rsp:Shell>"
     )
@@ -111,9 +140,9 @@ fn description(id: &str) -> String {
 
 /// Answers Get.
 pub(super) fn get(host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
-    shell_of(host, call.request)?;
+    let idle = shell_of(host, call.request)?.idle;
     let id = call.request.selector("ShellId").unwrap_or_default();
-    Ok(Body::Content { action: format!("{ACTION_GET}Response"), content: description(&id) })
+    Ok(Body::Content { action: format!("{ACTION_GET}Response"), content: description(&id, idle) })
 }
 
 /// Answers Delete.
@@ -219,9 +248,10 @@ pub(super) fn send(world: &mut World, host: &mut Host, call: &Call<'_>) -> Resul
 pub(super) fn receive(world: &World, host: &mut Host, call: &Call<'_>) -> Result<Body, Fault> {
     let body = call.request.body(NS_SHELL, "Receive")?;
     let wanted = body.child(NS_SHELL, "DesiredStream").and_then(|stream| stream.attribute("CommandId"));
-    let shell = shell_of(host, call.request)?;
-    let (id, command) = command_of(shell, wanted)?;
     let patience = call.arrived + call.request.patience();
+    let shell = shell_of(host, call.request)?;
+    shell.used = shell.used.max(patience);
+    let (id, command) = command_of(shell, wanted)?;
     match command.ready {
         Some(ready) if ready <= world.now() => {}
         Some(ready) if ready <= patience => return Ok(Body::Wait(ready)),

@@ -212,6 +212,32 @@ async fn shells_are_counted_and_gone_after_a_restart() {
     assert_eq!(client.post(&create).await.unwrap().status, 200);
 }
 
+#[tokio::test]
+async fn shells_that_are_idle_make_room_after_the_time_that_their_client_has_said() {
+    let lab = lab(QUIET, 100.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let cmd = format!("{SHELL}cmd");
+    let create = |idle: &str| {
+        let body = format!("<rsp:Shell><rsp:IdleTimeOut>{idle}</rsp:IdleTimeOut></rsp:Shell>");
+        message(&format!("{TRANSFER}Create"), &cmd, "", &body)
+    };
+    assert_eq!(client.post(&create("PT59S")).await.unwrap().status, 500, "shorter than the server takes");
+    assert_eq!(client.post(&create("soon")).await.unwrap().status, 500);
+    assert_eq!(client.post(&create("PT7200S")).await.unwrap().status, 200);
+    for _ in 0..29 {
+        assert_eq!(client.post(&create("PT60S")).await.unwrap().status, 200);
+    }
+    let mut refusals = 0;
+    while client.post(&create("PT60S")).await.unwrap().status != 200 {
+        refusals += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(refusals > 0, "thirty were open a moment ago");
+    let shells = lab.report().servers[&server_name(FE1)].shells;
+    assert!(shells.expired > 0 && shells.expired <= 29, "{shells:?}");
+    assert_eq!(shells.created, shells.expired + shells.open, "{shells:?}");
+}
+
 /// Opens a shell with a command that waits for a script as input; returns the header of both and the command's id.
 async fn script_by_input(client: &mut Client) -> (String, String) {
     let cmd = format!("{SHELL}cmd");
