@@ -3,7 +3,7 @@
 use super::{note, refusal};
 use crate::codes;
 use crate::plan::Finding;
-use crate::safety::Look;
+use crate::safety::{Look, balancer_advice as advice};
 use crate::words::list;
 use orchestrate_model::ServerName;
 use orchestrate_model::observe::{BalancerDoubt, DoubtKind};
@@ -44,25 +44,5 @@ fn code(kind: DoubtKind) -> &'static str {
         DoubtKind::NoRight | DoubtKind::RightUnknown => codes::BALANCER_RIGHT,
         DoubtKind::ByNameAlone => codes::BALANCER_BY_NAME,
         DoubtKind::Accepted => codes::BALANCER_BACKEND_LEFT,
-    }
-}
-
-/// Returns what to do about a doubt, wherever it is spoken of.
-pub(crate) fn advice(kind: DoubtKind) -> &'static str {
-    match kind {
-        DoubtKind::OtherAddress => {
-            "Correct the address in the balancer or in the plan. Where the balancer fills its places as it likes \
-             (server-template), say so: slots: by-address. Where it reaches the server by an address of its own, state its name \
-             there: names."
-        }
-        DoubtKind::NotThere => "Correct backends, address or names in the plan, or add the server in the balancer.",
-        DoubtKind::Unnamed => {
-            "Name it under backends, and the server is taken out there too. If it may go on, say why: accept_backends."
-        }
-        DoubtKind::NoRight | DoubtKind::RightUnknown => {
-            "Give the socket that the plan names level admin (stats socket ... level admin), or name another one."
-        }
-        DoubtKind::ByNameAlone => "Make sure that it is that server: nothing else says so.",
-        DoubtKind::Accepted => "Make sure that those who come that way can wait.",
     }
 }

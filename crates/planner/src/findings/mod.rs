@@ -11,8 +11,6 @@ mod services;
 mod stated;
 mod timing;
 
-pub(crate) use balancer::advice as balancer_advice;
-
 use crate::Observations;
 use crate::forecast::Forecast;
 use crate::order::PoolEdge;

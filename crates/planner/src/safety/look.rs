@@ -1,6 +1,6 @@
 //! One look at one pool, from which the questions about each of its servers are answered.
 
-use super::{Asked, central, coverage, lease, questions};
+use super::{Asked, balancer, central, coverage, lease, questions};
 use crate::coverage::{Records, records};
 use crate::external::{self, External};
 use crate::scope::PoolScope;
@@ -100,7 +100,7 @@ impl<'a> Look<'a> {
         asked.extend(coverage::external(self));
         asked.extend(coverage::features(self, server));
         asked.extend(coverage::web_name(self));
-        asked.extend(questions::balancer(self, server));
+        asked.extend(balancer::question(self, server));
         if self.pool.has_fabric() {
             asked.push(questions::ready(self, server));
         }

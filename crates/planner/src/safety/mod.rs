@@ -4,6 +4,7 @@
 //! run put the same questions through the same functions. What has to be asked of the servers beforehand is
 //! [`crate::scope::evidence`].
 
+mod balancer;
 mod central;
 mod coverage;
 mod dependents;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub(crate) use balancer::advice as balancer_advice;
 pub(crate) use central::{ADVICE as CENTRAL_ADVICE, differ, silent};
 pub use central::{central_management, concerns as concerns_central_management};
 pub(crate) use coverage::spread;
