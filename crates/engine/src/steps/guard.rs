@@ -83,8 +83,14 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
         scratch.unknown_looks = 0;
         return Asking::Safe(asked);
     }
-    let elsewhere = bad.iter().find(|asked| asked.question == Question::Lease && is_no(asked)).copied();
-    let reasons = reasons(case, elsewhere.as_ref().map_or(bad.as_slice(), std::slice::from_ref));
+    // What another control host does to the pool is the cause of all else that is not so, whatever the product says of
+    // it. A server that we have changed ourselves is another matter.
+    let changed = case.subject.own.is_changed();
+    let held = bad.iter().copied().filter(|asked| asked.question == Question::Lease && is_no(asked) && !changed);
+    let held: Vec<&Asked> = held.collect();
+    let elsewhere = !held.is_empty();
+    let bad = if elsewhere { held } else { bad };
+    let reasons = reasons(case, &bad);
     let text = format!("may not go out of service: {reasons}");
     let product = bad.iter().any(|asked| asked.question == Question::Ready);
     let stale = bad.iter().all(|asked| asked.question == Question::Fresh);
@@ -102,7 +108,7 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     } else if let Some(wait) = waits_for_pool(case, scratch, &bad, &reasons) {
         patient = true;
         wait
-    } else if elsewhere.is_some() && !case.subject.own.is_changed() && scratch.refused_looks + 1 >= REFUSED_LOOKS {
+    } else if elsewhere && scratch.refused_looks + 1 >= REFUSED_LOOKS {
         Judgement::TurnBack(Why { kind: WhyKind::Elsewhere, text })
     } else if bad.iter().all(|asked| is_unknown(asked)) {
         case.unknown(scratch, &text)
@@ -118,7 +124,7 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
 /// Most reasons that are told in one sentence: the evidence in the journal has them all.
 const REASONS: usize = 3;
 
-/// Returns why a server may not go. What another control host does to the pool is the cause of all else that is not so.
+/// Returns why a server may not go.
 fn reasons(case: &Case<'_>, bad: &[&Asked]) -> String {
     let lead = format!("{} may not go: ", case.subject.work.server.short());
     let mut reasons: Vec<String> = Vec::new();

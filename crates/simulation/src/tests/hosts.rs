@@ -14,6 +14,7 @@ use orchestrate_engine::record::RunOutcome;
 use orchestrate_engine::{Engine, RunHeader, Start};
 use orchestrate_executor::{Crew, Finished, NoFence, Pulse, Quiet, Run, survey};
 use orchestrate_journal::Journal;
+use orchestrate_model::change::PoolUnsafe;
 use orchestrate_model::{Change, RunId};
 use orchestrate_planner::make;
 use std::path::Path;
@@ -96,7 +97,12 @@ enum End {
 
 /// Lives through a night in which the second control host starts so much later than the first.
 async fn night(seed: u64, later: Ms, end: End, mutation: Option<Mutation>) -> Both {
-    let change = Arc::new(example_change(3));
+    night_of(example_change(3), seed, (later, end), mutation).await
+}
+
+/// The same, of another change than the example.
+async fn night_of(change: Change, seed: u64, (later, end): (Ms, End), mutation: Option<Mutation>) -> Both {
+    let change = Arc::new(change);
     let sessions = Sessions { most: 2, mean: 2 * MINUTE };
     let scenario = Scenario::of(&change, Faults::none(), (origin(), sessions), seed);
     let shared = Shared::new(scenario.world);
@@ -168,6 +174,25 @@ fn p12_two_control_hosts_never_work_on_one_pool_at_once() {
     }
     assert!(held > 0, "no second control host was ever turned away by a lease in its run");
     assert!(done >= 30, "in most nights one of the two comes to its end: {done} of 60");
+}
+
+#[test]
+fn p12_a_plan_that_waits_for_its_pool_goes_on_when_the_other_control_host_is_done() {
+    let runtime = runtime();
+    let mut waited = 0;
+    for seed in 0..30 {
+        let mut dice = Dice::new(seed);
+        let later = dice.pick(&[0, 0, 1, 700, 2 * SECOND]);
+        let mut change = example_change(3);
+        change.maintenance.pool_unsafe = PoolUnsafe::Wait;
+        let both = runtime.block_on(night_of(change, seed, (later, End::ByItself), None));
+        assert!(both.violations.is_empty(), "seed {seed}: {both:#?}");
+        assert!(both.installers.iter().all(|count| *count == 1), "seed {seed}: {both:#?}");
+        let ends = [None, Some(RunOutcome::Done)];
+        assert!(both.outcomes.iter().all(|outcome| ends.contains(outcome)), "seed {seed}: {both:#?}");
+        waited += usize::from(both.outcomes.iter().all(|outcome| *outcome == Some(RunOutcome::Done)));
+    }
+    assert!(waited > 0, "no control host ever waited for the other to be done");
 }
 
 #[test]

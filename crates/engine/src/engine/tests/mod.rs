@@ -5,6 +5,7 @@ mod dependents;
 mod drains;
 mod gaps;
 mod gates;
+mod leases;
 mod levels;
 mod refusals;
 mod stops;
