@@ -21,7 +21,8 @@ pub const ZERO_SAMPLES: u32 = 3;
 /// resumed a service. The guard has a stricter rule of its own.
 pub const LOOK_LIFETIME: SignedDuration = SignedDuration::from_mins(2);
 
-/// The longest that an answer of the servers is waited for, as drivers keep it. Only told: who waits is the shell.
+/// The longest that an answer of the servers is waited for, as drivers keep it. Only told: who waits is the shell, and
+/// the executor does not build where the drivers' own limit is another.
 pub const ANSWER_LIMIT: SignedDuration = SignedDuration::from_secs(150);
 
 /// How much earlier than the question an answer may say that it was taken. Question and answer are timed by the same

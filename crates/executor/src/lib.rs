@@ -19,3 +19,12 @@ pub use events::{Event, Events, Heard, Listener, Quiet};
 pub use look::{look, survey};
 pub use pulse::Pulse;
 pub use run::{Finished, Run, RunError};
+
+/// What the engine tells of the time that an answer may take is what the drivers keep. The engine may not know of them.
+const _: () = {
+    let told = orchestrate_engine::constants::ANSWER_LIMIT.as_secs().unsigned_abs();
+    assert!(
+        told == orchestrate_driver::limits::LOOK_LIMIT.as_secs(),
+        "the engine tells another limit than drivers have"
+    );
+};

@@ -354,7 +354,7 @@ fn p2_the_products_word_is_heard_although_it_is_asked_in_few_looks() {
 }
 
 #[test]
-fn a_pool_that_is_busy_with_every_server_active_gives_no_server_back() {
+fn p2_a_pool_that_is_busy_with_every_server_active_gives_no_server_back() {
     let word = Readiness { state: ReadinessState::Busy, active: Some(3), total: Some(3), domains: vec![] };
     assert_eq!(alarm_of_a_word(&word, 30), None, "none is missing");
     let missing = Readiness { active: Some(1), ..word };
