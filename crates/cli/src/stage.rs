@@ -121,6 +121,19 @@ impl Stage {
             let servers = orchestrate_model::readable::count(servers, "server");
             output::talk(&format!("asking {servers}, the name servers and the balancers ..."));
         }
+        let mut planned = self.looked_at(change).await?;
+        for _again in 1..LOOKS {
+            if !planned.is_stale() {
+                break;
+            }
+            output::talk("the evidence was too old when it was there; asking once more ...");
+            planned = self.looked_at(change).await?;
+        }
+        Ok(planned)
+    }
+
+    /// Looks once at every pool and makes the plan.
+    async fn looked_at(&self, change: &Change) -> Result<Planned, Failure> {
         let looking = self.look(change);
         let mut observations = tokio::select! {
             observations = looking => observations,
@@ -206,6 +219,9 @@ async fn end_lab(lab: Option<(LabDirectory, Owner)>, in_use: Option<lab::InUse>)
 /// A lab with whose it is and what keeps others from ending it.
 type InLab = (LabDirectory, Owner, Option<lab::InUse>);
 
+/// Looks of a start before evidence that is too old is a refusal.
+const LOOKS: usize = 3;
+
 /// Most servers of one cause that are named.
 const NAMED: usize = 4;
 
@@ -270,6 +286,11 @@ impl Planned {
             (_, reasons) if !reasons.is_empty() => Err(Failure::Refused { reasons }),
             (_, _) => Ok(()),
         }
+    }
+
+    /// Returns whether the evidence was too old when it was there, and nothing else speaks against the plan.
+    fn is_stale(&self) -> bool {
+        self.plan.refusals().next().is_some() && self.plan.refusals().all(|finding| finding.code == codes::STALE)
     }
 
     /// Returns whether there is anything to do, or to look at anew: a component that is below the level is a question, and

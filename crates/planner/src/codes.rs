@@ -61,6 +61,7 @@ codes! {
     NOT_STAGED = "O2049", "the installer is not in place";
     UNPLANNED = "O2050", "a service with sessions runs that the plan does not know";
     ORDER_DROPPED = "O2051", "the usual order of pools gives way to the plan's";
+    STALE = "O2052", "the evidence is too old when it is there";
     DEAD_LISTED = "O2053", "the pool's name lists a server that does not serve";
     CENTRAL_UNSTATED = "O2054", "the central management runs where the plan does not say so";
     EXTERNAL_NAME = "O2055", "an external name does not lead where it should";

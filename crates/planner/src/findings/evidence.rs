@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 /// Says what was seen of a pool, and which questions about its servers are not answered yes.
 pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
     silent(look, found);
+    stale(look, safety, found);
     records(look, found);
     dead(look, found);
     domains(look, found);
@@ -49,6 +50,14 @@ fn silent(look: &Look<'_>, found: &mut Vec<Finding>) {
             );
         }
     }
+}
+
+/// Says so when the look at a pool took so long that it proves nothing. A pool that is busy takes long over its answer
+/// too, and its guard waits for that.
+fn stale(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
+    let asked = safety.iter().find_map(|safety| answer(safety, Question::Fresh));
+    let Some(asked) = asked.filter(|asked| !asked.verdict.is_yes() && !only_busy(look)) else { return };
+    found.push(refusal(codes::STALE, asked.verdict.text()).pool(look.pool).advise(&asked.advice));
 }
 
 /// Returns one finding for a question that some server's answer to is not yes.

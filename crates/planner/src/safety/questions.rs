@@ -34,7 +34,11 @@ pub(super) fn fresh(look: &Look<'_>, now: Timestamp) -> Asked {
             let age = now.duration_since(oldest);
             if age > EVIDENCE_LIFETIME {
                 let most = time(EVIDENCE_LIFETIME);
-                Verdict::No(format!("the evidence is {} old, at most {most} proves anything", time(age)))
+                Verdict::No(format!(
+                    "the evidence is {} old, at most {most} proves anything: the look took too long, because this machine \
+                     or a server is slow or busy, or a lab too fast",
+                    time(age)
+                ))
             } else if age < -CLOCK_SLACK {
                 Verdict::Unknown(format!("the evidence is from {oldest}, after now ({now})"))
             } else {
@@ -42,7 +46,8 @@ pub(super) fn fresh(look: &Look<'_>, now: Timestamp) -> Asked {
             }
         }
     };
-    asked(Question::Fresh, verdict, "Look at the whole pool again.")
+    let advice = "Look again when this machine and the servers have less to do. On a lab: give a lower --lab-speed.";
+    asked(Question::Fresh, verdict, advice)
 }
 
 /// Servers besides the one in question that are out, and those of which nobody knows, each with the reason.

@@ -367,6 +367,40 @@ fn p2_the_product_has_to_say_ready() {
 }
 
 #[test]
+fn p3_evidence_that_is_old_when_it_is_there_is_refused_with_its_cause() {
+    let change = change(vec![pool("pool01", "fe", "192.0.2", 3)]);
+    let mut world = healthy_world(&change);
+    let pool = world.pools.values_mut().next().expect("a pool");
+    pool.servers.get_mut(&server_name("fe2")).unwrap().taken = now() - EVIDENCE_LIFETIME - minutes(1);
+    let (plan, _) = planned(&change, &world);
+    let finding = finding(&plan, "O2052");
+    assert!(plan.refusals().any(|refusal| refusal.code == "O2052"));
+    for part in ["1 min 30 s old", "this machine or a server is slow or busy", "a lab too fast"] {
+        assert!(finding.message.contains(part), "{}", finding.message);
+    }
+    assert!(finding.advice.contains("--lab-speed"), "{}", finding.advice);
+    // A pool that is busy takes long over its answer, and is waited for.
+    for server in world.pools.values_mut().next().expect("a pool").servers.values_mut() {
+        let Answer::Known(readiness) = &mut server.readiness else { panic!("known") };
+        readiness.state = ReadinessState::Busy;
+    }
+    let (plan, _) = planned(&change, &world);
+    assert!(!plan.refusals().any(|refusal| refusal.code == "O2052"));
+}
+
+#[test]
+fn what_keeps_every_server_from_saying_ready_is_told_once() {
+    let mut world = world(4);
+    for (name, why) in [("fe2", "access is denied"), ("fe3", "access is denied"), ("fe4", "no answer")] {
+        world.seen.servers.get_mut(&server_name(name)).unwrap().readiness = Answer::unknown(why);
+    }
+    world.seen.servers.get_mut(&server_name("fe1")).unwrap().readiness = Answer::not_asked();
+    let text = world.answer("fe1", Question::Ready).text().to_owned();
+    assert_eq!(text.matches("access is denied").count(), 1, "{text}");
+    assert!(text.contains("fe2") && text.contains("fe3") && text.contains("fe4: no answer"), "{text}");
+}
+
+#[test]
 fn p3_old_evidence_proves_nothing() {
     let mut world = world(3);
     world.seen.servers.get_mut(&server_name("fe2")).unwrap().taken = now() - EVIDENCE_LIFETIME;
