@@ -81,7 +81,10 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     bug::during(format!("{} resume {}", home.program, folder.id()));
     let (mut events, heard) = Events::channel();
     let run = Run { engine, journal, eyes, hands, clock, fence: Arc::new(claim), pulse: Pulse::beating(), crew };
-    let log = Log::new(&plan).with_command(&home.program, folder.id());
+    let mut log = Log::new(&plan).with_command(&home.program, folder.id());
+    for (_, record) in &kept.records {
+        log.pass(record);
+    }
     let mut screen = Screen::new(&plan, log, manner, clock);
     let running = async move {
         let finished = run.execute(start, received, &mut events).await;

@@ -1,9 +1,10 @@
 use super::{REMIND_AFTER, Waits, head, server};
 use crate::fixture::{self, at};
+use crate::stopping::{self, Seat};
 use crate::style::Look;
 use jiff::SignedDuration;
 use orchestrate_engine::View;
-use orchestrate_engine::record::ServerEnd;
+use orchestrate_engine::record::{ServerEnd, StopWhy};
 use orchestrate_engine::state::Hold;
 use orchestrate_engine::view::{Phase, ServerView, Wait};
 use orchestrate_model::change::HoldChoice;
@@ -95,4 +96,25 @@ fn a_server_that_its_pool_cannot_do_without_says_so_with_the_cause() {
     view.servers[1].alarm = Some(orchestrate_engine::state::Alarm { since: at(90), why });
     let lines = server(&view, 1, at(100), &Look::plain()).join("\n");
     assert!(lines.contains("the pool cannot do without it since") && lines.contains("fe9 (no answer)"), "{lines}");
+}
+
+#[test]
+fn p11_a_run_that_is_to_stop_says_what_comes_first_and_what_a_second_ctrl_c_leaves() {
+    let mut view = view();
+    let look = Look::plain();
+    assert!(stopping::lines(&view, Seat::Here, &look).is_empty(), "it does not stop");
+    view.stop = Some(StopWhy::Operator("ann@control asked with Ctrl-C".to_owned()));
+    view.servers[3].out = true;
+    let lines = stopping::lines(&view, Seat::Here, &look);
+    assert!(lines.iter().all(|line| line.chars().count() <= look.width), "nothing of it is cut: {lines:?}");
+    let said = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    for words in [
+        "stopping: first fe4 goes back as it was",
+        "fe5 waits for your decision",
+        "; a second Ctrl-C ends it at once and leaves fe2 and fe4 OUT of service",
+    ] {
+        assert!(said.contains(words), "{words} is missing: {said}");
+    }
+    let elsewhere = stopping::lines(&view, Seat::Elsewhere, &look).join(" ");
+    assert!(elsewhere.contains("a second Ctrl-C in its terminal"), "Ctrl-C here says nothing to the run: {elsewhere}");
 }

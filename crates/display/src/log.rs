@@ -3,11 +3,12 @@
 //! Bookkeeping is passed over: what a step did to each service stands in the journal, and the step's own end says what
 //! came of it.
 
+use crate::stopping::{self, Seat};
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration, list, pad, width};
 use crate::{watch, words};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_engine::record::{Attended, RunHeader, ServerEnd, StepEnd};
+use orchestrate_engine::record::{Attended, RunHeader, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
 use orchestrate_engine::{Intent, IntentId, Record};
 use orchestrate_model::Answer;
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
@@ -29,13 +30,25 @@ pub struct Log<'a> {
     acts: BTreeMap<IntentId, (WorkId, String)>,
     /// What was last said against an act that is refused for a time.
     refused: BTreeMap<(WorkId, String), String>,
+    /// The servers that are in hand: changed, and not at their end.
+    in_hand: BTreeSet<WorkId>,
+    /// Where the log is read.
+    seat: Seat,
 }
 
 impl<'a> Log<'a> {
     /// Returns the log of a run of `plan` before its first record.
     #[must_use]
     pub fn new(plan: &'a Plan) -> Self {
-        Self { plan, names: Names::of(plan), command: None, acts: BTreeMap::new(), refused: BTreeMap::new() }
+        Self {
+            plan,
+            names: Names::of(plan),
+            command: None,
+            acts: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            in_hand: BTreeSet::new(),
+            seat: Seat::Here,
+        }
     }
 
     /// Returns the same log, which tells of a held server with the command that decides about it.
@@ -44,8 +57,52 @@ impl<'a> Log<'a> {
         Self { command: Some((program.to_owned(), run.to_string())), ..self }
     }
 
+    /// Returns the same log for a terminal that the run does not belong to.
+    #[must_use]
+    pub fn read_elsewhere(self) -> Self {
+        Self { seat: Seat::Elsewhere, ..self }
+    }
+
+    /// Takes in a record of an earlier start of the run, which is told no more.
+    pub fn pass(&mut self, record: &Record) {
+        match record {
+            Record::Intent(intent) => drop(self.in_hand.insert(intent.work)),
+            Record::ServerEnded { work, .. } | Record::PutOff { work, .. } => drop(self.in_hand.remove(work)),
+            Record::StepStarted { .. }
+            | Record::RunStarted(_)
+            | Record::Resumed { .. }
+            | Record::Outcome { .. }
+            | Record::Evidence { .. }
+            | Record::Snapshot { .. }
+            | Record::InstallerEnded { .. }
+            | Record::Reasserted { .. }
+            | Record::SessionsCut { .. }
+            | Record::TakenOver { .. }
+            | Record::StepDone { .. }
+            | Record::Reopened { .. }
+            | Record::TurnedBack { .. }
+            | Record::Held { .. }
+            | Record::Decided { .. }
+            | Record::StopRequested { .. }
+            | Record::Swept { .. }
+            | Record::LeftOver { .. }
+            | Record::Installed { .. }
+            | Record::LevelRead { .. }
+            | Record::Booted { .. }
+            | Record::Gap { .. }
+            | Record::Alarm { .. }
+            | Record::AllClear { .. }
+            | Record::BalancerUndone { .. }
+            | Record::Rebooted { .. }
+            | Record::PoolSeen { .. }
+            | Record::Note { .. }
+            | Record::RunEnded { .. } => {}
+        }
+    }
+
     /// Returns the entry for the next record, or nothing when the record is bookkeeping.
     pub fn entry(&mut self, at: Timestamp, record: &Record, look: &Look) -> Option<String> {
+        self.pass(record);
         let mut about = subject(self.plan, record);
         let (tone, text) = match record {
             Record::Intent(intent) => {
@@ -185,7 +242,7 @@ impl<'a> Log<'a> {
                 (Tone::Strong, format!("decided by {}: {}", clean(by), choice.word()))
             }
             Record::ServerEnded { end, .. } => ended(end),
-            Record::StopRequested { why } => (Tone::Warn, format!("the run is to stop: {}", clean(why.text()))),
+            Record::StopRequested { why } => (Tone::Warn, self.stopping(why)),
             Record::Swept { differences, .. } if differences.is_empty() => {
                 (Tone::Good, "looked at once more: as it was recorded".to_owned())
             }
@@ -249,6 +306,24 @@ impl<'a> Log<'a> {
             StepEnd::Skipped if kind == StepKind::Database => (Tone::Strong, format!("{kind}: left for you: {proof}")),
             StepEnd::Skipped => (Tone::Quiet, format!("{kind}: passed over: {proof}")),
         }
+    }
+
+    /// Says why the run stops, what comes first, and what a second Ctrl-C would leave.
+    fn stopping(&self, why: &StopWhy) -> String {
+        let lead = format!("the run is to stop: {}", clean(why.text()));
+        if matches!(why, StopWhy::OperatorNow(_)) {
+            return lead;
+        }
+        let names: Vec<&str> = self.in_hand.iter().map(|work| self.names.of_work(*work)).collect();
+        let second = stopping::second(&names, self.seat);
+        if names.is_empty() {
+            return format!("{lead}; no server is out on its account; {second}");
+        }
+        let back = match &self.command {
+            Some((program, run)) => format!(" (`{program} recover {run}` brings it back)"),
+            None => String::new(),
+        };
+        format!("{lead}; what is in hand is finished or undone first: {}; {second}{back}", list(&names))
     }
 
     fn held(&self, work: WorkId, step: StepId, reason: &str, choices: &[HoldChoice]) -> (Tone, String) {

@@ -1,6 +1,7 @@
 //! What is out, what waits for what, since when.
 
 use crate::live;
+use crate::stopping::{self, Seat};
 use crate::style::{Look, Tone};
 use crate::summary::{self, Context};
 use crate::text::{clean, duration, list as list_of};
@@ -80,7 +81,10 @@ fn how(run: &RunStatus) -> (Tone, String) {
         (Some(outcome), _) => (words::outcome_tone(outcome), words::outcome(outcome).to_owned()),
         (None, None) if run.state.started.is_none() => (Tone::Plain, "never begun, nothing was done".to_owned()),
         (None, Some(_)) => match held(run) {
-            held if held.is_empty() => (Tone::Good, format!("running, {out} out")),
+            held if held.is_empty() => match &run.state.stop {
+                None => (Tone::Good, format!("running, {out} out")),
+                Some(why) => (Tone::Warn, format!("stopping ({}), {out} out", clean(why.text()))),
+            },
             held => (Tone::Bad, format!("HELD, waits for your decision about {}, {out} out", list_of(&held))),
         },
         (None, None) => (Tone::Bad, format!("INTERRUPTED, {out} may be out")),
@@ -150,6 +154,7 @@ fn broken_off(run: &RunStatus, now: Timestamp, look: &Look) -> Vec<String> {
 
 fn in_work(run: &RunStatus, view: &View, program: &str, now: Timestamp, look: &Look) -> Vec<String> {
     let mut lines = vec![format!("  the latest news is {} old", duration(now.duration_since(view.at)))];
+    lines.extend(stopping::lines(view, Seat::Elsewhere, look));
     for (position, server) in view.servers.iter().enumerate() {
         lines.extend(live::server(view, position, now, look));
         if let Phase::Held(hold) = &server.phase {

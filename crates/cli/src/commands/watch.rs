@@ -26,8 +26,8 @@ pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
         Place::Lab => LabDirectory::read(&lab::directory_path(home, plan.change()))
             .map_or_else(|_gone| Clock::real(), |directory| directory.clock()),
     };
-    let log = Log::new(&plan).with_command(&home.program, folder.id());
-    let mut screen = Screen::new(&plan, log, Manner::Text, clock);
+    let log = Log::new(&plan).with_command(&home.program, folder.id()).read_elsewhere();
+    let mut screen = Screen::new(&plan, log, Manner::Text, clock).watching();
     let mut told = 0;
     let leave = signals::any();
     tokio::pin!(leave);
@@ -54,7 +54,7 @@ pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
         }
     };
     screen.close();
-    let start = Typed::of_run(place).start(&home.program);
+    let start = Typed::of_run(place, &folder).start(&home.program);
     let context = Context { run: folder.id(), plan: &plan, program: &home.program, start: &start };
     output::data(&format!("\n{}", summary(context, &last.state, &output::look())))?;
     Ok(Exit::Done)

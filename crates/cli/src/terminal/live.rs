@@ -5,6 +5,7 @@ use crate::terminal::output;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use orchestrate_display::log::Log;
+use orchestrate_display::stopping::{self, Seat};
 use orchestrate_display::{Look, events, live};
 use orchestrate_driver::Clock;
 use orchestrate_engine::view::Phase;
@@ -43,6 +44,8 @@ pub(crate) struct Screen<'a> {
     passed_on: bool,
     /// The reader of stdout has gone: the run goes on without saying so.
     mute: bool,
+    /// Whether the run belongs to this terminal.
+    seat: Seat,
 }
 
 impl<'a> Screen<'a> {
@@ -66,7 +69,13 @@ impl<'a> Screen<'a> {
             passed: None,
             passed_on: true,
             mute: false,
+            seat: Seat::Here,
         }
+    }
+
+    /// Returns the same screen for a run that goes on elsewhere.
+    pub(crate) fn watching(self) -> Self {
+        Self { seat: Seat::Elsewhere, ..self }
     }
 
     pub(crate) fn recorded(&mut self, seq: u64, at: Timestamp, record: &Record) {
@@ -118,7 +127,7 @@ impl<'a> Screen<'a> {
         }
         self.drawn = Some(Instant::now());
         let look = Look { width: output::live_look().width, ..self.live_look.clone() };
-        bar.set_message(picture(self.plan, view, self.clock.now(), &look));
+        bar.set_message(picture(&self.plan.change().name, view, self.seat, (self.clock.now(), &look)));
         bar.tick();
     }
 
@@ -144,9 +153,10 @@ impl<'a> Screen<'a> {
 }
 
 /// Returns the whole live view. Of many servers those are shown that are in work, held, or out; the others are counted.
-fn picture(plan: &Plan, view: &View, now: Timestamp, look: &Look) -> String {
+fn picture(title: &str, view: &View, seat: Seat, (now, look): (Timestamp, &Look)) -> String {
     let rows = output::rows().saturating_sub(3);
-    let mut lines = vec![live::head(&plan.change().name, view, now, look)];
+    let mut lines = vec![live::head(title, view, now, look)];
+    lines.extend(stopping::lines(view, seat, look));
     let all = view.servers.len();
     let crowded = all * 2 > rows;
     let mut hidden = 0;

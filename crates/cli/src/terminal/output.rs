@@ -35,9 +35,14 @@ pub(crate) fn log_look() -> Look {
     Look { width, ..look() }
 }
 
-/// Returns how the live view on stderr is to look.
+/// Columns that a terminal may write behind the live view by itself: `^C`, and another one before the next picture.
+const ECHOED: usize = 4;
+
+/// Returns how the live view on stderr is to look. A last line as wide as the terminal would be broken by the `^C` that a
+/// terminal writes there, and the line above it would never be cleared.
 pub(crate) fn live_look() -> Look {
-    Look { style: talk_style(), zone: jiff::tz::TimeZone::system(), width: columns().max(40) }
+    let width = columns().saturating_sub(ECHOED).max(40);
+    Look { style: talk_style(), zone: jiff::tz::TimeZone::system(), width }
 }
 
 /// Returns whether talk carries colours.

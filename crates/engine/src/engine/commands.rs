@@ -51,7 +51,10 @@ impl Engine {
         if matches!(self.state.stop, None | Some(StopWhy::Window(_))) {
             self.record(now, Record::StopRequested { why: StopWhy::Operator(why) });
         } else {
-            let text = format!("{why}, and the run is stopping already: what is in hand is finished or undone first");
+            let text = format!(
+                "{why}, and the run is stopping already: what is in hand is finished or undone first; a second Ctrl-C ends it \
+                 at once and leaves that as it is"
+            );
             self.record(now, Record::Note { work: None, text });
         }
         self.wake_all();
