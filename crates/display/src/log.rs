@@ -260,9 +260,7 @@ impl<'a> Log<'a> {
             Record::Gap { gap, by } => (Tone::Warn, words::gap(*gap, *by)),
             Record::Alarm { then, why, .. } => watch::alarm(*then, why),
             Record::AllClear { .. } => (Tone::Good, "the pool can do without it again".to_owned()),
-            Record::PutOff { .. } => {
-                (Tone::Warn, "back in service and put off: begins again when the pool can do without it".to_owned())
-            }
+            Record::PutOff { why, .. } => (Tone::Warn, put_off(why).to_owned()),
             Record::BalancerUndone { .. } => {
                 let text = "the balancer had it ready again, by another hand: it is taken out again";
                 (Tone::Warn, text.to_owned())
@@ -351,6 +349,17 @@ fn named_once(text: &str, server: &ServerName) -> String {
         text = text.replace(&format!(": {lead}"), ": ");
     }
     text
+}
+
+fn put_off(why: &Why) -> &'static str {
+    match why.kind {
+        WhyKind::Operator | WhyKind::Window => {
+            "back in service as it was, for the stop of before; begins again, since the run was taken up again"
+        }
+        WhyKind::Failed | WhyKind::Pool | WhyKind::Elsewhere => {
+            "back in service and put off: begins again when the pool can do without it"
+        }
+    }
 }
 
 fn run_started(header: &RunHeader) -> String {

@@ -211,7 +211,8 @@ pub enum Record {
         /// The work on the server that is out.
         work: WorkId,
     },
-    /// The server was given back to its pool, and is begun again when the pool can do without it.
+    /// The server was given back, and is begun again: when the pool can do without it, or at its turn when the run was
+    /// taken up again.
     PutOff {
         /// The server's work.
         work: WorkId,

@@ -1,6 +1,6 @@
 //! What the state forgets and what it keeps when a run is taken up again.
 
-use crate::record::{ServerEnd, WhyKind};
+use crate::record::{ServerEnd, Why, WhyKind};
 use crate::state::{Mark, RunState, StepState, WorkState, steps_of, work_id};
 use crate::steps::NEEDS_RESTART;
 use orchestrate_model::change::ExitMeaning;
@@ -53,14 +53,15 @@ impl RunState {
     }
 
     /// Lets a server that was given back to its pool go through its steps from the first.
-    pub(crate) fn put_off(&mut self, plan: &Plan, work: WorkId) -> Result<(), String> {
+    pub(crate) fn put_off(&mut self, plan: &Plan, work: WorkId, why: &Why) -> Result<(), String> {
         let state = &mut self.work[work.0 as usize];
         match (&state.end, &state.back) {
             (None, Some(_)) => {}
             (Some(_), _) => return Err("the server has ended already".to_owned()),
             (None, None) => return Err("the server is not on its way back".to_owned()),
         }
-        let times = state.put_off + 1;
+        // What a stop gave back is no sign that the pool cannot do without it.
+        let times = state.put_off + u32::from(why.kind == WhyKind::Pool);
         self.begin_again(plan, work.0 as usize);
         self.work[work.0 as usize].put_off = times;
         Ok(())

@@ -12,6 +12,7 @@ use crate::stage::Stage;
 use crate::terminal::live::Manner;
 use crate::terminal::output;
 use orchestrate_display::clean;
+use orchestrate_display::taking_up::{self, For};
 use orchestrate_engine::record::Attended;
 use orchestrate_engine::{RunOutcome, Start, WorkState};
 use orchestrate_model::PoolName;
@@ -102,6 +103,17 @@ fn left_open(found: &Found) -> Vec<String> {
     open
 }
 
+/// Says of each server in hand how the records leave it, and what is done with it.
+pub(crate) fn tell_of(found: &Found, way: Way) {
+    let what_for = match way {
+        Way::Resume => For::Resume,
+        Way::Recover => For::Recover,
+    };
+    for line in taking_up::found(&found.plan, &found.state, what_for) {
+        output::talk(&line);
+    }
+}
+
 /// Everything that may still keep a run from going on, once its servers can be reached.
 fn may_go_on(home: &Home, found: &Found, stage: &Stage, way: Way) -> Result<(), Failure> {
     if way == Way::Resume
@@ -138,6 +150,9 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
     let kept = || file.as_ref().map_or(Ok(()), |file| keep_access(&found, file));
     if let Err(failure) = may_go_on(home, &found, &stage, way).and_then(|()| kept()) {
         return Err(stage.abandon(failure).await);
+    }
+    if args.output == TextOrJson::Text {
+        tell_of(&found, way);
     }
     let attended = if args.unattended { Attended::No } else { Attended::Yes };
     // A recovery that nobody watches comes to an end and says what is out, whoever could be asked.

@@ -4,6 +4,7 @@ use crate::access;
 use crate::args::{ApprovalArgs, Format, RunArgs};
 use crate::before::{Barred, Ground, Standing, told};
 use crate::commands::dry;
+use crate::commands::resume::{Way, tell_of};
 use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -101,8 +102,14 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
         return Err(Barred::Moved { run: run.to_string() }.into());
     }
     output::talk(&format!("found {}; continuing", told(&found)));
+    if args.output == Format::Text {
+        tell_of(&found, Way::Resume);
+    }
     if let Some(why) = stage.outside_window(found.plan.change())? {
-        return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}")));
+        return Err(Failure::OutsideWindow {
+            why: format!("run {run} is not taken up: {why}"),
+            plan: typed.plan.clone(),
+        });
     }
     let fingerprint = found.plan.fingerprint().to_string();
     as_approved(&args.approval, &fingerprint)?;

@@ -244,15 +244,18 @@ impl Engine {
         true
     }
 
-    /// Puts a server off that is back because its pool could not do without it, when the plan has the run wait. Returns
-    /// whether it did.
+    /// Puts a server off that is back because its pool could not do without it, when the plan has the run wait, or because
+    /// of a stop that was taken back when the run was taken up again. Returns whether it did.
     pub(super) fn put_off(&mut self, position: usize, why: &Why, now: Timestamp) -> bool {
         let waits = self.plan.change().maintenance.pool_unsafe == PoolUnsafe::Wait;
         let stopping = self.state.stop.is_some() || self.state.recover;
-        if why.kind != WhyKind::Pool || !waits || stopping {
+        // Nothing but a stop gives a server back for these, and the run does not stop any more: what was left undone is
+        // done, as it is when the stop had come to its end.
+        let resumed = matches!(why.kind, WhyKind::Operator | WhyKind::Window);
+        if stopping || !(resumed || (why.kind == WhyKind::Pool && waits)) {
             return false;
         }
-        if self.state.work[position].put_off >= crate::constants::PUT_OFFS {
+        if !resumed && self.state.work[position].put_off >= crate::constants::PUT_OFFS {
             let text = format!(
                 "{} was given back to its pool {} times: {}",
                 self.plan.work()[position].server,

@@ -275,7 +275,7 @@ impl RunState {
             }
             Record::StopRequested { why } => self.stop = Some(why.clone()),
             Record::RunEnded { outcome } => self.ended = Some(*outcome),
-            Record::PutOff { work, .. } => self.put_off(plan, *work)?,
+            Record::PutOff { work, why } => self.put_off(plan, *work, why)?,
             Record::PoolSeen { pool, absent } => drop(self.pools_seen.insert(pool.clone(), absent.clone())),
             Record::InstallerEnded { .. }
             | Record::Reasserted { .. }

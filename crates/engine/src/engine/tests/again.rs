@@ -245,3 +245,29 @@ fn p9_an_installer_that_gave_up_at_once_is_no_half_patch() {
     answer(&mut engine, &effects, installing(Answer::not_asked(), at(60)), at(60));
     assert!(engine.state().work[0].back.is_some(), "nothing was patched, so the server goes back");
 }
+
+#[test]
+fn p8_a_server_that_a_stop_was_giving_back_is_begun_again_when_the_run_is_taken_up() {
+    for (kind, begins) in [(WhyKind::Operator, true), (WhyKind::Window, true), (WhyKind::Failed, false)] {
+        let mut records = draining(Attended::No);
+        let why = Why { kind, text: "the run stops: ann asked with Ctrl-C".to_owned() };
+        records.push(Record::StopRequested { why: StopWhy::Operator("ann asked with Ctrl-C".to_owned()) });
+        records.push(Record::TurnedBack { work: FE1, why });
+        for step in 8..10 {
+            records.extend(done(step));
+        }
+        let mut engine = after(&records);
+        let effects = engine.handle(resumed(), at(100));
+        let work = &engine.state().work[0];
+        if begins {
+            assert!(work.started.is_some() && work.back.is_none() && work.end.is_none(), "{kind:?}: {effects:?}");
+            assert_eq!(work.put_off, 0, "the pool could do without it");
+            assert!(work.earlier.is_some(), "the last look still compares it with its record");
+        } else {
+            assert!(matches!(work.end, Some(ServerEnd::Returned { .. })), "{kind:?}: {effects:?}");
+        }
+        let mut engine = after(&records);
+        engine.handle(recovery(), at(100));
+        assert!(engine.state().work[0].started.is_some() && engine.state().work[0].back.is_some(), "{kind:?}");
+    }
+}
