@@ -435,7 +435,7 @@ pub(crate) enum Choice {
     Retry,
     /// Count the step as done and go on with the next one of this server
     Skip,
-    /// The same, for what a person was asked to do and has done
+    /// Say that what you were asked to do is done, where a hold asks for it
     Confirm,
     /// Bring the server back as it was recorded
     Return,

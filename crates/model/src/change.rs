@@ -229,6 +229,8 @@ pub enum HoldChoice {
     Retry,
     /// Count the step as done and go on with the next one of this server.
     Skip,
+    /// What a person was asked to do is done: count the step as done. No plan can say that beforehand.
+    Confirm,
     /// Bring the server back as it was recorded.
     Return,
     /// Leave the server out, and go on without it as far as the budget lets.
@@ -243,6 +245,7 @@ impl HoldChoice {
             Self::Stop => "stop",
             Self::Retry => "retry",
             Self::Skip => "skip",
+            Self::Confirm => "confirm",
             Self::Return => "return",
             Self::Abandon => "abandon",
         }

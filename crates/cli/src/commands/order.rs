@@ -28,15 +28,16 @@ pub(crate) fn hold(home: &Home, run: &str, server: Option<&str>) -> Result<Exit,
 pub(crate) fn decide(home: &Home, run: &str, server: &str, choice: Choice) -> Result<Exit, Failure> {
     let choice = match choice {
         Choice::Retry => HoldChoice::Retry,
-        Choice::Skip | Choice::Confirm => HoldChoice::Skip,
+        Choice::Skip => HoldChoice::Skip,
+        Choice::Confirm => HoldChoice::Confirm,
         Choice::Return => HoldChoice::Return,
         Choice::Abandon => HoldChoice::Abandon,
         Choice::Stop => HoldChoice::Stop,
     };
     send(home, run, |found| {
         let server = server_of(&found.plan, server)?;
-        let since = Some(offered(found, &server, choice)?);
-        let said = format!("{} {server}", choice.word());
+        let (since, choice) = offered(found, &server, choice)?;
+        let (since, said) = (Some(since), format!("{} {server}", choice.word()));
         Ok((Command::Decide { server, choice, since, by: by() }, said))
     })
 }
@@ -97,10 +98,10 @@ fn in_work(found: &Found, server: Option<&ServerName>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses a decision that the run would pass over in silence, and returns since when the server has been held: the
-/// decision is for this hold and not for the next one. A hold is in the journal before anybody is told of it, so what is
+/// Refuses a decision that the run would pass over in silence, and returns since when the server has been held, with the
+/// decision in the words of the hold: it is for this hold and not for the next one. A hold is in the journal before anybody is told of it, so what is
 /// not there has not been asked.
-fn offered(found: &Found, server: &ServerName, choice: HoldChoice) -> Result<Timestamp, Failure> {
+fn offered(found: &Found, server: &ServerName, choice: HoldChoice) -> Result<(Timestamp, HoldChoice), Failure> {
     let works = || found.plan.work().iter().zip(&found.state.work);
     let held = works().find(|(work, _)| work.server == *server).and_then(|(_, each)| each.held.as_ref());
     let Some(hold) = held else {
@@ -109,9 +110,13 @@ fn offered(found: &Found, server: &ServerName, choice: HoldChoice) -> Result<Tim
         let others = if held.is_empty() { "no server is".to_owned() } else { format!("held now: {}", held.join(", ")) };
         return Err(nothing(found, format!("{server} is not held, so there is nothing to decide; {others}")));
     };
+    // To pass over what a person was asked to do is to say that it is done.
+    let confirms = choice == HoldChoice::Skip && !hold.choices.contains(&choice);
+    let choice = if confirms { HoldChoice::Confirm } else { choice };
     if hold.choices.contains(&choice) {
-        return Ok(hold.since);
+        return Ok((hold.since, choice));
     }
+    let choice = if confirms { HoldChoice::Skip } else { choice };
     let choices: Vec<&str> = hold.choices.iter().map(|choice| choice.word()).collect();
     let (word, choices) = (choice.word(), choices.join(", "));
     Err(nothing(found, format!("{server} is held, and {word} is not offered there; the choices are {choices}")))

@@ -107,10 +107,17 @@ impl Engine {
         let reason = &hold.reason;
         match choice {
             HoldChoice::Retry => self.scratch[position].forget(),
-            HoldChoice::Skip => {
+            HoldChoice::Skip | HoldChoice::Confirm => {
                 let kind = self.plan.steps()[hold.step.0 as usize].kind;
                 if kind != StepKind::Record {
-                    let proof = format!("{by} chose skip: {reason}");
+                    let proof = match choice {
+                        HoldChoice::Confirm => format!("{by} confirmed it"),
+                        HoldChoice::Skip
+                        | HoldChoice::Stop
+                        | HoldChoice::Retry
+                        | HoldChoice::Return
+                        | HoldChoice::Abandon => format!("{by} chose {}: {reason}", choice.word()),
+                    };
                     self.record(now, Record::StepDone { step: hold.step, how: StepEnd::Skipped, proof });
                 }
             }

@@ -515,7 +515,7 @@ impl RunState {
                 }
                 self.steps[hold.step.0 as usize] = StepState::Pending;
             }
-            HoldChoice::Skip => {
+            HoldChoice::Skip | HoldChoice::Confirm => {
                 let step = plan.steps()[hold.step.0 as usize].kind;
                 state.accepted_as_found |= step == StepKind::Record;
                 match step {

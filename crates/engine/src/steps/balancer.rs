@@ -234,10 +234,12 @@ fn elsewhere(words: &str) -> String {
 
 fn by_hand(case: &Case<'_>, direction: &str) -> Judgement {
     let text = format!(
-        "take {} {direction} the HTTP(S) balancer in front of {}, then choose skip to confirm",
+        "take {} {direction} the HTTP(S) balancer in front of {}, then confirm it",
         case.subject.work.server, case.subject.pool.name
     );
-    Judgement::Hold(text, case.choices())
+    let choices = case.choices().into_iter();
+    let choices = choices.map(|choice| if choice == HoldChoice::Skip { HoldChoice::Confirm } else { choice });
+    Judgement::Hold(text, choices.collect())
 }
 
 /// Returns the server as all its balancers have it.

@@ -117,8 +117,8 @@ impl Notes {
         *times += 1;
         let by_hand = matches!(self.plan.steps()[step.0 as usize].kind, StepKind::BalancerOut | StepKind::BalancerIn);
         let planned = self.plan.change().maintenance.on_hold;
-        let choice = if by_hand && choices.contains(&HoldChoice::Skip) {
-            HoldChoice::Skip
+        let choice = if by_hand && choices.contains(&HoldChoice::Confirm) {
+            HoldChoice::Confirm
         } else if *times <= DECISIONS && choices.contains(&planned) {
             planned
         } else {
