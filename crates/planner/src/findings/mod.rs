@@ -5,6 +5,7 @@ mod central;
 mod dependents;
 mod evidence;
 mod external;
+mod installer;
 mod lease;
 mod level;
 mod services;
@@ -72,6 +73,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     central::change(context, &safety, &mut found);
     level::change(context, plan, &mut found);
     stated::change(context, &mut found);
+    installer::change(context, &mut found);
     timing::change(context, forecast, &mut found);
     found.sort_by(|a, b| {
         let key = |f: &Finding| (f.severity, f.code.clone());

@@ -33,7 +33,7 @@ pub(super) fn change(context: &Context<'_>, forecast: &Forecast, found: &mut Vec
     if let WindowState::Outside { next: Some(next) } = context.calendar.state(context.now) {
         let text = format!("no window is open now; the next one opens at {}", next.starts);
         found.push(
-            note(codes::NEVER_OPEN, text).advise("Start the run then: outside a window it is refused (exit code 5)."),
+            note(codes::NEVER_OPEN, text).advise("Start the run then: outside a window it is refused (exit code 11)."),
         );
     }
     let longest = openings.iter().map(Opening::length).max().unwrap_or_default();

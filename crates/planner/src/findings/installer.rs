@@ -1,0 +1,157 @@
+//! What the plan says about the installer that makes it fail on every server, whatever is found there: asked before
+//! anybody is drained for it.
+
+use super::{Context, refusal};
+use crate::codes;
+use crate::plan::Finding;
+use orchestrate_model::change::Patch;
+
+/// The packages that are opened by a program of Windows, each with the switches that keep it from asking anybody.
+const PACKAGES: [(&str, &str, &[&str]); 3] = [
+    (".msi", "/qn", &["/qn", "/q", "/quiet", "/passive", "/qb", "/qr"]),
+    (".msp", "/qn", &["/qn", "/q", "/quiet", "/passive", "/qb", "/qr"]),
+    (".msu", "/quiet", &["/quiet"]),
+];
+
+pub(super) fn change(context: &Context<'_>, found: &mut Vec<Finding>) {
+    let Some(patch) = &context.change.maintenance.patch else { return };
+    found.extend(path(patch));
+    found.extend(quiet(patch));
+    found.extend(arguments(patch));
+}
+
+/// A path that the system account of a server can open, whatever its current folder: a drive of its own.
+fn path(patch: &Patch) -> Option<Finding> {
+    let path = patch.installer.as_str();
+    let is_local = matches!(path.as_bytes(), [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic());
+    if is_local {
+        return None;
+    }
+    let why = if path.starts_with(r"\\") || path.starts_with("//") {
+        "is on a share: neither a remote session nor the system account of a server can go on to it as you can"
+    } else if path.contains('%') {
+        "names a variable, which is not resolved"
+    } else {
+        "does not begin with a drive: where it is would depend on the folder that a service of the server runs in"
+    };
+    Some(
+        refusal(codes::INSTALLER_PATH, format!("the installer {path} {why}"))
+            .advise("Copy it to a disk of each server, and give the whole path there, such as C:\\CU\\Update.exe."),
+    )
+}
+
+fn extension(path: &str) -> String {
+    let name = path.rsplit(['\\', '/']).next().unwrap_or_default();
+    name.rfind('.').map_or_else(String::new, |at| name[at..].to_ascii_lowercase())
+}
+
+/// A package that asks is asked by nobody: it waits for its deadline on a drained server.
+fn quiet(patch: &Patch) -> Option<Finding> {
+    let own = extension(&patch.installer);
+    let (_, usual, switches) = PACKAGES.into_iter().find(|(extension, ..)| *extension == own)?;
+    let words = patch.arguments.iter().flat_map(|argument| argument.split_whitespace());
+    let is_quiet = |word: &str| {
+        let word = word.to_ascii_lowercase().replace('-', "/");
+        // `/qn!`, `/qb+` and the like are levels of the same switch.
+        switches.contains(&word.trim_end_matches(['+', '-', '!']))
+    };
+    if words.into_iter().any(is_quiet) {
+        return None;
+    }
+    let text = format!(
+        "{} is opened without a switch that keeps it from asking: it would wait for an answer until its deadline of {}, in a \
+         session that nobody sees",
+        patch.installer,
+        crate::words::time(patch.deadline)
+    );
+    Some(refusal(codes::INSTALLER_ASKS, text).advise(format!("Add {usual} to arguments, and /norestart beside it.")))
+}
+
+/// An argument with a blank is put in quotes: two switches in one are then one that the installer does not know.
+fn arguments(patch: &Patch) -> Vec<Finding> {
+    let is_switch = |word: &str| word.len() > 1 && word.starts_with(['/', '-']);
+    let is_two = |argument: &&String| {
+        let mut words = argument.split_whitespace();
+        !argument.contains('"') && words.next().is_some_and(is_switch) && words.any(is_switch)
+    };
+    let two = patch.arguments.iter().filter(is_two).map(|argument| {
+        let each: Vec<&str> = argument.split_whitespace().collect();
+        refusal(
+            codes::ARGUMENT_OF_TWO,
+            format!("the argument {argument:?} is two: with its blanks it is put in quotes, and the installer gets one that it does not know"),
+        )
+        .advise(format!("Write them one by one: arguments: [{}].", each.join(", ")))
+    });
+    two.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+    use std::collections::BTreeMap;
+
+    fn patch(installer: &str, arguments: &[&str]) -> Patch {
+        Patch {
+            installer: installer.to_owned(),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            sha256: "0".repeat(64),
+            deadline: SignedDuration::from_mins(45),
+            level: None,
+            exit_codes: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn an_installer_is_on_a_drive_of_the_server() {
+        for good in [r"C:\CU\x.exe", "d:/x.msi", r"D:\Program Files\x.exe"] {
+            assert!(path(&patch(good, &[])).is_none(), "{good}");
+        }
+        for (bad, why) in [
+            (r"\\files\cu\x.exe", "is on a share"),
+            ("x.exe", "does not begin with a drive"),
+            (r"C:x.exe", "does not begin with a drive"),
+            (r"\CU\x.exe", "does not begin with a drive"),
+            (r"%TEMP%\x.exe", "names a variable"),
+        ] {
+            let found = path(&patch(bad, &[])).unwrap();
+            assert!(found.message.contains(why), "{}", found.message);
+        }
+    }
+
+    #[test]
+    fn a_package_needs_a_switch_that_keeps_it_from_asking() {
+        for (installer, arguments) in [
+            (r"C:\x.msi", &["/qn", "/norestart"][..]),
+            (r"C:\x.MSP", &["/QUIET"]),
+            (r"C:\x.msi", &["-qb!"]),
+            (r"C:\x.msi", &["/passive"]),
+            (r"C:\x.msu", &["/quiet", "/norestart"]),
+            (r"C:\x.exe", &[]),
+            (r"C:\folder.msi\x.exe", &[]),
+        ] {
+            assert!(quiet(&patch(installer, arguments)).is_none(), "{installer} {arguments:?}");
+        }
+        for (installer, arguments) in [
+            (r"C:\x.msi", &[][..]),
+            (r"C:\x.msu", &["/norestart"]),
+            (r"C:\x.msu", &["/qn"]),
+            (r"C:\x.msp", &["/log", "q"]),
+        ] {
+            let found = quiet(&patch(installer, arguments)).unwrap();
+            assert!(found.message.contains("would wait for an answer until its deadline"), "{}", found.message);
+        }
+    }
+
+    #[test]
+    fn an_argument_that_is_two_is_told_apart_from_one_with_blanks() {
+        for good in
+            ["/silentmode", "/log C:\\my logs\\x.log", "/v\"/qn REBOOT=ReallySuppress\"", "a /b", "-", "/dir - x"]
+        {
+            assert!(arguments(&patch(r"C:\x.exe", &[good])).is_empty(), "{good}");
+        }
+        for two in ["/quiet /norestart", "-s -f1", "/silentmode  /forcerestart"] {
+            assert_eq!(arguments(&patch(r"C:\x.exe", &[two])).len(), 1, "{two}");
+        }
+    }
+}
