@@ -26,6 +26,7 @@ mod render;
 mod rules;
 mod scalars;
 mod secrets;
+mod slips;
 mod texts;
 mod written;
 mod yaml;
@@ -61,6 +62,7 @@ pub fn parse(file_name: &str, bytes: &[u8]) -> Result<Parsed, Diagnostics> {
         found.push(Diagnostic::error(codes::WRONG_TYPE, Span::START, "a value of this plan cannot be used"));
     }
     if !found.is_empty() {
+        slips::blanks_named(&mut found, String::from_utf8_lossy(bytes).trim_start_matches('\u{feff}'));
         let secrets = secrets::Secrets::of(&String::from_utf8_lossy(bytes));
         found.iter_mut().for_each(|diagnostic| secrets.taken_out_of(diagnostic));
     }
@@ -101,6 +103,14 @@ fn text(bytes: &[u8]) -> Result<&str, Box<Diagnostic>> {
             )
             .label("a plan file was expected")
             .help("a plan for ten thousand servers is smaller; check that this is the right file"),
+        ));
+    }
+    // Its zeroes are UTF-8 as well, and characters that nobody sees.
+    if slips::is_unmarked_utf16(bytes) {
+        return Err(Box::new(
+            Diagnostic::error(codes::NOT_UTF8, Span::START, "the file is not UTF-8")
+                .label("every other byte is zero from here on")
+                .help("it looks like UTF-16 without a byte order mark: save it again as UTF-8"),
         ));
     }
     std::str::from_utf8(bytes).map_err(|error| {

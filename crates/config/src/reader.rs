@@ -261,8 +261,11 @@ impl<'n, 'r> Fields<'n, 'r> {
                 reader.report(secret_key(text, key.span));
                 continue;
             }
-            let help = reader
-                .suggest(text, unused.iter().copied())
+            // `{address "192.0.2.1:9999"}`: all of it is one key.
+            let first = text.split_whitespace().next().filter(|first| *first != text && unused.contains(first));
+            let missing = first.map(|first| format!("a colon is missing behind {}", quoted(first)));
+            let help = missing
+                .or_else(|| reader.suggest(text, unused.iter().copied()))
                 .unwrap_or_else(|| format!("known keys here: {}", known.join(", ")));
             let owner = reader.whole_path();
             reader.report(
@@ -350,12 +353,23 @@ pub(crate) struct Filled<T>(pub(crate) Vec<At<T>>);
 
 impl<T: Written> Written for Filled<T> {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        if matches!(&node.value, Value::List(items) if items.is_empty()) {
+        let message = match &node.value {
+            Value::List(items) if items.is_empty() => Some("is an empty list"),
+            Value::Nothing => Some("has no value"),
+            Value::List(_) | Value::Scalar { .. } | Value::Map(_) => None,
+        };
+        if let Some(message) = message {
             let owner = reader.whole_path();
+            let is_windows = reader.path.last().is_some_and(|key| key == "windows");
+            // To leave it out is the opposite of what somebody may have meant by it.
+            let help = match is_windows {
+                true => "write the windows; a plan without the key may be run at any time",
+                false => "leave the key out for its default, or write what belongs there",
+            };
             reader.report(
-                Diagnostic::error(codes::EMPTY_LIST, node.span, format!("{owner} is an empty list"))
+                Diagnostic::error(codes::EMPTY_LIST, node.span, format!("{owner} {message}"))
                     .label("expected at least one item: \"none\" is not what an empty list would do")
-                    .help("leave the key out for its default, or write what belongs there"),
+                    .help(help),
             );
             return None;
         }

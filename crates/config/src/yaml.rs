@@ -6,6 +6,7 @@
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span, quoted};
 use crate::events::{self, Scalars, Style, Tagged};
+use crate::slips;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::granit_parser::ErrorKind;
@@ -282,6 +283,9 @@ fn explained(error: &Error, source: &str) -> Diagnostic {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the parser's errors are many, not ours, and may grow")]
 fn unparsable(error: &Error, (parser, span): (&ExternalMessageSource, Span), source: &str) -> Diagnostic {
     let ExternalMessageSource::Parser(scan) = parser else { return syntax(span, plain_words(error)) };
+    if let Some(blank) = slips::blank_at(span, source) {
+        return blank;
+    }
     match scan.kind() {
         ErrorKind::RecursionLimitExceeded => too_deep(span),
         ErrorKind::TabNotAllowed
@@ -292,10 +296,14 @@ fn unparsable(error: &Error, (parser, span): (&ExternalMessageSource, Span), sou
             syntax(tab_after(span, source), "a tab stands where spaces are needed".to_owned())
                 .help("indent with spaces only; editors show tabs when asked to")
         }
-        ErrorKind::MappingValueNotAllowed => syntax(span, plain_words(error))
-            .help("put a text that holds `: ` in double quotes, and check the indentation of this line"),
-        ErrorKind::SimpleKeyExpected => syntax(span, "a key without a colon".to_owned())
-            .help("write `key: value`, with a space after the colon; a text over several lines needs quotes"),
+        ErrorKind::MappingValueNotAllowed => slips::colon_before(span, source).unwrap_or_else(|| {
+            syntax(span, plain_words(error))
+                .help("put a text that holds `: ` in double quotes, and check the indentation of this line")
+        }),
+        ErrorKind::SimpleKeyExpected => slips::colon_without_space(span, source).unwrap_or_else(|| {
+            syntax(span, "a key without a colon".to_owned())
+                .help("write `key: value`, with a space after the colon; a text over several lines needs quotes")
+        }),
         ErrorKind::UnknownQuotedScalarEscape | ErrorKind::InvalidQuotedScalarHexEscape => {
             if let Some(quote) = open_quote(span, source) {
                 let reason = "a double quote is opened here and not closed on its line".to_owned();
