@@ -56,7 +56,7 @@ fn t1_takes_the_central_management_server_last_and_the_database_after_all() {
             "2. fe3.contoso.example UD3 after fe2.contoso.example (one at a time)",
             "3. fe1.contoso.example UD1 after fe3.contoso.example (one at a time; the active central management server is last in its pool)",
             "2 of 3 would run, 2 needed",
-            "5 features are covered yes",
+            "5 questions: features covered yes",
             "every configuration replica is up to date, the central management is active where it was and the balancer sees it up; compares the fabric state with the one before",
             "watches that the pool stays good for 20m; a bad sample starts the time over",
             "leaves the database work on sql1.contoso.example to you",

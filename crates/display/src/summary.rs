@@ -6,7 +6,7 @@ use crate::text::{clean, count, duration, list, pad, width};
 use crate::{watch, words};
 use jiff::Timestamp;
 use orchestrate_engine::levels::Seen;
-use orchestrate_engine::record::{RunOutcome, ServerEnd};
+use orchestrate_engine::record::{RunOutcome, ServerEnd, StepEnd};
 use orchestrate_engine::state::WorkState;
 use orchestrate_engine::{RunState, levels, state};
 use orchestrate_model::{Change, PoolName, RunId};
@@ -98,7 +98,7 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
             }
             (None, _) => "not compared with before".to_owned(),
         });
-        said.extend(level(plan, each));
+        said.extend(level(plan, work, each, state));
     }
     let ended: u64 = each.ended_by_restart.values().sum();
     if ended > 0 {
@@ -150,14 +150,25 @@ fn cut(plan: &Plan, work: &ServerWork, each: &WorkState) -> String {
 }
 
 /// Returns what a server on which an installer was started was seen to be at when the run ended.
-fn level(plan: &Plan, each: &WorkState) -> Option<String> {
+fn level(plan: &Plan, work: &ServerWork, each: &WorkState, run: &RunState) -> Option<String> {
     let level = plan.change().maintenance.patch.as_ref()?.level.as_ref().filter(|_| each.patch_started())?;
     Some(match levels::seen(level, each) {
         Seen::At(found) => format!("at {}", clean(&found)),
         Seen::Below(found) => format!("BELOW the level: at {}", clean(&found)),
         Seen::Unknown(why) => format!("its level is not known: {}", clean(&why)),
+        Seen::NotAsked if is_verified(plan, work, run) => {
+            "verified to be at the level after the installer, not looked at again".to_owned()
+        }
         Seen::NotAsked => "not looked at for its level".to_owned(),
     })
+}
+
+/// Returns whether the verify step of a server has read its level, and found it there.
+fn is_verified(plan: &Plan, work: &ServerWork, run: &RunState) -> bool {
+    let Some(position) = plan.work().iter().position(|other| other.server == work.server) else { return false };
+    let mut steps = state::steps_of(plan, state::work_id(position)).filter(|step| step.kind == StepKind::Verify);
+    let done = |state: &state::StepState| matches!(state, state::StepState::Ended { how: StepEnd::Done, .. });
+    steps.any(|step| run.steps.get(step.id.0 as usize).is_some_and(done))
 }
 
 /// Returns whether the last step of a server that ended is the end of the work on it. What is unfinished or was left out
@@ -203,6 +214,7 @@ fn half_way(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> 
         for (work, each) in own {
             match levels::seen(level, each) {
                 Seen::At(_) => at += 1,
+                Seen::NotAsked if is_verified(context.plan, work, state) => at += 1,
                 Seen::Below(_) => below.push(work.server.short()),
                 Seen::Unknown(_) | Seen::NotAsked => open.push(work.server.short()),
             }

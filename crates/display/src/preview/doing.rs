@@ -258,7 +258,11 @@ impl Place<'_> {
             (Balancer::None, _) => "there is no balancer in front of the pool".to_owned(),
             (Balancer::Operator, "out") => format!("waits until you say that {server} is out of the balancer"),
             (Balancer::Operator, _) => format!("waits until you say that {server} is back in the balancer"),
-            (Balancer::Elsewhere(text), _) => format!("done elsewhere: {}", clean(text)),
+            (Balancer::Elsewhere(text), "out") => format!("done elsewhere: {}", clean(text)),
+            // What the plan says there is how it is taken out.
+            (Balancer::Elsewhere(_), _) => {
+                "put back elsewhere, where it was taken out: nothing here does it".to_owned()
+            }
             (Balancer::Haproxy(proxy), "out") => {
                 format!("sets {}", entries(proxy, server, "to drain"))
             }

@@ -8,7 +8,7 @@ mod text;
 pub use doing::{Doing, doings};
 pub use graph::{dot, mermaid};
 pub use json::{PREVIEW_VERSION, json};
-pub use text::{Detail, text};
+pub use text::{Detail, finding, text};
 
 use crate::text::clean;
 use orchestrate_model::{PoolName, PoolObservation, RunId, ServerObservation};

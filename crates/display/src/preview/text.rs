@@ -195,7 +195,10 @@ impl<'a> Page<'a> {
             (asked.question.to_string(), asked.verdict.text().to_owned())
         } else {
             let features: Vec<String> = alike.iter().filter_map(|asked| feature(asked.question)).collect();
-            (format!("{} features are covered", alike.len()), format!("{}: {}", list(&features), asked.verdict.text()))
+            (
+                format!("{} questions: features covered", alike.len()),
+                format!("{}: {}", list(&features), asked.verdict.text()),
+            )
         };
         let question = pad(&question, 36);
         let word = pad(asked.verdict.word(), 7);
@@ -359,7 +362,7 @@ fn pool_line(pool: &Pool) -> String {
 
 /// Returns one finding as lines, with its advice.
 #[must_use]
-pub(crate) fn finding(finding: &Finding, look: &Look) -> Vec<String> {
+pub fn finding(finding: &Finding, look: &Look) -> Vec<String> {
     let place = match (&finding.server, &finding.pool) {
         (Some(server), _) => server.as_str(),
         (None, Some(pool)) => pool.as_str(),

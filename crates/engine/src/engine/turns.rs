@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::record::{Record, ServerEnd, StepEnd, StopWhy, WhyKind};
-use crate::state::work_id;
+use crate::state::{WorkState, work_id};
 use jiff::Timestamp;
 use orchestrate_planner::StepId;
 use orchestrate_planner::plan::StepTarget;
@@ -14,7 +14,7 @@ impl Engine {
         if stopping || self.state.recover || self.state.header.is_none() {
             return;
         }
-        let failed: Vec<&str> = self
+        let failed: Vec<(&WorkState, &str)> = self
             .state
             .work
             .iter()
@@ -23,15 +23,18 @@ impl Engine {
                 let going = work.end.is_none() && work.back.as_ref().is_some_and(|why| why.kind == WhyKind::Failed);
                 going || work.is_held_elsewhere() || work.end.as_ref().is_some_and(ServerEnd::is_failure)
             })
-            .map(|(_, work)| work.server.as_str())
+            .map(|(work, planned)| (work, planned.server.as_str()))
             .collect();
         let most = self.plan.change().stop_when.failed;
         if failed.len() >= most as usize {
             let elsewhere = self.state.work.iter().filter(|work| work.is_held_elsewhere()).count();
             let failed_here = failed.len().saturating_sub(elsewhere);
-            let text = match (failed.join(", "), failed_here) {
-                (servers, 0) => format!("another control host works on the pool of {servers}"),
-                (servers, _) => format!("{servers} failed; the plan stops at {most}"),
+            let text = match failed_here {
+                0 => {
+                    let servers: Vec<&str> = failed.iter().map(|(_, server)| *server).collect();
+                    format!("another control host works on the pool of {}", servers.join(", "))
+                }
+                _ => format!("{}; the plan stops at {most}", told_of(&failed)),
             };
             self.record(now, Record::StopRequested { why: StopWhy::Policy(text) });
             for position in 0..self.state.work.len() {
@@ -123,6 +126,23 @@ impl Engine {
             self.record(now, Record::StepDone { step: step.id, how: StepEnd::Skipped, proof });
         }
     }
+}
+
+/// Says what counted as failed: of a server that was never changed nothing has failed.
+fn told_of(failed: &[(&WorkState, &str)]) -> String {
+    let of = |begun: bool| -> Vec<&str> {
+        let changed = |work: &WorkState| work.as_recorded().is_some() || work.is_changed();
+        failed.iter().filter(|(work, _)| changed(work) == begun).map(|(_, server)| *server).collect()
+    };
+    let (begun, not) = (of(true), of(false));
+    let mut said = Vec::new();
+    if !begun.is_empty() {
+        said.push(format!("{} failed", begun.join(", ")));
+    }
+    if !not.is_empty() {
+        said.push(format!("{} could not go out of service safely and was not touched", not.join(", ")));
+    }
+    said.join("; ")
 }
 
 /// Which servers are in hand, as far as the turn of others depends on it.
