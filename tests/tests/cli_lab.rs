@@ -110,20 +110,43 @@ fn p9_sigterm_and_a_closed_terminal_bring_the_server_back_as_one_ctrl_c_does() {
 }
 
 #[test]
+fn p8_whoever_asks_for_a_run_that_has_ended_is_told_a_command_that_can_be_typed() {
+    let sandbox = Sandbox::default();
+    let (run, id) = draining(&sandbox);
+    run.signal("INT");
+    assert_eq!(run.ended().code, Some(130));
+    let start = format!("{}/plan.yaml --lab --lab-speed {SPEED}", sandbox.path().display());
+    let status = sandbox.run(&["status", &id]);
+    assert!(status.out.contains(&start), "{start} is missing: {}", status.out);
+    // Its lab has ended with it.
+    let resumed = sandbox.run(&["resume", &id]);
+    assert_eq!(resumed.code, Some(69), "{}", resumed.err);
+    assert!(resumed.err.contains("it has left nothing out") && resumed.err.contains(&start), "{}", resumed.err);
+}
+
+#[test]
 fn p8_the_second_ctrl_c_stops_at_once_and_says_what_is_out_and_how_to_bring_it_back() {
     let sandbox = Sandbox::default();
     let (run, id) = draining(&sandbox);
     run.signal("INT");
     assert_eq!(sandbox.wait_for_record("stop_requested"), id);
+    let status = sandbox.run(&["status", &id]);
+    assert!(status.out.contains("stopping (") && status.out.contains("in its terminal"), "P11: {}", status.out);
     run.signal("INT");
     let said = run.ended();
     assert_eq!(said.code, Some(130), "{}\n{}", said.out, said.err);
+    let line = said.out.lines().find(|line| line.contains("the run is to stop")).unwrap_or_default();
+    for words in ["finished or undone first: fe1", "a second Ctrl-C ends it at once and leaves fe1 OUT of service"] {
+        assert!(line.contains(words), "P11: {words} is missing: {line}");
+    }
     for words in ["may be out of service", "fe1.first.example", &format!("recover {id}")] {
         assert!(said.out.contains(words), "{words} is missing: {}", said.out);
     }
     let recovered = sandbox.run(&["recover", &id]);
     assert_eq!(recovered.code, Some(0), "{}\n{}", recovered.out, recovered.err);
     assert!(recovered.out.contains("start types                 as before"), "{}", recovered.out);
+    let found = "fe1.first.example: was on its way back into service";
+    assert!(recovered.err.contains(found) && recovered.err.contains("brought back as it was"), "{}", recovered.err);
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn exit_69_when_a_variable_with_credentials_is_missing_or_nobody_answers() {
 }
 
 #[test]
-fn p9_exit_5_outside_a_window_with_the_next_opening() {
+fn p9_exit_11_outside_a_window_with_the_next_opening() {
     let sandbox = Sandbox::default();
     let plan = unreachable(
         &sandbox,
@@ -217,8 +217,48 @@ fn p9_exit_5_outside_a_window_with_the_next_opening() {
     );
     let mut command = sandbox.command(&[&plan, "--yes"]);
     let said = Said::from(command.env("NOBODY_USER", "u").env("NOBODY_PASSWORD", "p").output().unwrap());
-    assert_eq!(said.code, Some(5), "{}", said.err);
+    assert_eq!(said.code, Some(11), "{}", said.err);
     assert!(said.err.contains("2099-01-03"), "{}", said.err);
+    assert!(said.err.contains(&format!("orchestrate windows {plan}")), "a command that can be typed: {}", said.err);
+}
+
+#[test]
+fn what_check_calls_good_a_preview_and_a_start_do_not_refuse_unseen() {
+    let sandbox = Sandbox::default();
+    let window = |every: &str, duration: &str| {
+        format!("windows: [{{every: {every}, start: '22:00', duration: {duration}, timezone: Europe/Paris}}]\n")
+    };
+    for (windows, installer, code, words) in [
+        (window("{date: 2020-01-04}", "6h"), r"C:\CU\x.exe", 11, "no window opens from now on"),
+        (window("saturday", "1h"), r"C:\CU\x.exe", 9, "O2037"),
+        (
+            "freezes: [{from: 2020-01-01, to: 2099-01-01}]\n".to_owned(),
+            r"C:\CU\x.exe",
+            11,
+            "no window opens from now on",
+        ),
+        (String::new(), r"\\files\cu\x.exe", 9, "is on a share"),
+        (String::new(), "setup.exe", 9, "does not begin with a drive"),
+        (String::new(), r"C:\CU\x.msi", 9, "without a switch that keeps it from asking"),
+    ] {
+        let plan = unreachable(&sandbox, &windows);
+        let patch = format!(", patch: {{installer: '{installer}', sha256: '{}'}}}}", "0".repeat(64));
+        let text = std::fs::read_to_string(&plan).unwrap().replace("all-services}", &format!("all-services{patch}"));
+        std::fs::write(&plan, text).unwrap();
+        for arguments in [&["check", &plan][..], &[&plan, "--dry-run", "--offline"]] {
+            let said = sandbox.run(arguments);
+            assert_eq!(said.code, Some(code), "{arguments:?}: {}\n{}", said.out, said.err);
+            let said = format!("{}\n{}", said.out, said.err).split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(said.contains(words), "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_usage_error_does_not_ask_for_what_the_environment_says() {
+    let said = Sandbox::default().run(&["status", "--no-such-option"]);
+    assert_eq!(said.code, Some(64), "{}", said.err);
+    assert!(!said.err.contains("--state-dir"), "{}", said.err);
 }
 
 #[test]

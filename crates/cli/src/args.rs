@@ -63,26 +63,28 @@ impl Cli {
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
-    /// Where runs are kept [default: the platform's state folder]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "ORCHESTRATE_STATE_DIR",
-        hide_env_values = true,
-        help_heading = "Everywhere"
-    )]
+    /// Where runs are kept [env: ORCHESTRATE_STATE_DIR] [default: the platform's state folder]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// What is traced to stderr, such as `debug` or `orchestrate_driver_winrm=trace`
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILTER",
-        env = "ORCHESTRATE_LOG",
-        hide_env_values = true,
-        help_heading = "Everywhere"
-    )]
+    /// What is traced to stderr, such as `debug` or `orchestrate_driver_winrm=trace` [env: ORCHESTRATE_LOG]
+    #[arg(long, global = true, value_name = "FILTER", help_heading = "Everywhere")]
     pub(crate) log: Option<String>,
+}
+
+impl Common {
+    /// The variable in which a state folder may be named.
+    pub(crate) const STATE_DIR: &str = "ORCHESTRATE_STATE_DIR";
+
+    /// Returns the same, with what was not typed taken from the environment. The parser could do it, but then takes the
+    /// options for typed, and tells in its mistakes that commands need them.
+    pub(crate) fn with_environment(self) -> Self {
+        let named = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let log = || named("ORCHESTRATE_LOG").map(|filter| filter.to_string_lossy().into_owned());
+        Self {
+            state_dir: self.state_dir.or_else(|| named(Self::STATE_DIR).map(PathBuf::from)),
+            log: self.log.or_else(log),
+        }
+    }
 }
 
 /// What `orchestrate PLAN` takes.
@@ -224,6 +226,16 @@ impl LabArgs {
         given.into_iter().flatten().collect()
     }
 
+    /// Returns the same with absolute paths, which mean the same in every folder.
+    pub(crate) fn absolute(&self) -> Self {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_none| path.clone());
+        Self {
+            lab_scenario: self.lab_scenario.as_ref().map(absolute),
+            lab_at: self.lab_at.as_ref().map(absolute),
+            ..self.clone()
+        }
+    }
+
     /// Returns how fast the lab for a plan goes. A look takes longer where there are more servers to be asked, and the
     /// evidence of a fast lab would be stale before it is judged.
     pub(crate) fn speed(&self, change: &Change) -> f64 {
@@ -325,7 +337,7 @@ pub(crate) enum Command {
     },
     /// Runs the plan many times on servers in memory: how long it takes, whether it fits, what each fault does to it
     Simulate(SimulateArgs),
-    /// Prints the fingerprint that `--approve` takes
+    /// Prints the fingerprint that `--approve` takes. The servers are asked, as for a dry run, which needs their credentials
     Approve {
         /// The plan file
         plan: PathBuf,

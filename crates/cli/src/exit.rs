@@ -13,8 +13,10 @@ pub(crate) enum Exit {
     SomeServers,
     /// Stopped by policy.
     StoppedByPolicy,
-    /// Stopped by the window, or outside of one.
+    /// Stopped by the end of a window.
     StoppedByWindow,
+    /// No window is open; nothing was done.
+    NoWindow,
     /// Waits for approval.
     WaitingForApproval,
     /// Someone else holds the pool.
@@ -41,17 +43,18 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every exit code with what it means, for the help and the tests.
-    pub(crate) const TABLE: [(Self, u8, &'static str); 16] = [
+    pub(crate) const TABLE: [(Self, u8, &'static str); 17] = [
         (Self::Done, 0, "done, or nothing to do"),
         (Self::ChangesPlanned, 2, "changes planned (--dry-run --detailed-exitcode)"),
         (Self::SomeServers, 3, "finished; some servers skipped or failed, or something is left to look at"),
         (Self::StoppedByPolicy, 4, "stopped by policy"),
-        (Self::StoppedByWindow, 5, "stopped by the window, or no window is open"),
+        (Self::StoppedByWindow, 5, "stopped by the end of a window"),
         (Self::WaitingForApproval, 6, "waiting for approval"),
         (Self::PoolHeld, 7, "someone else holds the pool"),
         (Self::WorldMoved, 8, "the world moved since the plan was approved"),
         (Self::Unsafe, 9, "pre-flight says unsafe; nothing was changed"),
         (Self::EmptySelection, 10, "the plan selects nothing"),
+        (Self::NoWindow, 11, "no window is open; nothing was done"),
         (Self::Usage, 64, "usage"),
         (Self::BadPlan, 65, "bad plan file"),
         (Self::Unreachable, 69, "target unreachable"),
@@ -68,6 +71,7 @@ impl Exit {
             Self::ChangesPlanned
             | Self::StoppedByPolicy
             | Self::StoppedByWindow
+            | Self::NoWindow
             | Self::WaitingForApproval
             | Self::PoolHeld
             | Self::WorldMoved

@@ -100,22 +100,24 @@ pub(crate) enum Failure {
     LabsGoOn { labs: Vec<String> },
     #[error("the lab of {} was made for another plan", path.display())]
     OtherLab { path: PathBuf },
-    #[error("run {run} happened on a lab that is gone")]
-    LabGone { run: String },
+    #[error("run {run} cannot be gone on with: its lab has ended, and its servers with it")]
+    LabGone { run: String, out: usize, start: String },
     #[error("cannot read the lab scenario {}", path.display())]
     ScenarioUnreadable { path: PathBuf, source: io::Error },
     #[error("the lab scenario {} cannot be used: {why}", path.display())]
     BadScenario { path: PathBuf, why: String },
     #[error("no server answers; nothing was changed. {why}")]
-    Unreachable { why: String },
+    Unreachable { why: String, offline: String },
     #[error("refused before any change: {}", first_of(reasons))]
     Refused { reasons: Vec<String> },
     #[error("another control host works on these servers; nothing was changed: {}", first_of(reasons))]
     Leased { reasons: Vec<String> },
     #[error("refused before any change, because nobody is there to decide: {}", first_of(reasons))]
     NobodyToAsk { reasons: Vec<String> },
+    #[error("{why}; nothing was done")]
+    OutsideWindow { why: String, plan: String },
     #[error("{0}")]
-    OutsideWindow(String),
+    NeverOpen(String),
     #[error("nobody has approved the plan {fingerprint}")]
     NotApproved { fingerprint: String, start: String },
     #[error("nothing was changed: you did not say yes")]
@@ -169,7 +171,7 @@ fn meant(path: &Path) -> Option<String> {
 const REASONS: (usize, usize) = (3, 360);
 
 /// Returns the first reasons in short, and how many more there are.
-fn first_of(reasons: &[String]) -> String {
+pub(crate) fn first_of(reasons: &[String]) -> String {
     let (most, long) = REASONS;
     let short = |reason: &String| match reason.char_indices().nth(long) {
         Some((end, _)) => format!("{}…", &reason[..end]),
@@ -264,14 +266,20 @@ impl Failure {
             | Self::Setup { .. }
             | Self::Balancer { .. }
             | Self::NameServers(_) => (Exit::Unreachable, None),
-            Self::Unreachable { .. } => (
+            Self::Unreachable { offline, .. } => {
+                (Exit::Unreachable, Some(format!("mend that first; `{offline}` shows the plan without the servers")))
+            }
+            Self::NotInLab { .. } | Self::OtherLab { .. } => (Exit::Unreachable, help("start a lab of this plan")),
+            Self::LabGone { out: 0, start, .. } => (
+                Exit::Unreachable,
+                Some(format!("it has left nothing out; a new run does the rest on a lab of its own: {start}")),
+            ),
+            Self::LabGone { start, .. } => (
                 Exit::Unreachable,
                 Some(format!(
-                    "mend that first; `{program} PLAN --dry-run --offline` shows the plan without the servers"
+                    "the servers that it has left out went with it: nothing to bring back; a new run: {start}"
                 )),
             ),
-            Self::NotInLab { .. } | Self::OtherLab { .. } => (Exit::Unreachable, help("start a lab of this plan")),
-            Self::LabGone { .. } => (Exit::Unreachable, help("its servers went too: nothing to bring back")),
             Self::Lab(_)
             | Self::LabStart { .. }
             | Self::LabEnded { .. }
@@ -305,7 +313,10 @@ impl Failure {
             Self::NobodyToAsk { .. } => {
                 (Exit::Unsafe, help("run it in a terminal without --unattended, or mend what the findings above say"))
             }
-            Self::OutsideWindow(_) => (Exit::StoppedByWindow, help("`orchestrate windows PLAN` lists the openings")),
+            Self::OutsideWindow { plan, .. } => {
+                (Exit::NoWindow, Some(format!("`orchestrate windows {plan}` lists the openings")))
+            }
+            Self::NeverOpen(_) => (Exit::NoWindow, help("correct the windows and freezes of the plan")),
             Self::NotApproved { fingerprint, start } => (
                 Exit::WaitingForApproval,
                 Some(format!(

@@ -3,12 +3,12 @@
 //! Runs on a lab are kept apart from runs on real servers, with claims of their own: a run that was begun on imitated
 //! servers must never be taken up on real ones, or the other way round.
 
-use crate::args::{Common, RunArgs};
+use crate::args::{Common, LabArgs, RunArgs};
 use crate::failure::Failure;
 use etcetera::BaseStrategy;
 use jiff::Timestamp;
 use orchestrate_engine::record::Actor;
-use orchestrate_journal::{RunFolder, StateDir};
+use orchestrate_journal::{RunFolder, Started, StateDir};
 use orchestrate_model::{Keeper, RunId};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -166,7 +166,7 @@ fn not_for_labs(path: &Path) -> Result<(), Failure> {
 
 /// Returns how to call this program again for the same runs.
 pub(crate) fn program(common: &Common) -> String {
-    let from_environment = std::env::var_os("ORCHESTRATE_STATE_DIR").map(PathBuf::from);
+    let from_environment = std::env::var_os(Common::STATE_DIR).map(PathBuf::from);
     match &common.state_dir {
         Some(given) if from_environment.as_ref() != Some(given) => {
             format!("orchestrate --state-dir {}", quoted(given))
@@ -187,16 +187,43 @@ pub(crate) struct Typed {
 impl Typed {
     /// Returns how the plan of this start is started.
     pub(crate) fn of(plan: &Path, args: &RunArgs) -> Self {
-        Self { plan: quoted(plan), options: args.lab.typed() }
+        Self::of_lab(plan, &args.lab)
     }
 
-    /// Returns how the plan of a run is started whose plan file nobody has named.
-    pub(crate) fn of_run(place: Place) -> Self {
-        let options = match place {
-            Place::Real => "",
-            Place::Lab => " --lab",
+    /// The same for a command that takes nothing but a plan and a lab.
+    pub(crate) fn of_lab(plan: &Path, lab: &LabArgs) -> Self {
+        Self { plan: quoted(plan), options: lab.typed() }
+    }
+
+    /// Returns how the plan of a run is started whose plan file nobody has named: as it was when the run began, or by the
+    /// copy in the run's folder where the plan file has gone since.
+    pub(crate) fn of_run(place: Place, folder: &RunFolder) -> Self {
+        let known = folder.started().filter(|started| {
+            let seen = |text: &str| orchestrate_display::clean(text) == text;
+            seen(&started.plan) && seen(&started.options) && Path::new(&started.plan).is_file()
+        });
+        let (plan, options) = match known {
+            Some(started) => (quoted(Path::new(&started.plan)), started.options),
+            None => (quoted(&folder.plan_file_path()), String::new()),
         };
-        Self { plan: "PLAN".to_owned(), options: options.to_owned() }
+        let options = match place {
+            Place::Real => String::new(),
+            Place::Lab if options.starts_with(" --lab") => options,
+            Place::Lab => " --lab".to_owned(),
+        };
+        Self { plan, options }
+    }
+
+    /// Keeps with a run how its plan was started. Paths that are no text are not kept.
+    pub(crate) fn keep(folder: &RunFolder, args: &RunArgs) -> Result<(), Failure> {
+        let plan = args.plan.as_ref().and_then(|plan| std::path::absolute(plan).ok());
+        let Some(plan) = plan.and_then(|plan| plan.to_str().map(str::to_owned)) else { return Ok(()) };
+        Ok(folder.keep_start(&Started { plan, options: args.lab.absolute().typed() })?)
+    }
+
+    /// Returns the preview that asks no server.
+    pub(crate) fn offline(&self, program: &str) -> String {
+        format!("{} --dry-run --offline", self.start(program))
     }
 
     /// Returns the command.
@@ -271,8 +298,36 @@ mod tests {
 
     #[test]
     fn a_command_that_is_copied_after_a_run_on_a_lab_stays_on_labs() {
-        let program = "orchestrate --state-dir x";
-        assert_eq!(Typed::of_run(Place::Real).start(program), "orchestrate --state-dir x PLAN");
-        assert_eq!(Typed::of_run(Place::Lab).start(program), "orchestrate --state-dir x PLAN --lab");
+        let state = tempfile::TempDir::new().unwrap();
+        let (home, program) = (home(state.path()).unwrap(), "orchestrate --state-dir x");
+        let folder = |place, name: &str| {
+            let source = include_bytes!("../../../plans/contoso-front-end.yaml");
+            let change = orchestrate_config::parse("plan.yaml", source).unwrap().change;
+            let seen = orchestrate_planner::Observations::default();
+            let (plan, _report) = orchestrate_planner::make(&change, &seen, Timestamp::now()).unwrap();
+            home.open(place).unwrap().create_run(&RunId::new(name).unwrap(), &plan, source).unwrap()
+        };
+        // A plan file that nobody has named, or that has gone, is told by its copy.
+        let real = folder(Place::Real, "20261128-210000-aaaa");
+        let copy = quoted(&real.plan_file_path());
+        assert_eq!(Typed::of_run(Place::Real, &real).start(program), format!("{program} {copy}"));
+        let lab = folder(Place::Lab, "20261128-210000-bbbb");
+        let copy = quoted(&lab.plan_file_path());
+        assert_eq!(Typed::of_run(Place::Lab, &lab).start(program), format!("{program} {copy} --lab"));
+        let plan = state.path().join("my plan.yaml");
+        let keep = |options: &str| {
+            let plan = plan.to_str().unwrap().to_owned();
+            lab.keep_start(&Started { plan, options: options.to_owned() }).unwrap();
+        };
+        keep(" --lab --lab-speed 60");
+        assert_eq!(Typed::of_run(Place::Lab, &lab).start(program), format!("{program} {copy} --lab"), "it has gone");
+        std::fs::write(&plan, "").unwrap();
+        let command = format!("{program} '{}' --lab --lab-speed 60", plan.display());
+        assert_eq!(Typed::of_run(Place::Lab, &lab).start(program), command);
+        for damaged in ["", " --yes", " --lab\u{1b}[2J"] {
+            keep(damaged);
+            let start = Typed::of_run(Place::Lab, &lab).start(program);
+            assert!(start.ends_with(" --lab"), "{start:?}");
+        }
     }
 }

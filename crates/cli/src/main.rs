@@ -42,6 +42,7 @@ fn program() -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    let cli = Cli { common: cli.common.with_environment(), ..cli };
     let program = home::program(&cli.common);
     let ended = terminal::tracing::start(cli.common.log.as_deref()).and_then(|()| dispatch(cli));
     ended.unwrap_or_else(|failure| failure.tell(&program))

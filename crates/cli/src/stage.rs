@@ -1,7 +1,7 @@
 //! Where a run or a preview happens: on the plan's servers by the machine's clock, or on a lab by the lab's.
 
 use crate::args::LabArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, first_of};
 use crate::home::{Home, Place};
 use crate::lab;
 use crate::plan_file::PlanFile;
@@ -91,7 +91,8 @@ impl Stage {
             (Place::Lab, Some(directory)) => Some((lab::attach(directory, change).await?, Owner::Other, None)),
             (Place::Lab, None) => {
                 let found = lab::rejoin(home, change).await?;
-                let (found, in_use) = found.ok_or_else(|| Failure::LabGone { run: String::new() })?;
+                let gone = || Failure::LabGone { run: String::new(), out: 0, start: String::new() };
+                let (found, in_use) = found.ok_or_else(gone)?;
                 let owner = Owner::of(&found);
                 Some((found, owner, Some(in_use)))
             }
@@ -114,7 +115,8 @@ impl Stage {
         Ok(Self { place, clock, readers, crew, lab, in_use: in_use.flatten() })
     }
 
-    /// Looks at every pool and makes the plan.
+    /// Looks at every pool and makes the plan. Looks again when the evidence was old by the time that it was there: this
+    /// machine may have been busy for a moment.
     pub(crate) async fn plan(&self, change: &Change) -> Result<Planned, Failure> {
         let servers: usize = change.pools.iter().map(|pool| pool.servers.len()).sum();
         if output::is_live() {
@@ -280,11 +282,12 @@ impl Planned {
             let refusals = self.plan.refusals().filter(|finding| only.is_none_or(|code| finding.code == code));
             folded(refusals.map(|finding| (finding.code.clone(), finding.message.as_str())))
         };
-        // What else speaks against it may be the other's doing.
-        match (said(Some(codes::LEASED)), said(None)) {
-            (leased, _) if !leased.is_empty() => Err(Failure::Leased { reasons: leased }),
-            (_, reasons) if !reasons.is_empty() => Err(Failure::Refused { reasons }),
-            (_, _) => Ok(()),
+        // A start asks for a window before it looks at anything; and what else speaks against it may be another's doing.
+        match (said(Some(codes::NEVER_OPEN)), said(Some(codes::LEASED)), said(None)) {
+            (never, ..) if !never.is_empty() => Err(Failure::NeverOpen(first_of(&never))),
+            (_, leased, _) if !leased.is_empty() => Err(Failure::Leased { reasons: leased }),
+            (.., reasons) if !reasons.is_empty() => Err(Failure::Refused { reasons }),
+            (..) => Ok(()),
         }
     }
 
@@ -300,8 +303,9 @@ impl Planned {
         below || self.plan.work().iter().any(|work| work.skip.is_none())
     }
 
-    /// Refuses to go on when not a single server could be asked: all else that is not known follows from that.
-    pub(crate) fn heard(&self) -> Result<(), Failure> {
+    /// Refuses to go on when not a single server could be asked: all else that is not known follows from that. `offline` is
+    /// the command that shows the plan without them.
+    pub(crate) fn heard(&self, offline: &str) -> Result<(), Failure> {
         let servers = || self.seen.values().flat_map(|pool| pool.servers.values());
         let mut silent = Vec::new();
         for server in servers() {
@@ -310,7 +314,11 @@ impl Planned {
                 (None, _) | (_, None) => return Ok(()),
             }
         }
-        if silent.is_empty() { Ok(()) } else { Err(Failure::Unreachable { why: causes(&silent) }) }
+        if silent.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Unreachable { why: causes(&silent), offline: offline.to_owned() })
+        }
     }
 }
 

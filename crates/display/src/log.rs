@@ -327,10 +327,11 @@ impl<'a> Log<'a> {
     fn held(&self, work: WorkId, step: StepId, reason: &str, choices: &[HoldChoice]) -> (Tone, String) {
         let kind = self.plan.steps()[step.0 as usize].kind;
         let choices: Vec<&str> = choices.iter().map(|choice| choice.word()).collect();
-        let choices = choices.join("|");
+        let choices = choices.join(", ");
         let how = match &self.command {
+            // With bars between the choices a shell would take them for programs, and the first one for the decision.
             Some((program, run)) => {
-                format!("decide with: {program} decide {run} {} {choices}", self.names.of_work(work))
+                format!("decide: {choices}; with: {program} decide {run} {} CHOICE", self.names.of_work(work))
             }
             None => format!("decide: {choices}"),
         };

@@ -1,7 +1,8 @@
 //! The state folder and the folders of runs in it.
 //!
 //! `runs/ID/` holds `plan.json` (all that a run needs, also when the plan file is gone), `plan.yaml` (as it was read),
-//! `journal.jsonl`, `progress.json` (the latest view; losing it loses nothing) and `inbox/`; `claims/` the claims.
+//! `journal.jsonl`, `started.json` (how the plan was started, for commands that people are told), `progress.json` (the latest
+//! view; losing either loses nothing) and `inbox/`; `claims/` the claims.
 
 use crate::claim::{Claim, ClaimError, Holder};
 use crate::error::JournalError;
@@ -14,6 +15,7 @@ use orchestrate_engine::{Command, Record, View};
 use orchestrate_files::{Limit, Whose};
 use orchestrate_model::{PoolName, RunId};
 use orchestrate_planner::Plan;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The folder in which everything is kept that outlives a start of the tool.
@@ -28,6 +30,18 @@ pub struct RunFolder {
     id: RunId,
     path: PathBuf,
 }
+
+/// How a plan was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The plan file, as an absolute path.
+    pub plan: String,
+    /// The options that say on which servers, as a shell takes them.
+    pub options: String,
+}
+
+/// The file that says how the plan of a run was started.
+const STARTED: &str = "started.json";
 
 /// What a process keeps of its run, should the run's folder go.
 #[derive(Debug, Clone, Default)]
@@ -217,6 +231,28 @@ impl RunFolder {
         write_synced(&path, plan_file)?;
         sync_folder(&self.path)?;
         Ok(path)
+    }
+
+    /// Keeps how the plan was started, for commands that others are told. Losing it loses no more than that.
+    ///
+    /// # Errors
+    /// The system's answer, with the file.
+    pub fn keep_start(&self, started: &Started) -> Result<(), JournalError> {
+        let body = serde_json::to_vec(started).expect("texts serialise");
+        write_synced(&self.path.join(STARTED), &body)
+    }
+
+    /// Returns how the plan was started, where that is known.
+    #[must_use]
+    pub fn started(&self) -> Option<Started> {
+        let bytes = read_own(&self.path.join(STARTED), Limit::TEXT).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Returns where the copy of the plan file is.
+    #[must_use]
+    pub fn plan_file_path(&self) -> PathBuf {
+        self.path.join("plan.yaml")
     }
 
     /// Reads the journal. A run whose first record was not written has none.

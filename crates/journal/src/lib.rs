@@ -16,7 +16,7 @@ mod tests;
 
 pub use claim::{Claim, ClaimError, Holder};
 pub use error::JournalError;
-pub use folder::{Kept, RunFolder, StateDir, new_identity};
+pub use folder::{Kept, RunFolder, Started, StateDir, new_identity};
 pub use journal::{Journal, Receipt};
 pub use line::{Entries, Entry, read};
 pub use storage::{FileStorage, MemoryStorage, Storage};

@@ -1,9 +1,12 @@
-//! `orchestrate check`: diagnostics only, no network.
+//! `orchestrate check`: diagnostics only, no network. What a start would refuse whatever it found on the servers is told
+//! here too: a file that is good here is good for every later stage.
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_file;
+use crate::stage::Planned;
 use crate::terminal::output;
+use orchestrate_display::{Look, preview};
 use orchestrate_model::pool::{Access, Cmdlets, CredentialSource, Transport, WinrmAuth};
 use orchestrate_model::{Pool, Product};
 use std::path::Path;
@@ -13,11 +16,18 @@ pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
     let servers: usize = file.change.pools.iter().map(|pool| pool.servers.len()).sum();
     let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     let pools = count(file.change.pools.len(), "pool");
-    output::data(&format!("{}: good: {pools}, {}\n", path.display(), count(servers, "server")))?;
+    let planned = Planned::offline(&file.change)?;
+    let refused = planned.unrefused();
+    let word = if refused.is_ok() { "good" } else { "well-formed, and a start would be refused" };
+    output::data(&format!("{}: {word}: {pools}, {}\n", path.display(), count(servers, "server")))?;
     for pool in &file.change.pools {
         output::talk(&format!("note: {}: {}", pool.name, way(pool)));
     }
-    Ok(Exit::Done)
+    let look = Look { style: output::talk_style(), ..output::look() };
+    for refusal in planned.plan.refusals() {
+        output::talk(&preview::finding(refusal, &look).join("\n"));
+    }
+    refused.map(|()| Exit::Done)
 }
 
 /// Returns how the servers of a pool are reached, and what keeps the messages to them to themselves.

@@ -5,7 +5,7 @@ use crate::args::{Format, LabArgs, RunArgs};
 use crate::before::{Ground, told};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Place};
+use crate::home::{Home, Place, Typed};
 use crate::lab;
 use crate::plan_file::PlanFile;
 use crate::stage::{Owner, Planned, Stage};
@@ -75,7 +75,8 @@ impl Outlook {
 
 /// Shows the preview and says how a dry run ends: as the start would, where that would be refused.
 fn show(home: &Home, planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Failure> {
-    let heard = planned.heard();
+    let typed = args.plan.as_deref().map(|plan| Typed::of(plan, args).offline(&home.program));
+    let heard = planned.heard(&typed.unwrap_or_default());
     if heard.is_err() && args.output == Format::Text {
         // Pages of what is not known would hide the one thing that is.
         return heard.map(|()| Exit::Done);

@@ -121,7 +121,8 @@ fn may_go_on(home: &Home, found: &Found, stage: &Stage, way: Way) -> Result<(), 
     {
         let run = found.folder.id();
         let recover = format!("`{} recover {run}` brings back what is out at any time", home.program);
-        return Err(Failure::OutsideWindow(format!("run {run} is not taken up: {why}; {recover}")));
+        let plan = Typed::of_run(stage.place, &found.folder).plan;
+        return Err(Failure::OutsideWindow { why: format!("run {run} is not taken up: {why}; {recover}"), plan });
     }
     Ok(())
 }
@@ -143,8 +144,12 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
     let change = file.as_ref().map(|file| access::taken_from(found.plan.change(), &file.change));
     let change = change.as_ref().unwrap_or(found.plan.change());
     let stage = Stage::reopen(home, place, change, args.lab_at.as_deref()).await;
+    let typed = Typed::of_run(place, &found.folder);
     let stage = stage.map_err(|failure| match failure {
-        Failure::LabGone { .. } => Failure::LabGone { run: run.to_string() },
+        Failure::LabGone { .. } => {
+            let out = found.state.work.iter().filter(|work| work.is_out()).count();
+            Failure::LabGone { run: run.to_string(), out, start: typed.start(&home.program) }
+        }
         other => other,
     })?;
     let kept = || file.as_ref().map_or(Ok(()), |file| keep_access(&found, file));
@@ -165,5 +170,5 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         TextOrJson::Text => Manner::Text,
         TextOrJson::Json => Manner::Json,
     };
-    continued(home, stage, Continued { found, claim, manner, typed: Typed::of_run(place) }, start).await
+    continued(home, stage, Continued { found, claim, manner, typed }, start).await
 }

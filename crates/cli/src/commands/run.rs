@@ -220,6 +220,9 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
         Ok(opened) => opened,
         Err(failure) => return Err(stage.abandon(failure).await),
     };
+    if let Err(failure) = Typed::keep(&folder, args) {
+        output::talk(&format!("how the plan was started is not kept: {}", failure.in_one_line()));
+    }
     let header =
         RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
     let (manner, typed) = (manner(args.output), typed.clone());
@@ -231,10 +234,10 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
 async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Plan, RunId, Claim)>, Failure> {
     let Beginning { home, state, file, args, typed, standing } = beginning;
     if let Some(why) = stage.outside_window(&file.change)? {
-        return Err(Failure::OutsideWindow(why));
+        return Err(Failure::OutsideWindow { why, plan: typed.plan.clone() });
     }
     let planned = stage.plan(&file.change).await?;
-    planned.heard()?;
+    planned.heard(&typed.offline(&home.program))?;
     match show(&planned, args.output) {
         // Somebody has said yes already: that nobody reads on must not look like a run that had nothing to do.
         Err(Failure::ClosedPipe) if is_consented(&args.approval) => {}
@@ -400,7 +403,7 @@ pub(crate) async fn approve(home: &Home, path: &Path, lab: &crate::args::LabArgs
     let planned = stage.plan(&file.change).await;
     stage.leave().await;
     let planned = planned?;
-    planned.heard()?;
+    planned.heard(&Typed::of_lab(path, lab).offline(&home.program))?;
     planned.unrefused()?;
     output::data(&format!("{}\n", planned.plan.fingerprint()))?;
     Ok(Exit::Done)

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
     };
     let forecast = simulate(&change, &options).map_err(|error| match error {
         SimulateError::Plan(error) => Failure::Plan(error),
-        SimulateError::NeverOpen(_) => Failure::OutsideWindow(error.to_string()),
+        SimulateError::NeverOpen(_) => Failure::NeverOpen(error.to_string()),
         SimulateError::Broken { .. } => Failure::Simulation(error.to_string()),
     })?;
     match args.output {

@@ -19,6 +19,7 @@ pub(crate) fn run(home: &Home, run: Option<&str>, format: TextOrJson) -> Result<
 
 fn one(home: &Home, run: &str, format: TextOrJson) -> Result<Exit, Failure> {
     let (place, folder) = home.run(run)?;
+    let start = Typed::of_run(place, &folder).start(&home.program);
     let found = runs::read(folder)?.status(home, place)?;
     let text = match format {
         TextOrJson::Text => {
@@ -26,7 +27,6 @@ fn one(home: &Home, run: &str, format: TextOrJson) -> Result<Exit, Failure> {
                 Place::Real => Timestamp::now(),
                 Place::Lab => lab::now(home, &found.plan).or(found.state.last).unwrap_or_else(Timestamp::now),
             };
-            let start = Typed::of_run(place).start(&home.program);
             status::one(&found, (&home.program, &start), now, &output::look())
         }
         TextOrJson::Json => format!("{}\n", status::json(&found)),

@@ -28,7 +28,7 @@ pub(crate) fn run(plan: &Path, most: NonZeroUsize) -> Result<Exit, Failure> {
     let openings = calendar.openings(Timestamp::now(), most.get().min(MOST));
     if openings.is_empty() {
         output::data("no window opens any more\n")?;
-        return Ok(Exit::StoppedByWindow);
+        return Ok(Exit::NoWindow);
     }
     let lines = openings.iter().map(|opening| {
         let (starts, ends) = (opening.starts, opening.ends);
