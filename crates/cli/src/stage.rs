@@ -124,7 +124,11 @@ impl Stage {
             output::talk(&format!("asking {servers}, the name servers and the balancers ..."));
         }
         let mut planned = self.looked_at(change).await?;
-        for _again in 1..LOOKS {
+        let looks = match self.place {
+            Place::Real => LOOKS,
+            Place::Lab => LOOKS_ON_A_LAB,
+        };
+        for _again in 1..looks {
             if !planned.is_stale() {
                 break;
             }
@@ -221,8 +225,10 @@ async fn end_lab(lab: Option<(LabDirectory, Owner)>, in_use: Option<lab::InUse>)
 /// A lab with whose it is and what keeps others from ending it.
 type InLab = (LabDirectory, Owner, Option<lab::InUse>);
 
-/// Looks of a start before evidence that is too old is a refusal.
+/// Looks of a start before evidence that is too old is a refusal. A slow server takes minutes for three; on a lab a look is
+/// short, and what makes it late is this machine, which may have something else to do for a moment.
 const LOOKS: usize = 3;
+const LOOKS_ON_A_LAB: usize = 6;
 
 /// Most servers of one cause that are named.
 const NAMED: usize = 4;

@@ -362,9 +362,10 @@ impl<T: Written> Written for Filled<T> {
             let owner = reader.whole_path();
             let is_windows = reader.path.last().is_some_and(|key| key == "windows");
             // To leave it out is the opposite of what somebody may have meant by it.
-            let help = match is_windows {
-                true => "write the windows; a plan without the key may be run at any time",
-                false => "leave the key out for its default, or write what belongs there",
+            let help = if is_windows {
+                "write the windows; a plan without the key may be run at any time"
+            } else {
+                "leave the key out for its default, or write what belongs there"
             };
             reader.report(
                 Diagnostic::error(codes::EMPTY_LIST, node.span, format!("{owner} {message}"))
