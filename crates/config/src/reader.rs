@@ -3,6 +3,7 @@
 use crate::codes::{self, Code};
 use crate::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Span, quoted};
 use crate::secrets::looks_secret;
+use crate::slips;
 use crate::yaml::{Node, Value};
 use orchestrate_model::readable::is_hidden;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -238,7 +239,9 @@ impl<'n, 'r> Fields<'n, 'r> {
 
     /// Returns the value of a key that must be there.
     pub(crate) fn required<T: Written>(&mut self, key: &'static str) -> Option<At<T>> {
-        if !self.entries.iter().any(|(text, _, _)| *text == key) {
+        // A key with a blank in it that is no space is told as that.
+        let is_it = |text: &str| text == key || slips::without_blanks(text) == key;
+        if !self.entries.iter().any(|(text, _, _)| is_it(text)) {
             let owner = self.reader.whole_path();
             self.reader.report(
                 Diagnostic::error(codes::MISSING_KEY, self.span, format!("{owner} has no `{key}`"))
@@ -264,7 +267,12 @@ impl<'n, 'r> Fields<'n, 'r> {
             // `{address "192.0.2.1:9999"}`: all of it is one key.
             let first = text.split_whitespace().next().filter(|first| *first != text && unused.contains(first));
             let missing = first.map(|first| format!("a colon is missing behind {}", quoted(first)));
-            let help = missing
+            let blank = slips::blank_in(text).map(|name| {
+                let meant = slips::without_blanks(text);
+                format!("the key holds {name}, which is no space: write {}", quoted(&meant))
+            });
+            let help = blank
+                .or(missing)
                 .or_else(|| reader.suggest(text, unused.iter().copied()))
                 .unwrap_or_else(|| format!("known keys here: {}", known.join(", ")));
             let owner = reader.whole_path();

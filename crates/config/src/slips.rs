@@ -70,25 +70,28 @@ pub(crate) fn blank_at(span: Span, source: &str) -> Option<Diagnostic> {
     )
 }
 
-/// Names the blank in a key or a value that nobody knows for its sake, and leaves out that the key it was meant for is
-/// missing.
-pub(crate) fn blanks_named(found: &mut Vec<Diagnostic>, source: &str) {
-    let mut meant = Vec::new();
-    for diagnostic in found.iter_mut() {
+/// Returns the name of the first blank in a text that is no space.
+pub(crate) fn blank_in(text: &str) -> Option<String> {
+    text.chars().find_map(blank)
+}
+
+/// Returns a key as it was probably meant.
+pub(crate) fn without_blanks(text: &str) -> String {
+    text.chars().filter(|c| blank(*c).is_none()).collect()
+}
+
+/// Names the blank in a value that is refused for its sake.
+pub(crate) fn blanks_named(found: &mut [Diagnostic], source: &str) {
+    // These name it themselves.
+    let others = |diagnostic: &&mut Diagnostic| ![codes::SYNTAX, codes::UNKNOWN_KEY].contains(&diagnostic.code);
+    for diagnostic in found.iter_mut().filter(others) {
         let text = source.get(diagnostic.span.bytes()).unwrap_or_default();
         let Some((at, c)) = text.char_indices().find(|(_, c)| blank(*c).is_some()) else { continue };
         let name = blank(c).unwrap_or_default();
         let column = diagnostic.span.column + text[..at].chars().count();
         diagnostic.help =
             Some(format!("column {column} has {name}, which is no space: write an ordinary one, or none"));
-        if diagnostic.code == codes::UNKNOWN_KEY {
-            meant.push(text.chars().filter(|c| blank(*c).is_none()).collect::<String>());
-        }
     }
-    found.retain(|diagnostic| {
-        let of = |key: &String| diagnostic.message.ends_with(&format!("has no `{}`", key.trim()));
-        diagnostic.code != codes::MISSING_KEY || !meant.iter().any(of)
-    });
 }
 
 /// Returns the key without a colon that makes the colon at a place one too many: the line before goes on in this one.
