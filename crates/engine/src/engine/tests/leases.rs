@@ -41,14 +41,19 @@ fn p12_another_control_host_is_the_reason_whatever_the_product_says_of_its_work(
         let mut now = at(100);
         for _ in 0..20 {
             effects = answer(&mut engine, &effects, pool(lease(), word.clone(), now), now);
-            if engine.state().ended.is_some() {
+            if engine.state().work[0].end.is_some() {
                 break;
             }
             let wait = engine.view(now).servers[0].wait.clone().expect("it waits");
             assert!(wait.why.contains("bob on control2") && !wait.why.contains("says"), "{word:?}: {wait:?}");
             (effects, now) = wake(&mut engine, &effects);
         }
-        assert_eq!(engine.state().ended, Some(RunOutcome::HeldElsewhere), "{word:?}");
+        let end = engine.state().work[0].end.clone();
+        assert!(
+            matches!(&end, Some(ServerEnd::Untouched { why }) if why.kind == WhyKind::Elsewhere),
+            "{word:?}: {end:?} {effects:?}"
+        );
+        assert_eq!(engine.outcome(), RunOutcome::HeldElsewhere, "{word:?}");
         assert!(now < at(103), "{word:?}: what is not so is looked at three times: {now}");
     }
 }
