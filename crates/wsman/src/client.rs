@@ -1,13 +1,13 @@
 //! The client: one server, one connection, one request at a time.
 
-use crate::auth::{Auth, Authenticator, Handshake, Outgoing, Session, offers};
+use crate::auth::{Auth, Authenticator, Handshake, Logon, Outgoing, Session, offers};
 use crate::config::{Endpoint, Limits, Timeouts};
 use crate::connection::{Connection, Dial, Raw};
 use crate::credentials::By;
 use crate::envelope::{Header, Reply, Sender};
 use crate::error::{Cause, Error, NotSent, Outcome, Refusal, SetupError, Unresolved};
 use crate::instance::{Identity, Instance};
-use crate::names::{cimv2, transfer};
+use crate::names::{CONFIG, cimv2, transfer};
 use crate::text::plain;
 use crate::tls::Transport;
 use crate::xml::{self, Element};
@@ -16,6 +16,7 @@ use http_body_util::Full;
 use hyper::{Method, Request, header};
 use roxmltree::Node;
 use rustls_pki_types::ServerName;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -128,6 +129,11 @@ impl Client {
         self.inner.authenticator.credentials().is_proven_on(self.host())
     }
 
+    /// Returns how the account was let in on the connection that is open, if one is.
+    pub async fn logon(&self) -> Option<Logon> {
+        self.inner.slot.lock().await.as_ref().and_then(|connection| connection.logon)
+    }
+
     /// Notes that the server was asked to restart: for a while after that it may refuse an account that it knows.
     pub fn restart_asked(&self) {
         self.inner.authenticator.credentials().restart_asked(self.host());
@@ -167,6 +173,22 @@ impl Client {
         }
         let ask = Ask { operation: "Get", object: object(class, keys), header, body: None, repeat: Repeat::Once };
         self.ask(ask, |body| first_element(body).map(Instance::read)).await
+    }
+
+    /// Reads the settings of WinRM itself, which administrators may: texts by their path in lower case, such as
+    /// `winrs.maxshellsperuser`.
+    ///
+    /// # Errors
+    /// When the server does not tell them, or there is no answer.
+    pub async fn settings(&self) -> Result<BTreeMap<String, String>, Error> {
+        let (header, object) = (Header::new(transfer("Get"), CONFIG), "winrm/config".to_owned());
+        let ask = Ask { operation: "Get", object, header, body: None, repeat: Repeat::Once };
+        self.ask(ask, |body| {
+            let mut found = BTreeMap::new();
+            leaves(first_element(body)?, "", &mut found);
+            Ok(found)
+        })
+        .await
     }
 
     /// Calls a method of an instance of a class in `root/cimv2` and returns its out-parameters. Never repeated.
@@ -398,6 +420,19 @@ pub(crate) fn hint(status: u16) -> &'static str {
 fn object(class: &str, keys: &[(&str, &str)]) -> String {
     let values: Vec<&str> = keys.iter().map(|(_, value)| *value).collect();
     plain(&format!("{class} {}", values.join(" ")))
+}
+
+/// Collects the texts of the elements that hold no other, by the names on the way to them.
+fn leaves(node: Node<'_, '_>, path: &str, found: &mut BTreeMap<String, String>) {
+    for child in node.children().filter(Node::is_element) {
+        let name = child.tag_name().name().to_ascii_lowercase();
+        let path = if path.is_empty() { name } else { format!("{path}.{name}") };
+        if child.children().any(|inner| inner.is_element()) {
+            leaves(child, &path, found);
+        } else {
+            found.insert(path, plain(&xml::text(child)));
+        }
+    }
 }
 
 fn first_element<'a, 'i>(body: Node<'a, 'i>) -> Result<Node<'a, 'i>, Unresolved> {

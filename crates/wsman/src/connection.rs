@@ -2,7 +2,7 @@
 //!
 //! There is no pool: a connection is opened for one client, and requests go over it one after the other.
 
-use crate::auth::Session;
+use crate::auth::{Logon, Session};
 use crate::config::{Endpoint, Timeouts};
 use crate::error::{Cause, NotSent, Unresolved};
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response, body::Incoming, header};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use rustls::{AlertDescription, ClientConfig};
+use rustls::{AlertDescription, ClientConfig, ProtocolVersion};
 use rustls_pki_types::ServerName;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -38,8 +38,11 @@ pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
     certificate: Option<Vec<u8>>,
+    agreed: Option<String>,
     /// What became of proving who we are on it, and with which login.
     pub(crate) session: Option<(u64, Session)>,
+    /// How we were let in on it, once we were.
+    pub(crate) logon: Option<Logon>,
 }
 
 /// What a connection runs on.
@@ -79,13 +82,13 @@ impl Connection {
         // Requests are single small writes: waiting to fill a packet would cost 40 ms each.
         tcp.set_nodelay(true).map_err(|error| NotSent::Connect { address: address.clone(), error })?;
         let handshake = async {
-            let (stream, certificate) = secured(dial, tcp).await?;
+            let (stream, shown) = secured(dial, tcp).await?;
             let http = http1::handshake(TokioIo::new(stream)).await;
             let (sender, connection) = http.map_err(|error| NotSent::Closed(error.to_string()))?;
-            Ok((sender, connection, certificate))
+            Ok((sender, connection, shown))
         };
         let limit = dial.timeouts.handshake;
-        let (sender, connection, certificate) = timeout(limit, handshake).await.map_err(|_elapsed| {
+        let (sender, connection, shown) = timeout(limit, handshake).await.map_err(|_elapsed| {
             let reason = format!("it was not over within {} s", limit.as_secs_f32());
             NotSent::Handshake { address: address.clone(), reason }
         })??;
@@ -95,12 +98,18 @@ impl Connection {
                 tracing::trace!(%error, "connection ended");
             }
         });
-        Ok(Self { sender, driver, certificate, session: None })
+        let Secured { certificate, agreed } = shown;
+        Ok(Self { sender, driver, certificate, agreed, session: None, logon: None })
     }
 
     /// Returns the certificate that the server has shown, where there is TLS.
     pub(crate) fn certificate(&self) -> Option<&[u8]> {
         self.certificate.as_deref()
+    }
+
+    /// Returns the version and the cipher suite that were agreed on, where there is TLS.
+    pub(crate) fn agreed(&self) -> Option<&str> {
+        self.agreed.as_deref()
     }
 
     /// Returns whether another request can be tried on the connection.
@@ -132,14 +141,30 @@ impl Connection {
     }
 }
 
-/// Returns what the connection runs on, and the certificate of the server where there is TLS.
-async fn secured(dial: &Dial, tcp: TcpStream) -> Result<(Box<dyn Stream>, Option<Vec<u8>>), NotSent> {
-    let Some(tls) = &dial.tls else { return Ok((Box::new(tcp), None)) };
+/// What TLS has shown, where there is TLS.
+#[derive(Default)]
+struct Secured {
+    /// The certificate of the server.
+    certificate: Option<Vec<u8>>,
+    /// Version and cipher suite.
+    agreed: Option<String>,
+}
+
+/// Returns what the connection runs on.
+async fn secured(dial: &Dial, tcp: TcpStream) -> Result<(Box<dyn Stream>, Secured), NotSent> {
+    let Some(tls) = &dial.tls else { return Ok((Box::new(tcp), Secured::default())) };
     let tls = TlsConnector::from(tls.clone()).connect(dial.name.clone(), tcp).await;
     let tls = tls.map_err(|error| no_tls(dial.endpoint.connect_to.clone(), &error))?;
     let certificate = tls.get_ref().1.peer_certificates().and_then(|shown| shown.first());
     let certificate = certificate.map(|certificate| certificate.to_vec());
-    Ok((Box::new(tls), certificate))
+    let agreed = match (tls.get_ref().1.protocol_version(), tls.get_ref().1.negotiated_cipher_suite()) {
+        (Some(version), Some(suite)) => {
+            let version = if version == ProtocolVersion::TLSv1_3 { "TLS 1.3" } else { "TLS 1.2" };
+            Some(format!("{version}, {:?}", suite.suite()))
+        }
+        (_, _) => None,
+    };
+    Ok((Box::new(tls), Secured { certificate, agreed }))
 }
 
 /// What to do when there is no cipher suite that both sides have. Schannel before Windows Server 2016 has forward secrecy

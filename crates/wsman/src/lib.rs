@@ -23,11 +23,14 @@ pub mod names;
 #[cfg(test)]
 mod recorded;
 mod shell;
+mod survey;
 mod text;
 mod tls;
 pub mod xml;
 
-pub use auth::{Auth, Binding, Krb5Conf, LogonFailure, LogonReason, Mechanism, Negotiate, Realms};
+pub use auth::{
+    Auth, Binding, Krb5Conf, Logon, LogonFailure, LogonReason, Mechanism, Negotiate, Realms, UsedMechanism,
+};
 pub use client::Client;
 pub use config::{Endpoint, Limits, Timeouts};
 pub use credentials::{Credentials, Login, Source};
@@ -36,5 +39,6 @@ pub use error::{Cause, Error, NotSent, Outcome, Refusal, SetupError, Unresolved}
 pub use fault::{Fault, FaultClass};
 pub use instance::{Identity, Instance};
 pub use shell::{Output, Shell, ShellOptions};
+pub use survey::{Certificate, Shown, Survey, survey};
 pub use text::plain;
 pub use tls::{ClientCertificate, Transport, Trust};

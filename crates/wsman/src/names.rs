@@ -27,6 +27,8 @@ pub const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/ro
 pub const WQL: &str = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
 /// The resource of the remote shell.
 pub const SHELL_RESOURCE: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";
+/// The resource of WinRM's own settings.
+pub const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
 /// The WMI namespace that holds services, the operating system and the performance classes.
 pub const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2";
 

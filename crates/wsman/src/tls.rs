@@ -7,7 +7,7 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls_platform_verifier::Verifier;
 use sha2::{Digest as _, Sha256};
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, OnceLock};
@@ -96,12 +96,24 @@ impl Trust {
     }
 
     fn make(&self, shown: Option<&ClientCertificate>) -> Result<ClientConfig, SetupError> {
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(SetupError::Tls)?;
-        let builder = match self {
-            Self::Platform => builder.with_platform_verifier().map_err(SetupError::Tls)?,
+        // Each of these verifiers checks as its library or its pins say: none lets everything pass.
+        let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier()?);
+        match shown {
+            None => Ok(builder.with_no_client_auth()),
+            Some(shown) => builder
+                .with_client_auth_cert(shown.chain.clone(), shown.key.clone_key())
+                .map_err(|error| SetupError::ClientCertificate(error.to_string())),
+        }
+    }
+
+    /// Returns what checks certificates for this.
+    pub(crate) fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, SetupError> {
+        let provider = Arc::new(ring::default_provider());
+        match self {
+            Self::Platform => Ok(Arc::new(Verifier::new(provider).map_err(SetupError::Tls)?)),
             Self::Authority(pem) => {
                 let mut roots = RootCertStore::empty();
                 for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -114,18 +126,9 @@ impl Trust {
                 let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
                     .build()
                     .map_err(|error| SetupError::Authority(error.to_string()))?;
-                builder.with_webpki_verifier(verifier)
+                Ok(verifier)
             }
-            Self::Pins(pins) => {
-                let verifier = Arc::new(Pinned { pins: pins.clone(), provider });
-                builder.dangerous().with_custom_certificate_verifier(verifier)
-            }
-        };
-        match shown {
-            None => Ok(builder.with_no_client_auth()),
-            Some(shown) => builder
-                .with_client_auth_cert(shown.chain.clone(), shown.key.clone_key())
-                .map_err(|error| SetupError::ClientCertificate(error.to_string())),
+            Self::Pins(pins) => Ok(Arc::new(Pinned { pins: pins.clone(), provider })),
         }
     }
 }
@@ -197,7 +200,7 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         write!(text, "{byte:02x}").map_or_else(|_| String::new(), |()| text)

@@ -5,7 +5,8 @@ use crate::auth::account::LogonName;
 use crate::auth::context::{Context, KerberosStart};
 use crate::auth::failure::{LogonFailure, LogonReason};
 use crate::auth::{
-    Authenticator, Binding, Chosen, MUTUAL, Mechanism, Negotiate, Session, basic, binding, challenge, spnego,
+    Authenticator, Binding, Chosen, Logon, MUTUAL, Mechanism, Negotiate, Session, UsedMechanism, basic, binding,
+    challenge, spnego,
 };
 use crate::connection::{Connection, Dial, Raw};
 use crate::credentials::{Login, Secret};
@@ -58,29 +59,40 @@ impl Handshake<'_> {
         match authenticator {
             Authenticator::Basic(credentials) => {
                 let header = basic(credentials).map_err(|error| Cause::NotSent(NotSent::Closed(error.to_string())))?;
+                self.connection.logon = Some(Logon::plain(UsedMechanism::Basic));
                 Ok(Session::Header(header))
             }
-            Authenticator::Certificate(_) => Ok(Session::Header(HeaderValue::from_static(MUTUAL))),
+            Authenticator::Certificate(_) => {
+                self.connection.logon = Some(Logon::plain(UsedMechanism::Certificate));
+                Ok(Session::Header(HeaderValue::from_static(MUTUAL)))
+            }
             Authenticator::Negotiate { settings, seals } => {
                 let login = settings.credentials.login();
-                let context = self.negotiate(settings, &login).await?;
+                let (context, bound) = self.negotiate(settings, &login).await?;
+                let mechanism = match &context {
+                    Context::Ntlm(_) => UsedMechanism::Ntlm,
+                    Context::Kerberos(_) => UsedMechanism::Kerberos,
+                };
+                self.connection.logon = Some(Logon { mechanism, is_bound: bound == Bound::Yes, is_sealed: *seals });
                 Ok(if *seals { Session::Sealed(context) } else { Session::Bound })
             }
         }
     }
 
-    async fn negotiate(&mut self, settings: &Negotiate, login: &Arc<Login>) -> Result<Context, Cause> {
+    async fn negotiate(&mut self, settings: &Negotiate, login: &Arc<Login>) -> Result<(Context, Bound), Cause> {
         let failed = |reason| failed(login, reason);
         let bound = self.binding(settings).map_err(failed)?;
-        match self.choose(settings, login).await.map_err(failed)? {
-            Chosen::Ntlm => self.ntlm(login, bound).await,
+        let is_bound = Bound::of(bound.as_ref());
+        let context = match self.choose(settings, login).await.map_err(failed)? {
+            Chosen::Ntlm => self.ntlm(login, bound).await?,
             Chosen::Kerberos { realm, kdcs } => {
                 let service = format!("{}/{}", settings.service, self.dial.endpoint.name);
                 let credentials = for_kerberos(login, &realm).map_err(failed)?;
                 let start = KerberosStart { credentials, realm, kdcs, service, binding: bound };
-                self.kerberos(login, start).await
+                self.kerberos(login, start).await?
             }
-        }
+        };
+        Ok((context, is_bound))
     }
 
     /// Returns what ties the logon to the TLS connection.

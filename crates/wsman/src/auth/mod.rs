@@ -198,6 +198,37 @@ fn basic(credentials: &Credentials) -> Result<HeaderValue, SetupError> {
     Ok(header)
 }
 
+/// How an account was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logon {
+    /// By what.
+    pub mechanism: UsedMechanism,
+    /// Whether the logon is bound to the TLS connection.
+    pub is_bound: bool,
+    /// Whether messages are sealed.
+    pub is_sealed: bool,
+}
+
+impl Logon {
+    /// Returns a logon of which each request carries the proof.
+    pub(crate) fn plain(mechanism: UsedMechanism) -> Self {
+        Self { mechanism, is_bound: false, is_sealed: false }
+    }
+}
+
+/// By what an account was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsedMechanism {
+    /// User and password with each request.
+    Basic,
+    /// A certificate that TLS has shown.
+    Certificate,
+    /// NTLM.
+    Ntlm,
+    /// Kerberos.
+    Kerberos,
+}
+
 /// What became of proving who we are, for the life of a connection.
 #[derive(Debug)]
 pub(crate) enum Session {

@@ -1,0 +1,244 @@
+//! What answers at a port, found out without an account: the certificate that TLS shows, and the ways of logging on that
+//! are offered.
+//!
+//! The certificate is looked at whatever it is, since it is what is asked about. Nothing is sent but a request without a
+//! body and without any proof of who asks, and the connection is closed after it.
+
+use crate::client::USER_AGENT;
+use crate::config::{Endpoint, Limits, Timeouts};
+use crate::connection::{Connection, Dial};
+use crate::error::{Cause, SetupError};
+use crate::text::plain;
+use crate::tls::{Transport, hex};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Method, Request, header};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use picky_asn1_x509::extension::ExtensionView;
+use picky_asn1_x509::validity::Time;
+use picky_asn1_x509::{Certificate as Read, GeneralName};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use sha2::{Digest as _, Sha256};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What answers at a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// The HTTP status of a request without proof of who asks. WinRM answers with 401.
+    pub status: u16,
+    /// The ways of logging on that are offered, in the order of the answer.
+    pub offers: Vec<String>,
+    /// What the server's clock says, to a second.
+    pub date: Option<Timestamp>,
+    /// TLS, where it is spoken.
+    pub tls: Option<Shown>,
+}
+
+/// What TLS shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Version and cipher suite.
+    pub agreed: String,
+    /// The certificates, the server's own first.
+    pub chain: Vec<Certificate>,
+    /// Why a connection that trusts as things are set would be refused, if it would be.
+    pub distrust: Option<String>,
+}
+
+/// A certificate as far as it can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Whose it is.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// The host names and addresses in it.
+    pub names: Vec<String>,
+    /// From when it holds.
+    pub from: Timestamp,
+    /// Until when it holds.
+    pub until: Timestamp,
+    /// Its SHA-256 in hexadecimal, which pins it.
+    pub sha256: String,
+}
+
+/// Finds out what answers at an endpoint. `transport` says whether there is TLS, and whom a connection would trust.
+///
+/// # Errors
+/// Why nothing answers there that speaks HTTP, in words.
+pub async fn survey(endpoint: &Endpoint, transport: &Transport, timeouts: Timeouts) -> Result<Survey, String> {
+    let name = ServerName::try_from(endpoint.name.clone());
+    let name = name.map_err(|_invalid| SetupError::Name(plain(&endpoint.name)).to_string())?;
+    let (tls, seen) = match transport {
+        Transport::Https(trust) => {
+            let seen = Arc::new(Look::new(trust.verifier().map_err(|error| error.to_string())));
+            (Some(Arc::new(settings(seen.clone())?)), Some(seen))
+        }
+        Transport::Http => (None, None),
+    };
+    let most_bytes = Limits::default().body_bytes();
+    let dial = Dial { endpoint: endpoint.clone(), name, tls, timeouts, most_bytes };
+    let mut connection = Connection::open(&dial).await.map_err(|error| error.to_string())?;
+    let agreed = connection.agreed().unwrap_or_default().to_owned();
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/wsman")
+        .header(header::HOST, dial.endpoint.authority())
+        .header(header::CONTENT_TYPE, "application/soap+xml;charset=UTF-8")
+        .header(header::CONTENT_LENGTH, 0)
+        .header(header::USER_AGENT, USER_AGENT)
+        .body(Full::new(Bytes::new()))
+        .map_err(|error| error.to_string())?;
+    let raw = connection.exchange(&dial, request).await.map_err(|cause| match cause {
+        Cause::NotSent(why) => why.to_string(),
+        Cause::Unresolved(why) => why.to_string(),
+        Cause::Refused(why) => why.to_string(),
+    })?;
+    let offers = raw.offers.iter().map(|offer| plain(offer.split_whitespace().next().unwrap_or_default()));
+    let tls = seen.map(|seen| seen.shown(agreed));
+    Ok(Survey { status: raw.status, offers: offers.filter(|offer| !offer.is_empty()).collect(), date: raw.date, tls })
+}
+
+fn settings(seen: Arc<Look>) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(seen.provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| SetupError::Tls(error).to_string())?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(seen).with_no_client_auth())
+}
+
+/// Lets every certificate pass, and keeps it with what a verifier in earnest says of it.
+#[derive(Debug)]
+struct Look {
+    in_earnest: Result<Arc<dyn ServerCertVerifier>, String>,
+    provider: Arc<CryptoProvider>,
+    found: Mutex<(Vec<CertificateDer<'static>>, Option<String>)>,
+}
+
+impl Look {
+    fn new(in_earnest: Result<Arc<dyn ServerCertVerifier>, String>) -> Self {
+        Self { in_earnest, provider: Arc::new(ring::default_provider()), found: Mutex::default() }
+    }
+
+    fn shown(&self, agreed: String) -> Shown {
+        let (chain, distrust) = &*self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        Shown { agreed, chain: chain.iter().map(|bytes| certificate(bytes)).collect(), distrust: distrust.clone() }
+    }
+}
+
+impl ServerCertVerifier for Look {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let said = match &self.in_earnest {
+            Ok(verifier) => verifier
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .err()
+                .map(|error| plain(&error.to_string())),
+            Err(why) => Some(why.clone()),
+        };
+        let chain = std::iter::once(end_entity).chain(intermediates);
+        let chain = chain.map(|certificate| certificate.clone().into_owned()).collect();
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = (chain, said);
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Reads a certificate. What cannot be read of it is empty; its hash is that of its bytes, whatever they are.
+fn certificate(bytes: &[u8]) -> Certificate {
+    let sha256 = hex(&Sha256::digest(bytes));
+    let Ok(read) = picky_asn1_der::from_bytes::<Read>(bytes) else {
+        let (none, from) = (String::new(), Timestamp::UNIX_EPOCH);
+        return Certificate { subject: none.clone(), issuer: none, names: Vec::new(), from, until: from, sha256 };
+    };
+    let extensions = read.extensions().iter();
+    let names = extensions.filter_map(|extension| match extension.extn_value() {
+        ExtensionView::SubjectAltName(names) => Some(names.0),
+        _ => None,
+    });
+    let names = names.flatten().filter_map(|name| match name {
+        GeneralName::DnsName(name) => Some(plain(name.0.as_utf8())),
+        GeneralName::IpAddress(bytes) => address(&bytes.0),
+        _ => None,
+    });
+    let body = &read.tbs_certificate;
+    Certificate {
+        subject: plain(&body.subject.to_string()),
+        issuer: plain(&body.issuer.to_string()),
+        names: names.collect(),
+        from: time(&body.validity.not_before),
+        until: time(&body.validity.not_after),
+        sha256,
+    }
+}
+
+/// Returns a point in time, which certificates have in UTC.
+fn time(time: &Time) -> Timestamp {
+    let (year, rest) = match time {
+        Time::Utc(at) => (at.0.year(), [at.0.month(), at.0.day(), at.0.hour(), at.0.minute(), at.0.second()]),
+        Time::Generalized(at) => (at.0.year(), [at.0.month(), at.0.day(), at.0.hour(), at.0.minute(), at.0.second()]),
+    };
+    let small = |number: u8| i8::try_from(number).unwrap_or_default();
+    let [month, day, hour, minute, second] = rest.map(small);
+    let year = i16::try_from(year).unwrap_or_default();
+    let civil = DateTime::new(year, month, day, hour, minute, second, 0);
+    let at = civil.and_then(|civil| civil.to_zoned(TimeZone::UTC));
+    at.map_or(Timestamp::UNIX_EPOCH, |at| at.timestamp())
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    if let Ok(four) = <[u8; 4]>::try_from(bytes) {
+        return Some(std::net::Ipv4Addr::from(four).to_string());
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(|sixteen| std::net::Ipv6Addr::from(sixteen).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    #[test]
+    fn a_certificate_is_read_with_its_names_and_its_pin() {
+        let names = ["fe1.contoso.example".to_owned(), "192.0.2.11".to_owned()];
+        let made = CertificateParams::new(names.to_vec()).unwrap().self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let read = certificate(made.der());
+        assert_eq!(read.names, names);
+        assert_eq!(read.subject, read.issuer);
+        assert_eq!(read.sha256, hex(&Sha256::digest(made.der())));
+        assert!(read.from < read.until);
+        let odd = certificate(b"no certificate");
+        assert_eq!((odd.subject.as_str(), odd.sha256.len()), ("", 64));
+    }
+}
