@@ -12,6 +12,7 @@ mod control;
 mod directory;
 mod dns;
 mod lab;
+mod machine;
 mod numbers;
 mod operation;
 mod reading;
@@ -25,6 +26,7 @@ mod wsman;
 
 pub use directory::LabDirectory;
 pub use lab::{Lab, LabConfig};
+pub use machine::{AccountStanding, FileReaders, MachineScenario, PowerShellMode};
 pub use numbers::{FASTEST, is_speed, is_time};
 pub use report::{
     InstallerOutcome, InstallerReport, LabReport, PoolReport, ServerReport, ServiceReport, SessionReport, ShellReport,

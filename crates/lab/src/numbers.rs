@@ -3,6 +3,7 @@
 //! They come from files that people write. What is no number, is negative or lies beyond all that a lab is for would stop
 //! it in the middle with a panic, or have it draw sessions for ever.
 
+use crate::machine::MachineScenario;
 use crate::scenario::{Load, Scenario, ServerScenario, ServiceLoad, Timing};
 use jiff::Timestamp;
 
@@ -14,6 +15,8 @@ const LARGEST_FACTOR: f64 = 1_000.0;
 const MOST_SESSIONS: f64 = 100_000.0;
 /// Most sessions of one service that begin in a second. The usual load has one in some seconds.
 const MOST_BEGINNINGS: f64 = 1_000.0;
+/// The size of the disk of every server, in GiB.
+const DISK_GIB: f64 = 100.0;
 /// The fastest lab: its clock is further than evidence lives from one turn of its own tasks to the next.
 pub const FASTEST: f64 = 10_000.0;
 /// The times that a lab can show, in seconds since 1970: the years 2000 to 2100.
@@ -149,6 +152,11 @@ fn server(key: &str, own: &ServerScenario) -> Result<(), String> {
     for (name, sessions) in &own.endless {
         within(&format!("{key}.endless.{name}"), f64::from(*sessions), MOST_SESSIONS)?;
     }
+    let MachineScenario { free_gib, clock_ahead_s, pending_since_s, .. } = &own.machine;
+    within(&format!("{key}.machine.free_gib"), *free_gib, DISK_GIB)?;
+    within(&format!("{key}.machine.pending_since_s"), *pending_since_s, LONGEST_S)?;
+    // A clock may be behind, too.
+    within(&format!("{key}.machine.clock_ahead_s"), clock_ahead_s.abs(), LONGEST_S)?;
     own.exit_codes.iter().try_for_each(|code| exit_code(&format!("{key}.exit_codes"), *code))
 }
 
@@ -186,6 +194,10 @@ mod tests {
         refused("timing.replica_s", &|scenario, odd| scenario.timing.replica_s = odd);
         refused("installer.duration_s", &|scenario, odd| scenario.installer.duration_s = (odd, 1.0));
         refused("installer.duration_s", &|scenario, odd| scenario.installer.duration_s = (0.0, odd));
+        refused("machine.free_gib", &|scenario, odd| {
+            let name = orchestrate_model::ServerName::new("fe1.contoso.example").unwrap();
+            scenario.servers.entry(name).or_default().machine.free_gib = odd;
+        });
         for odd in [Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH] {
             assert!(Scenario { begins: Some(odd), ..good.clone() }.check().unwrap_err().contains("begins"));
         }
@@ -200,7 +212,8 @@ mod tests {
     #[test]
     fn every_key_of_a_scenario_is_documented() {
         let page = include_str!("../../../docs/lab.md");
-        let keys = include_str!("scenario.rs").lines().filter_map(|line| line.strip_prefix("    pub "));
+        let files = [include_str!("scenario.rs"), include_str!("machine.rs")];
+        let keys = files.iter().flat_map(|file| file.lines()).filter_map(|line| line.strip_prefix("    pub "));
         let missing: Vec<&str> = keys
             .filter_map(|rest| rest.split_once(':'))
             .map(|(key, _)| key)

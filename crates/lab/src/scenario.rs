@@ -3,6 +3,7 @@
 //! Parsed by the command line from the file beside a plan, `<plan>.lab.yaml`. Everything has a default, so that a lab
 //! needs no such file; a key that is not known is an error.
 
+use crate::machine::MachineScenario;
 use jiff::Timestamp;
 use orchestrate_model::{PoolName, RunState, ServerName, ServiceName, StartType, Version};
 use serde::Deserialize;
@@ -386,6 +387,8 @@ pub struct ServerScenario {
     pub restart: RestartBehaviour,
     /// What it names as the active central management, instead of what the plan says. Empty: it names none.
     pub active_master: Option<String>,
+    /// What it is like besides its services.
+    pub machine: MachineScenario,
 }
 
 /// Whether a server is switched on at the start.

@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, SERVER, WWW_AUTHENTICATE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, SERVER, WWW_AUTHENTICATE};
 use hyper::service::service_fn;
 use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use jiff::SignedDuration;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -160,9 +161,19 @@ async fn connection(shared: Arc<Shared>, server: ServerIndex, acceptor: TlsAccep
     };
     let service = service_fn(move |request| {
         let shared = shared.clone();
-        async move { handle(&shared, server, request).await }
+        async move {
+            let mut answer = handle(&shared, server, request).await?;
+            let now = shared.with(|state| state.world.clock_of(server));
+            let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).ok();
+            if let Some(date) = date.and_then(|date| HeaderValue::try_from(date).ok()) {
+                answer.headers_mut().insert(DATE, date);
+            }
+            Ok::<_, Dropped>(answer)
+        }
     });
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    // The time is that of the server, and not of this machine.
+    let mut http = hyper::server::conn::http1::Builder::new();
+    let served = http.auto_date_header(false).serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
     }

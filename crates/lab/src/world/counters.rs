@@ -42,6 +42,12 @@ impl World {
         Some(PerfClass { class: self.class_name(spelling), properties })
     }
 
+    /// Returns every performance class of the product on a server, by the name of its counter set.
+    pub(crate) fn perf_classes(&self, server: ServerIndex) -> BTreeMap<String, PerfClass> {
+        let objects: BTreeSet<String> = self.registered_points(server).into_iter().map(|point| point.object).collect();
+        objects.into_iter().filter_map(|object| Some((object.clone(), self.perf_class(server, &object)?))).collect()
+    }
+
     /// Returns the instances of a class: name and properties. `None` when the server has no such class. Counters of a
     /// service exist only while its process does.
     pub(crate) fn perf_instances(&self, server: ServerIndex, class: &str) -> Option<Vec<PerfInstance>> {

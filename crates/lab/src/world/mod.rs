@@ -41,6 +41,7 @@ pub(crate) type ServerIndex = usize;
 /// The whole world.
 pub(crate) struct World {
     now: Timestamp,
+    origin: Timestamp,
     pub(crate) scenario: Scenario,
     /// Which services the plan patches.
     scope: Scope,
@@ -129,6 +130,22 @@ impl World {
     /// Returns the time up to which everything has happened.
     pub(crate) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Returns the time at which everything began.
+    pub(crate) fn origin(&self) -> Timestamp {
+        self.origin
+    }
+
+    /// Returns what the clock of a server shows.
+    pub(crate) fn clock_of(&self, server: ServerIndex) -> Timestamp {
+        self.by_clock_of(server, self.now)
+    }
+
+    /// Returns a time as the clock of a server has it.
+    pub(crate) fn by_clock_of(&self, server: ServerIndex, at: Timestamp) -> Timestamp {
+        let ahead = SignedDuration::try_from_secs_f64(self.servers[server].machine.clock_ahead_s);
+        after(at, ahead.unwrap_or(SignedDuration::ZERO))
     }
 
     /// Lets everything happen that happens until `now`. Time never runs backwards.

@@ -87,6 +87,8 @@ impl World {
         // The kernel counts from some time before the services start.
         self.servers[server].booted = after(now, -lab_seconds(self.scenario.timing.boot_s.min(20.0)));
         self.servers[server].power = Power::Up { winrm };
+        // What waits for a restart has had one.
+        self.servers[server].machine.pending_restart.clear();
         for service in self.servers[server].services.values_mut() {
             service.exit_code = NEVER_STARTED;
         }

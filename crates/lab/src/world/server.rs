@@ -2,6 +2,7 @@
 
 use super::installer::Installer;
 use super::lease::LeaseFile;
+use crate::machine::MachineScenario;
 use jiff::Timestamp;
 use orchestrate_model::catalogue::ServiceFacts;
 use orchestrate_model::{RunState, ServerName, ServiceName, StartMode, StartType};
@@ -29,6 +30,8 @@ pub(crate) struct LabServer {
     /// Services that took sessions when an installer that replaces their files was started.
     pub(crate) patched_while_serving: BTreeSet<ServiceName>,
     pub(crate) os: OperatingSystem,
+    /// What it is like besides its services.
+    pub(crate) machine: MachineScenario,
 }
 
 /// Whether a server runs.

@@ -45,6 +45,7 @@ impl World {
     pub(crate) fn new(change: &Change, scenario: Scenario, origin: Timestamp) -> Self {
         let mut world = Self {
             now: origin,
+            origin,
             scenario,
             scope: change.maintenance.scope.clone(),
             pools: Vec::new(),
@@ -94,6 +95,7 @@ impl World {
                 patched_while_serving: BTreeSet::new(),
                 patched: scenario.level == LevelAtStart::Patched,
                 os: operating_system(pool.product),
+                machine: scenario.machine.clone(),
             });
         }
         let stated = change.central_management(pool).map(|(_, server)| server.name.to_string());

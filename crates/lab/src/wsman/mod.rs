@@ -5,6 +5,7 @@ mod by_task;
 mod enumeration;
 mod envelope;
 mod fault;
+mod machine;
 mod names;
 mod scripts;
 mod shell;
@@ -130,6 +131,9 @@ fn dispatch(world: &mut World, host: &mut Host, call: &Call<'_>) -> Result<Body,
                 Some(_) | None => Err(Fault::action_not_supported(action)),
             },
         };
+    }
+    if resource.eq_ignore_ascii_case(machine::CONFIG) && action == ACTION_GET {
+        return machine::settings(world, call);
     }
     let Some(class) = wmi::class_of(resource) else {
         return Err(Fault::no_such_resource(resource));

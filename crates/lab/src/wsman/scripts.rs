@@ -1,5 +1,7 @@
 //! Commands and scripts that the lab knows. They are recognised, never run; everything else fails honestly.
 
+use super::machine;
+use crate::machine::PowerShellMode;
 use crate::world::{
     InstallerAnswer, InstallerEnd, InstallerRequest, LeaseFile, LeaseRequest, ServerIndex, Shutdown, World,
 };
@@ -32,6 +34,9 @@ pub(crate) const SCRIPTS: &[&str] = &[
     "lease-hold",
     "lease-release",
     "by-task",
+    "probe",
+    "fitness",
+    "counter-sets",
 ];
 
 /// What a command line asks for.
@@ -198,6 +203,11 @@ fn script(world: &mut World, server: ServerIndex, text: &str) -> Output {
             ..Output::default()
         };
     };
+    if world.servers[server].machine.powershell == PowerShellMode::Constrained {
+        // The first lines of every script say so, and end it.
+        let stdout = "ORCHESTRATE-UNABLE:ConstrainedLanguage 5.1.14393.0\r\n".to_owned();
+        return Output { stdout, exit_code: 3, ..Output::default() };
+    }
     if let Some(refused) = super::by_task::in_session(world, server, &script.name) {
         return answered(&refused, 1);
     }
@@ -246,6 +256,9 @@ pub(super) fn answer(world: &mut World, server: ServerIndex, script: &Script) ->
         "installer-start" => installer_start(world, server, &read(script)?),
         "installer-state" => Ok(installer_state(world, server, &read(script)?)),
         "file" => Ok(file(world, server, &read(script)?)),
+        "probe" => Ok(machine::probe(world, server, &read(script)?)),
+        "fitness" => Ok(machine::fitness(world, server)),
+        "counter-sets" => Ok(machine::counter_sets(world, server)),
         "lease" => Ok(lease(world, server)),
         "lease-hold" => Ok(lease_hold(world, server, read(script)?)),
         "lease-release" => Ok(lease_release(world, server, &read(script)?)),

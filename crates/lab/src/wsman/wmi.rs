@@ -90,6 +90,7 @@ pub(super) fn instances(world: &World, server: ServerIndex, class: &str) -> Opti
             Some(host.services.values().map(|service| service_instance(world, server, service)).collect())
         }
         "win32_operatingsystem" => Some(vec![system_instance(world, server)]),
+        "win32_logicaldisk" => Some(vec![disk_instance(world, server)]),
         _ => {
             let found = world.perf_instances(server, class)?;
             Some(found.into_iter().map(|found| perf_instance(class, found.name, found.properties)).collect())
@@ -181,8 +182,8 @@ fn system_instance(world: &World, server: ServerIndex) -> Instance {
         ("CSName", Value::Text(host.name.short().to_ascii_uppercase())),
         ("CurrentTimeZone", Value::Number(0)),
         ("InstallDate", Value::Datetime(after(host.booted, -jiff::SignedDuration::from_hours(24 * 400)))),
-        ("LastBootUpTime", Value::Datetime(host.booted)),
-        ("LocalDateTime", Value::Datetime(world.now())),
+        ("LastBootUpTime", Value::Datetime(world.by_clock_of(server, host.booted))),
+        ("LocalDateTime", Value::Datetime(world.clock_of(server))),
         ("Locale", text("0409")),
         ("Manufacturer", text("orchestrate lab")),
         ("MUILanguages", text("en-US")),
@@ -203,6 +204,28 @@ fn system_instance(world: &World, server: ServerIndex) -> Instance {
     ];
     let properties = properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Instance::new("Win32_OperatingSystem", properties)
+}
+
+/// The size of the disk of every server, in bytes.
+const DISK: i64 = 100 << 30;
+
+fn disk_instance(world: &World, server: ServerIndex) -> Instance {
+    let free = world.servers[server].machine.free_gib;
+    #[expect(clippy::cast_possible_truncation, reason = "a scenario has at most the size of the disk")]
+    let free = (free * f64::from(1 << 30)) as i64;
+    let text = |value: &str| Value::Text(value.to_owned());
+    let properties = vec![
+        ("Caption", text("C:")),
+        ("Description", text("Local Fixed Disk")),
+        ("DeviceID", text("C:")),
+        ("DriveType", Value::Number(3)),
+        ("FileSystem", text("NTFS")),
+        ("FreeSpace", Value::Number(free)),
+        ("Name", text("C:")),
+        ("Size", Value::Number(DISK)),
+    ];
+    let properties = properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Instance::new("Win32_LogicalDisk", properties)
 }
 
 /// Finds the one instance that the selectors of a request name.

@@ -88,6 +88,8 @@ fn maintenance() -> Maintenance {
             deadline: SignedDuration::from_mins(45),
             level: None,
             exit_codes: BTreeMap::new(),
+            needs_free: None,
+            pending_restart: orchestrate_model::change::PendingRestart::Refuse,
         }),
         restart: RestartPolicy::WhenNeeded,
         soak: SignedDuration::from_mins(20),
