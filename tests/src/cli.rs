@@ -1,7 +1,6 @@
 //! Running the binary as a user would, with a state folder of its own, and making its output comparable.
 
 use regex::Regex;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -238,12 +237,16 @@ impl Background {
     /// When it ends before.
     pub fn wait_for_output(&mut self, text: &str) {
         let child = self.child.as_mut().expect("it runs");
-        let out = child.stdout.as_mut().expect("its output is read");
-        let (mut said, mut byte) = (Vec::new(), [0]);
-        while !String::from_utf8_lossy(&said).contains(text) {
-            out.read_exact(&mut byte).expect("it goes on");
-            said.push(byte[0]);
-        }
+        read_until(child.stdout.as_mut().expect("its output is read"), text);
+    }
+
+    /// Waits until it has said something on stderr. What it has said until then is not in what it leaves behind.
+    ///
+    /// # Panics
+    /// When it ends before.
+    pub fn wait_for_error(&mut self, text: &str) {
+        let child = self.child.as_mut().expect("it runs");
+        read_until(child.stderr.as_mut().expect("its errors are read"), text);
     }
 
     /// Waits for its end.
@@ -254,6 +257,14 @@ impl Background {
     pub fn ended(mut self) -> Said {
         let child = self.child.take().expect("it runs");
         child.wait_with_output().expect("its output can be read").into()
+    }
+}
+
+fn read_until(mut from: impl std::io::Read, text: &str) {
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    while !String::from_utf8_lossy(&said).contains(text) {
+        from.read_exact(&mut byte).expect("it goes on");
+        said.push(byte[0]);
     }
 }
 

@@ -95,6 +95,14 @@ fn every_way_out_closes_its_remote_shells() {
     closed("a start that nobody approved");
     assert_eq!(sandbox.run(&["approve", &plan, "--lab-at", &at]).code, Some(0));
     closed("an approval");
+    assert_eq!(sandbox.run(&["probe", &plan, "--lab-at", &at]).code, Some(0));
+    closed("a probe");
+    // It ends while scripts run, wherever that is.
+    let mut probe = sandbox.start(&["probe", &plan, "--lab-at", &at, "--log", "orchestrate_driver_winrm=debug"]);
+    probe.wait_for_error("running");
+    probe.signal("INT");
+    assert_eq!(probe.ended().code, Some(130));
+    closed("a probe that was interrupted");
     let run = sandbox.start(&[&plan, "--lab-at", &at, "--yes"]);
     let _id = sandbox.wait_for_record(DRAINING);
     run.signal("INT");

@@ -109,6 +109,7 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         Command::Resume(args) => wait(commands::resume::run(home, &args, Way::Resume)),
         Command::Recover(args) => wait(commands::resume::run(home, &args, Way::Recover)),
         Command::Watch { run } => wait(commands::watch::run(home, &run)),
+        Command::Probe(args) => wait(commands::probe::run(home, &args)),
         Command::Approve { plan, lab } => wait(commands::run::approve(home, &plan, &lab)),
         Command::Lab { list: true, .. } => wait(commands::lab::list()),
         Command::Lab { plan: Some(plan), stop: true, .. } => wait(commands::lab::stop(home, &plan)),

@@ -18,7 +18,7 @@ use orchestrate_driver_winrm::{
 };
 use orchestrate_files::{Limit, Whose};
 use orchestrate_lab::LabDirectory;
-use orchestrate_model::pool::{Access, Balancer, Cmdlets, CredentialSource, WinrmAccess, WinrmAuth};
+use orchestrate_model::pool::{Access, Balancer, Cmdlets, CredentialSource, DnsSettings, WinrmAccess, WinrmAuth};
 use orchestrate_model::{Change, Keeper, Pool, PoolName, Server, ServerName, pool};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -88,6 +88,11 @@ impl Readers {
         Eyes { servers: servers.collect(), names: self.names.clone(), balancers: balancers.collect() }
     }
 
+    /// Returns what looks at a server.
+    pub(crate) fn reader(&self, server: &ServerName) -> Option<WinrmReader> {
+        self.servers.get(server).cloned()
+    }
+
     /// Returns what closes what is open on the servers, when whoever looks or works is done.
     pub(crate) fn closing(&self) -> Closing {
         Closing { servers: self.servers.values().cloned().collect() }
@@ -108,6 +113,37 @@ impl Readers {
             balancers.map(|(name, reader)| (name, Arc::new(HaproxySwitch::new(reader)) as Arc<dyn ChangeBalancer>));
         Hands { servers: servers.collect(), balancers: balancers.collect() }
     }
+}
+
+/// Returns the reader of a server that no plan describes: the only one of `pool`. Without an account it serves for looks
+/// from outside, in which nothing proves who asks.
+///
+/// # Errors
+/// What was said about access is not available or not safe.
+pub(crate) fn alone(pool: &Pool, account: Option<Credentials>, keeper: &Keeper) -> Result<WinrmReader, Failure> {
+    let Access::Winrm(access) = &pool.access else { return Err(Failure::NoAccess { pool: pool.name.clone() }) };
+    let auth = match account {
+        Some(account) => auth_with(account, &DnsSettings::default(), pool, access)?,
+        None => {
+            let nobody = Credentials::new("nobody", Zeroizing::new(String::new()));
+            Auth::Negotiate(Negotiate::new(nobody, Mechanism::Ntlm))
+        }
+    };
+    reader_of_one(pool, access, auth, keeper)
+}
+
+fn reader_of_one(pool: &Pool, access: &WinrmAccess, auth: Auth, keeper: &Keeper) -> Result<WinrmReader, Failure> {
+    let way = Way { auth, port: port(access), lab: None };
+    let server = pool.servers.first().ok_or_else(|| Failure::NoAccess { pool: pool.name.clone() })?;
+    let target = target(pool, server, &way, keeper)?;
+    WinrmReader::new(target, Clock::real()).map_err(|source| Failure::Setup { server: server.name.clone(), source })
+}
+
+fn port(access: &WinrmAccess) -> u16 {
+    access.port.unwrap_or(match access.transport {
+        pool::Transport::Https => 5986,
+        pool::Transport::Http => 5985,
+    })
 }
 
 /// How long all servers together may take to close what is open on them. Real time. Each is waited for 5 s; where there
@@ -146,14 +182,9 @@ impl<'a> Way<'a> {
         match (wires, &pool.access) {
             (Wires::Lab(lab), _) => Ok(Self { auth: Auth::Basic(accounts.of_lab(lab)), port: 0, lab: Some(lab) }),
             (Wires::Plan, Access::Unstated) => Err(Failure::NoAccess { pool: pool.name.clone() }),
-            (Wires::Plan, Access::Winrm(access)) => Ok(Self {
-                auth: auth(change, pool, access, accounts)?,
-                port: access.port.unwrap_or(match access.transport {
-                    pool::Transport::Https => 5986,
-                    pool::Transport::Http => 5985,
-                }),
-                lab: None,
-            }),
+            (Wires::Plan, Access::Winrm(access)) => {
+                Ok(Self { auth: auth(&change.dns, pool, access, accounts)?, port: port(access), lab: None })
+            }
         }
     }
 }
@@ -247,8 +278,12 @@ impl Accounts {
     }
 }
 
-fn auth(change: &Change, pool: &Pool, access: &WinrmAccess, accounts: &mut Accounts) -> Result<Auth, Failure> {
+fn auth(dns: &DnsSettings, pool: &Pool, access: &WinrmAccess, accounts: &mut Accounts) -> Result<Auth, Failure> {
     let credentials = accounts.of(&pool.name, &access.credentials)?;
+    auth_with(credentials, dns, pool, access)
+}
+
+fn auth_with(credentials: Credentials, dns: &DnsSettings, pool: &Pool, access: &WinrmAccess) -> Result<Auth, Failure> {
     let mechanism = match access.auth {
         WinrmAuth::Basic => return Ok(Auth::Basic(credentials)),
         WinrmAuth::Certificate => {
@@ -274,7 +309,7 @@ fn auth(change: &Change, pool: &Pool, access: &WinrmAccess, accounts: &mut Accou
         realm: access.kerberos.realm.clone(),
         kdcs: access.kerberos.kdcs.clone(),
         krb5_conf: krb5_conf(),
-        resolvers: change.dns.resolvers.clone(),
+        resolvers: dns.resolvers.clone(),
     });
     Ok(Auth::Negotiate(settings))
 }

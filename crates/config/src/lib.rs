@@ -26,6 +26,7 @@ mod render;
 mod rules;
 mod scalars;
 mod secrets;
+mod sizes;
 mod slips;
 mod texts;
 mod written;

@@ -12,7 +12,7 @@ use crate::written::{
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
-    self, AtDeadline, HoldChoice, PoolUnsafe, RestartPolicy, Scope, StartTypePolicy, StopWhen,
+    self, AtDeadline, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, Scope, StartTypePolicy, StopWhen,
 };
 use orchestrate_model::external;
 use orchestrate_model::pool::{
@@ -351,6 +351,8 @@ fn patch(patch: Patch) -> Option<change::Patch> {
             )),
         },
         exit_codes: exit_codes.collect::<Option<_>>()?,
+        needs_free: patch.needs_free.map(|at| at.value.0),
+        pending_restart: patch.pending_restart.map_or(PendingRestart::Refuse, |at| at.value),
     })
 }
 

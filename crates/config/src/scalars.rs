@@ -9,7 +9,9 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZoneDatabase;
 use orchestrate_model::balancer::{is_name, is_runtime_address};
 use orchestrate_model::catalogue::{self, Resolved};
-use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, PoolUnsafe, RestartPolicy, StartTypePolicy};
+use orchestrate_model::change::{
+    AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy,
+};
 use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::window::{Day, Week};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain, Version};
@@ -341,6 +343,7 @@ words! {
         "stop" => Self::Stop, "retry" => Self::Retry, "skip" => Self::Skip, "return" => Self::Return,
         "abandon" => Self::Abandon,
     }
+    PendingRestart { "refuse" => Self::Refuse, "ignore" => Self::Ignore }
     PoolUnsafe { "stop" => Self::Stop, "wait" => Self::Wait }
     Week {
         "first" => Self::First, "second" => Self::Second, "third" => Self::Third, "fourth" => Self::Fourth,

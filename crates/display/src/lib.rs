@@ -12,6 +12,7 @@ mod fixture;
 pub mod live;
 pub mod log;
 pub mod preview;
+pub mod probe;
 pub mod status;
 pub mod stopping;
 mod style;

@@ -28,6 +28,7 @@ pub fn question_key(question: Question) -> String {
         Question::Lease => "lease".to_owned(),
         Question::Blockable => "blockable".to_owned(),
         Question::Staged => "staged".to_owned(),
+        Question::Fit => "fit".to_owned(),
     }
 }
 

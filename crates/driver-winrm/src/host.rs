@@ -12,7 +12,7 @@ pub(crate) async fn read(link: &Link) -> Result<Answer<HostFacts>, Error> {
 }
 
 /// Returns the facts in an instance of `Win32_OperatingSystem`.
-fn facts(system: &Instance) -> Answer<HostFacts> {
+pub(crate) fn facts(system: &Instance) -> Answer<HostFacts> {
     let time = |name: &str| {
         system.time(name).ok_or_else(|| {
             let found = system.text(name).map_or_else(|| "nothing".to_owned(), plain);

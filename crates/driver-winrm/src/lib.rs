@@ -12,6 +12,7 @@ mod activity;
 mod by_task;
 mod central;
 mod counters;
+mod examine;
 mod hop;
 mod host;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod powershell_tests;
 mod reader;
 mod readiness;
 mod restart;
+mod rights;
 mod script;
 mod server;
 mod services;
@@ -33,6 +35,7 @@ mod target;
 #[cfg(test)]
 mod task_tests;
 
+pub use examine::{Counters, Depth, Examination, Names};
 pub use orchestrate_wsman::{
     Auth, Binding, ClientCertificate, Credentials, Krb5Conf, Login, Mechanism, Negotiate, Realms, SetupError, Source,
     Timeouts, Transport, Trust,

@@ -42,14 +42,15 @@ const UNREADABLE: usize = 3;
 /// the shell is deleted by [`WinrmReader::close`], and in the background when the last copy is dropped.
 #[derive(Debug, Clone)]
 pub struct WinrmReader {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
+/// What the copies of a reader share.
 #[derive(Debug)]
-struct Inner {
-    target: WinrmTarget,
-    clock: Clock,
-    link: Link,
+pub(crate) struct Inner {
+    pub(crate) target: WinrmTarget,
+    pub(crate) clock: Clock,
+    pub(crate) link: Link,
     counters: Found,
 }
 
@@ -68,6 +69,12 @@ impl WinrmReader {
     #[must_use]
     pub fn server(&self) -> &ServerName {
         &self.inner.target.server
+    }
+
+    /// Returns the port that the server is reached at.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.inner.target.endpoint().connect_to.rsplit_once(':')?.1.parse().ok()
     }
 
     /// Deletes the shell that the reader holds on the server, if any. It opens a new one when it needs one again.
@@ -93,7 +100,7 @@ impl Observe for WinrmReader {
 }
 
 impl Inner {
-    async fn observe(&self, ask: &Ask) -> ServerObservation {
+    pub(crate) async fn observe(&self, ask: &Ask) -> ServerObservation {
         let taken = self.clock.now();
         let mut seen = ServerObservation::unknown(self.target.server.clone(), taken, "not asked");
         let glance = self.link.glance();
@@ -106,12 +113,13 @@ impl Inner {
             seen.host = host;
         }
         // Scripts run one after the other, in this order: those that the product takes long over come last.
-        let (services, lease, sessions, installer, file, versions, replication, central, fabric, readiness) = tokio::join!(
+        let (services, lease, sessions, installer, file, fitness, versions, replication, central, fabric, readiness) = tokio::join!(
             self.within(&glance, self.services(&glance, rows)),
             self.within(&glance, part(ask, Part::Lease, lease::read(&glance, &self.target.keeper))),
             self.within(&glance, self.sessions(&glance, &ask.sessions)),
             self.within(&glance, self.installer(&glance, ask.installer.as_ref())),
             self.within(&glance, self.file(&glance, ask.file.as_deref())),
+            self.within(&glance, part(ask, Part::Fitness, self.fitness(&glance))),
             self.within(&glance, part(ask, Part::Versions, self.versions(&glance))),
             self.within(&glance, part(ask, Part::Replication, self.replication(&glance))),
             self.within(&glance, part(ask, Part::CentralManagement, self.central_management(&glance))),
@@ -129,6 +137,7 @@ impl Inner {
         seen.central_management = flatten(central);
         seen.fabric = flatten(fabric);
         seen.lease = flatten(lease);
+        seen.fitness = flatten(fitness);
         seen
     }
 
@@ -387,6 +396,9 @@ fn unreachable(mut seen: ServerObservation, ask: &Ask, reason: &str) -> ServerOb
     }
     if ask.wants(Part::Lease) {
         seen.lease = nothing.lease;
+    }
+    if ask.wants(Part::Fitness) {
+        seen.fitness = nothing.fitness;
     }
     if ask.wants_services() {
         seen.services = nothing.services;

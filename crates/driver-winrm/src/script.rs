@@ -40,6 +40,12 @@ pub(crate) enum Look {
     Lease,
     /// What another of these says in a scheduled task of its own, which is made for it and removed again.
     ByTask,
+    /// What a maintenance needs to know of a server and of the account on it.
+    Probe,
+    /// What would make an installer fail.
+    Fitness,
+    /// Every counter set of the product.
+    CounterSets,
 }
 
 /// Scripts that change something.
@@ -104,6 +110,11 @@ impl Look {
             Self::CentralManagement => ("central-management", with_expand!("scripts/central-management.ps1")),
             Self::InstallerState => ("installer-state", include_str!("scripts/installer-state.ps1")),
             Self::File => ("file", include_str!("scripts/file.ps1")),
+            Self::Probe => ("probe", concat!(include_str!("scripts/pending.ps1"), include_str!("scripts/probe.ps1"))),
+            Self::Fitness => {
+                ("fitness", concat!(include_str!("scripts/pending.ps1"), include_str!("scripts/fitness.ps1")))
+            }
+            Self::CounterSets => ("counter-sets", include_str!("scripts/counter-sets.ps1")),
             Self::Lease => {
                 ("lease", concat!(include_str!("scripts/lease-file.ps1"), include_str!("scripts/lease.ps1")))
             }
@@ -123,6 +134,9 @@ impl Look {
             | Self::InstallerState
             | Self::File
             | Self::Lease
+            | Self::Probe
+            | Self::Fitness
+            | Self::CounterSets
             | Self::ByTask => false,
         }
     }
@@ -366,7 +380,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const LOOKS: [Look; 12] = [
+    const LOOKS: [Look; 15] = [
         Look::ServiceDetails,
         Look::CounterClasses,
         Look::Activity,
@@ -379,6 +393,9 @@ mod tests {
         Look::File,
         Look::Lease,
         Look::ByTask,
+        Look::Probe,
+        Look::Fitness,
+        Look::CounterSets,
     ];
 
     fn text(command: &Command) -> String {

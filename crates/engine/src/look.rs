@@ -296,6 +296,7 @@ impl Look {
     fn without_file(mut self, subject: &Subject<'_>) -> Self {
         if let Some(own) = self.servers.get_mut(&subject.work.server) {
             own.file = None;
+            own.parts.remove(&Part::Fitness);
         }
         self
     }

@@ -175,9 +175,40 @@ pub struct Patch {
     pub level: Option<Level>,
     /// Exit codes besides the usual ones, by what they mean. Each in the form of [`exit_code::unsigned`].
     pub exit_codes: BTreeMap<i64, ExitMeaning>,
+    /// What has to be free on the drives that the installer needs, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_free: Option<u64>,
+    /// What a restart that is due means.
+    #[serde(default, skip_serializing_if = "PendingRestart::is_usual")]
+    pub pending_restart: PendingRestart,
+}
+
+/// What a restart that is due means for a server that is to be patched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PendingRestart {
+    /// The server is not drained: many installers refuse, or leave it half done.
+    #[default]
+    Refuse,
+    /// It is not asked about.
+    Ignore,
+}
+
+impl PendingRestart {
+    /// Returns whether it is what holds where the plan says nothing.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Refuse
+    }
 }
 
 impl Patch {
+    /// Returns whether servers are asked whether they are fit for the installer.
+    #[must_use]
+    pub fn asks_fitness(&self) -> bool {
+        self.needs_free.is_some() || self.pending_restart == PendingRestart::Refuse
+    }
+
     /// Returns what the plan says about an exit code, in whichever spelling either of them is: signed or unsigned, and
     /// as the code of Windows Installer itself or as the HRESULT that installers around it make of it.
     #[must_use]

@@ -16,6 +16,7 @@ pub mod ids;
 pub mod lease;
 pub mod observe;
 pub mod pool;
+pub mod probe;
 pub mod product;
 pub mod readable;
 pub mod service;

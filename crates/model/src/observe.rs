@@ -8,6 +8,7 @@ use crate::answer::Answer;
 pub use crate::balancer::{BalancerDoubt, BalancerEntry, BalancerPlace, BalancerServer, BalancerState, DoubtKind};
 use crate::ids::{DnsName, PoolName, ServerName, ServiceName, UpgradeDomain};
 use crate::lease::LeaseState;
+use crate::probe::PendingSign;
 use crate::service::ServiceStatus;
 use crate::version::ComponentVersion;
 use jiff::Timestamp;
@@ -50,6 +51,8 @@ pub enum Part {
     ProductServices,
     /// Whose the server is: the lease that a control host has left on it.
     Lease,
+    /// Whether it is fit for an installer: free space, and signs of a restart that is due.
+    Fitness,
 }
 
 impl Ask {
@@ -97,6 +100,18 @@ pub struct ServerObservation {
     /// Whose the server is.
     #[serde(default)]
     pub lease: Answer<LeaseState>,
+    /// Whether it is fit for an installer.
+    #[serde(default)]
+    pub fitness: Answer<Fitness>,
+}
+
+/// What makes an installer fail on a machine, whatever it installs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fitness {
+    /// What is free on the drive of Windows and on that of the installer's temporary files, in bytes by drive.
+    pub free: Answer<BTreeMap<String, u64>>,
+    /// Signs of a restart that is due, each with what exactly; `None`: there is no such sign.
+    pub pending: BTreeMap<PendingSign, Answer<Option<String>>>,
 }
 
 impl ServerObservation {
@@ -117,6 +132,7 @@ impl ServerObservation {
             fabric: Answer::unknown(reason),
             central_management: Answer::unknown(reason),
             lease: Answer::unknown(reason),
+            fitness: Answer::unknown(reason),
         }
     }
 

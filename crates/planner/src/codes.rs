@@ -84,6 +84,7 @@ codes! {
     INSTALLER_PATH = "O2090", "the installer is on no disk of the servers";
     INSTALLER_ASKS = "O2091", "a package would ask somebody";
     ARGUMENT_OF_TWO = "O2092", "an argument of the installer is two";
+    NOT_FIT = "O2093", "a server is not fit for the installer";
     CMDLETS_IN_TASK = "O2096", "the product is asked in scheduled tasks";
     PASSWORD_IN_TASK = "O2097", "the password of the account goes to the servers";
 }

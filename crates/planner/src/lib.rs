@@ -17,6 +17,7 @@ pub mod limits;
 mod make;
 mod order;
 pub mod plan;
+pub mod probe;
 pub mod quorum;
 pub mod report;
 pub mod safety;

@@ -2,7 +2,7 @@
 
 use crate::safety;
 use orchestrate_model::catalogue::{self, DrainClass};
-use orchestrate_model::change::Scope;
+use orchestrate_model::change::{Patch, Scope};
 use orchestrate_model::observe::{DnsAsk, Part};
 use orchestrate_model::pool::{Balancer, Hosted, SipBalancing};
 use orchestrate_model::{Ask, Change, DnsName, Feature, Pool, PoolObservation, Product, ServerName, ServiceName};
@@ -224,6 +224,9 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
         }
         if server.is_none() && change.maintenance.patch.is_some() {
             parts.insert(Part::Versions);
+        }
+        if counted && change.maintenance.patch.as_ref().is_some_and(Patch::asks_fitness) {
+            parts.insert(Part::Fitness);
         }
         let sessions = if counted { counted_services.clone() } else { Vec::new() };
         let file = change.maintenance.patch.as_ref().filter(|_| counted).map(|patch| patch.installer.clone());

@@ -10,8 +10,8 @@ use crate::world::{
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::Command;
 use orchestrate_model::change::{
-    AtDeadline, Drain, HoldChoice, Maintenance, Patch, PoolUnsafe, RestartPolicy, Scope, SharedBudget, StartTypePolicy,
-    StopWhen,
+    AtDeadline, Drain, HoldChoice, Maintenance, Patch, PendingRestart, PoolUnsafe, RestartPolicy, Scope, SharedBudget,
+    StartTypePolicy, StopWhen,
 };
 use orchestrate_model::pool::{
     Access, Balancer, DnsSettings, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
@@ -421,6 +421,8 @@ fn patch(dice: &mut Dice) -> Patch {
         deadline: minutes(dice, 20, 45),
         level: dice.chance(0.7).then_some(level),
         exit_codes: BTreeMap::new(),
+        needs_free: Some(1 << 30),
+        pending_restart: PendingRestart::Refuse,
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod lab;
 pub(crate) mod man;
 pub(crate) mod order;
+pub(crate) mod probe;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;

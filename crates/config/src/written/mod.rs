@@ -16,9 +16,12 @@ use crate::logon::{Kdc, Realm};
 use crate::numbers::{Count, ExitCode, FormatVersion, Port};
 use crate::reader::{At, Entries, Filled, Given, OneOrMany, written};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText, VariablePrefix, Zone};
+use crate::sizes::Size;
 use crate::texts::{Argument, LabelKey, LabelValue, Line};
 use jiff::civil::{Date, Time};
-use orchestrate_model::change::{AtDeadline, ExitMeaning, HoldChoice, PoolUnsafe, RestartPolicy, StartTypePolicy};
+use orchestrate_model::change::{
+    AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy,
+};
 use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain};
 use std::net::{IpAddr, SocketAddr};
@@ -333,6 +336,10 @@ written! {
         optional level: LevelChoice,
         /// Exit codes besides the usual ones (0, 3010, 1641, 1618, 1603), by what they mean.
         optional exit_codes: Entries<ExitCode, ExitMeaning>,
+        /// What has to be free on the drive of Windows and that of SYSTEM's temporary files, such as 10GiB.
+        optional needs_free: Size,
+        /// What a restart that is due on a server means: `refuse` to drain it, or `ignore`. Default: refuse.
+        optional pending_restart: PendingRestart,
     }
 }
 

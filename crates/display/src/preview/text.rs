@@ -342,7 +342,8 @@ fn feature(question: Question) -> Option<String> {
         | Question::CentralManagement
         | Question::Lease
         | Question::Blockable
-        | Question::Staged => None,
+        | Question::Staged
+        | Question::Fit => None,
     }
 }
 

@@ -26,7 +26,7 @@ pub struct ServerExpectation {
     pub answers: Vec<Part>,
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part::Host,
     Part::Versions,
     Part::Readiness,
@@ -35,6 +35,7 @@ const PARTS: [Part; 8] = [
     Part::CentralManagement,
     Part::ProductServices,
     Part::Lease,
+    Part::Fitness,
 ];
 
 /// A file that no server has.
@@ -165,6 +166,9 @@ fn only_what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservat
     if !ask.wants(Part::Lease) {
         unasked("the lease", seen.lease.why_unknown());
     }
+    if !ask.wants(Part::Fitness) {
+        unasked("the fitness", seen.fitness.why_unknown());
+    }
     if !ask.wants_services() {
         unasked("the services", seen.services.why_unknown());
     }
@@ -200,6 +204,7 @@ fn what_was_asked(findings: &mut Findings, ask: &Ask, seen: &ServerObservation, 
             Part::CentralManagement => seen.central_management.why_unknown(),
             Part::ProductServices => seen.services.why_unknown(),
             Part::Lease => seen.lease.why_unknown(),
+            Part::Fitness => seen.fitness.why_unknown(),
         };
         findings.add_if(Rule::AskedIsAnswered, why.map(|why| format!("{part:?}: {why}")));
     }

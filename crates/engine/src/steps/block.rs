@@ -155,7 +155,7 @@ pub(super) fn guard_first_change(case: &Case<'_>, scratch: &mut Scratch) -> Opti
     let wanted = |question| match question {
         Question::Blockable => !touched,
         // The guard has asked, and it takes too long to be asked again: see `Look::without_file`.
-        Question::Staged => false,
+        Question::Staged | Question::Fit => false,
         Question::Fresh
         | Question::Budget
         | Question::SharedBudget

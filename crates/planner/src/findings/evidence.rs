@@ -28,6 +28,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
         (Question::Balancer, codes::BALANCER_EMPTY),
         (Question::Replication, codes::REPLICAS_BEHIND),
         (Question::Staged, codes::NOT_STAGED),
+        (Question::Fit, codes::NOT_FIT),
         (Question::Coverage(Covered::WebName), codes::WEB_NAME),
     ] {
         found.extend(refused(look, safety, question, code));

@@ -99,6 +99,8 @@ mod tests {
             deadline: SignedDuration::from_mins(45),
             level: None,
             exit_codes: BTreeMap::new(),
+            needs_free: None,
+            pending_restart: orchestrate_model::change::PendingRestart::Refuse,
         }
     }
 

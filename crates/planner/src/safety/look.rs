@@ -1,6 +1,6 @@
 //! One look at one pool, from which the questions about each of its servers are answered.
 
-use super::{Asked, balancer, central, coverage, lease, questions};
+use super::{Asked, balancer, central, coverage, fitness, lease, questions};
 use crate::coverage::{Records, records};
 use crate::external::{self, External};
 use crate::scope::PoolScope;
@@ -108,6 +108,7 @@ impl<'a> Look<'a> {
         asked.extend(central::question(self));
         asked.push(questions::blockable(self, server));
         asked.extend(questions::staged(self, server));
+        asked.extend(fitness::fit(self, server));
         asked.push(lease::question(self, server));
         asked
     }

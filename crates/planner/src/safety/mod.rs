@@ -8,6 +8,7 @@ mod balancer;
 mod central;
 mod coverage;
 mod dependents;
+mod fitness;
 mod lease;
 mod look;
 mod ours;
@@ -93,6 +94,8 @@ pub enum Question {
     Blockable,
     /// Is the installer on the server, and is it the one that the plan means? Plans with a patch only.
     Staged,
+    /// Is there room for the installer, and no restart due? Plans with a patch only, as far as they ask.
+    Fit,
     /// Does no other control host work on the pool?
     Lease,
 }
@@ -144,6 +147,7 @@ impl fmt::Display for Question {
             Self::CentralManagement => f.pad("one active central management"),
             Self::Blockable => f.pad("can be blocked and counted"),
             Self::Staged => f.pad("the installer is in place"),
+            Self::Fit => f.pad("fit for the installer"),
             Self::Lease => f.pad("no other control host"),
         }
     }

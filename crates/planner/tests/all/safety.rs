@@ -1,11 +1,13 @@
 //! The safety questions, one by one.
 
 use crate::support::*;
+use orchestrate_model::change::PendingRestart;
 use orchestrate_model::observe::{
     BalancerDoubt, BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState, DoubtKind,
-    FileFacts, ReadinessState,
+    FileFacts, Fitness, ReadinessState,
 };
 use orchestrate_model::pool::{Balancer, HaproxyBalancer, SipBalancing};
+use orchestrate_model::probe::PendingSign;
 use orchestrate_model::{
     Answer, Change, Feature, Label, PoolObservation, Product, Role, RunState, ServerName, StartType, Verdict,
 };
@@ -61,7 +63,7 @@ fn a_healthy_pool_lets_one_server_go() {
     wanted.push(Question::Coverage(Covered::Records));
     wanted.extend(Feature::ALL.map(covered));
     wanted.push(Question::Coverage(Covered::WebName));
-    wanted.extend([Question::Ready, Question::Blockable, Question::Staged, Question::Lease]);
+    wanted.extend([Question::Ready, Question::Blockable, Question::Staged, Question::Fit, Question::Lease]);
     assert_eq!(questions, wanted);
     assert_eq!(world.answer("fe2", Question::Quorum).text(), "2 of 3 would run, 2 needed: exactly what is needed");
 }
@@ -445,6 +447,50 @@ fn p2_a_server_without_the_installer_of_the_plan_stays() {
     assert_eq!(shown(Answer::unknown("access denied")).word(), "unknown");
     world.change.maintenance.patch = None;
     assert!(world.ask("fe2").iter().all(|asked| asked.question != Question::Staged));
+}
+
+#[test]
+fn p2_a_server_on_which_a_restart_is_due_or_that_is_full_stays() {
+    let mut world = world(3);
+    let mut shown = |change: &dyn Fn(&mut Fitness)| {
+        let mut found = fit();
+        change(&mut found);
+        world.seen.servers.get_mut(&server_name("fe2")).unwrap().fitness = Answer::Known(found);
+        world.answer("fe2", Question::Fit)
+    };
+    let pending = |sign: PendingSign| {
+        move |found: &mut Fitness| {
+            found.pending.insert(sign, Answer::Known(Some("x".into())));
+        }
+    };
+    assert!(shown(&|_| ()).is_yes());
+    let due = shown(&pending(PendingSign::WindowsUpdate));
+    assert_eq!(due, Verdict::No("a restart of fe2 is due: Windows Update: x".into()));
+    assert!(shown(&pending(PendingSign::FileRenames)).is_yes(), "they are common");
+    let unread = |found: &mut Fitness| {
+        found.pending.insert(PendingSign::Servicing, Answer::unknown("denied"));
+    };
+    assert_eq!(shown(&unread).word(), "unknown");
+    let patch = |world: &mut World, needs: Option<u64>, pending: PendingRestart| {
+        let patch = world.change.maintenance.patch.as_mut().unwrap();
+        (patch.needs_free, patch.pending_restart) = (needs, pending);
+    };
+    let seen = |world: &mut World, found: Fitness| {
+        world.seen.servers.get_mut(&server_name("fe2")).unwrap().fitness = Answer::Known(found);
+    };
+    patch(&mut world, Some(60 << 30), PendingRestart::Ignore);
+    seen(&mut world, fit());
+    let full = world.answer("fe2", Question::Fit);
+    assert_eq!(full, Verdict::No("fe2 has 50.0 GiB free on C:, and the installer needs 60.0 GiB".into()));
+    patch(&mut world, Some(10 << 30), PendingRestart::Ignore);
+    let mut due = fit();
+    pending(PendingSign::Servicing)(&mut due);
+    seen(&mut world, due);
+    assert!(world.answer("fe2", Question::Fit).is_yes(), "ignored as the plan says");
+    seen(&mut world, Fitness { free: Answer::unknown("x"), ..fit() });
+    assert_eq!(world.answer("fe2", Question::Fit).word(), "unknown");
+    patch(&mut world, None, PendingRestart::Ignore);
+    assert!(world.ask("fe2").iter().all(|asked| asked.question != Question::Fit));
 }
 
 #[test]

@@ -6,10 +6,11 @@ use orchestrate_model::change::{
     AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope, StartTypePolicy, StopWhen,
 };
 use orchestrate_model::observe::{
-    AddressRecords, CentralManagement, DnsAnswer, DnsObservation, DomainReadiness, FileFacts, HostFacts, Measure,
-    Readiness, ReadinessState, SessionReading,
+    AddressRecords, CentralManagement, DnsAnswer, DnsObservation, DomainReadiness, FileFacts, Fitness, HostFacts,
+    Measure, Readiness, ReadinessState, SessionReading,
 };
 use orchestrate_model::pool::{Access, Balancer, DnsSettings, LoadBalancing, SipBalancing};
+use orchestrate_model::probe::PendingSign;
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
     Answer, Change, DnsName, ExternalUse, LeaseState, Level, Pool, PoolName, PoolObservation, Product, Role, RunState,
@@ -109,6 +110,8 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
                 deadline: minutes(45),
                 level: Some(Level::Highest(Version::parse("5.0.8308.1149").unwrap())),
                 exit_codes: BTreeMap::new(),
+                needs_free: None,
+                pending_restart: orchestrate_model::change::PendingRestart::Refuse,
             }),
             restart: RestartPolicy::WhenNeeded,
             soak: minutes(20),
@@ -123,6 +126,12 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
         freezes: Vec::new(),
         dns: DnsSettings::default(),
     }
+}
+
+/// A machine with room, on which no restart is due.
+pub(crate) fn fit() -> Fitness {
+    let free = Answer::Known(BTreeMap::from([("C:".to_owned(), 50 << 30)]));
+    Fitness { free, pending: PendingSign::ALL.into_iter().map(|sign| (sign, Answer::Known(None))).collect() }
 }
 
 /// A server on which everything runs.
@@ -173,6 +182,7 @@ pub(crate) fn healthy(pool: &Pool, server: &Server) -> ServerObservation {
         replication: Answer::Known(pool.servers.iter().map(|server| (server.name.clone(), true)).collect()),
         fabric: Answer::not_asked(),
         lease: Answer::Known(LeaseState::Free),
+        fitness: Answer::Known(fit()),
         central_management: Answer::Known(CentralManagement {
             active: pool
                 .central_management()

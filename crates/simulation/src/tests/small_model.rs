@@ -134,6 +134,9 @@ fn shown_of(node: &Node, name: &ServerName, ask: &Ask, state: RunState) -> Serve
         let booted = node.now - jiff::SignedDuration::from_hours(100);
         seen.host = Answer::Known(HostFacts { booted, local_time: node.now, system: String::new() });
     }
+    if ask.wants(Part::Fitness) {
+        seen.fitness = Answer::Known(crate::world::fit());
+    }
     if ask.wants(Part::Versions) {
         let version = Version::parse(LEVELS[usize::from(server.patched)]).unwrap();
         seen.versions = Answer::Known(vec![ComponentVersion { component: String::new(), version }]);

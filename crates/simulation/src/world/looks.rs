@@ -3,10 +3,11 @@
 use super::{Installer, MINUTE, Machine, Ms, Pace, PausedFrontEnd, SECOND, Service, World};
 use crate::faults::Fault;
 use orchestrate_model::observe::{
-    AddressRecords, CentralManagement, DnsAnswer, DnsAsk, DnsObservation, FileFacts, HostFacts, InstallerState,
-    Measure, Part, Readiness, ReadinessState, SessionReading,
+    AddressRecords, CentralManagement, DnsAnswer, DnsAsk, DnsObservation, FileFacts, Fitness, HostFacts,
+    InstallerState, Measure, Part, Readiness, ReadinessState, SessionReading,
 };
 use orchestrate_model::pool::SipBalancing;
+use orchestrate_model::probe::PendingSign;
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
     Answer, Ask, Change, DnsName, ExternalUse, Pool, RunState, Server, ServerObservation, ServiceName, ServiceStatus,
@@ -97,6 +98,7 @@ impl World {
                 self.machines.iter().map(|machine| format!("{} Up", machine.name)).collect()
             }),
             lease: Answer::not_asked(),
+            fitness: asked(ask, Part::Fitness, fit),
             central_management: asked(ask, Part::CentralManagement, || central_management(&self.change, machine.pool)),
         }
     }
@@ -368,6 +370,12 @@ fn central_management(change: &Change, pool: usize) -> CentralManagement {
     let pool = &change.pools[pool];
     let stated = change.central_management(pool).map(|(_, server)| server.name.to_string());
     CentralManagement { active: stated.or_else(|| pool.paired_with.as_ref().map(ToString::to_string)) }
+}
+
+/// Every machine has room, and no restart is due.
+pub(crate) fn fit() -> Fitness {
+    let free = Answer::Known(BTreeMap::from([("C:".to_owned(), 1 << 40)]));
+    Fitness { free, pending: PendingSign::ALL.into_iter().map(|sign| (sign, Answer::Known(None))).collect() }
 }
 
 fn file(change: &Change, ask: &Ask) -> Answer<FileFacts> {

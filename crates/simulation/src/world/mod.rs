@@ -17,6 +17,8 @@ mod setup;
 pub(crate) use acts::service_of;
 pub(crate) use events::Event;
 pub(crate) use hop::draw_way;
+#[cfg(test)]
+pub(crate) use looks::fit;
 pub(crate) use looks::{LEFT_OUT, LEVELS, Reply, service_names};
 pub(crate) use machine::{Installer, Machine, Service};
 pub(crate) use refusals::{QUOTA, brings_back};

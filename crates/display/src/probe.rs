@@ -1,0 +1,330 @@
+//! What `orchestrate probe` shows: a screen for a server, a table for several, and both for programs.
+
+use crate::style::{Look, Tone};
+use crate::text::{clean, count, list, pad, width};
+use orchestrate_model::probe::{CounterSet, Light, Row, Topic};
+use orchestrate_model::{Answer, ServerName};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The version of the JSON document. It rises when a key changes its meaning or goes away; new keys may come at any time.
+pub const PROBE_VERSION: u32 = 1;
+
+/// What is told of one server.
+#[derive(Debug, Clone)]
+pub struct Told<'a> {
+    /// The server.
+    pub server: &'a ServerName,
+    /// What was found.
+    pub rows: &'a [Row],
+    /// What could not be asked because something before it failed.
+    pub left_out: &'a [Topic],
+    /// Every counter set of the product, where they were asked for.
+    pub counters: Option<&'a Answer<Vec<CounterSet>>>,
+}
+
+impl Told<'_> {
+    fn light(&self) -> Light {
+        self.rows.iter().map(|row| row.light).max().unwrap_or(Light::Green)
+    }
+}
+
+/// Columns of a mark.
+const MARK: usize = 6;
+/// Columns of a topic.
+const TOPIC: usize = 17;
+
+fn mark(light: Light) -> (&'static str, Tone) {
+    match light {
+        Light::Green => ("ok", Tone::Good),
+        Light::Yellow => ("warn", Tone::Warn),
+        Light::Red => ("FAIL", Tone::Bad),
+    }
+}
+
+/// Returns text after a painted mark and a word.
+fn marked(look: &Look, light: Light, word: &str, text: &str) -> Vec<String> {
+    let (sign, tone) = mark(light);
+    let lead = format!("{}{}", pad(sign, MARK), pad(word, TOPIC));
+    let mut lines = look.hang(&lead, Tone::Plain, &clean(text));
+    if let Some(first) = lines.first_mut() {
+        *first = format!("{}{}", look.paint(tone, &pad(sign, MARK)), &first[MARK..]);
+    }
+    lines
+}
+
+fn advice(look: &Look, indent: usize, todo: &str) -> Vec<String> {
+    look.hang(&format!("{:indent$}-> ", ""), Tone::Strong, &clean(todo))
+}
+
+/// Returns the screen of one server.
+#[must_use]
+pub fn screen(told: &Told<'_>, look: &Look) -> String {
+    let mut lines = vec![look.paint(Tone::Strong, told.server.as_str()), String::new()];
+    for row in told.rows {
+        lines.extend(marked(look, row.light, row.topic.word(), &row.found));
+        lines.extend(row.todo.iter().flat_map(|todo| advice(look, MARK + TOPIC, todo)));
+    }
+    lines.extend(left_out(told.left_out, look));
+    if let Some(counters) = told.counters {
+        lines.push(String::new());
+        lines.extend(counter_sets(counters, look));
+    }
+    lines.push(String::new());
+    lines.push(ending(told.rows.iter().map(|row| row.light), "row"));
+    lines.join("\n") + "\n"
+}
+
+fn left_out(topics: &[Topic], look: &Look) -> Vec<String> {
+    if topics.is_empty() {
+        return Vec::new();
+    }
+    let words: Vec<&str> = topics.iter().map(|topic| topic.word()).collect();
+    look.hang(&pad("", MARK), Tone::Quiet, &format!("not asked, because of what failed above: {}", words.join(", ")))
+}
+
+fn counter_sets(counters: &Answer<Vec<CounterSet>>, look: &Look) -> Vec<String> {
+    let sets = match counters {
+        Answer::Known(sets) if sets.is_empty() => return vec!["counter sets of the product: none".to_owned()],
+        Answer::Known(sets) => sets,
+        Answer::Unknown(why) => return look.hang("counter sets of the product: ", Tone::Bad, &clean(why)),
+    };
+    let mut lines = vec![look.paint(Tone::Strong, "counter sets of the product, as `measures` takes them")];
+    for set in sets {
+        lines.push(format!("  {}", look.paint(Tone::Quiet, &clean(&set.class))));
+        lines.extend(set.counters.keys().map(|counter| format!("    \\{}\\{}", clean(&set.name), clean(counter))));
+    }
+    lines
+}
+
+/// Returns how many there are of each light, in words.
+fn ending(lights: impl Iterator<Item = Light>, noun: &str) -> String {
+    let mut counts: BTreeMap<Light, u64> = BTreeMap::new();
+    for light in lights {
+        *counts.entry(light).or_default() += 1;
+    }
+    let of = |light: Light| counts.get(&light).copied().unwrap_or_default();
+    match (of(Light::Red), of(Light::Yellow), of(Light::Green)) {
+        (0, 0, good) => format!("all good: {}", count(good, noun)),
+        (0, warn, good) => format!("{} worth a look, {good} ok; nothing fails", count(warn, noun)),
+        (bad, 0, good) => format!("{} failed, {good} ok", count(bad, noun)),
+        (bad, warn, good) => format!("{} failed, {warn} worth a look, {good} ok", count(bad, noun)),
+    }
+}
+
+/// Returns the table of several servers: a line for each with what differs, and each thing that is to be done once.
+#[must_use]
+pub fn table(servers: &[Told<'_>], look: &Look) -> String {
+    let column =
+        |topic: &Topic| servers.iter().any(|told| cell(told, *topic).is_some_and(|light| light != Light::Green));
+    let columns: Vec<Topic> = Topic::ALL.into_iter().filter(column).collect();
+    let first = servers.iter().map(|told| width(name(told, servers))).max().unwrap_or_default().max(6) + 2;
+    let head: String = columns.iter().map(|topic| format!("{}  ", topic.word())).collect();
+    let mut lines = vec![format!("{}{}", pad("server", first), head.trim_end())];
+    for told in servers {
+        let cells: String = columns.iter().map(|topic| painted(told, *topic, look)).collect();
+        let all = if columns.is_empty() { look.paint(Tone::Good, "ok") } else { String::new() };
+        lines.push(
+            format!("{}{}", pad(name(told, servers), first), if all.is_empty() { cells } else { all })
+                .trim_end()
+                .to_owned(),
+        );
+    }
+    let good: Vec<&str> = Topic::ALL
+        .into_iter()
+        .filter(|topic| !columns.contains(topic) && servers.iter().any(|told| cell(told, *topic).is_some()))
+        .map(Topic::word)
+        .collect();
+    if !good.is_empty() && !columns.is_empty() {
+        lines.push(String::new());
+        lines.extend(look.hang("ok on every server that was asked: ", Tone::Quiet, &good.join(", ")));
+    }
+    lines.extend(causes(servers, look));
+    for told in servers.iter().filter(|told| told.counters.is_some()) {
+        lines.push(String::new());
+        lines.push(told.server.to_string());
+        lines.extend(told.counters.into_iter().flat_map(|counters| counter_sets(counters, look)));
+    }
+    lines.push(String::new());
+    lines.push(ending(servers.iter().map(Told::light), "server"));
+    lines.join("\n") + "\n"
+}
+
+/// Returns the short name of a server, where no other has the same.
+fn name<'a>(told: &Told<'a>, servers: &[Told<'a>]) -> &'a str {
+    let same = servers.iter().filter(|other| other.server.short() == told.server.short()).count();
+    if same > 1 { told.server.as_str() } else { told.server.short() }
+}
+
+fn cell(told: &Told<'_>, topic: Topic) -> Option<Light> {
+    told.rows.iter().find(|row| row.topic == topic).map(|row| row.light)
+}
+
+fn painted(told: &Told<'_>, topic: Topic, look: &Look) -> String {
+    let room = width(topic.word()) + 2;
+    match cell(told, topic) {
+        Some(light) => {
+            let (sign, tone) = mark(light);
+            format!("{}{:fill$}", look.paint(tone, sign), "", fill = room - width(sign))
+        }
+        None => pad(if told.left_out.contains(&topic) { "?" } else { "-" }, room),
+    }
+}
+
+/// One thing to be done, and on which servers it was found, with what.
+struct Cause<'a> {
+    light: Light,
+    topic: Topic,
+    todo: &'a str,
+    found: Vec<(&'a str, &'a str)>,
+}
+
+/// Returns what is to be done, the worst first; what is the same on several servers is told once.
+fn causes(servers: &[Told<'_>], look: &Look) -> Vec<String> {
+    let mut causes: Vec<Cause<'_>> = Vec::new();
+    for told in servers {
+        let whose = name(told, servers);
+        for row in told.rows.iter().filter(|row| row.light != Light::Green) {
+            let todo = row.todo.as_deref().unwrap_or_default();
+            let is_same = |cause: &&mut Cause<'_>| {
+                (cause.light, cause.topic, generic(cause.todo)) == (row.light, row.topic, generic(todo))
+            };
+            match causes.iter_mut().find(is_same) {
+                Some(cause) => cause.found.push((whose, &row.found)),
+                None => {
+                    let found = vec![(whose, row.found.as_str())];
+                    causes.push(Cause { light: row.light, topic: row.topic, todo, found });
+                }
+            }
+        }
+    }
+    causes.sort_by_key(|cause| (std::cmp::Reverse(cause.light), cause.topic));
+    let mut lines = Vec::new();
+    for cause in &causes {
+        lines.push(String::new());
+        lines.extend(marked(look, cause.light, cause.topic.word(), &found(cause, servers.len())));
+        lines.extend(advice(look, MARK + TOPIC, cause.todo));
+    }
+    lines
+}
+
+/// Returns advice without what is of one server only: a pin.
+fn generic(todo: &str) -> &str {
+    todo.split("pin: ").next().unwrap_or(todo)
+}
+
+fn found(cause: &Cause<'_>, servers: usize) -> String {
+    let whose = |of: &[&str]| match of.len() {
+        all if all == servers && servers > 1 => "every server".to_owned(),
+        _ => list(of),
+    };
+    let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (server, found) in &cause.found {
+        match kinds.iter_mut().find(|(known, _)| known == found) {
+            Some((_, servers)) => servers.push(server),
+            None => kinds.push((found, vec![server])),
+        }
+    }
+    kinds.iter().map(|(found, of)| format!("{}: {found}", whose(of))).collect::<Vec<_>>().join(" | ")
+}
+
+/// Returns the same for programs.
+#[must_use]
+pub fn json(servers: &[Told<'_>]) -> Value {
+    let each = servers.iter().map(|told| {
+        let (counters, unread) = match told.counters {
+            None => (None, None),
+            Some(Answer::Known(sets)) => (Some(sets), None),
+            Some(Answer::Unknown(why)) => (None, Some(why)),
+        };
+        json!({
+            "server": told.server,
+            "light": told.light().word(),
+            "rows": told.rows,
+            "not_asked": told.left_out,
+            "counter_sets": counters,
+            "counter_sets_unknown": unread,
+        })
+    });
+    let worst = servers.iter().map(Told::light).max().unwrap_or(Light::Green);
+    json!({ "version": PROBE_VERSION, "light": worst.word(), "servers": each.collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(name: &str) -> ServerName {
+        ServerName::new(name).unwrap()
+    }
+
+    fn row(topic: Topic, light: Light, found: &str, todo: Option<&str>) -> Row {
+        Row { topic, light, found: found.to_owned(), todo: todo.map(str::to_owned) }
+    }
+
+    fn rows(free: &str) -> Vec<Row> {
+        vec![
+            row(Topic::Name, Light::Green, "192.0.2.11; reached at 192.0.2.11:5985", None),
+            row(Topic::Clock, Light::Red, "7 min 12 s ahead of this machine", Some("set the clock that is wrong")),
+            row(Topic::Disk, Light::Yellow, free, Some("make room")),
+        ]
+    }
+
+    #[test]
+    fn a_screen_says_what_was_found_and_what_to_do() {
+        let fe1 = server("fe1.contoso.example");
+        let rows = rows("C: 5.0 GiB free of 100.0 GiB");
+        let told = Told { server: &fe1, rows: &rows, left_out: &[Topic::Quotas], counters: None };
+        let text = screen(&told, &Look::plain());
+        let words = [
+            "FAIL  clock            7 min 12 s ahead of this machine",
+            "-> set the clock that is wrong",
+            "warn  disk",
+            "not asked, because of what failed above: quotas",
+            "1 row failed, 1 worth a look, 1 ok",
+        ];
+        for words in words {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_table_has_a_line_for_each_server_and_tells_a_common_cause_once() {
+        let names = ["fe1", "fe2", "fe3"].map(|name| server(&format!("{name}.contoso.example")));
+        let found = [rows("C: 5.0 GiB free"), rows("C: 6.0 GiB free"), rows("C: 5.0 GiB free")];
+        let told: Vec<Told<'_>> = names
+            .iter()
+            .zip(&found)
+            .map(|(server, rows)| Told { server, rows, left_out: &[], counters: None })
+            .collect();
+        let text = table(&told, &Look::plain());
+        assert_eq!(text.matches("set the clock that is wrong").count(), 1, "{text}");
+        assert!(text.contains("every server: 7 min 12 s ahead of this machine"), "{text}");
+        assert!(text.starts_with("server  clock  disk"), "{text}");
+    }
+
+    #[test]
+    fn servers_without_anything_to_do_are_said_to_be_good() {
+        let fe1 = server("fe1.contoso.example");
+        let rows = [row(Topic::Name, Light::Green, "x", None)];
+        let told = [Told { server: &fe1, rows: &rows, left_out: &[], counters: None }];
+        assert_eq!(table(&told, &Look::plain()), "server\nfe1     ok\n\nall good: 1 server\n");
+    }
+
+    #[test]
+    fn programs_get_words_that_stay() {
+        let fe1 = server("fe1.contoso.example");
+        let rows = rows("x");
+        let sets = Answer::unknown("denied");
+        let told = [Told { server: &fe1, rows: &rows, left_out: &[Topic::PendingRestart], counters: Some(&sets) }];
+        let value = json(&told);
+        assert_eq!((&value["version"], &value["light"]), (&json!(1), &json!("red")));
+        let server = &value["servers"][0];
+        assert_eq!(server["rows"][1]["topic"], "clock");
+        assert_eq!(server["rows"][1]["light"], "red");
+        assert_eq!(server["not_asked"], json!(["pending-restart"]));
+        assert_eq!(server["counter_sets_unknown"], "denied");
+        let words = Topic::ALL.map(|topic| serde_json::to_value(topic).unwrap());
+        assert!(Topic::ALL.iter().zip(words).all(|(topic, word)| word == topic.word()));
+    }
+}

@@ -1,0 +1,114 @@
+//! What the facts about one server mean for a maintenance: a row for each thing that a run would need, with what to do
+//! where it lacks. Judges and asks nothing.
+
+mod machine;
+mod product;
+mod reach;
+mod rights;
+#[cfg(test)]
+mod tests;
+
+use jiff::SignedDuration;
+use orchestrate_model::change::Patch;
+use orchestrate_model::probe::{Light, Probe, Row, Topic};
+use orchestrate_model::{Answer, Pool};
+
+/// What a server is measured by.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected<'a> {
+    /// The pool that it belongs to, where a plan says so.
+    pub pool: Option<&'a Pool>,
+    /// What is to be installed.
+    pub patch: Option<&'a Patch>,
+}
+
+/// Returns a row for everything that could be judged, in the order in which rows are shown. What could not be asked
+/// because something before it failed has no row: see [`left_out`].
+#[must_use]
+pub fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
+    let mut rows = reach::rows(probe, expected);
+    if !matches!(&probe.logon, Some(Answer::Known(_))) {
+        return rows;
+    }
+    rows.push(rights::wmi(probe));
+    if let Answer::Known(machine) = &probe.machine {
+        rows.extend(rights::rows(machine));
+    }
+    rows.push(machine::powershell(probe));
+    rows.extend(product::rows(probe, expected));
+    rows.extend(machine::rows(probe, expected));
+    rows.sort_by_key(|row| row.topic);
+    rows
+}
+
+/// Returns the topics that have no row because something before them failed.
+#[must_use]
+pub fn left_out(probe: &Probe, rows: &[Row]) -> Vec<Topic> {
+    let has = |topic: Topic| rows.iter().any(|row| row.topic == topic);
+    let missing = |topic: &Topic| match topic {
+        _ if has(*topic) => false,
+        Topic::Account | Topic::ServiceControl | Topic::StartTypes | Topic::Tasks | Topic::Restart => true,
+        Topic::PendingRestart => true,
+        // These have no row where they do not apply.
+        Topic::Tls | Topic::Cmdlets | Topic::Installer | Topic::Counters => false,
+        Topic::Name | Topic::Listeners | Topic::Transport | Topic::Logon | Topic::Clock => false,
+        Topic::Wmi | Topic::PowerShell | Topic::Services | Topic::Versions | Topic::Disk | Topic::Quotas => {
+            probe.logon.is_some()
+        }
+    };
+    Topic::ALL.into_iter().filter(missing).collect()
+}
+
+/// Returns the worst light of some rows.
+#[must_use]
+pub fn worst(rows: &[Row]) -> Light {
+    rows.iter().map(|row| row.light).max().unwrap_or(Light::Green)
+}
+
+fn green(topic: Topic, found: impl Into<String>) -> Row {
+    Row { topic, light: Light::Green, found: found.into(), todo: None }
+}
+
+fn yellow(topic: Topic, found: impl Into<String>, todo: impl Into<String>) -> Row {
+    Row { topic, light: Light::Yellow, found: found.into(), todo: Some(todo.into()) }
+}
+
+fn red(topic: Topic, found: impl Into<String>, todo: impl Into<String>) -> Row {
+    Row { topic, light: Light::Red, found: found.into(), todo: Some(todo.into()) }
+}
+
+/// Returns how long something is, in the two largest units that say something.
+fn length(length: SignedDuration) -> String {
+    let seconds = length.as_secs().unsigned_abs();
+    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, 0) => format!("{m} min"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, 0, _) => format!("{h} h"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, 0, ..) => format!("{d} d"),
+        (d, h, ..) => format!("{d} d {h} h"),
+    }
+}
+
+/// Returns a size as people write it, such as `41.3 GiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let unit = UNITS.into_iter().find(|(_, unit)| bytes >= *unit);
+    unit.map_or_else(
+        || format!("{bytes} bytes"),
+        |(name, unit)| format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+    )
+}
+
+/// Names that are listed before the rest is counted.
+const LISTED: usize = 6;
+
+/// Returns some names, and how many more there are.
+fn some(names: &[String]) -> String {
+    let listed = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}

@@ -1,0 +1,166 @@
+//! Rows about the product on a server: cmdlets, services, counters and versions.
+
+use super::{Expected, green, red, some, yellow};
+use orchestrate_model::catalogue::{self, DrainClass};
+use orchestrate_model::probe::{Probe, Row, Topic};
+use orchestrate_model::{Answer, Product, Role, RunState, ServiceName, ServiceStatus, StartMode};
+use std::collections::BTreeMap;
+
+/// What a part that was not asked about says.
+const NOT_ASKED: &str = "not asked";
+
+pub(super) fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    rows.extend(cmdlets(probe));
+    rows.push(services(probe, expected));
+    rows.extend(counters(probe));
+    rows.push(versions(probe));
+    rows
+}
+
+fn cmdlets(probe: &Probe) -> Option<Row> {
+    let seen = &probe.seen;
+    let asked = [
+        ("replication status", seen.replication.as_result().map(|_| ())),
+        ("readiness of the pool", seen.readiness.as_result().map(|_| ())),
+        ("central management", seen.central_management.as_result().map(|_| ())),
+    ];
+    let asked: Vec<_> = asked.into_iter().filter(|(_, answer)| *answer != Err(NOT_ASKED)).collect();
+    if asked.is_empty() {
+        return None;
+    }
+    let (good, bad): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(_, answer)| answer.is_ok());
+    let words = |of: &[(&str, Result<(), &str>)]| of.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+    let Some((_, Err(why))) = bad.first() else {
+        return Some(green(Topic::Cmdlets, format!("answer: {}", words(&good))));
+    };
+    let also = if good.is_empty() { String::new() } else { format!("; answered: {}", words(&good)) };
+    Some(red(
+        Topic::Cmdlets,
+        format!("no answer on {}: {why}{also}", words(&bad)),
+        "try the cmdlet in the product's own shell on the server with this account: where it answers there and not here, \
+         the logon does not go on to a second machine, and `cmdlets` under `access.winrm` has other ways; where it does \
+         not, the account lacks the role CsServerAdministrator or RTCUniversalServerAdmins",
+    ))
+}
+
+fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
+    let found = match &probe.seen.services {
+        Answer::Known(found) => found,
+        Answer::Unknown(why) => return red(Topic::Services, why, "look at the row `wmi`"),
+    };
+    if found.is_empty() {
+        let todo = "a server that runs nothing of the product has nothing to drain: is it the right one?";
+        return match probe.product {
+            Product::Generic => yellow(Topic::Services, "none of the product", todo),
+            _ => red(Topic::Services, "none of the product", todo),
+        };
+    }
+    let missing = expected.pool.map(|pool| missing(found, pool.product, pool.role)).unwrap_or_default();
+    let odd = odd(found);
+    let besides: Vec<String> = found
+        .iter()
+        .filter(|(name, status)| {
+            catalogue::service(name).is_none() && catalogue::by_display(&status.display_name).is_none()
+        })
+        .map(|(name, _)| name.to_string())
+        .collect();
+    let mut said = format!("{} of the product", found.len());
+    if !besides.is_empty() {
+        said.push_str(&format!("; not in the catalogue: {}", some(&besides)));
+    }
+    if !missing.is_empty() {
+        said.push_str(&format!("; expected and not there: {}", some(&missing)));
+    }
+    if odd.is_empty() && missing.is_empty() {
+        return green(Topic::Services, format!("{said}, as they should be"));
+    }
+    if !odd.is_empty() {
+        said.push_str(&format!("; {}", some(&odd)));
+    }
+    yellow(
+        Topic::Services,
+        said,
+        "bring them to their usual state first: what a maintenance finds is what it restores; an earlier run that died may \
+         have left them (`orchestrate status`)",
+    )
+}
+
+fn missing(found: &BTreeMap<ServiceName, ServiceStatus>, product: Product, role: Role) -> Vec<String> {
+    let names = catalogue::expected(product, role).filter_map(catalogue::ServiceFacts::service_name);
+    names.filter(|name| !found.contains_key(name)).map(|name| name.to_string()).collect()
+}
+
+/// Returns the services with sessions that are not in the state in which a maintenance should find them.
+fn odd(found: &BTreeMap<ServiceName, ServiceStatus>) -> Vec<String> {
+    let drains = |name: &ServiceName| catalogue::service(name).is_some_and(|facts| facts.drain == DrainClass::Session);
+    let of = |(name, status): (&ServiceName, &ServiceStatus)| {
+        let start = status.start.known().map(|start| start.mode);
+        match (&status.state, start) {
+            (Answer::Unknown(why), _) => Some(format!("{name}: {why}")),
+            (Answer::Known(_), Some(StartMode::Disabled)) => None,
+            (Answer::Known(RunState::Running), Some(StartMode::Manual)) => Some(format!("{name} starts by hand only")),
+            (Answer::Known(RunState::Running), _) => None,
+            (Answer::Known(state), _) => Some(format!("{name} is {}", word(*state))),
+        }
+    };
+    found.iter().filter(|(name, _)| drains(name)).filter_map(of).collect()
+}
+
+fn word(state: RunState) -> &'static str {
+    match state {
+        RunState::Stopped => "stopped",
+        RunState::StartPending => "starting",
+        RunState::StopPending => "stopping",
+        RunState::Running => "running",
+        RunState::ContinuePending => "continuing",
+        RunState::PausePending => "pausing",
+        RunState::Paused => "paused",
+    }
+}
+
+fn counters(probe: &Probe) -> Option<Row> {
+    let readings = &probe.seen.sessions;
+    if readings.is_empty() {
+        return None;
+    }
+    let mut sessions = 0;
+    let mut silent = Vec::new();
+    for (service, reading) in readings {
+        match reading.left() {
+            Answer::Known(left) => sessions += left,
+            Answer::Unknown(why) => silent.push(format!("{service}: {why}")),
+        }
+    }
+    let measures: usize = readings.values().map(|reading| reading.measures.len()).sum();
+    if silent.is_empty() {
+        let (services, values) = (readings.len(), measures);
+        let found = format!("{services} services are measured by {values} values; {sessions} sessions now");
+        return Some(green(Topic::Counters, found));
+    }
+    Some(red(
+        Topic::Counters,
+        format!("sessions that cannot be counted: {}", some(&silent)),
+        "`--counters` lists what the server has; name the right ones under `measures` of the pool, or rebuild the counters \
+         on the server (`lodctr /r`)",
+    ))
+}
+
+fn versions(probe: &Probe) -> Row {
+    match &probe.seen.versions {
+        Answer::Known(found) if found.is_empty() => {
+            yellow(Topic::Versions, "no installed component of the product was found", "is it the right server?")
+        }
+        Answer::Known(found) => {
+            let versions = || found.iter().map(|component| &component.version);
+            let (low, high) = (versions().min(), versions().max());
+            let said = match (low, high) {
+                (Some(low), Some(high)) if low == high => format!("all at {low}"),
+                (Some(low), Some(high)) => format!("{low} to {high}"),
+                (_, _) => String::new(),
+            };
+            green(Topic::Versions, format!("{} components, {said}", found.len()))
+        }
+        Answer::Unknown(why) => red(Topic::Versions, why, "the uninstall keys of the registry have to be readable"),
+    }
+}

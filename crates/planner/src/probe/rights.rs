@@ -1,0 +1,138 @@
+//! Rows about what the account may do, each by what it is needed for.
+
+use super::{green, red, some, yellow};
+use orchestrate_model::Answer;
+use orchestrate_model::probe::{Machine, Probe, Row, ServiceRight, Standing, Topic};
+
+const MAKE_ADMINISTRATOR: &str = "make the account a member of the local group Administrators of the server";
+
+/// The right to read WMI: told by whether it was read.
+pub(super) fn wmi(probe: &Probe) -> Row {
+    match (&probe.seen.host, &probe.seen.services) {
+        (Answer::Known(host), Answer::Known(services)) => {
+            green(Topic::Wmi, format!("read: {}, {} services of the product", host.system, services.len()))
+        }
+        (Answer::Unknown(why), _) | (_, Answer::Unknown(why)) => red(
+            Topic::Wmi,
+            why,
+            "for an account that is no administrator: Enable Account and Remote Enable on root\\cimv2 (wmimgmt.msc), and \
+             the right to read each service",
+        ),
+    }
+}
+
+pub(super) fn rows(machine: &Machine) -> Vec<Row> {
+    vec![
+        account(machine),
+        on_services(
+            machine,
+            Topic::ServiceControl,
+            &[ServiceRight::PauseContinue, ServiceRight::Stop, ServiceRight::Start],
+        ),
+        on_services(machine, Topic::StartTypes, &[ServiceRight::Configure]),
+        tasks(machine),
+        restart(machine),
+    ]
+}
+
+fn standing(machine: &Machine) -> Answer<Standing> {
+    machine.token.clone().map(|token| token.standing)
+}
+
+fn account(machine: &Machine) -> Row {
+    let account = machine.account.known().map_or("the account", String::as_str);
+    match standing(machine) {
+        Answer::Known(Standing::Administrator) => {
+            green(Topic::Account, format!("{account}: an administrator of the server, in effect"))
+        }
+        Answer::Known(Standing::Filtered) => red(
+            Topic::Account,
+            format!("{account}: a member of Administrators whose token is filtered: over the network it is none"),
+            "use a domain account, or the built-in Administrator; or on the server: `reg add \
+             HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Policies\\System /v LocalAccountTokenFilterPolicy /t \
+             REG_DWORD /d 1`",
+        ),
+        Answer::Known(Standing::Other) => {
+            red(Topic::Account, format!("{account}: no administrator of the server"), MAKE_ADMINISTRATOR)
+        }
+        Answer::Unknown(why) => yellow(
+            Topic::Account,
+            format!("who it is on the server is not known: {why}"),
+            "look at `whoami /groups` in a remote shell of the account",
+        ),
+    }
+}
+
+fn on_services(machine: &Machine, topic: Topic, wanted: &[ServiceRight]) -> Row {
+    let words = wanted.iter().map(|right| right.word()).collect::<Vec<_>>().join(", ");
+    let (mut lacking, mut unknown) = (Vec::new(), Vec::new());
+    for (service, rights) in &machine.services {
+        match rights {
+            Answer::Known(rights) if wanted.iter().all(|right| rights.contains(right)) => {}
+            Answer::Known(_) => lacking.push(service.to_string()),
+            Answer::Unknown(why) => unknown.push(why),
+        }
+    }
+    let of = if topic == Topic::StartTypes { "the start types of" } else { "" };
+    let asked = machine.services.len();
+    match (lacking.as_slice(), unknown.first()) {
+        ([], None) if asked == 0 => match standing(machine) {
+            Answer::Known(Standing::Administrator) => {
+                green(topic, format!("administrators may {words} {of} services; none of the product is running here"))
+            }
+            Answer::Known(_) => {
+                red(topic, format!("only administrators may {words} {of} services"), MAKE_ADMINISTRATOR)
+            }
+            Answer::Unknown(why) => yellow(topic, why, "look at the row `account`"),
+        },
+        ([], None) => green(topic, format!("may {words} {of} {asked} services").replace("  ", " ")),
+        ([], Some(why)) => yellow(
+            topic,
+            format!("not known: {why}"),
+            "an administrator in effect may; else look at `sc sdshow NAME` on the server",
+        ),
+        (lacking, _) => {
+            red(topic, format!("may not {words} {of} {}", some(lacking)).replace("  ", " "), MAKE_ADMINISTRATOR)
+        }
+    }
+}
+
+fn tasks(machine: &Machine) -> Row {
+    match (&machine.scheduler, standing(machine)) {
+        (Answer::Known(()), Answer::Known(Standing::Administrator)) => {
+            green(Topic::Tasks, "may register tasks, by which installers run")
+        }
+        (Answer::Known(()), Answer::Known(Standing::Filtered | Standing::Other)) => {
+            red(Topic::Tasks, "may not register tasks that run as SYSTEM, by which installers run", MAKE_ADMINISTRATOR)
+        }
+        (Answer::Unknown(why), _) => red(
+            Topic::Tasks,
+            format!("the task scheduler does not answer: {why}"),
+            "start the service Schedule on the server; installers run as a scheduled task",
+        ),
+        (Answer::Known(()), Answer::Unknown(why)) => {
+            yellow(Topic::Tasks, format!("the task scheduler answers; not known: {why}"), "look at the row `account`")
+        }
+    }
+}
+
+fn restart(machine: &Machine) -> Row {
+    match machine
+        .token
+        .as_result()
+        .map_err(ToOwned::to_owned)
+        .and_then(|token| token.may_restart.as_result().copied().map_err(ToOwned::to_owned))
+    {
+        Ok(true) => green(Topic::Restart, "may restart the server"),
+        Ok(false) => red(
+            Topic::Restart,
+            "may not restart the server",
+            "give the account the right \"Shut down the system\" (and \"Force shutdown from a remote system\")",
+        ),
+        Err(why) => yellow(
+            Topic::Restart,
+            format!("not known: {why}"),
+            "look for SeShutdownPrivilege in `whoami /priv` in a remote shell of the account",
+        ),
+    }
+}

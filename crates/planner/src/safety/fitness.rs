@@ -1,0 +1,72 @@
+//! Whether a server is fit for the installer of the plan: what would make it fail is asked before anybody is drained for it.
+
+use super::questions::asked;
+use super::{Asked, Look, Question};
+use orchestrate_model::change::{Patch, PendingRestart};
+use orchestrate_model::observe::Fitness;
+use orchestrate_model::probe::PendingSign;
+use orchestrate_model::{Answer, ServerName, Verdict};
+
+const ADVICE: &str = "Make room on the drive, or restart the server in a maintenance of its own first. Where a restart that is \
+                      due keeps nothing from being installed, the plan can say so: pending_restart: ignore under patch.";
+
+/// Returns the answer, where the plan asks.
+pub(super) fn fit(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
+    let patch = look.change.maintenance.patch.as_ref().filter(|patch| patch.asks_fitness())?;
+    let name = server.short();
+    let verdict = match look.seen.servers.get(server).map(|seen| &seen.fitness) {
+        None => Verdict::Unknown(format!("{name} was not asked whether it is fit for the installer")),
+        Some(Answer::Unknown(why)) => {
+            Verdict::Unknown(format!("{name} did not say whether it is fit for the installer: {why}"))
+        }
+        Some(Answer::Known(fitness)) => room(patch, name, fitness).and(restart(patch, name, fitness)),
+    };
+    Some(asked(Question::Fit, verdict, ADVICE))
+}
+
+fn room(patch: &Patch, name: &str, fitness: &Fitness) -> Verdict {
+    let Some(needs) = patch.needs_free else { return Verdict::Yes(format!("{name} is fit for the installer")) };
+    let wanted = size(needs);
+    match &fitness.free {
+        Answer::Unknown(why) => Verdict::Unknown(format!("{name} did not say what is free on its drives: {why}")),
+        Answer::Known(free) if free.is_empty() => Verdict::Unknown(format!("{name} named no drive")),
+        Answer::Known(free) => {
+            let short = free.iter().find(|(_, free)| **free < needs);
+            short.map_or_else(
+                || Verdict::Yes(format!("{name} has {wanted} free and no restart due")),
+                |(drive, free)| {
+                    Verdict::No(format!("{name} has {} free on {drive}, and the installer needs {wanted}", size(*free)))
+                },
+            )
+        }
+    }
+}
+
+fn restart(patch: &Patch, name: &str, fitness: &Fitness) -> Verdict {
+    let good = || Verdict::Yes(format!("{name} is fit for the installer"));
+    if patch.pending_restart == PendingRestart::Ignore {
+        return good();
+    }
+    let mut verdict = good();
+    for sign in PendingSign::ALL {
+        // Files that wait to be renamed are common, and most of them keep nothing from being installed.
+        if sign == PendingSign::FileRenames {
+            continue;
+        }
+        let title = sign.title();
+        let one = match fitness.pending.get(&sign) {
+            Some(Answer::Known(None)) => continue,
+            Some(Answer::Known(Some(what))) => Verdict::No(format!("a restart of {name} is due: {title}: {what}")),
+            Some(Answer::Unknown(why)) => {
+                Verdict::Unknown(format!("{name} did not say whether a restart is due: {title}: {why}"))
+            }
+            None => Verdict::Unknown(format!("{name} was not asked whether a restart is due: {title}")),
+        };
+        verdict = verdict.and(one);
+    }
+    verdict
+}
+
+fn size(bytes: u64) -> String {
+    crate::probe::size(bytes)
+}
