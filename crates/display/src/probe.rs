@@ -112,32 +112,28 @@ fn ending(lights: impl Iterator<Item = Light>, noun: &str) -> String {
     }
 }
 
-/// Returns the table of several servers: a line for each with what differs, and each thing that is to be done once.
+/// Returns the table of several servers: a line for each thing that is not as it should be everywhere, a column for each
+/// server, and each thing that is to be done once.
 #[must_use]
 pub fn table(servers: &[Told<'_>], look: &Look) -> String {
-    let column =
+    let differs =
         |topic: &Topic| servers.iter().any(|told| cell(told, *topic).is_some_and(|light| light != Light::Green));
-    let columns: Vec<Topic> = Topic::ALL.into_iter().filter(column).collect();
-    let first = servers.iter().map(|told| width(name(told, servers))).max().unwrap_or_default().max(6) + 2;
-    let head: String = columns.iter().map(|topic| format!("{}  ", topic.word())).collect();
-    let mut lines = vec![format!("{}{}", pad("server", first), head.trim_end())];
-    for told in servers {
-        let cells: String = columns.iter().map(|topic| painted(told, *topic, look)).collect();
-        let all = if columns.is_empty() { look.paint(Tone::Good, "ok") } else { String::new() };
-        lines.push(
-            format!("{}{}", pad(name(told, servers), first), if all.is_empty() { cells } else { all })
-                .trim_end()
-                .to_owned(),
-        );
+    let topics: Vec<Topic> = Topic::ALL.into_iter().filter(differs).collect();
+    let mut lines = Vec::new();
+    if !topics.is_empty() {
+        for part in parts(servers, look) {
+            lines.extend(matrix(part, servers, &topics, look));
+            lines.push(String::new());
+        }
     }
     let good: Vec<&str> = Topic::ALL
         .into_iter()
-        .filter(|topic| !columns.contains(topic) && servers.iter().any(|told| cell(told, *topic).is_some()))
+        .filter(|topic| !topics.contains(topic) && servers.iter().any(|told| cell(told, *topic).is_some()))
         .map(Topic::word)
         .collect();
-    if !good.is_empty() && !columns.is_empty() {
-        lines.push(String::new());
-        lines.extend(look.hang("ok on every server that was asked: ", Tone::Quiet, &good.join(", ")));
+    if !good.is_empty() {
+        let asked = if topics.is_empty() { "ok on every server: " } else { "ok on every server that was asked: " };
+        lines.extend(look.hang(asked, Tone::Quiet, &good.join(", ")));
     }
     lines.extend(causes(servers, look));
     for told in servers.iter().filter(|told| told.counters.is_some()) {
@@ -150,6 +146,39 @@ pub fn table(servers: &[Told<'_>], look: &Look) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Columns that a server takes in the table.
+fn column(told: &Told<'_>, servers: &[Told<'_>]) -> usize {
+    width(name(told, servers)).max(MARK - 2) + 2
+}
+
+/// Returns the servers in as many parts as a line has room for.
+fn parts<'a, 'b>(servers: &'a [Told<'b>], look: &Look) -> Vec<&'a [Told<'b>]> {
+    let mut parts = Vec::new();
+    let mut rest = servers;
+    while !rest.is_empty() {
+        let mut used = TOPIC;
+        let fits = |told: &&Told<'_>| {
+            used += column(told, servers);
+            used <= look.width + 2
+        };
+        let (part, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+        parts.push(part);
+        rest = later;
+    }
+    parts
+}
+
+fn matrix(part: &[Told<'_>], servers: &[Told<'_>], topics: &[Topic], look: &Look) -> Vec<String> {
+    let line = |lead: &str, cell: &dyn Fn(&Told<'_>) -> String| {
+        let cells: String = part.iter().map(cell).collect();
+        format!("{}{cells}", pad(lead, TOPIC)).trim_end().to_owned()
+    };
+    let head = line("", &|told| look.paint(Tone::Strong, &pad(name(told, servers), column(told, servers))));
+    let rows =
+        topics.iter().map(|topic| line(topic.word(), &|told| painted(told, *topic, column(told, servers), look)));
+    std::iter::once(head).chain(rows).collect()
+}
+
 /// Returns the short name of a server, where no other has the same.
 fn name<'a>(told: &Told<'a>, servers: &[Told<'a>]) -> &'a str {
     let same = servers.iter().filter(|other| other.server.short() == told.server.short()).count();
@@ -160,8 +189,7 @@ fn cell(told: &Told<'_>, topic: Topic) -> Option<Light> {
     told.rows.iter().find(|row| row.topic == topic).map(|row| row.light)
 }
 
-fn painted(told: &Told<'_>, topic: Topic, look: &Look) -> String {
-    let room = width(topic.word()) + 2;
+fn painted(told: &Told<'_>, topic: Topic, room: usize, look: &Look) -> String {
     match cell(told, topic) {
         Some(light) => {
             let (sign, tone) = mark(light);
@@ -289,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_a_line_for_each_server_and_tells_a_common_cause_once() {
+    fn a_table_has_a_column_for_each_server_and_tells_a_common_cause_once() {
         let names = ["fe1", "fe2", "fe3"].map(|name| server(&format!("{name}.contoso.example")));
         let found = [rows("C: 5.0 GiB free"), rows("C: 6.0 GiB free"), rows("C: 5.0 GiB free")];
         let told: Vec<Told<'_>> = names
@@ -300,7 +328,9 @@ mod tests {
         let text = table(&told, &Look::plain());
         assert_eq!(text.matches("set the clock that is wrong").count(), 1, "{text}");
         assert!(text.contains("every server: 7 min 12 s ahead of this machine"), "{text}");
-        assert!(text.starts_with("server  clock  disk"), "{text}");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "                 fe1   fe2   fe3", "{text}");
+        assert_eq!(lines[1], "clock            FAIL  FAIL  FAIL", "{text}");
     }
 
     #[test]
@@ -308,7 +338,23 @@ mod tests {
         let fe1 = server("fe1.contoso.example");
         let rows = [row(Topic::Name, Light::Green, "x", None)];
         let told = [Told { server: &fe1, rows: &rows, left_out: &[], counters: None }];
-        assert_eq!(table(&told, &Look::plain()), "server\nfe1     ok\n\nall good: 1 server\n");
+        assert_eq!(table(&told, &Look::plain()), "ok on every server: name\n\nall good: 1 server\n");
+    }
+
+    #[test]
+    fn a_table_of_many_servers_fits_the_width() {
+        let names: Vec<ServerName> = (1..=40).map(|at| server(&format!("frontend{at}.contoso.example"))).collect();
+        let rows = rows("C: 5.0 GiB free");
+        let told: Vec<Told<'_>> =
+            names.iter().map(|server| Told { server, rows: &rows, left_out: &[], counters: None }).collect();
+        let text = table(&told, &Look::plain());
+        assert!(text.lines().all(|line| line.chars().count() <= Look::WIDTH), "{text}");
+        for at in 1..=40 {
+            assert_eq!(
+                text.matches(&format!("frontend{at} ")).count() + text.matches(&format!("frontend{at}\n")).count(),
+                1
+            );
+        }
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub enum Topic {
     /// The right to restart the server.
     Restart,
     /// PowerShell.
+    #[serde(rename = "powershell")]
     PowerShell,
     /// The cmdlets of the product.
     Cmdlets,

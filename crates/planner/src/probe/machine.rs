@@ -1,13 +1,13 @@
 //! Rows about the machine: PowerShell, the installer file, free space, pending restarts and quotas.
 
-use super::{Expected, green, length, red, size, some, yellow};
+use super::{Expected, green, is_without_scripts, length, red, size, some, yellow};
 use orchestrate_model::Answer;
 use orchestrate_model::change::Patch;
 use orchestrate_model::observe::FileFacts;
 use orchestrate_model::probe::{
     Disk, FileRights, Light, Machine, PendingFound, PendingSign, Probe, Quotas, Row, Topic,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Free space below which an installer of the product is likely to fail: its largest update unpacks to about this much.
 const LEAST_FREE: u64 = 2 << 30;
@@ -35,7 +35,8 @@ pub(super) fn powershell(probe: &Probe) -> Row {
 
 pub(super) fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
-    rows.extend(expected.patch.map(|patch| installer(probe, patch)));
+    let is_silent = is_without_scripts(probe) && matches!(probe.seen.file, Answer::Unknown(_));
+    rows.extend(expected.patch.filter(|_| !is_silent).map(|patch| installer(probe, patch)));
     rows.push(disk(probe));
     if let Answer::Known(machine) = &probe.machine {
         rows.push(pending(probe, machine, expected));
@@ -198,13 +199,14 @@ fn quotas(probe: &Probe) -> Row {
     };
     let Quotas { envelope_kb, shells_per_user, processes_per_shell, memory_per_shell_mb } = quotas;
     let limits: [(&str, Option<u64>, u64, &str); 4] = [
-        ("envelope KB", *envelope_kb, ENVELOPE_KB, "MaxEnvelopeSizekb"),
-        ("shells of a user", *shells_per_user, SHELLS, "winrs/MaxShellsPerUser"),
-        ("processes of a shell", *processes_per_shell, SHELLS, "winrs/MaxProcessesPerShell"),
-        ("MB of a shell", *memory_per_shell_mb, MEMORY_MB, "winrs/MaxMemoryPerShellMB"),
+        ("KB in a message", *envelope_kb, ENVELOPE_KB, "MaxEnvelopeSizekb"),
+        ("shells for a user", *shells_per_user, SHELLS, "winrs/MaxShellsPerUser"),
+        ("processes in a shell", *processes_per_shell, SHELLS, "winrs/MaxProcessesPerShell"),
+        ("MB of memory for a shell", *memory_per_shell_mb, MEMORY_MB, "winrs/MaxMemoryPerShellMB"),
     ];
-    let told: BTreeMap<&str, u64> = limits.iter().filter_map(|(what, value, ..)| Some((*what, (*value)?))).collect();
-    let said = told.iter().map(|(what, value)| format!("{value} {what}")).collect::<Vec<_>>().join(", ");
+    let told = limits.iter().filter_map(|(what, value, ..)| Some(format!("{} {what}", (*value)?)));
+    let said = told.collect::<Vec<_>>().join(", ");
+    let said = if said.is_empty() { said } else { format!("at most {said}") };
     let low = limits.iter().find(|(_, value, least, _)| value.is_some_and(|value| value < *least && value != 0));
     match low {
         Some((what, _, least, key)) => yellow(

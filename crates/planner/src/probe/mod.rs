@@ -13,6 +13,9 @@ use orchestrate_model::change::Patch;
 use orchestrate_model::probe::{Light, Probe, Row, Topic};
 use orchestrate_model::{Answer, Pool};
 
+/// What a part that was not asked about says.
+const NOT_ASKED: &str = "not asked";
+
 /// What a server is measured by.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected<'a> {
@@ -45,13 +48,17 @@ pub fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
 #[must_use]
 pub fn left_out(probe: &Probe, rows: &[Row]) -> Vec<Topic> {
     let has = |topic: Topic| rows.iter().any(|row| row.topic == topic);
+    let is_let_in = matches!(&probe.logon, Some(Answer::Known(_)));
     let missing = |topic: &Topic| match topic {
         _ if has(*topic) => false,
         Topic::Account | Topic::ServiceControl | Topic::StartTypes | Topic::Tasks | Topic::Restart => true,
         Topic::PendingRestart => true,
         // These have no row where they do not apply.
-        Topic::Tls | Topic::Cmdlets | Topic::Installer | Topic::Counters => false,
-        Topic::Name | Topic::Listeners | Topic::Transport | Topic::Logon | Topic::Clock => false,
+        Topic::Cmdlets => is_let_in && product::asks_cmdlets(probe),
+        Topic::Counters => is_let_in && !probe.seen.sessions.is_empty(),
+        Topic::Installer => is_let_in && probe.seen.file.why_unknown() != Some(NOT_ASKED),
+        Topic::Logon => probe.logon.is_some(),
+        Topic::Tls | Topic::Name | Topic::Listeners | Topic::Transport | Topic::Clock => false,
         Topic::Wmi | Topic::PowerShell | Topic::Services | Topic::Versions | Topic::Disk | Topic::Quotas => {
             probe.logon.is_some()
         }
@@ -63,6 +70,11 @@ pub fn left_out(probe: &Probe, rows: &[Row]) -> Vec<Topic> {
 #[must_use]
 pub fn worst(rows: &[Row]) -> Light {
     rows.iter().map(|row| row.light).max().unwrap_or(Light::Green)
+}
+
+/// Whether no script runs on the server. One row says why; those that need scripts say nothing more.
+fn is_without_scripts(probe: &Probe) -> bool {
+    matches!(&probe.machine, Answer::Unknown(_))
 }
 
 fn green(topic: Topic, found: impl Into<String>) -> Row {

@@ -1,36 +1,45 @@
 //! Rows about the product on a server: cmdlets, services, counters and versions.
 
-use super::{Expected, green, red, some, yellow};
+use super::{Expected, NOT_ASKED, green, is_without_scripts, red, some, yellow};
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::probe::{Probe, Row, Topic};
 use orchestrate_model::{Answer, Product, Role, RunState, ServiceName, ServiceStatus, StartMode};
 use std::collections::BTreeMap;
-
-/// What a part that was not asked about says.
-const NOT_ASKED: &str = "not asked";
 
 pub(super) fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     rows.extend(cmdlets(probe));
     rows.push(services(probe, expected));
     rows.extend(counters(probe));
-    rows.push(versions(probe));
+    rows.extend(versions(probe));
     rows
 }
 
-fn cmdlets(probe: &Probe) -> Option<Row> {
+/// What a cmdlet is asked for, and whether it answers or why it does not.
+type Cmdlet<'a> = (&'static str, Result<(), &'a str>);
+
+fn asked_cmdlets(probe: &Probe) -> Vec<Cmdlet<'_>> {
     let seen = &probe.seen;
     let asked = [
         ("replication status", seen.replication.as_result().map(|_| ())),
         ("readiness of the pool", seen.readiness.as_result().map(|_| ())),
         ("central management", seen.central_management.as_result().map(|_| ())),
     ];
-    let asked: Vec<_> = asked.into_iter().filter(|(_, answer)| *answer != Err(NOT_ASKED)).collect();
-    if asked.is_empty() {
+    asked.into_iter().filter(|(_, answer)| *answer != Err(NOT_ASKED)).collect()
+}
+
+/// Returns whether cmdlets of the product are asked at all.
+pub(super) fn asks_cmdlets(probe: &Probe) -> bool {
+    !asked_cmdlets(probe).is_empty()
+}
+
+fn cmdlets(probe: &Probe) -> Option<Row> {
+    let asked = asked_cmdlets(probe);
+    if asked.is_empty() || (is_without_scripts(probe) && asked.iter().all(|(_, answer)| answer.is_err())) {
         return None;
     }
     let (good, bad): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(_, answer)| answer.is_ok());
-    let words = |of: &[(&str, Result<(), &str>)]| of.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+    let words = |of: &[Cmdlet<'_>]| of.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
     let Some((_, Err(why))) = bad.first() else {
         return Some(green(Topic::Cmdlets, format!("answer: {}", words(&good))));
     };
@@ -75,19 +84,25 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
     if odd.is_empty() && missing.is_empty() {
         return green(Topic::Services, format!("{said}, as they should be"));
     }
+    let mut todo = Vec::new();
     if !odd.is_empty() {
         said.push_str(&format!("; {}", some(&odd)));
+        todo.push(
+            "bring them to their usual state first: what a maintenance finds is what it restores; an earlier run that died \
+             may have left them (`orchestrate status`)",
+        );
     }
-    yellow(
-        Topic::Services,
-        said,
-        "bring them to their usual state first: what a maintenance finds is what it restores; an earlier run that died may \
-         have left them (`orchestrate status`)",
-    )
+    if !missing.is_empty() {
+        todo.push("check `product` and `role` of the pool in the plan: what is not installed is not drained");
+    }
+    yellow(Topic::Services, said, todo.join("; "))
 }
 
+/// Returns the services that the product has on such a server and that are not there. The others that it uses, such as those
+/// of Windows, are not among what is asked for by the product's display names.
 fn missing(found: &BTreeMap<ServiceName, ServiceStatus>, product: Product, role: Role) -> Vec<String> {
-    let names = catalogue::expected(product, role).filter_map(catalogue::ServiceFacts::service_name);
+    let own = catalogue::expected(product, role).filter(|facts| facts.prefixed);
+    let names = own.filter_map(catalogue::ServiceFacts::service_name);
     names.filter(|name| !found.contains_key(name)).map(|name| name.to_string()).collect()
 }
 
@@ -138,6 +153,9 @@ fn counters(probe: &Probe) -> Option<Row> {
         let found = format!("{services} services are measured by {values} values; {sessions} sessions now");
         return Some(green(Topic::Counters, found));
     }
+    if is_without_scripts(probe) {
+        return None;
+    }
     Some(red(
         Topic::Counters,
         format!("sessions that cannot be counted: {}", some(&silent)),
@@ -146,8 +164,8 @@ fn counters(probe: &Probe) -> Option<Row> {
     ))
 }
 
-fn versions(probe: &Probe) -> Row {
-    match &probe.seen.versions {
+fn versions(probe: &Probe) -> Option<Row> {
+    let row = match &probe.seen.versions {
         Answer::Known(found) if found.is_empty() => {
             yellow(Topic::Versions, "no installed component of the product was found", "is it the right server?")
         }
@@ -161,6 +179,8 @@ fn versions(probe: &Probe) -> Row {
             };
             green(Topic::Versions, format!("{} components, {said}", found.len()))
         }
+        Answer::Unknown(_) if is_without_scripts(probe) => return None,
         Answer::Unknown(why) => red(Topic::Versions, why, "the uninstall keys of the registry have to be readable"),
-    }
+    };
+    Some(row)
 }

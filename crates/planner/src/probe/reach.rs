@@ -17,7 +17,7 @@ const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub(super) fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
     let mut rows = vec![name(probe, expected), listeners(probe), transport(probe)];
     rows.extend(tls(probe));
-    rows.push(logon(probe));
+    rows.extend(logon(probe));
     rows.extend(clock(probe));
     rows
 }
@@ -184,8 +184,11 @@ fn tls(probe: &Probe) -> Option<Row> {
     Some(row)
 }
 
-fn logon(probe: &Probe) -> Row {
-    match &probe.logon {
+fn logon(probe: &Probe) -> Option<Row> {
+    let is_silent = in_use(probe).is_some_and(|used| matches!(used.found, Answer::Unknown(_)));
+    let row = match &probe.logon {
+        // The row of the listeners says why.
+        Some(Answer::Unknown(_)) if is_silent => return None,
         None => match in_use(probe).is_some_and(is_usable) {
             true => yellow(
                 Topic::Logon,
@@ -196,7 +199,8 @@ fn logon(probe: &Probe) -> Row {
         },
         Some(Answer::Unknown(why)) => red(Topic::Logon, why, "nothing else can be asked before the account is let in"),
         Some(Answer::Known(facts)) => let_in(probe, facts),
-    }
+    };
+    Some(row)
 }
 
 fn let_in(probe: &Probe, facts: &LogonFacts) -> Row {

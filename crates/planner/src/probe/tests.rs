@@ -306,6 +306,41 @@ fn sessions_that_cannot_be_counted_and_services_that_do_not_run_are_told() {
 }
 
 #[test]
+fn one_row_says_why_no_script_runs_and_the_others_say_nothing_more() {
+    let why = "PowerShell 5.1 runs in ConstrainedLanguage here";
+    let mut probe = Probe { machine: Answer::unknown(why), ..good() };
+    let measure = Measure { name: "x".into(), value: Answer::unknown(why) };
+    probe.seen.sessions =
+        BTreeMap::from([(service("RTCSRV"), SessionReading { measures: vec![measure], draining: None })]);
+    probe.seen.versions = Answer::unknown(why);
+    probe.seen.replication = Answer::unknown(why);
+    probe.seen.file = Answer::unknown(why);
+    let patch = patch();
+    let rows = rows(&probe, &Expected { pool: None, patch: Some(&patch) });
+    let red: Vec<Topic> = rows.iter().filter(|row| row.light == Light::Red).map(|row| row.topic).collect();
+    assert_eq!(red, [Topic::PowerShell], "{rows:#?}");
+    let left_out = left_out(&probe, &rows);
+    for topic in [Topic::Cmdlets, Topic::Counters, Topic::Versions, Topic::Installer, Topic::PendingRestart] {
+        assert!(left_out.contains(&topic), "{topic} in {left_out:?}");
+    }
+    // One that answers all the same is told.
+    probe.seen.versions = good().seen.versions;
+    assert_eq!(row(&probe, Topic::Versions).light, Light::Green);
+}
+
+#[test]
+fn a_server_that_does_not_answer_says_so_once() {
+    let mut probe = Probe { logon: Some(Answer::unknown("connection refused")), ..good() };
+    for listener in &mut probe.listeners {
+        listener.found = Answer::unknown("connection refused");
+    }
+    let rows = rows(&probe, &Expected::default());
+    let red: Vec<Topic> = rows.iter().filter(|row| row.light == Light::Red).map(|row| row.topic).collect();
+    assert_eq!(red, [Topic::Listeners], "{rows:#?}");
+    assert!(left_out(&probe, &rows).contains(&Topic::Logon));
+}
+
+#[test]
 fn few_shells_are_worth_a_look() {
     let quotas = |shells| Probe {
         quotas: Answer::Known(Quotas { shells_per_user: Some(shells), ..Quotas::default() }),
