@@ -1,6 +1,6 @@
 //! Rows about the way to a server: name, listeners, TLS, logon and clock.
 
-use super::{Expected, green, length, red, yellow};
+use super::{Expected, green, is_without_scripts, length, red, yellow};
 use jiff::SignedDuration;
 use orchestrate_model::Answer;
 use orchestrate_model::pool::Transport;
@@ -213,7 +213,8 @@ fn let_in(probe: &Probe, facts: &LogonFacts) -> Row {
         (Protection::Unused, Protection::Unused, Transport::Http) => "not sealed",
     };
     let found = format!("let in by {}, {kept}{offered}", facts.mechanism.name());
-    let goes_on = probe.seen.replication.known().is_some();
+    // Where no script runs, nothing is said about cmdlets.
+    let goes_on = probe.seen.replication.known().is_some() || is_without_scripts(probe);
     match facts.mechanism {
         LogonMechanism::Basic | LogonMechanism::Certificate
             if !goes_on && probe.product != orchestrate_model::Product::Generic =>
