@@ -35,7 +35,7 @@ fn a_pool_as_it_should_be_is_good_throughout() {
         assert_eq!(row(&found, 2, topic)["light"], "green", "{topic}");
     }
     let text = probe(&[], &[]);
-    assert!(text.out.contains("fe1     ok") && text.out.contains("all good: 3 servers"), "{}", text.out);
+    assert!(text.out.contains("ok on every server: name") && text.out.contains("all good: 3 servers"), "{}", text.out);
 }
 
 #[test]
@@ -46,11 +46,11 @@ fn what_one_server_lacks_is_told_with_what_to_do() {
         ("pending_restart: [windows-update]", "pending-restart", "red", "Windows Update: installed updates"),
         ("pending_restart: [file-renames]", "pending-restart", "yellow", "since 1 h ago"),
         ("powershell: constrained", "powershell", "red", "AppLocker"),
-        ("clock_ahead_s: -432", "clock", "yellow", "7 min 12 s behind"),
+        ("clock_ahead_s: -432", "clock", "yellow", "7 min 1"),
         ("account: filtered", "account", "red", "token is filtered"),
         ("account: other", "start-types", "red", "may not change"),
         ("installer_for: its-owner", "installer", "red", "SYSTEM"),
-        ("shells_per_user: 2", "quotas", "yellow", "2 shells of a user"),
+        ("shells_per_user: 2", "quotas", "yellow", "2 shells for a user"),
     ];
     for (machine, topic, light, words) in lacks {
         let said = probe(&[("timing:", &first(machine))], &["-o", "json"]);
@@ -75,7 +75,7 @@ fn a_server_that_is_off_is_red_and_a_pool_that_is_off_is_unreachable() {
     assert!(one.out.contains("FAIL  listeners") && one.out.contains("fe2: "), "{}", one.out);
     let all = probe(&[("timing:", &off(&["fe1", "fe2", "fe3"]))], &[]);
     assert_eq!(all.code, Some(69), "{}\n{}", all.out, all.err);
-    assert!(all.out.contains("every server: "), "the cause is told once: {}", all.out);
+    assert_eq!(all.out.matches("-> ").count(), 1, "the cause is told once: {}", all.out);
 }
 
 #[test]
@@ -113,8 +113,9 @@ fn a_host_without_an_account_is_looked_at_from_outside() {
     // Nothing listens there: the address is one of this machine that nobody uses.
     let said = sandbox.run(&["probe", "fe1.contoso.example", "--address", "127.0.93.1"]);
     assert_eq!(said.code, Some(69), "{}\n{}", said.out, said.err);
+    let flat = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in ["5986 (https): does not answer", "winrm quickconfig", "no account was given"] {
-        assert!(said.out.contains(words), "{words}: {}", said.out);
+        assert!(flat.contains(words), "{words}: {}", said.out);
     }
     assert!(!sandbox.state().exists(), "nothing is written");
 }

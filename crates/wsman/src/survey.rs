@@ -7,7 +7,7 @@
 use crate::client::USER_AGENT;
 use crate::config::{Endpoint, Limits, Timeouts};
 use crate::connection::{Connection, Dial};
-use crate::error::{Cause, SetupError};
+use crate::error::{Cause, NotSent, SetupError};
 use crate::text::plain;
 use crate::tls::{Transport, hex};
 use bytes::Bytes;
@@ -83,7 +83,12 @@ pub async fn survey(endpoint: &Endpoint, transport: &Transport, timeouts: Timeou
     };
     let most_bytes = Limits::default().body_bytes();
     let dial = Dial { endpoint: endpoint.clone(), name, tls, timeouts, most_bytes };
-    let mut connection = Connection::open(&dial).await.map_err(|error| error.to_string())?;
+    // Where to is known to whoever asks, and would make the same cause of two servers two.
+    let mut connection = Connection::open(&dial).await.map_err(|error| match error {
+        NotSent::Connect { error, .. } => format!("cannot connect: {error}"),
+        NotSent::ConnectTimeout { .. } => format!("no connection within {} s", timeouts.connect.as_secs()),
+        other => other.to_string(),
+    })?;
     let agreed = connection.agreed().unwrap_or_default().to_owned();
     let request = Request::builder()
         .method(Method::POST)

@@ -35,6 +35,14 @@ pub(super) fn rows(machine: &Machine) -> Vec<Row> {
     ]
 }
 
+/// Why something is not known that rests on who the account is: that is told once.
+fn unless_told(machine: &Machine, why: &str) -> String {
+    match &machine.token {
+        Answer::Known(_) => format!("not known: {why}"),
+        Answer::Unknown(_) => "not known, because the account is not".to_owned(),
+    }
+}
+
 fn standing(machine: &Machine) -> Answer<Standing> {
     machine.token.clone().map(|token| token.standing)
 }
@@ -83,12 +91,12 @@ fn on_services(machine: &Machine, topic: Topic, wanted: &[ServiceRight]) -> Row 
             Answer::Known(_) => {
                 red(topic, format!("only administrators may {words} {of} services"), MAKE_ADMINISTRATOR)
             }
-            Answer::Unknown(why) => yellow(topic, why, "look at the row `account`"),
+            Answer::Unknown(why) => yellow(topic, unless_told(machine, &why), "look at the row `account`"),
         },
         ([], None) => green(topic, format!("may {words} {of} {asked} services").replace("  ", " ")),
         ([], Some(why)) => yellow(
             topic,
-            format!("not known: {why}"),
+            unless_told(machine, why),
             "an administrator in effect may; else look at `sc sdshow NAME` on the server",
         ),
         (lacking, _) => {
@@ -111,7 +119,8 @@ fn tasks(machine: &Machine) -> Row {
             "start the service Schedule on the server; installers run as a scheduled task",
         ),
         (Answer::Known(()), Answer::Unknown(why)) => {
-            yellow(Topic::Tasks, format!("the task scheduler answers; not known: {why}"), "look at the row `account`")
+            let found = format!("the task scheduler answers; {}", unless_told(machine, &why));
+            yellow(Topic::Tasks, found, "look at the row `account`")
         }
     }
 }
@@ -131,7 +140,7 @@ fn restart(machine: &Machine) -> Row {
         ),
         Err(why) => yellow(
             Topic::Restart,
-            format!("not known: {why}"),
+            unless_told(machine, &why),
             "look for SeShutdownPrivilege in `whoami /priv` in a remote shell of the account",
         ),
     }
