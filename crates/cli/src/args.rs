@@ -64,11 +64,22 @@ impl Cli {
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
-    /// Where runs are kept [env: ORCHESTRATE_STATE_DIR] [default: the platform's state folder]
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    // As text of clap, which shows it without the back quotes that a comment would need.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Everywhere",
+        help = "Where runs are kept [env: ORCHESTRATE_STATE_DIR] [default: the platform's state folder]"
+    )]
     pub(crate) state_dir: Option<PathBuf>,
-    /// What is traced to stderr, such as `debug` or `orchestrate_driver_winrm=trace` [env: ORCHESTRATE_LOG]
-    #[arg(long, global = true, value_name = "FILTER", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        help_heading = "Everywhere",
+        help = "What is traced to stderr, such as `debug` or `orchestrate_driver_winrm=trace` [env: ORCHESTRATE_LOG]"
+    )]
     pub(crate) log: Option<String>,
 }
 

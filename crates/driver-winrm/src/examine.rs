@@ -171,7 +171,7 @@ impl Inner {
         if let Some(clock) = system.as_ref().ok().and_then(|system| clock(system, (before, after))) {
             probe.clock = Answer::Known(clock);
         }
-        let services = self.observe(&services_of_product()).await;
+        let services = Box::pin(self.observe(&services_of_product())).await;
         let ask = self.ask(&services, examination);
         let glance = self.link.glance();
         let named: Vec<ServiceName> = drained(&services).into_iter().take(SERVICES_ASKED).collect();

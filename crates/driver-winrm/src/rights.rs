@@ -154,7 +154,7 @@ fn mask(rights: &str) -> Option<u32> {
     if let Some(hex) = rights.strip_prefix("0x") {
         return u32::from_str_radix(hex, 16).ok();
     }
-    if !rights.is_ascii() || rights.len() % 2 != 0 {
+    if !rights.is_ascii() || !rights.len().is_multiple_of(2) {
         return None;
     }
     (0..rights.len()).step_by(2).map(|at| right(&rights[at..at + 2])).try_fold(0, |all, one| Some(all | one?))

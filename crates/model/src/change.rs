@@ -311,6 +311,8 @@ mod tests {
             deadline: SignedDuration::ZERO,
             level: None,
             exit_codes: codes.iter().copied().collect(),
+            needs_free: None,
+            pending_restart: PendingRestart::Refuse,
         }
     }
 

@@ -62,7 +62,9 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
         let todo = "a server that runs nothing of the product has nothing to drain: is it the right one?";
         return match probe.product {
             Product::Generic => yellow(Topic::Services, "none of the product", todo),
-            _ => red(Topic::Services, "none of the product", todo),
+            Product::Lync2013 | Product::Sfb2015 | Product::Sfb2019 | Product::Sfbse => {
+                red(Topic::Services, "none of the product", todo)
+            }
         };
     }
     let missing = expected.pool.map(|pool| missing(found, pool.product, pool.role)).unwrap_or_default();
@@ -74,19 +76,19 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
         })
         .map(|(name, _)| name.to_string())
         .collect();
-    let mut said = format!("{} of the product", found.len());
+    let mut said = vec![format!("{} of the product", found.len())];
     if !besides.is_empty() {
-        said.push_str(&format!("; not in the catalogue: {}", some(&besides)));
+        said.push(format!("not in the catalogue: {}", some(&besides)));
     }
     if !missing.is_empty() {
-        said.push_str(&format!("; expected and not there: {}", some(&missing)));
+        said.push(format!("expected and not there: {}", some(&missing)));
     }
     if odd.is_empty() && missing.is_empty() {
-        return green(Topic::Services, format!("{said}, as they should be"));
+        return green(Topic::Services, format!("{}, as they should be", said.join("; ")));
     }
     let mut todo = Vec::new();
     if !odd.is_empty() {
-        said.push_str(&format!("; {}", some(&odd)));
+        said.push(some(&odd));
         todo.push(
             "bring them to their usual state first: what a maintenance finds is what it restores; an earlier run that died \
              may have left them (`orchestrate status`)",
@@ -95,7 +97,7 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
     if !missing.is_empty() {
         todo.push("check `product` and `role` of the pool in the plan: what is not installed is not drained");
     }
-    yellow(Topic::Services, said, todo.join("; "))
+    yellow(Topic::Services, said.join("; "), todo.join("; "))
 }
 
 /// Returns the services that the product has on such a server and that are not there. The others that it uses, such as those
