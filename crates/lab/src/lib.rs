@@ -30,6 +30,7 @@ pub use machine::{AccountStanding, FileReaders, MachineScenario, PowerShellMode}
 pub use numbers::{FASTEST, is_speed, is_time};
 pub use report::{
     InstallerOutcome, InstallerReport, LabReport, PoolReport, ServerReport, ServiceReport, SessionReport, ShellReport,
+    TrafficReport,
 };
 pub use scenario::Scenario;
 pub use world::LeaseFile;

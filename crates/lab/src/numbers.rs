@@ -126,6 +126,7 @@ fn timing(timing: &Timing) -> Result<(), String> {
         start_s,
         busy_s,
         command_s,
+        answer_s,
         installer_start_s,
         replica_s,
     } = *timing;
@@ -139,6 +140,7 @@ fn timing(timing: &Timing) -> Result<(), String> {
         ("start_s", start_s),
         ("busy_s", busy_s),
         ("command_s", command_s),
+        ("answer_s", answer_s),
         ("installer_start_s", installer_start_s),
         ("replica_s", replica_s),
     ] {

@@ -115,6 +115,9 @@ pub struct ServerReport {
     /// Its remote shells since the start.
     #[serde(default)]
     pub shells: ShellReport,
+    /// What it was asked since the start.
+    #[serde(default)]
+    pub traffic: TrafficReport,
     /// What the pool's balancer does with it, where the pool has one that can be told.
     pub balancer: Option<BalancerState>,
 }
@@ -131,6 +134,17 @@ pub struct ShellReport {
     pub expired: u32,
     /// How many are open now. A restart ends those that are open without deleting them.
     pub open: u32,
+}
+
+/// What a server was asked, and what that cost it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficReport {
+    /// Requests of WS-Management, whether or not they were carried out.
+    pub requests: u64,
+    /// Bytes of requests and answers, without headers.
+    pub bytes: u64,
+    /// Processes that its remote shells have started.
+    pub processes: u64,
 }
 
 /// One service of one server.
@@ -337,6 +351,7 @@ fn server_report(world: &World, index: usize, server: &LabServer) -> ServerRepor
         services: services.collect(),
         lease: server.lease.clone(),
         shells: ShellReport::default(),
+        traffic: TrafficReport::default(),
         balancer,
     }
 }

@@ -208,8 +208,10 @@ pub struct Timing {
     pub start_s: f64,
     /// How long a pool says "Busy" after `RTCSRV` of one of its servers came up.
     pub busy_s: f64,
-    /// How long a shell command runs.
+    /// How long a shell command runs: for PowerShell mostly its start, with the product's module.
     pub command_s: f64,
+    /// How long a PowerShell that stays takes over a question.
+    pub answer_s: f64,
     /// How long the script that starts an installer runs: it hashes a large file. Usually longer than a client lets one
     /// question for output wait, so that every client has to deal with "nothing yet".
     pub installer_start_s: f64,
@@ -229,6 +231,7 @@ impl Default for Timing {
             start_s: 10.0,
             busy_s: 90.0,
             command_s: 0.8,
+            answer_s: 0.2,
             installer_start_s: 25.0,
             replica_s: 0.0,
         }
@@ -266,6 +269,8 @@ pub struct ServicesScenario {
     pub pause_of_paused: u32,
     /// What a change of the start mode does to the delayed flag.
     pub delayed_flag: DelayedFlag,
+    /// Counter sets that no server has, by their names.
+    pub without_counters: Vec<String>,
 }
 
 /// What a change of the start mode does to the delayed flag. What real servers do is not known;

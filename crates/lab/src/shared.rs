@@ -157,6 +157,7 @@ impl Shared {
             for (server, host) in state.world.servers.iter().zip(&state.hosts) {
                 if let Some(told) = report.servers.get_mut(&server.name) {
                     told.shells = host.shells();
+                    told.traffic = host.traffic;
                 }
             }
             LabReport { faults_not_met, ..report }

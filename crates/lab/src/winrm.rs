@@ -1,5 +1,6 @@
 //! WinRM's listener on each server: TLS, HTTP, Basic, and a port that refuses while the server is down.
 
+use crate::report::TrafficReport;
 use crate::scenario::FaultEffect;
 use crate::shared::{Met, Shared};
 use crate::world::ServerIndex;
@@ -304,6 +305,10 @@ async fn handle(shared: &Shared, server: ServerIndex, request: hyper::Request<In
         }
         Err(_connection_lost) => return Err(Dropped),
     };
+    note(shared, server, |traffic| {
+        traffic.requests += 1;
+        traffic.bytes += length(body.len());
+    });
     let parsed = encoding.decode(&body).and_then(|text| Request::parse(&text));
     match parsed {
         Ok(request) => exchange(shared, server, caller, request).await,
@@ -382,7 +387,16 @@ async fn exchange(
             Reply::Wait(until) => shared.clock.sleep_until(until).await,
         }
     };
+    note(shared, server, |traffic| traffic.bytes += length(body.len()));
     finish(shared, met, status, body).await
+}
+
+fn note(shared: &Shared, server: ServerIndex, what: impl FnOnce(&mut TrafficReport)) {
+    shared.with(|state| what(&mut state.hosts[server].traffic));
+}
+
+fn length(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 async fn finish(shared: &Shared, met: Option<Met>, status: u16, body: String) -> Result<Answer, Dropped> {

@@ -98,7 +98,9 @@ impl World {
     }
 
     fn registered_points(&self, server: ServerIndex) -> Vec<Point> {
-        self.servers[server].services.values().flat_map(|service| self.points(server, service)).collect()
+        let all = self.servers[server].services.values().flat_map(|service| self.points(server, service));
+        let without = &self.scenario.services.without_counters;
+        all.filter(|point| !without.iter().any(|object| object.eq_ignore_ascii_case(&point.object))).collect()
     }
 
     fn points(&self, server: ServerIndex, service: &LabService) -> Vec<Point> {

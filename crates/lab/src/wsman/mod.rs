@@ -17,7 +17,7 @@ pub(crate) use envelope::Request;
 pub(crate) use fault::Fault;
 pub(crate) use scripts::SCRIPTS;
 
-use crate::report::ShellReport;
+use crate::report::{ShellReport, TrafficReport};
 use crate::world::{ServerIndex, World};
 use enumeration::Enumeration;
 use jiff::{SignedDuration, Timestamp};
@@ -37,6 +37,7 @@ pub(crate) struct Host {
     created: u32,
     deleted: u32,
     expired: u32,
+    pub(crate) traffic: TrafficReport,
 }
 
 impl Host {
@@ -91,8 +92,8 @@ pub(super) enum Body {
 pub(crate) fn serve(world: &mut World, host: &mut Host, call: &Call<'_>) -> Reply {
     let boot = world.servers[call.server].boot;
     if host.boot != boot {
-        let Host { created, deleted, expired, .. } = *host;
-        *host = Host { boot, created, deleted, expired, ..Host::default() };
+        let Host { created, deleted, expired, traffic, .. } = *host;
+        *host = Host { boot, created, deleted, expired, traffic, ..Host::default() };
     }
     if call.request.is_identify() {
         return Reply::Answer(200, envelope::identify(&world.servers[call.server], call.caller));

@@ -37,6 +37,7 @@ pub(crate) const SCRIPTS: &[&str] = &[
     "probe",
     "fitness",
     "counter-sets",
+    "worker",
 ];
 
 /// What a command line asks for.
@@ -48,6 +49,8 @@ pub(super) enum Program {
     ScriptFromInput,
     /// A PowerShell script that reads the rest of itself, another script and a secret from its input.
     ScriptWithInput(String),
+    /// A PowerShell that stays and answers scripts which come line by line.
+    Worker,
     /// `shutdown.exe` with its arguments.
     Shutdown(Vec<String>),
     /// `hostname.exe`
@@ -75,6 +78,7 @@ impl Program {
             Self::ScriptFromInput => "script from input".to_owned(),
             // The script that is asked in the task is the one that faults are about; it is known once its input is.
             Self::ScriptWithInput(_) => "by-task".to_owned(),
+            Self::Worker => "worker".to_owned(),
             Self::Shutdown(_) => "shutdown".to_owned(),
             Self::HostName => "hostname".to_owned(),
             Self::WhoAmI => "whoami".to_owned(),
@@ -125,8 +129,12 @@ fn powershell(arguments: &[String]) -> Program {
     };
     if let Some(encoded) = option(&["-EncodedCommand", "-e", "-ec", "-enc"]) {
         let text = decode_utf16(encoded).unwrap_or_default();
-        let is_task = Script::parse(&text).is_some_and(|script| script.name == super::by_task::NAME);
-        return if is_task { Program::ScriptWithInput(text) } else { Program::Script(text) };
+        let name = Script::parse(&text).map(|script| script.name);
+        return match name.as_deref() {
+            Some(super::by_task::NAME) => Program::ScriptWithInput(text),
+            Some("worker") => Program::Worker,
+            Some(_) | None => Program::Script(text),
+        };
     }
     match option(&["-Command", "-c"]) {
         Some(input) if input == "-" => Program::ScriptFromInput,
@@ -146,7 +154,7 @@ pub(super) fn run(world: &mut World, server: ServerIndex, program: &Program) -> 
     let tag = program.tag();
     let output = match program {
         Program::Script(text) => script(world, server, text),
-        Program::ScriptFromInput | Program::ScriptWithInput(_) => Output::default(),
+        Program::ScriptFromInput | Program::ScriptWithInput(_) | Program::Worker => Output::default(),
         Program::Shutdown(arguments) => shutdown(world, server, arguments),
         Program::HostName => said(&format!("{}\r\n", world.servers[server].name.short())),
         Program::WhoAmI => said(&format!("{}\\lab\r\n", world.servers[server].name.short())),
@@ -159,6 +167,24 @@ pub(super) fn run(world: &mut World, server: ServerIndex, program: &Program) -> 
         },
     };
     Output { tag, ..output }
+}
+
+/// Answers a line of a PowerShell that stays: a number, and a script in base64. One without text is only acknowledged.
+pub(super) fn answer_line(world: &mut World, server: ServerIndex, line: &str) -> Output {
+    let (number, encoded) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    let script = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let output = match script.trim() {
+        "" => Output { tag: "worker".to_owned(), ..Output::default() },
+        text => run(world, server, &Program::Script(text.to_owned())),
+    };
+    Output { stdout: format!("{}\r\nORCHESTRATE-DONE:{number}.\r\n", output.stdout), ..output }
+}
+
+/// Returns the word that faults name a line by.
+pub(super) fn tag_of_line(line: &str) -> Option<String> {
+    let (_, encoded) = line.trim().split_once(' ')?;
+    let script = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    Some(Script::parse(&script)?.name)
 }
 
 fn said(text: &str) -> Output {

@@ -45,6 +45,8 @@ struct Command {
     waits_for_input: bool,
     /// The script that came before its input.
     script: Option<String>,
+    /// Whether it stays, and answers its input line by line.
+    stays: bool,
     input: Vec<u8>,
     /// When its output is there. `None` while it waits for input.
     ready: Option<Timestamp>,
@@ -61,6 +63,13 @@ impl Command {
         self.pieces = pieces(&output.stdout, &output.stderr);
         self.ready = Some(ready);
         self.waits_for_input = false;
+    }
+
+    /// Takes a whole line of its input, where it answers line by line.
+    fn line(&mut self) -> Option<String> {
+        let end = self.input.iter().position(|byte| *byte == b'\n').filter(|_| self.stays)?;
+        let line: Vec<u8> = self.input.drain(..=end).collect();
+        Some(String::from_utf8_lossy(&line).into_owned())
     }
 }
 
@@ -183,6 +192,7 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
     let mut command = Command {
         waits_for_input: false,
         script: None,
+        stays: false,
         input: Vec::new(),
         ready: None,
         pieces: VecDeque::new(),
@@ -196,6 +206,10 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
             command.waits_for_input = true;
             command.script = Some(script);
         }
+        Program::Worker => {
+            command.stays = true;
+            command.tag = Program::Worker.tag();
+        }
         program => {
             let output = scripts::run(world, call.server, &program);
             let ready = ready(world, &output);
@@ -204,6 +218,7 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
     }
     let id = fresh_guid();
     shell.commands.insert(id.clone(), command);
+    host.traffic.processes += 1;
     Ok(answer("Command", format!("<rsp:CommandResponse><rsp:CommandId>{id}</rsp:CommandId></rsp:CommandResponse>")))
 }
 
@@ -231,6 +246,14 @@ pub(super) fn send(world: &mut World, host: &mut Host, call: &Call<'_>) -> Resul
         }
         let bytes = STANDARD.decode(stream.text()).map_err(|_not_base64| Fault::parameter())?;
         command.input.extend_from_slice(&bytes);
+        if let Some(line) = command.line() {
+            let output = scripts::answer_line(world, call.server, &line);
+            let timing = &world.scenario.timing;
+            // The first line is answered when it has started.
+            let seconds = if output.tag == Program::Worker.tag() { timing.command_s } else { timing.answer_s };
+            let ready = after(world.now(), lab_seconds(seconds));
+            command.finish(output, ready);
+        }
         if ends(stream) && command.waits_for_input {
             let input = String::from_utf8_lossy(&command.input).into_owned();
             let output = match &command.script {
@@ -265,7 +288,11 @@ pub(super) fn receive(world: &World, host: &mut Host, call: &Call<'_>) -> Result
             content.push_str(&stream(name, &id, part));
         }
     }
-    if command.pieces.is_empty() {
+    if command.pieces.is_empty() && command.stays {
+        // It says nothing more until it is asked again.
+        command.ready = None;
+        content.push_str(&format_running(&id));
+    } else if command.pieces.is_empty() {
         for name in ["stdout", "stderr"] {
             content.push_str(&format_end(name, &id));
         }
@@ -340,6 +367,9 @@ pub(super) fn tags(host: &Host, request: &Request) -> Vec<String> {
 /// Returns the name of the script that a Send brings to its end.
 fn script_of_input(shell: &Shell, request: &Request) -> Option<String> {
     let send = request.body(NS_SHELL, "Send").ok()?;
+    if let Some(name) = script_of_line(shell, send) {
+        return Some(name);
+    }
     let last = send.children.iter().find(|child| child.is(NS_SHELL, "Stream") && ends(child))?;
     let command = shell.commands.get(&last.attribute("CommandId")?.to_ascii_uppercase())?;
     let mut input = command.input.clone();
@@ -349,6 +379,16 @@ fn script_of_input(shell: &Shell, request: &Request) -> Option<String> {
         Some(_) => by_task::tag(&input),
         None => Program::Script(input).tag(),
     })
+}
+
+/// Returns the name of the script of the line that a Send brings to its end.
+fn script_of_line(shell: &Shell, send: &Element) -> Option<String> {
+    let stream = send.children.iter().find(|child| child.is(NS_SHELL, "Stream"))?;
+    let command = shell.commands.get(&stream.attribute("CommandId")?.to_ascii_uppercase())?;
+    let mut input = command.input.clone();
+    input.extend(STANDARD.decode(stream.text()).ok()?);
+    let whole = command.stays && input.ends_with(b"\n");
+    whole.then(|| scripts::tag_of_line(&String::from_utf8_lossy(&input)))?
 }
 
 fn ends(stream: &Element) -> bool {
