@@ -19,6 +19,24 @@ const SEND_BYTES: usize = 48 * 1024;
 /// How long cleaning up may take. The server cleans up by itself when a shell is idle for long enough.
 const CLEAN_UP: Duration = Duration::from_secs(5);
 
+/// What a program reads its input from.
+#[derive(Debug, Clone, Copy)]
+enum Input {
+    /// A console.
+    Console,
+    /// A pipe: lines of any length.
+    Pipe,
+}
+
+/// What comes after input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// Nothing.
+    End,
+    /// Perhaps more.
+    More,
+}
+
 /// How a shell is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShellOptions {
@@ -50,6 +68,22 @@ pub struct Output {
 pub struct Shell {
     client: Client,
     id: Option<String>,
+}
+
+/// A program that stays in its shell and answers line by line. Dropping it deletes the shell, and with it the program.
+#[derive(Debug)]
+pub struct Conversation {
+    shell: Shell,
+    command: String,
+}
+
+/// What was heard from a program that stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// What it said until the mark.
+    Answer(Output),
+    /// It ended before, and what it had said by then.
+    Ended(Output),
 }
 
 /// A piece of what a running command has said.
@@ -104,10 +138,10 @@ impl Shell {
         limit: Duration,
     ) -> Result<Output, Error> {
         let started = Instant::now();
-        let command = self.command(program, arguments).await?;
+        let command = self.command(program, arguments, Input::Console).await?;
         let collected = timeout(limit, async {
             if let Some(input) = input {
-                self.send(&command, input).await?;
+                self.send(&command, input, Then::End).await?;
             }
             self.collect(&command).await
         })
@@ -140,11 +174,24 @@ impl Shell {
         self.id = None;
     }
 
-    async fn command(&self, program: &str, arguments: &[String]) -> Result<String, Error> {
+    /// Starts a program that stays, and is talked to from then on.
+    ///
+    /// # Errors
+    /// When it could not be started, or whether it was is not known.
+    pub async fn converse(self, program: &str, arguments: &[String]) -> Result<Conversation, Error> {
+        let command = self.command(program, arguments, Input::Pipe).await?;
+        Ok(Conversation { shell: self, command })
+    }
+
+    async fn command(&self, program: &str, arguments: &[String], input: Input) -> Result<String, Error> {
+        let console = match input {
+            Input::Console => "TRUE",
+            Input::Pipe => "FALSE",
+        };
         // The command shell is wanted: it resolves variables such as %SystemRoot% in the program's path.
         let header = self
             .header(names::shell("Command"))
-            .option("WINRS_CONSOLEMODE_STDIN", "TRUE")
+            .option("WINRS_CONSOLEMODE_STDIN", console)
             .option("WINRS_SKIP_CMD_SHELL", "FALSE");
         let arguments = arguments.iter().map(|argument| Element::new("rsp:Arguments").text(argument));
         let body = Element::new("rsp:CommandLine")
@@ -154,7 +201,7 @@ impl Shell {
         self.client.ask(ask, read_command_id).await
     }
 
-    async fn send(&self, command: &str, input: &[u8]) -> Result<(), Error> {
+    async fn send(&self, command: &str, input: &[u8], then: Then) -> Result<(), Error> {
         let pieces = input.chunks(SEND_BYTES);
         let last = pieces.len().saturating_sub(1);
         for (at, piece) in pieces.enumerate() {
@@ -162,7 +209,7 @@ impl Shell {
                 .attribute("Name", "stdin")
                 .attribute("CommandId", command)
                 .text(STANDARD.encode(piece));
-            if at == last {
+            if at == last && then == Then::End {
                 stream = stream.attribute("End", "true");
             }
             let body = Element::new("rsp:Send").child(stream);
@@ -173,28 +220,42 @@ impl Shell {
 
     async fn collect(&self, command: &str) -> Result<Output, Error> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let most = self.client.limits().output_bytes;
+        loop {
+            let piece = self.receive(command).await?;
+            stdout.extend(piece.stdout);
+            stderr.extend(piece.stderr);
+            self.check_length(stdout.len() + stderr.len())?;
+            if piece.done {
+                return self.output(&stdout, &stderr, piece.exit_code);
+            }
+        }
+    }
+
+    /// Waits for a piece of output, which may be empty.
+    async fn receive(&self, command: &str) -> Result<Piece, Error> {
         loop {
             let desired = Element::new("rsp:DesiredStream").attribute("CommandId", command).text("stdout stderr");
             let body = Element::new("rsp:Receive").child(desired);
-            let piece = match self.client.ask(self.operation("Receive", body), |body| Piece::read(body, command)).await
-            {
-                Ok(piece) => piece,
+            match self.client.ask(self.operation("Receive", body), |body| Piece::read(body, command)).await {
                 // Nothing was said within the operation timeout, and nothing is lost: ask again.
-                Err(error) if error.fault_class() == Some(FaultClass::TimedOut) => continue,
-                Err(error) => return Err(error),
-            };
-            stdout.extend(piece.stdout);
-            stderr.extend(piece.stderr);
-            if stdout.len() + stderr.len() > most {
-                return Err(self.client.error("Receive", "", Cause::Unresolved(Unresolved::TooLarge(most))));
-            }
-            if piece.done {
-                let missing = || Cause::Unresolved(Unresolved::Shape("the exit code is missing".to_owned()));
-                let exit_code = piece.exit_code.ok_or_else(|| self.client.error("Receive", "", missing()))?;
-                return Ok(Output { stdout: decode(&stdout), stderr: decode(&stderr), exit_code });
+                Err(error) if error.fault_class() == Some(FaultClass::TimedOut) => {}
+                other => return other,
             }
         }
+    }
+
+    fn check_length(&self, found: usize) -> Result<(), Error> {
+        let most = self.client.limits().output_bytes;
+        if found > most {
+            return Err(self.client.error("Receive", "", Cause::Unresolved(Unresolved::TooLarge(most))));
+        }
+        Ok(())
+    }
+
+    fn output(&self, stdout: &[u8], stderr: &[u8], exit_code: Option<i64>) -> Result<Output, Error> {
+        let missing = || Cause::Unresolved(Unresolved::Shape("the exit code is missing".to_owned()));
+        let exit_code = exit_code.ok_or_else(|| self.client.error("Receive", "", missing()))?;
+        Ok(Output { stdout: decode(stdout), stderr: decode(stderr), exit_code })
     }
 
     async fn signal(&self, command: &str, signal: &str) -> Result<(), Error> {
@@ -213,6 +274,81 @@ impl Shell {
         let id = self.id.as_deref().unwrap_or_default();
         Header::new(action, SHELL_RESOURCE).selector("ShellId", id)
     }
+}
+
+impl Conversation {
+    /// Says a line, and listens until the program says the mark as a line of its own.
+    ///
+    /// # Errors
+    /// When it is not known what the program said. It must not be asked again: what it says later would be taken for the
+    /// answer to the next line.
+    pub async fn ask(&self, line: &str, mark: &str, limit: Duration) -> Result<Heard, Error> {
+        let heard = timeout(limit, async {
+            match self.shell.send(&self.command, format!("{line}\n").as_bytes(), Then::More).await {
+                Ok(()) => self.hear(mark).await,
+                Err(refused) => self.last_words(mark, refused).await,
+            }
+        });
+        heard.await.unwrap_or_else(|_elapsed| {
+            Err(self.shell.client.error("Receive", "shell", Cause::Unresolved(Unresolved::CommandTimeout(limit))))
+        })
+    }
+
+    /// What a program said before it ended, where that is why a line was refused.
+    async fn last_words(&self, mark: &str, refused: Error) -> Result<Heard, Error> {
+        if refused.fault_class().is_none_or(|class| class == FaultClass::LostShell) {
+            return Err(refused);
+        }
+        match timeout(CLEAN_UP, self.hear(mark)).await {
+            Ok(Ok(Heard::Ended(output))) => Ok(Heard::Ended(output)),
+            Ok(Ok(Heard::Answer(_)) | Err(_)) | Err(_) => Err(refused),
+        }
+    }
+
+    async fn hear(&self, mark: &str) -> Result<Heard, Error> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        loop {
+            let piece = self.shell.receive(&self.command).await?;
+            // A mark that began in an earlier piece. Only what is new is looked through: answers may be long.
+            let from = stdout.len().saturating_sub(mark.len() + 2);
+            stdout.extend(piece.stdout);
+            stderr.extend(piece.stderr);
+            self.shell.check_length(stdout.len() + stderr.len())?;
+            if says(&stdout, from, mark) {
+                return Ok(Heard::Answer(self.shell.output(&stdout, &stderr, Some(0))?));
+            }
+            if piece.done {
+                return Ok(Heard::Ended(self.shell.output(&stdout, &stderr, piece.exit_code)?));
+            }
+        }
+    }
+
+    /// Ends the program, and returns its shell.
+    pub async fn end(self) -> Shell {
+        if !matches!(timeout(CLEAN_UP, self.shell.signal(&self.command, "terminate")).await, Ok(Ok(()))) {
+            tracing::debug!(host = self.shell.client.host(), "the end of a command could not be acknowledged");
+        }
+        self.shell
+    }
+
+    /// Returns the shell, with the program in it.
+    #[must_use]
+    pub fn leave(self) -> Shell {
+        self.shell
+    }
+
+    /// Lets go of a program whose shell the server has lost.
+    pub fn forget(self) {
+        self.shell.forget();
+    }
+}
+
+/// Whether the mark stands there as a whole line of its own, from this place on.
+fn says(stdout: &[u8], from: usize, mark: &str) -> bool {
+    let start = stdout[..from].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let whole = stdout.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+    let lines = stdout.get(start..whole).unwrap_or_default().split(|byte| *byte == b'\n');
+    lines.into_iter().any(|line| line.trim_ascii() == mark.as_bytes())
 }
 
 impl Drop for Shell {
