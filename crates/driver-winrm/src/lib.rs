@@ -34,6 +34,7 @@ mod sessions;
 mod target;
 #[cfg(test)]
 mod task_tests;
+mod worker;
 
 pub use examine::{Counters, Depth, Examination, Names};
 pub use orchestrate_wsman::{
@@ -42,4 +43,4 @@ pub use orchestrate_wsman::{
 };
 pub use reader::WinrmReader;
 pub use server::WinrmServer;
-pub use target::{WinrmLimits, WinrmTarget};
+pub use target::{Stay, WinrmLimits, WinrmTarget};

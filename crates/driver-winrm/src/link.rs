@@ -5,6 +5,7 @@ use crate::hop;
 use crate::outcome::is_out_of_reach;
 use crate::script::{self, Lever, Look, POWERSHELL, Script, Trouble};
 use crate::target::{WinrmLimits, WinrmTarget};
+use crate::worker::{Started, Worked, Worker};
 use orchestrate_model::pool::{Cmdlets, TaskAccount};
 use orchestrate_wsman::{Auth, Client, Error, FaultClass, Instance, Limits, Output, SetupError, Shell, ShellOptions};
 use serde::Serialize;
@@ -25,13 +26,72 @@ pub(crate) struct Link {
     pub(crate) wmi: Client,
     /// For the shell, and nothing else.
     commands: Client,
-    /// The shell that scripts which only look are run in, one after the other.
-    shell: Mutex<Option<Shell>>,
+    /// Where scripts that only look are run, one after the other.
+    desk: Mutex<Desk>,
     limits: WinrmLimits,
     /// By which way the cmdlets of the product are asked.
     cmdlets: Cmdlets,
     /// The account that logs on.
     auth: Auth,
+}
+
+/// How a question is put.
+enum Put<'a> {
+    /// To the process that stays, as a line.
+    AsLine(&'a Value),
+    /// With a process of its own.
+    Alone(script::Command),
+}
+
+/// After how many questions or starts in a row without an answer no process is expected to stay.
+const MOST_SILENT: u8 = 3;
+
+/// What scripts that only look are run with.
+#[derive(Debug, Default)]
+struct Desk {
+    /// A process that stays and is asked.
+    worker: Option<Worker>,
+    /// A shell for processes of one question each.
+    shell: Option<Shell>,
+    /// Until when each question has a process of its own.
+    one_each: Option<Instant>,
+    /// How many processes in a row were asked and have given no answer. Counted before it is known, so that those whose
+    /// question was cut short count too.
+    silent: u8,
+}
+
+impl Desk {
+    /// Returns whether a process that stays may be tried.
+    fn may_stay(&mut self, pause: Duration) -> bool {
+        if self.silent >= MOST_SILENT {
+            self.rest(pause);
+        }
+        self.one_each.is_none_or(|until| Instant::now() >= until)
+    }
+
+    /// Gives each question a process of its own for a while.
+    fn rest(&mut self, pause: Duration) {
+        (self.one_each, self.silent) = (Some(Instant::now() + pause), 0);
+    }
+
+    /// Keeps a process that has answered, and returns its answer.
+    async fn keep(&mut self, worked: Worked) -> Result<Output, Error> {
+        match worked {
+            Worked::Answer(output, worker) => {
+                (self.worker, self.silent) = (Some(worker), 0);
+                Ok(output)
+            }
+            Worked::Ended(output, shell) => {
+                end(shell).await;
+                Ok(output)
+            }
+            Worked::Late(error) => Err(error),
+            Worked::Lost(error) | Worked::Failed(error) => {
+                self.silent = 0;
+                Err(error)
+            }
+        }
+    }
 }
 
 impl Link {
@@ -41,7 +101,7 @@ impl Link {
         let wmi = Client::new(target.endpoint(), &target.transport, &target.auth, wire, limits)?;
         let commands = wmi.second();
         let (cmdlets, auth) = (target.cmdlets.clone(), target.auth.clone());
-        Ok(Self { wmi, commands, shell: Mutex::new(None), limits: target.limits, cmdlets, auth })
+        Ok(Self { wmi, commands, desk: Mutex::default(), limits: target.limits, cmdlets, auth })
     }
 
     /// Returns what one look goes through, which has to be over after the limit of an observation.
@@ -50,23 +110,60 @@ impl Link {
         Glance { link: self, until: Instant::now() + limit, limit, lost: std::sync::Mutex::default() }
     }
 
-    /// Runs a script that only looks. When the server has lost the shell, it is run once more in a new one.
-    async fn look(&self, slot: &mut Option<Shell>, script: Script, command: &script::Command) -> Result<Output, Error> {
+    /// Runs a script that only looks, or that may be run twice. When the server has lost the shell, it is run once more in a
+    /// new one.
+    ///
+    /// What is used leaves the desk meanwhile: whatever cuts this short also lets go of it.
+    async fn look(&self, desk: &mut Desk, script: Script, request: &Value) -> Result<Output, Error> {
+        let (limit, stay) = (self.limits.look_script, self.limits.stay);
+        match desk.worker.take() {
+            Some(worker) if worker.is_old(stay.age) => end(worker.leave()).await,
+            Some(worker) => {
+                desk.silent += 1;
+                match worker.ask(script, request, limit).await {
+                    // Lost with its shell, and nothing is changed by asking once more.
+                    Worked::Lost(_) => desk.silent = 0,
+                    other => return desk.keep(other).await,
+                }
+            }
+            None => {}
+        }
+        if desk.may_stay(stay.pause) {
+            let shell = self.commands.create_shell(&ShellOptions::default()).await?;
+            desk.silent += 1;
+            match Worker::start(shell, limit.min(stay.start)).await {
+                Ok(Started::Here(worker)) => return desk.keep(worker.ask(script, request, limit).await).await,
+                Ok(Started::Unable(output, shell)) => {
+                    desk.rest(stay.pause);
+                    desk.shell.get_or_insert(shell);
+                    return Ok(output);
+                }
+                Ok(Started::NotHere) => desk.rest(stay.pause),
+                Err(error) => {
+                    desk.silent = 0;
+                    return Err(error);
+                }
+            }
+        }
+        self.look_alone(desk, script, &script.command(request)).await
+    }
+
+    /// The same in a process of its own.
+    async fn look_alone(&self, desk: &mut Desk, script: Script, command: &script::Command) -> Result<Output, Error> {
         let limit = self.limits.look_script;
-        // The shell leaves its slot while it is used: whatever cuts this short also lets go of the shell.
-        if let Some(shell) = slot.take() {
+        if let Some(shell) = desk.shell.take() {
             match run(&shell, script, command, limit).await {
                 Err(error) if error.fault_class() == Some(FaultClass::LostShell) => shell.forget(),
                 Err(error) => return Err(error),
                 Ok(output) => {
-                    *slot = Some(shell);
+                    desk.shell = Some(shell);
                     return Ok(output);
                 }
             }
         }
         let shell = self.commands.create_shell(&ShellOptions::default()).await?;
         let output = run(&shell, script, command, limit).await?;
-        *slot = Some(shell);
+        desk.shell = Some(shell);
         Ok(output)
     }
 
@@ -88,9 +185,9 @@ impl Link {
         request: &impl Serialize,
     ) -> Result<A, Trouble> {
         let script = lever.script();
-        let command = script.command(&script::request(request)?);
-        let mut slot = self.shell.lock().await;
-        let output = self.look(&mut slot, script, &command).await?;
+        let request = script::request(request)?;
+        let mut desk = self.desk.lock().await;
+        let output = self.look(&mut desk, script, &request).await?;
         script::answer(script, &output)
     }
 
@@ -109,7 +206,12 @@ impl Link {
 
     /// Deletes the shell on the server, if one is open.
     pub(crate) async fn close(&self) {
-        if let Some(shell) = self.shell.lock().await.take() {
+        let desk = std::mem::take(&mut *self.desk.lock().await);
+        if let Some(worker) = desk.worker {
+            // The program goes with its shell.
+            end(worker.leave()).await;
+        }
+        if let Some(shell) = desk.shell {
             end(shell).await;
         }
         // Those whose look was cut short.
@@ -158,7 +260,7 @@ impl Glance<'_> {
         let request = script::request(request)?;
         let output = match &self.link.cmdlets {
             Cmdlets::Task(account) if look.asks_the_product() => self.by_task(script, &request, account).await?,
-            Cmdlets::Task(_) | Cmdlets::Session => self.run(script, script.command(&request)).await?,
+            Cmdlets::Task(_) | Cmdlets::Session => self.run(script, Put::AsLine(&request)).await?,
         };
         script::answer(script, &output).map_err(|trouble| match hop::recognise(&trouble.text, &trouble.problems) {
             Some(second) if look.asks_the_product() => {
@@ -177,7 +279,7 @@ impl Glance<'_> {
         };
         let asking = Asking { account, password, limit: self.link.limits.look_script };
         let command = by_task::command(outer, script, request, &asking)?;
-        let said = script::answer(outer, &self.run(outer, command).await?);
+        let said = script::answer(outer, &self.run(outer, Put::Alone(command)).await?);
         let said = said.map_err(|trouble| Trouble { text: by_task::explain(account, &trouble), ..trouble });
         let name = script.name;
         by_task::output(self.link.wmi.host(), account, said?)
@@ -185,17 +287,20 @@ impl Glance<'_> {
     }
 
     /// Runs a command that only looks, before the look is over.
-    async fn run(&self, script: Script, command: script::Command) -> Result<Output, Trouble> {
-        let output = timeout_at(self.until, self.in_turn(script, &command)).await;
+    async fn run(&self, script: Script, put: Put<'_>) -> Result<Output, Trouble> {
+        let output = timeout_at(self.until, self.in_turn(script, put)).await;
         output.unwrap_or_else(|_elapsed| Err(self.too_late(&format!("script {}", script.name))))
     }
 
-    async fn in_turn(&self, script: Script, command: &script::Command) -> Result<Output, Trouble> {
-        let mut slot = self.link.shell.lock().await;
+    async fn in_turn(&self, script: Script, put: Put<'_>) -> Result<Output, Trouble> {
+        let mut desk = self.link.desk.lock().await;
         if let Some(trouble) = self.with(|lost| lost.scripts.clone()) {
             return Err(trouble);
         }
-        let result = self.link.look(&mut slot, script, command).await;
+        let result = match put {
+            Put::AsLine(request) => self.link.look(&mut desk, script, request).await,
+            Put::Alone(command) => self.link.look_alone(&mut desk, script, &command).await,
+        };
         result.map_err(|error| self.note(error, |lost| &mut lost.scripts))
     }
 
@@ -235,7 +340,7 @@ async fn run(shell: &Shell, script: Script, command: &script::Command, limit: Du
 }
 
 /// Deletes a shell as far as the server lets us. It deletes it by itself when it is idle.
-async fn end(shell: Shell) {
+pub(crate) async fn end(shell: Shell) {
     match tokio::time::timeout(CLEAN_UP, shell.delete()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the shell could not be deleted"),

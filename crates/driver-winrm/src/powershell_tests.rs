@@ -1,4 +1,4 @@
-//! Every script as a real PowerShell runs it, in both forms in which it goes over the wire.
+//! Every script as a real PowerShell runs it, in every form in which it goes over the wire.
 //!
 //! The interpreter stands in the folder of a host that is nearly Windows: it has stand-ins for the product's cmdlets,
 //! the registry, services, the task scheduler and `sc.exe`, which answer from files of a folder. Where that folder is
@@ -21,9 +21,10 @@ use std::process::Stdio;
 pub(crate) enum Way {
     OnTheLine,
     ByInput,
+    ToOneThatStays,
 }
 
-pub(crate) const WAYS: [Way; 2] = [Way::OnTheLine, Way::ByInput];
+pub(crate) const WAYS: [Way; 3] = [Way::OnTheLine, Way::ByInput, Way::ToOneThatStays];
 
 /// A host that is nearly Windows, with a state of its own.
 pub(crate) struct Host {
@@ -83,6 +84,12 @@ impl Host {
         let command = match way {
             Way::OnTheLine => script.on_the_line(request),
             Way::ByInput => script.by_input(request),
+            Way::ToOneThatStays => {
+                // Asked twice: the first question leaves nothing behind that the second one meets.
+                let lines = [1, 2].map(|number| script.line(request, number).0);
+                let input = format!("{}\n{}\n", lines[0], lines[1]).into_bytes();
+                Command { input: Some(zeroize::Zeroizing::new(input)), ..Script::worker() }
+            }
         };
         self.run_command(command, before)
     }
@@ -103,7 +110,8 @@ impl Host {
             .spawn()
             .unwrap();
         let input = command.input.unwrap_or_default();
-        process.stdin.take().unwrap().write_all(&input).unwrap();
+        // One that cannot run anything ends before it has read all.
+        drop(process.stdin.take().unwrap().write_all(&input));
         let output = process.wait_with_output().unwrap();
         Output {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -116,10 +124,11 @@ impl Host {
         answer(script, &self.run(way, script, request, ""))
     }
 
-    /// Asks in both ways and expects the same answer.
-    pub(crate) fn both(&self, look: Look, request: &Value) -> Result<Value, String> {
-        let [line, input] = WAYS.map(|way| without_times(self.ask(way, look.script(), request)));
-        assert_eq!(line, input, "{look:?}: the two ways differ");
+    /// Asks in every way and expects the same answer.
+    pub(crate) fn every_way(&self, look: Look, request: &Value) -> Result<Value, String> {
+        let [line, input, stays] = WAYS.map(|way| without_times(self.ask(way, look.script(), request)));
+        assert_eq!(line, input, "{look:?}: the ways differ");
+        assert_eq!(line, stays, "{look:?}: one that stays differs");
         line
     }
 }
@@ -184,7 +193,7 @@ fn versions_come_from_the_uninstall_entries_of_the_product() {
         "registry/uninstall32/C",
         "DisplayName=Microsoft Lync Server 2013, Größe „B“\nDisplayVersion=5.0.8308.0\n",
     );
-    let found = host.both(Look::Versions, &json!({"product": "lync2013"})).unwrap();
+    let found = host.every_way(Look::Versions, &json!({"product": "lync2013"})).unwrap();
     let expected = json!([
         {"name": "Microsoft Lync Server 2013, Core Components", "version": "5.0.8308.1149"},
         {"name": "Microsoft Lync Server 2013, Größe „B“", "version": "5.0.8308.0"},
@@ -200,7 +209,7 @@ fn a_malformed_value_of_another_program_costs_nothing() {
     let core = "DisplayName=Microsoft Lync Server 2013, Core Components\nDisplayVersion=5.0.8308.1149\n";
     host.set("registry/uninstall/A", core);
     host.set("registry/uninstall/0", "DisplayName=Another program\nDisplayVersion=1\nEstimatedSize=malformed:9\n");
-    let found = host.both(Look::Versions, &json!({"product": "lync2013"})).unwrap();
+    let found = host.every_way(Look::Versions, &json!({"product": "lync2013"})).unwrap();
     assert_eq!(found["components"].as_array().unwrap().len(), 1, "{found}");
     // One component, and not a list of one that was unrolled.
     assert_eq!(found["components"][0]["version"], "5.0.8308.1149");
@@ -224,7 +233,7 @@ fn an_entry_that_cannot_be_read_is_named_and_the_others_count() {
 fn a_malformed_value_of_a_service_costs_nothing() {
     let host = host!();
     host.set("registry/services/RTCSRV", "DelayedAutostart=dword:1\nFailureActions=malformed:3\n");
-    let found = host.both(Look::ServiceDetails, &json!({"services": ["RTCSRV", "NoSuchService"]})).unwrap();
+    let found = host.every_way(Look::ServiceDetails, &json!({"services": ["RTCSRV", "NoSuchService"]})).unwrap();
     assert_eq!(found["services"]["RTCSRV"]["delayed"], true, "{found}");
     assert!(found["services"].get("NoSuchService").is_none());
 }
@@ -271,7 +280,7 @@ fn the_answers_of_the_product_are_the_same_under_another_culture_and_with_arrays
         (Look::Activity, json!({"services": ["RTCSRV", "RTCMEDSRV", "none"]})),
     ];
     for (look, request) in &asked {
-        let plain = host.both(*look, request).unwrap();
+        let plain = host.every_way(*look, request).unwrap();
         // Decimal commas, an i without its dot, and calendars of their own.
         for culture in ["de-DE", "tr-TR", "ar-SA", "fa-IR"] {
             host.set("powershell", &format!("culture={culture}\narrays_like_51={}\n", culture != "tr-TR"));
@@ -280,9 +289,9 @@ fn the_answers_of_the_product_are_the_same_under_another_culture_and_with_arrays
         }
         host.set("powershell", "");
     }
-    let readiness = host.both(Look::Readiness, &asked[0].1).unwrap();
+    let readiness = host.every_way(Look::Readiness, &asked[0].1).unwrap();
     assert_eq!(readiness["answer"]["State"], "Ready", "an enumeration comes as its name: {readiness}");
-    let activity = host.both(Look::Activity, &json!({"services": ["RTCSRV", "none"]})).unwrap();
+    let activity = host.every_way(Look::Activity, &json!({"services": ["RTCSRV", "none"]})).unwrap();
     assert!(activity["errors"]["none"].as_str().unwrap().contains("does not list it"), "{activity}");
 }
 
@@ -290,12 +299,12 @@ fn the_answers_of_the_product_are_the_same_under_another_culture_and_with_arrays
 fn a_cmdlet_that_throws_is_an_error_and_one_that_warns_still_answers() {
     let host = host!();
     host.set("cmdlets/Get-CsManagementStoreReplicationStatus", "throw=An operations error occurred: „x“\n");
-    let error = host.both(Look::Replication, &json!({})).unwrap_err();
+    let error = host.every_way(Look::Replication, &json!({})).unwrap_err();
     assert!(error.contains("An operations error occurred: „x“"), "{error}");
     host.set("cmdlets/Get-CsManagementStoreReplicationStatus", "warning=slow today\n");
     host.clear("replication");
     host.set("replication/fe1.contoso.example", "UpToDate=True\n");
-    let found = host.both(Look::Replication, &json!({})).unwrap();
+    let found = host.every_way(Look::Replication, &json!({})).unwrap();
     assert_eq!(found["replicas"].as_array().map(Vec::len), Some(1), "one replica stays a list: {found}");
 }
 
@@ -303,7 +312,7 @@ fn a_cmdlet_that_throws_is_an_error_and_one_that_warns_still_answers() {
 fn the_product_module_is_loaded_from_where_its_set_up_puts_it() {
     let host = host!();
     host.set("cmdlets/Get-CsManagementStoreReplicationStatus", "exists=false\n");
-    let error = host.both(Look::Replication, &json!({})).unwrap_err();
+    let error = host.every_way(Look::Replication, &json!({})).unwrap_err();
     assert!(error.contains("not found: the product's module is in none of"), "{error}");
     assert!(error.contains(r"Microsoft Lync Server 2013\Modules\Lync"), "{error}");
     let folder = host.state.path().join("common/Microsoft Lync Server 2013/Modules/Lync");
@@ -325,7 +334,7 @@ fn two_thousand_lines_of_fabric_state_come_through() {
     let host = host!();
     let lines: String = (0..2_000).map(|n| format!("line={n} Größe\n")).collect();
     host.set("fabric", &lines);
-    let found = host.both(Look::Fabric, &json!({"pool": "pool01.contoso.example"})).unwrap();
+    let found = host.every_way(Look::Fabric, &json!({"pool": "pool01.contoso.example"})).unwrap();
     let lines = found["lines"].as_array().unwrap();
     assert_eq!(lines.len(), 2_000, "{} lines", lines.len());
     assert_eq!((&lines[0], &lines[1_999]), (&json!("line=0 Größe"), &json!("line=1999 Größe")));
@@ -337,18 +346,18 @@ fn one_item_and_nothing_at_all_stay_lists() {
     host.clear("domains");
     host.set("domains/UD1", "Frontends=fe1.contoso.example\nTotalActiveFrontends=1\n");
     let pool = json!({"pool": "pool01.contoso.example", "product": "lync2013"});
-    let found = host.both(Look::Readiness, &pool).unwrap();
+    let found = host.every_way(Look::Readiness, &pool).unwrap();
     let pool = PoolName::new("pool01.contoso.example").unwrap();
     let readiness = crate::readiness::parse(&found["answer"], &pool);
     assert_eq!(readiness.known().map(|known| known.domains.len()), Some(1), "{found}");
     assert_eq!(readiness.known().map(|known| known.domains[0].servers.len()), Some(1), "{found}");
     host.clear("replication");
-    assert_eq!(host.both(Look::Replication, &json!({})).unwrap()["replicas"], json!([]));
+    assert_eq!(host.every_way(Look::Replication, &json!({})).unwrap()["replicas"], json!([]));
     host.set("central", "ActiveMasterFQDN=-\n");
-    let found = host.both(Look::CentralManagement, &json!({})).unwrap();
+    let found = host.every_way(Look::CentralManagement, &json!({})).unwrap();
     let central = crate::central::parse(&found["answer"]);
     assert_eq!(central.known().map(|known| known.active.clone()), Some(None), "a property that is null: {found}");
-    assert_eq!(host.both(Look::ServiceDetails, &json!({"services": []})).unwrap(), json!({"services": {}}));
+    assert_eq!(host.every_way(Look::ServiceDetails, &json!({"services": []})).unwrap(), json!({"services": {}}));
 }
 
 #[test]
@@ -356,10 +365,10 @@ fn p3_a_property_that_is_null_is_no_answer() {
     let host = host!();
     host.clear("replication");
     host.set("replication/fe1.contoso.example", "UpToDate=-\n");
-    let found = host.both(Look::Replication, &json!({})).unwrap();
+    let found = host.every_way(Look::Replication, &json!({})).unwrap();
     assert_eq!(found["replicas"], json!([{"fqdn": "fe1.contoso.example", "upToDate": null}]));
     host.put("services/RTCSRV", "activity=", "activity=-");
-    let found = host.both(Look::Activity, &json!({"services": ["RTCSRV"]})).unwrap();
+    let found = host.every_way(Look::Activity, &json!({"services": ["RTCSRV"]})).unwrap();
     let why = found["errors"]["RTCSRV"].as_str();
     assert!(why.is_some_and(|why| why.starts_with("it has no activity level")), "{found}");
 }
@@ -375,7 +384,7 @@ fn an_error_comes_with_its_kind_and_number_and_one_that_was_passed_over_too() {
         assert_eq!(crate::hop::recognise(&trouble.text, &trouble.problems), Some(Second::Directory), "{trouble:?}");
     }
     host.set("cmdlets/Get-CsWindowsService", "error=Login failed for user „x“\n");
-    let found = host.both(Look::Activity, &json!({"services": ["RTCSRV", "none"]})).unwrap();
+    let found = host.every_way(Look::Activity, &json!({"services": ["RTCSRV", "none"]})).unwrap();
     assert_eq!(found["causes"][0]["kind"], "System.Exception", "{found}");
     assert!(found["errors"]["none"].as_str().unwrap().contains("Login failed for user „x“"), "{found}");
     assert!(found["activity"]["RTCSRV"].is_string(), "what was read counts: {found}");
@@ -429,7 +438,7 @@ fn p6_an_installer_runs_once_for_its_token_and_its_exit_code_comes_back() {
     let mut rights = std::fs::metadata(&path).unwrap().permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut rights, 0o755);
     std::fs::set_permissions(&path, rights).unwrap();
-    let hash = host.both(Look::File, &json!({"path": file})).unwrap()["sha256"].as_str().unwrap().to_owned();
+    let hash = host.every_way(Look::File, &json!({"path": file})).unwrap()["sha256"].as_str().unwrap().to_owned();
     let mut request = json!({"token": "t1", "installer": file, "arguments": ["/silent mode", ""], "sha256": hash,
         "deadlineSeconds": 60});
     let start = |request: &Value| host.ask(Way::ByInput, Lever::InstallerStart.script(), request).unwrap();
@@ -445,15 +454,15 @@ fn p6_an_installer_runs_once_for_its_token_and_its_exit_code_comes_back() {
     assert_eq!((&ended["state"], &ended["exitCode"]), (&json!("finished"), &json!(3)), "{ended}");
     assert_eq!(start(&request)["result"], "already");
     assert_eq!(std::fs::read_to_string(host.state.path().join("ran")).unwrap().lines().count(), 1);
-    assert_eq!(host.both(Look::File, &json!({"path": r"C:\none.exe"})).unwrap(), json!({"sha256": null}));
+    assert_eq!(host.every_way(Look::File, &json!({"path": r"C:\none.exe"})).unwrap(), json!({"sha256": null}));
 }
 
 #[test]
 fn counter_classes_are_found_by_their_display_names() {
     let host = host!();
-    let found = host.both(Look::CounterClasses, &json!({"objects": ["no such counter set"]})).unwrap();
+    let found = host.every_way(Look::CounterClasses, &json!({"objects": ["no such counter set"]})).unwrap();
     assert_eq!(found, json!({"classes": {}}));
-    let found = host.both(Look::CounterClasses, &json!({"objects": ["LS:SIP - Peers", "none"]})).unwrap();
+    let found = host.every_way(Look::CounterClasses, &json!({"objects": ["LS:SIP - Peers", "none"]})).unwrap();
     let class = &found["classes"]["LS:SIP - Peers"];
     assert_eq!(class["properties"]["SIP - Connections Active"], "SIPConnectionsActive", "{found}");
     assert_eq!(found["classes"].as_object().unwrap().len(), 1, "{found}");
@@ -585,10 +594,72 @@ fn p3_what_the_probe_cannot_ask_costs_nothing_else() {
 #[test]
 fn every_counter_set_of_the_product_is_listed_and_no_other() {
     let host = host!();
-    let found = host.both(Look::CounterSets, &json!({})).unwrap();
+    let found = host.every_way(Look::CounterSets, &json!({})).unwrap();
     let sets = found["sets"].as_array().unwrap();
     let names: Vec<&str> = sets.iter().filter_map(|set| set["name"].as_str()).collect();
     assert!(names.contains(&"LS:SIP - Peers") && names.iter().all(|name| name.starts_with("LS:")), "{names:?}");
     let peers = sets.iter().find(|set| set["name"] == "LS:SIP - Peers").unwrap();
     assert_eq!(peers["counters"]["SIP - Connections Active"], "SIPConnectionsActive", "{peers}");
+}
+
+#[test]
+fn a_powershell_that_stays_answers_line_by_line_and_ends_with_its_input() {
+    let host = host!();
+    let output = host.run(Way::ToOneThatStays, Look::Lease.script(), &json!({}), "");
+    let marks: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with("ORCHESTRATE-DONE:")).collect();
+    assert_eq!(marks, ["ORCHESTRATE-DONE:1.", "ORCHESTRATE-DONE:2."], "{output:?}");
+    assert_eq!(output.exit_code, 0, "{output:?}");
+}
+
+#[test]
+fn what_a_script_throws_does_not_end_a_powershell_that_stays() {
+    let host = host!();
+    host.set("cmdlets/Get-CsWindowsService", "throw=the store is not there\n");
+    let script = Look::Activity.script();
+    let output = host.run(Way::ToOneThatStays, script, &json!({"services": ["RTCSRV"]}), "");
+    assert_eq!(output.stdout.matches("ORCHESTRATE-DONE:").count(), 2, "{output:?}");
+    let trouble = answer::<Value>(script, &output).unwrap_err();
+    assert!(trouble.text.contains("the store is not there"), "{}", trouble.text);
+}
+
+#[test]
+fn one_that_stays_answers_after_errors_noise_and_lines_that_are_no_script_and_keeps_nothing_of_a_question() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let host = host!();
+    let asked = |number: usize, text: &str| format!("{number} {}\n", STANDARD.encode(text));
+    let (script, request) = (Look::Replication.script(), json!({}));
+    let lines = [
+        asked(1, "Write-Warning 'w'; Write-Error 'e'; [Console]::Out.Write('noise ')"),
+        "2 %%%\n".to_owned(),
+        asked(3, "this is { no script"),
+        asked(4, "$ErrorActionPreference = 'Stop'; function Get-Left { 1 }; throw 'five of „them“'"),
+        format!("{}\n", script.line(&request, 5).0),
+        asked(
+            6,
+            "[Console]::Out.WriteLine(\"left: $(Get-Command Get-Left -ErrorAction Ignore) $ErrorActionPreference\")",
+        ),
+        asked(7, "[Environment]::Exit(7)"),
+        asked(8, "[Console]::Out.WriteLine('after its end')"),
+    ];
+    let input = Some(zeroize::Zeroizing::new(lines.concat().into_bytes()));
+    let output = host.run_command(Command { input, ..Script::worker() }, "");
+    assert_eq!(output.exit_code, 7, "{output:?}");
+    let mut said: Vec<&str> = Vec::new();
+    let mut rest = output.stdout.as_str();
+    for number in 1..=6 {
+        let (before, after) = rest.split_once(&format!("\nORCHESTRATE-DONE:{number}.")).unwrap();
+        said.push(before);
+        rest = after;
+    }
+    assert!(said[0].contains("noise ") && rest.trim().is_empty(), "{output:?}");
+    let heard = |at: usize| {
+        let stdout = said[at].to_owned();
+        answer::<Value>(script, &Output { stdout, stderr: String::new(), exit_code: 0 })
+    };
+    assert!(heard(1).unwrap_err().text.contains("FromBase64String"), "{:?}", said[1]);
+    assert!(heard(2).unwrap_err().text.contains("Create"), "{:?}", said[2]);
+    assert!(heard(3).unwrap_err().text.contains("five of „them“"), "{:?}", said[3]);
+    assert!(heard(4).unwrap()["replicas"].is_array());
+    assert!(said[5].contains("left:  Continue"), "{:?}", said[5]);
 }

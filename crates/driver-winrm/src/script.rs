@@ -226,6 +226,21 @@ impl Script {
         Command { arguments, input: Some(Zeroizing::new(std::mem::take(&mut *input).into_bytes())) }
     }
 
+    /// The command that starts a process which stays, and answers line by line.
+    pub(crate) fn worker() -> Command {
+        let worker = Self { name: "worker", body: include_str!("scripts/worker.ps1") };
+        let text = format!("{}{}", worker.head(&Value::Null), bare(worker.body.lines()));
+        Command { arguments: encoded(&text), input: None }
+    }
+
+    /// The line that has such a process answer a request, and the line that it ends its answer with.
+    pub(crate) fn line(self, request: &Value, number: u64) -> (String, String) {
+        // The process stays: nothing may end it.
+        let rest = bare(self.body.lines().chain(CLOSE.lines().filter(|line| !line.trim().starts_with("exit "))));
+        let text = STANDARD.encode(format!("{}{rest}", self.lead(request)));
+        (format!("{number} {text}"), format!("ORCHESTRATE-DONE:{number}."))
+    }
+
     /// The command that reads the script from its input.
     pub(crate) fn by_input(self, request: &Value) -> Command {
         // Read from standard input, PowerShell takes the text line by line as if it were typed, and a block that spans
@@ -241,24 +256,43 @@ impl Script {
 
     /// The first lines: what the script is, its request, and what it says where it cannot run.
     fn head(self, request: &Value) -> String {
-        let request = STANDARD.encode(request.to_string());
-        format!("# orchestrate script {} {VERSION}\n$request = '{request}'\n{ABLE}\n", self.name)
+        format!("{}{ABLE}\n", self.lead(request))
     }
 
-    /// The rest without comments and indentation, which would only make the command line longer.
+    /// What the script is, and its request.
+    fn lead(self, request: &Value) -> String {
+        let request = STANDARD.encode(request.to_string());
+        format!("# orchestrate script {} {VERSION}\n$request = '{request}'\n", self.name)
+    }
+
+    /// The rest.
     fn tail(self) -> String {
-        let lines = self.body.lines().chain(CLOSE.lines()).map(str::trim);
-        let kept: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-        kept.join("\n") + "\n"
+        bare(self.body.lines().chain(CLOSE.lines()))
     }
 }
 
-/// The arguments of a PowerShell that gets its script by them.
+/// Returns lines without comments and indentation, which would only make the command line longer.
+fn bare<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let kept: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    kept.join("\n") + "\n"
+}
+
+/// Returns the arguments that have a text run.
 fn encoded(text: &str) -> Vec<String> {
     let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut arguments = FIXED.map(str::to_owned).to_vec();
     arguments.extend(["-EncodedCommand".to_owned(), STANDARD.encode(units)]);
     arguments
+}
+
+/// The question that a process which stays is asked first: nothing, which shows that questions and answers arrive.
+pub(crate) const HELLO: &str = "0 IA==";
+/// Its answer.
+pub(crate) const HELLO_MARK: &str = "ORCHESTRATE-DONE:0.";
+
+/// Returns whether a PowerShell has said that it cannot run scripts of ours.
+pub(crate) fn is_unable(output: &Output) -> bool {
+    last_after(&output.stdout, UNABLE).is_some()
 }
 
 /// Why a script gave no answer, and what that means for what it was to do.
@@ -480,6 +514,7 @@ mod tests {
             let whole = format!("{}{}", script.head(&json!({})), script.tail());
             assert_eq!(wrong_place(&whole), None, "{}", script.name);
         }
+        assert_eq!(wrong_place(include_str!("scripts/worker.ps1")), None, "worker");
         let start = Lever::InstallerStart.script().body;
         let runner = start.split_once("@'\n").unwrap().1.split_once("\n'@").unwrap().0;
         assert_eq!(wrong_place(runner), None, "the script that the scheduled task runs");
@@ -493,6 +528,20 @@ mod tests {
         assert!(runner.last().unwrap().contains("DeleteTask"));
         // A policy that wants signed scripts refuses files, whatever the command line says.
         assert!(!start.contains("-File "));
+    }
+
+    #[test]
+    fn a_question_is_one_line_that_ends_nothing() {
+        for look in LOOKS.into_iter().filter(|look| *look != Look::ByTask) {
+            let script = look.script();
+            let (line, mark) = script.line(&json!({"services": ["it's"]}), 12);
+            assert_eq!((line.lines().count(), mark.as_str()), (1, "ORCHESTRATE-DONE:12."));
+            let encoded = line.strip_prefix("12 ").unwrap();
+            let text = String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap();
+            assert!(text.starts_with(&format!("# orchestrate script {} 1\n$request = '", script.name)), "{text}");
+            assert!(!text.lines().any(|line| line.trim().starts_with("exit")), "{text}");
+            assert!(text.contains("Write-Answer (Get-Answer") && text.contains("Write-Answer @{ error"), "{text}");
+        }
     }
 
     fn output(stdout: &str, exit_code: i64) -> Output {

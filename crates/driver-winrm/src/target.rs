@@ -58,6 +58,26 @@ pub struct WinrmLimits {
     pub look_script: Duration,
     /// A whole observation. What was not read by then is unknown; what was read counts.
     pub observation: Duration,
+    /// Of the process that stays on the server and is asked.
+    pub stay: Stay,
+}
+
+/// How long a process that stays may take, and is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stay {
+    /// From its start to its first answer. Longer than evidence is good for: the look after it has the process already.
+    pub start: Duration,
+    /// After this time it is replaced: what the product's module keeps in memory neither grows without end nor gets old.
+    pub age: Duration,
+    /// For how long each question has a process of its own, where none has stayed.
+    pub pause: Duration,
+}
+
+impl Default for Stay {
+    fn default() -> Self {
+        let minutes = Duration::from_mins;
+        Self { start: Duration::from_secs(40), age: minutes(30), pause: minutes(5) }
+    }
 }
 
 /// The limit of an observation. A run gives up on a look altogether after [`LOOK_LIMIT`], and would lose what was read.
@@ -74,6 +94,7 @@ impl Default for WinrmLimits {
             script: Duration::from_secs(120),
             look_script: OBSERVATION / 2,
             observation: OBSERVATION,
+            stay: Stay::default(),
         }
     }
 }

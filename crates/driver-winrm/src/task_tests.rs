@@ -86,7 +86,7 @@ fn every_cmdlet_answers_in_a_task_as_it_does_in_the_shell_and_leaves_nothing() {
         (Look::Activity, json!({"services": ["RTCSRV", "Größe „x“"]})),
     ];
     for ((look, request), account) in asked.iter().zip(accounts().iter().cycle()) {
-        let expected = host.both(*look, request).unwrap();
+        let expected = host.every_way(*look, request).unwrap();
         let found = without_times(ask(&host, account, *look, request, ""));
         let found = found.unwrap_or_else(|trouble| panic!("{look:?} {trouble}"));
         assert_eq!(found, expected, "{look:?} as {account}");

@@ -42,6 +42,46 @@ pub(crate) struct World {
     pub(crate) command_line: String,
     /// Names of the scripts that ran, with their requests.
     pub(crate) ran: Vec<(String, Value)>,
+    /// Whether the command that is to stay is there, and takes questions.
+    pub(crate) stays: bool,
+    /// What it has said, and its exit code once it has ended.
+    pub(crate) heard: (String, i64),
+    /// What its PowerShell is like.
+    pub(crate) powershell: Powershell,
+    /// What happens to the next question of a command that stays.
+    pub(crate) mishap: Option<Mishap>,
+    /// What is said after the next question.
+    pub(crate) late: String,
+    /// How many processes were started that stay.
+    pub(crate) workers: usize,
+}
+
+/// What the PowerShell of a server is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Powershell {
+    /// It stays and answers.
+    Usual,
+    /// One that is to stay ends as soon as it is started.
+    LeavesAtOnce,
+    /// One that stays never says anything.
+    Mute,
+    /// No script can run: a policy of the server restricts it.
+    Restricted,
+}
+
+/// What happens to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mishap {
+    /// The process ends.
+    Ends,
+    /// It is never answered. What is asked later is.
+    Silence,
+    /// It is answered, and the answer arrives only after the next question.
+    Late,
+    /// More is said than is ever read.
+    Flood,
+    /// What the process prints besides looks much like answers.
+    Noise,
 }
 
 impl Default for World {
@@ -67,6 +107,12 @@ impl Default for World {
             input: String::new(),
             command_line: String::new(),
             ran: Vec::new(),
+            stays: false,
+            heard: (String::new(), 0),
+            powershell: Powershell::Usual,
+            mishap: None,
+            late: String::new(),
+            workers: 0,
         }
     }
 }
@@ -153,29 +199,46 @@ impl World {
             "Enumerate" => self.enumerate(seen),
             "Create" => seen.answer("<rsp:Shell><rsp:ShellId>S1</rsp:ShellId></rsp:Shell>"),
             "Command" => {
-                self.command(seen);
-                seen.answer("<rsp:CommandResponse><rsp:CommandId>C1</rsp:CommandId></rsp:CommandResponse>")
+                let id = self.command(seen);
+                seen.answer(&format!("<rsp:CommandResponse><rsp:CommandId>{id}</rsp:CommandId></rsp:CommandResponse>"))
             }
             "Send" => {
                 let text = STANDARD.decode(seen.text("Stream").unwrap()).unwrap();
                 let text = String::from_utf8(text).unwrap();
-                if text.starts_with("# orchestrate script ") {
+                if id_of(seen) == STAYS {
+                    self.question(&text);
+                } else if text.starts_with("# orchestrate script ") {
                     self.script(&text);
                 } else {
                     self.input = text;
                 }
                 seen.answer("<rsp:SendResponse/>")
             }
-            "Receive" => seen.answer(&format!(
-                "<rsp:ReceiveResponse><rsp:Stream Name=\"stdout\" CommandId=\"C1\">{}</rsp:Stream><rsp:CommandState \
-                 CommandId=\"C1\" State=\"x/CommandState/Done\"><rsp:ExitCode>{}</rsp:ExitCode></rsp:CommandState>\
-                 </rsp:ReceiveResponse>",
-                STANDARD.encode(&self.pending.0),
-                self.pending.1
-            )),
+            "Receive" => self.receive(seen),
             "Signal" | "Delete" => seen.answer(""),
             method => seen.answer(&element(&format!("p:{method}_OUTPUT"), &self.output)),
         }
+    }
+
+    fn receive(&mut self, seen: &Seen) -> Reaction {
+        let id = id_of(seen);
+        let running = id == STAYS && self.stays;
+        if running && self.mishap == Some(Mishap::Flood) {
+            self.heard.0 = "x".repeat(300_000);
+        }
+        if running && self.heard.0.is_empty() {
+            return seen.fault("TimedOut", 2_150_858_793);
+        }
+        let said = if id == STAYS { &mut self.heard } else { &mut self.pending };
+        let state = match running {
+            true => "Running\">".to_owned(),
+            false => format!("Done\"><rsp:ExitCode>{}</rsp:ExitCode>", said.1),
+        };
+        let text = STANDARD.encode(std::mem::take(&mut said.0));
+        seen.answer(&format!(
+            "<rsp:ReceiveResponse><rsp:Stream Name=\"stdout\" CommandId=\"{id}\">{text}</rsp:Stream><rsp:CommandState \
+             CommandId=\"{id}\" State=\"x/CommandState/{state}</rsp:CommandState></rsp:ReceiveResponse>"
+        ))
     }
 
     fn enumerate(&self, seen: &Seen) -> Reaction {
@@ -198,16 +261,61 @@ impl World {
         seen.answer(&format!("<n:EnumerateResponse><w:Items>{items}</w:Items><w:EndOfSequence/></n:EnumerateResponse>"))
     }
 
-    fn command(&mut self, seen: &Seen) {
+    /// Starts a command, and returns its id.
+    fn command(&mut self, seen: &Seen) -> &'static str {
         let document = roxmltree::Document::parse(&seen.body).unwrap();
         let words = document.descendants().filter(|node| matches!(node.tag_name().name(), "Command" | "Arguments"));
         let words: Vec<&str> = words.filter_map(|node| node.text()).collect();
         self.command_line = words.join(" ");
         self.pending = (String::new(), self.exit_code);
+        let workers = self.workers;
         if words[0].ends_with("powershell.exe") && words.contains(&"-EncodedCommand") {
             let bytes = STANDARD.decode(words.last().unwrap()).unwrap();
             let units: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
             self.script(&String::from_utf16(&units).unwrap());
+        }
+        if self.workers == workers {
+            return "C1";
+        }
+        self.stays = matches!(self.powershell, Powershell::Usual | Powershell::Mute);
+        self.heard = std::mem::take(&mut self.pending);
+        STAYS
+    }
+
+    /// Answers a line of a command that stays.
+    fn question(&mut self, line: &str) {
+        if self.powershell == Powershell::Mute || !self.stays {
+            return;
+        }
+        let (number, script) = line.trim_end_matches('\n').split_once(' ').unwrap();
+        let script = String::from_utf8(STANDARD.decode(script).unwrap()).unwrap();
+        let mishap = self.mishap.filter(|_| !script.trim().is_empty());
+        match mishap {
+            Some(Mishap::Ends) => {
+                (self.stays, self.heard, self.mishap) = (false, (String::new(), 255), None);
+                return;
+            }
+            Some(Mishap::Silence) => {
+                self.mishap = None;
+                return;
+            }
+            Some(Mishap::Late | Mishap::Flood | Mishap::Noise) | None => {}
+        }
+        if !script.trim().is_empty() {
+            self.script(&script);
+        }
+        let answer = std::mem::take(&mut self.pending.0);
+        let said = format!("{answer}\r\nORCHESTRATE-DONE:{number}.\r\n");
+        match mishap {
+            Some(Mishap::Late) => (self.late, self.mishap) = (said, None),
+            Some(Mishap::Noise) => {
+                let odd =
+                    format!("ORCHESTRATE-DONE:{number}.0\r\n> ORCHESTRATE-DONE:{number}.\r\nORCHESTRATE:e30=\r\n");
+                self.heard.0.extend([odd, said]);
+            }
+            Some(Mishap::Ends | Mishap::Silence | Mishap::Flood) | None => {
+                self.heard.0.extend([std::mem::take(&mut self.late), said]);
+            }
         }
     }
 
@@ -215,6 +323,15 @@ impl World {
         let mut lines = text.lines();
         let first = lines.next().unwrap().strip_prefix("# orchestrate script ").unwrap();
         let name = first.strip_suffix(" 1").unwrap().to_owned();
+        if self.powershell == Powershell::Restricted {
+            self.workers += usize::from(name == "worker");
+            self.pending = ("ORCHESTRATE-UNABLE:ConstrainedLanguage 5.1.14393.0\r\n".to_owned(), 3);
+            return;
+        }
+        if name == "worker" {
+            self.workers += 1;
+            return;
+        }
         let data = lines.next().unwrap().split('\'').nth(1).unwrap().to_owned();
         let request: Value = serde_json::from_slice(&STANDARD.decode(data).unwrap()).unwrap();
         let missing = json!({"error": format!("no such cmdlet for {name}")});
@@ -225,6 +342,14 @@ impl World {
         );
         self.ran.push((name, request));
     }
+}
+
+/// The id of the command that stays.
+const STAYS: &str = "W1";
+
+/// Returns the id of the command that a Send or a Receive is about.
+fn id_of(seen: &Seen) -> &'static str {
+    if seen.body.contains("CommandId=\"W1\"") { STAYS } else { "C1" }
 }
 
 fn text(value: &Value) -> String {

@@ -15,11 +15,11 @@ use std::time::Duration;
 /// The password of the account that the tests log on with.
 const PASSWORD: &str = "secret";
 
-fn name(text: &str) -> ServiceName {
+pub(crate) fn name(text: &str) -> ServiceName {
     ServiceName::new(text).unwrap()
 }
 
-fn services(names: &[&str]) -> Ask {
+pub(crate) fn services(names: &[&str]) -> Ask {
     Ask { services: names.iter().map(|text| name(text)).collect(), ..Ask::default() }
 }
 
@@ -27,7 +27,7 @@ fn sessions(names: &[&str]) -> Ask {
     Ask { sessions: names.iter().map(|text| name(text)).collect(), ..Ask::default() }
 }
 
-fn parts(parts: &[Part]) -> Ask {
+pub(crate) fn parts(parts: &[Part]) -> Ask {
     Ask { parts: parts.iter().copied().collect(), ..Ask::default() }
 }
 
@@ -141,7 +141,7 @@ const HEALTH: &str = "Win32_PerfFormattedData_LSAVMCU_Health";
 const PEERS: &str = "Win32_PerfFormattedData_LSSIP_LSSIPPeers";
 
 /// A server with the counters of audio and video, and of the front end.
-fn measured() -> World {
+pub(crate) fn measured() -> World {
     let mut world = World::default();
     world.scripts.insert(
         "counter-classes",
@@ -213,6 +213,20 @@ async fn p3_a_counter_that_cannot_be_read_is_unknown_and_never_zero() {
     assert!(messages.draining.as_ref().unwrap().known().is_none());
     fake.driver.observe(&sessions(&["RTCIMMCU"])).await;
     assert_eq!(fake.runs("counter-classes"), 1, "what is not there is not asked for at every look");
+}
+
+#[tokio::test]
+async fn p3_a_draining_state_that_a_server_does_not_have_is_unknown_and_not_left_out() {
+    let mut world = measured();
+    world.counters.insert(AVMCU, vec![json!({"Conferences": 0, "Users": 0})]);
+    let classes = world.scripts.get_mut("counter-classes").unwrap();
+    classes["classes"].as_object_mut().unwrap().remove("LS:AVMCU - MCU Health And Performance");
+    let fake = Fake::start(world).await;
+    let seen = fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
+    let reading = &seen.sessions[&name("RTCAVMCU")];
+    assert_eq!(reading.left(), Answer::Known(0));
+    let why = reading.draining.as_ref().and_then(|state| state.why_unknown());
+    assert!(why.is_some_and(|why| why.contains("no counter set")), "{reading:?}");
 }
 
 #[tokio::test]
@@ -355,11 +369,11 @@ async fn an_installer_that_never_ran_has_no_exit_code_but_a_reason() {
 async fn a_lost_shell_is_replaced_once_for_a_look() {
     let fake = Fake::start(World::default()).await;
     fake.driver.observe(&services(&["RTCSRV"])).await;
-    fake.world.lock().unwrap().faults = vec![("Command", "InvalidSelectors", 2_150_858_843)];
+    fake.world.lock().unwrap().faults = vec![("Send", "InvalidSelectors", 2_150_858_843)];
     let seen = fake.driver.observe(&services(&["RTCSRV"])).await;
     assert!(seen.service(&name("RTCSRV")).unwrap().dependents.known().is_some());
     assert_eq!(fake.count("Create"), 2);
-    let fault = ("Command", "InvalidSelectors", 2_150_858_843);
+    let fault = ("Send", "InvalidSelectors", 2_150_858_843);
     fake.world.lock().unwrap().faults = vec![fault, fault];
     let seen = fake.driver.observe(&services(&["RTCSRV"])).await;
     assert!(seen.service(&name("RTCSRV")).unwrap().dependents.known().is_none(), "twice in a row is not tried again");

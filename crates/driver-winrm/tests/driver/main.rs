@@ -10,3 +10,5 @@ mod looks;
 #[path = "../../../wsman/tests/wire/loopback.rs"]
 #[expect(dead_code, reason = "shared with the tests of the client, which use more of it")]
 mod loopback;
+#[cfg(test)]
+mod stays;
