@@ -98,3 +98,13 @@ fn p8_a_lab_that_is_gone_at_the_end_hides_no_server_that_is_out() {
     assert!(said.out.contains("1 server may be out of service"), "{}", said.out);
     assert!(said.err.contains("the lab's own account of the sessions is lost"), "{}", said.err);
 }
+
+#[test]
+fn p3_p4_a_draining_state_that_no_server_has_holds_the_drain_and_is_not_left_out() {
+    let sandbox = Sandbox::default();
+    let without = ("seed: 7\n", "seed: 7\nservices: {without_counters: [\"LS:AVMCU - MCU Health And Performance\"]}\n");
+    let plan = sandbox.first_pool(&[("deadline: 30m, ", "deadline: 4m, ")], &[without]);
+    let said = run(&sandbox, &plan);
+    assert!(said.code != Some(0), "{}\n{}", said.out, said.err);
+    assert!(flat(&said).contains("whether RTCAVMCU is draining"), "{}\n{}", said.out, said.err);
+}
