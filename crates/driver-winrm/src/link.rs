@@ -14,6 +14,7 @@ use serde_json::Value;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 /// How long an act or an end of work waits for a shell to be cleaned up.
@@ -51,6 +52,9 @@ const MOST_SILENT: u8 = 3;
 struct Desk {
     /// A process that stays and is asked.
     worker: Option<Worker>,
+    /// One that is being started. It goes on when the look that needed it is cut short: a look at the rest of the pool has
+    /// less time than a slow server takes to start one, and the next look finds it.
+    starting: Option<Starting>,
     /// A shell for processes of one question each.
     shell: Option<Shell>,
     /// Until when each question has a process of its own.
@@ -58,6 +62,46 @@ struct Desk {
     /// How many processes in a row were asked and have given no answer. Counted before it is known, so that those whose
     /// question was cut short count too.
     silent: u8,
+}
+
+/// A process that is being started, with its shell. Dropping it ends both.
+#[derive(Debug)]
+struct Starting(JoinHandle<Result<Started, Error>>);
+
+impl Starting {
+    fn new(commands: Client, limit: Duration) -> Self {
+        Self(tokio::spawn(async move {
+            let shell = commands.create_shell(&ShellOptions::default()).await?;
+            Worker::start(shell, limit).await
+        }))
+    }
+
+    /// Waits for it. May be cut short and called again.
+    async fn outcome(&mut self) -> Result<Started, Error> {
+        match (&mut self.0).await {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_aborted) => Ok(Started::NotHere),
+        }
+    }
+
+    /// Ends it, with what may be there of it already.
+    async fn end(mut self) {
+        self.0.abort();
+        match (&mut self.0).await {
+            Ok(Ok(Started::Here(worker))) => end(worker.leave()).await,
+            Ok(Ok(Started::Unable(_, shell))) => end(shell).await,
+            // What was under way deletes its shell when it goes.
+            Ok(Ok(Started::NotHere)) | Err(_) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a process that was to stay could not be started"),
+        }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Desk {
@@ -128,10 +172,13 @@ impl Link {
             }
             None => {}
         }
-        if desk.may_stay(stay.pause) {
-            let shell = self.commands.create_shell(&ShellOptions::default()).await?;
+        if desk.starting.is_some() || desk.may_stay(stay.pause) {
+            let starting =
+                desk.starting.get_or_insert_with(|| Starting::new(self.commands.clone(), limit.min(stay.start)));
+            let started = starting.outcome().await;
+            desk.starting = None;
             desk.silent += 1;
-            match Worker::start(shell, limit.min(stay.start)).await {
+            match started {
                 Ok(Started::Here(worker)) => return desk.keep(worker.ask(script, request, limit).await).await,
                 Ok(Started::Unable(output, shell)) => {
                     desk.rest(stay.pause);
@@ -206,7 +253,10 @@ impl Link {
 
     /// Deletes the shell on the server, if one is open.
     pub(crate) async fn close(&self) {
-        let desk = std::mem::take(&mut *self.desk.lock().await);
+        let mut desk = std::mem::take(&mut *self.desk.lock().await);
+        if let Some(starting) = desk.starting.take() {
+            starting.end().await;
+        }
         if let Some(worker) = desk.worker {
             // The program goes with its shell.
             end(worker.leave()).await;

@@ -492,14 +492,15 @@ impl Host {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// Runs the script `probe` after some lines of another hand, in both ways, and returns what it says.
+    /// Runs the script `probe` after some lines of another hand, in every way, and returns what it says.
     fn probe(&self, request: &Value, before: &str) -> Machine {
         let script = Look::Probe.script();
-        let [line, input] = WAYS.map(|way| {
+        let [line, input, stays] = WAYS.map(|way| {
             let output = self.run(way, script, request, before);
             answer::<Value>(script, &output).unwrap_or_else(|trouble| panic!("{trouble} {output:?}"))
         });
-        assert_eq!(line, input, "the two ways differ");
+        assert_eq!(line, input, "the ways differ");
+        assert_eq!(line, stays, "one that stays differs");
         let said: Said = serde_json::from_value(line).unwrap();
         said.machine(&["RTCSRV", "NOSUCH"].map(|name| ServiceName::new(name).unwrap()), request["file"].as_str())
     }

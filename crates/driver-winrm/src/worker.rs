@@ -23,6 +23,7 @@ pub(crate) struct Worker {
 }
 
 /// What became of starting a process that stays.
+#[derive(Debug)]
 pub(crate) enum Started {
     /// It is there, and takes questions.
     Here(Worker),

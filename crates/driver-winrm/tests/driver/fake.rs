@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) late: String,
     /// How many processes were started that stay.
     pub(crate) workers: usize,
+    /// What one that is starting was asked.
+    pub(crate) unheard: Vec<String>,
 }
 
 /// What the PowerShell of a server is like.
@@ -65,6 +67,8 @@ pub(crate) enum Powershell {
     LeavesAtOnce,
     /// One that stays never says anything.
     Mute,
+    /// One that stays takes its time to start: what it is asked until then is answered once it has.
+    Starting,
     /// No script can run: a policy of the server restricts it.
     Restricted,
 }
@@ -113,6 +117,17 @@ impl Default for World {
             mishap: None,
             late: String::new(),
             workers: 0,
+            unheard: Vec::new(),
+        }
+    }
+}
+
+impl World {
+    /// Lets the process that is starting be there.
+    pub(crate) fn has_started(&mut self) {
+        self.powershell = Powershell::Usual;
+        for line in std::mem::take(&mut self.unheard) {
+            self.question(&line);
         }
     }
 }
@@ -277,13 +292,17 @@ impl World {
         if self.workers == workers {
             return "C1";
         }
-        self.stays = matches!(self.powershell, Powershell::Usual | Powershell::Mute);
+        self.stays = matches!(self.powershell, Powershell::Usual | Powershell::Mute | Powershell::Starting);
         self.heard = std::mem::take(&mut self.pending);
         STAYS
     }
 
     /// Answers a line of a command that stays.
     fn question(&mut self, line: &str) {
+        if self.powershell == Powershell::Starting {
+            self.unheard.push(line.to_owned());
+            return;
+        }
         if self.powershell == Powershell::Mute || !self.stays {
             return;
         }

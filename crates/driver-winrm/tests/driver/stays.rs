@@ -93,6 +93,31 @@ async fn one_that_does_not_answer_its_first_question_is_ended_and_each_question_
 }
 
 #[tokio::test]
+async fn one_that_starts_for_longer_than_a_look_takes_is_there_for_the_next() {
+    let world = World { powershell: Powershell::Starting, ..world("A") };
+    let fake = Fake::start_with(world, |target| target.limits.observation = Duration::from_millis(200)).await;
+    for _ in 0..2 {
+        ask(&fake).await.unwrap_err();
+    }
+    assert_eq!((workers(&fake), fake.count("Create"), fake.count("Delete")), (1, 1, 0), "it goes on starting");
+    fake.world.lock().unwrap().has_started();
+    let mut answer = ask(&fake).await;
+    while answer.is_err() {
+        answer = ask(&fake).await;
+    }
+    assert_eq!((answer.as_deref(), workers(&fake)), (Ok("A"), 1));
+}
+
+#[tokio::test]
+async fn one_that_is_still_starting_is_gone_when_the_work_ends() {
+    let world = World { powershell: Powershell::Starting, ..world("A") };
+    let fake = Fake::start_with(world, |target| target.limits.observation = Duration::from_millis(200)).await;
+    ask(&fake).await.unwrap_err();
+    fake.driver.reader().close().await;
+    assert_eq!((fake.count("Create"), fake.count("Delete")), (1, 1));
+}
+
+#[tokio::test]
 async fn a_restricted_powershell_is_named_and_not_started_twice_for_each_question() {
     let fake = Fake::start(World { powershell: Powershell::Restricted, ..world("A") }).await;
     for _ in 0..3 {
