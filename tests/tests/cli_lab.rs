@@ -131,7 +131,8 @@ fn p8_the_second_ctrl_c_stops_at_once_and_says_what_is_out_and_how_to_bring_it_b
     run.signal("INT");
     assert_eq!(sandbox.wait_for_record("stop_requested"), id);
     let status = sandbox.run(&["status", &id]);
-    assert!(status.out.contains("stopping (") && status.out.contains("in its terminal"), "P11: {}", status.out);
+    let told = status.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("stopping (") && told.contains("a second Ctrl-C in its terminal"), "P11: {}", status.out);
     run.signal("INT");
     let said = run.ended();
     assert_eq!(said.code, Some(130), "{}\n{}", said.out, said.err);
