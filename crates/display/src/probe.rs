@@ -80,7 +80,11 @@ fn left_out(topics: &[Topic], look: &Look) -> Vec<String> {
         return Vec::new();
     }
     let words: Vec<&str> = topics.iter().map(|topic| topic.word()).collect();
-    look.hang(&pad("", MARK), Tone::Quiet, &format!("not asked, because of what failed above: {}", words.join(", ")))
+    look.hang(
+        &pad("", MARK),
+        Tone::Quiet,
+        &format!("not asked, because it needs what is missing above: {}", words.join(", ")),
+    )
 }
 
 fn counter_sets(counters: &Answer<Vec<CounterSet>>, look: &Look) -> Vec<String> {
@@ -135,6 +139,7 @@ pub fn table(servers: &[Told<'_>], look: &Look) -> String {
         let asked = if topics.is_empty() { "ok on every server: " } else { "ok on every server that was asked: " };
         lines.extend(look.hang(asked, Tone::Quiet, &good.join(", ")));
     }
+    lines.extend(not_asked(servers, look));
     lines.extend(causes(servers, look));
     for told in servers.iter().filter(|told| told.counters.is_some()) {
         lines.push(String::new());
@@ -144,6 +149,22 @@ pub fn table(servers: &[Told<'_>], look: &Look) -> String {
     lines.push(String::new());
     lines.push(ending(servers.iter().map(Told::light), "server"));
     lines.join("\n") + "\n"
+}
+
+/// Returns what could not be asked, by server.
+fn not_asked(servers: &[Told<'_>], look: &Look) -> Vec<String> {
+    let mut by_topics: Vec<(&[Topic], Vec<&str>)> = Vec::new();
+    for told in servers.iter().filter(|told| !told.left_out.is_empty()) {
+        match by_topics.iter_mut().find(|(topics, _)| *topics == told.left_out) {
+            Some((_, names)) => names.push(name(told, servers)),
+            None => by_topics.push((told.left_out, vec![name(told, servers)])),
+        }
+    }
+    let said = by_topics.iter().flat_map(|(topics, names)| {
+        let words: Vec<&str> = topics.iter().map(|topic| topic.word()).collect();
+        look.hang("not asked (?): ", Tone::Quiet, &format!("{}: {}", list(names), words.join(", ")))
+    });
+    said.collect()
 }
 
 /// Columns that a server takes in the table.
@@ -308,7 +329,7 @@ mod tests {
             "FAIL  clock            7 min 12 s ahead of this machine",
             "-> set the clock that is wrong",
             "warn  disk",
-            "not asked, because of what failed above: quotas",
+            "not asked, because it needs what is missing above: quotas",
             "1 row failed, 1 worth a look, 1 ok",
         ];
         for words in words {

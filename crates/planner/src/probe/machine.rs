@@ -2,7 +2,7 @@
 
 use super::{Expected, green, is_without_scripts, length, red, size, some, yellow};
 use orchestrate_model::Answer;
-use orchestrate_model::change::Patch;
+use orchestrate_model::change::{Patch, PendingRestart};
 use orchestrate_model::observe::FileFacts;
 use orchestrate_model::probe::{
     Disk, FileRights, Light, Machine, PendingFound, PendingSign, Probe, Quotas, Row, Topic,
@@ -37,7 +37,7 @@ pub(super) fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     let is_silent = is_without_scripts(probe) && matches!(probe.seen.file, Answer::Unknown(_));
     rows.extend(expected.patch.filter(|_| !is_silent).map(|patch| installer(probe, patch)));
-    rows.push(disk(probe));
+    rows.push(disk(probe, expected));
     if let Answer::Known(machine) = &probe.machine {
         rows.push(pending(probe, machine, expected));
     }
@@ -99,7 +99,7 @@ fn drives(machine: &Answer<Machine>) -> BTreeSet<String> {
     [Some(windows.to_ascii_uppercase()), temp].into_iter().flatten().collect()
 }
 
-fn disk(probe: &Probe) -> Row {
+fn disk(probe: &Probe, expected: &Expected<'_>) -> Row {
     let disks = match &probe.disks {
         Answer::Known(disks) => disks,
         Answer::Unknown(why) => return yellow(Topic::Disk, why, "look at the free space on the server"),
@@ -117,8 +117,12 @@ fn disk(probe: &Probe) -> Row {
     let least = found.iter().map(|(_, disk)| disk.free_bytes).min().unwrap_or_default();
     let todo = "make room: clean up old updates (`Dism /Online /Cleanup-Image /StartComponentCleanup`), logs and \
                 temporary files";
-    if least < LEAST_FREE {
-        red(Topic::Disk, format!("{said}: an installer needs {} at least", size(LEAST_FREE)), todo)
+    // What the plan says is what its runs ask for.
+    let stated = expected.patch.and_then(|patch| patch.needs_free);
+    let needed = stated.unwrap_or(LEAST_FREE);
+    if least < needed {
+        let whose = if stated.is_some() { "the plan says that its installer" } else { "an installer" };
+        red(Topic::Disk, format!("{said}: {whose} needs {} at least", size(needed)), todo)
     } else if least < LITTLE_FREE {
         yellow(Topic::Disk, format!("{said}: less than {}", size(LITTLE_FREE)), todo)
     } else {
@@ -144,8 +148,9 @@ fn pending(probe: &Probe, machine: &Machine, expected: &Expected<'_>) -> Row {
         format!("; last started {} ago", length(probe.asked.duration_since(booted)))
     });
     if !found.is_empty() {
-        let todo = "restart the server in a maintenance of its own first, or let this one restart it before it installs: \
-                    many installers refuse, or leave it half done, while a restart is due";
+        let todo = "restart the server in a maintenance of its own first: many installers refuse, or leave it half done, \
+                    while a restart is due. Where it keeps nothing from being installed, the plan can say so: \
+                    `pending_restart: ignore` under `patch`";
         return Row {
             topic: Topic::PendingRestart,
             light,
@@ -170,7 +175,8 @@ fn weight(sign: PendingSign, expected: &Expected<'_>) -> Light {
     match sign {
         PendingSign::FileRenames => Light::Yellow,
         PendingSign::Servicing | PendingSign::WindowsUpdate | PendingSign::ComputerRename => {
-            if expected.patch.is_some() { Light::Red } else { Light::Yellow }
+            let refuses = |patch: &Patch| patch.pending_restart == PendingRestart::Refuse;
+            if expected.patch.is_some_and(refuses) { Light::Red } else { Light::Yellow }
         }
     }
 }

@@ -249,6 +249,24 @@ fn a_full_disk_is_red_and_a_nearly_full_one_yellow() {
 }
 
 #[test]
+fn a_probe_measures_by_what_the_plan_says_as_its_runs_do() {
+    let light = |probe: &Probe, patch: &Patch, topic: Topic| {
+        let rows = rows(probe, &Expected { pool: None, patch: Some(patch) });
+        rows.into_iter().find(|row| row.topic == topic).map(|row| row.light)
+    };
+    let greedy = Patch { needs_free: Some(60 << 30), ..patch() };
+    assert_eq!(light(&good(), &patch(), Topic::Disk), Some(Light::Green));
+    assert_eq!(light(&good(), &greedy, Topic::Disk), Some(Light::Red), "50 GiB are free");
+    let due = of_machine(|machine| {
+        let found = PendingFound { what: "updates".into(), since: None };
+        machine.pending.insert(PendingSign::WindowsUpdate, Answer::Known(Some(found)));
+    });
+    let ignoring = Patch { pending_restart: orchestrate_model::change::PendingRestart::Ignore, ..patch() };
+    assert_eq!(light(&due, &patch(), Topic::PendingRestart), Some(Light::Red));
+    assert_eq!(light(&due, &ignoring, Topic::PendingRestart), Some(Light::Yellow));
+}
+
+#[test]
 fn a_pending_restart_is_told_with_its_age_against_the_last_start() {
     let pending = |sign: PendingSign, hours: i64| {
         of_machine(|machine| {

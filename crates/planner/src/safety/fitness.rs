@@ -7,21 +7,30 @@ use orchestrate_model::observe::Fitness;
 use orchestrate_model::probe::PendingSign;
 use orchestrate_model::{Answer, ServerName, Verdict};
 
-const ADVICE: &str = "Make room on the drive, or restart the server in a maintenance of its own first. Where a restart that is \
-                      due keeps nothing from being installed, the plan can say so: pending_restart: ignore under patch.";
+/// What to do about a drive that is too full.
+const ROOM: &str = "Make room on the drive: old updates, logs and temporary files.";
+/// What to do about a restart that is due.
+const RESTART: &str = "Restart the server in a maintenance of its own first. Where a restart that is due keeps nothing from \
+                       being installed, the plan can say so: pending_restart: ignore under patch.";
+/// What to do where it is not known.
+const PROBE: &str = "orchestrate probe says what the server answers.";
 
 /// Returns the answer, where the plan asks.
 pub(super) fn fit(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
     let patch = look.change.maintenance.patch.as_ref().filter(|patch| patch.asks_fitness())?;
     let name = server.short();
-    let verdict = match look.seen.servers.get(server).map(|seen| &seen.fitness) {
-        None => Verdict::Unknown(format!("{name} was not asked whether it is fit for the installer")),
+    let (verdict, advice) = match look.seen.servers.get(server).map(|seen| &seen.fitness) {
+        None => (Verdict::Unknown(format!("{name} was not asked whether it is fit for the installer")), PROBE),
         Some(Answer::Unknown(why)) => {
-            Verdict::Unknown(format!("{name} did not say whether it is fit for the installer: {why}"))
+            (Verdict::Unknown(format!("{name} did not say whether it is fit for the installer: {why}")), PROBE)
         }
-        Some(Answer::Known(fitness)) => room(patch, name, fitness).and(restart(patch, name, fitness)),
+        Some(Answer::Known(fitness)) => {
+            let room = room(patch, name, fitness);
+            let advice = if matches!(room, Verdict::Yes(_)) { RESTART } else { ROOM };
+            (room.and(restart(patch, name, fitness)), advice)
+        }
     };
-    Some(asked(Question::Fit, verdict, ADVICE))
+    Some(asked(Question::Fit, verdict, advice))
 }
 
 fn room(patch: &Patch, name: &str, fitness: &Fitness) -> Verdict {
