@@ -86,6 +86,7 @@ fn credentials(sandbox: &Sandbox) -> String {
 }
 
 #[test]
+#[ignore = "takes six minutes of a quiet machine: just strangers"]
 fn p5_p6_a_whole_run_on_a_pool_of_strangers_leaves_it_as_it_was_killed_and_resumed_in_between() {
     let sandbox = Sandbox::default();
     let Some(pool) = Pool::up(sandbox.path()) else { return };
