@@ -228,7 +228,7 @@ type InLab = (LabDirectory, Owner, Option<lab::InUse>);
 /// Looks of a start before evidence that is too old is a refusal. A slow server takes minutes for three; on a lab a look is
 /// short, and what makes it late is this machine, which may have something else to do for a moment.
 const LOOKS: usize = 3;
-const LOOKS_ON_A_LAB: usize = 6;
+const LOOKS_ON_A_LAB: usize = 20;
 
 /// Most servers of one cause that are named.
 const NAMED: usize = 4;
