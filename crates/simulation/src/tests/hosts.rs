@@ -178,7 +178,7 @@ fn p12_two_control_hosts_never_work_on_one_pool_at_once() {
 
 #[test]
 #[ignore = "open: a control host that waited for a lease after its record goes on with the level of that record"]
-fn p12_a_plan_that_waits_for_its_pool_goes_on_when_the_other_control_host_is_done() {
+fn a_plan_that_waits_for_its_pool_goes_on_when_the_other_control_host_is_done() {
     let runtime = runtime();
     let mut waited = 0;
     for seed in 0..30 {
