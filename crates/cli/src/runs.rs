@@ -4,7 +4,7 @@ use crate::before::Barred;
 use crate::failure::Failure;
 use crate::home::{Home, Place};
 use orchestrate_display::status::RunStatus;
-use orchestrate_engine::{Record, RunOutcome, RunState};
+use orchestrate_engine::{Record, RunOutcome, RunState, View};
 use orchestrate_journal::{Entries, Holder, JournalError, RunFolder, StateDir};
 use orchestrate_model::PoolName;
 use orchestrate_planner::{Plan, check};
@@ -131,7 +131,10 @@ impl Found {
         let state = home.open_if_there(place)?;
         let holder = state.map(|state| self.holder(&state)).transpose()?.flatten();
         let holder = holder.map(|holder| said(&holder));
-        let view = self.folder.view();
+        // The view that the run leaves is written now and then: the records know more of all but the last look.
+        let latest = self.folder.view();
+        let now = latest.as_ref().map(|view| view.at).or(self.state.last);
+        let view = now.map(|now| View::of_records(&self.plan, &self.state, latest.as_ref(), now));
         Ok(RunStatus { run: self.folder.id().clone(), plan: self.plan, state: self.state, view, holder })
     }
 }

@@ -119,6 +119,10 @@ pub const ACT_ROUNDS: u32 = 12;
 /// anew before anything is given up. Two minutes are what a look may take, with one to spare.
 pub const AFTER_GAP: SignedDuration = SignedDuration::from_mins(2);
 
+/// How old the record of a server may be when its first change is made. Two minutes are room for the looks in between on a
+/// slow host, and less than any maintenance takes: nothing that another control host does to a server fits into it.
+pub const RECORD_LIFETIME: SignedDuration = SignedDuration::from_mins(2);
+
 /// Times that steps of one server are done again.
 pub const REOPENINGS: u32 = 5;
 

@@ -2,10 +2,10 @@
 //! the latest observations. Losing a view loses nothing.
 
 use crate::record::{RunOutcome, ServerEnd, StopWhy};
-use crate::state::{Alarm, Hold, StepState};
+use crate::state::{Alarm, Hold, RunState, StepState, steps_of, work_id};
 use jiff::Timestamp;
 use orchestrate_model::{Answer, PoolName, RunId, ServerName};
-use orchestrate_planner::StepKind;
+use orchestrate_planner::{Plan, StepId, StepKind};
 use serde::{Deserialize, Serialize};
 
 /// A run as it looks now.
@@ -85,6 +85,77 @@ pub struct Wait {
     pub then: String,
 }
 
+impl View {
+    /// Returns what a run looks like by its records. `latest` is a view that was made when the last look was: what only a
+    /// look can tell (sessions left, what is waited for) is taken from it where the server is still in that step.
+    #[must_use]
+    pub fn of_records(plan: &Plan, state: &RunState, latest: Option<&Self>, now: Timestamp) -> Self {
+        let server = |position: usize| {
+            let chain: Vec<StepId> = steps_of(plan, work_id(position)).map(|step| step.id).collect();
+            let mut own = ServerView::of_records((plan, state), position, &chain);
+            let seen = latest.and_then(|view| view.servers.get(position)).filter(|seen| seen.is_in_step_of(&own));
+            if let Some(seen) = seen {
+                own.sessions_left.clone_from(&seen.sessions_left);
+                own.wait.clone_from(&seen.wait);
+            }
+            own
+        };
+        Self {
+            run: state.header.as_ref().map(|header| header.run.clone()),
+            at: state.last.into_iter().chain(latest.map(|view| view.at)).max().unwrap_or(now),
+            started: state.started,
+            stop: state.stop.clone(),
+            ended: state.ended,
+            servers: (0..state.work.len()).map(server).collect(),
+        }
+    }
+}
+
+impl ServerView {
+    fn of_records((plan, state): (&Plan, &RunState), position: usize, chain: &[StepId]) -> Self {
+        let work = &plan.work()[position];
+        let own = &state.work[position];
+        let phase = match (&own.end, &own.held, state.step_in_hand(plan, position, chain)) {
+            (Some(end), _, _) => Phase::Ended(end.clone()),
+            (None, Some(hold), _) => Phase::Held(hold.clone()),
+            (None, None, Some(step)) if own.started.is_some() => Phase::Step {
+                kind: plan.steps()[step.0 as usize].kind,
+                since: match &state.steps[step.0 as usize] {
+                    StepState::Running { since } | StepState::Ended { at: since, .. } => *since,
+                    StepState::Pending => state.last.unwrap_or(Timestamp::UNIX_EPOCH),
+                },
+                back: own.back.is_some(),
+            },
+            (None, None, _) => Phase::Waiting,
+        };
+        let ended = chain.iter().filter(|step| state.steps[step.0 as usize].is_ended()).count();
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            pool: plan.pool_of(work).name.clone(),
+            server: work.server.clone(),
+            phase,
+            started: own.started,
+            out: own.is_out(),
+            sessions_left: None,
+            alarm: own.alarm.clone().filter(|_| own.end.is_none()),
+            wait: None,
+            steps: (count(ended), count(chain.len())),
+        }
+    }
+
+    /// Whether this view of a server is of the step, or of the hold, in which `now` has it.
+    fn is_in_step_of(&self, now: &Self) -> bool {
+        match (&self.phase, &now.phase) {
+            (Phase::Step { kind, back, .. }, Phase::Step { kind: other, back: other_back, .. }) => {
+                kind == other && back == other_back
+            }
+            (Phase::Held(hold), Phase::Held(other)) => hold.since == other.since,
+            (Phase::Waiting, Phase::Waiting) => true,
+            (Phase::Waiting | Phase::Step { .. } | Phase::Held(_) | Phase::Ended(_), _) => false,
+        }
+    }
+}
+
 impl crate::Engine {
     /// Returns what the run looks like now.
     #[must_use]
@@ -101,33 +172,11 @@ impl crate::Engine {
     }
 
     fn server_view(&self, position: usize) -> ServerView {
-        let work = &self.plan.work()[position];
-        let state = &self.state.work[position];
-        let phase = match (&state.end, &state.held, self.step_in_hand(position)) {
-            (Some(end), _, _) => Phase::Ended(end.clone()),
-            (None, Some(hold), _) => Phase::Held(hold.clone()),
-            (None, None, Some(step)) if state.started.is_some() => Phase::Step {
-                kind: self.plan.steps()[step.0 as usize].kind,
-                since: match &self.state.steps[step.0 as usize] {
-                    StepState::Running { since } | StepState::Ended { at: since, .. } => *since,
-                    StepState::Pending => self.state.last.unwrap_or(Timestamp::UNIX_EPOCH),
-                },
-                back: state.back.is_some(),
-            },
-            (None, None, _) => Phase::Waiting,
-        };
-        let ended = self.chains[position].iter().filter(|step| self.state.steps[step.0 as usize].is_ended()).count();
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let ended = self.state.work[position].end.is_some();
         ServerView {
-            pool: self.plan.pool_of(work).name.clone(),
-            server: work.server.clone(),
-            phase,
-            started: state.started,
-            out: state.is_out(),
             sessions_left: self.scratch[position].left.clone(),
-            alarm: state.alarm.clone().filter(|_| state.end.is_none()),
-            wait: self.wait_of(position).filter(|_| state.end.is_none()),
-            steps: (count(ended), count(self.chains[position].len())),
+            wait: self.wait_of(position).filter(|_| !ended),
+            ..ServerView::of_records((&*self.plan, &self.state), position, &self.chains[position])
         }
     }
 }

@@ -94,15 +94,33 @@ pub(crate) struct Leases {
     /// Servers that did not answer when they were last asked, with when.
     unanswered: Arc<Mutex<BTreeMap<ServerName, Timestamp>>>,
     news: Arc<Mutex<Vec<(ServerName, Lease)>>>,
+    /// For each server what keeps its lease from being taken while it is given back.
+    turns: Arc<Mutex<BTreeMap<ServerName, Arc<Turn>>>>,
 }
+
+/// One at a time asks a server about its lease: what is taken after it was given back must not be given back.
+type Turn = tokio::sync::Mutex<()>;
 
 impl Leases {
     pub(crate) fn new(run: RunId, clock: Clock, crew: Crew) -> Self {
-        Self { run, clock, crew, known: Arc::default(), unanswered: Arc::default(), news: Arc::default() }
+        Self {
+            run,
+            clock,
+            crew,
+            known: Arc::default(),
+            unanswered: Arc::default(),
+            news: Arc::default(),
+            turns: Arc::default(),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<ServerName, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, server: &ServerName) -> Arc<Turn> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.entry(server.clone()).or_default().clone()
     }
 
     /// Returns the leases that were taken over from others since this was last asked.
@@ -127,6 +145,8 @@ impl Leases {
 
     /// Takes or renews a lease.
     async fn hold(&self, server: &ServerName, driver: &Arc<dyn Change>, lasts: SignedDuration) -> LeaseOutcome {
+        let turn = self.turn(server);
+        let _alone = turn.lock().await;
         let asked = self.clock.now();
         let ask = LeaseAsk { run: self.run.clone(), lasts };
         let driver = driver.clone();
@@ -223,6 +243,8 @@ impl Leases {
 
     /// Gives a lease back, for work that is over.
     pub(crate) async fn release(&self, hands: &Hands, server: &ServerName, earlier: Earlier) {
+        let turn = self.turn(server);
+        let _alone = turn.lock().await;
         let ours = match self.known().remove(server) {
             Some(Known::Ours(_)) => true,
             Some(Known::Another(_)) => false,

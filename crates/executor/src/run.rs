@@ -14,6 +14,8 @@ use orchestrate_engine::record::ServerEnd;
 use orchestrate_engine::{Command, Effect, Engine, Input, Record, RunOutcome, RunState, Start};
 use orchestrate_journal::{Journal, JournalError};
 use orchestrate_model::{PoolName, RunId};
+use orchestrate_planner::plan::StepTarget;
+use orchestrate_planner::{StepId, StepKind};
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -206,18 +208,28 @@ impl Shell {
         Ok(None)
     }
 
-    /// Gives the lease of a server back when the work on it is over. One that is left out keeps it until it runs out: so
-    /// nobody begins beside it unawares.
+    /// Gives the lease of a server back when the work on it is over, or begins again before its first change. One that is
+    /// left out keeps it until it runs out: so nobody begins beside it unawares.
     fn part(&mut self, record: &Record, engine: &Engine) {
-        let Record::ServerEnded { work, end } = record else { return };
-        if matches!(end, ServerEnd::Out { .. }) {
-            return;
-        }
+        let begins = |steps: &[StepId]| {
+            let mut steps = steps.iter().map(|step| &engine.plan().steps()[step.0 as usize]);
+            steps.find_map(|step| match step.target {
+                StepTarget::Server(work) if step.kind == StepKind::Guard => Some(work),
+                StepTarget::Server(_) | StepTarget::Pool(_) => None,
+            })
+        };
+        let work = match record {
+            Record::ServerEnded { end: ServerEnd::Out { .. }, .. } => None,
+            Record::ServerEnded { work, .. } => Some(*work),
+            Record::Reopened { steps, .. } => begins(steps),
+            _ => None,
+        };
+        let Some(work) = work else { return };
         // A start that took the run up again need not have taken the lease: an earlier one did.
         let state = engine.state();
         let touched = state.work[work.0 as usize].touched;
         let earlier = if state.resumed > 0 && touched { Earlier::Held } else { Earlier::Never };
-        let server = engine.plan().work_of(*work).server.clone();
+        let server = engine.plan().work_of(work).server.clone();
         let Actuator { hands, leases, .. } = self.actuator.clone();
         self.farewells.push(Box::pin(async move { leases.release(&hands, &server, earlier).await }));
     }

@@ -16,7 +16,7 @@ mod watch;
 pub use messages::{Command, Effect, Input, Signal, Start, Ticket};
 
 use crate::calendar::Hours;
-use crate::constants::{ANSWER_LIMIT, CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, REOPENINGS, SETTLE_LOOK};
+use crate::constants::{ANSWER_LIMIT, CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, POOL_WAIT, REOPENINGS, SETTLE_LOOK};
 use crate::look::{Look, Subject};
 use crate::record::{GapKind, Intent, IntentId, Record, ServerEnd, Why, WhyKind};
 use crate::state::{Illegal, RunState, StepState, work_id};
@@ -302,12 +302,7 @@ impl Engine {
 
     /// Returns the step that a server has in hand.
     pub(crate) fn step_in_hand(&self, position: usize) -> Option<StepId> {
-        let back = self.state.work[position].back.is_some();
-        self.chains[position]
-            .iter()
-            .copied()
-            .filter(|step| !back || Record::return_path().contains(&self.plan.steps()[step.0 as usize].kind))
-            .find(|step| !self.state.steps[step.0 as usize].is_ended())
+        self.state.step_in_hand(&self.plan, position, &self.chains[position])
     }
 
     /// Moves one idle server on: to its next look, or to its end.
@@ -434,9 +429,15 @@ impl Engine {
             // An answer came: only looks without one in a row count.
             scratch.unknown_looks = 0;
         }
-        if matches!(ruling.next, Judgement::Reopen(..)) && subject.own.reopened >= REOPENINGS {
-            let why = format!("{}: its steps were done again {REOPENINGS} times", subject.work.server);
-            ruling.next = case.give_up(why);
+        if let Judgement::Reopen(kinds, why) = &ruling.next {
+            // A server that begins again was not changed: for how long it does so is what counts.
+            let begins = kinds.contains(&StepKind::Guard);
+            let too_long = subject.own.started.is_some_and(|since| now.duration_since(since) > POOL_WAIT);
+            if if begins { too_long } else { subject.own.reopened >= REOPENINGS } {
+                let times = if begins { String::new() } else { format!(" {REOPENINGS} times") };
+                let why = format!("{}: its steps were done again{times}: {why}", subject.work.server);
+                ruling.next = case.give_up(why);
+            }
         }
         self.scratch[position] = scratch;
         self.seen_blocked[position] = blocked.unwrap_or(self.seen_blocked[position]);
@@ -460,7 +461,7 @@ impl Engine {
                     .filter(|step| kinds.contains(&self.plan.steps()[step.0 as usize].kind))
                     .collect();
                 self.scratch[position].guarded_stop = false;
-                if kinds.contains(&StepKind::Block) {
+                if kinds.iter().any(|kind| matches!(kind, StepKind::Guard | StepKind::Block)) {
                     self.scratch[position].guarded = false;
                 }
                 self.record(now, Record::Reopened { steps, why });

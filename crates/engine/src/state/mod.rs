@@ -243,8 +243,10 @@ impl RunState {
                     self.steps[step.0 as usize] = StepState::Pending;
                 }
                 if let Some(StepTarget::Server(work)) = steps.first().map(|step| plan.steps()[step.0 as usize].target) {
+                    // To begin again before the first change is no sign of trouble on the server.
+                    let begins = steps.iter().any(|step| plan.steps()[step.0 as usize].kind == StepKind::Guard);
                     let state = self.work_mut(work)?;
-                    state.reopened += 1;
+                    state.reopened += u32::from(!begins);
                     state.given_up.clear();
                     let returns = |step: &&StepId| plan.steps()[step.0 as usize].kind == StepKind::Return;
                     state.mended += u32::from(steps.iter().any(|step| returns(&step)));

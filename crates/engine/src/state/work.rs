@@ -140,6 +140,15 @@ pub struct Hold {
     pub choices: Vec<HoldChoice>,
 }
 
+impl RunState {
+    /// Returns the step that a server has in hand: the first of its chain that has not ended.
+    pub(crate) fn step_in_hand(&self, plan: &Plan, position: usize, chain: &[StepId]) -> Option<StepId> {
+        let back = self.work[position].back.is_some();
+        let counts = |step: &StepId| !back || Record::return_path().contains(&plan.steps()[step.0 as usize].kind);
+        chain.iter().copied().filter(counts).find(|step| !self.steps[step.0 as usize].is_ended())
+    }
+}
+
 impl WorkState {
     /// Returns whether an installer was started on the server, or may have been.
     #[must_use]

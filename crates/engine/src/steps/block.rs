@@ -3,15 +3,18 @@
 use super::drain::{self, Left};
 use super::guard::{Asking, ask};
 use super::{Case, Judgement, Ruling, Scratch, support};
-use crate::constants::{BLOCK_DEADLINE, CLOCK_SLACK, SETTLE_LOOK, STOP_DEADLINE};
+use crate::constants::{BLOCK_DEADLINE, CLOCK_SLACK, RECORD_LIFETIME, SETTLE_LOOK, STOP_DEADLINE};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
-use jiff::Timestamp;
+use crate::state::{StepState, steps_of};
+use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::StartTypePolicy;
 use orchestrate_model::readable::count;
-use orchestrate_model::{Answer, LeaseState, RunState, ServiceName, StartMode, StartType};
+use orchestrate_model::{
+    Answer, Lease, LeaseState, RunState, ServerName, ServerObservation, ServiceName, StartMode, StartType,
+};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::safety::{EVIDENCE_LIFETIME, Question};
 use orchestrate_planner::scope::PoolScope;
@@ -82,11 +85,19 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     }
 }
 
-/// Has a server recorded again that was not changed yet and is not any more as it was recorded: what comes back is what
-/// it was before the first change, not a while earlier (promise P5).
+/// Has a server recorded again that was not changed yet and was recorded too long ago, or is not any more as it was
+/// recorded: what comes back is what it was before the first change, not a while earlier (promise P5), and what is patched
+/// has not reached its level meanwhile.
 pub(super) fn moved(case: &Case<'_>, snapshot: &Snapshot) -> Option<Judgement> {
     if case.subject.own.touched {
         return None;
+    }
+    if let Some(age) = age_of_record(case).filter(|age| *age > RECORD_LIFETIME) {
+        // While it was waited another control host may have patched the server and given it back: nothing but another
+        // look at its level shows that.
+        let why =
+            format!("{}: it was recorded {:#} ago", case.subject.work.server, SignedDuration::from_secs(age.as_secs()));
+        return Some(Judgement::Reopen(vec![StepKind::Guard, StepKind::Record], why));
     }
     let services = case.own.services.known()?;
     let differs = |name: &ServiceName, recorded: &RecordedService| {
@@ -99,6 +110,17 @@ pub(super) fn moved(case: &Case<'_>, snapshot: &Snapshot) -> Option<Judgement> {
     let (name, _) = snapshot.services.iter().find(|(name, recorded)| differs(name, recorded))?;
     let why = format!("{}: {name} is not as it was recorded any more", case.subject.work.server);
     Some(Judgement::Reopen(vec![StepKind::Record], why))
+}
+
+/// How long ago the record step of the server has ended.
+fn age_of_record(case: &Case<'_>) -> Option<SignedDuration> {
+    let subject = &case.subject;
+    let mut steps = steps_of(subject.plan, subject.id);
+    let recorded = steps.find(|step| step.kind == StepKind::Record)?;
+    match &subject.state.steps[recorded.id.0 as usize] {
+        StepState::Ended { at, .. } => Some(case.now.duration_since(*at)),
+        StepState::Pending | StepState::Running { .. } => None,
+    }
 }
 
 /// Whether these acts take a server out that serves.
@@ -169,6 +191,9 @@ pub(super) fn guard_first_change(case: &Case<'_>, scratch: &mut Scratch) -> Opti
         | Question::CentralManagement
         | Question::Lease => true,
     };
+    if let Some(again) = stand_back(case, scratch) {
+        return Some(again.into());
+    }
     match ask(case, scratch, wanted) {
         Asking::Safe(_) => match lease_in_hand(case) {
             Ok(()) => {
@@ -179,6 +204,32 @@ pub(super) fn guard_first_change(case: &Case<'_>, scratch: &mut Scratch) -> Opti
         },
         Asking::NotYet(ruling) => Some(ruling),
     }
+}
+
+/// Gives the lease of a server back that was not changed yet, because another control host has one in the pool, and begins
+/// again at the guard, where the pool is looked at without a lease. To wait with a lease in hand would look to the other one
+/// as if its pool were worked on.
+///
+/// Of two that have taken leases at the same moment, the run that began first keeps its own for one more look: the other one
+/// has given way by then, unless it is at work already.
+fn stand_back(case: &Case<'_>, scratch: &Scratch) -> Option<Judgement> {
+    if case.subject.own.is_changed() {
+        return None;
+    }
+    let held = |server: &ServerObservation| match &server.lease {
+        Answer::Known(LeaseState::Held(lease)) => Some((server.server.clone(), lease.clone())),
+        Answer::Known(LeaseState::Free | LeaseState::Ours | LeaseState::RanOut(_)) | Answer::Unknown(_) => None,
+    };
+    let others: Vec<(ServerName, Lease)> = case.seen.servers.values().filter_map(held).collect();
+    let (server, lease) = others.first()?;
+    let run = case.subject.state.header.as_ref().map(|header| header.run.as_str())?;
+    let is_first = others.iter().all(|(_, other)| run < other.run.as_str());
+    if is_first && lease_in_hand(case).is_ok() && scratch.refused_looks == 0 {
+        return None;
+    }
+    let own = case.subject.work.server.short();
+    let why = format!("{own} is not begun yet: {} is in work by {lease}", server.short());
+    Some(Judgement::Reopen(vec![StepKind::Guard, StepKind::Record], why))
 }
 
 /// Whether the lease of the server was taken before the look, as whoever works on its pool would have seen.

@@ -157,7 +157,12 @@ fn is_unread(case: &Case<'_>) -> bool {
 
 /// Waits for as long as it takes, where the plan says so, the server was not changed, and what is not so is the pool's.
 fn waits_for_pool(case: &Case<'_>, scratch: &mut Scratch, bad: &[&Asked], text: &str) -> Option<Judgement> {
-    let own = |asked: &&Asked| matches!(asked.question, Question::Blockable | Question::Staged | Question::Fit);
+    // A server that answers nothing at all may be one that another control host restarts.
+    let is_silent = case.own.services.known().is_none();
+    let own = |asked: &&Asked| {
+        let is_own = matches!(asked.question, Question::Blockable | Question::Staged | Question::Fit);
+        is_own && !(is_silent && is_unknown(asked))
+    };
     let waits = case.subject.plan.change().maintenance.pool_unsafe == PoolUnsafe::Wait;
     // A server that this run has left out of service does not come back by itself.
     let left_out =
