@@ -107,7 +107,8 @@ fn text(bytes: &[u8]) -> Result<&str, Box<Diagnostic>> {
         ));
     }
     // Its zeroes are UTF-8 as well, and characters that nobody sees.
-    if slips::is_unmarked_utf16(bytes) {
+    let is_marked = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    if !is_marked && slips::is_unmarked_utf16(bytes) {
         return Err(Box::new(
             Diagnostic::error(codes::NOT_UTF8, Span::START, "the file is not UTF-8")
                 .label("every other byte is zero from here on")
@@ -120,9 +121,10 @@ fn text(bytes: &[u8]) -> Result<&str, Box<Diagnostic>> {
         let last = good.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let column = 1 + String::from_utf8_lossy(last).chars().count();
         let span = Span { start: good.len(), end: good.len(), line, column };
-        let help = match bytes {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it looks like UTF-16: save it again as UTF-8",
-            _ => "save it again as UTF-8",
+        let help = if is_marked {
+            "it is UTF-16, as its first two bytes say: save it again as UTF-8"
+        } else {
+            "save it again as UTF-8"
         };
         Box::new(
             Diagnostic::error(codes::NOT_UTF8, span, "the file is not UTF-8")

@@ -19,6 +19,7 @@ pub mod pool;
 pub mod probe;
 pub mod product;
 pub mod readable;
+pub mod secret;
 pub mod service;
 pub mod text;
 pub mod time;

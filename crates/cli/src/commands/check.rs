@@ -9,6 +9,7 @@ use crate::terminal::output;
 use orchestrate_display::{Look, preview};
 use orchestrate_model::pool::{Access, Cmdlets, CredentialSource, Transport, WinrmAuth};
 use orchestrate_model::{Pool, Product};
+use orchestrate_planner::codes;
 use std::path::Path;
 
 pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
@@ -24,8 +25,10 @@ pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
         output::talk(&format!("note: {}: {}", pool.name, way(pool)));
     }
     let look = Look { style: output::talk_style(), ..output::look() };
-    for refusal in planned.plan.refusals() {
-        output::talk(&preview::finding(refusal, &look).join("\n"));
+    // Of the warnings only one rests on the file alone; the others are about servers that nobody has looked at.
+    let of_file = planned.plan.findings().iter().filter(|finding| finding.code == codes::SECRET_ARGUMENT);
+    for finding in planned.plan.refusals().chain(of_file) {
+        output::talk(&preview::finding(finding, &look).join("\n"));
     }
     refused.map(|()| Exit::Done)
 }

@@ -9,17 +9,16 @@
 mod names;
 mod walk;
 
-pub(crate) use names::looks_secret;
+pub(crate) use orchestrate_model::secret::looks_secret;
 
 use crate::diagnostic::{Diagnostic, shown};
 use names::{is_word, logons_in};
+use orchestrate_model::secret::MASKED;
 use serde_saphyr::granit_parser::{Event, Parser};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use walk::Walk;
 
-/// What stands in the place of a secret in a message.
-const MASKED: &str = "***";
 /// Most texts that are kept; a hostile file holds very many.
 const MOST_TEXTS: usize = 10_000;
 /// From this length on a secret is masked wherever it stands in a message, and not only as a whole quotation.

@@ -1,5 +1,6 @@
-//! What looks like a secret: the names of keys and options, the forms of values, names and passwords in addresses.
+//! What looks like a secret in a plan: the keys under `access`, the forms of values, names and passwords in addresses.
 
+use orchestrate_model::secret::hides;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
@@ -26,55 +27,6 @@ pub(super) const HARMLESS: [&str; 15] = [
 /// The keys at the top of a plan. A file without any of them is something else.
 pub(super) const TOP: [&str; 10] =
     ["version", "name", "reason", "dns", "pools", "maintenance", "budgets", "stop_when", "windows", "freezes"];
-/// Parts of names of secrets, in lower case without anything but letters and digits.
-const PARTS: [&str; 21] = [
-    "password",
-    "passwd",
-    "passwort",
-    "kennwort",
-    "passphrase",
-    "passcode",
-    "pwd",
-    "secret",
-    "token",
-    "apikey",
-    "accesskey",
-    "privatekey",
-    "sshkey",
-    "bearer",
-    "authorization",
-    "cookie",
-    "sessionkey",
-    "nthash",
-    "motdepasse",
-    "contraseña",
-    "contrasena",
-];
-
-/// Whole words of names under which secrets are kept, and other things as well: what stands there is masked, and the
-/// key is not refused as that of a secret.
-const WORDS: [&str; 7] = ["cred", "creds", "authentication", "login", "psk", "key", "community"];
-
-/// Returns whether a key has the name of a secret.
-pub(crate) fn looks_secret(key: &str) -> bool {
-    let key: String = key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let short = key.trim_end_matches(|c: char| c.is_ascii_digit());
-    let harmless = ["bypass", "compass", "surpass"].iter().any(|word| short.ends_with(word));
-    PARTS.iter().any(|part| key.contains(part))
-        || short == "pw"
-        || (short.ends_with("pass") && !harmless)
-        || (short.ends_with("pw") && short.len() > 3)
-}
-
-/// Returns whether what stands beside a key is masked.
-pub(super) fn hides(key: &str) -> bool {
-    // Names of servers and pools are keys as well, and may be called `login`.
-    let is_name = key.contains('.');
-    let is_one = |word: &str| WORDS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit()));
-    let mut words = key.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
-    looks_secret(key) || (!is_name && words.any(|word| is_one(&word)))
-}
-
 /// Returns whether a key is probably a mistyped `access`.
 pub(super) fn resembles_access(key: &str) -> bool {
     let key = key.trim();
@@ -128,29 +80,6 @@ fn logon_of(word: &str) -> Option<Range<usize>> {
     let of_person = ["sip:", "sips:", "mailto:"].iter().any(|scheme| logon.starts_with(scheme));
     let is_logon = !logon.is_empty() && (scheme.is_some() || (logon.contains(':') && !of_person));
     is_logon.then_some(start..before.len())
-}
-
-/// Returns from where on a text holds the value of an option of a command that has the name of a secret, such as
-/// `/password:x`, `-password x`, `--token=x` and `PASSWORD=x`. The end of the text: the value is not in it.
-pub(super) fn option_value(text: &str) -> Option<usize> {
-    const QUOTES: [char; 2] = ['"', '\''];
-    let mut at = 0;
-    for piece in text.split_inclusive(char::is_whitespace) {
-        let word = piece.trim_start_matches(QUOTES);
-        let body = word.trim_start_matches(['/', '-']);
-        let sign = body.find([':', '=']);
-        let name = body.get(..sign.unwrap_or(body.len())).unwrap_or_default();
-        let name = name.trim_end().trim_end_matches(QUOTES);
-        let is_option = body.len() < word.len();
-        let is_name = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-        let is_secret = is_name && if is_option { hides(name) } else { sign.is_some() && looks_secret(name) };
-        let body_at = at + piece.len() - body.len();
-        at += piece.len();
-        if is_secret {
-            return Some(sign.map_or(at, |sign| body_at + sign + 1));
-        }
-    }
-    None
 }
 
 /// Returns whether a line of a file that cannot be parsed begins with a key of a plan.

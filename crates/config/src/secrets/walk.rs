@@ -2,10 +2,11 @@
 
 use super::Secrets;
 use super::names::{
-    HARMLESS, NESTED, TOP, begins_with_key_of_plan, first_of_secret, hides, is_fingerprint, is_of_form, is_word,
-    logons_in, option_value, resembles_access,
+    HARMLESS, NESTED, TOP, begins_with_key_of_plan, first_of_secret, is_fingerprint, is_of_form, is_word, logons_in,
+    resembles_access,
 };
 use crate::events::{end_of, start_of};
+use orchestrate_model::secret::{hides, option_value};
 use serde_saphyr::granit_parser::{Event, Parser, Span as Place, options};
 use std::collections::{BTreeMap, BTreeSet};
 

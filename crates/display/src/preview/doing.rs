@@ -4,7 +4,9 @@ use crate::text::{clean, count, duration, list};
 use crate::words;
 use orchestrate_model::change::{RestartPolicy, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Balancer, HaproxyBalancer, HaproxySite, Hosted, SlotNames};
-use orchestrate_model::{Answer, Pool, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartMode};
+use orchestrate_model::{
+    Answer, Pool, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartMode, secret,
+};
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::scope::each_after;
 use orchestrate_planner::{Plan, ServerWork, Step, StepKind};
@@ -205,7 +207,8 @@ impl Place<'_> {
         let Some(patch) = &self.plan.change().maintenance.patch else {
             return Vec::new();
         };
-        let arguments = patch.arguments.iter().map(|text| format!(" {}", clean(text))).collect::<String>();
+        let (arguments, _) = secret::shown_arguments(&patch.arguments);
+        let arguments = arguments.iter().map(|text| format!(" {}", clean(text))).collect::<String>();
         vec![
             Doing::whole(format!(
                 "runs {}{arguments}, detached, once, at most {}",

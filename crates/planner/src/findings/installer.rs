@@ -1,10 +1,11 @@
 //! What the plan says about the installer that makes it fail on every server, whatever is found there: asked before
 //! anybody is drained for it.
 
-use super::{Context, refusal};
+use super::{Context, refusal, warning};
 use crate::codes;
 use crate::plan::Finding;
 use orchestrate_model::change::Patch;
+use orchestrate_model::secret;
 
 /// The packages that are opened by a program of Windows, each with the switches that keep it from asking anybody.
 const PACKAGES: [(&str, &str, &[&str]); 3] = [
@@ -70,11 +71,12 @@ fn quiet(patch: &Patch) -> Option<Finding> {
 /// An argument with a blank is put in quotes: two switches in one are then one that the installer does not know.
 fn arguments(patch: &Patch) -> Vec<Finding> {
     let is_switch = |word: &str| word.len() > 1 && word.starts_with(['/', '-']);
-    let is_two = |argument: &&String| {
+    let is_two = |argument: &str| {
         let mut words = argument.split_whitespace();
         !argument.contains('"') && words.next().is_some_and(is_switch) && words.any(is_switch)
     };
-    let two = patch.arguments.iter().filter(is_two).map(|argument| {
+    let (shown, has_secret) = secret::shown_arguments(&patch.arguments);
+    let two = patch.arguments.iter().zip(&shown).filter(|(argument, _)| is_two(argument)).map(|(_, argument)| {
         let each: Vec<&str> = argument.split_whitespace().collect();
         refusal(
             codes::ARGUMENT_OF_TWO,
@@ -82,7 +84,18 @@ fn arguments(patch: &Patch) -> Vec<Finding> {
         )
         .advise(format!("Write them one by one: arguments: [{}].", each.join(", ")))
     });
-    two.collect()
+    let two: Vec<Finding> = two.collect();
+    let secret = has_secret.then(|| {
+        let text = format!(
+            "an argument of the installer looks like a secret ({}): it stands in the plan, in the record of the run and in \
+             the list of processes of each server",
+            shown.join(" ")
+        );
+        warning(codes::SECRET_ARGUMENT, text).advise(
+            "If it is one, leave it out: the installer runs as SYSTEM and needs no account. If it is none, go on.",
+        )
+    });
+    two.into_iter().chain(secret).collect()
 }
 
 #[cfg(test)]
@@ -155,5 +168,17 @@ mod tests {
         for two in ["/quiet /norestart", "-s -f1", "/silentmode  /forcerestart"] {
             assert_eq!(arguments(&patch(r"C:\x.exe", &[two])).len(), 1, "{two}");
         }
+    }
+
+    #[test]
+    fn an_argument_that_looks_like_a_secret_is_told_of_without_it() {
+        let found = arguments(&patch(r"C:\x.exe", &["/quiet", "SVCPASSWORD=geheim", "/token", "abc"]));
+        assert!(
+            matches!(&found[..], [found] if found.message.contains("/quiet SVCPASSWORD=*** /token ***")),
+            "{found:?}"
+        );
+        let two = arguments(&patch(r"C:\x.exe", &["/quiet /password:geheim"]));
+        assert_eq!(two.len(), 2, "{two:?}");
+        assert!(two.iter().all(|found| !format!("{found:?}").contains("geheim")), "{two:?}");
     }
 }

@@ -1,0 +1,145 @@
+//! What looks like a secret by its name, wherever it stands: in a plan, or among the arguments of an installer.
+
+/// What stands in the place of a secret in all that is shown.
+pub const MASKED: &str = "***";
+
+/// Parts of names of secrets, in lower case without anything but letters and digits.
+const PARTS: [&str; 21] = [
+    "password",
+    "passwd",
+    "passwort",
+    "kennwort",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "sshkey",
+    "bearer",
+    "authorization",
+    "cookie",
+    "sessionkey",
+    "nthash",
+    "motdepasse",
+    "contraseña",
+    "contrasena",
+];
+
+/// Whole words of names under which secrets are kept, and other things as well: what stands there is masked, and the
+/// key is not refused as that of a secret.
+const WORDS: [&str; 7] = ["cred", "creds", "authentication", "login", "psk", "key", "community"];
+
+/// Returns whether a key has the name of a secret.
+#[must_use]
+pub fn looks_secret(key: &str) -> bool {
+    let key: String = key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let short = key.trim_end_matches(|c: char| c.is_ascii_digit());
+    let harmless = ["bypass", "compass", "surpass"].iter().any(|word| short.ends_with(word));
+    PARTS.iter().any(|part| key.contains(part))
+        || short == "pw"
+        || (short.ends_with("pass") && !harmless)
+        || (short.ends_with("pw") && short.len() > 3)
+}
+
+/// Returns whether what stands beside a key is masked in what is shown.
+#[must_use]
+pub fn hides(key: &str) -> bool {
+    // Names of servers and pools are keys as well, and may be called `login`.
+    let is_name = key.contains('.');
+    let is_one = |word: &str| WORDS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit()));
+    let mut words = key.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+    looks_secret(key) || (!is_name && words.any(|word| is_one(&word)))
+}
+
+/// Returns from where on a text holds the value of an option of a command that has the name of a secret, such as
+/// `/password:x`, `-password x`, `--token=x` and `PASSWORD=x`. The end of the text: the value is not in it.
+#[must_use]
+pub fn option_value(text: &str) -> Option<usize> {
+    const QUOTES: [char; 2] = ['"', '\''];
+    let mut at = 0;
+    for piece in text.split_inclusive(char::is_whitespace) {
+        let word = piece.trim_start_matches(QUOTES);
+        let body = word.trim_start_matches(['/', '-']);
+        let sign = body.find([':', '=']);
+        let name = body.get(..sign.unwrap_or(body.len())).unwrap_or_default();
+        let name = name.trim_end().trim_end_matches(QUOTES);
+        let is_option = body.len() < word.len();
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+        let is_secret = is_name && if is_option { hides(name) } else { sign.is_some() && looks_secret(name) };
+        let body_at = at + piece.len() - body.len();
+        at += piece.len();
+        if is_secret {
+            return Some(sign.map_or(at, |sign| body_at + sign + 1));
+        }
+    }
+    None
+}
+
+/// Returns the arguments of a program as they may be shown: what looks like the value of a secret is masked, also where
+/// its name is an argument of its own. The second value says whether there was one.
+#[must_use]
+pub fn shown_arguments(arguments: &[String]) -> (Vec<String>, bool) {
+    let (mut shown, mut found, mut follows) = (Vec::new(), false, false);
+    for argument in arguments {
+        let is_switch = argument.starts_with(['/', '-']);
+        if follows && !is_switch {
+            (found, follows) = (true, false);
+            shown.push(MASKED.to_owned());
+            continue;
+        }
+        match option_value(argument) {
+            Some(at) if at < argument.len() => {
+                (found, follows) = (true, false);
+                shown.push(format!("{}{MASKED}", &argument[..at]));
+            }
+            Some(_) => {
+                follows = true;
+                shown.push(argument.clone());
+            }
+            None => {
+                follows = false;
+                shown.push(argument.clone());
+            }
+        }
+    }
+    (shown, found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_of_a_secret_among_arguments_is_masked_however_it_is_written() {
+        for (given, wanted) in [
+            (&["/password:geheim"][..], &["/password:***"][..]),
+            (&["/quiet", "SVCPASSWORD=ge heim"], &["/quiet", "SVCPASSWORD=***"]),
+            (&["--token", "abc", "/norestart"], &["--token", "***", "/norestart"]),
+            (&["-pw", "abc"], &["-pw", "***"]),
+            (&["/login:svc /password:x"], &["/login:***"]),
+        ] {
+            let given: Vec<String> = given.iter().map(|text| (*text).to_owned()).collect();
+            assert_eq!(shown_arguments(&given), (wanted.iter().map(|text| (*text).to_owned()).collect(), true));
+        }
+    }
+
+    #[test]
+    fn ordinary_arguments_are_shown_as_they_are() {
+        let given: Vec<String> = [
+            "/silentmode",
+            "/quiet",
+            "/norestart",
+            "/passive",
+            "/L*v",
+            r"C:\log.txt",
+            "REBOOT=ReallySuppress",
+            "/bypass",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        assert_eq!(shown_arguments(&given), (given.clone(), false));
+    }
+}
