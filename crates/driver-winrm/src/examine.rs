@@ -12,10 +12,12 @@ use orchestrate_model::observe::{Fitness, Part};
 use orchestrate_model::pool::Transport as Kind;
 use orchestrate_model::probe::{
     Answering, Certificate, ClockFacts, CounterSet, Disk, FileRights, Listener, LogonFacts, LogonMechanism, Machine,
-    PendingFound, PendingSign, Probe, Protection, Quotas, TlsFacts, Way,
+    PendingFound, PendingSign, Probe, Protection, Quotas, Silence, TlsFacts, Way,
 };
 use orchestrate_model::{Answer, Ask, Product, Role, RunState, ServerObservation, ServiceName};
-use orchestrate_wsman::{Endpoint, Error, Instance, Logon, Survey, Transport, Trust, UsedMechanism, plain, survey};
+use orchestrate_wsman::{
+    Endpoint, Error, Instance, Logon, NotSent, Survey, Transport, Trust, Unanswered, UsedMechanism, plain, survey,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -241,7 +243,9 @@ impl Inner {
                 let found = survey(&endpoint, &transport, timeouts).await;
                 let date = found.as_ref().ok().and_then(|found| found.date);
                 let date = date.map(|date| ahead(date, (before, clock.now()), "the header of an HTTP answer"));
-                (place, Listener { port, transport: kind, found: Answer::from(found.map(answering)) }, date)
+                let silence = found.as_ref().err().map(silence);
+                let found = Answer::from(found.map(answering).map_err(|why| why.to_string()));
+                (place, Listener { port, transport: kind, found, silence }, date)
             });
         }
         let mut found = looks.join_all().await;
@@ -330,6 +334,19 @@ fn dialled(target: &WinrmTarget, port: u16, kind: Kind) -> (Endpoint, Transport)
         (Kind::Https, Transport::Http) => Transport::Https(Trust::Platform),
     };
     (Endpoint { connect_to, ..endpoint }, transport)
+}
+
+fn silence(why: &Unanswered) -> Silence {
+    match why {
+        Unanswered::NotSent(NotSent::Connect { error, .. })
+            if error.kind() == std::io::ErrorKind::ConnectionRefused =>
+        {
+            Silence::Closed
+        }
+        Unanswered::NotSent(NotSent::Connect { .. } | NotSent::ConnectTimeout { .. }) => Silence::Unreachable,
+        Unanswered::NotSent(NotSent::Tls { .. } | NotSent::Handshake { .. }) => Silence::Tls,
+        Unanswered::NotSent(_) | Unanswered::Setup(_) | Unanswered::Odd(_) => Silence::Odd,
+    }
 }
 
 fn answering(found: Survey) -> Answering {

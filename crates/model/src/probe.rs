@@ -210,6 +210,21 @@ pub struct Listener {
     pub transport: Transport,
     /// What answers.
     pub found: Answer<Answering>,
+    /// Where nothing does: what kind of silence it is.
+    pub silence: Option<Silence>,
+}
+
+/// How a port keeps from answering. Each is mended in another place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// The server is there, and nothing listens at the port, or a firewall says so at once.
+    Closed,
+    /// Nothing comes back: the name leads nowhere, the server is off, or a firewall drops what is sent.
+    Unreachable,
+    /// Something listens, and TLS does not come about.
+    Tls,
+    /// Something listens that does not answer as a web server does.
+    Odd,
 }
 
 /// What answers at a port, without an account.

@@ -39,6 +39,6 @@ pub use error::{Cause, Error, NotSent, Outcome, Refusal, SetupError, Unresolved}
 pub use fault::{Fault, FaultClass};
 pub use instance::{Identity, Instance};
 pub use shell::{Conversation, Heard, Output, Shell, ShellOptions};
-pub use survey::{Certificate, Shown, Survey, survey};
+pub use survey::{Certificate, Shown, Survey, Unanswered, survey};
 pub use text::plain;
 pub use tls::{ClientCertificate, Transport, Trust};

@@ -25,6 +25,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
+use thiserror::Error;
 
 /// What answers at a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,28 +68,46 @@ pub struct Certificate {
     pub sha256: String,
 }
 
+/// Why nothing answers at a port that speaks HTTP.
+#[derive(Debug, Error)]
+pub enum Unanswered {
+    /// There was nothing to ask with.
+    #[error("{0}")]
+    Setup(String),
+    /// The request did not leave. Where to is known to whoever asks, and would make the same cause of two servers two.
+    #[error("{}", without_address(.0))]
+    NotSent(NotSent),
+    /// What came back is not HTTP, or nothing came back.
+    #[error("{0}")]
+    Odd(String),
+}
+
+fn without_address(why: &NotSent) -> String {
+    match why {
+        NotSent::Connect { error, .. } => format!("cannot connect: {error}"),
+        NotSent::ConnectTimeout { limit, .. } => format!("no connection within {} s", limit.as_secs()),
+        other => other.to_string(),
+    }
+}
+
 /// Finds out what answers at an endpoint. `transport` says whether there is TLS, and whom a connection would trust.
 ///
 /// # Errors
-/// Why nothing answers there that speaks HTTP, in words.
-pub async fn survey(endpoint: &Endpoint, transport: &Transport, timeouts: Timeouts) -> Result<Survey, String> {
+/// Nothing answers there that speaks HTTP.
+pub async fn survey(endpoint: &Endpoint, transport: &Transport, timeouts: Timeouts) -> Result<Survey, Unanswered> {
+    let setup = |error: SetupError| Unanswered::Setup(error.to_string());
     let name = ServerName::try_from(endpoint.name.clone());
-    let name = name.map_err(|_invalid| SetupError::Name(plain(&endpoint.name)).to_string())?;
+    let name = name.map_err(|_invalid| setup(SetupError::Name(plain(&endpoint.name))))?;
     let (tls, seen) = match transport {
         Transport::Https(trust) => {
             let seen = Arc::new(Look::new(trust.verifier().map_err(|error| error.to_string())));
-            (Some(Arc::new(settings(seen.clone())?)), Some(seen))
+            (Some(Arc::new(settings(seen.clone()).map_err(setup)?)), Some(seen))
         }
         Transport::Http => (None, None),
     };
     let most_bytes = Limits::default().body_bytes();
     let dial = Dial { endpoint: endpoint.clone(), name, tls, timeouts, most_bytes };
-    // Where to is known to whoever asks, and would make the same cause of two servers two.
-    let mut connection = Connection::open(&dial).await.map_err(|error| match error {
-        NotSent::Connect { error, .. } => format!("cannot connect: {error}"),
-        NotSent::ConnectTimeout { .. } => format!("no connection within {} s", timeouts.connect.as_secs()),
-        other => other.to_string(),
-    })?;
+    let mut connection = Connection::open(&dial).await.map_err(Unanswered::NotSent)?;
     let agreed = connection.agreed().unwrap_or_default().to_owned();
     let request = Request::builder()
         .method(Method::POST)
@@ -98,21 +117,21 @@ pub async fn survey(endpoint: &Endpoint, transport: &Transport, timeouts: Timeou
         .header(header::CONTENT_LENGTH, 0)
         .header(header::USER_AGENT, USER_AGENT)
         .body(Full::new(Bytes::new()))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Unanswered::Setup(error.to_string()))?;
     let raw = connection.exchange(&dial, request).await.map_err(|cause| match cause {
-        Cause::NotSent(why) => why.to_string(),
-        Cause::Unresolved(why) => why.to_string(),
-        Cause::Refused(why) => why.to_string(),
+        Cause::NotSent(why) => Unanswered::NotSent(why),
+        Cause::Unresolved(why) => Unanswered::Odd(why.to_string()),
+        Cause::Refused(why) => Unanswered::Odd(why.to_string()),
     })?;
     let offers = raw.offers.iter().map(|offer| plain(offer.split_whitespace().next().unwrap_or_default()));
     let tls = seen.map(|seen| seen.shown(agreed));
     Ok(Survey { status: raw.status, offers: offers.filter(|offer| !offer.is_empty()).collect(), date: raw.date, tls })
 }
 
-fn settings(seen: Arc<Look>) -> Result<ClientConfig, String> {
+fn settings(seen: Arc<Look>) -> Result<ClientConfig, SetupError> {
     let builder = ClientConfig::builder_with_provider(seen.provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|error| SetupError::Tls(error).to_string())?;
+        .map_err(SetupError::Tls)?;
     Ok(builder.dangerous().with_custom_certificate_verifier(seen).with_no_client_auth())
 }
 

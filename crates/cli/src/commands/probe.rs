@@ -362,7 +362,8 @@ mod tests {
             chain: Vec::new(),
             distrust: distrust.map(str::to_owned),
         });
-        Listener { port: 1, transport, found: Answer::Known(Answering { status: 401, offers: Vec::new(), tls }) }
+        let found = Answer::Known(Answering { status: 401, offers: Vec::new(), tls });
+        Listener { port: 1, transport, found, silence: None }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use super::{Expected, green, is_without_scripts, length, red, yellow};
 use jiff::SignedDuration;
 use orchestrate_model::Answer;
 use orchestrate_model::pool::Transport;
-use orchestrate_model::probe::{Answering, Light, Listener, LogonFacts, LogonMechanism, Probe, Protection, Row, Topic};
+use orchestrate_model::probe::{
+    Answering, Light, Listener, LogonFacts, LogonMechanism, Probe, Protection, Row, Silence, Topic,
+};
 use std::net::{IpAddr, SocketAddr};
 
 /// Kerberos refuses tickets when clocks differ by more, unless a domain says otherwise.
@@ -127,13 +129,41 @@ fn listeners(probe: &Probe) -> Row {
         (None, Answer::Known(answering)) if is_winrm(answering) => {
             "allow it on the server: `winrm set winrm/config/service/auth @{Negotiate=\"true\"}`".to_owned()
         }
-        (None, _) => {
-            "on the server, as an administrator: `winrm quickconfig`, which listens on port 5985; and let the \
-                      port through the firewalls on the way"
+        (None, _) => open_up(used, &probe.addresses),
+    };
+    red(Topic::Listeners, found, todo)
+}
+
+/// Returns what makes a port answer: another thing for each kind of silence.
+fn open_up(used: &Listener, addresses: &Answer<Vec<IpAddr>>) -> String {
+    let make_listen = match used.transport {
+        Transport::Http => {
+            "on the server, as an administrator: `winrm quickconfig`, which listens on port 5985".to_owned()
+        }
+        Transport::Https => {
+            "on the server, as an administrator: `winrm quickconfig -transport:https`, which listens on \
+                             port 5986 and needs a certificate for the server's name in its store"
                 .to_owned()
         }
     };
-    red(Topic::Listeners, found, todo)
+    let port = used.port;
+    match used.silence {
+        Some(Silence::Unreachable) if addresses.why_unknown().is_some_and(|why| why != "not asked") => {
+            "mend the name first, see above".to_owned()
+        }
+        Some(Silence::Unreachable) => format!(
+            "see whether the server is up and this is its address; then let port {port} through the firewalls on the way"
+        ),
+        Some(Silence::Tls) => format!(
+            "look at the certificate and the TLS versions of the server; `winrm enumerate winrm/config/listener` there \
+             shows what listens on port {port}. Over http (`transport: http`) messages are sealed without a certificate"
+        ),
+        Some(Silence::Odd) => format!(
+            "see what listens on port {port}: `netstat -ano` on the server; WinRM is shown by `winrm enumerate \
+             winrm/config/listener`"
+        ),
+        Some(Silence::Closed) | None => format!("{make_listen}; and let port {port} through the firewalls on the way"),
+    }
 }
 
 fn transport(probe: &Probe) -> Row {

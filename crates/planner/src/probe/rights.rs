@@ -15,8 +15,8 @@ pub(super) fn wmi(probe: &Probe) -> Row {
         (Answer::Unknown(why), _) | (_, Answer::Unknown(why)) => red(
             Topic::Wmi,
             why,
-            "for an account that is no administrator: Enable Account and Remote Enable on root\\cimv2 (wmimgmt.msc), and \
-             the right to read each service",
+            "where access is denied, for an account that is no administrator: Enable Account and Remote Enable on \
+             root\\cimv2 (wmimgmt.msc), and the right to read each service; anything else is what the answer says",
         ),
     }
 }

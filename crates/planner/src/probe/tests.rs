@@ -6,7 +6,7 @@ use orchestrate_model::observe::{FileFacts, HostFacts, Measure, SessionReading};
 use orchestrate_model::pool::Transport;
 use orchestrate_model::probe::{
     Answering, Certificate, ClockFacts, Disk, FileRights, Listener, LogonFacts, LogonMechanism, Machine, PendingFound,
-    PendingSign, Protection, Quotas, ServiceRight, Standing, TlsFacts, Token, Way,
+    PendingSign, Protection, Quotas, ServiceRight, Silence, Standing, TlsFacts, Token, Way,
 };
 use orchestrate_model::{
     Product, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartType, Version,
@@ -23,7 +23,7 @@ fn service(name: &str) -> ServiceName {
 
 fn answers(port: u16, transport: Transport, offers: &[&str]) -> Listener {
     let offers = offers.iter().map(|offer| (*offer).to_owned()).collect();
-    Listener { port, transport, found: Answer::Known(Answering { status: 401, offers, tls: None }) }
+    Listener { port, transport, found: Answer::Known(Answering { status: 401, offers, tls: None }), silence: None }
 }
 
 fn machine() -> Machine {
@@ -76,7 +76,12 @@ fn good() -> Probe {
         addresses: Answer::Known(vec!["192.0.2.11".parse().unwrap()]),
         listeners: vec![
             answers(5985, Transport::Http, &["Negotiate", "Kerberos"]),
-            Listener { port: 5986, transport: Transport::Https, found: Answer::unknown("connection refused") },
+            Listener {
+                port: 5986,
+                transport: Transport::Https,
+                found: Answer::unknown("connection refused"),
+                silence: Some(Silence::Closed),
+            },
         ],
         way: Way { transport: Transport::Http, connect_to: "192.0.2.11:5985".into(), why: "the plan says so".into() },
         logon: Some(Answer::Known(LogonFacts {
@@ -179,6 +184,7 @@ fn a_certificate_that_is_not_trusted_says_which_pin_would_pin_it() {
         port: 5986,
         transport: Transport::Https,
         found: Answer::Known(Answering { status: 401, offers: vec!["Negotiate".into()], tls: Some(shown(distrust)) }),
+        silence: None,
     };
     probe.listeners[1] = with(Some("UnknownIssuer"));
     assert_eq!(row(&probe, Topic::Tls).light, Light::Green, "it is not used");

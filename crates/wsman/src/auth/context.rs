@@ -301,5 +301,12 @@ fn other(error: &sspi::Error) -> LogonReason {
 }
 
 fn plain_error(error: &sspi::Error) -> String {
-    plain(&error.description)
+    match error.error_type {
+        // What the library says of a token is about its own types.
+        sspi::ErrorKind::InvalidToken => {
+            tracing::debug!(error = %plain(&error.description), "a token that cannot be read");
+            "the server sent a logon token that cannot be read".to_owned()
+        }
+        _ => plain(&error.description),
+    }
 }
