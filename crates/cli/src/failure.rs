@@ -65,7 +65,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Simulation(String),
     #[error("nobody works on run {run}")]
-    NobodyThere { run: String, program: String, ended: bool },
+    NobodyThere { run: String, program: String, over: bool },
     #[error("the plan does not say how the servers of {pool} are reached")]
     NoAccess { pool: PoolName },
     #[error("there are no credentials for {pool}")]
@@ -106,7 +106,7 @@ pub(crate) enum Failure {
     ScenarioUnreadable { path: PathBuf, source: io::Error },
     #[error("the lab scenario {} cannot be used: {why}", path.display())]
     BadScenario { path: PathBuf, why: String },
-    #[error("no server answers; nothing was changed. {why}")]
+    #[error("no server could be asked; nothing was changed. {why}")]
     Unreachable { why: String, offline: String },
     #[error("refused before any change: {}", first_of(reasons))]
     Refused { reasons: Vec<String> },
@@ -224,7 +224,7 @@ impl Failure {
     fn edge(&self, program: &str) -> (Exit, Option<String>) {
         let help = |text: &str| Some(text.to_owned());
         match self {
-            Self::Usage(_) => (Exit::Usage, help("see `orchestrate --help`")),
+            Self::Usage(_) => (Exit::Usage, help("see `orchestrate --help`, or `orchestrate COMMAND --help`")),
             Self::NoSuchCode { .. } => (Exit::Usage, help("`orchestrate explain` lists all codes")),
             Self::NothingToDecide { run, .. } => {
                 (Exit::Usage, Some(format!("`{program} status {run}` says what waits for what")))
@@ -299,10 +299,13 @@ impl Failure {
             }
             Self::Claim(ClaimError::Lost { .. }) | Self::Run(RunError::ClaimLost(_)) => (Exit::PoolHeld, None),
             Self::Claim(ClaimError::Journal(error)) => of_journal(error),
-            Self::NobodyThere { ended: true, .. } => (Exit::Usage, help("it has ended")),
-            Self::NobodyThere { run, program, .. } => {
-                (Exit::Temporary, Some(format!("go on with: {program} resume {run}")))
-            }
+            Self::NobodyThere { over: true, .. } => (Exit::Usage, help("it has ended")),
+            Self::NobodyThere { run, program, .. } => (
+                Exit::Temporary,
+                Some(format!(
+                    "go on with it: {program} resume {run}; or only bring its servers back: {program} recover {run}"
+                )),
+            ),
             Self::Leased { .. } => (
                 Exit::PoolHeld,
                 help(

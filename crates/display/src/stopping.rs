@@ -52,7 +52,7 @@ pub fn lines(view: &View, seat: Seat, look: &Look) -> Vec<String> {
 pub(crate) fn second(out: &[&str], seat: Seat) -> String {
     let by = match seat {
         Seat::Here => "a second Ctrl-C",
-        Seat::Elsewhere => "a second Ctrl-C in its terminal",
+        Seat::Elsewhere => "a second Ctrl-C in its terminal, or SIGTERM to its process,",
     };
     match out {
         [] => format!("{by} ends it at once"),

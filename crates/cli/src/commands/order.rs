@@ -133,7 +133,7 @@ fn send(
     let state = home.open_if_there(place)?.ok_or_else(|| home.no_run(run))?;
     let Some(holder) = found.holder(&state)? else {
         let run = found.folder.id().to_string();
-        return Err(Failure::NobodyThere { run, program: home.program.clone(), ended: found.state.ended.is_some() });
+        return Err(Failure::NobodyThere { run, program: home.program.clone(), over: !found.is_unfinished() });
     };
     let (command, said) = command(&found)?;
     found.folder.send(Timestamp::now(), &command)?;

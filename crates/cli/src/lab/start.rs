@@ -3,7 +3,7 @@
 use super::{digest, directory_path, key, origin};
 use crate::failure::Failure;
 use crate::home::{Home, Place, quoted};
-use crate::terminal::output;
+use crate::terminal::{output, signals};
 use jiff::Timestamp;
 use orchestrate_files::{Limit, Whose};
 use orchestrate_journal::JournalError;
@@ -137,7 +137,15 @@ fn join(wanted: &Wanted<'_>, directory: &LabDirectory) -> Result<(), Failure> {
     {
         return differs(format!("with another scenario than {}", path.display()));
     }
-    output::talk(&format!("joins the lab that runs already (speed {})", directory.speed));
+    // A scenario beside the plan was not asked for by name: the lab may have been started with another one on purpose.
+    let beside = wanted.scenario.filter(|_| wanted.given.scenario.is_none());
+    let other = match beside {
+        Some(path) if digest(Some(path))? != directory.scenario => {
+            format!(", with another scenario than {}", path.display())
+        }
+        Some(_) | None => String::new(),
+    };
+    output::talk(&format!("joins the lab that runs already (speed {}{other})", directory.speed));
     Ok(())
 }
 
@@ -174,7 +182,11 @@ async fn start(wanted: &Wanted<'_>) -> Result<LabDirectory, Failure> {
     }
     let log = path.with_extension("log");
     let mut child = spawn(wanted, &path, &log)?;
-    let started = listens(wanted, &mut child, &path, &log).await;
+    // Somebody who wants to end now leaves no lab behind.
+    let started = tokio::select! {
+        started = listens(wanted, &mut child, &path, &log) => started,
+        _ = signals::any() => Err(Failure::Interrupted("the lab was being started")),
+    };
     if started.is_err()
         && let Err(error) = child.kill()
     {

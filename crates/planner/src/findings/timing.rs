@@ -26,8 +26,13 @@ pub(super) fn change(context: &Context<'_>, forecast: &Forecast, found: &mut Vec
     }
     let openings = context.calendar.openings(context.now, LOOK_AHEAD);
     if openings.is_empty() {
-        let advice = "Correct the windows and freezes of the plan.";
-        found.push(refusal(codes::NEVER_OPEN, "no window opens from now on, as the freezes leave them").advise(advice));
+        let (text, advice) = if context.change.freezes.is_empty() {
+            ("no window of the plan opens from now on", "Correct the windows of the plan: they lie in the past.")
+        } else {
+            let advice = "Correct the windows and freezes of the plan.";
+            ("no window opens from now on, as the freezes leave them", advice)
+        };
+        found.push(refusal(codes::NEVER_OPEN, text).advise(advice));
         return;
     }
     if let WindowState::Outside { next: Some(next) } = context.calendar.state(context.now) {
