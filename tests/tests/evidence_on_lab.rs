@@ -100,11 +100,19 @@ fn p8_a_lab_that_is_gone_at_the_end_hides_no_server_that_is_out() {
 }
 
 #[test]
-fn p3_p4_a_draining_state_that_no_server_has_holds_the_drain_and_is_not_left_out() {
-    let sandbox = Sandbox::default();
+fn p3_p4_a_draining_state_that_no_server_has_is_refused_before_the_block_until_the_plan_names_it() {
     let without = ("seed: 7\n", "seed: 7\nservices: {without_counters: [\"LS:AVMCU - MCU Health And Performance\"]}\n");
-    let plan = sandbox.first_pool(&[("deadline: 30m, ", "deadline: 4m, ")], &[without]);
-    let said = run(&sandbox, &plan);
-    assert!(said.code != Some(0), "{}\n{}", said.out, said.err);
-    assert!(flat(&said).contains("whether RTCAVMCU is draining"), "{}\n{}", said.out, said.err);
+    let sandbox = Sandbox::default();
+    let refused = run(&sandbox, &sandbox.first_pool(&[], &[without]));
+    assert_eq!(refused.code, Some(9), "{}\n{}", refused.out, refused.err);
+    for part in ["O2098", "RTCAVMCU on fe1, fe2 and fe3", "no counter set", "by_sessions_alone: [RTCAVMCU]"] {
+        assert!(flat(&refused).contains(part), "{part} is missing: {}", refused.out);
+    }
+    let named = ("deadline: 30m, ", "deadline: 30m, by_sessions_alone: [RTCAVMCU], ");
+    let done = run(&sandbox, &sandbox.first_pool(&[named], &[without]));
+    assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+    assert!(flat(&done).contains("RTCAVMCU: drained by their sessions alone"), "{}", done.out);
+    let journal = std::fs::read_to_string(sandbox.runs().last().unwrap().join("journal.jsonl")).unwrap();
+    let proof = "since the server has no draining state: RTCAVMCU";
+    assert_eq!(journal.matches(proof).count(), 3, "once for each server, as its proof");
 }

@@ -298,6 +298,7 @@ fn maintenance(maintenance: Maintenance) -> Option<change::Maintenance> {
                 at_deadline: AtDeadline::Hold,
                 stuck_after: STUCK_AFTER,
                 per_service: BTreeMap::new(),
+                by_sessions_alone: BTreeSet::new(),
             },
             BTreeMap::new(),
         ),
@@ -329,7 +330,8 @@ fn drain(drain: Drain) -> Option<(change::Drain, BTreeMap<ServiceName, SignedDur
     })?;
     let stuck_after = drain.stuck_after.map_or(STUCK_AFTER, |at| at.value.0);
     let unmeasured = by_service(drain.unmeasured, |length| length.0)?;
-    Some((change::Drain { deadline, at_deadline, stuck_after, per_service }, unmeasured))
+    let by_sessions_alone = values(drain.by_sessions_alone).map(|text| text.service).collect::<Option<_>>()?;
+    Some((change::Drain { deadline, at_deadline, stuck_after, per_service, by_sessions_alone }, unmeasured))
 }
 
 fn patch(patch: Patch) -> Option<change::Patch> {

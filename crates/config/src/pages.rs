@@ -184,6 +184,8 @@ pub const PAGES: &[Page] = pages![
     "O2093",
     "O2096",
     "O2097",
+    "O2098",
+    "O2099",
 ];
 
 /// Returns the page about a code, written in any case.

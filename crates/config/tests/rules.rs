@@ -134,6 +134,21 @@ fn what_the_drain_says_about_services_that_nobody_runs_is_a_warning() {
     assert_eq!(codes(&good(&drain("services: {RTCMRAUTH: {deadline: 4h}}")).warnings), ["O1056"]);
     assert_eq!(codes(&good(&drain("unmeasured: {RTCMEDIARELAY: 30m}")).warnings), ["O1056"]);
     assert!(good(&drain("services: {RTCMEDSRV: {deadline: 4h}}")).warnings.is_empty());
+    assert_eq!(codes(&good(&drain("by_sessions_alone: [RTCMRAUTH]")).warnings), ["O1056"]);
+}
+
+#[test]
+fn services_are_drained_by_their_sessions_alone_by_name_and_only_where_a_state_may_be_missing() {
+    let drain = |words: &str| with(T1, &[("  drain: {", &format!("  drain: {{{words}, "))]);
+    let parsed = good(&drain("by_sessions_alone: [IM Conferencing, RTCAVMCU]"));
+    let alone: Vec<&str> = parsed.change.maintenance.drain.by_sessions_alone.iter().map(|name| name.as_str()).collect();
+    assert_eq!((alone, parsed.warnings.len()), (vec!["RTCAVMCU", "RTCIMMCU"], 0));
+    let parsed = good(&drain("by_sessions_alone: [RTCSRV]"));
+    assert_eq!(codes(&parsed.warnings), ["O1056"]);
+    assert!(format!("{:?}", parsed.warnings).contains("never says whether it drains"), "{:?}", parsed.warnings);
+    for (bad, code) in [("[RTCIMMCU, IM Conferencing]", "O1017"), ("[QoE agent]", "O1051"), ("true", "O1010")] {
+        assert_eq!(codes(&errors(&drain(&format!("by_sessions_alone: {bad}")))), [code], "{bad}");
+    }
 }
 
 #[test]

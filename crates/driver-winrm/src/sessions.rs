@@ -8,7 +8,7 @@ use crate::measures::{self, Source, Want};
 use crate::script::{Look, Trouble};
 use crate::target::WinrmTarget;
 use jiff::Timestamp;
-use orchestrate_model::observe::{Measure, SessionReading};
+use orchestrate_model::observe::{DrainingState, Measure, SessionReading};
 use orchestrate_model::{Answer, ServiceName, catalogue};
 use orchestrate_wsman::plain;
 use serde::Deserialize;
@@ -98,7 +98,7 @@ impl Plan {
             !(proven && !want.sourced && reading.absent)
         });
         let measures = kept.map(|(want, reading)| Measure { name: want.name.clone(), value: reading.value }).collect();
-        let draining = self.draining.as_ref().map(|counter| is_draining(counter, readings));
+        let draining = self.draining.as_ref().map(|counter| draining(counter, readings));
         SessionReading { measures, draining }
     }
 }
@@ -131,13 +131,16 @@ fn level(service: &ServiceName, said: &Result<Said, Trouble>) -> Result<Activity
     }
 }
 
-/// 0 is normal, 1 is draining; nothing else is documented.
-fn is_draining(counter: &Counter, readings: &BTreeMap<Counter, Reading>) -> Answer<bool> {
-    match readings.get(counter).map(|reading| &reading.value) {
-        Some(Answer::Known(0)) => Answer::Known(false),
-        Some(Answer::Known(1)) => Answer::Known(true),
-        Some(Answer::Known(other)) => Answer::unknown(format!("{} reads {other}", counter.counter)),
-        Some(Answer::Unknown(reason)) => Answer::unknown(format!("{}: {reason}", counter.counter)),
-        None => Answer::unknown(format!("{} was not read", counter.counter)),
+/// 0 is normal, 1 is draining; nothing else is documented. A server that says that it has no such counter has answered.
+fn draining(counter: &Counter, readings: &BTreeMap<Counter, Reading>) -> Answer<DrainingState> {
+    let Some(Reading { value, absent }) = readings.get(counter) else {
+        return Answer::unknown(format!("{} was not read", counter.counter));
+    };
+    match value {
+        Answer::Known(0) => Answer::Known(DrainingState::NotDraining),
+        Answer::Known(1) => Answer::Known(DrainingState::Draining),
+        Answer::Known(other) => Answer::unknown(format!("{} reads {other}", counter.counter)),
+        Answer::Unknown(reason) if *absent => Answer::Known(DrainingState::Absent(reason.clone())),
+        Answer::Unknown(reason) => Answer::unknown(format!("{}: {reason}", counter.counter)),
     }
 }

@@ -8,7 +8,7 @@ use crate::version::Level;
 use crate::window::{Freeze, Window};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A whole plan file, validated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +137,10 @@ pub struct Drain {
     pub stuck_after: SignedDuration,
     /// Deadlines of single services.
     pub per_service: BTreeMap<ServiceName, ServiceDrain>,
+    /// Services whose sessions alone say that they are drained, where a server has nothing that says whether they drain.
+    /// A state that can be read counts all the same.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub by_sessions_alone: BTreeSet<ServiceName>,
 }
 
 /// The deadline of one service.

@@ -159,8 +159,21 @@ pub struct HostFacts {
 pub struct SessionReading {
     /// The single measures. Empty means that there is no way to measure this service.
     pub measures: Vec<Measure>,
-    /// Whether the service says that it is draining, where it has such a state.
-    pub draining: Option<Answer<bool>>,
+    /// What the service says of its draining, where it is one that has such a state.
+    pub draining: Option<Answer<DrainingState>>,
+}
+
+/// What is found where a service says whether it is draining.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainingState {
+    /// It says that it is draining.
+    Draining,
+    /// It says that it is not.
+    NotDraining,
+    /// The server has nothing that says so, in words. That is an answer, and not a missing one: it does not change by
+    /// being waited for.
+    Absent(String),
 }
 
 impl SessionReading {

@@ -88,4 +88,6 @@ codes! {
     NOT_FIT = "O2093", "a server is not fit for the installer";
     CMDLETS_IN_TASK = "O2096", "the product is asked in scheduled tasks";
     PASSWORD_IN_TASK = "O2097", "the password of the account goes to the servers";
+    DRAIN_UNTOLD = "O2098", "nobody could say that a drain is over";
+    BY_SESSIONS_ALONE = "O2099", "the sessions of a service alone prove its drain";
 }

@@ -102,11 +102,13 @@ pub enum Fault {
     OtherHost,
     /// The product does not answer in a remote shell: the logon does not go on to a second machine.
     SecondHop,
+    /// Servers have nothing that says whether their conferencing services drain.
+    NoDrainingState,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -154,6 +156,7 @@ impl Fault {
         Self::BalancerUndone,
         Self::OtherHost,
         Self::SecondHop,
+        Self::NoDrainingState,
     ];
 
     /// Those that are thrown with dice that are younger still.
@@ -175,7 +178,7 @@ impl Fault {
     ];
 
     /// Those that are thrown with dice of their own each, for the same reason.
-    const ALONE: [Self; 3] = [Self::SlowComeback, Self::OtherHost, Self::SecondHop];
+    const ALONE: [Self; 4] = [Self::SlowComeback, Self::OtherHost, Self::SecondHop, Self::NoDrainingState];
     /// Those that happen to a pool while a server of it is out, thrown with dice of their own for the same reason.
     const MEANWHILE: [Self; 2] = [Self::NeighbourGoes, Self::BalancerUndone];
 
@@ -230,6 +233,7 @@ impl Fault {
             Self::BalancerUndone => "balancer-undone",
             Self::OtherHost => "other-host",
             Self::SecondHop => "second-hop",
+            Self::NoDrainingState => "no-draining-state",
         }
     }
 
@@ -259,7 +263,7 @@ impl Fault {
             Self::HangingRestarts | Self::DoubleRestarts | Self::SkippedRestarts => 0.3,
             Self::InstallerFails | Self::InstallerBusy | Self::InstallerVanishes | Self::InstallerHangs => 0.25,
             Self::OwnRestarts => 2.0,
-            Self::SecondHop => 1.0,
+            Self::SecondHop | Self::NoDrainingState => 1.0,
             Self::RecordsVanish | Self::PoolBusy => 4.0,
             Self::ForeignResume => 8.0,
             Self::ForeignStop | Self::ForeignOutage => 4.0,

@@ -5,7 +5,7 @@ use crate::drive::CrashAt;
 use crate::faults::{Fault, Faults};
 use crate::operator::Orders;
 use crate::world::{
-    HOUR, LEVELS, MINUTE, Ms, Pace, PausedFrontEnd, SECOND, Sessions, Setup, World, draw_way, service_names,
+    HOUR, LEVELS, MINUTE, Ms, Pace, PausedFrontEnd, SECOND, Sessions, Setup, World, draw_alone, draw_way, service_names,
 };
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::Command;
@@ -66,6 +66,9 @@ impl Scenario {
         if faults.has(Fault::SecondHop) {
             draw_way(&mut change, seed);
         }
+        if faults.has(Fault::NoDrainingState) {
+            draw_alone(&mut change, seed);
+        }
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
@@ -85,6 +88,7 @@ impl Scenario {
         world.remember_originals();
         world.draw_refusals(&mut latest);
         world.draw_hop(seed);
+        world.draw_stateless(seed);
         let sleeps = sleeps(&faults, &mut latest);
         world.paused_front_end = meanwhile.pick(&[PausedFrontEnd::Active, PausedFrontEnd::Inactive]);
         world.oracle.open = opens;
@@ -122,6 +126,7 @@ impl Scenario {
         let mut latest = Dice::new(seed ^ LATEST);
         world.draw_refusals(&mut latest);
         world.draw_hop(seed);
+        world.draw_stateless(seed);
         let sleeps = sleeps(&faults, &mut latest);
         let crashes = crashes(&faults, &mut dice);
         let takeover = faults.has(Fault::Takeover).then(|| dice.between(MINUTE, 4 * HOUR));
@@ -292,6 +297,7 @@ pub fn example_change(servers: u32) -> Change {
         at_deadline: AtDeadline::Hold,
         stuck_after: SignedDuration::from_mins(30),
         per_service: BTreeMap::new(),
+        by_sessions_alone: BTreeSet::new(),
     };
     Change {
         name: "example".to_owned(),
@@ -391,6 +397,7 @@ fn maintenance(dice: &mut Dice) -> Maintenance {
             at_deadline,
             stuck_after: SignedDuration::from_mins(30),
             per_service: BTreeMap::new(),
+            by_sessions_alone: BTreeSet::new(),
         },
         patch: None,
         restart: RestartPolicy::Never,

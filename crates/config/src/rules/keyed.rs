@@ -17,6 +17,10 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
     };
     once(reader, drain.value.services.as_ref());
     once(reader, drain.value.unmeasured.as_ref());
+    let alone = drain.value.by_sessions_alone.iter().flat_map(|services| &services.value);
+    let named: Vec<At<&ServiceName>> =
+        alone.filter_map(|at| Some(At { value: at.value.service.as_ref()?, span: at.span })).collect();
+    super::maintenance::twice(reader, &named);
 }
 
 /// Reports entries for a service that has one under another name: only one of the two could be meant.

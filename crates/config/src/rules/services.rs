@@ -58,6 +58,11 @@ pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
             one(service, reader, (&pools, Use::Mention));
             run.mentioned(service, reader, "time");
         }
+        for service in drain.value.by_sessions_alone.iter_mut().flat_map(|services| &mut services.value) {
+            one(service, reader, (&pools, Use::Mention));
+            run.mentioned(service, reader, "entry");
+            run.stateless(service, reader);
+        }
     }
     if let Some(At { value: ScopeChoice::Services(scope), .. }) = &mut maintenance.value.scope
         && let Some(services) = &mut scope.services
@@ -114,6 +119,23 @@ impl Run<'_> {
         let text = format!("no pool of this file runs `{service}`");
         let warning = Diagnostic::warning(codes::SCOPE_MATCHES_NOTHING, at.span, text);
         reader.report(where_it_runs(warning, service).label(format!("this {what} is for nothing")));
+    }
+
+    /// Warns of a service that has no draining state on any server: its sessions alone say that it is drained.
+    fn stateless(&self, at: &At<ServiceText>, reader: &mut Reader) {
+        let Some(service) = at.value.service.as_ref().filter(|service| !self.lacks(service)) else { return };
+        let states = catalogue::SERVICES.iter().filter(|facts| facts.draining_state.is_some());
+        if states.clone().any(|facts| facts.service_name().as_ref() == Some(service)) {
+            return;
+        }
+        let names = states.filter_map(catalogue::ServiceFacts::service_name);
+        let names: Vec<String> = names.map(|name| name.to_string()).collect();
+        let text = format!("`{service}` never says whether it drains");
+        reader.report(
+            Diagnostic::warning(codes::SCOPE_MATCHES_NOTHING, at.span, text).label("this entry is for nothing").help(
+                format!("leave it out: its sessions alone are the proof anyway; {} have a state", names.join(", ")),
+            ),
+        );
     }
 }
 

@@ -307,6 +307,9 @@ written! {
         optional services: Entries<ServiceText, ServiceDrain>,
         /// Services whose sessions cannot be measured, and how long to wait for each instead.
         optional unmeasured: Entries<ServiceText, Length>,
+        /// Conferencing services that are drained once their sessions are, on servers that have nothing that says whether
+        /// they drain. A draining state that can be read still counts.
+        optional by_sessions_alone: Vec<At<ServiceText>>,
     }
 }
 

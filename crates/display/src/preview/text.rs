@@ -7,7 +7,7 @@ use crate::text::{clean, count, duration, list, pad, width};
 use crate::words;
 use jiff::Timestamp;
 use orchestrate_engine::state::steps_of;
-use orchestrate_model::{Pool, Verdict};
+use orchestrate_model::{Pool, ServiceName, Verdict};
 use orchestrate_planner::forecast::Forecast;
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::report::ServerSafety;
@@ -99,6 +99,11 @@ impl<'a> Page<'a> {
         }
         for (pool, why) in change.pools.iter().filter_map(|pool| Some((pool, pool.accept_outage.as_ref()?))) {
             self.hang("  accepted  ", &format!("{} is without service meanwhile: {}", pool.name, clean(why)));
+        }
+        let alone: Vec<&str> = change.maintenance.drain.by_sessions_alone.iter().map(ServiceName::as_str).collect();
+        if !alone.is_empty() {
+            let text = "drained by their sessions alone where a server has no draining state, because the plan says so";
+            self.hang("  accepted  ", &format!("{}: {text}", alone.join(", ")));
         }
         for (service, wait) in &change.maintenance.unmeasured {
             self.hang("  accepted  ", &format!("{service} cannot be measured: waits {} instead", duration(*wait)));

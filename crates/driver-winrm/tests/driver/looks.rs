@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use orchestrate_driver::{Change as _, Clock, Observe as _};
 use orchestrate_driver_winrm::{SetupError, Transport, WinrmReader, WinrmTarget};
-use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
+use orchestrate_model::observe::{DrainingState, InstallerState, Part, ReadinessState};
 use orchestrate_model::pool::{Cmdlets, TaskAccount};
 use orchestrate_model::{Act, ActOutcome, Answer, Ask, InstallerToken, RunState, ServiceName, StartType};
 use serde_json::{Value, json};
@@ -168,7 +168,7 @@ async fn counters_are_looked_up_once_and_then_read() {
         let seen = fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
         let reading = &seen.sessions[&name("RTCAVMCU")];
         assert_eq!(reading.left(), Answer::Known(17));
-        assert_eq!(reading.draining, Some(Answer::Known(true)));
+        assert_eq!(reading.draining, Some(Answer::Known(DrainingState::Draining)));
         assert_eq!(reading.measures[0].name, r"\LS:AVMCU - Operations\AVMCU - Number of Conferences");
     }
     assert_eq!(fake.runs("counter-classes"), 1);
@@ -210,13 +210,14 @@ async fn p3_a_counter_that_cannot_be_read_is_unknown_and_never_zero() {
     assert!(front_end.left().why_unknown().unwrap().contains("AccessDenied"), "{front_end:?}");
     let messages = &seen.sessions[&name("RTCIMMCU")];
     assert!(messages.left().why_unknown().unwrap().contains("no counter set"), "{messages:?}");
-    assert!(messages.draining.as_ref().unwrap().known().is_none());
+    let state = messages.draining.as_ref().unwrap().known();
+    assert!(matches!(state, Some(DrainingState::Absent(_))), "{messages:?}");
     fake.driver.observe(&sessions(&["RTCIMMCU"])).await;
     assert_eq!(fake.runs("counter-classes"), 1, "what is not there is not asked for at every look");
 }
 
 #[tokio::test]
-async fn p3_a_draining_state_that_a_server_does_not_have_is_unknown_and_not_left_out() {
+async fn p3_a_draining_state_that_a_server_does_not_have_is_said_and_not_left_out() {
     let mut world = measured();
     world.counters.insert(AVMCU, vec![json!({"Conferences": 0, "Users": 0})]);
     let classes = world.scripts.get_mut("counter-classes").unwrap();
@@ -225,8 +226,13 @@ async fn p3_a_draining_state_that_a_server_does_not_have_is_unknown_and_not_left
     let seen = fake.driver.observe(&sessions(&["RTCAVMCU"])).await;
     let reading = &seen.sessions[&name("RTCAVMCU")];
     assert_eq!(reading.left(), Answer::Known(0));
-    let why = reading.draining.as_ref().and_then(|state| state.why_unknown());
-    assert!(why.is_some_and(|why| why.contains("no counter set")), "{reading:?}");
+    let state = reading.draining.as_ref().and_then(|state| state.known());
+    assert!(matches!(state, Some(DrainingState::Absent(why)) if why.contains("no counter set")), "{reading:?}");
+    // What was not answered is another matter: nobody knows whether there is one.
+    let unasked = Fake::start(World { scripts: Default::default(), ..measured() }).await;
+    let seen = unasked.driver.observe(&sessions(&["RTCAVMCU"])).await;
+    let reading = &seen.sessions[&name("RTCAVMCU")];
+    assert!(reading.draining.as_ref().unwrap().why_unknown().is_some(), "{reading:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Waiting until the sessions have ended by themselves, and proving that they have (promise P4).
 //!
 //! Paused alone proves nothing, and one zero proves little. Drained is: paused, every session value zero in three
-//! samples ten seconds apart, and conferencing services say that they are draining.
+//! samples ten seconds apart, and conferencing services say that they are draining. Where a server has nothing that says
+//! so, and the plan names the service for it, its sessions alone are the proof.
 
 use super::block::{paused_services, start_type_acts};
 use super::under_way::is_boot_since;
@@ -12,9 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{AtDeadline, Drain, Scope};
+use orchestrate_model::observe::DrainingState;
 use orchestrate_model::{Answer, RunState, ServiceName};
 use orchestrate_planner::StepKind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a drain must have gone on before its pace says anything.
 const LEAST_PACE: SignedDuration = SignedDuration::from_mins(1);
@@ -39,6 +41,8 @@ struct Sample {
     resumed: Vec<(ServiceName, String)>,
     /// Services that are on their way to a state.
     pending: BTreeMap<ServiceName, String>,
+    /// Services without sessions whose draining state the server does not have, and that the plan names for it.
+    alone: BTreeSet<ServiceName>,
 }
 
 /// What is left of a paused service.
@@ -115,7 +119,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     }
     count(case, scratch, &sample);
     if scratch.zeros >= ZERO_SAMPLES {
-        let proof = format!("{} zero samples, {DRAIN_SAMPLE:#} apart", scratch.zeros);
+        let proof = format!("{} zero samples, {DRAIN_SAMPLE:#} apart{}", scratch.zeros, alone(&sample));
         return Judgement::Done(StepEnd::Done, proof).into();
     }
     if let Some(ruling) = at_deadline(case, &sample) {
@@ -182,6 +186,15 @@ fn why(scratch: &Scratch, sample: &Sample) -> String {
         (false, false) => format!("{}: {}", sample.number(), sample.describe()),
         (false, true) => format!("{} and no fall for long: {}", sample.number(), sample.describe()),
     }
+}
+
+/// Says whose sessions were all the proof there is.
+fn alone(sample: &Sample) -> String {
+    let names: Vec<&str> = sample.alone.iter().map(ServiceName::as_str).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("; by their sessions alone, as the plan says, since the server has no draining state: {}", names.join(", "))
 }
 
 /// Returns the deadline of a service, and what happens then.
@@ -263,7 +276,12 @@ fn take(case: &Case<'_>) -> Sample {
 /// What a paused service still has.
 fn still_there(case: &Case<'_>, name: ServiceName, sample: &mut Sample) {
     match left_of(case, &name) {
-        Left::Nothing => {}
+        Left::Nothing => {
+            let state = case.own.sessions.get(&name).and_then(|reading| reading.draining.as_ref());
+            if matches!(state, Some(Answer::Known(DrainingState::Absent(_)))) && is_by_sessions_alone(case, &name) {
+                sample.alone.insert(name);
+            }
+        }
         Left::Time(time) => {
             let text = format!("{name} cannot be measured; waiting {time:#} instead");
             sample.by_time.insert(name, text);
@@ -290,9 +308,14 @@ pub(super) fn left_of(case: &Case<'_>, name: &ServiceName) -> Left {
     let left = reading.map_or_else(|| Answer::unknown("sessions were not read"), |reading| reading.left());
     match left {
         Answer::Known(0) => match reading.and_then(|reading| reading.draining.as_ref()) {
-            None | Some(Answer::Known(true)) => Left::Nothing,
-            Some(Answer::Known(false)) => Left::Unknown(format!("{name} does not say that it is draining")),
-            Some(Answer::Unknown(why)) => Left::Unknown(format!("whether {name} is draining: {why}")),
+            None | Some(Answer::Known(DrainingState::Draining)) => Left::Nothing,
+            Some(Answer::Known(DrainingState::NotDraining)) => {
+                Left::Unknown(format!("{name} does not say that it is draining"))
+            }
+            Some(Answer::Known(DrainingState::Absent(_))) if is_by_sessions_alone(case, name) => Left::Nothing,
+            Some(Answer::Known(DrainingState::Absent(why)) | Answer::Unknown(why)) => {
+                Left::Unknown(format!("whether {name} is draining: {why}"))
+            }
         },
         Answer::Known(left) => Left::Sessions(left),
         Answer::Unknown(why) => match case.subject.plan.change().maintenance.unmeasured.get(name) {
@@ -303,6 +326,11 @@ pub(super) fn left_of(case: &Case<'_>, name: &ServiceName) -> Left {
             None => Left::Unknown(format!("{name}: {why}")),
         },
     }
+}
+
+/// Whether the plan says that the sessions of a service alone are the proof, where a server has no draining state of it.
+fn is_by_sessions_alone(case: &Case<'_>, name: &ServiceName) -> bool {
+    case.subject.plan.change().maintenance.drain.by_sessions_alone.contains(name)
 }
 
 /// Whether a service has no sessions by its nature. One that the plan chooses, and that has a counter all the same, is

@@ -69,6 +69,7 @@ fn change(pool: Pool) -> Change {
                 at_deadline: AtDeadline::Hold,
                 stuck_after: SignedDuration::from_mins(30),
                 per_service: BTreeMap::new(),
+                by_sessions_alone: BTreeSet::new(),
             },
             patch: Some(Patch {
                 installer: "C:\\CU\\update.exe".to_owned(),

@@ -80,6 +80,7 @@ fn maintenance() -> Maintenance {
             at_deadline: AtDeadline::Hold,
             stuck_after: SignedDuration::from_mins(30),
             per_service: BTreeMap::new(),
+            by_sessions_alone: BTreeSet::new(),
         },
         patch: Some(Patch {
             installer: "C:\\CU\\LyncServerUpdateInstaller.exe".to_owned(),

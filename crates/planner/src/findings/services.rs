@@ -4,9 +4,9 @@ use super::{note, refusal, warning};
 use crate::codes;
 use crate::plan::{Finding, ServerWork};
 use crate::report::ServerSafety;
-use crate::safety::{Look, Question, called, measurable, shown, unplanned as unplanned_on};
+use crate::safety::{Look, Question, Untold, called, measurable, shown, unplanned as unplanned_on, untold};
 use crate::standing::left_behind;
-use crate::words::{few, list};
+use crate::words::{few, list, time};
 use orchestrate_model::catalogue;
 use orchestrate_model::change::Scope;
 use orchestrate_model::pool::Hosted;
@@ -51,6 +51,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&Se
         }
     }
     unplanned(look, safety, found);
+    undrained(look, safety, found);
     central(look, found);
     levels(look, found);
 }
@@ -107,6 +108,48 @@ fn unplanned(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>
             advice.push_str(&how);
         }
         found.push(refusal(codes::UNPLANNED, text).pool(look.pool).advise(advice));
+    }
+}
+
+/// Says so when nobody could say that services have drained: one finding for what the servers do not have, and one for
+/// what they did not say.
+fn undrained(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
+    let mut absent: BTreeMap<&ServiceName, (&str, BTreeSet<&str>)> = BTreeMap::new();
+    let mut unread: BTreeMap<&ServiceName, (&str, BTreeSet<&str>)> = BTreeMap::new();
+    let seen = safety.iter().filter_map(|safety| look.seen.servers.get(&safety.server));
+    for seen in seen {
+        let runs = |service: &&ServiceName| seen.service(service).is_some_and(|status| !status.is(RunState::Stopped));
+        for service in look.scope.block.iter().filter(runs) {
+            let (list, why) = match untold(look, seen, service) {
+                None => continue,
+                Some(Untold::Absent(why)) => (&mut absent, why),
+                Some(Untold::Unread(why)) => (&mut unread, why),
+            };
+            list.entry(service).or_insert((why, BTreeSet::new())).1.insert(seen.server.short());
+        }
+    }
+    let told = |services: &BTreeMap<&ServiceName, (&str, BTreeSet<&str>)>| {
+        let each = services.iter().map(|(service, (why, servers))| format!("{service} on {} ({why})", list(servers)));
+        each.collect::<Vec<_>>().join("; ")
+    };
+    if !absent.is_empty() {
+        let text = format!(
+            "nobody could say that these have drained, and the drain would be held at its deadline of {}: {}",
+            time(look.change.maintenance.drain.deadline),
+            told(&absent)
+        );
+        let names: Vec<&str> = absent.keys().map(|service| service.as_str()).collect();
+        let advice = format!(
+            "Rebuild the counters of the servers (lodctr /r, winmgmt /resyncperf), where these should have them. Where they \
+             have none, the sessions alone can be the proof, by name: drain: {{by_sessions_alone: [{}]}}.",
+            names.join(", ")
+        );
+        found.push(refusal(codes::DRAIN_UNTOLD, text).pool(look.pool).advise(advice));
+    }
+    if !unread.is_empty() {
+        let text = format!("whether these drain could not be read: {}. Unknown is not drained", told(&unread));
+        let advice = "Give the account the right to read performance counters; orchestrate probe says what it lacks.";
+        found.push(refusal(codes::DRAIN_UNTOLD, text).pool(look.pool).advise(advice));
     }
 }
 

@@ -205,6 +205,7 @@ fn services(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
                 .advise("Name a counter under the pool's measures, or a time to wait for under drain.unmeasured."),
         );
     }
+    found.extend(by_sessions_alone(change, pool, scope));
     for service in &scope.block {
         if let Some(wait) = change.maintenance.unmeasured.get(service) {
             let why = match safety::measurable(pool, service) {
@@ -217,6 +218,20 @@ fn services(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
             );
         }
     }
+}
+
+/// Says which services are drained by their sessions alone where a server does not say whether they drain.
+fn by_sessions_alone(change: &Change, pool: &Pool, scope: &PoolScope) -> Option<Finding> {
+    let named = &change.maintenance.drain.by_sessions_alone;
+    let alone: Vec<&ServiceName> = scope.block.iter().filter(|service| named.contains(*service)).collect();
+    let text = format!(
+        "{}: {} {} drained by their sessions alone where a server has no draining state, because the plan says so",
+        pool.name,
+        list(&alone),
+        are(alone.len())
+    );
+    let advice = "Nothing to do where the servers have no such counter; a state that can be read counts all the same.";
+    (!alone.is_empty()).then(|| warning(codes::BY_SESSIONS_ALONE, text).pool(pool).advise(advice))
 }
 
 fn balancer(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Finding>) {

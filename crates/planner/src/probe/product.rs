@@ -2,6 +2,7 @@
 
 use super::{Expected, NOT_ASKED, green, is_without_scripts, red, some, yellow};
 use orchestrate_model::catalogue::{self, DrainClass};
+use orchestrate_model::observe::{DrainingState, SessionReading};
 use orchestrate_model::probe::{Probe, Row, Topic};
 use orchestrate_model::{Answer, Product, Role, RunState, ServiceName, ServiceStatus, StartMode};
 use std::collections::BTreeMap;
@@ -150,6 +151,9 @@ fn counters(probe: &Probe) -> Option<Row> {
         }
     }
     let measures: usize = readings.values().map(|reading| reading.measures.len()).sum();
+    if let (true, Some(row)) = (silent.is_empty(), undrained(readings)) {
+        return Some(row);
+    }
     if silent.is_empty() {
         let (services, values) = (readings.len(), measures);
         let found = format!("{services} services are measured by {values} values; {sessions} sessions now");
@@ -164,6 +168,29 @@ fn counters(probe: &Probe) -> Option<Row> {
         "`--counters` lists what the server has; name the right ones under `measures` of the pool, or rebuild the counters \
          on the server (`lodctr /r`)",
     ))
+}
+
+/// Says so when nobody could say that services have drained.
+fn undrained(readings: &BTreeMap<ServiceName, SessionReading>) -> Option<Row> {
+    let (mut absent, mut unread) = (Vec::new(), Vec::new());
+    for (service, reading) in readings {
+        match &reading.draining {
+            None | Some(Answer::Known(DrainingState::Draining | DrainingState::NotDraining)) => {}
+            Some(Answer::Known(DrainingState::Absent(_))) => absent.push(service.to_string()),
+            Some(Answer::Unknown(why)) => unread.push(format!("{service}: {why}")),
+        }
+    }
+    if !unread.is_empty() {
+        let found = format!("whether these drain cannot be read: {}", some(&unread));
+        return Some(red(Topic::Counters, found, "the account has to be a member of Performance Monitor Users"));
+    }
+    let todo = format!(
+        "rebuild the counters on the server (`lodctr /r`); where it has none, write `drain: {{by_sessions_alone: [{}]}}` in \
+         the plan",
+        absent.join(", ")
+    );
+    let found = format!("no counter says whether these drain: {}", some(&absent));
+    (!absent.is_empty()).then(|| yellow(Topic::Counters, found, todo))
 }
 
 fn versions(probe: &Probe) -> Option<Row> {

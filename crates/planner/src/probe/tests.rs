@@ -2,7 +2,7 @@
 
 use super::*;
 use jiff::Timestamp;
-use orchestrate_model::observe::{FileFacts, HostFacts, Measure, SessionReading};
+use orchestrate_model::observe::{DrainingState, FileFacts, HostFacts, Measure, SessionReading};
 use orchestrate_model::pool::Transport;
 use orchestrate_model::probe::{
     Answering, Certificate, ClockFacts, Disk, FileRights, Listener, LogonFacts, LogonMechanism, Machine, PendingFound,
@@ -322,6 +322,17 @@ fn sessions_that_cannot_be_counted_and_services_that_do_not_run_are_told() {
     };
     probe.seen.sessions.insert(service("RTCAVMCU"), reading);
     assert!(row(&probe, Topic::Counters).found.contains("RTCAVMCU: x: no such counter"));
+    for (state, light) in [
+        (Answer::Known(DrainingState::Absent("no such counter set".into())), Light::Yellow),
+        (Answer::unknown("access denied"), Light::Red),
+        (Answer::Known(DrainingState::NotDraining), Light::Green),
+    ] {
+        let measures = vec![Measure { name: "x".into(), value: Answer::Known(0) }];
+        let reading = SessionReading { measures, draining: Some(state) };
+        probe.seen.sessions.insert(service("RTCAVMCU"), reading);
+        let row = row(&probe, Topic::Counters);
+        assert!(row.light == light && (light == Light::Green || row.found.contains("RTCAVMCU")), "{row:?}");
+    }
     if let Answer::Known(services) = &mut probe.seen.services {
         services.get_mut(&service("RTCSRV")).unwrap().state = Answer::Known(RunState::Paused);
     }

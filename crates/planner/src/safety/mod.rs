@@ -8,6 +8,7 @@ mod balancer;
 mod central;
 mod coverage;
 mod dependents;
+mod drains;
 mod fitness;
 mod lease;
 mod look;
@@ -25,6 +26,7 @@ pub(crate) use central::{ADVICE as CENTRAL_ADVICE, differ, silent};
 pub use central::{central_management, concerns as concerns_central_management};
 pub(crate) use coverage::spread;
 pub(crate) use dependents::{called, needed, problems, uncounted};
+pub(crate) use drains::{Untold, untold};
 pub(crate) use lease::{ADVICE as LEASE_ADVICE, Holds, of_others as leases_of_others};
 pub(crate) use look::Look;
 pub use ours::{Ours, assess_ours};
@@ -90,7 +92,7 @@ pub enum Question {
     Replication,
     /// Is the central management active where the plan says, and nowhere else? Pools that host it, and paired ones.
     CentralManagement,
-    /// Can every service in scope be blocked and its sessions be counted?
+    /// Can every service in scope be blocked, its sessions be counted and the end of its drain be told?
     Blockable,
     /// Is the installer on the server, and is it the one that the plan means? Plans with a patch only.
     Staged,

@@ -2,7 +2,7 @@
 
 use super::dependents::{called, is_counted, problems};
 use super::look::Other;
-use super::{Asked, EVIDENCE_LIFETIME, Look, Question};
+use super::{Asked, EVIDENCE_LIFETIME, Look, Question, drains};
 use crate::quorum;
 use crate::scope::{PoolScope, class};
 use crate::standing::Standing;
@@ -396,12 +396,15 @@ pub(super) fn blockable(look: &Look<'_>, server: &ServerName) -> Asked {
             Answer::Known(_) => all_blockable(look, name, seen),
         },
     };
-    asked(
-        Question::Blockable,
-        verdict,
-        "Look at the service on the server. A service whose sessions nothing counts is named under measures or \
-         unmeasured in the plan.",
-    )
+    let is_untold =
+        |seen: &ServerObservation| look.scope.block.iter().any(|service| drains::untold(look, seen, service).is_some());
+    let advice = if look.seen.servers.get(server).is_some_and(is_untold) {
+        drains::ADVICE
+    } else {
+        "Look at the service on the server. A service whose sessions nothing counts is named under measures or unmeasured \
+         in the plan."
+    };
+    asked(Question::Blockable, verdict, advice)
 }
 
 fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdict {
@@ -525,18 +528,18 @@ pub(super) fn staged(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
     Some(asked(Question::Staged, verdict, advice))
 }
 
-/// Returns why the sessions of a service cannot be counted, if they cannot.
+/// Returns why the sessions of a service cannot be counted, or the end of its drain not be told, if that is so.
 fn uncountable(look: &Look<'_>, name: &str, seen: &ServerObservation, service: &ServiceName) -> Option<Verdict> {
     if !is_counted(look, service) {
         let called = called(look, seen, service);
         return Some(Verdict::No(format!("{name}: no measure is known for the sessions of {called}")));
     }
     if look.change.maintenance.unmeasured.contains_key(service) || !measurable(look.pool, service) {
-        return None;
+        return drains::problem(look, name, seen, service);
     }
     match seen.sessions.get(service).map(SessionReading::left) {
         None => Some(Verdict::Unknown(format!("{name}: the sessions of {service} could not be read"))),
-        Some(Answer::Known(_)) => None,
+        Some(Answer::Known(_)) => drains::problem(look, name, seen, service),
         Some(Answer::Unknown(why)) => {
             Some(Verdict::Unknown(format!("{name}: the sessions of {service} could not be read: {why}")))
         }

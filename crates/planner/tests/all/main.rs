@@ -6,6 +6,7 @@ mod beside;
 mod central;
 mod checker;
 mod dependents;
+mod drains;
 mod external;
 mod findings;
 mod order;

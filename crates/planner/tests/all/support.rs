@@ -102,6 +102,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
                 at_deadline: AtDeadline::Hold,
                 stuck_after: minutes(30),
                 per_service: BTreeMap::new(),
+                by_sessions_alone: BTreeSet::new(),
             },
             patch: Some(Patch {
                 installer: r"C:\CU\LyncServerUpdateInstaller.exe".into(),

@@ -6,8 +6,8 @@ use crate::world::LEFT_OUT;
 use async_trait::async_trait;
 use orchestrate_driver::{Change, ChangeBalancer, Eyes, Hands, Observe, ObserveBalancer, Resolve};
 use orchestrate_model::observe::{
-    AddressRecords, BalancerObservation, BalancerPlace, BalancerState, DnsAsk, DnsObservation, DoubtKind, Part,
-    ReadinessState, SessionReading,
+    AddressRecords, BalancerObservation, BalancerPlace, BalancerState, DnsAsk, DnsObservation, DoubtKind,
+    DrainingState, Part, ReadinessState, SessionReading,
 };
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, InstallerToken, LeaseAsk, LeaseOutcome, LeaseState, PoolName, RunState, ServerName,
@@ -117,7 +117,15 @@ impl Server {
             }
             Mutation::DrainingNotAsked => {
                 for reading in seen.sessions.values_mut().filter(|reading| reading.draining.is_some()) {
-                    reading.draining = Some(Answer::Known(true));
+                    reading.draining = Some(Answer::Known(DrainingState::Draining));
+                }
+            }
+            Mutation::DrainUntold => {
+                let absent = |reading: &&mut SessionReading| {
+                    matches!(reading.draining, Some(Answer::Known(DrainingState::Absent(_))))
+                };
+                for reading in seen.sessions.values_mut().filter(absent) {
+                    reading.draining = Some(Answer::Known(DrainingState::NotDraining));
                 }
             }
             Mutation::ResumedInDrainNotNoticed if !ask.sessions.is_empty() => {

@@ -128,11 +128,13 @@ pub enum Mutation {
     BalancerNotWatched,
     /// The product's word on a pool counts against the run whatever it is about.
     OwnDoingCounts,
+    /// Nobody asks before the block whether the end of a drain could be told.
+    DrainUntold,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 56] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -188,6 +190,7 @@ impl Mutation {
         Self::BalancerNotWatched,
         Self::OwnDoingCounts,
         Self::LeasesIgnored,
+        Self::DrainUntold,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -226,6 +229,7 @@ impl Mutation {
             Self::RestNotRestored => &[Fault::RefusedForGood],
             Self::PoolNotWatched => &[Fault::NeighbourGoes, Fault::NeighbourGoes],
             Self::BalancerNotWatched => &[Fault::BalancerUndone],
+            Self::DrainUntold => &[Fault::NoDrainingState],
             _ => &[],
         }
     }

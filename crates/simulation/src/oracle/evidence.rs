@@ -3,9 +3,9 @@
 
 use super::GUARD_AGE;
 use crate::world::{Ms, World};
-use orchestrate_model::observe::BalancerObservation;
+use orchestrate_model::observe::{BalancerObservation, DrainingState};
 use orchestrate_model::{Act, Answer, Ask, RunState, ServerObservation, ServiceName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Answers that are kept: a look is judged before the next one but one comes.
 const KEPT: usize = 12;
@@ -23,6 +23,8 @@ enum Sessions {
     None,
     Some(u64),
     NotDraining,
+    /// None, and nothing says whether the service drains.
+    NoState,
     Unknown,
 }
 
@@ -34,6 +36,8 @@ pub(super) struct Told {
     /// Of the balancer of each pool.
     balancers: BTreeMap<usize, Vec<Heard>>,
     sessions: BTreeMap<(usize, usize), Sessions>,
+    /// The services of machines that have no draining state, by the last answer.
+    stateless: BTreeSet<(usize, usize)>,
 }
 
 fn hear(list: &mut Vec<Heard>, one: Heard) {
@@ -67,6 +71,12 @@ impl World {
             let Some(place) = self.machines[at].service(name) else { continue };
             let what = sessions(seen, name);
             self.oracle.told.sessions.insert((at, place), what);
+            let state = seen.sessions.get(name).and_then(|reading| reading.draining.as_ref());
+            if matches!(state, Some(Answer::Known(DrainingState::Absent(_)))) {
+                self.oracle.told.stateless.insert((at, place));
+            } else {
+                self.oracle.told.stateless.remove(&(at, place));
+            }
         }
         self.check_block(at, seen);
         self.check_neighbours();
@@ -103,9 +113,29 @@ impl World {
         unknown.then(|| ("P3", "no fresh answer says what the balancer does".to_owned()))
     }
 
+    /// P3: no machine is begun of which it is known that nobody could say when it has drained.
+    pub(super) fn check_tellable(&mut self, at: usize, act: &Act) {
+        let (now, name) = (self.now, self.machines[at].name.clone());
+        let alone = &self.change.maintenance.drain.by_sessions_alone;
+        let services = self.machines[at].services.iter().enumerate();
+        let untold = services.filter(|(place, service)| {
+            let runs = matches!(service.state, RunState::Running | RunState::Paused);
+            service.scope
+                && runs
+                && !alone.contains(&service.name)
+                && self.oracle.told.stateless.contains(&(at, *place))
+        });
+        let untold: Vec<String> = untold.map(|(_, service)| service.name.to_string()).collect();
+        if !untold.is_empty() {
+            let why = format!("although nothing says whether these drain: {}", untold.join(", "));
+            self.oracle.breach("P3", now, format!("{name} is begun ({act}) {why}"));
+        }
+    }
+
     /// P3 and P4: nothing is stopped, patched or restarted against the last answer about its sessions.
     pub(super) fn check_told(&mut self, at: usize, act: &Act, concerns: impl Fn(usize) -> bool) {
         let now = self.now;
+        let alone = &self.change.maintenance.drain.by_sessions_alone;
         let machine = &self.machines[at];
         let against = machine.services.iter().enumerate().filter(|(place, service)| {
             let there = matches!(service.state, RunState::Running | RunState::Paused | RunState::PausePending);
@@ -119,6 +149,8 @@ impl World {
                     Sessions::None => None,
                     Sessions::Some(left) => Some(("P4", format!("{} has {left} sessions", service.name))),
                     Sessions::NotDraining => Some(("P4", format!("{} is not draining", service.name))),
+                    Sessions::NoState if alone.contains(&service.name) => None,
+                    Sessions::NoState => Some(("P3", format!("nobody can say whether {} drains", service.name))),
                     Sessions::Unknown if timed => None,
                     Sessions::Unknown => Some(("P3", format!("the sessions of {} are unknown", service.name))),
                 }
@@ -150,8 +182,9 @@ fn sessions(seen: &ServerObservation, name: &ServiceName) -> Sessions {
         }
     }
     match (most, &reading.draining) {
-        (0, None | Some(Answer::Known(true))) => Sessions::None,
-        (0, Some(Answer::Known(false))) => Sessions::NotDraining,
+        (0, None | Some(Answer::Known(DrainingState::Draining))) => Sessions::None,
+        (0, Some(Answer::Known(DrainingState::NotDraining))) => Sessions::NotDraining,
+        (0, Some(Answer::Known(DrainingState::Absent(_)))) => Sessions::NoState,
         (0, Some(Answer::Unknown(_))) => Sessions::Unknown,
         (left, _) => Sessions::Some(left),
     }

@@ -44,6 +44,7 @@ impl World {
         if first {
             self.check_begin(at, act);
             self.check_first(at, act);
+            self.check_tellable(at, act);
         }
         self.oracle.ended.remove(&at);
         self.check_pace(at, act);

@@ -3,7 +3,7 @@
 use super::{Installer, MINUTE, Machine, Ms, Pace, PausedFrontEnd, SECOND, Service, World};
 use crate::faults::Fault;
 use orchestrate_model::observe::{
-    AddressRecords, CentralManagement, DnsAnswer, DnsAsk, DnsObservation, FileFacts, Fitness, HostFacts,
+    AddressRecords, CentralManagement, DnsAnswer, DnsAsk, DnsObservation, DrainingState, FileFacts, Fitness, HostFacts,
     InstallerState, Measure, Part, Readiness, ReadinessState, SessionReading,
 };
 use orchestrate_model::pool::SipBalancing;
@@ -51,6 +51,7 @@ impl World {
         let fresh = self.shown(at, ask);
         let mut value = fresh;
         self.without_product(at, ask, &mut value);
+        self.without_states(&mut value);
         value.lease = asked(ask, Part::Lease, || self.lease(at, host));
         if self.faulty {
             self.spoil(at, ask, &mut value);
@@ -323,9 +324,10 @@ fn status(service: &Service) -> ServiceStatus {
 fn reading(service: &Service, now: Ms) -> SessionReading {
     SessionReading {
         measures: vec![Measure { name: String::new(), value: Answer::Known(service.sessions(now)) }],
-        draining: service
-            .says_draining
-            .then(|| Answer::Known(service.state == RunState::Paused && now >= service.drains_from)),
+        draining: service.says_draining.then(|| {
+            let drains = service.state == RunState::Paused && now >= service.drains_from;
+            Answer::Known(if drains { DrainingState::Draining } else { DrainingState::NotDraining })
+        }),
     }
 }
 

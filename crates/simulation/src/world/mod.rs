@@ -13,6 +13,7 @@ mod machine;
 mod people;
 mod refusals;
 mod setup;
+mod stateless;
 
 pub(crate) use acts::service_of;
 pub(crate) use events::Event;
@@ -23,6 +24,7 @@ pub(crate) use looks::{LEFT_OUT, LEVELS, Reply, service_names};
 pub(crate) use machine::{Installer, Machine, Service};
 pub(crate) use refusals::{QUOTA, brings_back};
 pub(crate) use setup::{Sessions, Setup};
+pub(crate) use stateless::draw_alone;
 
 use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
@@ -113,6 +115,8 @@ pub(crate) struct World {
     pub(crate) refusals: refusals::Refusals,
     /// From when to when the product does not answer in a remote shell.
     pub(crate) hop: Option<(Ms, Ms)>,
+    /// From when to when servers have nothing that says whether services drain.
+    pub(crate) stateless: Option<(Ms, Ms)>,
 }
 
 /// When the disk of the journal is full.

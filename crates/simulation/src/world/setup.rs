@@ -98,6 +98,7 @@ impl World {
             disk: super::FullDisk::default(),
             refusals: super::refusals::Refusals::default(),
             hop: None,
+            stateless: None,
         };
         world.remember_originals();
         world

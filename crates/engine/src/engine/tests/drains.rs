@@ -108,3 +108,40 @@ fn p2_evidence_from_the_future_is_not_fresh() {
     scratch.guarded_at = None;
     assert!(!fresh(&scratch, at(60)));
 }
+
+/// Answers three looks with a paused service without sessions, and this about its draining.
+fn without_sessions(rules: &serde_json::Value, state: &Answer<DrainingState>) -> Engine {
+    let (mut engine, mut effects) = drained_by(rules);
+    let mut now = at(101);
+    for _ in 0..3 {
+        if !effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+            effects = wake(&mut engine, &effects).0;
+        }
+        now += SignedDuration::from_secs(11);
+        let mut seen = fe1(RunState::Paused, Answer::Known(0), now);
+        let own = seen.servers.get_mut(&server(1)).unwrap();
+        own.sessions.get_mut(&service()).unwrap().draining = Some(state.clone());
+        effects = answer(&mut engine, &effects, seen, now);
+    }
+    engine
+}
+
+#[test]
+fn p3_p4_sessions_alone_prove_a_drain_only_where_the_plan_says_so_and_the_server_has_no_state() {
+    let absent = Answer::Known(DrainingState::Absent("no such counter set".to_owned()));
+    let (named, unnamed) = (json!({"by_sessions_alone": [service().as_str()]}), json!({}));
+    let ended = |rules: &serde_json::Value, state: &Answer<DrainingState>| {
+        without_sessions(rules, state).state().steps[DRAIN.0 as usize].clone()
+    };
+    let over = ended(&named, &absent);
+    let proof = "by their sessions alone, as the plan says, since the server has no draining state: RTCSRV";
+    assert!(over.is_ended() && format!("{over:?}").contains(proof), "{over:?}");
+    assert!(ended(&unnamed, &Answer::Known(DrainingState::Draining)).is_ended());
+    for (rules, state) in [
+        (&unnamed, absent.clone()),
+        (&named, Answer::Known(DrainingState::NotDraining)),
+        (&named, Answer::unknown("access denied")),
+    ] {
+        assert!(!ended(rules, &state).is_ended(), "{rules}: {state:?}");
+    }
+}

@@ -20,7 +20,7 @@ use crate::record::{
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
-use orchestrate_model::observe::{HostFacts, Measure, SessionReading};
+use orchestrate_model::observe::{DrainingState, HostFacts, Measure, SessionReading};
 use orchestrate_model::{
     Act, ActOutcome, Answer, LeaseState, PoolObservation, RunId, RunState, ServerName, ServerObservation, ServiceName,
     ServiceStatus, StartMode, StartType, Target,
