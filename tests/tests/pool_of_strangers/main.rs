@@ -66,7 +66,6 @@ impl Drop for Running {
 
 /// The people of a host: the last of them goes a while after the host takes nobody new, and they come again when it does.
 fn live(host: &Host) {
-    host.say_what_drains();
     let (front, conferences) = (host.service("RTCSRV").state, host.service("RTCASMCU").state);
     let here = host.crowd() != 0;
     let is_stopped = matches!(front.as_str(), "Stopped" | "Stop Pending");

@@ -39,16 +39,6 @@ const PEOPLE: [(&str, &str, &str); 5] = [
 /// Where the connections of clients are counted.
 const CLIENTS: &str = "counters/Win32_PerfFormattedData_LSSIP_LSSIPPeers/Clients";
 
-/// The hosts have none of the counter sets in which conferencing services say whether they drain, and cannot be given new
-/// ones. So four of those that they have carry the names of these, as a real host has them: the service, the class with its
-/// instance, the property, and the name in the counters of the product.
-const DRAINING: [(&str, &str, &str, &str, &str); 4] = [
-    ("RTCIMMCU", "LSImMcu_LSImMcuIMMcuConferences", "all", "IMMCUActiveConferences", "ImMcu"),
-    ("RTCAVMCU", "LSAVMCU_LSAVMCUOperations", "all", "AVMCUNumberofConferences", "AVMCU"),
-    ("RTCASMCU", "LSAsMcu_LSAsMcuAsMcuConferences", "all", "ASMCUActiveConferences", "AsMcu"),
-    ("RTCDATAMCU", "PerfOS_Processor", "_Total", "PercentProcessorTime", "DATAMCU"),
-];
-
 /// A service as a host's files have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Service {
@@ -165,7 +155,8 @@ pools:
 maintenance:
   scope: all-services
   restart: always
-  drain: {{deadline: 20m, at_deadline: hold}}
+  # These hosts have no counter that says whether a conferencing service drains.
+  drain: {{deadline: 20m, at_deadline: hold, by_sessions_alone: [RTCIMMCU, RTCDATAMCU, RTCAVMCU, RTCASMCU]}}
   soak: 0s
 "#,
             resolver = self.resolver,
@@ -204,37 +195,7 @@ impl Host {
         host.set("host", &["pending_seconds=0.5", "down_seconds=6", "grace_seconds=0", "delayed_seconds=2"]);
         host.set("services/RTCSRV", &["pending_seconds=1"]);
         host.set("services/W3SVC", &["accept_pause=true", "activity=Current Sessions=0"]);
-        host.give_draining_states();
         host
-    }
-
-    fn give_draining_states(&self) {
-        for (_, class, instance, property, short) in DRAINING {
-            let folder = format!("counters/Win32_PerfFormattedData_{class}");
-            for entry in std::fs::read_dir(self.folder.join("state").join(&folder)).unwrap() {
-                let entry = entry.unwrap();
-                if entry.file_name() != instance {
-                    std::fs::remove_file(entry.path()).unwrap();
-                }
-            }
-            let names = format!(
-                "DisplayName=LS:{short} - MCU Health And Performance\n{property}={} - MCU Draining State\n",
-                short.to_uppercase()
-            );
-            std::fs::write(self.folder.join("state").join(&folder).join(".class"), names).unwrap();
-            self.set(&format!("{folder}/{instance}"), &[&format!("{property}=0")]);
-        }
-    }
-
-    /// Has each conferencing service say whether it drains: as long as it is paused.
-    pub(crate) fn say_what_drains(&self) {
-        for (service, class, instance, property, _) in DRAINING {
-            let file = format!("counters/Win32_PerfFormattedData_{class}/{instance}");
-            let state = if self.service(service).state == "Paused" { "1" } else { "0" };
-            if self.keys(&file).get(property).map(String::as_str) != Some(state) {
-                self.set(&file, &[&format!("{property}={state}")]);
-            }
-        }
     }
 
     fn in_plan(&self, number: usize, winrm: &str) -> String {
