@@ -12,6 +12,21 @@ pub use orchestrate_planner::limits::{
 /// more and prove no more, since three of them in a row are needed.
 pub const DRAIN_SAMPLE: SignedDuration = SignedDuration::from_secs(10);
 
+/// Between two looks at a drain as long as at least so many sessions are left; with fewer it is [`DRAIN_SAMPLE`]. Every look
+/// costs a server that still serves people some twenty questions. Half of the sessions end in about the same time, whatever
+/// their number, and for people that is minutes: from 200 to none takes seven or eight times that, so nothing is lost by
+/// looking once a minute, and the first zero is seen as soon as ever. What is found later is a service that another hand
+/// resumes: after a minute at most, and it is blocked again then. The rest of the pool is looked at in a pace of its own
+/// ([`POOL_LOOK`]), whatever the number of sessions.
+pub const DRAIN_PACE: [(u64, SignedDuration); 3] =
+    [(200, SignedDuration::from_secs(60)), (50, SignedDuration::from_secs(30)), (10, SignedDuration::from_secs(20))];
+
+/// Returns the time between two looks at a drain with so many sessions left.
+#[must_use]
+pub fn drain_pace(left: u64) -> SignedDuration {
+    DRAIN_PACE.into_iter().find(|(from, _)| left >= *from).map_or(DRAIN_SAMPLE, |(_, pace)| pace)
+}
+
 /// Zero samples in a row that prove a drain. One zero may fall between two calls; with three, twenty quiet seconds have
 /// passed on a service that takes nothing new.
 pub const ZERO_SAMPLES: u32 = 3;

@@ -7,7 +7,7 @@
 use super::block::{paused_services, start_type_acts};
 use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch};
-use crate::constants::{DRAIN_SAMPLE, REASSERTIONS, ZERO_SAMPLES};
+use crate::constants::{DRAIN_PACE, DRAIN_SAMPLE, REASSERTIONS, ZERO_SAMPLES, drain_pace};
 use crate::record::{Record, StepEnd, Why, WhyKind};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
@@ -151,8 +151,22 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         None if sample.by_time.is_empty() => (drain.deadline.max(case.elapsed() + QUIET), "the server is stopped"),
         None => (longest_time(case, &sample), "three zero samples are taken"),
     };
+    let pace = pace(&sample, limit.0.saturating_sub(case.elapsed()));
     let wait = case.wait("sessions to end by themselves", why, Some(limit));
-    Ruling { records, next: Judgement::Wait(wait, DRAIN_SAMPLE) }
+    Ruling { records, next: Judgement::Wait(wait, pace) }
+}
+
+/// Returns when to look again: seldom as long as many sessions are left, and not later than what happens next. What is not
+/// known may be known soon.
+fn pace(sample: &Sample, rest: SignedDuration) -> SignedDuration {
+    let open = !sample.unknown.is_empty() || !sample.pending.is_empty() || !sample.resumed.is_empty();
+    let pace = match (open, sample.left.is_empty(), sample.by_time.is_empty()) {
+        (true, _, _) => DRAIN_SAMPLE,
+        // Nothing is left but a time that passes by itself.
+        (false, true, false) => DRAIN_PACE[0].1,
+        (false, _, _) => drain_pace(sample.total()),
+    };
+    pace.min(rest).max(DRAIN_SAMPLE)
 }
 
 /// Notices that the server was restarted while its sessions were waited for, which nobody of this run has asked for. The
@@ -481,6 +495,27 @@ mod tests {
 
     fn left(number: u64) -> Sample {
         Sample { left: BTreeMap::from([(ServiceName::new("RTCAVMCU").unwrap(), number)]), ..Sample::default() }
+    }
+
+    #[test]
+    fn a_drain_is_looked_at_seldom_while_many_are_left_and_never_past_its_deadline() {
+        let [minute, hour] = [SignedDuration::from_mins(1), SignedDuration::from_hours(1)];
+        let seconds = SignedDuration::from_secs;
+        for (number, wanted) in [(5_000, 60), (200, 60), (199, 30), (50, 30), (49, 20), (10, 20), (9, 10), (1, 10)] {
+            assert_eq!(pace(&left(number), hour), seconds(wanted), "{number}");
+        }
+        assert_eq!(pace(&Sample::default(), hour), DRAIN_SAMPLE, "zero samples are ten seconds apart");
+        assert_eq!(pace(&left(5_000), seconds(25)), seconds(25), "the deadline is met");
+        assert_eq!(pace(&left(5_000), SignedDuration::ZERO), DRAIN_SAMPLE);
+        let service = || ServiceName::new("RTCSRV").unwrap();
+        let unknown = BTreeMap::from([(service(), "RTCSRV: no answer".to_owned())]);
+        assert_eq!(
+            pace(&Sample { unknown, ..left(5_000) }, hour),
+            DRAIN_SAMPLE,
+            "p3: what is not known is asked again"
+        );
+        let by_time = BTreeMap::from([(service(), "waiting".to_owned())]);
+        assert_eq!(pace(&Sample { by_time, ..Sample::default() }, hour), minute);
     }
 
     #[test]
