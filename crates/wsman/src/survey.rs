@@ -9,7 +9,7 @@ use crate::config::{Endpoint, Limits, Timeouts};
 use crate::connection::{Connection, Dial};
 use crate::error::{Cause, NotSent, SetupError};
 use crate::text::plain;
-use crate::tls::{Transport, hex};
+use crate::tls::{Judge, KeyProven, Presented, Transport, hex};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request, header};
@@ -19,10 +19,9 @@ use jiff::tz::TimeZone;
 use picky_asn1_x509::extension::ExtensionView;
 use picky_asn1_x509::validity::Time;
 use picky_asn1_x509::{Certificate as Read, GeneralName};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::ClientConfig;
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
+use rustls_pki_types::{CertificateDer, ServerName};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
@@ -100,7 +99,8 @@ pub async fn survey(endpoint: &Endpoint, transport: &Transport, timeouts: Timeou
     let name = name.map_err(|_invalid| setup(SetupError::Name(plain(&endpoint.name))))?;
     let (tls, seen) = match transport {
         Transport::Https(trust) => {
-            let seen = Arc::new(Look::new(trust.verifier().map_err(|error| error.to_string())));
+            let look = Look::new(trust.verifier().map_err(|error| error.to_string()));
+            let seen = Arc::new(KeyProven::new(look));
             (Some(Arc::new(settings(seen.clone()).map_err(setup)?)), Some(seen))
         }
         Transport::Http => (None, None),
@@ -124,11 +124,11 @@ pub async fn survey(endpoint: &Endpoint, transport: &Transport, timeouts: Timeou
         Cause::Refused(why) => Unanswered::Odd(why.to_string()),
     })?;
     let offers = raw.offers.iter().map(|offer| plain(offer.split_whitespace().next().unwrap_or_default()));
-    let tls = seen.map(|seen| seen.shown(agreed));
+    let tls = seen.map(|seen| seen.by.shown(agreed));
     Ok(Survey { status: raw.status, offers: offers.filter(|offer| !offer.is_empty()).collect(), date: raw.date, tls })
 }
 
-fn settings(seen: Arc<Look>) -> Result<ClientConfig, SetupError> {
+fn settings(seen: Arc<KeyProven<Look>>) -> Result<ClientConfig, SetupError> {
     let builder = ClientConfig::builder_with_provider(seen.provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(SetupError::Tls)?;
@@ -139,13 +139,12 @@ fn settings(seen: Arc<Look>) -> Result<ClientConfig, SetupError> {
 #[derive(Debug)]
 struct Look {
     in_earnest: Result<Arc<dyn ServerCertVerifier>, String>,
-    provider: Arc<CryptoProvider>,
     found: Mutex<(Vec<CertificateDer<'static>>, Option<String>)>,
 }
 
 impl Look {
     fn new(in_earnest: Result<Arc<dyn ServerCertVerifier>, String>) -> Self {
-        Self { in_earnest, provider: Arc::new(ring::default_provider()), found: Mutex::default() }
+        Self { in_earnest, found: Mutex::default() }
     }
 
     fn shown(&self, agreed: String) -> Shown {
@@ -154,48 +153,19 @@ impl Look {
     }
 }
 
-impl ServerCertVerifier for Look {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+impl Judge for Look {
+    fn judge(&self, shown: &Presented<'_>) -> Result<ServerCertVerified, rustls::Error> {
         let said = match &self.in_earnest {
             Ok(verifier) => verifier
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .verify_server_cert(shown.own, shown.between, shown.name, shown.ocsp, shown.now)
                 .err()
                 .map(|error| plain(&error.to_string())),
             Err(why) => Some(why.clone()),
         };
-        let chain = std::iter::once(end_entity).chain(intermediates);
+        let chain = std::iter::once(shown.own).chain(shown.between);
         let chain = chain.map(|certificate| certificate.clone().into_owned()).collect();
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = (chain, said);
         Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

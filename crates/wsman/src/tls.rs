@@ -111,9 +111,9 @@ impl Trust {
 
     /// Returns what checks certificates for this.
     pub(crate) fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, SetupError> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = || Arc::new(ring::default_provider());
         match self {
-            Self::Platform => Ok(Arc::new(Verifier::new(provider).map_err(SetupError::Tls)?)),
+            Self::Platform => Ok(Arc::new(Verifier::new(provider()).map_err(SetupError::Tls)?)),
             Self::Authority(pem) => {
                 let mut roots = RootCertStore::empty();
                 for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -123,12 +123,12 @@ impl Trust {
                 if roots.is_empty() {
                     return Err(SetupError::Authority("it holds no certificate".to_owned()));
                 }
-                let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
                     .build()
                     .map_err(|error| SetupError::Authority(error.to_string()))?;
                 Ok(verifier)
             }
-            Self::Pins(pins) => Ok(Arc::new(Pinned { pins: pins.clone(), provider })),
+            Self::Pins(pins) => Ok(Arc::new(KeyProven::new(Pinned(pins.clone())))),
         }
     }
 }
@@ -147,34 +147,44 @@ fn digest(hex: &str) -> Result<[u8; 32], SetupError> {
     Ok(pin)
 }
 
-/// Accepts some certificates and no other. The server still has to prove that it holds the key.
-#[derive(Debug)]
-struct Pinned {
-    pins: Vec<[u8; 32]>,
-    provider: Arc<CryptoProvider>,
+/// What a server shows by TLS, to be judged.
+pub(crate) struct Presented<'a> {
+    pub(crate) own: &'a CertificateDer<'a>,
+    pub(crate) between: &'a [CertificateDer<'a>],
+    pub(crate) name: &'a ServerName<'a>,
+    pub(crate) ocsp: &'a [u8],
+    pub(crate) now: UnixTime,
 }
 
-impl ServerCertVerifier for Pinned {
+/// Says whether a certificate is one to trust.
+pub(crate) trait Judge: fmt::Debug + Send + Sync {
+    fn judge(&self, shown: &Presented<'_>) -> Result<ServerCertVerified, rustls::Error>;
+}
+
+/// A judgement on certificates of our own, with the half that nobody judges otherwise: the server has to prove that it holds
+/// the key of what it shows.
+#[derive(Debug)]
+pub(crate) struct KeyProven<J> {
+    pub(crate) by: J,
+    pub(crate) provider: Arc<CryptoProvider>,
+}
+
+impl<J: Judge> KeyProven<J> {
+    pub(crate) fn new(by: J) -> Self {
+        Self { by, provider: Arc::new(ring::default_provider()) }
+    }
+}
+
+impl<J: Judge> ServerCertVerifier for KeyProven<J> {
     fn verify_server_cert(
         &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        own: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let found = Sha256::digest(end_entity.as_ref());
-        if self.pins.iter().any(|pin| found.as_slice() == pin) {
-            return Ok(ServerCertVerified::assertion());
-        }
-        let expected: Vec<String> = self.pins.iter().map(|pin| hex(pin)).collect();
-        let (which, expected, found) = if expected.len() == 1 {
-            ("the pinned one", &expected[0], hex(&found))
-        } else {
-            ("one of those pinned", &expected.join(" or "), hex(&found))
-        };
-        let text = format!("the certificate is not {which}: expected SHA-256 {expected}, found {found}");
-        Err(rustls::Error::General(text))
+        self.by.judge(&Presented { own, between, name, ocsp, now })
     }
 
     fn verify_tls12_signature(
@@ -197,6 +207,27 @@ impl ServerCertVerifier for Pinned {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Accepts some certificates and no other.
+#[derive(Debug)]
+struct Pinned(Vec<[u8; 32]>);
+
+impl Judge for Pinned {
+    fn judge(&self, shown: &Presented<'_>) -> Result<ServerCertVerified, rustls::Error> {
+        let found = Sha256::digest(shown.own.as_ref());
+        if self.0.iter().any(|pin| found.as_slice() == pin) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let expected: Vec<String> = self.0.iter().map(|pin| hex(pin)).collect();
+        let (which, expected, found) = if expected.len() == 1 {
+            ("the pinned one", &expected[0], hex(&found))
+        } else {
+            ("one of those pinned", &expected.join(" or "), hex(&found))
+        };
+        let text = format!("the certificate is not {which}: expected SHA-256 {expected}, found {found}");
+        Err(rustls::Error::General(text))
     }
 }
 
