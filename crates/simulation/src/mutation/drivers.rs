@@ -115,19 +115,10 @@ impl Server {
                     readiness.active = Some(0);
                 }
             }
-            Mutation::DrainingNotAsked => {
-                for reading in seen.sessions.values_mut().filter(|reading| reading.draining.is_some()) {
-                    reading.draining = Some(Answer::Known(DrainingState::Draining));
-                }
-            }
-            Mutation::DrainUntold => {
-                let absent = |reading: &&mut SessionReading| {
-                    matches!(reading.draining, Some(Answer::Known(DrainingState::Absent(_))))
-                };
-                for reading in seen.sessions.values_mut().filter(absent) {
-                    reading.draining = Some(Answer::Known(DrainingState::NotDraining));
-                }
-            }
+            Mutation::DrainingNotAsked => each_state(seen, |_| Some(DrainingState::Draining)),
+            Mutation::DrainUntold => each_state(seen, |state| {
+                matches!(state, Answer::Known(DrainingState::Absent(_))).then_some(DrainingState::NotDraining)
+            }),
             Mutation::ResumedInDrainNotNoticed if !ask.sessions.is_empty() => {
                 each_service(seen, |status| {
                     if status.state == Answer::Known(RunState::Running) {
@@ -366,6 +357,15 @@ impl Resolve for GoodRecords {
             }
         }
         seen
+    }
+}
+
+/// Gives the draining state of each service that has one another value, where there is to be one.
+fn each_state(seen: &mut ServerObservation, value: impl Fn(&Answer<DrainingState>) -> Option<DrainingState>) {
+    for state in seen.sessions.values_mut().filter_map(|reading| reading.draining.as_mut()) {
+        if let Some(value) = value(state) {
+            *state = Answer::Known(value);
+        }
     }
 }
 
