@@ -131,8 +131,8 @@ impl RunArgs {
     /// Returns whether anything of this was given, which makes no sense before a command.
     pub(crate) fn is_given(&self) -> bool {
         let Self { plan, dry_run, offline, detailed_exitcode, output, approval, lab } = self;
-        let ApprovalArgs { yes, unattended, approve } = approval;
-        let flags = [*dry_run, *offline, *detailed_exitcode, *yes, *unattended, lab.lab];
+        let ApprovalArgs { yes, unattended, now, approve } = approval;
+        let flags = [*dry_run, *offline, *detailed_exitcode, *yes, *unattended, *now, lab.lab];
         plan.is_some()
             || flags.contains(&true)
             || *output != Format::Text
@@ -149,15 +149,23 @@ pub(crate) struct ApprovalArgs {
     /// Does not ask
     #[arg(short, long, group = "consent", help_heading = "Approval")]
     pub(crate) yes: bool,
-    /// Does not ask, and holds take the choice that the plan names
+    /// Does not ask, waits for the windows of the plan, one after the other, and holds take the choice that the plan names
     #[arg(long, help_heading = "Approval")]
     pub(crate) unattended: bool,
+    /// With --unattended: does not wait for a window
+    #[arg(long, requires = "unattended", help_heading = "Approval")]
+    pub(crate) now: bool,
     /// Runs only the plan with this fingerprint, as `orchestrate approve` prints it or as the preview shows it
     #[arg(long, value_name = "HASH", group = "consent", value_parser = fingerprint, help_heading = "Approval")]
     pub(crate) approve: Option<String>,
 }
 
 impl ApprovalArgs {
+    /// Returns whether a window that is not open is waited for.
+    pub(crate) fn waits(&self) -> bool {
+        self.unattended && !self.now
+    }
+
     /// Returns whether the plan with a fingerprint is one that was approved.
     pub(crate) fn covers(&self, found: &str) -> bool {
         self.approve.as_ref().is_none_or(|approved| found.to_ascii_lowercase().starts_with(approved.as_str()))
@@ -285,6 +293,17 @@ pub(crate) enum TextOrJson {
     Json,
 }
 
+/// In which form openings are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OpeningsFormat {
+    /// For people
+    Text,
+    /// For programs, versioned
+    Json,
+    /// For calendars (iCalendar), with the freezes
+    Ics,
+}
+
 /// The commands besides running a plan.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -353,6 +372,9 @@ pub(crate) enum Command {
         /// How many openings
         #[arg(long, value_name = "N", default_value = "5", value_parser = openings)]
         next: NonZeroUsize,
+        /// The form
+        #[arg(short, long, value_enum, default_value_t = OpeningsFormat::Text)]
+        output: OpeningsFormat,
     },
     /// Runs the plan many times on servers in memory: how long it takes, whether it fits, what each fault does to it
     Simulate(SimulateArgs),
@@ -489,7 +511,7 @@ mod tests {
     fn a_plan_is_approved_by_its_fingerprint_in_full_or_as_the_preview_shows_it() {
         let whole = "3e40708f7473".repeat(5) + "abcd";
         let covers = |given: &str| {
-            ApprovalArgs { yes: false, unattended: false, approve: Some(fingerprint(given).unwrap()) }.covers(&whole)
+            ApprovalArgs { yes: false, unattended: false, now: false, approve: Some(fingerprint(given).unwrap()) }.covers(&whole)
         };
         assert!(covers(&whole) && covers(&whole[..12]) && covers(&whole[..20].to_uppercase()));
         assert!(!covers("3e40708f7474"));

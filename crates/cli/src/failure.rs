@@ -114,6 +114,8 @@ pub(crate) enum Failure {
     Leased { reasons: Vec<String> },
     #[error("refused before any change, because nobody is there to decide: {}", first_of(reasons))]
     NobodyToAsk { reasons: Vec<String> },
+    #[error("{} is not the plan any more that the window was waited for with; nothing was done", path.display())]
+    PlanFileChanged { path: PathBuf },
     #[error("{why}; nothing was done")]
     OutsideWindow { why: String, plan: String },
     #[error("{0}")]
@@ -327,6 +329,7 @@ impl Failure {
                 )),
             ),
             Self::Declined => (Exit::WaitingForApproval, None),
+            Self::PlanFileChanged { .. } => (Exit::WorldMoved, help("look at its preview, and start it again")),
             Self::OtherPlan { .. } => (Exit::WorldMoved, help("look at the preview again and approve what it shows")),
         }
     }

@@ -85,7 +85,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Check { plan } => commands::check::run(&plan),
         Command::Explain { code } => commands::explain::run(code.as_deref()),
         Command::Schema => commands::schema::run(),
-        Command::Windows { plan, next } => commands::windows::run(&plan, next),
+        Command::Windows { plan, next, output } => commands::windows::run(&plan, next, output),
         Command::Simulate(args) => commands::simulate::run(&args),
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Man { command } => commands::man::run(command.as_deref()),

@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::terminal::output;
 use orchestrate_config::{Parsed, Style};
 use orchestrate_display::Style as Colours;
-use orchestrate_files::read_start;
+use orchestrate_files::{Limit, Whose, read_start};
 use orchestrate_model::Change;
 use std::fs::File;
 use std::io::{self, Read};
@@ -27,7 +27,8 @@ pub(crate) struct PlanFile {
 pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
     let bytes = bytes(path)?;
     let name = path.display().to_string();
-    let Parsed { change, warnings } = orchestrate_config::parse(&name, &bytes).map_err(|found| {
+    let files = |named: &str| beside(path, named);
+    let Parsed { change, warnings } = orchestrate_config::parse_with(&name, &bytes, &files).map_err(|found| {
         let mistakes = found.items().len() + found.omitted();
         let empty = found.is_empty_selection();
         let rendered = orchestrate_config::render(&found, &String::from_utf8_lossy(&bytes), &name, style());
@@ -40,6 +41,12 @@ pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
         output::talk("");
     }
     Ok(PlanFile { change, bytes })
+}
+
+/// Reads a file that a plan names by a path of its own, or by one that begins at the plan.
+fn beside(plan: &Path, named: &str) -> Result<Vec<u8>, String> {
+    let path = plan.parent().unwrap_or(Path::new("")).join(named);
+    orchestrate_files::read(&path, Limit::TEXT, Whose::Anybodys).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Reads a plan file: a file, or the pipe of a shell that substitutes a process.

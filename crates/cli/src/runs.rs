@@ -72,7 +72,10 @@ pub(crate) fn pools_of(folder: &RunFolder) -> Result<BTreeSet<PoolName>, Journal
         Ok(plan) => return Ok(pools(&plan).into_iter().collect()),
         Err(why) => why,
     };
-    let written = folder.plan_file().ok().and_then(|bytes| orchestrate_config::parse("plan.yaml", &bytes).ok());
+    // What calendars it names says nothing about its pools.
+    let calendars = |_path: &str| Ok(b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n".to_vec());
+    let parse = |bytes: Vec<u8>| orchestrate_config::parse_with("plan.yaml", &bytes, &calendars).ok();
+    let written = folder.plan_file().ok().and_then(parse);
     if let Some(parsed) = written {
         return Ok(parsed.change.pools.into_iter().map(|pool| pool.name).collect());
     }

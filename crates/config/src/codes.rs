@@ -167,6 +167,10 @@ codes! {
     WINDOW_TOO_LONG = "O1070";
     /// A freeze ends before it begins.
     FREEZE_REVERSED = "O1071";
+    /// A freeze of whole days has no time zone, and there is no window to have one.
+    FREEZE_WITHOUT_ZONE = "O1072";
+    /// A calendar file cannot be used.
+    BAD_CALENDAR = "O1073";
     /// A budget's label is on no pool.
     LABEL_ON_NO_POOL = "O1080";
     /// Sessions may be cut (warning).

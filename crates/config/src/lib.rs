@@ -16,6 +16,7 @@ pub mod codes;
 mod diagnostic;
 mod durations;
 mod events;
+mod freezes;
 mod hashes;
 mod logon;
 mod merged;
@@ -34,6 +35,7 @@ mod yaml;
 
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Span};
+pub use freezes::Files;
 pub use pages::{Page, explain};
 pub use render::{Style, render, render_list};
 pub use yaml::MOST_BYTES;
@@ -55,8 +57,16 @@ pub struct Parsed {
 /// # Errors
 /// Every mistake of the file, sorted by place. A file that is no YAML has one.
 pub fn parse(file_name: &str, bytes: &[u8]) -> Result<Parsed, Diagnostics> {
+    parse_with(file_name, bytes, &|_path| Err("no further file is read here".to_owned()))
+}
+
+/// Returns the same, with what stands in the calendar files that the plan names.
+///
+/// # Errors
+/// As for [`parse`], and calendar files that cannot be used.
+pub fn parse_with(file_name: &str, bytes: &[u8], files: &Files<'_>) -> Result<Parsed, Diagnostics> {
     let mut reader = Reader::default();
-    let change = read(bytes, &mut reader);
+    let change = read(bytes, files, &mut reader);
     let mut found = reader.finish();
     if change.is_none() && found.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
         // A rule is missing; a plan that cannot be used is refused all the same.
@@ -75,7 +85,7 @@ pub fn parse(file_name: &str, bytes: &[u8]) -> Result<Parsed, Diagnostics> {
     }
 }
 
-fn read(bytes: &[u8], reader: &mut Reader) -> Option<Change> {
+fn read(bytes: &[u8], files: &Files<'_>, reader: &mut Reader) -> Option<Change> {
     let text = text(bytes).map_err(|why| reader.report(*why)).ok()?;
     let node = yaml::tree(text).map_err(|why| reader.report(*why)).ok()?;
     if matches!(node.value, yaml::Value::Nothing) {
@@ -90,7 +100,8 @@ fn read(bytes: &[u8], reader: &mut Reader) -> Option<Change> {
         return None;
     }
     rules::apply(&mut plan, reader);
-    merged::change(plan)
+    let calendars = freezes::read(&plan, files, reader);
+    merged::change(plan, calendars)
 }
 
 /// Returns the file as text, if it is one that a plan can be.

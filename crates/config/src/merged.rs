@@ -7,8 +7,8 @@ use crate::hashes::Sha256;
 use crate::reader::{At, Entries, Filled, Given, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
-    Access, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every, ExternalAddresses, Haproxy, LevelChoice,
-    LoadBalancing, Maintenance, Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window, Winrm,
+    Access, AfterDays, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every, ExternalAddresses, Freeze, Haproxy,
+    LevelChoice, LoadBalancing, Maintenance, Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
@@ -33,13 +33,21 @@ const PATCH_DEADLINE: SignedDuration = SignedDuration::from_mins(45);
 const SOAK: SignedDuration = SignedDuration::from_mins(20);
 
 /// Returns the change, if every part could be read.
-pub(crate) fn change(plan: Plan) -> Option<Change> {
+pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<Change> {
     let pools = plan.pools?.value.0.into_iter().map(|(name, pool)| one_pool(name?.value, pool?.value));
     let budgets = values(plan.budgets)
         .map(|budget| Some(change::SharedBudget { label: budget.label?.value, at_once: budget.at_once?.value.0 }));
-    let freezes = values(plan.freezes).map(|freeze| {
-        Some(window::Freeze { from: freeze.from?.value, to: freeze.to?.value, reason: freeze.reason?.value })
+    let mut calendars = calendars.into_iter();
+    let freezes = values(plan.freezes).map(|freeze| match freeze {
+        Freeze::Days(days) => Some(vec![window::Freeze::Days(window::FrozenDays {
+            from: days.from?.value,
+            to: days.to?.value,
+            timezone: days.timezone.map(|zone| zone.value.0),
+            reason: days.reason?.value,
+        })]),
+        Freeze::Calendar(_) => calendars.next(),
     });
+    let freezes: Vec<Vec<window::Freeze>> = freezes.collect::<Option<_>>()?;
     let failed = match plan.stop_when {
         Some(stop_when) => stop_when.value.failed?.value.0,
         None => 1,
@@ -52,7 +60,7 @@ pub(crate) fn change(plan: Plan) -> Option<Change> {
         budgets: budgets.collect::<Option<_>>()?,
         stop_when: StopWhen { failed },
         windows: filled(plan.windows).map(one_window).collect::<Option<_>>()?,
-        freezes: freezes.collect::<Option<_>>()?,
+        freezes: freezes.into_iter().flatten().collect(),
         dns: dns(plan.dns.map(|dns| dns.value)),
     })
 }
@@ -367,6 +375,14 @@ fn one_window(window: Window) -> Option<window::Window> {
             weeks.weeks?.value.0.into_iter().map(|week| week.value).collect(),
             weeks.days?.value.0.into_iter().map(|day| day.value).collect(),
         ),
+        Every::After(AfterDays { after, days }) => {
+            let after = after?.value;
+            Recurrence::DaysAfter {
+                weeks: after.weeks?.value.0.into_iter().map(|week| week.value).collect(),
+                days: after.days?.value.0.into_iter().map(|day| day.value).collect(),
+                by: days?.value.0,
+            }
+        }
         Every::Date(date) => Recurrence::Once(date),
     };
     Some(window::Window {

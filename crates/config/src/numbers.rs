@@ -91,6 +91,8 @@ whole_number! {
     Port(u16), 1, 65_535;
     /// A day of the month.
     DayOfMonth(i8), 1, 31;
+    /// Days from one day to another.
+    DaysLater(i8), 0, 31;
 }
 
 /// An exit code of Windows: 32 bits, signed, unsigned or in hexadecimal, as one number.

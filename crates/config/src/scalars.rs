@@ -224,6 +224,10 @@ impl Written for Zone {
         if let Ok(zone) = ZONES.get(text) {
             return Some(Self(zone.iana_name().unwrap_or(text).to_owned()));
         }
+        if let Some(zone) = crate::freezes::of_windows(text).and_then(|name| ZONES.get(&name).ok()) {
+            // Windows has names of its own for them.
+            return Some(Self(zone.iana_name().unwrap_or(text).to_owned()));
+        }
         let help = if reader.crowded() { None } else { zone_meant(text, reader) };
         reader.report(
             Diagnostic::error(codes::UNKNOWN_TIMEZONE, node.span, format!("the time zone {} is unknown", quoted(text)))
@@ -234,7 +238,7 @@ impl Written for Zone {
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["Europe/Paris", "UTC"] })
+        json_schema!({ "type": "string", "examples": ["Europe/Paris", "UTC", "W. Europe Standard Time"] })
     }
 }
 

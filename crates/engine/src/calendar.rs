@@ -139,11 +139,7 @@ mod tests {
             duration: SignedDuration::from_hours(hours),
             timezone: "Europe/Paris".to_owned(),
         };
-        let freeze = |from: &str, to: &str| Freeze {
-            from: from.parse().unwrap(),
-            to: to.parse().unwrap(),
-            reason: "year end".to_owned(),
-        };
+        let freeze = |from: &str, to: &str| Freeze::days(from.parse().unwrap(), to.parse().unwrap(), "year end");
         let frozen = freeze("2026-10-26", "2026-10-26");
         let saturdays = || window(Recurrence::Weekly(vec![Day::Saturday]), 6);
         for (windows, freezes) in [

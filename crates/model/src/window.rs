@@ -2,8 +2,8 @@
 //!
 //! What they mean on a given day is worked out by the planner; here are only the words.
 
-use jiff::SignedDuration;
 use jiff::civil::{Date, Time};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A recurring window.
@@ -31,6 +31,15 @@ pub enum Recurrence {
     DayOfMonth(i8),
     /// These days in these weeks of the month: `first saturday`. Neither is empty.
     WeeksOfMonth(Vec<Week>, Vec<Day>),
+    /// So many days after such a day: four days after the second Tuesday. It may be in the next month.
+    DaysAfter {
+        /// The weeks of the month that are counted from. Never empty.
+        weeks: Vec<Week>,
+        /// The days that are counted from. Never empty.
+        days: Vec<Day>,
+        /// How many days later, 0 to 31.
+        by: i8,
+    },
     /// Once, on this date.
     Once(Date),
 }
@@ -61,13 +70,54 @@ pub enum Week {
     Last,
 }
 
+/// A time in which nothing is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Freeze {
+    /// Whole days.
+    Days(FrozenDays),
+    /// From one moment to another, as a calendar file has it.
+    Span(FrozenSpan),
+}
+
 /// Days on which nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Freeze {
-    /// The first day, in each window's time zone (UTC when there are no windows).
+pub struct FrozenDays {
+    /// The first day.
     pub from: Date,
     /// The last day, included.
     pub to: Date,
+    /// The IANA time zone of the days. `None`: that of each window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Why.
     pub reason: String,
+}
+
+/// A span in which nothing is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenSpan {
+    /// When it begins.
+    pub from: Timestamp,
+    /// When it is over.
+    pub to: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+impl Freeze {
+    /// Returns a freeze of whole days in the time zone of each window.
+    #[must_use]
+    pub fn days(from: Date, to: Date, reason: impl Into<String>) -> Self {
+        Self::Days(FrozenDays { from, to, timezone: None, reason: reason.into() })
+    }
+
+    /// Returns why it is.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Days(days) => &days.reason,
+            Self::Span(span) => &span.reason,
+        }
+    }
 }

@@ -113,22 +113,20 @@ impl Calendar {
     /// # Errors
     /// When a time zone is not known.
     pub fn new(windows: &[Window], freezes: &[Freeze]) -> Result<Self, UnknownZone> {
-        let days = frozen_days(freezes);
         let mut by_zone: BTreeMap<&str, (TimeZone, Frozen)> = BTreeMap::new();
         let mut with_zones = Vec::with_capacity(windows.len());
         for window in windows {
             let known = match by_zone.entry(&window.timezone) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
-                    let zone = TimeZoneDatabase::bundled().get(&window.timezone);
-                    let zone = zone.map_err(|_unknown| UnknownZone(window.timezone.clone()))?;
-                    let frozen = Frozen::of(&days, &zone);
+                    let zone = zone_of(&window.timezone)?;
+                    let frozen = Frozen::of(freezes, &zone)?;
                     new.insert((zone, frozen))
                 }
             };
             with_zones.push((window.clone(), known.0.clone(), known.1.clone()));
         }
-        Ok(Self { windows: with_zones, frozen: Frozen::of(&days, &TimeZone::UTC) })
+        Ok(Self { windows: with_zones, frozen: Frozen::of(freezes, &TimeZone::UTC)? })
     }
 
     /// Returns whether the plan restricts time at all.
@@ -193,12 +191,31 @@ impl Calendar {
 }
 
 impl Frozen {
-    fn of(days: &[(Date, Date)], zone: &TimeZone) -> Self {
-        let times = days.iter().map(|(from, to)| Opening {
-            starts: midnight(*from, zone).unwrap_or(Timestamp::MIN),
-            ends: to.tomorrow().ok().and_then(|day| midnight(day, zone)).unwrap_or(Timestamp::MAX),
-        });
-        Self(times.collect())
+    /// Returns the frozen times, where days without a time zone of their own are days of `zone`.
+    fn of(freezes: &[Freeze], zone: &TimeZone) -> Result<Self, UnknownZone> {
+        let mut zones: BTreeMap<&str, TimeZone> = BTreeMap::new();
+        let mut times = Vec::with_capacity(freezes.len());
+        for freeze in freezes {
+            times.push(match freeze {
+                Freeze::Span(span) => Opening { starts: span.from, ends: span.to },
+                Freeze::Days(days) => {
+                    let own = match days.timezone.as_deref() {
+                        None => zone,
+                        Some(name) => match zones.entry(name) {
+                            Entry::Occupied(known) => known.into_mut(),
+                            Entry::Vacant(new) => new.insert(zone_of(name)?),
+                        },
+                    };
+                    Opening {
+                        starts: midnight(days.from, own).unwrap_or(Timestamp::MIN),
+                        ends: days.to.tomorrow().ok().and_then(|day| midnight(day, own)).unwrap_or(Timestamp::MAX),
+                    }
+                }
+            });
+        }
+        times.retain(|time| time.starts < time.ends);
+        times.sort_unstable();
+        Ok(Self(merged(times).into()))
     }
 
     /// Returns what the freezes leave of an opening.
@@ -216,19 +233,8 @@ impl Frozen {
     }
 }
 
-/// Returns the days of all freezes in order, those that meet or overlap as one.
-fn frozen_days(freezes: &[Freeze]) -> Vec<(Date, Date)> {
-    let mut days: Vec<(Date, Date)> = freezes.iter().map(|freeze| (freeze.from, freeze.to)).collect();
-    days.retain(|(from, to)| from <= to);
-    days.sort_unstable();
-    let mut apart: Vec<(Date, Date)> = Vec::new();
-    for (from, to) in days {
-        match apart.last_mut() {
-            Some(last) if last.1.tomorrow().map_or(true, |next| from <= next) => last.1 = last.1.max(to),
-            _ => apart.push((from, to)),
-        }
-    }
-    apart
+fn zone_of(name: &str) -> Result<TimeZone, UnknownZone> {
+    TimeZoneDatabase::bundled().get(name).map_err(|_unknown| UnknownZone(name.to_owned()))
 }
 
 fn horizon(from: Timestamp, days: i64) -> Timestamp {
@@ -278,6 +284,12 @@ fn recurs(every: &Recurrence, day: Date) -> bool {
         Recurrence::WeeksOfMonth(weeks, days) => {
             days.contains(&weekday(day)) && weeks.iter().any(|week| in_week(*week, day))
         }
+        Recurrence::DaysAfter { weeks, days, by } => {
+            let counted_from = day.checked_sub(i64::from(*by).days()).ok();
+            counted_from.is_some_and(|day| {
+                days.contains(&weekday(day)) && weeks.iter().any(|week| in_week(*week, day))
+            })
+        }
         Recurrence::Once(wanted) => day == *wanted,
     }
 }
@@ -308,6 +320,7 @@ fn weekday(day: Date) -> Day {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orchestrate_model::window::{FrozenDays, FrozenSpan};
 
     fn window(every: Recurrence, start: &str, hours: i64, timezone: &str) -> Window {
         let start = start.parse().unwrap();
@@ -358,11 +371,7 @@ mod tests {
     #[test]
     fn a_freeze_beats_a_window_by_the_day() {
         let window = window(Recurrence::Weekly(vec![Day::Saturday]), "22:00", 6, "Europe/Paris");
-        let freeze = |from: &str, to: &str| Freeze {
-            from: from.parse().unwrap(),
-            to: to.parse().unwrap(),
-            reason: "year end".into(),
-        };
+        let freeze = |from: &str, to: &str| Freeze::days(from.parse().unwrap(), to.parse().unwrap(), "year end");
         let calendar = Calendar::new(std::slice::from_ref(&window), &[freeze("2026-12-19", "2027-01-03")]).unwrap();
         let openings = calendar.openings(at("2026-12-14T00:00:00Z"), 2);
         assert_eq!(openings[0].starts, at("2027-01-09T21:00:00Z"));
@@ -417,11 +426,7 @@ mod tests {
 
     #[test]
     fn a_freeze_without_windows_closes_its_days() {
-        let freeze = Freeze {
-            from: "2026-12-19".parse().unwrap(),
-            to: "2027-01-03".parse().unwrap(),
-            reason: "year end".into(),
-        };
+        let freeze = Freeze::days("2026-12-19".parse().unwrap(), "2027-01-03".parse().unwrap(), "year end");
         let calendar = Calendar::new(&[], &[freeze]).unwrap();
         let starts = at("2026-12-19T00:00:00Z");
         assert_eq!(calendar.state(at("2026-12-18T12:00:00Z")), WindowState::Inside { ends: Some(starts) });
@@ -434,11 +439,7 @@ mod tests {
 
     #[test]
     fn freezes_cut_an_opening_however_they_overlap_and_stand() {
-        let freeze = |from: &str, to: &str| Freeze {
-            from: from.parse().unwrap(),
-            to: to.parse().unwrap(),
-            reason: "year end".into(),
-        };
+        let freeze = |from: &str, to: &str| Freeze::days(from.parse().unwrap(), to.parse().unwrap(), "year end");
         let freezes = [
             freeze("2026-12-24", "2026-12-26"),
             freeze("2026-12-20", "2026-12-22"),
@@ -459,6 +460,46 @@ mod tests {
                 "2026-12-31T23:00:00Z 2027-01-08T11:00:00Z",
             ]
         );
+    }
+
+    #[test]
+    fn days_after_patch_day_are_counted_over_the_end_of_the_month_and_the_year() {
+        let starts = |week: Week, by: i8, from: &str| {
+            let every = Recurrence::DaysAfter { weeks: vec![week], days: vec![Day::Tuesday], by };
+            let calendar = Calendar::new(&[window(every, "22:00", 6, "UTC")], &[]).unwrap();
+            calendar.openings(at(from), 2).iter().map(|o| o.starts.to_string()).collect::<Vec<_>>()
+        };
+        // Patch day is the second Tuesday: 2026-11-10 and 2026-12-08.
+        assert_eq!(starts(Week::Second, 4, "2026-11-02T00:00:00Z"), ["2026-11-14T22:00:00Z", "2026-12-12T22:00:00Z"]);
+        assert_eq!(starts(Week::Second, 0, "2026-11-02T00:00:00Z"), ["2026-11-10T22:00:00Z", "2026-12-08T22:00:00Z"]);
+        // The last Tuesday of 2026 is the 29th of December.
+        assert_eq!(starts(Week::Last, 5, "2026-12-10T00:00:00Z"), ["2027-01-03T22:00:00Z", "2027-01-31T22:00:00Z"]);
+        assert_eq!(starts(Week::Second, 31, "2026-12-10T00:00:00Z"), ["2026-12-11T22:00:00Z", "2027-01-08T22:00:00Z"]);
+    }
+
+    #[test]
+    fn a_freeze_has_its_own_time_zone_or_that_of_each_window() {
+        let nightly = window(Recurrence::Daily, "22:00", 6, "America/New_York");
+        let days = |timezone: Option<&str>| {
+            Freeze::Days(FrozenDays {
+                from: "2026-12-24".parse().unwrap(),
+                to: "2026-12-24".parse().unwrap(),
+                timezone: timezone.map(str::to_owned),
+                reason: "holiday".into(),
+            })
+        };
+        let first = |freeze: Freeze| {
+            let calendar = Calendar::new(std::slice::from_ref(&nightly), &[freeze]).unwrap();
+            let opening = calendar.openings(at("2026-12-24T04:00:00Z"), 1)[0];
+            (opening.starts.to_string(), opening.ends.to_string())
+        };
+        let cut = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        assert_eq!(first(days(None)), cut("2026-12-24T03:00:00Z", "2026-12-24T05:00:00Z"));
+        assert_eq!(first(days(Some("Europe/Paris"))), cut("2026-12-25T03:00:00Z", "2026-12-25T09:00:00Z"));
+        let span = FrozenSpan { from: at("2026-12-24T06:00:00Z"), to: at("2026-12-24T07:30:00Z"), reason: "x".into() };
+        assert_eq!(first(Freeze::Span(span)), cut("2026-12-24T03:00:00Z", "2026-12-24T06:00:00Z"));
+        let nowhere = Calendar::new(&[], &[days(Some("Europe/Nowhere"))]);
+        assert_eq!(nowhere.unwrap_err(), UnknownZone("Europe/Nowhere".into()));
     }
 
     #[test]

@@ -202,7 +202,7 @@ fn restrict(change: &mut Change, dice: &mut Dice) -> Option<Vec<(Ms, Ms)>> {
     }
     let night = origin().to_zoned(jiff::tz::TimeZone::UTC).date();
     let tomorrow = night.tomorrow().expect("the night of the simulation is not the last of all");
-    change.freezes = vec![Freeze { from: tomorrow, to: tomorrow, reason: "stock-taking".to_owned() }];
+    change.freezes = vec![Freeze::days(tomorrow, tomorrow, "stock-taking")];
     let midnight = 2 * HOUR;
     match &mut open {
         None => Some(vec![(0, midnight), (midnight + 24 * HOUR, Ms::MAX / 8)]),

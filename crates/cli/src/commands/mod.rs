@@ -14,5 +14,6 @@ pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod simulate;
 pub(crate) mod status;
+mod waiting;
 pub(crate) mod watch;
 pub(crate) mod windows;

@@ -5,6 +5,7 @@ use crate::args::{ApprovalArgs, Format, RunArgs};
 use crate::before::{Barred, Ground, Standing, told};
 use crate::commands::dry;
 use crate::commands::resume::{Way, tell_of};
+use crate::commands::waiting::{self, Wait};
 use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -38,10 +39,33 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry::run(home, path, &file, args).await;
     }
+    let mut wait = args.approval.waits().then_some(Wait::ForWindow);
+    loop {
+        let exit = night(home, path, (&file, args), wait).await?;
+        if exit != Exit::StoppedByWindow || wait.is_none() {
+            return Ok(exit);
+        }
+        // What is left is done in the next window; what is left of this one is too short for it.
+        wait = Some(Wait::ForNextWindow);
+    }
+}
+
+/// Begins a run or goes on with one, and drives it as far as its window reaches.
+async fn night(
+    home: &Home,
+    path: &Path,
+    (file, args): (&PlanFile, &RunArgs),
+    wait: Option<Wait>,
+) -> Result<Exit, Failure> {
     // The state folder comes first: leases on servers are taken in its name.
     let state = home.open(if args.lab.is_wanted() { Place::Lab } else { Place::Real })?;
-    let stage = Stage::open(home, path, &file, &args.lab).await?;
-    let ground = Ground { home, state: &state, place: stage.place, lab: stage.lab.as_ref(), file: &file };
+    let stage = Stage::open(home, path, file, &args.lab).await?;
+    if let Some(wait) = wait
+        && let Err(failure) = waiting::for_window(stage.clock, (path, file), wait).await
+    {
+        return Err(stage.abandon(failure).await);
+    }
+    let ground = Ground { home, state: &state, place: stage.place, lab: stage.lab.as_ref(), file };
     // Before anything is looked at: what happens on these pools from here on is noticed under the claim.
     let begun = async {
         ground.free()?;
@@ -51,11 +75,11 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     match begun.await {
         Ok((Some(found), _)) => {
             let typed = Typed::of(path, args);
-            go_on(&Beginning { home, state: &state, file: &file, args, typed, standing: None }, stage, found).await
+            go_on(&Beginning { home, state: &state, file, args, typed, standing: None }, stage, found).await
         }
         Ok((None, standing)) => {
             let (typed, standing) = (Typed::of(path, args), Some(standing));
-            begin(&Beginning { home, state: &state, file: &file, args, typed, standing }, stage).await
+            begin(&Beginning { home, state: &state, file, args, typed, standing }, stage).await
         }
         Err(failure) => Err(stage.abandon(failure).await),
     }

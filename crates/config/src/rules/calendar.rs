@@ -3,7 +3,7 @@
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::reader::{At, Reader};
-use crate::written::{Every, Plan};
+use crate::written::{AfterDays, Every, Freeze, Plan, WeeksOfMonth};
 use jiff::SignedDuration;
 
 /// Longest window. A longer one overlaps the next opening of any weekly rule.
@@ -20,19 +20,22 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
         }
         match &window.value.every {
             Some(At { value: Every::Days(days), span }) => listed(reader, days, At { value: "day", span: *span }),
-            Some(At { value: Every::Weeks(weeks), .. }) => {
-                if let Some(days) = &weeks.days {
-                    listed(reader, &days.value.0, At { value: "day", span: days.span });
-                }
-                if let Some(weeks) = &weeks.weeks {
-                    listed(reader, &weeks.value.0, At { value: "week", span: weeks.span });
-                }
-            }
-            Some(At { value: Every::Daily | Every::DayOfMonth(_) | Every::Date(_), .. }) | None => {}
+            Some(At { value: Every::Weeks(weeks), .. }) => in_weeks(reader, weeks),
+            Some(At { value: Every::After(AfterDays { after: Some(after), .. }), .. }) => in_weeks(reader, &after.value),
+            Some(At { value: Every::Daily | Every::DayOfMonth(_) | Every::Date(_) | Every::After(_), .. }) | None => {}
         }
     }
+    let has_windows = plan.windows.as_ref().is_some_and(|windows| !windows.value.0.is_empty());
     for freeze in plan.freezes.iter().flat_map(|freezes| &freezes.value) {
-        let (Some(from), Some(to)) = (&freeze.value.from, &freeze.value.to) else { continue };
+        let Freeze::Days(days) = &freeze.value else { continue };
+        if days.timezone.is_none() && !has_windows {
+            reader.report(
+                Diagnostic::error(codes::FREEZE_WITHOUT_ZONE, freeze.span, "nothing says in which time zone this freeze is")
+                    .label("expected `timezone`, since there is no window whose time zone it could have")
+                    .help("write it beside `from` and `to`, such as `timezone: Europe/Paris`"),
+            );
+        }
+        let (Some(from), Some(to)) = (&days.from, &days.to) else { continue };
         if to.value < from.value {
             reader.report(
                 Diagnostic::error(codes::FREEZE_REVERSED, to.span, "this freeze ends before it begins")
@@ -40,6 +43,15 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
                     .help("`to` is the last day of the freeze, included"),
             );
         }
+    }
+}
+
+fn in_weeks(reader: &mut Reader, weeks: &WeeksOfMonth) {
+    if let Some(days) = &weeks.days {
+        listed(reader, &days.value.0, At { value: "day", span: days.span });
+    }
+    if let Some(weeks) = &weeks.weeks {
+        listed(reader, &weeks.value.0, At { value: "week", span: weeks.span });
     }
 }
 

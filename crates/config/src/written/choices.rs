@@ -1,10 +1,12 @@
 //! Values that can be written in several forms.
 
-use super::{ByTask, Credentials, Elsewhere, HaproxyChoice, HaproxySite, ScopeServices, WeeksOfMonth};
+use super::{
+    ByTask, Credentials, Elsewhere, FreezeCalendar, FreezeDays, HaproxyChoice, HaproxySite, ScopeServices, WeeksOfMonth,
+};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::logon::Runs;
-use crate::numbers::DayOfMonth;
+use crate::numbers::{DayOfMonth, DaysLater};
 use crate::reader::{At, Entries, Fields, OneOrMany, Reader, Shape, Written, object_schema};
 use crate::scalars::{DAYS, RuntimeApi, word};
 use crate::texts::Line;
@@ -278,6 +280,8 @@ pub(crate) enum Every {
     DayOfMonth(i8),
     /// `{weeks: …, days: …}`.
     Weeks(WeeksOfMonth),
+    /// `{after: {weeks: …, days: …}, days: 4}`.
+    After(AfterDays),
     /// `{date: …}`.
     Date(Date),
 }
@@ -287,6 +291,16 @@ super::written! {
     struct MonthDay {
         /// 1 to 31.
         required day_of_month: DayOfMonth,
+    }
+}
+
+super::written! {
+    /// So many days after days in certain weeks of each month, such as the day on which updates appear.
+    struct AfterDays {
+        /// The days that are counted from.
+        required after: WeeksOfMonth,
+        /// How many days later, 31 at most.
+        required days: DaysLater,
     }
 }
 
@@ -313,11 +327,12 @@ impl Written for Every {
             Value::Map(_) => match keys(node).as_slice() {
                 ["day_of_month"] => MonthDay::read(node, reader)?.day_of_month.map(|day| Self::DayOfMonth(day.value.0)),
                 ["date"] => OnceOn::read(node, reader)?.date.map(|date| Self::Date(date.value)),
+                found if found.contains(&"after") => AfterDays::read(node, reader).map(Self::After),
                 found if found.contains(&"weeks") || found.contains(&"days") => {
                     WeeksOfMonth::read(node, reader).map(Self::Weeks)
                 }
                 _ => {
-                    choose_one(node, reader, &["day_of_month", "date", "weeks"]);
+                    choose_one(node, reader, &["day_of_month", "date", "weeks", "after"]);
                     None
                 }
             },
@@ -333,6 +348,37 @@ impl Written for Every {
         let month_day = generator.subschema_for::<Shape<MonthDay>>();
         let once = generator.subschema_for::<Shape<OnceOn>>();
         let weeks = generator.subschema_for::<Shape<WeeksOfMonth>>();
-        json_schema!({ "anyOf": [{ "type": "string", "enum": ["daily"] }, days, month_day, once, weeks] })
+        let after = generator.subschema_for::<Shape<AfterDays>>();
+        json_schema!({ "anyOf": [{ "type": "string", "enum": ["daily"] }, days, month_day, once, weeks, after] })
+    }
+}
+
+/// When nothing is done.
+#[derive(Debug, Clone)]
+pub(crate) enum Freeze {
+    /// `{from: …, to: …, reason: …}`.
+    Days(FreezeDays),
+    /// `{calendar: FILE}`.
+    Calendar(FreezeCalendar),
+}
+
+impl Written for Freeze {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) if keys(node).contains(&"calendar") => {
+                FreezeCalendar::read(node, reader).map(Self::Calendar)
+            }
+            Value::Map(_) => FreezeDays::read(node, reader).map(Self::Days),
+            Value::Scalar { .. } | Value::List(_) | Value::Nothing => {
+                reader.wrong_type(node, "a mapping with `from`, `to` and `reason`, or with `calendar`");
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let days = generator.subschema_for::<Shape<FreezeDays>>();
+        let calendar = generator.subschema_for::<Shape<FreezeCalendar>>();
+        json_schema!({ "anyOf": [days, calendar] })
     }
 }

@@ -6,7 +6,7 @@ mod choices;
 mod external;
 
 pub(crate) use choices::{
-    BalancerChoice, CmdletsChoice, CredentialsChoice, Every, LevelChoice, ScopeChoice, SiteChoice,
+    AfterDays, BalancerChoice, CmdletsChoice, CredentialsChoice, Every, Freeze, LevelChoice, ScopeChoice, SiteChoice,
 };
 pub(crate) use external::{ExternalAddresses, ExternalNames};
 
@@ -390,12 +390,24 @@ written! {
 
 written! {
     /// Days on which nothing is done.
-    struct Freeze {
+    struct FreezeDays {
         /// The first day.
         required from: Date,
         /// The last day, included.
         required to: Date,
+        /// The time zone of the days; without it, that of each window.
+        optional timezone: Zone,
         /// Why.
         required reason: String,
+    }
+}
+
+written! {
+    /// A calendar file with the times in which nothing is done.
+    struct FreezeCalendar {
+        /// An iCalendar file (RFC 5545), beside the plan or with its path.
+        required calendar: String,
+        /// The time zone of whole days and of times without one; without it, whole days are those of each window.
+        optional timezone: Zone,
     }
 }
