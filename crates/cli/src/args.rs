@@ -511,7 +511,8 @@ mod tests {
     fn a_plan_is_approved_by_its_fingerprint_in_full_or_as_the_preview_shows_it() {
         let whole = "3e40708f7473".repeat(5) + "abcd";
         let covers = |given: &str| {
-            ApprovalArgs { yes: false, unattended: false, now: false, approve: Some(fingerprint(given).unwrap()) }.covers(&whole)
+            ApprovalArgs { yes: false, unattended: false, now: false, approve: Some(fingerprint(given).unwrap()) }
+                .covers(&whole)
         };
         assert!(covers(&whole) && covers(&whole[..12]) && covers(&whole[..20].to_uppercase()));
         assert!(!covers("3e40708f7474"));

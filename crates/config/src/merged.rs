@@ -7,8 +7,9 @@ use crate::hashes::Sha256;
 use crate::reader::{At, Entries, Filled, Given, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
-    Access, AfterDays, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every, ExternalAddresses, Freeze, Haproxy,
-    LevelChoice, LoadBalancing, Maintenance, Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window, Winrm,
+    Access, AfterDays, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every, ExternalAddresses, Freeze,
+    Haproxy, LevelChoice, LoadBalancing, Maintenance, Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window,
+    Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{

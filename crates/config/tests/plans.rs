@@ -192,7 +192,7 @@ fn the_schema_has_the_keys_that_the_parser_accepts() {
         ("Budget", "budgets: [@]"),
         ("StopWhen", "stop_when: @"),
         ("Window", "windows: [@]"),
-        ("Freeze", "freezes: [@]"),
+        ("FreezeDays", "freezes: [@]"),
     ] {
         let mapping = if name.is_empty() { &schema } else { &schema["$defs"][name] };
         assert_eq!(mapping["additionalProperties"], false, "{name}");

@@ -81,7 +81,8 @@ impl Openings<'_> {
         let stamp = universal(now);
         for (opening, fits) in self.openings.iter().zip(self.fits) {
             let servers: usize = self.change.pools.iter().map(|pool| pool.servers.len()).sum();
-            let room = format!("{}\n{servers} servers in the plan; room for {fits} of a pool at worst", self.change.reason);
+            let room =
+                format!("{}\n{servers} servers in the plan; room for {fits} of a pool at worst", self.change.reason);
             let mut event = self.event(&format!("maintenance: {}", self.change.name), &room, &stamp);
             event.add_property("DTSTART", universal(opening.starts));
             event.add_property("DTEND", universal(opening.ends));

@@ -78,8 +78,7 @@ fn pools_on_one_budget(bencher: divan::Bencher<'_, '_>, pools: usize) {
 fn freezes(bencher: divan::Bencher<'_, '_>, freezes: i64) {
     let first: jiff::civil::Date = "2026-01-01".parse().unwrap();
     let day = |number: i64| first.checked_add(jiff::Span::new().days(2 * (number % 700))).unwrap();
-    let freezes: Vec<Freeze> =
-        (0..freezes).map(|number| Freeze::days(day(number), day(number), "bench")).collect();
+    let freezes: Vec<Freeze> = (0..freezes).map(|number| Freeze::days(day(number), day(number), "bench")).collect();
     let window = Window {
         every: Recurrence::Daily,
         start: "22:00".parse().unwrap(),

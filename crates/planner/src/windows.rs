@@ -286,9 +286,7 @@ fn recurs(every: &Recurrence, day: Date) -> bool {
         }
         Recurrence::DaysAfter { weeks, days, by } => {
             let counted_from = day.checked_sub(i64::from(*by).days()).ok();
-            counted_from.is_some_and(|day| {
-                days.contains(&weekday(day)) && weeks.iter().any(|week| in_week(*week, day))
-            })
+            counted_from.is_some_and(|day| days.contains(&weekday(day)) && weeks.iter().any(|week| in_week(*week, day)))
         }
         Recurrence::Once(wanted) => day == *wanted,
     }

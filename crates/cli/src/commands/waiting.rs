@@ -85,9 +85,8 @@ mod tests {
         let plans = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plans/contoso-front-end.yaml");
         let text = std::fs::read_to_string(plans).unwrap();
         let (before, _) = text.split_once("\nwindows:").unwrap();
-        let hours = (0..12).map(|hour| {
-            format!("  - {{every: daily, start: \"{:02}:00\", duration: 1h, timezone: UTC}}\n", hour * 2)
-        });
+        let hours = (0..12)
+            .map(|hour| format!("  - {{every: daily, start: \"{:02}:00\", duration: 1h, timezone: UTC}}\n", hour * 2));
         let path = folder.join("plan.yaml");
         std::fs::write(&path, format!("{before}\nwindows:\n{}", hours.collect::<String>())).unwrap();
         let file = plan_file::read(&path).unwrap();

@@ -30,7 +30,8 @@ pub(crate) fn run(plan: &Path, most: NonZeroUsize, format: OpeningsFormat) -> Re
         OpeningsFormat::Text if openings.is_empty() => "no window opens any more\n".to_owned(),
         OpeningsFormat::Text => {
             let names: BTreeSet<&str> = change.windows.iter().map(|window| window.timezone.as_str()).collect();
-            let zones: Vec<_> = names.into_iter().filter_map(|name| TimeZoneDatabase::bundled().get(name).ok()).collect();
+            let zones: Vec<_> =
+                names.into_iter().filter_map(|name| TimeZoneDatabase::bundled().get(name).ok()).collect();
             told.text(&zones, &output::look())
         }
         OpeningsFormat::Json => format!("{:#}\n", told.json()),

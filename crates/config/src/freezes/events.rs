@@ -29,7 +29,8 @@ pub(super) fn read(text: &str, zone: Option<&str>) -> Result<Vec<Freeze>, String
         if events.len() > MOST_EVENTS {
             return Err(format!("it has more than {MOST_EVENTS} events"));
         }
-        let of = OfCalendar { zones: Zones::of(calendar), floating: floating(calendar, zone), plan: zone, events: &events };
+        let of =
+            OfCalendar { zones: Zones::of(calendar), floating: floating(calendar, zone), plan: zone, events: &events };
         for event in &events {
             let found = of.freezes(event);
             freezes.extend(found.map_err(|why| format!("the event {:?}: {why}", reason(event)))?);
@@ -99,7 +100,12 @@ impl OfCalendar<'_> {
         starts.into_iter().map(|at| self.freeze(event, at, (&zone, &length))).collect()
     }
 
-    fn freeze(&self, event: &Component<'_>, at: DateTime, (zone, length): (&TimeZone, &Length)) -> Result<Freeze, String> {
+    fn freeze(
+        &self,
+        event: &Component<'_>,
+        at: DateTime,
+        (zone, length): (&TimeZone, &Length),
+    ) -> Result<Freeze, String> {
         let odd = |error: jiff::Error| format!("its times cannot be used: {error}");
         let reason = reason(event);
         let from = |at: DateTime| zone.to_timestamp(at).map_err(odd);
@@ -135,7 +141,11 @@ impl OfCalendar<'_> {
                     let odd = |error: jiff::Error| format!("its times cannot be used: {error}");
                     let from = zone.to_timestamp(*from).map_err(odd)?;
                     let length = other.to_timestamp(*to).map_err(odd)?.duration_since(from);
-                    if length.is_negative() { Err(before()) } else { Ok(Some(Length::Exact(length)).filter(|_| !length.is_zero())) }
+                    if length.is_negative() {
+                        Err(before())
+                    } else {
+                        Ok(Some(Length::Exact(length)).filter(|_| !length.is_zero()))
+                    }
                 }
                 (When::Day(_), When::Time(..)) | (When::Time(..), When::Day(_)) => {
                     Err("it begins with a day and ends with a time, or the other way round".to_owned())
@@ -156,7 +166,11 @@ impl OfCalendar<'_> {
             (_, When::Time(..)) => Ok(Some(Length::Nominal(span))),
             (_, When::Day(_)) => {
                 let days = i64::from(span.get_days()) + 7 * i64::from(span.get_weeks());
-                if days > 0 { Ok(Some(Length::Days(days))) } else { Err("it begins with a day and lasts hours".to_owned()) }
+                if days > 0 {
+                    Ok(Some(Length::Days(days)))
+                } else {
+                    Err("it begins with a day and lasts hours".to_owned())
+                }
             }
         }
     }

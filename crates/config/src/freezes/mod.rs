@@ -45,9 +45,13 @@ fn one(calendar: &FreezeCalendar, has_windows: bool, files: &Files<'_>, reader: 
         Err(why) => why,
     };
     reader.report(
-        Diagnostic::error(codes::BAD_CALENDAR, path.span, format!("the calendar {} cannot be used", quoted(&path.value)))
-            .label(trouble)
-            .help("an iCalendar file is needed, as calendar programs export it: `freezes: [{calendar: freezes.ics}]`"),
+        Diagnostic::error(
+            codes::BAD_CALENDAR,
+            path.span,
+            format!("the calendar {} cannot be used", quoted(&path.value)),
+        )
+        .label(trouble)
+        .help("an iCalendar file is needed, as calendar programs export it: `freezes: [{calendar: freezes.ics}]`"),
     );
     Vec::new()
 }

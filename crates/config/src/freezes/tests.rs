@@ -39,8 +39,10 @@ fn whole_days_end_the_day_before_their_end() {
 #[test]
 fn times_are_those_of_the_zone_that_is_named_however_it_is_named() {
     let paris = ["2026-12-01T21:00:00Z 2026-12-02T05:00:00Z Inventory"];
-    for zone in ["Europe/Paris", "W. Europe Standard Time", "\"Europe/Paris\"", "/example.org/20260101_1/Europe/Paris"] {
-        let lines = format!("DTSTART;TZID={zone}:20261201T220000\nDTEND;TZID={zone}:20261202T060000\nSUMMARY:Inventory");
+    for zone in ["Europe/Paris", "W. Europe Standard Time", "\"Europe/Paris\"", "/example.org/20260101_1/Europe/Paris"]
+    {
+        let lines =
+            format!("DTSTART;TZID={zone}:20261201T220000\nDTEND;TZID={zone}:20261202T060000\nSUMMARY:Inventory");
         assert_eq!(told(&event(&lines), None).unwrap(), paris, "{zone}");
     }
     let universal = event("DTSTART:20261201T210000Z\nDURATION:PT8H\nSUMMARY:Inventory");
@@ -76,8 +78,10 @@ fn what_recurs_keeps_its_hour_over_a_change_of_the_clocks() {
 
 #[test]
 fn times_that_are_left_out_moved_or_cancelled_count_as_they_are() {
-    let series = event("DTSTART;VALUE=DATE:20260630\nRRULE:FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=4\nEXDATE;VALUE=DATE:20260731\n\
-                        SUMMARY:Month end");
+    let series = event(
+        "DTSTART;VALUE=DATE:20260630\nRRULE:FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=4\nEXDATE;VALUE=DATE:20260731\n\
+                        SUMMARY:Month end",
+    );
     let moved = event("RECURRENCE-ID;VALUE=DATE:20260831\nDTSTART;VALUE=DATE:20260901\nSUMMARY:Month end\\, late");
     let found = told(&format!("{series}\n{moved}"), None).unwrap();
     let wanted = [

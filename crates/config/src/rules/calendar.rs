@@ -21,18 +21,24 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
         match &window.value.every {
             Some(At { value: Every::Days(days), span }) => listed(reader, days, At { value: "day", span: *span }),
             Some(At { value: Every::Weeks(weeks), .. }) => in_weeks(reader, weeks),
-            Some(At { value: Every::After(AfterDays { after: Some(after), .. }), .. }) => in_weeks(reader, &after.value),
+            Some(At { value: Every::After(AfterDays { after: Some(after), .. }), .. }) => {
+                in_weeks(reader, &after.value)
+            }
             Some(At { value: Every::Daily | Every::DayOfMonth(_) | Every::Date(_) | Every::After(_), .. }) | None => {}
         }
     }
     let has_windows = plan.windows.as_ref().is_some_and(|windows| !windows.value.0.is_empty());
     for freeze in plan.freezes.iter().flat_map(|freezes| &freezes.value) {
         let Freeze::Days(days) = &freeze.value else { continue };
-        if days.timezone.is_none() && !has_windows {
+        if days.timezone.is_none() && !has_windows && !reader.has(codes::UNKNOWN_KEY) {
             reader.report(
-                Diagnostic::error(codes::FREEZE_WITHOUT_ZONE, freeze.span, "nothing says in which time zone this freeze is")
-                    .label("expected `timezone`, since there is no window whose time zone it could have")
-                    .help("write it beside `from` and `to`, such as `timezone: Europe/Paris`"),
+                Diagnostic::error(
+                    codes::FREEZE_WITHOUT_ZONE,
+                    freeze.span,
+                    "nothing says in which time zone this freeze is",
+                )
+                .label("expected `timezone`, since there is no window whose time zone it could have")
+                .help("write it beside `from` and `to`, such as `timezone: Europe/Paris`"),
             );
         }
         let (Some(from), Some(to)) = (&days.from, &days.to) else { continue };
