@@ -2,6 +2,7 @@
 
 use orchestrate_tests::cli::{Said, Sandbox};
 use std::io::Read as _;
+use std::path::Path;
 use std::process::Stdio;
 
 const PLAN: &str = "plans/contoso-front-end.yaml";
@@ -145,7 +146,32 @@ fn windows_are_told_in_their_own_time_and_utc() {
     let mut command = sandbox.command(&["windows", &plan, "--next", "2"]);
     let said = Said::from(command.env("TZ", "America/New_York").output().unwrap());
     assert_eq!(said.code, Some(0), "{}", said.err);
-    insta::assert_snapshot!(said.out, @"Sat 2099-01-03 22:00 CET to Sun 2099-01-04 04:00 CET  (Sat 2099-01-03 21:00 UTC to Sun 2099-01-04 03:00 UTC)  6h");
+    insta::assert_snapshot!(said.out, @"Sat 2099-01-03 22:00 CET to Sun 2099-01-04 04:00 CET  (Sat 2099-01-03 21:00 UTC to Sun 2099-01-04 03:00 UTC)  6h  room for 1 at worst");
+}
+
+#[test]
+fn openings_are_told_to_programs_and_to_calendars_with_the_freezes_of_a_calendar_file() {
+    let sandbox = Sandbox::default();
+    let windows = "windows: [{every: {after: {weeks: second, days: tuesday}, days: 4}, start: '22:00', duration: 6h, \
+                   timezone: W. Europe Standard Time}]\nfreezes: [{calendar: freezes.ics}]\n";
+    let plan = unreachable(&sandbox, windows);
+    let missing = sandbox.run(&["check", &plan]);
+    assert_eq!(missing.code, Some(65), "{}", missing.err);
+    assert!(missing.err.contains("O1073") && missing.err.contains("freezes.ics"), "{}", missing.err);
+    let events = "BEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:20300101\r\nDTEND;VALUE=DATE:20301231\r\nSUMMARY:A year off\r\n\
+                  END:VEVENT\r\n";
+    let calendar = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{events}END:VCALENDAR\r\n");
+    std::fs::write(Path::new(&plan).with_file_name("freezes.ics"), calendar).unwrap();
+    let said = sandbox.run(&["windows", &plan, "--next", "60", "-o", "json"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let starts: Vec<&str> =
+        told["openings"].as_array().unwrap().iter().map(|opening| opening["starts"].as_str().unwrap()).collect();
+    assert!(starts.len() > 40 && starts.iter().all(|start| !start.starts_with("2030")), "{starts:?}");
+    assert_eq!(told["freezes"][0]["reason"], "A year off");
+    let ics = sandbox.run(&["windows", &plan, "--next", "3", "-o", "ics"]).out;
+    assert_eq!(ics.matches("BEGIN:VEVENT").count(), 4, "{ics}");
+    assert!(ics.contains("DTSTART;VALUE=DATE:20300101") && ics.contains("SUMMARY:freeze: A year off"), "{ics}");
 }
 
 #[test]

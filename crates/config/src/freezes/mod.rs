@@ -23,16 +23,16 @@ pub type Files<'a> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'a;
 
 /// Returns the freezes of each calendar file of a plan, in the order in which the plan names them.
 pub(crate) fn read(plan: &Plan, files: &Files<'_>, reader: &mut Reader) -> Vec<Vec<window::Freeze>> {
-    let has_windows = plan.windows.as_ref().is_some_and(|windows| !windows.value.0.is_empty());
     let freezes = plan.freezes.iter().flat_map(|freezes| &freezes.value);
     let calendars = freezes.filter_map(|freeze| match &freeze.value {
         Freeze::Calendar(calendar) => Some(calendar),
         Freeze::Days(_) => None,
     });
-    calendars.map(|calendar| one(calendar, has_windows, files, reader)).collect()
+    calendars.map(|calendar| one(calendar, plan, files, reader)).collect()
 }
 
-fn one(calendar: &FreezeCalendar, has_windows: bool, files: &Files<'_>, reader: &mut Reader) -> Vec<window::Freeze> {
+fn one(calendar: &FreezeCalendar, plan: &Plan, files: &Files<'_>, reader: &mut Reader) -> Vec<window::Freeze> {
+    let has_windows = plan.windows.as_ref().is_some_and(|windows| !windows.value.0.is_empty());
     let Some(path) = &calendar.calendar else { return Vec::new() };
     let zone = calendar.timezone.as_ref().map(|zone| zone.value.0.as_str());
     let found = files(&path.value).and_then(|bytes| text(&bytes).and_then(|text| events::read(text, zone)));

@@ -22,7 +22,7 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
             Some(At { value: Every::Days(days), span }) => listed(reader, days, At { value: "day", span: *span }),
             Some(At { value: Every::Weeks(weeks), .. }) => in_weeks(reader, weeks),
             Some(At { value: Every::After(AfterDays { after: Some(after), .. }), .. }) => {
-                in_weeks(reader, &after.value)
+                in_weeks(reader, &after.value);
             }
             Some(At { value: Every::Daily | Every::DayOfMonth(_) | Every::Date(_) | Every::After(_), .. }) | None => {}
         }

@@ -365,7 +365,9 @@ pub(crate) enum Freeze {
 impl Written for Freeze {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         match &node.value {
-            Value::Map(_) if keys(node).iter().any(|key| *key == "calendar" || reader.near(key, ["calendar"]).is_some()) => {
+            Value::Map(_)
+                if keys(node).iter().any(|key| *key == "calendar" || reader.near(key, ["calendar"]).is_some()) =>
+            {
                 FreezeCalendar::read(node, reader).map(Self::Calendar)
             }
             Value::Map(_) => FreezeDays::read(node, reader).map(Self::Days),
