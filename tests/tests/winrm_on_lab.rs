@@ -9,7 +9,7 @@ use orchestrate_lab::scenario::{
     CmdletsScenario, Fault, FaultEffect, InstallerScenario, Scenario, SecondHop, ServerScenario,
 };
 use orchestrate_lab::{Lab, LabConfig};
-use orchestrate_model::observe::{InstallerState, Part, ReadinessState};
+use orchestrate_model::observe::{DrainingState, InstallerState, Part, ReadinessState};
 use orchestrate_model::pool::{Cmdlets, TaskAccount};
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, Change, InstallerRun, InstallerToken, Keeper, RunState, ServerName,
@@ -125,7 +125,7 @@ async fn every_service_with_sessions_can_be_measured() {
         let reading = &seen.sessions[name];
         assert!(reading.left().known().is_some(), "{name}: {reading:?}");
         if let Some(draining) = &reading.draining {
-            assert_eq!(*draining, Answer::Known(false), "{name}");
+            assert_eq!(*draining, Answer::Known(DrainingState::NotDraining), "{name}");
         }
     }
     let busy = names.iter().filter(|name| seen.sessions[*name].left() != Answer::Known(0)).count();
@@ -141,7 +141,7 @@ async fn a_paused_service_says_that_it_drains() {
     let ask = Ask { services: vec![name.clone()], sessions: vec![name.clone()], ..Ask::default() };
     let paused = |seen: &ServerObservation| seen.service(&name).is_some_and(|status| status.is(RunState::Paused));
     let seen = until(&driver, &ask, paused).await;
-    assert_eq!(seen.sessions[&name].draining, Some(Answer::Known(true)));
+    assert_eq!(seen.sessions[&name].draining, Some(Answer::Known(DrainingState::Draining)));
 }
 
 #[tokio::test]

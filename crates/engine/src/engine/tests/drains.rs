@@ -138,7 +138,7 @@ fn p3_p4_sessions_alone_prove_a_drain_only_where_the_plan_says_so_and_the_server
     assert!(over.is_ended() && format!("{over:?}").contains(proof), "{over:?}");
     assert!(ended(&unnamed, &Answer::Known(DrainingState::Draining)).is_ended());
     for (rules, state) in [
-        (&unnamed, absent.clone()),
+        (&unnamed, absent),
         (&named, Answer::Known(DrainingState::NotDraining)),
         (&named, Answer::unknown("access denied")),
     ] {
