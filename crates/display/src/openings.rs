@@ -33,12 +33,11 @@ impl Openings<'_> {
         let universal = Look { zone: TimeZone::UTC, ..look.clone() };
         let lines = self.openings.iter().zip(self.fits).map(|(opening, fits)| {
             let span = |look: &Look| format!("{} to {}", look.date_time(opening.starts), look.date_time(opening.ends));
-            let local: Vec<String> = locals.iter().map(span).collect();
+            let mut local: Vec<String> = locals.iter().map(span).collect();
+            // Two zones may have the same time.
+            local.dedup();
             let (universal, length) = (span(&universal), duration(opening.length()));
-            let room = match fits {
-                0 => "too short for a server".to_owned(),
-                fits => format!("room for {fits} at worst"),
-            };
+            let room = room(*fits);
             if local.is_empty() {
                 format!("{universal}  {length}  {room}\n")
             } else {
@@ -76,13 +75,16 @@ impl Openings<'_> {
     /// Returns a calendar file (RFC 5545) with the openings and the freezes, made at `now`.
     #[must_use]
     pub fn calendar(&self, now: Timestamp) -> String {
-        let mut calendar = Calendar::new();
+        let mut calendar = Calendar::empty();
+        for (name, value) in [("VERSION", "2.0"), ("PRODID", "-//orchestrate//windows//EN"), ("CALSCALE", "GREGORIAN")]
+        {
+            calendar.append_property((name, value));
+        }
         calendar.name(&format!("orchestrate: {}", self.change.name));
         let stamp = universal(now);
         for (opening, fits) in self.openings.iter().zip(self.fits) {
             let servers: usize = self.change.pools.iter().map(|pool| pool.servers.len()).sum();
-            let room =
-                format!("{}\n{servers} servers in the plan; room for {fits} of a pool at worst", self.change.reason);
+            let room = format!("{}\n{servers} servers in the plan; {}", self.change.reason, room(*fits));
             let mut event = self.event(&format!("maintenance: {}", self.change.name), &room, &stamp);
             event.add_property("DTSTART", universal(opening.starts));
             event.add_property("DTEND", universal(opening.ends));
@@ -105,7 +107,7 @@ impl Openings<'_> {
             }
             calendar.push(event);
         }
-        calendar.to_string()
+        format!("{}\r\n", calendar.to_string().trim_end())
     }
 
     fn event(&self, summary: &str, description: &str, stamp: &str) -> Event {
@@ -118,6 +120,14 @@ impl Openings<'_> {
     fn uid(&self, kind: &str, when: &str) -> String {
         let name: String = self.change.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         format!("{kind}-{when}-{name}@orchestrate")
+    }
+}
+
+/// Says how many servers of one pool fit into an opening at worst, one after the other.
+fn room(fits: u64) -> String {
+    match fits {
+        0 => "too short for a server".to_owned(),
+        fits => format!("room for {fits} at worst"),
     }
 }
 
