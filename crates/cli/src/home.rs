@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use etcetera::BaseStrategy;
 use jiff::Timestamp;
 use orchestrate_engine::record::Actor;
-use orchestrate_journal::{RunFolder, Started, StateDir};
+use orchestrate_journal::{JournalError, RunFolder, Started, StateDir};
 use orchestrate_model::{Keeper, RunId};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -59,6 +59,13 @@ impl Home {
     /// Opens the runs of a place, creating the folder for them.
     pub(crate) fn open(&self, place: Place) -> Result<StateDir, Failure> {
         self.may_be_begun()?;
+        // That of labs lies in it: whoever can write here can put another one in its place.
+        match orchestrate_files::own_folder(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(JournalError::of_folder(self.path.clone(), error).into());
+            }
+            Ok(()) | Err(_) => {}
+        }
         Ok(StateDir::open(&self.of(place))?)
     }
 
@@ -214,11 +221,19 @@ impl Typed {
         Self { plan, options }
     }
 
+    /// Returns the lab that the run was begun on by the name of its directory file, where that was so.
+    pub(crate) fn lab_of(folder: &RunFolder) -> Option<PathBuf> {
+        let path = folder.started().and_then(|started| started.lab_at).map(PathBuf::from);
+        path.filter(|path| path.is_file())
+    }
+
     /// Keeps with a run how its plan was started. Paths that are no text are not kept.
     pub(crate) fn keep(folder: &RunFolder, args: &RunArgs) -> Result<(), Failure> {
         let plan = args.plan.as_ref().and_then(|plan| std::path::absolute(plan).ok());
         let Some(plan) = plan.and_then(|plan| plan.to_str().map(str::to_owned)) else { return Ok(()) };
-        Ok(folder.keep_start(&Started { plan, options: args.lab.absolute().typed() })?)
+        let lab = args.lab.absolute();
+        let lab_at = lab.lab_at.as_ref().and_then(|path| path.to_str()).map(str::to_owned);
+        Ok(folder.keep_start(&Started { plan, options: lab.typed(), lab_at })?)
     }
 
     /// Returns the preview that asks no server.
@@ -317,7 +332,7 @@ mod tests {
         let plan = state.path().join("my plan.yaml");
         let keep = |options: &str| {
             let plan = plan.to_str().unwrap().to_owned();
-            lab.keep_start(&Started { plan, options: options.to_owned() }).unwrap();
+            lab.keep_start(&Started { plan, options: options.to_owned(), lab_at: None }).unwrap();
         };
         keep(" --lab --lab-speed 60");
         assert_eq!(Typed::of_run(Place::Lab, &lab).start(program), format!("{program} {copy} --lab"), "it has gone");

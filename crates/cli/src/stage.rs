@@ -58,7 +58,7 @@ impl Stage {
                 let scenario = lab::scenario_path(plan, args.lab_scenario.as_deref());
                 if let Some(path) = &scenario {
                     // Mistakes are told here and not in the log of a process that nobody looks at.
-                    lab::scenario(path)?;
+                    lab::fits(&lab::scenario(path)?, path, &file.change)?;
                 }
                 let wanted = lab::Wanted {
                     home,

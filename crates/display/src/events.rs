@@ -74,6 +74,7 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "left_over": state.left_over,
                 "alarms": state.alarms,
                 "ended_by_restart": state.ended_by_restart,
+                "ended_by_stop": state.ended_by_stop,
                 "versions": state.level,
             })
         })
@@ -130,6 +131,7 @@ fn step_of(record: &Record) -> Option<StepId> {
         | Record::PutOff { .. }
         | Record::BalancerUndone { .. }
         | Record::Rebooted { .. }
+        | Record::StoppedByOthers { .. }
         | Record::PoolSeen { .. }
         | Record::Note { .. }
         | Record::RunEnded { .. } => None,

@@ -94,6 +94,7 @@ impl<'a> Log<'a> {
             | Record::AllClear { .. }
             | Record::BalancerUndone { .. }
             | Record::Rebooted { .. }
+            | Record::StoppedByOthers { .. }
             | Record::PoolSeen { .. }
             | Record::Note { .. }
             | Record::RunEnded { .. } => {}
@@ -144,6 +145,7 @@ impl<'a> Log<'a> {
             | Record::PutOff { .. }
             | Record::BalancerUndone { .. }
             | Record::Rebooted { .. }
+            | Record::StoppedByOthers { .. }
             | Record::PoolSeen { .. }
             | Record::Note { .. }
             | Record::RunEnded { .. } => self.said(at, record, look)?,
@@ -266,6 +268,7 @@ impl<'a> Log<'a> {
                 (Tone::Warn, text.to_owned())
             }
             Record::Rebooted { booted, sessions, .. } => watch::rebooted(&look.date_time(*booted), sessions),
+            Record::StoppedByOthers { sessions, .. } => watch::stopped_by_others(sessions),
             Record::PoolSeen { pool, absent } => watch::pool_seen(pool, absent),
             Record::Note { text, .. } => (Tone::Quiet, clean(text)),
             Record::RunEnded { outcome } => {
@@ -453,6 +456,7 @@ pub fn subject(plan: &Plan, record: &Record) -> Option<WorkId> {
         | Record::PutOff { work, .. }
         | Record::BalancerUndone { work, .. }
         | Record::Rebooted { work, .. }
+        | Record::StoppedByOthers { work, .. }
         | Record::LevelRead { work, .. }
         | Record::Booted { work, .. } => Some(*work),
         Record::Note { work, .. } => *work,

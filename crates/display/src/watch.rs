@@ -25,6 +25,13 @@ pub(crate) fn rebooted(booted: &str, sessions: &Answer<BTreeMap<ServiceName, u64
     (Tone::Bad, format!("restarted, and not by this run (booted {booted}): {ended}"))
 }
 
+pub(crate) fn stopped_by_others(sessions: &BTreeMap<ServiceName, u64>) -> (Tone, String) {
+    let each: Vec<String> =
+        sessions.iter().map(|(name, number)| format!("{name} ({})", count(*number, "session"))).collect();
+    let text = format!("stopped, and not by this run, which ended the sessions as last counted: {}", each.join(", "));
+    (Tone::Bad, text)
+}
+
 pub(crate) fn pool_seen(pool: &PoolName, absent: &BTreeMap<ServerName, String>) -> (Tone, String) {
     if absent.is_empty() {
         return (Tone::Good, format!("{pool}: looked at once more: every server serves"));

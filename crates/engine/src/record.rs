@@ -235,6 +235,13 @@ pub enum Record {
         /// How many sessions each service had when it was last counted, or why that is not known.
         sessions: Answer<BTreeMap<ServiceName, u64>>,
     },
+    /// Services were stopped while their sessions were waited for, which the run has not asked for.
+    StoppedByOthers {
+        /// The server's work.
+        work: WorkId,
+        /// How many sessions each had when it was last counted.
+        sessions: BTreeMap<ServiceName, u64>,
+    },
     /// Every server of a pool was looked at at the end of the run.
     PoolSeen {
         /// The pool.

@@ -97,6 +97,7 @@ impl RunState {
             cut: std::mem::take(&mut state.cut),
             alarms: std::mem::take(&mut state.alarms),
             ended_by_restart: std::mem::take(&mut state.ended_by_restart),
+            ended_by_stop: std::mem::take(&mut state.ended_by_stop),
             balancer_undone_in_all: state.balancer_undone_in_all,
             ..WorkState::default()
         };

@@ -67,7 +67,7 @@ impl JournalError {
 
     /// Returns the error for the state folder itself, or one that it consists of. What stands where it was said to be and
     /// is no folder is none of ours.
-    pub(crate) fn of_folder(path: PathBuf, source: std::io::Error) -> Self {
+    pub fn of_folder(path: PathBuf, source: std::io::Error) -> Self {
         match source.kind() {
             ErrorKind::NotADirectory => Self::Io { doing: "use", path, source },
             _ => Self::of("use", path, source),

@@ -38,6 +38,9 @@ pub struct Started {
     pub plan: String,
     /// The options that say on which servers, as a shell takes them.
     pub options: String,
+    /// The directory file of the lab that was named, as an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lab_at: Option<String>,
 }
 
 /// The file that says how the plan of a run was started.

@@ -78,6 +78,50 @@ pub fn option_value(text: &str) -> Option<usize> {
     None
 }
 
+/// Returns from where on an argument holds what is short for a password: `/p:x`, `-p x`, `-u:name%x`, `--auth x`, `PIN=x`, and a
+/// part of a connection text such as `Server=s;Pwd=x`. Too much is masked rather than too little.
+fn password_option(text: &str) -> Option<usize> {
+    let body = text.trim_start_matches(['/', '-']);
+    let is_option = body.len() < text.len();
+    let sign = body.find([':', '=']);
+    let name = body.get(..sign.unwrap_or(body.len())).unwrap_or_default().to_ascii_lowercase();
+    let value = sign.map_or(text.len(), |sign| text.len() - body.len() + sign + 1);
+    let short = match name.as_str() {
+        "p" | "auth" | "pin" => is_option || sign.is_some(),
+        "u" | "user" => is_option && text.contains('%'),
+        _ => name.ends_with("saskey") || name.ends_with("_pin"),
+    };
+    let parts = || {
+        let at = text.find(';')?;
+        let rest = &text[at + 1..];
+        let mut from = at + 1;
+        let inner = rest.split(';').find_map(|part| {
+            let start = from;
+            from += part.len() + 1;
+            let (name, _) = part.split_once('=')?;
+            looks_secret(name).then_some(start + name.len() + 1)
+        });
+        inner
+    };
+    if short { Some(value) } else { parts() }
+}
+
+/// Returns where the name and password of an address begin, such as `https://name:x@host` and `\\\\name:x@host`.
+fn logon(text: &str) -> Option<usize> {
+    let (before, _) = text.rsplit_once('@')?;
+    let start = before.find("://").map(|at| at + 3).or_else(|| before.starts_with(r"\\").then_some(2))?;
+    before.get(start..).filter(|logon| logon.contains(':')).map(|_| start)
+}
+
+/// Returns a path or an address as it may be shown: without the name and password in it.
+#[must_use]
+pub fn shown_address(text: &str) -> String {
+    match (logon(text), text.rfind('@')) {
+        (Some(from), Some(to)) => format!("{}{MASKED}{}", &text[..from], &text[to..]),
+        _ => text.to_owned(),
+    }
+}
+
 /// Returns the arguments of a program as they may be shown: what looks like the value of a secret is masked, also where
 /// its name is an argument of its own. The second value says whether there was one.
 #[must_use]
@@ -90,19 +134,14 @@ pub fn shown_arguments(arguments: &[String]) -> (Vec<String>, bool) {
             shown.push(MASKED.to_owned());
             continue;
         }
-        match option_value(argument) {
-            Some(at) if at < argument.len() => {
-                (found, follows) = (true, false);
+        let value = [option_value(argument), password_option(argument), logon(argument)].into_iter().flatten().min();
+        follows = value.is_some_and(|at| at >= argument.len());
+        match value.filter(|at| *at < argument.len()) {
+            Some(at) => {
+                found = true;
                 shown.push(format!("{}{MASKED}", &argument[..at]));
             }
-            Some(_) => {
-                follows = true;
-                shown.push(argument.clone());
-            }
-            None => {
-                follows = false;
-                shown.push(argument.clone());
-            }
+            None => shown.push(argument.clone()),
         }
     }
     (shown, found)
@@ -120,9 +159,24 @@ mod tests {
             (&["--token", "abc", "/norestart"], &["--token", "***", "/norestart"]),
             (&["-pw", "abc"], &["-pw", "***"]),
             (&["/login:svc /password:x"], &["/login:***"]),
+            (&["/p:geheim"], &["/p:***"]),
+            (&["-p", "geheim", "/quiet"], &["-p", "***", "/quiet"]),
+            (&["/connection:Server=s;Pwd=geheim"], &["/connection:Server=s;Pwd=***"]),
+            (&["https://u:geheim@h/x"], &["https://***"]),
+            (&["-u:svc%geheim"], &["-u:***"]),
+            (&["SASKEY=geheim", "PIN=1234"], &["SASKEY=***", "PIN=***"]),
+            (&["--auth", "geheim"], &["--auth", "***"]),
         ] {
             let given: Vec<String> = given.iter().map(|text| (*text).to_owned()).collect();
             assert_eq!(shown_arguments(&given), (wanted.iter().map(|text| (*text).to_owned()).collect(), true));
+        }
+    }
+
+    #[test]
+    fn the_logon_in_an_address_is_masked() {
+        assert_eq!(shown_address(r"\\svc:geheim@nas\CU\x.exe"), r"\\***@nas\CU\x.exe");
+        for plain in [r"C:\CU\x.exe", r"\\nas\CU\x.exe", r"C:\a@b\x.exe"] {
+            assert_eq!(shown_address(plain), plain);
         }
     }
 

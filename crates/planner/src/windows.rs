@@ -207,7 +207,7 @@ impl Frozen {
                         },
                     };
                     Opening {
-                        starts: midnight(days.from, own).unwrap_or(Timestamp::MIN),
+                        starts: midnight(days.from, own).unwrap_or(end_of_time(days.from)),
                         ends: days.to.tomorrow().ok().and_then(|day| midnight(day, own)).unwrap_or(Timestamp::MAX),
                     }
                 }
@@ -239,6 +239,11 @@ fn zone_of(name: &str) -> Result<TimeZone, UnknownZone> {
 
 fn horizon(from: Timestamp, days: i64) -> Timestamp {
     from.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX)
+}
+
+/// Returns the end of time on whose side of it a day lies that no moment has.
+fn end_of_time(day: Date) -> Timestamp {
+    if day.year() > 0 { Timestamp::MAX } else { Timestamp::MIN }
 }
 
 fn midnight(day: Date, zone: &TimeZone) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use crate::args::{ResumeArgs, TextOrJson};
 use crate::commands::run::{Continued, claim, continued, keep_access};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Typed, actor};
+use crate::home::{Home, Place, Typed, actor};
 use crate::plan_file;
 use crate::runs::{self, Found};
 use crate::stage::Stage;
@@ -143,7 +143,10 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
     let file = args.access_from.as_deref().map(plan_file::read).transpose()?;
     let change = file.as_ref().map(|file| access::taken_from(found.plan.change(), &file.change));
     let change = change.as_ref().unwrap_or(found.plan.change());
-    let stage = Stage::reopen(home, place, change, args.lab_at.as_deref()).await;
+    // A lab that was named when the run began is found by that name.
+    let recorded = Typed::lab_of(&found.folder).filter(|_| place == Place::Lab && args.lab_at.is_none());
+    let lab_at = args.lab_at.as_deref().or(recorded.as_deref());
+    let stage = Stage::reopen(home, place, change, lab_at).await;
     let typed = Typed::of_run(place, &found.folder);
     let stage = stage.map_err(|failure| match failure {
         Failure::LabGone { .. } => {

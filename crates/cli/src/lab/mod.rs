@@ -12,8 +12,8 @@ use crate::failure::Failure;
 use crate::home::Home;
 use jiff::Timestamp;
 use orchestrate_files::{Limit, Whose};
-use orchestrate_lab::LabDirectory;
-use orchestrate_model::Change;
+use orchestrate_lab::{LabDirectory, Scenario};
+use orchestrate_model::{Change, ServerName};
 use orchestrate_planner::Plan;
 use orchestrate_planner::windows::Calendar;
 use sha2::{Digest, Sha256};
@@ -45,6 +45,18 @@ pub(crate) fn digest(scenario: Option<&Path>) -> Result<Option<String>, Failure>
     let unreadable = |source| Failure::ScenarioUnreadable { path: path.to_owned(), source };
     let body = orchestrate_files::read(path, Limit::TEXT, Whose::Anybodys).map_err(unreadable)?;
     Ok(Some(hexadecimal(&body)))
+}
+
+/// Refuses a scenario of servers that the plan does not have: nothing would become of what it says of them.
+pub(crate) fn fits(scenario: &Scenario, path: &Path, change: &Change) -> Result<(), Failure> {
+    let known = |name: &ServerName| change.pools.iter().any(|pool| pool.server(name).is_some());
+    match scenario.servers.keys().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let why = format!("the plan has no server {name}");
+            Err(Failure::BadScenario { path: path.to_owned(), why })
+        }
+    }
 }
 
 /// Returns the time of the lab that a plan runs on, as its directory file tells it.

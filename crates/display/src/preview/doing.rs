@@ -212,7 +212,7 @@ impl Place<'_> {
         vec![
             Doing::whole(format!(
                 "runs {}{arguments}, detached, once, at most {}",
-                clean(&patch.installer),
+                clean(&secret::shown_address(&patch.installer)),
                 duration(patch.deadline)
             )),
             Doing::whole(format!("only if the file's SHA-256 is {}", patch.sha256)),

@@ -203,6 +203,7 @@ impl RunState {
             | Record::PutOff { work, .. }
             | Record::BalancerUndone { work, .. }
             | Record::Rebooted { work, .. }
+            | Record::StoppedByOthers { work, .. }
             | Record::LevelRead { work, .. }
             | Record::Booted { work, .. } => work_exists(work),
             Record::RunStarted(_)
@@ -289,6 +290,7 @@ impl RunState {
             | Record::AllClear { .. }
             | Record::BalancerUndone { .. }
             | Record::Rebooted { .. }
+            | Record::StoppedByOthers { .. }
             | Record::Installed { .. }
             | Record::LevelRead { .. }
             | Record::Booted { .. } => self.happened(at, record),
@@ -348,6 +350,7 @@ impl RunState {
             Record::Rebooted { work, booted, sessions } => {
                 self.work[work.0 as usize].rebooted_at(at, *booted, sessions);
             }
+            Record::StoppedByOthers { work, sessions } => self.work[work.0 as usize].stopped_by_others(sessions),
             Record::RunStarted(_)
             | Record::Resumed { .. }
             | Record::StepStarted { .. }
@@ -581,6 +584,7 @@ impl Record {
             Self::PutOff { .. } => "put_off",
             Self::BalancerUndone { .. } => "balancer_undone",
             Self::Rebooted { .. } => "rebooted",
+            Self::StoppedByOthers { .. } => "stopped_by_others",
             Self::PoolSeen { .. } => "pool_seen",
             Self::Note { .. } => "note",
             Self::RunEnded { .. } => "run_ended",

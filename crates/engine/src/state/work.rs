@@ -87,6 +87,8 @@ pub struct WorkState {
     pub rebooted: Option<(Timestamp, Timestamp)>,
     /// Sessions that restarts by another hand have ended.
     pub ended_by_restart: BTreeMap<ServiceName, u64>,
+    /// Sessions that ended because another hand has stopped their service, as last counted.
+    pub ended_by_stop: BTreeMap<ServiceName, u64>,
     /// Whose lease of it was taken over, the last one where there were several.
     pub taken_over: Option<Lease>,
     /// What is installed since its verify step.
@@ -227,6 +229,13 @@ impl WorkState {
                 }
             }
             Answer::Unknown(_) => drop(self.marks.insert(Mark::UncountedRestart)),
+        }
+    }
+
+    /// Sessions that the stop of a service ended did not end by themselves.
+    pub(super) fn stopped_by_others(&mut self, sessions: &BTreeMap<ServiceName, u64>) {
+        for (name, count) in sessions {
+            *self.ended_by_stop.entry(name.clone()).or_default() += count;
         }
     }
 

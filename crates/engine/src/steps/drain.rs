@@ -103,6 +103,9 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         return Ruling { records: vec![noticed], next: Judgement::LookAgain };
     }
     let mut sample = take(case);
+    if let Some(noticed) = stopped_by_others(case, scratch) {
+        return Ruling { records: vec![noticed], next: Judgement::LookAgain };
+    }
     scratch.left = Some(sample.shown());
     let found: Vec<_> = sample.resumed.iter().cloned().chain(newcomers(scratch, &sample)).collect();
     scratch.counted.append(&mut sample.readings);
@@ -185,6 +188,17 @@ fn rebooted(case: &Case<'_>, scratch: &mut Scratch) -> Option<Record> {
     };
     (scratch.zeros, scratch.sampled) = (0, None);
     Some(Record::Rebooted { work: case.subject.id, booted: host.booted, sessions })
+}
+
+/// Notices that services were stopped while their sessions were waited for: by another hand, or by themselves. What they had
+/// when they were last counted did not end by itself.
+fn stopped_by_others(case: &Case<'_>, scratch: &mut Scratch) -> Option<Record> {
+    let counts = scratch.last_counts.as_mut()?;
+    let is_stopped = |name: &ServiceName| matches!(case.state(name), Ok(RunState::Stopped | RunState::StopPending));
+    let stopped: Vec<ServiceName> = counts.keys().filter(|name| is_stopped(name)).cloned().collect();
+    let sessions: BTreeMap<ServiceName, u64> =
+        stopped.into_iter().filter_map(|name| counts.remove_entry(&name)).filter(|(_, count)| *count > 0).collect();
+    (!sessions.is_empty()).then_some(Record::StoppedByOthers { work: case.subject.id, sessions })
 }
 
 /// Until when the services that nothing measures are waited for, counted from the start of the drain.

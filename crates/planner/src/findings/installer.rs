@@ -36,7 +36,7 @@ fn path(patch: &Patch) -> Option<Finding> {
         "does not begin with a drive: where it is would depend on the folder that a service of the server runs in"
     };
     Some(
-        refusal(codes::INSTALLER_PATH, format!("the installer {path} {why}"))
+        refusal(codes::INSTALLER_PATH, format!("the installer {} {why}", secret::shown_address(path)))
             .advise("Copy it to a disk of each server, and give the whole path there, such as C:\\CU\\Update.exe."),
     )
 }

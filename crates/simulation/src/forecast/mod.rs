@@ -186,7 +186,7 @@ pub fn simulate(change: &Change, options: &Options) -> Result<Forecast, Simulate
         let all: Vec<_> = (0..threads)
             .map(|thread| {
                 let seeds = (thread..options.runs).step_by(threads as usize);
-                scope.spawn(move || night.samples(seeds.map(|run| options.seed + u64::from(run))))
+                scope.spawn(move || night.samples(seeds.map(|run| options.seed.wrapping_add(u64::from(run)))))
             })
             .collect();
         let tried = scope.spawn(move || options.faults.iter().map(|fault| night.tried(*fault)).collect());
@@ -295,7 +295,7 @@ impl Night<'_> {
         let mut forecast =
             FaultForecast { fault, runs, outcomes: BTreeMap::new(), all_back: 0, most_starts: 0, broken: 0 };
         for run in 0..runs {
-            let seed = self.options.seed + u64::from(run);
+            let seed = self.options.seed.wrapping_add(u64::from(run));
             let scenario = self.scenario(Faults::of(&[fault]), seed);
             let night = runtime.block_on(live(scenario, seed, None, Timeline::Leave));
             let outcome = if night.refused {

@@ -49,6 +49,7 @@ fn is_of_interest(kind: &str) -> bool {
         "gap",
         "put_off",
         "rebooted",
+        "stopped_by_others",
     ];
     kinds.contains(&kind)
 }

@@ -23,8 +23,10 @@ fn sampled(engine: &mut Engine, effects: &[Effect], sessions: &[Answer<i64>], fr
     let (mut now, mut effects) = (from, effects.to_vec());
     for count in sessions {
         if !effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
-            let (woken, _) = wake(engine, &effects);
+            let (woken, at) = wake(engine, &effects);
             effects = woken;
+            // An answer is not older than its question.
+            now = now.max(at);
         }
         now += SignedDuration::from_secs(11);
         effects = answer(engine, &effects, fe1(RunState::Paused, count.clone(), now), now);
@@ -144,4 +146,21 @@ fn p3_p4_sessions_alone_prove_a_drain_only_where_the_plan_says_so_and_the_server
     ] {
         assert!(!ended(rules, &state).is_ended(), "{rules}: {state:?}");
     }
+}
+
+#[test]
+fn p4_sessions_of_a_service_that_another_hand_stops_did_not_end_by_themselves() {
+    let (mut engine, mut effects) = drained_by(&json!({}));
+    let mut now = at(101);
+    for (state, left) in [(RunState::Paused, 5), (RunState::Paused, 3), (RunState::Stopped, 0), (RunState::Stopped, 0)]
+    {
+        if !effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+            effects = wake(&mut engine, &effects).0;
+        }
+        now += SignedDuration::from_secs(11);
+        let seen = fe1(state, Answer::Known(left), now);
+        effects = answer(&mut engine, &effects, seen, now);
+    }
+    let ended = &engine.state().work[0].ended_by_stop;
+    assert_eq!(ended.get(&service()), Some(&3), "as last counted, and once: {ended:?}");
 }
