@@ -69,13 +69,16 @@ impl InUse {
 
     /// Gives the lab up. Returns what keeps new users away while it is ended, when there are no others.
     pub(crate) async fn last(self) -> Result<Option<File>, Failure> {
-        let alone = alone(&self.lab).await?;
-        let failed = |source| unusable("lock", &self.lab, source);
-        self.users.unlock().map_err(failed)?;
-        match self.users.try_lock() {
+        let Self { lab, users } = self;
+        let alone = alone(&lab).await?;
+        // Closed and not only unlocked: a system may count the locks of one open file, and want each given back.
+        drop(users);
+        let path = lab.with_extension("users");
+        let users = orchestrate_files::open_lock(&path).map_err(|source| unusable("open", &path, source))?;
+        match users.try_lock() {
             Ok(()) => Ok(Some(alone)),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Err(TryLockError::Error(source)) => Err(unusable("lock", &path, source)),
         }
     }
 }
