@@ -37,6 +37,8 @@ pub(crate) enum CredentialError {
     Prompt { user: String, why: String },
     #[error("the keyring has no password of {user} under the service orchestrate: {why}")]
     Keyring { user: String, why: String },
+    #[error("the logon of the person who starts the program (`current: true`) cannot be used")]
+    Current(#[source] orchestrate_driver_winrm::SetupError),
     #[error("{}", path.display())]
     Unusable { path: PathBuf, source: orchestrate_driver_winrm::SetupError },
 }
@@ -52,6 +54,7 @@ impl CredentialError {
             | Self::Odd { .. }
             | Self::Command { .. }
             | Self::Keyring { .. }
+            | Self::Current(_)
             | Self::Unusable { .. } => None,
         }
     }
@@ -67,7 +70,10 @@ pub(crate) fn read(pool: &PoolName, source: &CredentialSource) -> Result<Credent
         | CredentialSource::Command(_)
         | CredentialSource::Keyring(_) => Some(Arc::new(Again(source.clone()))),
         // A variable of a running program does not change, and a prompt would stand in the middle of the live view.
-        CredentialSource::Env(_) | CredentialSource::Prompt(_) | CredentialSource::Certificate { .. } => None,
+        CredentialSource::Env(_)
+        | CredentialSource::Prompt(_)
+        | CredentialSource::Current
+        | CredentialSource::Certificate { .. } => None,
     };
     Ok(Credentials::of(login, again))
 }
@@ -106,6 +112,7 @@ fn login(source: &CredentialSource) -> Result<Login, CredentialError> {
         }
         CredentialSource::Keyring(user) => keyring(user),
         CredentialSource::Prompt(user) => prompt(user),
+        CredentialSource::Current => Login::current().map_err(CredentialError::Current),
         CredentialSource::Certificate { file, .. } => Ok(Login::by_certificate(format!("of the certificate {file}"))),
     }
 }
@@ -265,6 +272,7 @@ impl Source for Again {
             | CredentialSource::Keyring(_)
             | CredentialSource::Env(_)
             | CredentialSource::Prompt(_)
+            | CredentialSource::Current
             | CredentialSource::Certificate { .. } => FILE_PAUSE,
         }
     }
@@ -282,9 +290,10 @@ impl Source for Again {
                 let minutes = COMMAND_PAUSE.as_secs() / 60;
                 format!("{} is run anew every {minutes} min and may give the new password", shown(words))
             }
-            CredentialSource::Env(_) | CredentialSource::Prompt(_) | CredentialSource::Certificate { .. } => {
-                "stop the run and resume it with the new password".to_owned()
-            }
+            CredentialSource::Env(_)
+            | CredentialSource::Prompt(_)
+            | CredentialSource::Current
+            | CredentialSource::Certificate { .. } => "stop the run and resume it with the new password".to_owned(),
         }
     }
 }
