@@ -123,7 +123,7 @@ impl Sandbox {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(repository()).stdin(Stdio::null());
-        for variable in ["ORCHESTRATE_LOG", "NO_COLOR", "CLICOLOR_FORCE", "LOGNAME", "USERNAME"] {
+        for variable in ["ORCHESTRATE_LOG", "NO_COLOR", "CLICOLOR_FORCE", "LOGNAME", "USERNAME", "SHELL", "MSYSTEM"] {
             command.env_remove(variable);
         }
         command.env("ORCHESTRATE_STATE_DIR", self.state()).env("TZ", "UTC").env("USER", "ann");

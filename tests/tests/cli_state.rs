@@ -1,5 +1,4 @@
 //! State folders and labs: mistyped names, two starts at once, and a lab that is found again.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing it did not expect")]
 #![cfg(test)]
 
 use orchestrate_lab::LabDirectory;

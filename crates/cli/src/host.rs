@@ -70,6 +70,7 @@ pub(crate) fn shell() -> Shell {
 
 /// A shell, by what it makes of what is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "PowerShell is called so")]
 pub(crate) enum Shell {
     /// A shell of Unix, on whatever system.
     Sh,
