@@ -117,7 +117,14 @@ const SEAMS: &[(&str, &str)] = &[
     ("crates/driver-haproxy/src/socket.rs", "sockets in the file system"),
     ("crates/driver-haproxy/src/tests/mod.rs", "tests with HAProxy, which runs on Unix"),
     ("crates/driver-winrm/src/lab_tests.rs", "tests with a host that is nearly Windows, made of Unix programs"),
-    ("crates/driver-winrm/src/powershell_tests.rs", "tests with a host that is nearly Windows, made of Unix programs"),
+    (
+        "crates/driver-winrm/src/powershell_tests/mod.rs",
+        "tests with a host that is nearly Windows, made of Unix programs",
+    ),
+    (
+        "crates/driver-winrm/src/powershell_tests/probe.rs",
+        "tests with a host that is nearly Windows, made of Unix programs",
+    ),
     ("crates/driver-winrm/src/task_tests.rs", "tests with a host that is nearly Windows, made of Unix programs"),
     ("crates/files/src/system/mod.rs", "files: chooses between the next two"),
     ("crates/files/src/system/unix.rs", "files: owners and modes"),
@@ -126,6 +133,7 @@ const SEAMS: &[(&str, &str)] = &[
     ("crates/wsman/tests/strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
     ("tests/src/signals.rs", "ending other programs"),
     ("tests/tests/cli_files.rs", "tests with pipes, links and modes"),
+    ("tests/tests/pool_of_strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
     ("tests/tests/real_haproxy.rs", "tests with HAProxy, which runs on Unix"),
     ("tests/tests/strangers.rs", "tests with hosts in a domain, which are Unix programs"),
 ];
