@@ -41,3 +41,11 @@ ci:
 # A whole run on three hosts that others wrote, in a domain, killed and resumed in between. Six minutes.
 strangers:
     cargo test -p orchestrate-tests --test pool_of_strangers -- --ignored
+
+# The build for Windows and its tests under Wine (packages are installed as root).
+windows:
+    bash .ci/windows
+
+# A zip for Windows: the program, licences, completions of shells.
+dist:
+    .ci/dist

@@ -1,5 +1,6 @@
 //! Running the binary as a user would, with a state folder of its own, and making its output comparable.
 
+use crate::signals::{KILLED, signal};
 use regex::Regex;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -18,12 +19,20 @@ pub struct Sandbox {
 /// What a command said.
 #[derive(Debug)]
 pub struct Said {
-    /// The exit code; none when a signal ended it.
+    /// The exit code; none when a signal of Unix ended it.
     pub code: Option<i32>,
     /// What it said on stdout.
     pub out: String,
     /// What it said on stderr.
     pub err: String,
+}
+
+impl Said {
+    /// Returns whether the command was ended by force.
+    #[must_use]
+    pub fn was_killed(&self) -> bool {
+        self.code == KILLED
+    }
 }
 
 impl From<Output> for Said {
@@ -114,7 +123,7 @@ impl Sandbox {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(repository()).stdin(Stdio::null());
-        for variable in ["ORCHESTRATE_LOG", "NO_COLOR", "CLICOLOR_FORCE", "LOGNAME", "USERNAME"] {
+        for variable in ["ORCHESTRATE_LOG", "NO_COLOR", "CLICOLOR_FORCE", "LOGNAME", "USERNAME", "SHELL", "MSYSTEM"] {
             command.env_remove(variable);
         }
         command.env("ORCHESTRATE_STATE_DIR", self.state()).env("TZ", "UTC").env("USER", "ann");
@@ -209,7 +218,7 @@ impl Drop for Sandbox {
         for path in files.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path()) {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
             if let (true, Some(found)) = (path.extension().is_some_and(|end| end == "json"), process.captures(&text)) {
-                signal("KILL", &found[1]);
+                kill(&found[1]);
             }
         }
     }
@@ -278,9 +287,12 @@ impl Drop for Background {
     }
 }
 
-fn signal(name: &str, process: &str) {
-    let sent = Command::new("kill").arg(format!("-{name}")).arg(process).stderr(Stdio::null()).status();
-    assert!(sent.is_ok(), "there is no kill command");
+/// Ends a program by force.
+///
+/// # Panics
+/// When the system has no command for that.
+pub fn kill(process: &str) {
+    signal("KILL", process);
 }
 
 /// Returns `text` with times, ids, ports and counts of imitated sessions replaced, without the lines that say what is

@@ -1,3 +1,4 @@
 //! Tests of the whole product.
 
 pub mod cli;
+mod signals;

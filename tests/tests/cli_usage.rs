@@ -67,13 +67,15 @@ fn exit_65_for_a_bad_plan_with_every_mistake_on_stderr() {
     assert!(!said.err.contains('\u{1b}'), "no colours without a terminal");
     let missing = run(&["check", "no-such-file.yaml"]);
     assert_eq!(missing.code, Some(65));
-    insta::assert_snapshot!(missing.err, @r"
-    error: cannot read the plan file no-such-file.yaml
-      caused by: No such file or directory (os error 2)
-    ");
+    // The words between are the system's.
+    let told = missing.err.split_once("\n  caused by: ");
+    let (what, cause) = told.unwrap_or_else(|| panic!("{}", missing.err));
+    assert_eq!(what, "error: cannot read the plan file no-such-file.yaml");
+    assert!(cause.trim_end().ends_with("(os error 2)") && cause.lines().count() == 1, "{cause}");
 }
 
 #[test]
+#[cfg_attr(not(unix), ignore = "named pipes have a place of their own on Windows, apart from files")]
 fn a_plan_may_come_from_a_pipe_that_somebody_writes_to() {
     let sandbox = Sandbox::default();
     let pipe = sandbox.path().join("pipe");

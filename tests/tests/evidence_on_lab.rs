@@ -1,7 +1,7 @@
 //! What a run says at its end, held against what the lab's servers are like.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing it did not expect")]
 
-use orchestrate_tests::cli::{Said, Sandbox};
+use orchestrate_tests::cli::{Said, Sandbox, kill};
 use std::path::Path;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
@@ -91,8 +91,7 @@ fn p8_a_lab_that_is_gone_at_the_end_hides_no_server_that_is_out() {
     let _id = sandbox.wait_for_record(r#""kind":"step_started","step":4"#);
     let text = std::fs::read_to_string(sandbox.lab_file()).unwrap();
     let directory: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let killed = std::process::Command::new("kill").args(["-KILL", &directory["pid"].to_string()]).status().unwrap();
-    assert!(killed.success());
+    kill(&directory["pid"].to_string());
     let said = run.ended();
     assert_eq!(said.code, Some(4), "{}\n{}", said.out, said.err);
     assert!(said.out.contains("1 server may be out of service"), "{}", said.out);

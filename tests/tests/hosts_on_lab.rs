@@ -25,6 +25,7 @@ fn assert_held(said: &Said, run: &str) {
 }
 
 #[test]
+#[cfg_attr(not(unix), ignore = "the keys of a console cannot be sent to another program from a test")]
 fn p12_a_second_control_host_is_told_who_works_on_the_servers_and_until_when() {
     let (first, second) = (Sandbox::default(), Sandbox::default());
     let plan = long_drain(&first);
@@ -41,6 +42,7 @@ fn p12_a_second_control_host_is_told_who_works_on_the_servers_and_until_when() {
 }
 
 #[test]
+#[cfg_attr(not(unix), ignore = "the keys of a console cannot be sent to another program from a test")]
 fn p12_leases_are_given_back_and_a_second_control_host_may_go_on() {
     let (first, second) = (Sandbox::default(), Sandbox::default());
     let plan = long_drain(&first);
@@ -71,6 +73,7 @@ fn shells(lab: &Sandbox) -> (u32, u32, u32) {
 }
 
 #[test]
+#[cfg_attr(not(unix), ignore = "the keys of a console cannot be sent to another program from a test")]
 fn every_way_out_closes_its_remote_shells() {
     let holder = Sandbox::default();
     let plan = long_drain(&holder);

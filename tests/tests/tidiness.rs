@@ -108,3 +108,76 @@ fn nothing_is_left_behind() {
         }
     }
 }
+
+/// The places that differ between operating systems, each with what differs there.
+const SEAMS: &[(&str, &str)] = &[
+    ("crates/cli/src/host.rs", "where state is kept, the shell at hand, processes that live by themselves"),
+    ("crates/cli/src/terminal/signals.rs", "what the terminal and the system tell us to stop with"),
+    ("crates/driver-dns/src/tests/mod.rs", "tests with dnsmasq and NSD, which run on Unix"),
+    ("crates/driver-haproxy/src/socket.rs", "sockets in the file system"),
+    ("crates/driver-haproxy/src/tests/mod.rs", "tests with HAProxy, which runs on Unix"),
+    ("crates/driver-winrm/src/lab_tests.rs", "tests with a host that is nearly Windows, made of Unix programs"),
+    (
+        "crates/driver-winrm/src/powershell_tests/mod.rs",
+        "tests with a host that is nearly Windows, made of Unix programs",
+    ),
+    (
+        "crates/driver-winrm/src/powershell_tests/probe.rs",
+        "tests with a host that is nearly Windows, made of Unix programs",
+    ),
+    ("crates/driver-winrm/src/task_tests.rs", "tests with a host that is nearly Windows, made of Unix programs"),
+    ("crates/files/src/system/mod.rs", "files: chooses between the next two"),
+    ("crates/files/src/system/unix.rs", "files: owners and modes"),
+    ("crates/files/src/system/windows.rs", "files: access lists"),
+    ("crates/wsman/src/auth/current/mod.rs", "the logon of the person: chooses between Windows and elsewhere"),
+    ("crates/wsman/tests/strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
+    ("tests/src/signals.rs", "ending other programs"),
+    ("tests/tests/cli_files.rs", "tests with pipes, links and modes"),
+    ("tests/tests/pool_of_strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
+    ("tests/tests/real_haproxy.rs", "tests with HAProxy, which runs on Unix"),
+    ("tests/tests/strangers.rs", "tests with hosts in a domain, which are Unix programs"),
+];
+
+/// Tests elsewhere that only run on Unix, each marked with its reason. They may only become fewer.
+const ONLY_ON_UNIX: usize = 12;
+
+#[test]
+fn what_differs_between_systems_lies_in_few_places() {
+    let differs = regex::Regex::new(
+        r"\bcfg(_attr)?!?\(.*\b(unix|windows|target_os|target_family)\b|\bos::(unix|windows|linux)\b|signal::(unix|windows)\b",
+    )
+    .unwrap();
+    let ignored = regex::Regex::new(r#"^\s*#\[cfg_attr\(not\(unix\), ignore = "[^"]{20,}"\)\]$"#).unwrap();
+    let (mut used, mut only_on_unix) = (Vec::new(), 0);
+    for path in all_sources() {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines().filter(|line| differs.is_match(line)) {
+            if SEAMS.iter().any(|(seam, _)| *seam == name) {
+                used.push(name.clone());
+            } else {
+                assert!(ignored.is_match(line), "{name} differs between systems, which belongs in a seam: {line}");
+                only_on_unix += 1;
+            }
+        }
+    }
+    for (seam, _) in SEAMS {
+        assert!(used.iter().any(|name| name == seam), "{seam} is listed and differs in nothing");
+    }
+    assert_eq!(only_on_unix, ONLY_ON_UNIX, "tests that run on Unix only: the number is stated here");
+}
+
+/// Where calls stand that the compiler cannot check, each because the system has no safe one.
+const UNCHECKED: [&str; 2] = ["crates/files/src/system/windows.rs", "crates/wsman/src/auth/current/windows.rs"];
+
+#[test]
+fn what_the_compiler_cannot_check_is_in_two_files() {
+    // Put together here, so that this file does not contain them.
+    let words = [["uns", "afe {"].concat(), ["uns", "afe_code"].concat()];
+    for path in all_sources() {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let has = words.iter().any(|word| text.contains(word.as_str()));
+        assert_eq!(has, UNCHECKED.contains(&name.as_str()), "{name}");
+    }
+}

@@ -37,6 +37,8 @@ pub(crate) enum CredentialError {
     Prompt { user: String, why: String },
     #[error("the keyring has no password of {user} under the service orchestrate: {why}")]
     Keyring { user: String, why: String },
+    #[error("the logon of the person who starts the program (`current: true`) cannot be used")]
+    Current(#[source] orchestrate_driver_winrm::SetupError),
     #[error("{}", path.display())]
     Unusable { path: PathBuf, source: orchestrate_driver_winrm::SetupError },
 }
@@ -52,6 +54,7 @@ impl CredentialError {
             | Self::Odd { .. }
             | Self::Command { .. }
             | Self::Keyring { .. }
+            | Self::Current(_)
             | Self::Unusable { .. } => None,
         }
     }
@@ -67,7 +70,10 @@ pub(crate) fn read(pool: &PoolName, source: &CredentialSource) -> Result<Credent
         | CredentialSource::Command(_)
         | CredentialSource::Keyring(_) => Some(Arc::new(Again(source.clone()))),
         // A variable of a running program does not change, and a prompt would stand in the middle of the live view.
-        CredentialSource::Env(_) | CredentialSource::Prompt(_) | CredentialSource::Certificate { .. } => None,
+        CredentialSource::Env(_)
+        | CredentialSource::Prompt(_)
+        | CredentialSource::Current
+        | CredentialSource::Certificate { .. } => None,
     };
     Ok(Credentials::of(login, again))
 }
@@ -106,6 +112,7 @@ fn login(source: &CredentialSource) -> Result<Login, CredentialError> {
         }
         CredentialSource::Keyring(user) => keyring(user),
         CredentialSource::Prompt(user) => prompt(user),
+        CredentialSource::Current => Login::current().map_err(CredentialError::Current),
         CredentialSource::Certificate { file, .. } => Ok(Login::by_certificate(format!("of the certificate {file}"))),
     }
 }
@@ -265,6 +272,7 @@ impl Source for Again {
             | CredentialSource::Keyring(_)
             | CredentialSource::Env(_)
             | CredentialSource::Prompt(_)
+            | CredentialSource::Current
             | CredentialSource::Certificate { .. } => FILE_PAUSE,
         }
     }
@@ -282,9 +290,10 @@ impl Source for Again {
                 let minutes = COMMAND_PAUSE.as_secs() / 60;
                 format!("{} is run anew every {minutes} min and may give the new password", shown(words))
             }
-            CredentialSource::Env(_) | CredentialSource::Prompt(_) | CredentialSource::Certificate { .. } => {
-                "stop the run and resume it with the new password".to_owned()
-            }
+            CredentialSource::Env(_)
+            | CredentialSource::Prompt(_)
+            | CredentialSource::Current
+            | CredentialSource::Certificate { .. } => "stop the run and resume it with the new password".to_owned(),
         }
     }
 }
@@ -322,25 +331,34 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
+    /// A script of the system's own shell: that of Unix, and that of Windows.
+    fn script(unix: &str, windows: &str) -> Vec<String> {
+        let words = match std::env::consts::FAMILY {
+            "windows" => ["cmd", "/C", windows],
+            _ => ["sh", "-c", unix],
+        };
+        words.map(str::to_owned).to_vec()
+    }
+
     #[test]
     fn p10_a_command_prints_user_and_password_and_no_error_shows_them() {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let login = command(&words(&["printf", "ops\\nhunter2\\n"]), COMMAND_LIMIT).unwrap();
+        let words = script("printf 'ops\\nhunter2\\n'", "echo ops&echo hunter2");
+        let login = command(&words, COMMAND_LIMIT).unwrap();
         assert!(Credentials::of(login, None).has_password("hunter2"));
-        for bad in [&["printf", "hunter2"][..], &["sh", "-c", "echo ops; echo hunter2; exit 3"], &["/no/such/program"]]
-        {
-            let error = command(&words(bad), COMMAND_LIMIT).err().unwrap().to_string();
-            assert!(error.contains(bad[0]) && !error.contains("hunter2"), "{error}");
-            let again = Again(CredentialSource::Command(words(bad))).advice();
-            assert!(again.contains(bad[0]) && !again.contains("hunter2"), "{again}");
+        let one_line = script("printf hunter2", "echo hunter2");
+        let failing = script("echo ops; echo hunter2; exit 3", "echo ops&echo hunter2&exit 3");
+        for bad in [one_line, failing, vec!["/no/such/program".to_owned()]] {
+            let error = command(&bad, COMMAND_LIMIT).err().unwrap().to_string();
+            assert!(error.contains(&bad[0]) && !error.contains("hunter2"), "{error}");
+            let again = Again(CredentialSource::Command(bad.clone())).advice();
+            assert!(again.contains(&bad[0]) && !again.contains("hunter2"), "{again}");
         }
     }
 
-    #[cfg(unix)]
     #[test]
+    #[cfg_attr(not(unix), ignore = "the shell of Windows leaves nothing behind in the background")]
     fn a_command_that_leaves_something_behind_is_not_waited_for_without_end() {
-        let words = ["sh", "-c", "sleep 20 2> /dev/null & echo ops; echo hunter2"].map(str::to_owned);
+        let words = script("sleep 20 2> /dev/null & echo ops; echo hunter2", "");
         let began = Instant::now();
         let error = command(&words, Duration::from_secs(2)).err().unwrap().to_string();
         assert!(error.contains("keeps its output open") && began.elapsed().as_secs() < 15, "{error}");

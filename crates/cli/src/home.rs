@@ -5,7 +5,7 @@
 
 use crate::args::{Common, LabArgs, RunArgs};
 use crate::failure::Failure;
-use etcetera::BaseStrategy;
+use crate::host;
 use jiff::Timestamp;
 use orchestrate_engine::record::Actor;
 use orchestrate_journal::{JournalError, RunFolder, Started, StateDir};
@@ -43,10 +43,7 @@ impl Home {
                 not_for_labs(&path)?;
                 path
             }
-            None => {
-                let strategy = etcetera::choose_base_strategy().map_err(|_no_home| Failure::NoHome)?;
-                strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("orchestrate")
-            }
+            None => host::state_folder().ok_or(Failure::NoHome)?,
         };
         Ok(Self { path, named: common.state_dir.is_some(), program: program(common) })
     }
@@ -265,14 +262,9 @@ pub(crate) fn actor() -> Actor {
     }
 }
 
-/// Returns a path as a shell takes it.
+/// Returns a path as the shell at hand takes it.
 pub(crate) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    if text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-:\\".contains(c)) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    host::shell().quoted(&path.display().to_string())
 }
 
 #[cfg(test)]

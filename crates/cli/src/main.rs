@@ -14,6 +14,7 @@ mod drive;
 mod exit;
 mod failure;
 mod home;
+mod host;
 mod lab;
 mod plan_file;
 mod runs;

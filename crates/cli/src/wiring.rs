@@ -345,18 +345,14 @@ fn balancer(
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
 
     #[test]
     fn pools_that_name_one_source_share_one_account() {
         let path = std::env::temp_dir().join(format!("orchestrate-wiring-{}", std::process::id()));
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
-        file.write_all(b"CONTOSO\\ops\nsecret\n").unwrap();
+        orchestrate_files::replace(&path, b"CONTOSO\\ops\nsecret\n").unwrap();
         let source = CredentialSource::File(path.display().to_string());
         let [first, second] =
             ["pool01.contoso.example", "pool02.contoso.example"].map(|name| PoolName::new(name).unwrap());

@@ -275,6 +275,7 @@ fn source(written: Credentials) -> Option<CredentialSource> {
         written.keytab.and_then(|at| Some(CredentialSource::Keytab { file: at.value.0, principal: principal? })),
         written.keyring.map(|at| CredentialSource::Keyring(at.value.0)),
         written.prompt.map(|at| CredentialSource::Prompt(at.value.0)),
+        written.current.map(|_at| CredentialSource::Current),
         written.certificate.map(|at| CredentialSource::Certificate {
             key: key.unwrap_or_else(|| at.value.0.clone()),
             file: at.value.0,

@@ -19,6 +19,24 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
+/// `true`, where there is nothing else to say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Current;
+
+impl Written for Current {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        if bool::read(node, reader)? {
+            return Some(Self);
+        }
+        reader.wrong_type(node, "`true`, or another source of credentials");
+        None
+    }
+
+    fn schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": true })
+    }
+}
+
 impl Written for bool {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         match &node.value {

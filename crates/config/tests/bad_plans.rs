@@ -37,6 +37,25 @@ fn every_bad_plan_is_refused_as_recorded() {
 }
 
 #[test]
+fn every_bad_plan_says_the_same_with_a_mark_and_line_ends_of_windows() {
+    let rendered = |name: &str, text: &str| {
+        let found = parse(name, text.as_bytes()).expect_err(name);
+        render(&found, text, name, Style::Plain)
+    };
+    let mut compared = 0;
+    for (name, bytes) in bad_plans() {
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        if text.starts_with('\u{feff}') || text.contains(['\r', '\0']) {
+            continue;
+        }
+        let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        assert_eq!(rendered(&name, &windows), rendered(&name, &text), "{name}");
+        compared += 1;
+    }
+    assert!(compared > 50, "{compared} plans were compared");
+}
+
+#[test]
 fn every_bad_plan_named_after_a_code_shows_that_code() {
     for (name, bytes) in bad_plans() {
         let Some(code) = name.split('-').next().filter(|code| code.starts_with('O')) else { continue };

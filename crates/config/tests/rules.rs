@@ -4,7 +4,7 @@
 use orchestrate_config::{Diagnostic, Parsed, Severity, Style, parse, render};
 use orchestrate_model::Feature;
 use orchestrate_model::change::Scope;
-use orchestrate_model::pool::Balancer;
+use orchestrate_model::pool::{Access, Balancer, CredentialSource};
 
 const T1: &str = include_str!("../../../plans/contoso-front-end.yaml");
 const T5: &str = include_str!("../../../plans/t5-standard-edition-pair.yaml");
@@ -113,6 +113,29 @@ fn two_pools_that_host_central_management_are_a_warning_unless_they_are_paired()
     for role in ["director", "mediation"] {
         let other = with(T1, &[("role: front-end", &format!("role: {role}"))]);
         assert!(codes(&errors(&other)).contains(&"O1041"), "{role}");
+    }
+}
+
+#[test]
+fn the_logon_of_the_person_is_a_source_of_its_own_and_no_password() {
+    let plan = |access: &str| {
+        with(T1, &[("winrm: {transport: http, credentials: {env: MAINTENANCE}}", &format!("winrm: {{{access}}}"))])
+    };
+    let current = "credentials: {current: true}";
+    for auth in ["", "auth: negotiate, ", "auth: kerberos, spn: WSMAN, ", "auth: ntlm, "] {
+        let change = good(&plan(&format!("transport: http, {auth}{current}"))).change;
+        let Access::Winrm(access) = &change.pools[0].access else { panic!("{auth}") };
+        assert_eq!(access.credentials, CredentialSource::Current, "{auth}");
+    }
+    for (access, code) in [
+        ("transport: http, credentials: {current: false}", "O1010"),
+        ("transport: http, credentials: {current: 'true'}", "O1010"),
+        ("transport: https, auth: basic, credentials: {current: true}", "O1130"),
+        ("transport: https, auth: certificate, credentials: {current: true}", "O1130"),
+        ("transport: http, realm: CONTOSO.EXAMPLE, credentials: {current: true}", "O1132"),
+        ("transport: http, cmdlets: {task: {as: self}}, credentials: {current: true}", "O1092"),
+    ] {
+        assert_eq!(codes(&errors(&plan(access))), [code], "{access}");
     }
 }
 

@@ -47,7 +47,7 @@ pub enum Authorities {
 #[error("cannot read this machine's name server settings; name the resolvers in the plan (dns: resolvers)")]
 pub struct MachineSettingsError {
     #[source]
-    source: hickory_resolver::net::NetError,
+    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 /// How long a server gets to answer one question, and on which port authoritative servers listen.
@@ -101,8 +101,8 @@ impl NameServers {
     /// # Errors
     /// The settings of the machine cannot be read or name no resolver.
     pub fn of_this_machine(clock: Clock) -> Result<Self, MachineSettingsError> {
-        let (config, _options) =
-            hickory_resolver::system_conf::read_system_conf().map_err(|source| MachineSettingsError { source })?;
+        let (config, _options) = hickory_resolver::system_conf::read_system_conf()
+            .map_err(|source| MachineSettingsError { source: Box::new(source) })?;
         let resolvers = config.name_servers.iter().map(|server| {
             let port = server.connections.first().map_or(53, |connection| connection.port);
             SocketAddr::new(server.ip, port)

@@ -10,6 +10,7 @@
 mod identify;
 mod right;
 mod runtime;
+mod socket;
 mod tables;
 
 #[cfg(test)]

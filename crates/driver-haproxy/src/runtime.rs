@@ -88,14 +88,9 @@ impl Runtime {
                 let stream = self.connected(TcpStream::connect(address)).await?;
                 self.converse(stream, command).await
             }
-            #[cfg(unix)]
             Address::Socket(path) => {
-                let stream = self.connected(tokio::net::UnixStream::connect(path)).await?;
+                let stream = self.connected(crate::socket::connect(path)).await?;
                 self.converse(stream, command).await
-            }
-            #[cfg(not(unix))]
-            Address::Socket(_) => {
-                Err(CommandError::NotSent { reason: "this system has no such sockets; give host:port".to_owned() })
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::system;
 use std::fmt;
-use std::fs::Metadata;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,21 +27,19 @@ impl fmt::Display for Exposed {
 
 impl std::error::Error for Exposed {}
 
-/// Refuses what is another account's, or can be written by others.
-pub(crate) fn check(path: &Path, found: &Metadata) -> io::Result<()> {
-    match system::exposed(path, found) {
-        None => Ok(()),
-        Some((why, mend)) => {
-            let exposed = Exposed { path: path.to_owned(), why, mend };
-            Err(io::Error::new(io::ErrorKind::PermissionDenied, exposed))
-        }
-    }
+/// Refuses an open file that is another account's, or can be written by others.
+pub(crate) fn check(path: &Path, file: &File) -> io::Result<()> {
+    refused(path, system::exposed(path, file)?)
 }
 
-/// Refuses what others can read.
-pub(crate) fn check_secret(path: &Path, found: &Metadata) -> io::Result<()> {
-    check(path, found)?;
-    match system::readable(path, found) {
+/// Refuses an open file that others can read.
+pub(crate) fn check_secret(path: &Path, file: &File) -> io::Result<()> {
+    check(path, file)?;
+    refused(path, system::readable(path, file)?)
+}
+
+fn refused(path: &Path, wrong: Option<system::Wrong>) -> io::Result<()> {
+    match wrong {
         None => Ok(()),
         Some((why, mend)) => {
             let exposed = Exposed { path: path.to_owned(), why, mend };
@@ -59,7 +57,7 @@ pub fn own_folder(path: &Path) -> io::Result<()> {
     if !found.is_dir() {
         return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no folder"));
     }
-    check(path, &found)
+    refused(path, system::exposed_folder(path)?)
 }
 
 /// Creates a folder that only its owner can enter, with those above it, so that their names survive a loss of power. One

@@ -45,8 +45,8 @@ pub fn read(path: &Path, limit: Limit, whose: Whose) -> io::Result<Vec<u8>> {
     regular(&file)?;
     match whose {
         Whose::Anybodys => {}
-        Whose::Secret => own::check_secret(path, &file.metadata()?)?,
-        Whose::Ours => own::check(path, &file.metadata()?)?,
+        Whose::Secret => own::check_secret(path, &file)?,
+        Whose::Ours => own::check(path, &file)?,
     }
     whole(file, limit)
 }
@@ -65,11 +65,11 @@ pub fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 
 /// Refuses what is no regular file.
 pub(crate) fn regular(file: &File) -> io::Result<()> {
-    let kind = file.metadata()?.file_type();
-    if kind.is_file() {
-        return Ok(());
-    }
-    let what = if kind.is_dir() { "a folder" } else { system::special(kind) };
+    let what = match system::special(file)? {
+        Some(what) => what,
+        None if file.metadata()?.is_dir() => "a folder",
+        None => return Ok(()),
+    };
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what} and no file")))
 }
 

@@ -9,7 +9,18 @@ use std::path::Path;
 fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     // A new file under a name that nobody knows beforehand, never one that is there.
-    tempfile::Builder::new().prefix(".new-").tempfile_in(folder)
+    tempfile::Builder::new().prefix(".new-").make_in(folder, |path| system::open_to_write(path, system::Make::New))
+}
+
+/// Gives a new file its name, in the place of what is there.
+fn named(file: tempfile::NamedTempFile, path: &Path, survives: system::Survives) -> io::Result<()> {
+    // Where a file that is open cannot be renamed it has to be closed.
+    let (open, mut temporary) = file.into_parts();
+    drop(open);
+    system::rename(&temporary, path, survives)?;
+    // It has another name now.
+    temporary.disable_cleanup(true);
+    Ok(())
 }
 
 /// Writes a file that is there in full or not at all, synced. What was there, a link too, is replaced.
@@ -20,8 +31,7 @@ pub fn replace(path: &Path, body: &[u8]) -> io::Result<()> {
     let mut file = beside(path)?;
     file.write_all(body)?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|failed| failed.error)?;
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), system::sync_folder)
+    named(file, path, system::Survives::Power)
 }
 
 /// The same for what may be lost with the power.
@@ -31,7 +41,7 @@ pub fn replace(path: &Path, body: &[u8]) -> io::Result<()> {
 pub fn replace_unsynced(path: &Path, body: &[u8]) -> io::Result<()> {
     let mut file = beside(path)?;
     file.write_all(body)?;
-    file.persist(path).map(drop).map_err(|failed| failed.error)
+    named(file, path, system::Survives::Process)
 }
 
 /// Writes over a file that is there, which takes no more room than it has.
@@ -51,7 +61,7 @@ pub fn overwrite(path: &Path, body: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The system's answer.
 pub fn create(path: &Path) -> io::Result<File> {
-    match std::fs::remove_file(path) {
+    match system::remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
@@ -65,7 +75,7 @@ pub fn create(path: &Path) -> io::Result<File> {
 pub fn append_to(path: &Path) -> io::Result<File> {
     let file = system::open_to_append(path)?;
     read::regular(&file)?;
-    own::check(path, &file.metadata()?)?;
+    own::check(path, &file)?;
     Ok(file)
 }
 
@@ -76,6 +86,6 @@ pub fn append_to(path: &Path) -> io::Result<File> {
 pub fn open_lock(path: &Path) -> io::Result<File> {
     let file = system::open_to_write(path, system::Make::IfMissing)?;
     read::regular(&file)?;
-    own::check(path, &file.metadata()?)?;
+    own::check(path, &file)?;
     Ok(file)
 }

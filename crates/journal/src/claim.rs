@@ -138,9 +138,23 @@ impl Held {
     }
 }
 
+/// First labels that Windows takes for devices, whatever follows the dot.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+
+/// Returns the beginning of the names of a pool's files. It is the same on every system, so that a state folder can be
+/// read on each.
+fn stem(pool: &PoolName) -> String {
+    let name = pool.to_string();
+    let first = name.split('.').next().unwrap_or_default();
+    let is_port = |kind: &str| first.strip_prefix(kind).is_some_and(|end| end.len() == 1 && end.is_ascii());
+    let is_device = DEVICES.contains(&first) || is_port("com") || is_port("lpt");
+    // No name of a pool begins with this character.
+    if is_device { format!("@{name}") } else { name }
+}
+
 fn take_one(folder: &Path, pool: PoolName, holder: &Holder) -> Result<Held, ClaimError> {
-    let lock_path = folder.join(format!("{pool}.lock"));
-    let path = folder.join(format!("{pool}.json"));
+    let lock_path = folder.join(format!("{}.lock", stem(&pool)));
+    let path = folder.join(format!("{}.json", stem(&pool)));
     let lock = orchestrate_files::open_lock(&lock_path).map_err(JournalError::io("open", &lock_path))?;
     match lock.try_lock() {
         Ok(()) => {}
@@ -167,7 +181,7 @@ fn take_one(folder: &Path, pool: PoolName, holder: &Holder) -> Result<Held, Clai
 
 /// Returns who holds a pool now. A shared lock that is had at once proves that nobody does; it is given back at once.
 pub(crate) fn holder(folder: &Path, pool: &PoolName) -> Result<Option<Holder>, JournalError> {
-    let lock_path = folder.join(format!("{pool}.lock"));
+    let lock_path = folder.join(format!("{}.lock", stem(pool)));
     if let Err(error) = std::fs::symlink_metadata(&lock_path)
         && error.kind() == std::io::ErrorKind::NotFound
     {
@@ -177,7 +191,7 @@ pub(crate) fn holder(folder: &Path, pool: &PoolName) -> Result<Option<Holder>, J
     match lock.try_lock_shared() {
         Ok(()) => Ok(None),
         Err(TryLockError::WouldBlock) => {
-            on_disk(&folder.join(format!("{pool}.json"))).map(|there| there.map(|there| there.holder))
+            on_disk(&folder.join(format!("{}.json", stem(pool)))).map(|there| there.map(|there| there.holder))
         }
         Err(TryLockError::Error(source)) => Err(JournalError::Io { doing: "lock", path: lock_path, source }),
     }

@@ -42,7 +42,7 @@ pub(crate) fn take(inbox: &Path) -> Result<Vec<Command>, JournalError> {
     for path in paths {
         // Taken once, whatever it says. One that cannot be read or removed must not keep back or lose the others.
         let read = orchestrate_files::read(&path, Limit::SMALL, Whose::Ours);
-        let removed = std::fs::remove_file(&path);
+        let removed = orchestrate_files::remove(&path);
         let bytes = match removed.and(read) {
             Ok(bytes) => bytes,
             Err(error) => {

@@ -46,7 +46,7 @@ impl FileStorage {
     pub fn open(path: &Path, length: u64) -> io::Result<Self> {
         let file = orchestrate_files::append_to(path)?;
         if file.metadata()?.len() != length {
-            file.set_len(length)?;
+            orchestrate_files::cut(&file, length)?;
         }
         file.sync_all()?;
         let reserve = path.with_extension("reserve");
@@ -72,7 +72,7 @@ impl FileStorage {
             }
             Err(error) => {
                 // A torn line in the middle would make what follows unreadable.
-                self.file.set_len(self.length)?;
+                orchestrate_files::cut(&self.file, self.length)?;
                 Err(error)
             }
         }
@@ -92,7 +92,7 @@ impl Storage for FileStorage {
         match self.write_line(line) {
             Err(error) if is_full(&error) && self.reserve.exists() => {
                 self.strained = true;
-                std::fs::remove_file(&self.reserve)?;
+                orchestrate_files::remove(&self.reserve)?;
                 self.write_line(line)
             }
             other => other,

@@ -14,8 +14,6 @@ use orchestrate_model::{PoolName, ServerName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -109,21 +107,7 @@ impl LabDirectory {
         let failed = |source| LabError::File { path: path.to_owned(), source };
         let unreadable = |source| LabError::Unreadable { what: path.display().to_string(), source };
         let text = serde_json::to_vec_pretty(self).map_err(unreadable)?;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let temporary = path.with_file_name(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options
-            .open(&temporary)
-            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
-            .and_then(|()| std::fs::rename(&temporary, path));
-        if written.is_err() {
-            // What is left of the attempt helps nobody; that it may be gone already is fine.
-            std::fs::remove_file(&temporary).unwrap_or_default();
-        }
-        written.map_err(failed)
+        orchestrate_files::replace(path, &text).map_err(failed)
     }
 
     /// Returns whether every address of the lab is on loopback.

@@ -385,6 +385,8 @@ pub enum CredentialSource {
     Keyring(String),
     /// This user; the password is asked for at the terminal.
     Prompt(String),
+    /// The logon of the person who starts the program.
+    Current,
     /// A certificate and its key, as PEM files.
     Certificate {
         /// The certificate.

@@ -31,6 +31,8 @@ pub(crate) enum Secret {
     Password(Zeroizing<String>),
     /// A key from a keytab.
     Key(Key),
+    /// The logon of this process, which the system proves.
+    Current,
     /// Nothing: the proof is a certificate.
     Nothing,
 }
@@ -58,6 +60,15 @@ impl Login {
         Self { user: name.into(), secret: Secret::Nothing }
     }
 
+    /// Returns the logon of the person who has started this program.
+    ///
+    /// # Errors
+    /// When this system cannot prove it.
+    pub fn current() -> Result<Self, SetupError> {
+        let user = crate::auth::current_user().map_err(SetupError::NoCurrent)?;
+        Ok(Self { user, secret: Secret::Current })
+    }
+
     /// Returns the name of the user.
     #[must_use]
     pub fn user(&self) -> &str {
@@ -67,7 +78,7 @@ impl Login {
     pub(crate) fn password(&self) -> Option<&str> {
         match &self.secret {
             Secret::Password(password) => Some(password),
-            Secret::Key(_) | Secret::Nothing => None,
+            Secret::Key(_) | Secret::Current | Secret::Nothing => None,
         }
     }
 
@@ -75,8 +86,8 @@ impl Login {
         let same = match (&self.secret, &other.secret) {
             (Secret::Password(one), Secret::Password(two)) => one == two,
             (Secret::Key(one), Secret::Key(two)) => one.bytes == two.bytes,
-            (Secret::Nothing, Secret::Nothing) => true,
-            (Secret::Password(_) | Secret::Key(_) | Secret::Nothing, _) => false,
+            (Secret::Nothing, Secret::Nothing) | (Secret::Current, Secret::Current) => true,
+            (Secret::Password(_) | Secret::Key(_) | Secret::Current | Secret::Nothing, _) => false,
         };
         same && self.user == other.user
     }

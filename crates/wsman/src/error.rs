@@ -303,6 +303,9 @@ pub enum SetupError {
     /// A keytab is for Kerberos only.
     #[error("a keytab is for Kerberos: use `auth: kerberos`")]
     KeytabNeedsKerberos,
+    /// This system does not prove the logon of the person.
+    #[error("{0}")]
+    NoCurrent(String),
     /// The name cannot be sent.
     #[error("{0:?} cannot be used as a user name: it is empty, or has a colon or control characters")]
     User(String),

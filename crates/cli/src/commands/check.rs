@@ -47,7 +47,10 @@ fn way(pool: &Pool) -> String {
         Transport::Http => format!("WinRM over http, port {port}: each message is sealed, which needs no certificate"),
     };
     let known = access.kerberos.realm.is_some() || matches!(access.credentials, CredentialSource::Keytab { .. });
+    let is_current = matches!(access.credentials, CredentialSource::Current);
     let auth = match access.auth {
+        WinrmAuth::Negotiate | WinrmAuth::Kerberos if is_current => "Kerberos, as the person who starts the program",
+        WinrmAuth::Ntlm if is_current => "NTLM, as the person who starts the program",
         WinrmAuth::Negotiate if known => "Kerberos",
         WinrmAuth::Negotiate => "Kerberos where the realm of the account and a KDC of it are known, else NTLM",
         WinrmAuth::Kerberos => "Kerberos",

@@ -4,7 +4,7 @@
 use super::process::Serving;
 use crate::failure::Failure;
 use crate::home::Home;
-use etcetera::BaseStrategy as _;
+use crate::host;
 use orchestrate_files::{Limit, Whose};
 use orchestrate_lab::{LabDirectory, LabError};
 use orchestrate_model::Change;
@@ -50,8 +50,7 @@ pub(crate) struct Known(Option<PathBuf>);
 
 /// Returns the folder of the copies.
 fn folder() -> Option<PathBuf> {
-    let strategy = etcetera::choose_base_strategy().ok()?;
-    Some(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("orchestrate").join("known-labs"))
+    Some(host::state_folder()?.join("known-labs"))
 }
 
 /// Returns where the copy of a lab's directory file belongs.
@@ -62,7 +61,7 @@ fn copy_of(lab: &LabDirectory, folder: &Path) -> PathBuf {
 /// Removes the copy of a directory file, with what lies beside it.
 fn forget(copy: &Path) {
     for path in [About::path(copy), copy.to_owned()] {
-        if let Err(error) = std::fs::remove_file(&path) {
+        if let Err(error) = orchestrate_files::remove(&path) {
             tracing::debug!(%error, path = %path.display(), "a lab that is gone was forgotten already, or cannot be");
         }
     }

@@ -113,7 +113,7 @@ fn forget(directory: &Path) -> Result<(), Failure> {
     if !LabDirectory::read(directory).is_ok_and(|there| there.pid == std::process::id()) {
         return Ok(());
     }
-    match std::fs::remove_file(directory) {
+    match orchestrate_files::remove(directory) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(Failure::LabStart { source }),

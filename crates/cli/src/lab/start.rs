@@ -3,6 +3,7 @@
 use super::{digest, directory_path, key, origin};
 use crate::failure::Failure;
 use crate::home::{Home, Place, quoted};
+use crate::host;
 use crate::terminal::{output, signals};
 use jiff::Timestamp;
 use orchestrate_files::{Limit, Whose};
@@ -68,13 +69,16 @@ impl InUse {
 
     /// Gives the lab up. Returns what keeps new users away while it is ended, when there are no others.
     pub(crate) async fn last(self) -> Result<Option<File>, Failure> {
-        let alone = alone(&self.lab).await?;
-        let failed = |source| unusable("lock", &self.lab, source);
-        self.users.unlock().map_err(failed)?;
-        match self.users.try_lock() {
+        let Self { lab, users } = self;
+        let alone = alone(&lab).await?;
+        // Closed and not only unlocked: a system may count the locks of one open file, and want each given back.
+        drop(users);
+        let path = lab.with_extension("users");
+        let users = orchestrate_files::open_lock(&path).map_err(|source| unusable("open", &path, source))?;
+        match users.try_lock() {
             Ok(()) => Ok(Some(alone)),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Err(TryLockError::Error(source)) => Err(unusable("lock", &path, source)),
         }
     }
 }
@@ -177,7 +181,7 @@ async fn start(wanted: &Wanted<'_>) -> Result<LabDirectory, Failure> {
     for left in [path.clone(), path.with_extension("record.jsonl")] {
         // What is there belongs to a lab that is gone.
         if left.exists() {
-            std::fs::remove_file(&left).map_err(|source| unusable("remove", &left, source))?;
+            orchestrate_files::remove(&left).map_err(|source| unusable("remove", &left, source))?;
         }
     }
     let log = path.with_extension("log");
@@ -243,7 +247,7 @@ fn spawn(wanted: &Wanted<'_>, directory: &Path, log: &Path) -> Result<Child, Fai
     }
     command.stdin(Stdio::null()).stdout(out.try_clone().map_err(failed)?).stderr(out);
     // A Ctrl-C in our terminal must not reach it: real servers do not stop with the orchestrator either.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    host::set_apart(&mut command);
+    orchestrate_files::keep_streams().map_err(failed)?;
     command.spawn().map_err(failed)
 }

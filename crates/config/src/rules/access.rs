@@ -84,15 +84,19 @@ fn kerberos(reader: &mut Reader, winrm: &Winrm, auth: WinrmAuth) {
         ("spn", winrm.spn.as_ref().map(|at| at.span)),
     ];
     let is_used = matches!(auth, WinrmAuth::Negotiate | WinrmAuth::Kerberos);
-    for (key, span) in settings.into_iter().filter_map(|(key, span)| Some((key, span?))).filter(|_| !is_used) {
+    let is_current = winrm.credentials.as_ref().is_some_and(|at| at.value.0.current.is_some());
+    let has_effect = |key: &str| is_used && (!is_current || key == "spn");
+    let unused = settings.into_iter().filter_map(|(key, span)| Some((key, span?))).filter(|(key, _)| !has_effect(key));
+    for (key, span) in unused {
+        let (text, help) = if is_used {
+            ("is what Windows knows by itself of the logon of a person", "leave the key out")
+        } else {
+            ("is for Kerberos, which this `auth` does not use", "write `auth: kerberos`, or leave the key out")
+        };
         reader.report(
-            Diagnostic::error(
-                codes::KERBEROS_SETTING_UNUSED,
-                span,
-                format!("`{key}` is for Kerberos, which this `auth` does not use"),
-            )
-            .label("has no effect")
-            .help("write `auth: kerberos`, or leave the key out"),
+            Diagnostic::error(codes::KERBEROS_SETTING_UNUSED, span, format!("`{key}` {text}"))
+                .label("has no effect")
+                .help(help),
         );
     }
     if let (Some(kdc), None, true) = (&winrm.kdc, &winrm.realm, is_used) {
@@ -130,6 +134,7 @@ fn sources(reader: &mut Reader, written: &Credentials, whole: Span) {
 fn kinds(reader: &mut Reader, written: &Credentials, auth: WinrmAuth, whole: Span) {
     let (is_key, is_certificate) = (written.keytab.is_some(), written.certificate.is_some());
     let text = match auth {
+        WinrmAuth::Basic if written.current.is_some() => "the logon of a person has no password that could be sent",
         WinrmAuth::Negotiate | WinrmAuth::Kerberos if is_certificate => "a certificate is for `auth: certificate`",
         WinrmAuth::Ntlm | WinrmAuth::Basic if is_certificate => "a certificate is for `auth: certificate`",
         WinrmAuth::Ntlm | WinrmAuth::Basic if is_key => "a keytab is for Kerberos",
@@ -141,6 +146,7 @@ fn kinds(reader: &mut Reader, written: &Credentials, auth: WinrmAuth, whole: Spa
     let help = match (is_certificate, is_key) {
         (true, _) => "write `auth: certificate`",
         (false, true) => "write `auth: kerberos`",
+        (false, false) if written.current.is_some() => "write `auth: kerberos`, or leave `auth` out",
         (false, false) => "write `credentials: {certificate: FILE, key: FILE}`",
     };
     reader.report(
@@ -160,6 +166,9 @@ fn as_self(reader: &mut Reader, winrm: &Winrm, written: &Credentials, auth: Winr
         WinrmAuth::Basic => "an account for basic authentication is one of the server, and unknown to other machines",
         WinrmAuth::Negotiate | WinrmAuth::Kerberos | WinrmAuth::Ntlm if written.keytab.is_some() => {
             "a key is no password for a task"
+        }
+        WinrmAuth::Negotiate | WinrmAuth::Kerberos | WinrmAuth::Ntlm if written.current.is_some() => {
+            "the password of a person's logon is not known here"
         }
         WinrmAuth::Negotiate | WinrmAuth::Kerberos | WinrmAuth::Ntlm => return,
     };

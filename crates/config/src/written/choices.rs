@@ -229,7 +229,7 @@ impl Written for CredentialsChoice {
 }
 
 /// The keys of which one says where credentials come from.
-const SOURCES: [&str; 7] = ["env", "file", "command", "keytab", "keyring", "prompt", "certificate"];
+const SOURCES: [&str; 8] = ["env", "file", "command", "keytab", "keyring", "prompt", "current", "certificate"];
 
 /// The level at which a server counts as patched.
 #[derive(Debug, Clone)]

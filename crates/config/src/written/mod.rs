@@ -15,7 +15,7 @@ use crate::hashes::Sha256;
 use crate::logon::{Kdc, Realm};
 use crate::numbers::{Count, ExitCode, FormatVersion, Port};
 use crate::reader::{At, Entries, Filled, Given, OneOrMany, written};
-use crate::scalars::{BalancerName, RuntimeApi, ServiceText, VariablePrefix, Zone};
+use crate::scalars::{BalancerName, Current, RuntimeApi, ServiceText, VariablePrefix, Zone};
 use crate::sizes::Size;
 use crate::texts::{Argument, LabelKey, LabelValue, Line};
 use jiff::civil::{Date, Time};
@@ -242,6 +242,8 @@ written! {
         optional keyring: Line,
         /// A user whose password is asked for at the terminal.
         optional prompt: Line,
+        /// `true`: the logon of the person who starts the program, on Windows. No password is anywhere.
+        optional current: Current,
         /// A client certificate as a PEM file, for `auth: certificate`.
         optional certificate: Line,
         /// The file with its key. Default: the same file.

@@ -1,6 +1,8 @@
 //! The driver against name servers on loopback: hickory's, scripted ones, and installed ones.
 
 mod external;
+/// dnsmasq and NSD run on Unix.
+#[cfg(unix)]
 mod installed;
 mod load;
 mod servers;

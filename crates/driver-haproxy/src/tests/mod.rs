@@ -2,7 +2,10 @@
 
 mod addresses;
 mod fake;
+/// HAProxy runs on Unix.
+#[cfg(unix)]
 mod installed;
+#[cfg(unix)]
 mod real;
 
 use crate::{HaproxyReader, HaproxySettingsError, HaproxySwitch};

@@ -1,6 +1,7 @@
 //! How a lab is found, asked and ended.
 
 use crate::common::{Client, change, lab, server_name};
+use orchestrate_files::{Limit, Whose, read};
 use orchestrate_lab::{Lab, LabConfig, LabDirectory, LabError, Scenario};
 use tokio::net::TcpStream;
 
@@ -24,15 +25,13 @@ async fn a_lab_is_found_again_by_its_file_and_ended() {
     assert!(matches!(found.report().await, Err(LabError::NoAnswer { .. })));
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn p10_only_the_owner_can_read_the_file_and_nobody_the_password_in_a_log() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lab.json");
     let lab = lab("load: {factor: 0}", 1.0).await;
     lab.directory().write(&path).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    read(&path, Limit::TEXT, Whose::Secret).expect("it is its owner's alone");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
     let shown = format!("{:?}", lab.directory());
     assert!(!shown.contains(&lab.directory().password) && !shown.contains(&lab.directory().control_token));

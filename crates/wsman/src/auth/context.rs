@@ -1,6 +1,8 @@
 //! A security context: the tokens that make it, and the messages that it seals and unseals.
 
+use crate::auth::UsedMechanism;
 use crate::auth::binding;
+use crate::auth::current::{CurrentContext, Package};
 use crate::auth::der;
 use crate::auth::failure::LogonReason;
 use crate::auth::kdc::{self, KerberosError};
@@ -12,7 +14,7 @@ use sspi::generator::{GeneratorInitSecurityContext, GeneratorState};
 use sspi::kerberos::Kerberos;
 use sspi::{
     AuthIdentityBuffers, BufferType, ClientRequestFlags, CredentialsBuffers, DataRepresentation, EncryptionFlags,
-    KerberosConfig, Ntlm, SecurityBuffer, SecurityBufferRef, SecurityStatus, Sspi as _, SspiImpl,
+    KerberosConfig, Ntlm, SecurityBuffer, SecurityBufferRef, SecurityStatus, Sspi, SspiImpl,
 };
 
 /// The security header of a sealed NTLM message.
@@ -40,6 +42,8 @@ pub(crate) enum Context {
     Ntlm(Box<NtlmContext>),
     /// Kerberos with AES keys.
     Kerberos(Box<KerberosContext>),
+    /// One of both, with the logon of this process.
+    Current(Box<CurrentContext>),
 }
 
 /// A context of NTLM.
@@ -100,31 +104,38 @@ impl Context {
         Ok(Self::Kerberos(Box::new(context)))
     }
 
+    /// Returns a context with the logon of this process.
+    pub(crate) fn current(package: Package, service: &str, binding: Option<Vec<u8>>) -> Result<Self, LogonReason> {
+        Ok(Self::Current(Box::new(CurrentContext::new(package, service, binding)?)))
+    }
+
+    /// Returns by what the context is made.
+    pub(crate) fn mechanism(&self) -> UsedMechanism {
+        match self {
+            Self::Ntlm(_) => UsedMechanism::Ntlm,
+            Self::Kerberos(_) => UsedMechanism::Kerberos,
+            Self::Current(context) => match context.package {
+                Package::Ntlm => UsedMechanism::Ntlm,
+                Package::Kerberos => UsedMechanism::Kerberos,
+            },
+        }
+    }
+
     /// Takes what the server said, which is nothing before the first token, and returns what it is to be told.
     pub(crate) async fn step(&mut self, token: &[u8]) -> Result<Vec<u8>, LogonReason> {
         match self {
             Self::Ntlm(context) => context.step(token),
             Self::Kerberos(context) => Box::pin(context.step(token)).await,
+            Self::Current(context) => context.step(token).await,
         }
     }
 
     /// Seals a message.
     pub(crate) fn seal(&mut self, plain: &[u8]) -> Result<Sealed, String> {
-        let mut data = plain.to_vec();
-        let size = match self {
-            Self::Ntlm(_) => NTLM_HEADER,
-            Self::Kerberos(_) => KERBEROS_HEADER,
-        };
-        let mut token = vec![0; size];
-        let mut buffers = [SecurityBufferRef::token_buf(&mut token), SecurityBufferRef::data_buf(&mut data)];
-        let done = match self {
-            Self::Ntlm(context) => context.ntlm.encrypt_message(EncryptionFlags::empty(), &mut buffers),
-            Self::Kerberos(context) => context.kerberos.encrypt_message(EncryptionFlags::empty(), &mut buffers),
-        };
-        match done {
-            Ok(SecurityStatus::Ok) => Ok(Sealed { token, data }),
-            Ok(status) => Err(format!("{status:?}")),
-            Err(error) => Err(plain_error(&error)),
+        match self {
+            Self::Ntlm(context) => seal(&mut context.ntlm, NTLM_HEADER, plain),
+            Self::Kerberos(context) => seal(&mut context.kerberos, KERBEROS_HEADER, plain),
+            Self::Current(context) => context.seal(plain),
         }
     }
 
@@ -133,7 +144,18 @@ impl Context {
         match self {
             Self::Ntlm(context) => context.unseal(sealed),
             Self::Kerberos(context) => context.unseal(&sealed),
+            Self::Current(context) => context.unseal(sealed),
         }
+    }
+}
+
+fn seal(library: &mut impl Sspi, header: usize, plain: &[u8]) -> Result<Sealed, String> {
+    let (mut token, mut data) = (vec![0; header], plain.to_vec());
+    let mut buffers = [SecurityBufferRef::token_buf(&mut token), SecurityBufferRef::data_buf(&mut data)];
+    match library.encrypt_message(EncryptionFlags::empty(), &mut buffers) {
+        Ok(SecurityStatus::Ok) => Ok(Sealed { token, data }),
+        Ok(status) => Err(format!("{status:?}")),
+        Err(error) => Err(plain_error(&error)),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::auth::account::LogonName;
 use crate::auth::context::{Context, KerberosStart};
+use crate::auth::current::Package;
 use crate::auth::failure::{LogonFailure, LogonReason};
 use crate::auth::{
     Authenticator, Binding, Chosen, Logon, MUTUAL, Mechanism, Negotiate, Session, UsedMechanism, basic, binding,
@@ -69,10 +70,7 @@ impl Handshake<'_> {
             Authenticator::Negotiate { settings, seals } => {
                 let login = settings.credentials.login();
                 let (context, bound) = self.negotiate(settings, &login).await?;
-                let mechanism = match &context {
-                    Context::Ntlm(_) => UsedMechanism::Ntlm,
-                    Context::Kerberos(_) => UsedMechanism::Kerberos,
-                };
+                let mechanism = context.mechanism();
                 self.connection.logon = Some(Logon { mechanism, is_bound: bound == Bound::Yes, is_sealed: *seals });
                 Ok(if *seals { Session::Sealed(context) } else { Session::Bound })
             }
@@ -83,13 +81,24 @@ impl Handshake<'_> {
         let failed = |reason| failed(login, reason);
         let bound = self.binding(settings).map_err(failed)?;
         let is_bound = Bound::of(bound.as_ref());
+        let service = format!("{}/{}", settings.service, self.dial.endpoint.name);
         let context = match self.choose(settings, login).await.map_err(failed)? {
-            Chosen::Ntlm => self.ntlm(login, bound).await?,
+            Chosen::Ntlm => {
+                let context = match &login.secret {
+                    Secret::Current => Context::current(Package::Ntlm, &service, bound).map_err(failed)?,
+                    Secret::Password(_) | Secret::Key(_) | Secret::Nothing => for_ntlm(login, bound),
+                };
+                self.ntlm(login, context, is_bound).await?
+            }
             Chosen::Kerberos { realm, kdcs } => {
-                let service = format!("{}/{}", settings.service, self.dial.endpoint.name);
                 let credentials = for_kerberos(login, &realm).map_err(failed)?;
-                let start = KerberosStart { credentials, realm, kdcs, service, binding: bound };
-                self.kerberos(login, start).await?
+                let start = KerberosStart { credentials, realm, kdcs, service: service.clone(), binding: bound };
+                let context = Context::kerberos(start).map_err(failed)?;
+                self.kerberos(login, context, (&service, is_bound)).await?
+            }
+            Chosen::Current => {
+                let context = Context::current(Package::Kerberos, &service, bound).map_err(failed)?;
+                self.kerberos(login, context, (&service, is_bound)).await?
             }
         };
         Ok((context, is_bound))
@@ -122,6 +131,10 @@ impl Handshake<'_> {
                 return Err(LogonReason::Other("a keytab is for Kerberos, and the plan says `auth: ntlm`".to_owned()));
             }
             Mechanism::Ntlm => return Ok(Chosen::Ntlm),
+            // The system knows the domain of the logon, and asks it.
+            Mechanism::Kerberos | Mechanism::Any if matches!(login.secret, Secret::Current) => {
+                return Ok(Chosen::Current);
+            }
             Mechanism::Kerberos => Wish::Kerberos,
             // Whoever states a realm or gives a key means Kerberos.
             Mechanism::Any if is_key || settings.realms.realm.is_some() || !settings.realms.kdcs.is_empty() => {
@@ -142,6 +155,7 @@ impl Handshake<'_> {
             Chosen::Ntlm => {
                 tracing::info!(user = %plain(login.user()), "logs on by NTLM: no KDC of the account is known");
             }
+            Chosen::Current => {}
             Chosen::Kerberos { realm, kdcs } => {
                 tracing::info!(user = %plain(login.user()), realm, ?kdcs, "logs on by Kerberos");
             }
@@ -200,12 +214,7 @@ impl Handshake<'_> {
         token(&raw).and_then(|token| challenge::domain(&token))
     }
 
-    async fn ntlm(&mut self, login: &Login, bound: Option<Vec<u8>>) -> Result<Context, Cause> {
-        let name = LogonName::parse(login.user());
-        let (user, domain) = name.for_ntlm();
-        let is_bound = Bound::of(bound.as_ref());
-        let password = login.password().unwrap_or_default();
-        let mut context = Context::ntlm(user, domain, password, bound);
+    async fn ntlm(&mut self, login: &Login, mut context: Context, is_bound: Bound) -> Result<Context, Cause> {
         let first = context.step(&[]).await.map_err(|reason| failed(login, reason))?;
         let raw = self.post(&first).await?;
         let challenge = self.challenge(&raw, login)?;
@@ -259,11 +268,10 @@ impl Handshake<'_> {
         }))
     }
 
-    async fn kerberos(&mut self, login: &Login, start: KerberosStart) -> Result<Context, Cause> {
-        let is_bound = Bound::of(start.binding.as_ref());
-        let service = start.service.clone();
+    /// `asked` is the service that a ticket is wanted for, and whether the logon is bound.
+    async fn kerberos(&mut self, login: &Login, mut context: Context, asked: (&str, Bound)) -> Result<Context, Cause> {
+        let (service, is_bound) = asked;
         let failed = |reason| failed(login, reason);
-        let mut context = Context::kerberos(start).map_err(failed)?;
         let ticket = context.step(&[]).await.map_err(failed)?;
         let raw = self.post(&spnego::wrap(&ticket)).await?;
         let answer = token(&raw);
@@ -286,7 +294,7 @@ impl Handshake<'_> {
                 };
                 let reason = match told {
                     Some(reason @ (LogonReason::Clock { .. } | LogonReason::TicketRefused { .. })) => reason,
-                    Some(_) | None => self.why_kerberos(&raw, is_bound, &service),
+                    Some(_) | None => self.why_kerberos(&raw, is_bound, service),
                 };
                 let failure = LogonFailure { user: plain(login.user()), reason };
                 Err(Cause::Refused(Refusal::Logon(Box::new(failure))))
@@ -366,6 +374,13 @@ fn failed(login: &Login, reason: LogonReason) -> Cause {
     Cause::NotSent(NotSent::Logon(Box::new(LogonFailure { user: plain(login.user()), reason })))
 }
 
+/// Returns a context of NTLM with a password.
+fn for_ntlm(login: &Login, bound: Option<Vec<u8>>) -> Context {
+    let name = LogonName::parse(login.user());
+    let (user, domain) = name.for_ntlm();
+    Context::ntlm(user, domain, login.password().unwrap_or_default(), bound)
+}
+
 /// Returns an account as the library takes it.
 fn for_kerberos(login: &Login, realm: &str) -> Result<CredentialsBuffers, LogonReason> {
     let name = LogonName::parse(login.user());
@@ -383,6 +398,6 @@ fn for_kerberos(login: &Login, realm: &str) -> Result<CredentialsBuffers, LogonR
         Secret::Password(password) => {
             Ok(CredentialsBuffers::AuthIdentity(AuthIdentityBuffers::from_utf8(name.for_kerberos(), realm, password)))
         }
-        Secret::Nothing => Err(LogonReason::Other("there is no password".to_owned())),
+        Secret::Current | Secret::Nothing => Err(LogonReason::Other("there is no password".to_owned())),
     }
 }

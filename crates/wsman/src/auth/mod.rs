@@ -8,6 +8,7 @@ mod account;
 mod binding;
 mod challenge;
 mod context;
+mod current;
 mod der;
 mod failure;
 mod handshake;
@@ -21,6 +22,7 @@ pub use failure::{LogonFailure, LogonReason};
 pub use kdc::Realms;
 pub use krb5_conf::Krb5Conf;
 
+pub(crate) use current::user as current_user;
 pub(crate) use handshake::{Handshake, offers};
 pub(crate) use keytab::{Key, key_of};
 
@@ -118,6 +120,8 @@ pub(crate) enum Chosen {
     Kerberos { realm: String, kdcs: Vec<String> },
     /// NTLM.
     Ntlm,
+    /// Kerberos with the logon of this process.
+    Current,
 }
 
 impl Negotiate {

@@ -1,5 +1,6 @@
 //! The client against programs that others wrote: hosts that are nearly Windows in a domain, and servers with the
-//! acceptors of pyspnego and MIT.
+//! acceptors of pyspnego and MIT. All of them run on Unix.
+#![cfg(unix)]
 
 #[cfg(test)]
 mod acceptors;

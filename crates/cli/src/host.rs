@@ -1,0 +1,152 @@
+//! What differs between the operating systems that the program runs on: where its state is kept, which shell commands are
+//! copied into, and how a process is started that lives by itself. What they tell the program to stop with is in
+//! `terminal::signals`, and files are in a crate of their own.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+#[cfg(unix)]
+mod here {
+    use etcetera::BaseStrategy;
+    use std::os::unix::process::CommandExt as _;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    pub(super) fn state_root(strategy: &impl BaseStrategy) -> PathBuf {
+        strategy.state_dir().unwrap_or_else(|| strategy.data_dir())
+    }
+
+    pub(super) fn set_apart(command: &mut Command) {
+        command.process_group(0);
+    }
+}
+
+#[cfg(windows)]
+mod here {
+    use etcetera::BaseStrategy;
+    use std::os::windows::process::CommandExt as _;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    /// No console of its own and none of ours, whose keys and whose end would reach it.
+    const DETACHED_PROCESS: u32 = 0x0000_0008;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+
+    /// What belongs to this machine must not go to others with the account's profile: the local folder, which is the one
+    /// that is meant for what can be made again.
+    pub(super) fn state_root(strategy: &impl BaseStrategy) -> PathBuf {
+        strategy.cache_dir()
+    }
+
+    pub(super) fn set_apart(command: &mut Command) {
+        command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+    }
+}
+
+/// Returns the folder of this account on this machine for the state of this program. Without a home there is none.
+pub(crate) fn state_folder() -> Option<PathBuf> {
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    Some(here::state_root(&strategy).join("orchestrate"))
+}
+
+/// Starts a command apart from our terminal: what is typed there does not reach it, and it outlives the terminal.
+pub(crate) fn set_apart(command: &mut Command) {
+    here::set_apart(command);
+}
+
+/// A kind of operating system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum System {
+    Unix,
+    Windows,
+}
+
+const SYSTEM: System = if cfg!(windows) { System::Windows } else { System::Unix };
+
+/// Returns the shell into which commands are copied.
+pub(crate) fn shell() -> Shell {
+    Shell::on(SYSTEM, |variable| std::env::var(variable).ok())
+}
+
+/// A shell, by what it makes of what is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "PowerShell is called so")]
+pub(crate) enum Shell {
+    /// A shell of Unix, on whatever system.
+    Sh,
+    /// The command prompt of Windows.
+    Cmd,
+    /// Windows PowerShell and PowerShell.
+    PowerShell,
+}
+
+impl Shell {
+    /// Returns the shell that a program was started from, by the variables that shells leave. `PROMPT` is of the command
+    /// prompt alone; what is started from PowerShell has its modules twice, those of the machine and those of the person.
+    fn on(system: System, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let folders =
+            || variable("PSModulePath").map_or(0, |folders| folders.split(';').filter(|f| !f.is_empty()).count());
+        match system {
+            System::Unix => Self::Sh,
+            System::Windows if variable("MSYSTEM").is_some() || variable("SHELL").is_some() => Self::Sh,
+            System::Windows if variable("PROMPT").is_some() && folders() < 3 => Self::Cmd,
+            System::Windows => Self::PowerShell,
+        }
+    }
+
+    /// Returns a word as the shell takes it.
+    pub(crate) fn quoted(self, text: &str) -> String {
+        let bare = match self {
+            Self::Sh => "/._-:",
+            Self::Cmd | Self::PowerShell => "/._-:\\",
+        };
+        if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || bare.contains(c)) {
+            return text.to_owned();
+        }
+        match self {
+            Self::Sh => format!("'{}'", text.replace('\'', r"'\''")),
+            // Names on Windows hold no double quotes; a backslash before the closing one would take it along.
+            Self::Cmd => format!("\"{text}{}\"", if text.ends_with('\\') { "\\" } else { "" }),
+            Self::PowerShell => format!("'{}'", text.replace('\'', "''")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_for_the_shell_it_is_copied_into() {
+        for (shell, name, word) in [
+            (Shell::Sh, "/srv/plan.yaml", "/srv/plan.yaml"),
+            (Shell::Sh, "/srv/it's here", r"'/srv/it'\''s here'"),
+            (Shell::Sh, r"/srv/a\b", r"'/srv/a\b'"),
+            (Shell::Sh, "", "''"),
+            (Shell::Sh, r"C:\plans\a.yaml", r"'C:\plans\a.yaml'"),
+            (Shell::Cmd, r"C:\plans\a.yaml", r"C:\plans\a.yaml"),
+            (Shell::Cmd, r"C:\Program Files\it's & more", r#""C:\Program Files\it's & more""#),
+            (Shell::Cmd, r"C:\a folder\", r#""C:\a folder\\""#),
+            (Shell::PowerShell, r"C:\plans\a.yaml", r"C:\plans\a.yaml"),
+            (Shell::PowerShell, r"C:\$env\it's", r"'C:\$env\it''s'"),
+            (Shell::PowerShell, r"C:\a,b(1)", r"'C:\a,b(1)'"),
+        ] {
+            assert_eq!(shell.quoted(name), word, "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn the_shell_is_known_by_the_variables_that_it_leaves() {
+        let machine = r"C:\Program Files\WindowsPowerShell\Modules;C:\Windows\system32\WindowsPowerShell\v1.0\Modules";
+        let own = format!(r"C:\Users\ann\Documents\WindowsPowerShell\Modules;{machine}");
+        let on = |system, set: &[(&str, &str)]| {
+            Shell::on(system, |name| set.iter().find(|(each, _)| *each == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert_eq!(on(System::Windows, &[("PSModulePath", &own)]), Shell::PowerShell);
+        assert_eq!(on(System::Windows, &[("PSModulePath", &own), ("PROMPT", "$P$G")]), Shell::PowerShell);
+        assert_eq!(on(System::Windows, &[("PSModulePath", machine), ("PROMPT", "$P$G")]), Shell::Cmd);
+        assert_eq!(on(System::Windows, &[("MSYSTEM", "MINGW64")]), Shell::Sh);
+        assert_eq!(on(System::Windows, &[]), Shell::PowerShell);
+        assert_eq!(on(System::Unix, &[("PSModulePath", &own)]), Shell::Sh);
+    }
+}
