@@ -95,13 +95,12 @@ fn password_option(text: &str) -> Option<usize> {
         let at = text.find(';')?;
         let rest = &text[at + 1..];
         let mut from = at + 1;
-        let inner = rest.split(';').find_map(|part| {
+        rest.split(';').find_map(|part| {
             let start = from;
             from += part.len() + 1;
             let (name, _) = part.split_once('=')?;
             looks_secret(name).then_some(start + name.len() + 1)
-        });
-        inner
+        })
     };
     if short { Some(value) } else { parts() }
 }
