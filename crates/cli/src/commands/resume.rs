@@ -2,7 +2,7 @@
 
 use crate::access;
 use crate::args::{ResumeArgs, TextOrJson};
-use crate::commands::run::{Continued, claim, continued, keep_access};
+use crate::commands::run::{Continued, Nights, claim, continued, keep_access};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, actor};
@@ -173,5 +173,5 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         TextOrJson::Text => Manner::Text,
         TextOrJson::Json => Manner::Json,
     };
-    continued(home, stage, Continued { found, claim, manner, typed }, start).await
+    continued(home, stage, Continued { found, claim, manner, nights: Nights::One, typed }, start).await
 }

@@ -139,7 +139,8 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
     as_approved(&args.approval, &fingerprint)?;
     consent(&args.approval, &fingerprint, &typed.start(&home.program), "continue?").await?;
     keep_access(&found, file)?;
-    Ok(Continued { found, claim, manner: manner(args.output), typed: typed.clone() })
+    let (manner, nights) = (manner(args.output), Nights::of(&args.approval));
+    Ok(Continued { found, claim, manner, nights, typed: typed.clone() })
 }
 
 /// Says and keeps from which plan file servers are reached, when that is another way than when the run began.
@@ -158,24 +159,40 @@ pub(crate) fn keep_access(found: &Found, file: &PlanFile) -> Result<(), Failure>
     Ok(())
 }
 
+/// For how many windows a start goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nights {
+    /// For the one that is open.
+    One,
+    /// Until everything is done: servers that are left are gone on with, and a lab with them.
+    All,
+}
+
+impl Nights {
+    fn of(approval: &ApprovalArgs) -> Self {
+        if approval.waits() { Self::All } else { Self::One }
+    }
+}
+
 /// A run that is taken up again.
 pub(crate) struct Continued {
     pub(crate) found: Found,
     pub(crate) claim: Claim,
     pub(crate) manner: Manner,
+    pub(crate) nights: Nights,
     /// How its plan is started.
     pub(crate) typed: Typed,
 }
 
 /// Drives a run that was begun before, after reading its journal again under the claim.
 pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: Start) -> Result<Exit, Failure> {
-    let Continued { found, claim, manner, typed } = run;
+    let Continued { found, claim, manner, nights, typed } = run;
     let (entries, journal) = match journal_of(&found.folder) {
         Ok(opened) => opened,
         Err(failure) => return Err(stage.abandon(failure).await),
     };
     let (folder, plan) = (found.folder, found.plan);
-    driven(home, stage, Ready { folder, plan, entries, journal, claim, manner, typed }, start).await
+    driven(home, stage, Ready { folder, plan, entries, journal, claim, manner, nights, typed }, start).await
 }
 
 /// Reads the journal of a run that we have claimed, and opens it for more.
@@ -196,12 +213,13 @@ struct Ready {
     journal: Journal,
     claim: Claim,
     manner: Manner,
+    nights: Nights,
     typed: Typed,
 }
 
 /// Drives a run to its end, and ends what it was driven with.
 async fn driven(home: &Home, stage: Stage, ready: Ready, start: Start) -> Result<Exit, Failure> {
-    let Ready { folder, plan, entries, journal, claim, manner, typed } = ready;
+    let Ready { folder, plan, entries, journal, claim, manner, nights, typed } = ready;
     let Stage { clock, readers, crew, lab, in_use, .. } = stage;
     let closing = readers.closing();
     let drive_it = Drive {
@@ -221,7 +239,7 @@ async fn driven(home: &Home, stage: Stage, ready: Ready, start: Start) -> Result
     let ended = drive(drive_it, start).await;
     closing.close().await;
     match ended {
-        Ok(ended) => Ok(finish(home, ended, lab.map(|lab| (lab, in_use)), manner, &typed.plan).await),
+        Ok(ended) => Ok(finish(home, (ended, nights), lab.map(|lab| (lab, in_use)), manner, &typed.plan).await),
         Err(failure) => Err(abandoned(lab, in_use, failure).await),
     }
 }
@@ -250,7 +268,8 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     let header =
         RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
     let (manner, typed) = (manner(args.output), typed.clone());
-    let ready = Ready { folder, plan, entries, journal, claim, manner, typed };
+    let nights = Nights::of(&args.approval);
+    let ready = Ready { folder, plan, entries, journal, claim, manner, nights, typed };
     driven(home, stage, ready, Start::New(header)).await
 }
 
@@ -373,7 +392,7 @@ fn manner(format: Format) -> Manner {
 /// changes nothing about how the run ended: its servers may be out. `plan` is the plan file, as it is typed.
 async fn finish(
     home: &Home,
-    ended: Ended,
+    (ended, nights): (Ended, Nights),
     lab: Option<((LabDirectory, Owner), Option<InUse>)>,
     manner: Manner,
     plan: &str,
@@ -381,7 +400,8 @@ async fn finish(
     let Some(((directory, owner), in_use)) = lab else {
         return ended.exit;
     };
-    let over = ended.is_over();
+    let rest_is_due = nights == Nights::All && ended.exit == Exit::StoppedByWindow;
+    let over = ended.is_over() && !rest_is_due;
     let alone = match in_use.filter(|_| over && owner != Owner::Other) {
         Some(in_use) => in_use.last().await.unwrap_or_else(|failure| {
             output::talk(&format!("the lab is not ended: {}", failure.in_one_line()));
