@@ -257,10 +257,10 @@ fn what_check_calls_good_a_preview_and_a_start_do_not_refuse_unseen() {
         format!("windows: [{{every: {every}, start: '22:00', duration: {duration}, timezone: Europe/Paris}}]\n")
     };
     for (windows, installer, code, words) in [
-        (window("{date: 2020-01-04}", "6h"), r"C:\CU\x.exe", 11, "no window opens from now on"),
+        (window("{date: 2020-01-04}", "6h"), r"C:\CU\x.exe", 11, "no window of the plan opens from now on"),
         (window("saturday", "1h"), r"C:\CU\x.exe", 9, "O2037"),
         (
-            "freezes: [{from: 2020-01-01, to: 2099-01-01, reason: audit}]\n".to_owned(),
+            "freezes: [{from: 2020-01-01, to: 2099-01-01, timezone: UTC, reason: audit}]\n".to_owned(),
             r"C:\CU\x.exe",
             11,
             "no window opens from now on",
