@@ -36,6 +36,8 @@ pub(crate) enum Failure {
     NoSuchCode { code: String },
     #[error("interrupted: {0}; nothing was changed")]
     Interrupted(&'static str),
+    #[error("interrupted while the window was waited for; nothing was done in the meantime")]
+    WaitEnded,
     #[error("the output was closed")]
     ClosedPipe,
     #[error("cannot write the output")]
@@ -259,7 +261,7 @@ impl Failure {
             Self::Simulation(_) | Self::Plan(PlanError::Broken(_)) | Self::Run(RunError::Broken(_)) => {
                 (Exit::Bug, help("please report this with the plan file and the run's journal"))
             }
-            Self::Interrupted(_) => (Exit::Interrupted, None),
+            Self::Interrupted(_) | Self::WaitEnded => (Exit::Interrupted, None),
             Self::ClosedPipe => (Exit::Done, None),
             Self::NoAccess { .. } => (Exit::BadPlan, help("state access in the plan, or try the plan with --lab")),
             Self::Credentials { source, .. } => (Exit::Unreachable, source.advice()),

@@ -52,7 +52,7 @@ pub(crate) async fn for_window(clock: Clock, (path, file): (&Path, &PlanFile), w
         let nap = next.duration_since(now).min(NAP);
         tokio::select! {
             () = clock.sleep(nap) => {}
-            _ = signals::any() => return Err(Failure::Interrupted("the window was waited for")),
+            _ = signals::any() => return Err(Failure::WaitEnded),
         }
     }
 }
