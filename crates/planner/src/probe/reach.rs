@@ -146,23 +146,22 @@ fn open_up(used: &Listener, addresses: &Answer<Vec<IpAddr>>) -> String {
                 .to_owned()
         }
     };
-    let port = used.port;
+    // The port stands with what was found; here it would make one advice for several servers several.
     match used.silence {
         Some(Silence::Unreachable) if addresses.why_unknown().is_some_and(|why| why != "not asked") => {
             "mend the name first, see above".to_owned()
         }
-        Some(Silence::Unreachable) => format!(
-            "see whether the server is up and this is its address; then let port {port} through the firewalls on the way"
-        ),
-        Some(Silence::Tls) => format!(
-            "look at the certificate and the TLS versions of the server; `winrm enumerate winrm/config/listener` there \
-             shows what listens on port {port}. Over http (`transport: http`) messages are sealed without a certificate"
-        ),
-        Some(Silence::Odd) => format!(
-            "see what listens on port {port}: `netstat -ano` on the server; WinRM is shown by `winrm enumerate \
-             winrm/config/listener`"
-        ),
-        Some(Silence::Closed) | None => format!("{make_listen}; and let port {port} through the firewalls on the way"),
+        Some(Silence::Unreachable) => {
+            "see whether the server is up and this is its address; then let the port through the firewalls on the way".to_owned()
+        }
+        Some(Silence::Tls) => "look at the certificate and the TLS versions of the server; `winrm enumerate \
+                               winrm/config/listener` there shows what listens. Over http (`transport: http`) messages are \
+                               sealed without a certificate"
+            .to_owned(),
+        Some(Silence::Odd) => "see what listens on the port: `netstat -ano` on the server; WinRM is shown by `winrm enumerate \
+                               winrm/config/listener`"
+            .to_owned(),
+        Some(Silence::Closed) | None => format!("{make_listen}; and let the port through the firewalls on the way"),
     }
 }
 
