@@ -57,12 +57,8 @@ impl Home {
     pub(crate) fn open(&self, place: Place) -> Result<StateDir, Failure> {
         self.may_be_begun()?;
         // That of labs lies in it: whoever can write here can put another one in its place.
-        match orchestrate_files::own_folder(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(JournalError::of_folder(self.path.clone(), error).into());
-            }
-            Ok(()) | Err(_) => {}
-        }
+        orchestrate_files::create_folder(&self.path)
+            .map_err(|source| JournalError::of_folder(self.path.clone(), source))?;
         Ok(StateDir::open(&self.of(place))?)
     }
 

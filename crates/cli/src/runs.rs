@@ -136,8 +136,7 @@ impl Found {
         let holder = holder.map(|holder| said(&holder));
         // The view that the run leaves is written now and then: the records know more of all but the last look.
         let latest = self.folder.view();
-        let now = latest.as_ref().map(|view| view.at).or(self.state.last);
-        let view = now.map(|now| View::of_records(&self.plan, &self.state, latest.as_ref(), now));
+        let view = View::of_records(&self.plan, &self.state, latest.as_ref());
         Ok(RunStatus { run: self.folder.id().clone(), plan: self.plan, state: self.state, view, holder })
     }
 }

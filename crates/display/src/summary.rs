@@ -107,8 +107,9 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
     let ended: u64 = each.ended_by_stop.values().sum();
     if ended > 0 {
         let names: Vec<&str> = each.ended_by_stop.keys().map(orchestrate_model::ServiceName::as_str).collect();
+        let were = if names.len() == 1 { "was" } else { "were" };
         let (ended, names) = (count(ended, "session"), names.join(", "));
-        said.push(format!("{ended} ended because {names} was stopped, and not by this run"));
+        said.push(format!("{ended} ended because {names} {were} stopped, and not by this run"));
     }
     if each.has(state::Mark::UncountedRestart) {
         said.push("sessions that nobody had counted ended by a restart that was not this run's".to_owned());

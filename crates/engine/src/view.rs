@@ -87,9 +87,11 @@ pub struct Wait {
 
 impl View {
     /// Returns what a run looks like by its records. `latest` is a view that was made when the last look was: what only a
-    /// look can tell (sessions left, what is waited for) is taken from it where the server is still in that step.
+    /// look can tell (sessions left, what is waited for) is taken from it where the server is still in that step. `None`: there
+    /// are neither records nor a view.
     #[must_use]
-    pub fn of_records(plan: &Plan, state: &RunState, latest: Option<&Self>, now: Timestamp) -> Self {
+    pub fn of_records(plan: &Plan, state: &RunState, latest: Option<&Self>) -> Option<Self> {
+        let at = state.last.into_iter().chain(latest.map(|view| view.at)).max()?;
         let server = |position: usize| {
             let chain: Vec<StepId> = steps_of(plan, work_id(position)).map(|step| step.id).collect();
             let mut own = ServerView::of_records((plan, state), position, &chain);
@@ -100,14 +102,14 @@ impl View {
             }
             own
         };
-        Self {
+        Some(Self {
             run: state.header.as_ref().map(|header| header.run.clone()),
-            at: state.last.into_iter().chain(latest.map(|view| view.at)).max().unwrap_or(now),
+            at,
             started: state.started,
             stop: state.stop.clone(),
             ended: state.ended,
             servers: (0..state.work.len()).map(server).collect(),
-        }
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::args::{ApprovalArgs, Format, RunArgs};
 use crate::before::{Barred, Ground, Standing, told};
 use crate::commands::dry;
 use crate::commands::resume::{Way, tell_of};
-use crate::commands::waiting::{self, Wait};
+use crate::commands::waiting::{self, Came, Wait};
 use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -41,29 +41,39 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     }
     let mut wait = args.approval.waits().then_some(Wait::ForWindow);
     loop {
-        let exit = night(home, path, (&file, args), wait).await?;
-        if exit != Exit::StoppedByWindow || wait.is_none() {
-            return Ok(exit);
+        match night(home, path, (&file, args), wait).await? {
+            // What is left is done in the next window; what is left of this one is too short for it.
+            Some(Exit::StoppedByWindow) if wait.is_some() => wait = Some(Wait::ForNextWindow),
+            Some(exit) => return Ok(exit),
+            None => return Ok(Exit::StoppedByWindow),
         }
-        // What is left is done in the next window; what is left of this one is too short for it.
-        wait = Some(Wait::ForNextWindow);
     }
 }
 
-/// Begins a run or goes on with one, and drives it as far as its window reaches.
+/// Begins a run or goes on with one, and drives it as far as its window reaches. `None`: what an earlier night has left is
+/// not begun, since no window opens any more.
 async fn night(
     home: &Home,
     path: &Path,
     (file, args): (&PlanFile, &RunArgs),
     wait: Option<Wait>,
-) -> Result<Exit, Failure> {
+) -> Result<Option<Exit>, Failure> {
     // The state folder comes first: leases on servers are taken in its name.
     let state = home.open(if args.lab.is_wanted() { Place::Lab } else { Place::Real })?;
     let stage = Stage::open(home, path, file, &args.lab).await?;
-    if let Some(wait) = wait
-        && let Err(failure) = waiting::for_window(stage.clock, (path, file), wait).await
-    {
-        return Err(stage.abandon(failure).await);
+    if let Some(wait) = wait {
+        match waiting::for_window(stage.clock, (path, file), wait).await {
+            // A first start says itself that no window opens any more.
+            Ok(Came::Never) if wait == Wait::ForNextWindow => {
+                output::talk(
+                    "no window of the plan opens any more: what is left stands above, and waits for another plan",
+                );
+                stage.leave().await;
+                return Ok(None);
+            }
+            Ok(Came::Open | Came::Never) => {}
+            Err(failure) => return Err(stage.abandon(failure).await),
+        }
     }
     let ground = Ground { home, state: &state, place: stage.place, lab: stage.lab.as_ref(), file };
     // Before anything is looked at: what happens on these pools from here on is noticed under the claim.
@@ -72,7 +82,7 @@ async fn night(
         let standing = ground.standing()?;
         Ok((ground.unfinished().await?, standing))
     };
-    match begun.await {
+    let exit = match begun.await {
         Ok((Some(found), _)) => {
             let typed = Typed::of(path, args);
             go_on(&Beginning { home, state: &state, file, args, typed, standing: None }, stage, found).await
@@ -82,7 +92,8 @@ async fn night(
             begin(&Beginning { home, state: &state, file, args, typed, standing }, stage).await
         }
         Err(failure) => Err(stage.abandon(failure).await),
-    }
+    };
+    exit.map(Some)
 }
 
 /// What it takes to begin a new run.

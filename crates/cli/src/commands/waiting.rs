@@ -22,11 +22,20 @@ pub(crate) enum Wait {
     ForNextWindow,
 }
 
+/// What came of a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// The window is open.
+    Open,
+    /// None opens any more.
+    Never,
+}
+
 /// Waits until a window of the plan is open. Nothing is asked of any server meanwhile, and no pool is held.
 ///
 /// # Errors
 /// The plan file is another one by then, or somebody ended the wait.
-pub(crate) async fn for_window(clock: Clock, (path, file): (&Path, &PlanFile), wait: Wait) -> Result<(), Failure> {
+pub(crate) async fn for_window(clock: Clock, (path, file): (&Path, &PlanFile), wait: Wait) -> Result<Came, Failure> {
     let calendar = Calendar::new(&file.change.windows, &file.change.freezes)?;
     let mut after = match (wait, calendar.state(clock.now())) {
         (Wait::ForNextWindow, WindowState::Inside { ends: Some(ends) }) => Some(ends),
@@ -37,12 +46,11 @@ pub(crate) async fn for_window(clock: Clock, (path, file): (&Path, &PlanFile), w
         let now = clock.now();
         after = after.filter(|ends| now < *ends);
         let next = match (calendar.state(after.unwrap_or(now)), after) {
-            (WindowState::Inside { .. }, None) if told.is_none() => return Ok(()),
-            (WindowState::Inside { .. }, None) => return unchanged(path, file),
+            (WindowState::Inside { .. }, None) if told.is_none() => return Ok(Came::Open),
+            (WindowState::Inside { .. }, None) => return unchanged(path, file).map(|()| Came::Open),
             // Windows that meet are one opening, so that this is none that is open.
             (WindowState::Inside { .. }, Some(ends)) => ends,
-            // That none opens any more is an error of the start, which tells it.
-            (WindowState::Outside { next: None }, _) => return Ok(()),
+            (WindowState::Outside { next: None }, _) => return Ok(Came::Never),
             (WindowState::Outside { next: Some(next) }, _) => next.starts,
         };
         if told != Some(next) {
@@ -107,6 +115,18 @@ mod tests {
         for_window(clock, (&path, &file), Wait::ForNextWindow).await.unwrap();
         let opened = clock.now();
         assert!((at("2026-11-28T00:00:00Z")..at("2026-11-28T01:00:00Z")).contains(&opened), "{opened}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p9_the_last_window_of_a_plan_is_not_begun_again_and_again() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (path, mut file) = plan(folder.path());
+        for window in &mut file.change.windows {
+            window.every = orchestrate_model::window::Recurrence::Once("2026-11-27".parse().unwrap());
+        }
+        let clock = Clock::derived("2026-11-27T22:30:00Z".parse().unwrap(), 1.0);
+        assert_eq!(for_window(clock, (&path, &file), Wait::ForWindow).await.unwrap(), Came::Open);
+        assert_eq!(for_window(clock, (&path, &file), Wait::ForNextWindow).await.unwrap(), Came::Never);
     }
 
     #[tokio::test(start_paused = true)]

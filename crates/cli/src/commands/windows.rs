@@ -20,7 +20,7 @@ pub(crate) fn run(plan: &Path, most: NonZeroUsize, format: OpeningsFormat) -> Re
     let calendar = Calendar::new(&change.windows, &change.freezes)?;
     let always = calendar.is_always_open();
     let now = Timestamp::now();
-    let openings = if always { Vec::new() } else { calendar.openings(now, most.get().min(MOST)) };
+    let openings = if always { Vec::new() } else { calendar.openings(now, most.get()) };
     let longest = change.pools.iter().map(|pool| worst_case(&change, pool).as_secs()).max().unwrap_or(1).max(1);
     let fits = |seconds: i64| u64::try_from(seconds / longest).unwrap_or(0);
     let fits: Vec<u64> = openings.iter().map(|opening| fits(opening.length().as_secs())).collect();
@@ -39,6 +39,3 @@ pub(crate) fn run(plan: &Path, most: NonZeroUsize, format: OpeningsFormat) -> Re
     })?;
     Ok(if always || !openings.is_empty() { Exit::Done } else { Exit::NoWindow })
 }
-
-/// More than three years of daily windows; nobody reads on.
-const MOST: usize = 1000;

@@ -432,10 +432,15 @@ impl Engine {
         if let Judgement::Reopen(kinds, why) = &ruling.next {
             // A server that begins again was not changed: for how long it does so is what counts.
             let begins = kinds.contains(&StepKind::Guard);
-            let too_long = subject.own.started.is_some_and(|since| now.duration_since(since) > POOL_WAIT);
-            if if begins { too_long } else { subject.own.reopened >= REOPENINGS } {
-                let times = if begins { String::new() } else { format!(" {REOPENINGS} times") };
-                let why = format!("{}: its steps were done again{times}: {why}", subject.work.server);
+            let server = &subject.work.server;
+            let too_often = if begins {
+                let since = subject.own.started.filter(|since| now.duration_since(*since) > POOL_WAIT);
+                since.map(|_| format!("{server}: it was begun again and again for {POOL_WAIT:#}: {why}"))
+            } else {
+                let times = (subject.own.reopened >= REOPENINGS).then_some(REOPENINGS);
+                times.map(|times| format!("{server}: its steps were done again {times} times: {why}"))
+            };
+            if let Some(why) = too_often {
                 ruling.next = case.give_up(why);
             }
         }
