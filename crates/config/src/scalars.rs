@@ -126,7 +126,9 @@ impl Written for IpAddr {
             let address =
                 text.parse::<Self>().ok().ok_or_else(|| "write it like `192.0.2.11` or `2001:db8::11`".to_owned())?;
             let address = address.to_canonical();
-            if address.is_unspecified() || address.is_multicast() || address == Self::from([255, 255, 255, 255]) {
+            // RFC 1122, section 3.2.1.3, and RFC 1112, section 4: "this network" and the addresses that are reserved.
+            let nowhere = matches!(address, Self::V4(address) if matches!(address.octets()[0], 0 | 240..));
+            if nowhere || address.is_unspecified() || address.is_multicast() {
                 return Err("this address belongs to no single machine".to_owned());
             }
             Ok(address)
@@ -146,6 +148,7 @@ impl Written for SocketAddr {
             with_port
                 .or_else(|_| alone())
                 .ok()
+                .map(|found| Self::new(found.ip().to_canonical(), found.port()))
                 .filter(|found| found.port() != 0 && !found.ip().is_unspecified() && !found.ip().is_multicast())
                 .ok_or_else(|| "write it like `192.0.2.53` or `\"192.0.2.53:53\"`".to_owned())
         })

@@ -217,6 +217,12 @@ fn is_called(full: &str, name: &str) -> bool {
     full == name || full.strip_suffix(&name).is_some_and(|product| product.ends_with(", "))
 }
 
+/// Returns whether two names that a level can have stand for one component.
+#[must_use]
+pub fn is_same_component(one: &str, other: &str) -> bool {
+    is_called(one, other) || is_called(other, one)
+}
+
 /// A component that is not at one version on all servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mixed<'a> {

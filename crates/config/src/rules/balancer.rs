@@ -7,6 +7,8 @@ use crate::reader::{At, Given, OneOrMany, Reader};
 use crate::scalars::{BalancerName, RuntimeApi};
 use crate::written::{BalancerChoice, Haproxy, LoadBalancing, Pool, SiteChoice};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn check(reader: &mut Reader, balancing: &LoadBalancing, pool: &Pool) {
     let Some(At { value: BalancerChoice::Haproxy(choice), .. }) = &balancing.balancer else { return };
@@ -48,7 +50,16 @@ fn sites(reader: &mut Reader, written: &Haproxy, span: Span) {
 
 /// Returns an address in the spelling in which equal ones are compared: names of hosts have no case, paths have.
 fn same_address(address: &RuntimeApi) -> String {
-    if address.0.starts_with('/') { address.0.clone() } else { address.0.to_ascii_lowercase() }
+    let text = &address.0;
+    let Some((host, port)) = text.rsplit_once(':').filter(|_| !text.starts_with('/')) else {
+        // Strokes and dots that change nothing do not count.
+        return Path::new(text).components().collect::<PathBuf>().display().to_string();
+    };
+    let inner = host.trim_start_matches('[').trim_end_matches(']');
+    let host = inner
+        .parse::<IpAddr>()
+        .map_or_else(|_| host.trim_end_matches('.').to_ascii_lowercase(), |address| address.to_canonical().to_string());
+    format!("{host} {}", port.trim_start_matches('0'))
 }
 
 /// Reports that both or neither of two keys are written. A key that is written and cannot be read has been reported.

@@ -2,15 +2,24 @@
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::reader::Reader;
-use crate::written::Plan;
-use orchestrate_model::exit_code;
+use crate::reader::{At, Reader};
+use crate::texts::Line;
+use crate::written::{LevelChoice, Patch, Plan};
+use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::{exit_code, version};
 use std::collections::BTreeMap;
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
     let patch = plan.maintenance.as_ref().and_then(|maintenance| maintenance.value.patch.as_ref());
+    let Some(patch) = patch else { return };
+    exit_codes(reader, &patch.value);
+    two_forms(reader, &patch.value);
+    components(reader, &patch.value);
+}
+
+fn exit_codes(reader: &mut Reader, patch: &Patch) {
     let mut first: BTreeMap<i64, Span> = BTreeMap::new();
-    for key in patch.iter().filter_map(|patch| patch.value.exit_codes.as_ref()).flat_map(|codes| codes.value.keys()) {
+    for key in patch.exit_codes.iter().flat_map(|codes| codes.value.keys()) {
         let Some(earlier) = first.get(&key.value.0) else {
             first.insert(key.value.0, key.span);
             continue;
@@ -21,5 +30,45 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
                 .label("the second one")
                 .note(format!("the first one is in line {}, column {}", earlier.line, earlier.column)),
         );
+    }
+}
+
+/// A code of Windows and the HRESULT that is made of it are one answer of the installer: which of the two it gives depends on
+/// who asks.
+fn two_forms(reader: &mut Reader, patch: &Patch) {
+    let stated = || patch.exit_codes.iter().flat_map(|codes| codes.value.good());
+    for (key, meaning) in stated().filter(|(key, _)| key.value.0 > 0xffff) {
+        let Some(other) = exit_code::other_form(key.value.0) else { continue };
+        let differs = |other_meaning: &ExitMeaning| *other_meaning != meaning.value;
+        let Some((first, _)) = stated().find(|(key, found)| key.value.0 == other && differs(&found.value)) else {
+            continue;
+        };
+        let (code, other) = (exit_code::text(key.value.0), exit_code::text(other));
+        reader.report(
+            Diagnostic::error(
+                codes::DUPLICATE_KEY,
+                key.span,
+                format!("{code} is {other}, and means something else here"),
+            )
+            .label("one code with two meanings")
+            .help(format!("write one of them: {code} is the HRESULT of {other}, and either stands for both"))
+            .note(format!("the other one is in line {}, column {}", first.span.line, first.span.column)),
+        );
+    }
+}
+
+/// A component is named in full or by what comes after the last comma, in any case.
+fn components(reader: &mut Reader, patch: &Patch) {
+    let Some(LevelChoice::Components(components)) = patch.level.as_ref().map(|level| &level.value) else { return };
+    let names: Vec<_> = components.keys().collect();
+    for (position, name) in names.iter().enumerate() {
+        let same = |first: &&&At<Line>| version::is_same_component(&first.value.0, &name.value.0);
+        if let Some(first) = names[..position].iter().find(same) {
+            reader.report(
+                Diagnostic::error(codes::DUPLICATE_KEY, name.span, "this component has a level already")
+                    .label("the second one")
+                    .note(format!("the first one is in line {}, column {}", first.span.line, first.span.column)),
+            );
+        }
     }
 }

@@ -26,7 +26,12 @@ fn path(patch: &Patch) -> Option<Finding> {
     let path = patch.installer.as_str();
     let is_local = matches!(path.as_bytes(), [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic());
     if is_local {
-        return None;
+        let why = no_file(&path[3..]).or_else(|| no_program(path))?;
+        let text = format!("the installer {} {why}", secret::shown_address(path));
+        return Some(refusal(codes::INSTALLER_PATH, text).advise(
+            "Give the path of a program (.exe, .com, .bat, .cmd) or a package (.msi, .msp, .msu) as it lies on each \
+             server, such as C:\\CU\\Update.exe.",
+        ));
     }
     let why = if path.starts_with(r"\\") || path.starts_with("//") {
         "is on a share: neither a remote session nor the system account of a server can go on to it as you can"
@@ -39,6 +44,57 @@ fn path(patch: &Patch) -> Option<Finding> {
         refusal(codes::INSTALLER_PATH, format!("the installer {} {why}", secret::shown_address(path)))
             .advise("Copy it to a disk of each server, and give the whole path there, such as C:\\CU\\Update.exe."),
     )
+}
+
+/// The names that Windows keeps for devices in every folder, with any extension.
+const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
+
+/// Longest path that programs of Windows open without having asked for longer ones (`MAX_PATH`, with the end mark).
+const LONGEST_PATH: usize = 259;
+
+/// Says why what comes after a drive can be no file (Microsoft, "Naming Files, Paths, and Namespaces").
+fn no_file(path: &str) -> Option<String> {
+    // The drive and its stroke belong to the path.
+    if path.encode_utf16().count() + 3 > LONGEST_PATH {
+        return Some(format!("is longer than the {LONGEST_PATH} characters that Windows opens"));
+    }
+    if path.is_empty() || path.ends_with(['\\', '/']) {
+        return Some("is a folder".to_owned());
+    }
+    for name in path.split(['\\', '/']).filter(|name| !matches!(*name, "" | "." | "..")) {
+        if let Some(found) = name.chars().find(|c| matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*')) {
+            return Some(format!("is the name of no file: Windows allows no {found:?} in one"));
+        }
+        if name.ends_with(['.', ' ']) {
+            return Some(format!("has a part that ends with a dot or a blank ({name:?}), which Windows leaves out"));
+        }
+        let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+        let port = |kind: &str| {
+            let mut digits = stem.strip_prefix(kind).unwrap_or_default().chars();
+            matches!((digits.next(), digits.next()), (Some('1'..='9' | '¹' | '²' | '³'), None))
+        };
+        if DEVICES.contains(&stem.as_str()) || port("COM") || port("LPT") {
+            return Some(format!("is no file: {name:?} is a device of Windows in every folder"));
+        }
+    }
+    None
+}
+
+/// Says why a file cannot be started, where its extension shows it. Others may be programs, whatever they are called.
+fn no_program(path: &str) -> Option<String> {
+    let own = extension(path);
+    let how = match own.as_str() {
+        "" => return Some("has no extension: Windows looks for a program with .exe behind that name".to_owned()),
+        ".ps1" | ".psm1" => "is a script of PowerShell: call it from a .cmd file",
+        ".vbs" | ".vbe" | ".js" | ".jse" | ".wsf" | ".hta" => "is a script: call it from a .cmd file",
+        ".zip" | ".cab" | ".iso" | ".7z" | ".rar" => "is an archive: unpack it first",
+        ".mst" => "is a transform: it goes with a package, as TRANSFORMS=",
+        ".txt" | ".log" | ".pdf" | ".htm" | ".html" | ".xml" | ".ini" | ".reg" | ".lnk" | ".url" | ".dll" => {
+            "is a file that Windows does not start by itself"
+        }
+        _ => return None,
+    };
+    Some(format!("is no program: {own} {how}"))
 }
 
 fn extension(path: &str) -> String {
@@ -122,7 +178,29 @@ mod tests {
         for good in [r"C:\CU\x.exe", "d:/x.msi", r"D:\Program Files\x.exe"] {
             assert!(path(&patch(good, &[])).is_none(), "{good}");
         }
+        for good in
+            [r"C:\CU\..\CU\x.exe", r"C:\Kumulatives Update (KB1)\größe.exe", r"C:\console\com.exe", r"C:\com10.exe"]
+        {
+            assert!(path(&patch(good, &[])).is_none(), "{good}");
+        }
+        let long = format!(r"C:\{}.exe", "x".repeat(260));
         for (bad, why) in [
+            (r"C:\CU\*", "allows no '*'"),
+            (r"C:\CU\a|b.exe", "allows no '|'"),
+            (r"C:\CU\x.exe:stream", "allows no ':'"),
+            (r"C:\C:\x.exe", "allows no ':'"),
+            (r"C:\CU\", "is a folder"),
+            (r"C:\", "is a folder"),
+            (r"C:\CU\con.exe", "is a device"),
+            (r"C:\nul\x.exe", "is a device"),
+            (r"C:\CU\Com1.msi", "is a device"),
+            (r"C:\CU\lpt².exe", "is a device"),
+            (r"C:\CU\x.exe.", "ends with a dot"),
+            (r"C:\CU \x.exe", "ends with a dot or a blank"),
+            (r"C:\CU\setup", "has no extension"),
+            (r"C:\CU\setup.ps1", "is no program"),
+            (r"C:\CU\update.ZIP", "is an archive"),
+            (&long, "is longer than"),
             (r"\\files\cu\x.exe", "is on a share"),
             ("x.exe", "does not begin with a drive"),
             (r"C:x.exe", "does not begin with a drive"),
