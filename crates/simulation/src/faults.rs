@@ -104,11 +104,13 @@ pub enum Fault {
     SecondHop,
     /// Servers have nothing that says whether their conferencing services drain.
     NoDrainingState,
+    /// A server says for hours, of single services, that they may be brought back later.
+    RefusedForHours,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -157,6 +159,7 @@ impl Fault {
         Self::OtherHost,
         Self::SecondHop,
         Self::NoDrainingState,
+        Self::RefusedForHours,
     ];
 
     /// Those that are thrown with dice that are younger still.
@@ -178,7 +181,9 @@ impl Fault {
     ];
 
     /// Those that are thrown with dice of their own each, for the same reason.
-    const ALONE: [Self; 4] = [Self::SlowComeback, Self::OtherHost, Self::SecondHop, Self::NoDrainingState];
+    const ALONE: [Self; 5] =
+        [Self::SlowComeback, Self::OtherHost, Self::SecondHop, Self::NoDrainingState, Self::RefusedForHours];
+
     /// Those that happen to a pool while a server of it is out, thrown with dice of their own for the same reason.
     const MEANWHILE: [Self; 2] = [Self::NeighbourGoes, Self::BalancerUndone];
 
@@ -234,6 +239,7 @@ impl Fault {
             Self::OtherHost => "other-host",
             Self::SecondHop => "second-hop",
             Self::NoDrainingState => "no-draining-state",
+            Self::RefusedForHours => "refused-for-hours",
         }
     }
 
@@ -279,7 +285,7 @@ impl Fault {
             Self::BalancerUndone => 8.0,
             Self::SlowComeback => 0.4,
             Self::RefusedForATime => 1.2,
-            Self::RefusedForGood => 0.15,
+            Self::RefusedForGood | Self::RefusedForHours => 0.15,
             Self::Suspended => 1.0,
             Self::FullDisk | Self::BalancerMoves => 2.0,
             Self::BalancerSwapped | Self::BackendUnnamed => 0.3,

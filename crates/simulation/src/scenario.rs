@@ -69,6 +69,9 @@ impl Scenario {
         if faults.has(Fault::NoDrainingState) {
             draw_alone(&mut change, seed);
         }
+        if faults.has(Fault::RefusedForHours) {
+            draw_web(&mut change, seed);
+        }
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
@@ -89,6 +92,7 @@ impl Scenario {
         world.draw_refusals(&mut latest);
         world.draw_hop(seed);
         world.draw_stateless(seed);
+        world.draw_lasting_refusals(seed);
         let sleeps = sleeps(&faults, &mut latest);
         world.paused_front_end = meanwhile.pick(&[PausedFrontEnd::Active, PausedFrontEnd::Inactive]);
         world.oracle.open = opens;
@@ -127,6 +131,7 @@ impl Scenario {
         world.draw_refusals(&mut latest);
         world.draw_hop(seed);
         world.draw_stateless(seed);
+        world.draw_lasting_refusals(seed);
         let sleeps = sleeps(&faults, &mut latest);
         let crashes = crashes(&faults, &mut dice);
         let takeover = faults.has(Fault::Takeover).then(|| dice.between(MINUTE, 4 * HOUR));
@@ -155,6 +160,22 @@ const LATER: u64 = 0x6C61_7465_7200_0000;
 
 /// The same, for what was added about balancers.
 const BALANCERS: u64 = 0x6261_6C61_6E63_6572;
+
+/// Makes the dice for the balancers of front ends others than those of the seed.
+const WEB: u64 = 0x7765_6200_0000_0000;
+
+/// Puts the HTTP(S) of most front ends behind a balancer, where whole servers go: chosen services do not concern it.
+fn draw_web(change: &mut Change, seed: u64) {
+    if change.maintenance.scope != Scope::AllServices {
+        return;
+    }
+    let mut dice = Dice::new(seed ^ WEB);
+    for pool in change.pools.iter_mut().filter(|pool| pool.role == Role::FrontEnd) {
+        if dice.chance(0.7) {
+            pool.load_balancing.balancer = Balancer::Haproxy(HaproxyBalancer::one("192.0.2.252:9999", "web"));
+        }
+    }
+}
 
 /// Lets some pools stand behind two backends, or two balancers, or both.
 fn several_backends(change: &mut Change, dice: &mut Dice) {

@@ -15,6 +15,7 @@ use crate::record::{
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{Act, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::observe::BalancerState;
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{ActOutcome, Answer, Lease, PoolName, ServerName, ServiceName};
 use orchestrate_planner::plan::{StepTarget, WorkId};
@@ -448,12 +449,13 @@ impl RunState {
                 state.restart_proven = None;
                 state.restarts.push(RestartAsked { at, booted: *booted });
             }
+            Act::SetBalancer { to: BalancerState::Ready, .. } => drop(state.marks.insert(Mark::BackInBalancer)),
+            Act::SetBalancer { .. } => drop(state.marks.remove(&Mark::BackInBalancer)),
             Act::SetStartType { .. }
             | Act::Pause { .. }
             | Act::Continue { .. }
             | Act::Start { .. }
-            | Act::Stop { .. }
-            | Act::SetBalancer { .. } => {}
+            | Act::Stop { .. } => {}
         }
         self.next_intent += 1;
         self.open.insert(intent.id, intent.clone());

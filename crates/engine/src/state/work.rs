@@ -105,6 +105,8 @@ pub enum Mark {
     StartAnew,
     /// A person has taken it out of the balancer.
     OutByHand,
+    /// The run has put it back into the balancer that it drives, or was about to.
+    BackInBalancer,
     /// An earlier pass has started an installer without a good end, or one that asks for a restart.
     HalfDone,
     /// A restart by another hand has ended sessions that nobody had counted.

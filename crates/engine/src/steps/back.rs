@@ -1,14 +1,17 @@
 //! Bringing a server back exactly as it was recorded (promise P5), and proving at the end that it still is (P8).
 
 use super::block::may_touch;
+use super::tries::Sorted;
 use super::{Case, Judgement, Ruling, Scratch, balancer, mend, support, tries, under_way};
-use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK};
+use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK, SLOW_LOOK};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
+use jiff::Timestamp;
 use orchestrate_model::act::Act;
 use orchestrate_model::readable::count;
 use orchestrate_model::{PoolObservation, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
 use orchestrate_planner::scope::each_after;
+use std::ops::ControlFlow;
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let Some(snapshot) = &case.subject.own.snapshot else {
@@ -42,58 +45,109 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
     if !starts.now.is_empty() && (late || todo.waiting.is_empty()) {
         return Judgement::Act(starts.now);
     }
-    let open: Vec<String> = todo.waiting.into_iter().chain(todo.beside).chain(todo.unknown).collect();
-    let again = states.again.into_iter().chain(starts.again).min();
-    let over: Vec<(Act, String)> = states.over.into_iter().chain(starts.over).collect();
-    match again {
-        Some(again) if open.is_empty() && !late => {
-            let why: Vec<String> = states.passing.into_iter().chain(starts.passing).chain(causes(&over)).collect();
-            tries::wait(case, case.since, again, why.join("; "))
-        }
-        _ if !open.is_empty() && !late => {
-            let why: Vec<String> = open.into_iter().chain(states.passing).chain(causes(&over)).collect();
-            late_or(case, "services to run", &why.join(", "), scratch)
-        }
-        _ if over.is_empty() && open.is_empty() && states.now.is_empty() => Judgement::Done(
-            StepEnd::Done,
-            format!("{} as recorded, read back", count(snapshot.services.len(), "service")),
-        ),
-        _ => {
-            let rest = states.now.into_iter().map(|act| (act.clone(), format!("{act} has not come about")));
-            not_back(case, scratch, over.into_iter().chain(rest).collect(), open)
-        }
+    let left = Left {
+        open: todo.waiting.into_iter().chain(todo.beside).chain(todo.unknown).collect(),
+        again: states.again.into_iter().chain(starts.again).min(),
+        passing: states.passing.into_iter().chain(starts.passing).collect(),
+        over: states.over.into_iter().chain(starts.over).collect(),
+    };
+    if late || (left.open.is_empty() && left.again.is_none()) {
+        let rest = states.now.into_iter().map(|act| (act.clone(), format!("{act} has not come about")));
+        let left = Left { over: left.over.into_iter().chain(rest).collect(), ..left };
+        return if left.is_nothing() {
+            let proof = format!("{} as recorded, read back", count(snapshot.services.len(), "service"));
+            Judgement::Done(StepEnd::Done, proof)
+        } else {
+            not_back(case, scratch, left)
+        };
+    }
+    wait_for(case, scratch, &left)
+}
+
+/// What is not as it was recorded, and nothing to be done about it now.
+#[derive(Debug, Default)]
+struct Left {
+    /// What has to come about by itself, or is not known.
+    open: Vec<(ServiceName, String)>,
+    /// When the first of the acts that were refused for a time is asked for again.
+    again: Option<Timestamp>,
+    /// Those acts, and what was said against them.
+    passing: Vec<(Act, String)>,
+    /// Acts that are not asked for any more, and why.
+    over: Vec<(Act, String)>,
+}
+
+impl Left {
+    fn is_nothing(&self) -> bool {
+        self.open.is_empty() && self.passing.is_empty() && self.over.is_empty()
+    }
+
+    /// The services that do not serve as they did.
+    fn missing(&self) -> Vec<ServiceName> {
+        let acts = self.passing.iter().chain(&self.over).filter_map(|(act, _)| stopped_by(act));
+        acts.chain(self.open.iter().map(|(name, _)| name)).cloned().collect()
+    }
+
+    /// Everything in words.
+    fn words(&self) -> Vec<String> {
+        let open = self.open.iter().map(|(_, why)| why.clone());
+        open.chain(self.passing.iter().chain(&self.over).map(|(_, why)| why.clone())).collect()
     }
 }
 
-fn causes(over: &[(Act, String)]) -> impl Iterator<Item = String> {
-    over.iter().map(|(_, why)| why.clone())
-}
-
-/// Everything that comes back is back, and something does not: the balancer sends people to the server again where what
-/// is missing is not what they come for, and the rest is a person's.
-fn not_back(case: &Case<'_>, scratch: &mut Scratch, mut over: Vec<(Act, String)>, open: Vec<String>) -> Judgement {
-    let missing: Vec<ServiceName> = over.iter().filter_map(|(act, _)| stopped_by(act)).cloned().collect();
-    if open.is_empty() && balancer::may_serve(case, &missing) {
-        if !scratch.asks_balancer {
-            scratch.asks_balancer = true;
-            return Judgement::LookAgain;
-        }
-        let acts = balancer::restoring(case);
-        if !acts.is_empty() {
-            let sorted = scratch.tries.sort(case, &acts, (case.since, RETURN_DEADLINE));
-            match sorted.again {
-                _ if !sorted.now.is_empty() => return Judgement::Act(sorted.now),
-                Some(again) => return tries::wait(case, case.since, again, sorted.passing.join("; ")),
-                None => over.extend(sorted.over),
+/// Waits for what may yet come, and meanwhile has the balancers send people to the server again, where they do not come for
+/// what is missing: a refusal, or a service that another hand has taken away, may last as long as the step.
+fn wait_for(case: &Case<'_>, scratch: &mut Scratch, left: &Left) -> Judgement {
+    let mut again = left.again;
+    let mut why = left.words();
+    // Services that start by themselves are back within minutes, and the server goes in whole.
+    if left.open.is_empty() || case.elapsed() >= SELF_START {
+        match into_balancer(case, scratch, left) {
+            ControlFlow::Break(next) => return next,
+            ControlFlow::Continue(balancer) => {
+                again = again.into_iter().chain(balancer.again).min();
+                why.extend(balancer.passing.into_iter().chain(balancer.over).map(|(_, why)| why));
             }
         }
     }
+    match again {
+        Some(again) if left.open.is_empty() => tries::wait(case, case.since, again, why.join("; ")),
+        Some(_) | None => late_or(case, "services to run", &why.join(", "), scratch),
+    }
+}
+
+/// Everything that comes back is back, and something does not: the rest is a person's.
+fn not_back(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
+    let balancer = match into_balancer(case, scratch, &left) {
+        ControlFlow::Break(next) => return next,
+        ControlFlow::Continue(balancer) => balancer,
+    };
+    if let Some(again) = balancer.again {
+        let why: Vec<String> = balancer.passing.into_iter().map(|(_, why)| why).collect();
+        return tries::wait(case, case.since, again, why.join("; "));
+    }
     let server = &case.subject.work.server;
     let all = case.subject.own.snapshot.as_ref().map_or(0, |snapshot| snapshot.services.len());
-    let mut parts = open;
-    parts.extend(over.iter().map(|(act, why)| format!("{why}; to mend it: {}", mend::command(&case.subject, act))));
+    let mut parts: Vec<String> = left.open.into_iter().map(|(_, why)| why).collect();
+    let over = left.passing.into_iter().chain(left.over).chain(balancer.over);
+    parts.extend(over.map(|(act, why)| format!("{why}; to mend it: {}", mend::command(&case.subject, &act))));
     let text = format!("{server} is not back as it was: {}. The rest of its {all} services is", parts.join("; "));
     Judgement::Hold(text, case.choices())
+}
+
+/// Has the balancers send people to the server again, where what is missing is not what they come for. Returns what
+/// is to be done next for it, or what of it is not to be had now.
+fn into_balancer(case: &Case<'_>, scratch: &mut Scratch, left: &Left) -> ControlFlow<Judgement, Sorted> {
+    let recorded = case.subject.own.snapshot.as_ref().is_some_and(|snapshot| snapshot.balancer.is_some());
+    if !recorded || !balancer::may_serve(case, &left.missing()) {
+        return ControlFlow::Continue(Sorted::default());
+    }
+    if !scratch.asks_balancer {
+        scratch.asks_balancer = true;
+        return ControlFlow::Break(Judgement::LookAgain);
+    }
+    let sorted = scratch.tries.sort(case, &balancer::restoring(case), (case.since, RETURN_DEADLINE));
+    if sorted.now.is_empty() { ControlFlow::Continue(sorted) } else { ControlFlow::Break(Judgement::Act(sorted.now)) }
 }
 
 /// The acts of the way back with those of the balancers.
@@ -122,7 +176,9 @@ fn late_or(case: &Case<'_>, what: &str, why: &str, scratch: &mut Scratch) -> Jud
         return Judgement::Hold(text, case.choices());
     }
     let limit = Some((RETURN_DEADLINE, "the server is held"));
-    Judgement::Wait(case.wait(what, why.to_owned(), limit), SETTLE_LOOK)
+    // What is not there within minutes takes its time.
+    let pace = if case.elapsed() < SELF_START { SETTLE_LOOK } else { SLOW_LOOK };
+    Judgement::Wait(case.wait(what, why.to_owned(), limit), pace)
 }
 
 #[derive(Debug, Default)]
@@ -132,11 +188,11 @@ struct Todo {
     /// What restores start types.
     starts: Vec<Act>,
     /// What has to come about before the start types are restored.
-    waiting: Vec<String>,
+    waiting: Vec<(ServiceName, String)>,
     /// What else differs, on services that the run has not blocked.
-    beside: Vec<String>,
+    beside: Vec<(ServiceName, String)>,
     /// What is not known.
-    unknown: Vec<String>,
+    unknown: Vec<(ServiceName, String)>,
 }
 
 fn compare(case: &Case<'_>, snapshot: &Snapshot, first: &[ServiceName]) -> Result<Todo, String> {
@@ -145,7 +201,7 @@ fn compare(case: &Case<'_>, snapshot: &Snapshot, first: &[ServiceName]) -> Resul
     for name in start_order(&case.subject, snapshot, first) {
         let recorded = &snapshot.services[name];
         let Some(status) = services.get(name) else {
-            todo.beside.push(format!("{name} is not installed any more"));
+            todo.beside.push((name.clone(), format!("{name} is not installed any more")));
             continue;
         };
         let start = status.start.as_result();
@@ -159,10 +215,10 @@ fn compare(case: &Case<'_>, snapshot: &Snapshot, first: &[ServiceName]) -> Resul
             continue;
         }
         if let Err(why) = compare_state(case, name, recorded, status, &mut todo) {
-            todo.unknown.push(why);
+            todo.unknown.push((name.clone(), why));
         }
         match start {
-            Err(why) => todo.unknown.push(format!("the start type of {name}: {why}")),
+            Err(why) => todo.unknown.push((name.clone(), format!("the start type of {name}: {why}"))),
             Ok(start) if *start != recorded.start && may_touch(name) => {
                 todo.starts.push(Act::SetStartType { service: name.clone(), to: recorded.start });
             }
@@ -217,11 +273,11 @@ fn compare_state(
         (RunState::Running, RunState::StartPending) if name.as_str().eq_ignore_ascii_case("RTCSRV") => {
             // Events 32169 and 32174: it waits for quorum, or for the first placement of the users.
             let text = "RTCSRV is start pending, which may last an hour while the pool places its users";
-            todo.waiting.push(text.to_owned());
+            todo.waiting.push((service(), text.to_owned()));
         }
         (wanted, found) => {
             let list = if ours { &mut todo.waiting } else { &mut todo.beside };
-            list.push(format!("{name} is {found}, {wanted} is wanted"));
+            list.push((service(), format!("{name} is {found}, {wanted} is wanted")));
         }
     }
     Ok(())

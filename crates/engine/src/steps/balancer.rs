@@ -6,7 +6,7 @@ use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};
 use crate::look::Subject;
 use crate::record::StepEnd;
-use crate::state::{StepState, steps_of};
+use crate::state::{Mark, StepState, steps_of};
 use jiff::Timestamp;
 use orchestrate_model::act::Act;
 use orchestrate_model::change::HoldChoice;
@@ -95,7 +95,9 @@ pub(crate) fn is_kept_out(subject: &Subject<'_>, asked: Timestamp) -> bool {
     let goes_in =
         steps().find(|step| step.kind == StepKind::BalancerIn).is_some_and(|s| *state(s) != StepState::Pending);
     let driven = matches!(subject.pool.load_balancing.balancer, Balancer::Haproxy(_));
-    driven && out && !goes_in && subject.own.is_active() && subject.own.back.is_none() && subject.own.snapshot.is_some()
+    let own = subject.own;
+    let returning = goes_in || own.has(Mark::BackInBalancer);
+    driven && out && !returning && own.is_active() && own.back.is_none() && own.snapshot.is_some()
 }
 
 /// Returns the hold of a server that is put back into the balancer again and again.

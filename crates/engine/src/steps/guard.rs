@@ -186,8 +186,7 @@ fn refused(case: &Case<'_>, scratch: &mut Scratch, (text, reasons): (String, &st
         return case.give_up(text);
     }
     let rest = REFUSED_LOOK * i32::try_from(REFUSED_LOOKS - scratch.refused_looks).unwrap_or(i32::MAX);
-    let wait =
-        case.wait_on("the pool to be able to do without the server", reasons.to_owned(), (rest, "the run stops"));
+    let wait = case.wait_on("the pool to be able to do without the server", reasons.to_owned(), (rest, then(case)));
     Judgement::Wait(wait, REFUSED_LOOK)
 }
 
@@ -197,8 +196,13 @@ fn busy(case: &Case<'_>, scratch: &mut Scratch, (text, reasons): (String, &str))
         return case.give_up(format!("{text}; the pool has said so {} times", scratch.busy));
     }
     let rest = BUSY_WAIT * i32::try_from(BUSY_ANSWERS - scratch.busy).unwrap_or(i32::MAX);
-    let wait = case.wait_on("the pool to be ready for an upgrade", reasons.to_owned(), (rest, "the run stops"));
+    let wait = case.wait_on("the pool to be ready for an upgrade", reasons.to_owned(), (rest, then(case)));
     Judgement::Wait(wait, BUSY_WAIT)
+}
+
+/// What comes when the answer does not become yes: one that was changed already is not left so.
+fn then(case: &Case<'_>) -> &'static str {
+    if case.subject.own.is_changed() { "the server goes back" } else { "the run stops" }
 }
 
 /// The budgets that the server's pool shares with others, counted by what was seen of all of them (promise P1).

@@ -53,8 +53,8 @@ pub(crate) struct Sorted {
     pub(crate) now: Vec<Act>,
     /// When the first of those that were refused for a time is asked for again.
     pub(crate) again: Option<Timestamp>,
-    /// What was said against those.
-    pub(crate) passing: Vec<String>,
+    /// Those that were refused for a time, and what was said against them.
+    pub(crate) passing: Vec<(Act, String)>,
     /// Those that are not asked for any more, and why.
     pub(crate) over: Vec<(Act, String)>,
 }
@@ -113,7 +113,7 @@ impl Tries {
                 Standing::Now => sorted.now.push(act.clone()),
                 Standing::Later(at, why) => {
                     sorted.again = Some(sorted.again.map_or(at, |first| first.min(at)));
-                    sorted.passing.push(why);
+                    sorted.passing.push((act.clone(), why));
                 }
                 Standing::Over(why) => sorted.over.push((act.clone(), why)),
             }
@@ -181,7 +181,10 @@ pub(super) fn follow_up(case: &Case<'_>, scratch: &mut Scratch, acts: Vec<Act>) 
     // In the order of the step, and none before one that has to wait.
     let first: Vec<Act> = acts.into_iter().take_while(|act| sorted.now.contains(act)).collect();
     match sorted.again {
-        Some(again) if first.is_empty() => wait(case, begin, again, sorted.passing.join("; ")),
+        Some(again) if first.is_empty() => {
+            let why: Vec<String> = sorted.passing.into_iter().map(|(_, why)| why).collect();
+            wait(case, begin, again, why.join("; "))
+        }
         Some(_) | None => Judgement::Act(first),
     }
 }

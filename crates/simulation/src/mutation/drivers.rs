@@ -335,6 +335,13 @@ impl ChangeBalancer for Balancer {
         if self.mutation == Mutation::BalancerNotRestored && to == BalancerState::Ready {
             return ActOutcome::Accepted;
         }
+        if self.mutation == Mutation::BalancerLast && to == BalancerState::Ready {
+            let world = self.link.world.lock();
+            let waits = world.by_name.get(server).is_some_and(|at| world.oracle.refused.is_refused_for_hours(*at));
+            if waits {
+                return ActOutcome::Accepted;
+            }
+        }
         self.inner.set_balancer(server, at, to).await
     }
 }

@@ -130,11 +130,13 @@ pub enum Mutation {
     OwnDoingCounts,
     /// Nobody asks before the block whether the end of a drain could be told.
     DrainUntold,
+    /// The balancer has a server again only when everything else of it is back.
+    BalancerLast,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 57] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -191,6 +193,7 @@ impl Mutation {
         Self::OwnDoingCounts,
         Self::LeasesIgnored,
         Self::DrainUntold,
+        Self::BalancerLast,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -230,6 +233,7 @@ impl Mutation {
             Self::PoolNotWatched => &[Fault::NeighbourGoes, Fault::NeighbourGoes],
             Self::BalancerNotWatched => &[Fault::BalancerUndone],
             Self::DrainUntold => &[Fault::NoDrainingState],
+            Self::BalancerLast => &[Fault::RefusedForHours],
             _ => &[],
         }
     }

@@ -80,6 +80,7 @@ impl World {
         }
         self.check_block(at, seen);
         self.check_neighbours();
+        self.check_served_again();
     }
 
     /// A run has the answer of the balancer of a pool.

@@ -56,6 +56,7 @@ impl Oracle {
         self.gaps.unseen_balancers = self.gaps.unseen.clone();
         self.watch.sleeps();
         self.neighbours.sleeps();
+        self.refused.sleeps();
         self.promised.sleeps();
     }
 

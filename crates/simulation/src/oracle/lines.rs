@@ -74,6 +74,7 @@ impl World {
             self.check_own_doing(&entry["record"]);
         }
         self.check_neighbours();
+        self.check_served_again();
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) struct Oracle {
     pub(crate) neighbours: neighbours::Neighbours,
     told: evidence::Told,
     pub(crate) promised: promised::Promised,
-    refused: refused::Refused,
+    pub(crate) refused: refused::Refused,
     gaps: gaps::Gaps,
     hosts: hosts::Hosts,
 }

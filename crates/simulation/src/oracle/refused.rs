@@ -1,8 +1,9 @@
 //! Refusals: one of them keeps nothing else from coming back, and one that can pass is waited for.
 
 use super::lines::Line;
-use crate::world::{MINUTE, Ms, QUOTA, SECOND, World, brings_back, service_of};
-use orchestrate_model::{Act, ActOutcome, ServerName};
+use crate::world::{LATER, MINUTE, Ms, QUOTA, SECOND, World, brings_back, service_of};
+use orchestrate_model::observe::BalancerState;
+use orchestrate_model::{Act, ActOutcome, Product, RunState, ServerName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every step that asks a server for something asks for at least so long where a refusal can pass.
@@ -11,9 +12,13 @@ const LEAST_PATIENCE: Ms = 9 * MINUTE;
 /// What follows from a refusal follows within this: an act, a look, and the time of both.
 const FOLLOWS: Ms = 15 * SECOND;
 
+/// Within this a server on its way back is in the balancer again that has all that people come there for, whatever else is
+/// refused: the minutes in which services start by themselves, and lost answers of the server and the balancer.
+const SERVES_AGAIN: Ms = 15 * MINUTE;
+
 /// What the oracle knows of answers to acts.
 #[derive(Debug, Default)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     /// Services that the run was told something else of than that they are on their way back, since the way back began.
     tried: BTreeSet<(usize, usize)>,
     /// When a machine last refused for a time, with nothing else said since, and since when its step is in hand.
@@ -21,13 +26,24 @@ pub(super) struct Refused {
     begun: BTreeMap<usize, Ms>,
     /// When a machine last refused for good to bring a service back.
     for_good: BTreeMap<usize, Ms>,
+    /// Machines on their way back of which single services are refused for hours, and since when all is there that people
+    /// come through the balancer for.
+    lasting: BTreeMap<usize, Ms>,
     /// The step of each machine.
     steps: BTreeMap<usize, String>,
 }
 
 impl Refused {
     pub(super) fn read(&mut self, kind: &str, line: &Line<'_>) {
-        let Some(at) = line.machine else { return };
+        let Some(at) = line.machine else {
+            if matches!(kind, "resumed" | "run_ended") {
+                self.lasting.clear();
+            }
+            return;
+        };
+        if matches!(kind, "step_started" | "held" | "turned_back" | "decided" | "server_ended" | "put_off") {
+            self.lasting.remove(&at);
+        }
         match kind {
             "step_started" => {
                 self.begun.insert(at, line.now);
@@ -42,7 +58,61 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// The machine of the run has stood still: what it did not live through it could not see.
+    pub(super) fn sleeps(&mut self) {
+        self.lasting.clear();
+    }
+
+    /// Whether a machine on its way back has a service that is refused for hours.
+    pub(crate) fn is_refused_for_hours(&self, at: usize) -> bool {
+        self.lasting.contains_key(&at)
+    }
+}
+
 impl World {
+    /// P8: a refusal for hours keeps a server from nothing else, also not from the balancer, where people come for other
+    /// services than the one that is refused.
+    pub(crate) fn check_served_again(&mut self) {
+        let now = self.now;
+        for at in self.oracle.refused.lasting.keys().copied().collect::<Vec<_>>() {
+            if !self.may_serve_again(at) {
+                self.oracle.refused.lasting.insert(at, now);
+                continue;
+            }
+            let since = self.oracle.refused.lasting[&at];
+            if now - since > SERVES_AGAIN {
+                self.oracle.refused.lasting.remove(&at);
+                let (name, minutes) = (&self.machines[at].name, (now - since) / MINUTE);
+                let text = format!("{name} serves again and has been out of the balancer for {minutes} min");
+                self.oracle.breach("P8", now, text);
+            }
+        }
+    }
+
+    /// Whether a machine could serve through its balancer, and is not in it.
+    fn may_serve_again(&self, at: usize) -> bool {
+        let machine = &self.machines[at];
+        let odd = &self.pools[machine.pool].balancer;
+        let came = |name: &str| ["W3SVC", "RTCSRV"].iter().any(|web| name.eq_ignore_ascii_case(web));
+        let web = machine.services.iter().filter(|service| came(service.name.as_str()));
+        let before = self.oracle.baselines.get(&at).map(|baseline| &baseline.admin);
+        let out = before.is_some_and(|before| {
+            let mut states = before.iter().zip(&machine.admin);
+            states.any(|(was, is)| *was == BalancerState::Ready && *is != BalancerState::Ready)
+        });
+        let installing = machine.installers.values().any(|one| *one == crate::world::Installer::Running);
+        self.has_balancer(at)
+            && self.change.pools[machine.pool].product != Product::Generic
+            && out
+            && odd.moved.is_none()
+            && odd.swapped.is_none()
+            && machine.up
+            && !machine.going_down
+            && !installing
+            && web.into_iter().all(|service| service.state == RunState::Running)
+    }
+
     /// A run was told how an act ended.
     pub(crate) fn oracle_answered(&mut self, at: usize, act: &Act, outcome: &ActOutcome) {
         let now = self.now;
@@ -54,7 +124,12 @@ impl World {
         if matches!(outcome, ActOutcome::Failed(_)) && brings_back(act) {
             self.oracle.refused.for_good.insert(at, now);
         }
-        let passing = &mut self.oracle.refused.passing;
+        let refused = &mut self.oracle.refused;
+        let returning = refused.steps.get(&at).is_some_and(|step| step == "return");
+        if returning && matches!(outcome, ActOutcome::Retry(why) if why == LATER) {
+            refused.lasting.entry(at).or_insert(now);
+        }
+        let passing = &mut refused.passing;
         match outcome {
             ActOutcome::Retry(why) if why == QUOTA => drop(passing.insert(at, now)),
             ActOutcome::Retry(_)

@@ -5,13 +5,19 @@ use crate::dice::Dice;
 use crate::faults::Fault;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{Act, ActOutcome, StartMode};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often one machine refuses everything for a while.
 const MOST: usize = 4;
 
 /// What a machine says that refuses everything for a while. Others say that they are busy and have done it all the same.
 pub(crate) const QUOTA: &str = "the quota of this user is used up";
+
+/// What a machine says for hours of a service that it does not bring back.
+pub(crate) const LATER: &str = "the service cannot accept control messages at this time";
+
+/// Makes the dice of what is refused for hours others than those of the seed.
+const HOURS: u64 = 0x686F_7572_7300_0000;
 
 /// What is refused in a night.
 #[derive(Debug, Default)]
@@ -20,6 +26,8 @@ pub(crate) struct Refusals {
     times: Vec<(usize, Ms, Ms)>,
     /// Services that are not brought back: neither their state nor their start type.
     for_good: BTreeSet<(usize, usize)>,
+    /// Services that are not brought back for so long from the first time that this is asked for, and until when once it was.
+    lasting: BTreeMap<(usize, usize), (Ms, Option<Ms>)>,
     /// Machines on which something was refused for good.
     pub(crate) met: BTreeSet<usize>,
 }
@@ -45,6 +53,20 @@ impl World {
         }
     }
 
+    /// Draws which services are refused for hours.
+    pub(crate) fn draw_lasting_refusals(&mut self, seed: u64) {
+        let mut dice = Dice::new(seed ^ HOURS);
+        let rate = self.faults.rate(Fault::RefusedForHours);
+        for at in 0..self.machines.len() {
+            for place in 0..self.machines[at].services.len() {
+                if dice.chance(rate) {
+                    let long = dice.between(MINUTE, 3 * HOUR);
+                    self.refusals.lasting.insert((at, place), (long, None));
+                }
+            }
+        }
+    }
+
     /// Returns how a machine refuses an act, where it does.
     pub(super) fn refusal(&mut self, at: usize, act: &Act) -> Option<ActOutcome> {
         if !self.faulty || matches!(act, Act::SetBalancer { .. }) {
@@ -55,6 +77,12 @@ impl World {
             return Some(ActOutcome::Retry(QUOTA.to_owned()));
         }
         let service = super::service_of(act).and_then(|name| self.machines[at].service(name))?;
+        if brings_back(act)
+            && let Some((long, until)) = self.refusals.lasting.get_mut(&(at, service))
+            && now < *until.get_or_insert(now + *long)
+        {
+            return Some(ActOutcome::Retry(LATER.to_owned()));
+        }
         let refused = brings_back(act) && self.refusals.for_good.contains(&(at, service));
         refused.then(|| {
             self.refusals.met.insert(at);

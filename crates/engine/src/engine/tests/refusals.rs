@@ -1,8 +1,11 @@
 //! What is refused: for a time, for good, and on the way back.
 #![expect(clippy::wildcard_enum_match_arm, reason = "an act that a test does not expect fails it")]
 
+use super::watch::balanced;
 use super::*;
+use crate::state::StepState;
 use orchestrate_model::change::RestartPolicy;
+use orchestrate_model::observe::{BalancerPlace, BalancerState};
 
 const BLOCK: StepId = StepId(2);
 
@@ -31,10 +34,17 @@ fn both(services: [ServiceStatus; 2], taken: Timestamp) -> PoolObservation {
 
 /// A recovery of fe1, which has two services that are paused and Manual, right after its first look was asked for.
 fn recovering() -> (Engine, Vec<Effect>) {
-    let plan = plan_with(|plan| plan["work"][0]["block"] = json!([service(), park()]));
+    let mut engine = about_to_recover(&plan_with(|plan| plan["work"][0]["block"] = json!([service(), park()])), None);
+    let effects = engine.handle(recovery(), at(100));
+    (engine, effects)
+}
+
+/// A run that has blocked fe1, with what was recorded of the balancer.
+fn about_to_recover(plan: &Arc<Plan>, balancer: Option<BTreeMap<BalancerPlace, BalancerState>>) -> Engine {
     let Record::Snapshot { work, mut snapshot } = recorded() else { panic!("a snapshot") };
     let like = snapshot.services[&service()].clone();
     snapshot.services.insert(park(), like);
+    snapshot.balancer = balancer;
     let mut records = vec![begun(Attended::No)];
     records.extend(done(0));
     records.push(Record::StepStarted { step: StepId(1) });
@@ -42,9 +52,7 @@ fn recovering() -> (Engine, Vec<Effect>) {
     records.push(Record::StepDone { step: StepId(1), how: StepEnd::Done, proof: String::new() });
     records.push(Record::StepStarted { step: BLOCK });
     records.extend(intended(1, BLOCK, Act::Pause { service: service() }));
-    let mut engine = after_in(plan, &records);
-    let effects = engine.handle(recovery(), at(100));
-    (engine, effects)
+    after_in(plan.clone(), &records)
 }
 
 /// The act that is asked for.
@@ -192,4 +200,60 @@ fn a_restart_of_which_nobody_knows_is_asked_for_again_as_soon_as_a_look_shows_th
     let effects = engine.handle(Input::Acted { intent: act_in(&effects).0, outcome: ActOutcome::Joined }, now);
     let effects = answer(&mut engine, &effects, fe1(RunState::Stopped, Answer::Known(0), now), now);
     assert_eq!(acts(&effects), 0, "{effects:?}");
+}
+
+/// Lives through half an hour of such a recovery behind a balancer that has fe1 as drained, in which everything is back but
+/// one service that is refused for a time. Returns when the balancer was asked to have it again, and the engine.
+fn behind_a_balancer(missing: &ServiceName) -> (Engine, Option<Timestamp>) {
+    let haproxy = json!({"haproxy": {"sites": [{"address": "192.0.2.10:9999", "backends": ["web"]}]}});
+    let plan = plan_with(|plan| {
+        plan["work"][0]["block"] = json!([service(), park()]);
+        plan["change"]["pools"][0]["load_balancing"]["balancer"] = haproxy;
+    });
+    let seen = balanced(BalancerState::Ready, at(0));
+    let entries = &seen.balancer.known().unwrap().servers.known().unwrap()[&server(1)];
+    let ready = entries.ready().map(|place| (place.clone(), BalancerState::Ready)).collect();
+    let mut engine = about_to_recover(&plan, Some(ready));
+    let (mut now, mut in_balancer, mut asked) = (at(100), BalancerState::Drain, None);
+    let mut effects = engine.handle(recovery(), now);
+    let is = |name: ServiceName| if name == *missing { RunState::Paused } else { RunState::Running };
+    let services = [service(), park()].map(|name| {
+        let start = Answer::Known(StartType { mode: StartMode::Automatic, delayed: false });
+        ServiceStatus { start, ..manual(is(name.clone()), name) }
+    });
+    while engine.state().work[0].end.is_none() && now < at(130) {
+        if effects.iter().any(|effect| matches!(effect, Effect::Act(_))) {
+            let (intent, act) = act_in(&effects);
+            let outcome = match &act {
+                Act::Continue { .. } => ActOutcome::Retry("the service is busy".to_owned()),
+                Act::SetBalancer { to, .. } => {
+                    asked.get_or_insert(now);
+                    in_balancer = *to;
+                    ActOutcome::Accepted
+                }
+                other => panic!("{other}"),
+            };
+            effects = engine.handle(Input::Acted { intent, outcome }, now);
+        } else if effects.iter().any(|effect| matches!(effect, Effect::Look { look, .. } if look.within.is_none())) {
+            let mut seen = both(services.clone(), now);
+            seen.balancer = balanced(in_balancer, now).balancer;
+            effects = answer(&mut engine, &effects, seen, now);
+        } else {
+            (effects, now) = wake(&mut engine, &effects);
+        }
+    }
+    (engine, asked)
+}
+
+#[test]
+fn p8_a_refusal_that_may_last_keeps_no_server_out_of_its_balancer() {
+    let (engine, asked) = behind_a_balancer(&park());
+    assert!(asked.is_some_and(|asked| asked < at(102)), "the front end serves, and people come for it: {asked:?}");
+    let Some(StepState::Running { .. }) = engine.state().steps.get(8) else { panic!("the rest is waited for") };
+}
+
+#[test]
+fn p8_a_server_without_its_front_end_is_not_put_back_into_the_balancer() {
+    let (_, asked) = behind_a_balancer(&service());
+    assert_eq!(asked, None);
 }

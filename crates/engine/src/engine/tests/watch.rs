@@ -210,7 +210,7 @@ fn p2_a_run_that_may_wait_begins_the_server_again_by_itself_and_not_for_ever() {
 }
 
 /// A balancer that has fe1 in this state.
-fn balanced(state: BalancerState, now: Timestamp) -> PoolObservation {
+pub(super) fn balanced(state: BalancerState, now: Timestamp) -> PoolObservation {
     let mut seen = pool(Answer::Known(RunState::Running), now);
     let shown = |number: usize, admin| {
         let (balancer, backend) = ("192.0.2.10:9999".to_owned(), "web".to_owned());
