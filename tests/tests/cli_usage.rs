@@ -290,13 +290,13 @@ fn a_usage_error_does_not_ask_for_what_the_environment_says() {
 }
 
 #[test]
-fn exit_75_when_the_state_folder_cannot_be_used() {
+fn exit_64_when_the_state_folder_is_none() {
     let sandbox = Sandbox::default();
     let file = sandbox.file("not-a-folder", "");
     let file = file.to_str().unwrap();
     for arguments in [&["status"][..], &[PLAN, "--lab", "--yes"], &["lab", PLAN]] {
         let said = sandbox.run(&[&["--state-dir", file], arguments].concat());
-        assert_eq!(said.code, Some(75), "{arguments:?}: {}", said.err);
+        assert_eq!(said.code, Some(64), "{arguments:?}: {}", said.err);
         assert!(said.err.contains(file), "{arguments:?}: {}", said.err);
         assert!(said.err.contains("something else than a folder is there"), "{arguments:?}: {}", said.err);
     }

@@ -141,9 +141,9 @@ fn of_journal(error: &JournalError) -> (Exit, Option<String>) {
     match error {
         JournalError::Damaged { .. } | JournalError::Unreadable { .. } => (Exit::Bug, Some(KEEP.to_owned())),
         JournalError::Io { doing: "use", source, .. } if is_no_folder(source) => (
-            Exit::Temporary,
+            Exit::Usage,
             Some(
-                "something else than a folder is there, so trying again or `resume` changes nothing: name a folder with \
+                "something else than a folder is there: name a folder with \
                  --state-dir or ORCHESTRATE_STATE_DIR, or move what is there elsewhere"
                     .to_owned(),
             ),

@@ -170,7 +170,9 @@ impl Stage {
         let look = output::look();
         Ok(match state {
             WindowState::Inside { .. } => None,
-            WindowState::Outside { next: None } => Some("no window of the plan opens any more".to_owned()),
+            WindowState::Outside { next: None } => {
+                Some("no window of the plan opens in the next four years".to_owned())
+            }
             WindowState::Outside { next: Some(opening) } => Some(format!(
                 "no window is open at {}; the next opens {} and ends {}",
                 look.date_time(now),

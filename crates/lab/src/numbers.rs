@@ -158,7 +158,12 @@ fn server(key: &str, own: &ServerScenario) -> Result<(), String> {
     within(&format!("{key}.machine.free_gib"), *free_gib, DISK_GIB)?;
     within(&format!("{key}.machine.pending_since_s"), *pending_since_s, LONGEST_S)?;
     // A clock may be behind, too.
-    within(&format!("{key}.machine.clock_ahead_s"), clock_ahead_s.abs(), LONGEST_S)?;
+    if !clock_ahead_s.is_finite() || clock_ahead_s.abs() > LONGEST_S {
+        let (found, most) = (short(*clock_ahead_s), short(LONGEST_S));
+        return Err(format!(
+            "`{key}.machine.clock_ahead_s` cannot be {found}: a number from -{most} to {most} is needed"
+        ));
+    }
     own.exit_codes.iter().try_for_each(|code| exit_code(&format!("{key}.exit_codes"), *code))
 }
 
@@ -200,6 +205,13 @@ mod tests {
             let name = orchestrate_model::ServerName::new("fe1.contoso.example").unwrap();
             scenario.servers.entry(name).or_default().machine.free_gib = odd;
         });
+        let mut slow = good.clone();
+        let name = orchestrate_model::ServerName::new("fe1.contoso.example").unwrap();
+        slow.servers.entry(name.clone()).or_default().machine.clock_ahead_s = -432.0;
+        assert_eq!(slow.check(), Ok(()), "a clock may be behind");
+        slow.servers.entry(name).or_default().machine.clock_ahead_s = -1e9;
+        let said = slow.check().unwrap_err();
+        assert!(said.contains("cannot be -") && said.contains("from -"), "{said}");
         for odd in [Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH] {
             assert!(Scenario { begins: Some(odd), ..good.clone() }.check().unwrap_err().contains("begins"));
         }

@@ -66,7 +66,7 @@ async fn night(
             // A first start says itself that no window opens any more.
             Ok(Came::Never) if wait == Wait::ForNextWindow => {
                 output::talk(
-                    "no window of the plan opens any more: what is left stands above, and waits for another plan",
+                    "no window of the plan opens in the next four years: what is left stands above, and waits for another plan",
                 );
                 stage.leave().await;
                 return Ok(None);

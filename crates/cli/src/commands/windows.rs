@@ -27,7 +27,7 @@ pub(crate) fn run(plan: &Path, most: NonZeroUsize, format: OpeningsFormat) -> Re
     let told = Openings { change: &change, openings: &openings, fits: &fits };
     output::data(&match format {
         OpeningsFormat::Text if always => "the plan names no windows: it may run at any time\n".to_owned(),
-        OpeningsFormat::Text if openings.is_empty() => "no window opens any more\n".to_owned(),
+        OpeningsFormat::Text if openings.is_empty() => "no window opens in the next four years\n".to_owned(),
         OpeningsFormat::Text => {
             let names: BTreeSet<&str> = change.windows.iter().map(|window| window.timezone.as_str()).collect();
             let zones: Vec<_> =

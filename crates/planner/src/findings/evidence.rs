@@ -1,5 +1,6 @@
 //! What the pool as a whole looks like.
 
+use super::silence::Silence;
 use super::{note, refusal, warning};
 use crate::codes;
 use crate::coverage::{Problem, ProblemKind};
@@ -14,7 +15,8 @@ use std::collections::BTreeSet;
 
 /// Says what was seen of a pool, and which questions about its servers are not answered yes.
 pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
-    silent(look, found);
+    let silence = Silence::of(look);
+    silent(look, (&silence, safety), found);
     stale(look, safety, found);
     records(look, found);
     dead(look, found);
@@ -31,18 +33,25 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
         (Question::Fit, codes::NOT_FIT),
         (Question::Coverage(Covered::WebName), codes::WEB_NAME),
     ] {
-        found.extend(refused(look, safety, question, code));
+        found.extend(refused(look, (&silence, safety), question, code));
     }
     for feature in Feature::ALL {
-        found.extend(taken_over(look, safety, feature));
+        found.extend(taken_over(look, (&silence, safety), feature));
     }
     found.extend(at_quorum(look, safety));
 }
 
-fn silent(look: &Look<'_>, found: &mut Vec<Finding>) {
+fn silent(look: &Look<'_>, (silence, safety): (&Silence<'_>, &[&ServerSafety]), found: &mut Vec<Finding>) {
+    let folded = silence.folded(safety);
     for (server, standing) in look.servers() {
         if let Standing::Unknown(why) = standing {
-            let text = format!("nobody knows whether {} serves: {why}. Unknown is as unsafe as down", server.name);
+            let follows = if silence.holds(&server.name) && !folded.is_empty() {
+                format!(". What follows from it is not listed apart: {}", list(&folded))
+            } else {
+                String::new()
+            };
+            let text =
+                format!("nobody knows whether {} serves: {why}. Unknown is as unsafe as down{follows}", server.name);
             found.push(
                 refusal(codes::UNKNOWN, text)
                     .pool(look.pool)
@@ -62,7 +71,12 @@ fn stale(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>) {
 }
 
 /// Returns one finding for a question that some server's answer to is not yes.
-fn refused(look: &Look<'_>, safety: &[&ServerSafety], question: Question, code: &str) -> Option<Finding> {
+fn refused(
+    look: &Look<'_>,
+    (silence, safety): (&Silence<'_>, &[&ServerSafety]),
+    question: Question,
+    code: &str,
+) -> Option<Finding> {
     // What does not fit the plan at the balancer is a finding of its own.
     let doubted = |server: &ServerName| look.seen.balancer.known().is_some_and(|seen| seen.against(server).count() > 0);
     // A pool of one server is refused for that alone.
@@ -71,7 +85,8 @@ fn refused(look: &Look<'_>, safety: &[&ServerSafety], question: Question, code: 
     }
     let answers = safety.iter().filter_map(|safety| answer(safety, question).map(|asked| (&safety.server, asked)));
     let answers = answers.filter(|(server, _)| question != Question::Balancer || !doubted(server));
-    let mut against: Vec<(&ServerName, &Asked)> = answers.filter(|(_, asked)| !asked.verdict.is_yes()).collect();
+    let answers = answers.filter(|(server, asked)| !asked.verdict.is_yes() && !silence.explains(server, asked));
+    let mut against: Vec<(&ServerName, &Asked)> = answers.collect();
     // No before unknown: it says more.
     against.sort_by_key(|(_, asked)| !matches!(asked.verdict, Verdict::No(_)));
     let (server, asked) = against.first()?;
@@ -205,13 +220,13 @@ fn record(look: &Look<'_>, problem: &Problem, open: &[Feature]) -> Finding {
 }
 
 /// Says so when the records are in order and yet no other server would take a feature over.
-fn taken_over(look: &Look<'_>, safety: &[&ServerSafety], feature: Feature) -> Option<Finding> {
+fn taken_over(look: &Look<'_>, asked: (&Silence<'_>, &[&ServerSafety]), feature: Feature) -> Option<Finding> {
     let records_fine = look.records.as_ref().is_some_and(|records| records.problems.is_empty());
     // A pool of one server is refused for that alone.
     if !records_fine || look.pool.servers.len() == 1 {
         return None;
     }
-    refused(look, safety, Question::Coverage(Covered::Feature(feature)), codes::NOT_COVERED)
+    refused(look, asked, Question::Coverage(Covered::Feature(feature)), codes::NOT_COVERED)
 }
 
 /// Compares the plan's upgrade domains with the product's own.

@@ -1,5 +1,6 @@
 //! Other control hosts that work on the servers of a pool, or did.
 
+use super::silence::Silence;
 use super::{note, refusal};
 use crate::codes;
 use crate::plan::Finding;
@@ -32,7 +33,10 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
     let answers = safety.iter().filter_map(|safety| {
         safety.asked.iter().find(|asked| asked.question == Question::Lease).map(|asked| (safety, asked))
     });
-    let unknown = answers.into_iter().find(|(_, asked)| matches!(asked.verdict, Verdict::Unknown(_)));
+    let silence = Silence::of(look);
+    let unknown = answers.into_iter().find(|(safety, asked)| {
+        matches!(asked.verdict, Verdict::Unknown(_)) && !silence.explains(&safety.server, asked)
+    });
     if let Some((safety, asked)) = unknown {
         found.push(
             refusal(codes::LEASE_UNKNOWN, asked.verdict.text()).pool(look.pool).server(&safety.server).advise(

@@ -9,6 +9,7 @@ mod installer;
 mod lease;
 mod level;
 mod services;
+mod silence;
 mod stated;
 mod timing;
 

@@ -246,6 +246,29 @@ fn p3_a_silent_server_refuses_the_run() {
 }
 
 #[test]
+fn what_follows_from_the_silence_of_a_server_is_no_finding_of_its_own() {
+    let change = three();
+    let mut seen = healthy_world(&change);
+    silence(seen.pools.values_mut().next().unwrap(), &server_name("fe2"));
+    let (plan, _) = planned(&change, &seen);
+    let refusals = codes(&plan, Severity::Refusal);
+    let folded = ["O2012", "O2013", "O2015", "O2049", "O2081"];
+    assert!(folded.iter().all(|code| !refusals.contains(code)), "{refusals:?}");
+    let cause = &finding(&plan, "O2018").message;
+    assert!(folded.iter().all(|code| cause.contains(code)), "{cause}");
+
+    // What does not follow from it stays: a file that another server lacks, and one that is out for another reason.
+    let pool = seen.pools.values_mut().next().unwrap();
+    pool.servers.get_mut(&server_name("fe1")).unwrap().file =
+        Answer::Known(orchestrate_model::observe::FileFacts::Missing);
+    stop(pool, &server_name("fe3"));
+    let (plan, _) = planned(&change, &seen);
+    assert!(finding(&plan, "O2049").message.contains("fe1"), "{}", finding(&plan, "O2049").message);
+    let refusals = codes(&plan, Severity::Refusal);
+    assert!(["O2012", "O2013"].iter().all(|code| refusals.contains(code)), "{refusals:?}");
+}
+
+#[test]
 fn a_service_that_cannot_be_paused_counted_or_found_is_named() {
     let change = three();
     let mut seen = healthy_world(&change);
