@@ -49,6 +49,27 @@ fn refused(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &str) {
 }
 
 #[test]
+fn a_lab_scenario_of_servers_and_pools_that_the_plan_does_not_have_is_refused() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[], &[]);
+    for (scenario, words) in [
+        ("servers: {fe9.first.example: {}}", "the plan has no server fe9.first.example"),
+        (
+            "faults: [{server: fe1.frist.example, operation: any, effect: quota}]",
+            "the plan has no server fe1.frist.example",
+        ),
+        (
+            "installer: {leaves_out: {fe9.first.example: [Front End Server]}}",
+            "the plan has no server fe9.first.example",
+        ),
+        ("readiness: {pool.frist.example: Busy}", "the plan has no pool pool.frist.example"),
+    ] {
+        let file = sandbox.file("odd.lab.yaml", scenario).display().to_string();
+        refused(&sandbox, &[&plan, "--lab", "--lab-scenario", &file, "--dry-run"], 65, words);
+    }
+}
+
+#[test]
 fn a_pipe_or_a_device_in_the_place_of_a_file_is_refused_at_once() {
     let sandbox = Sandbox::default();
     let plan = sandbox.first_pool(&[], &[]);

@@ -66,10 +66,25 @@ fn head(context: Context<'_>, state: &RunState, look: &Look) -> String {
         _ => String::new(),
     };
     let why = match &state.stop {
+        Some(why) if is_told_below(state, why.text()) => String::new(),
         Some(why) => format!(" ({})", clean(why.text())),
         None => String::new(),
     };
     format!("{} {}{took}{why}", look.paint(Tone::Strong, &format!("{name}:")), look.paint(tone, how))
+}
+
+/// Whether a reason is the one that is told of a server that is out.
+fn is_told_below(state: &RunState, why: &str) -> bool {
+    state.work.iter().any(|each| each.is_out() && out_why(each).is_some_and(|told| told == why))
+}
+
+/// Why a server is out, where that was written down.
+fn out_why(each: &WorkState) -> Option<&str> {
+    match (&each.end, &each.held) {
+        (Some(ServerEnd::Out { why }), _) => Some(why),
+        (_, Some(hold)) => Some(&hold.reason),
+        (Some(_) | None, None) => None,
+    }
 }
 
 fn unfinished(work: &WorkState) -> &'static str {
@@ -121,12 +136,11 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
     said.extend(each.alarms.iter().map(|why| format!("the pool could not do without it: {}", clean(why))));
     said.extend(each.taken_over.as_ref().map(words::taken_over));
     said.extend(each.left_over.iter().map(|text| format!("left to look at: {}", clean(text))));
-    if let Some(held) = &each.held {
-        said.push(clean(&held.reason));
-    }
-    let told = |why: &&str| !each.alarms.iter().any(|alarm| alarm == why);
-    if let Some(why) = each.end.as_ref().and_then(words::end_why).filter(told) {
-        said.push(clean(why));
+    // Why a server is out stands below, beside the commands that bring it back.
+    if !each.is_out() {
+        said.extend(each.held.as_ref().map(|held| clean(&held.reason)));
+        let told = |why: &&str| !each.alarms.iter().any(|alarm| alarm == why);
+        said.extend(each.end.as_ref().and_then(words::end_why).filter(told).map(clean));
     }
     said.join(", ")
 }
@@ -302,12 +316,9 @@ fn out(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
         let title = format!("{} may be out of service:", count(out.len() as u64, "server"));
         lines.push(look.paint(Tone::Bad, &title));
         for (work, each) in &out {
-            let why = match (&each.end, &each.held) {
-                (Some(ServerEnd::Out { why }), _) => clean(why),
-                (_, Some(hold)) => clean(&hold.reason),
-                (Some(_) | None, None) => "its steps were not finished".to_owned(),
-            };
-            lines.extend(look.hang(&format!("  {}: ", work.server), Tone::Plain, &why));
+            let why = out_why(each).map_or_else(|| "its steps were not finished".to_owned(), clean);
+            let beside = why.strip_prefix(work.server.as_str()).map(|rest| rest.trim_start_matches([':', ' ']));
+            lines.extend(look.hang(&format!("  {}: ", work.server), Tone::Plain, beside.unwrap_or(&why)));
         }
     }
     if !out.is_empty() || differing {

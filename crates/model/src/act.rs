@@ -85,22 +85,43 @@ pub struct InstallerRun {
     pub deadline: SignedDuration,
 }
 
-impl fmt::Display for Act {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Act {
+    /// Returns the service that the act is about.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceName> {
         match self {
-            Self::SetStartType { service, to } => write!(f, "set the start type of {service} to {to}"),
-            Self::Pause { service } => write!(f, "pause {service}"),
-            Self::Continue { service } => write!(f, "continue {service}"),
-            Self::Start { service } => write!(f, "start {service}"),
-            Self::Stop { service } => write!(f, "stop {service}"),
-            Self::StartInstaller(run) => write!(f, "run {}", run.installer),
-            Self::Restart { .. } => f.write_str("restart the server"),
+            Self::SetStartType { service, .. }
+            | Self::Pause { service }
+            | Self::Continue { service }
+            | Self::Start { service }
+            | Self::Stop { service } => Some(service),
+            Self::StartInstaller(_) | Self::Restart { .. } | Self::SetBalancer { .. } => None,
+        }
+    }
+
+    /// Says the act as one on these services, in place of its own.
+    #[must_use]
+    pub fn said_of(&self, services: &str) -> String {
+        match self {
+            Self::SetStartType { to, .. } => format!("set the start type of {services} to {to}"),
+            Self::Pause { .. } => format!("pause {services}"),
+            Self::Continue { .. } => format!("continue {services}"),
+            Self::Start { .. } => format!("start {services}"),
+            Self::Stop { .. } => format!("stop {services}"),
+            Self::StartInstaller(run) => format!("run {}", run.installer),
+            Self::Restart { .. } => "restart the server".to_owned(),
             Self::SetBalancer { at, to, .. } => match to {
-                BalancerState::Ready => write!(f, "put {at} back into the balancer"),
-                BalancerState::Drain => write!(f, "take {at} out of the balancer (drain)"),
-                BalancerState::Maintenance => write!(f, "take {at} out of the balancer"),
+                BalancerState::Ready => format!("put {at} back into the balancer"),
+                BalancerState::Drain => format!("take {at} out of the balancer (drain)"),
+                BalancerState::Maintenance => format!("take {at} out of the balancer"),
             },
         }
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said_of(self.service().map_or("", ServiceName::as_str)))
     }
 }
 

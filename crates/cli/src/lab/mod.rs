@@ -13,7 +13,7 @@ use crate::home::Home;
 use jiff::Timestamp;
 use orchestrate_files::{Limit, Whose};
 use orchestrate_lab::{LabDirectory, Scenario};
-use orchestrate_model::{Change, ServerName};
+use orchestrate_model::Change;
 use orchestrate_planner::Plan;
 use orchestrate_planner::windows::Calendar;
 use sha2::{Digest, Sha256};
@@ -47,15 +47,18 @@ pub(crate) fn digest(scenario: Option<&Path>) -> Result<Option<String>, Failure>
     Ok(Some(hexadecimal(&body)))
 }
 
-/// Refuses a scenario of servers that the plan does not have: nothing would become of what it says of them.
+/// Refuses a scenario of servers or pools that the plan does not have: nothing would become of what it says of them.
 pub(crate) fn fits(scenario: &Scenario, path: &Path, change: &Change) -> Result<(), Failure> {
-    let known = |name: &ServerName| change.pools.iter().any(|pool| pool.server(name).is_some());
-    match scenario.servers.keys().find(|name| !known(name)) {
+    let bad = |why: String| Err(Failure::BadScenario { path: path.to_owned(), why });
+    let faulty = scenario.faults.iter().filter_map(|fault| fault.server.as_ref());
+    let mut servers = scenario.servers.keys().chain(scenario.installer.leaves_out.keys()).chain(faulty);
+    if let Some(name) = servers.find(|name| !change.pools.iter().any(|pool| pool.server(name).is_some())) {
+        return bad(format!("the plan has no server {name}"));
+    }
+    let mut pools = scenario.balancers.keys().chain(scenario.readiness.keys());
+    match pools.find(|name| change.pool(name).is_none()) {
         None => Ok(()),
-        Some(name) => {
-            let why = format!("the plan has no server {name}");
-            Err(Failure::BadScenario { path: path.to_owned(), why })
-        }
+        Some(name) => bad(format!("the plan has no pool {name}")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bringing a server back exactly as it was recorded (promise P5), and proving at the end that it still is (P8).
 
 use super::block::may_touch;
-use super::tries::Sorted;
+use super::tries::{Refusal, Refusals, Sorted};
 use super::{Case, Judgement, Ruling, Scratch, balancer, mend, support, tries, under_way};
 use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK, SLOW_LOOK};
 use crate::look::Subject;
@@ -52,7 +52,7 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
         over: states.over.into_iter().chain(starts.over).collect(),
     };
     if late || (left.open.is_empty() && left.again.is_none()) {
-        let rest = states.now.into_iter().map(|act| (act.clone(), format!("{act} has not come about")));
+        let rest = states.now.into_iter().map(Refusal::not_yet);
         let left = Left { over: left.over.into_iter().chain(rest).collect(), ..left };
         return if left.is_nothing() {
             let proof = format!("{} as recorded, read back", count(snapshot.services.len(), "service"));
@@ -72,9 +72,9 @@ struct Left {
     /// When the first of the acts that were refused for a time is asked for again.
     again: Option<Timestamp>,
     /// Those acts, and what was said against them.
-    passing: Vec<(Act, String)>,
+    passing: Vec<Refusal>,
     /// Acts that are not asked for any more, and why.
-    over: Vec<(Act, String)>,
+    over: Vec<Refusal>,
 }
 
 impl Left {
@@ -84,14 +84,14 @@ impl Left {
 
     /// The services that do not serve as they did.
     fn missing(&self) -> Vec<ServiceName> {
-        let acts = self.passing.iter().chain(&self.over).filter_map(|(act, _)| stopped_by(act));
+        let acts = self.passing.iter().chain(&self.over).filter_map(|refusal| stopped_by(&refusal.act));
         acts.chain(self.open.iter().map(|(name, _)| name)).cloned().collect()
     }
 
     /// Everything in words.
     fn words(&self) -> Vec<String> {
         let open = self.open.iter().map(|(_, why)| why.clone());
-        open.chain(self.passing.iter().chain(&self.over).map(|(_, why)| why.clone())).collect()
+        open.chain(tries::told(&self.passing)).chain(tries::told(&self.over)).collect()
     }
 }
 
@@ -106,7 +106,7 @@ fn wait_for(case: &Case<'_>, scratch: &mut Scratch, left: &Left) -> Judgement {
             ControlFlow::Break(next) => return next,
             ControlFlow::Continue(balancer) => {
                 again = again.into_iter().chain(balancer.again).min();
-                why.extend(balancer.passing.into_iter().chain(balancer.over).map(|(_, why)| why));
+                why.extend(tries::told(&balancer.passing).into_iter().chain(tries::told(&balancer.over)));
             }
         }
     }
@@ -123,14 +123,16 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
         ControlFlow::Continue(balancer) => balancer,
     };
     if let Some(again) = balancer.again {
-        let why: Vec<String> = balancer.passing.into_iter().map(|(_, why)| why).collect();
-        return tries::wait(case, case.since, again, why.join("; "));
+        return tries::wait(case, case.since, again, tries::told(&balancer.passing).join("; "));
     }
     let server = &case.subject.work.server;
     let all = case.subject.own.snapshot.as_ref().map_or(0, |snapshot| snapshot.services.len());
     let mut parts: Vec<String> = left.open.into_iter().map(|(_, why)| why).collect();
-    let over = left.passing.into_iter().chain(left.over).chain(balancer.over);
-    parts.extend(over.map(|(act, why)| format!("{why}; to mend it: {}", mend::command(&case.subject, &act))));
+    let over: Vec<Refusal> = left.passing.into_iter().chain(left.over).chain(balancer.over).collect();
+    parts.extend(Refusals::of(&over).iter().map(|group| {
+        let (act, services) = group.acts();
+        format!("{group}; to mend it: {}", mend::command(&case.subject, act, services))
+    }));
     let text = format!("{server} is not back as it was: {}. The rest of its {all} services is", parts.join("; "));
     Judgement::Hold(text, case.choices())
 }

@@ -4,17 +4,26 @@ use crate::look::Subject;
 use orchestrate_model::act::Act;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::Balancer;
-use orchestrate_model::{StartMode, StartType};
+use orchestrate_model::{ServiceName, StartMode, StartType};
 
-/// Returns the command that does what an act would have done, and where it is given.
-pub(super) fn command(subject: &Subject<'_>, act: &Act) -> String {
+/// Returns the command that does what an act would have done for each of these services, and where it is given.
+pub(super) fn command(subject: &Subject<'_>, act: &Act, services: &[&ServiceName]) -> String {
     let there = |command: String| format!("on {}: {command}", subject.work.server);
+    let names: Vec<&str> = services.iter().map(|name| name.as_str()).collect();
+    let all = names.join(", ");
     match act {
-        Act::SetStartType { service, to } => there(format!("sc.exe config {service} start= {}", word(*to))),
-        Act::Pause { service } => there(format!("Suspend-Service {service}")),
-        Act::Continue { service } => there(format!("Resume-Service {service}")),
-        Act::Start { service } => there(format!("Start-Service {service}")),
-        Act::Stop { service } => there(format!("Stop-Service {service}")),
+        Act::SetStartType { to, .. } => there(match names[..] {
+            [one] => format!("sc.exe config {one} start= {}", word(*to)),
+            _ => format!(
+                "foreach ($service in '{}') {{ sc.exe config $service start= {} }}",
+                names.join("', '"),
+                word(*to)
+            ),
+        }),
+        Act::Pause { .. } => there(format!("Suspend-Service {all}")),
+        Act::Continue { .. } => there(format!("Resume-Service {all}")),
+        Act::Start { .. } => there(format!("Start-Service {all}")),
+        Act::Stop { .. } => there(format!("Stop-Service {all}")),
         Act::StartInstaller(run) => there(run.installer.clone()),
         Act::Restart { .. } => there("Restart-Computer".to_owned()),
         Act::SetBalancer { at, to, .. } => match &subject.pool.load_balancing.balancer {

@@ -9,8 +9,9 @@ use super::{Case, Judgement, Scratch};
 use crate::constants::{ACT_ROUNDS, AGAIN_FIRST, AGAIN_LONGEST, REFUSED_ACTS, SETTLE_LOOK, SLOW_LOOK};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
-use orchestrate_model::{ActOutcome, ServerName};
+use orchestrate_model::{ActOutcome, ServerName, ServiceName};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What became of each act, by its words.
 #[derive(Debug, Clone, Default)]
@@ -41,9 +42,9 @@ enum Standing {
     /// It is, now.
     Now,
     /// It was refused for a time, and is asked for again then.
-    Later(Timestamp, String),
+    Later(Timestamp, Refusal),
     /// It is not, and why.
-    Over(String),
+    Over(Refusal),
 }
 
 /// The acts of a step by whether they are worth asking for.
@@ -54,9 +55,68 @@ pub(crate) struct Sorted {
     /// When the first of those that were refused for a time is asked for again.
     pub(crate) again: Option<Timestamp>,
     /// Those that were refused for a time, and what was said against them.
-    pub(crate) passing: Vec<(Act, String)>,
+    pub(crate) passing: Vec<Refusal>,
     /// Those that are not asked for any more, and why.
-    pub(crate) over: Vec<(Act, String)>,
+    pub(crate) over: Vec<Refusal>,
+}
+
+/// An act that is not to be had, now or at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) act: Act,
+    /// What is said in front of the act, and behind it.
+    said: (&'static str, String),
+}
+
+impl Refusal {
+    /// An act that was asked for and is not so at the end of its step.
+    pub(crate) fn not_yet(act: Act) -> Self {
+        Self { act, said: ("", " has not come about".to_owned()) }
+    }
+}
+
+/// Acts of one kind that the same is said of.
+pub(crate) struct Refusals<'a> {
+    first: &'a Refusal,
+    services: Vec<&'a ServiceName>,
+}
+
+impl<'a> Refusals<'a> {
+    /// Returns acts by what is said of them, in their order: one cause is told once.
+    pub(crate) fn of(refusals: &'a [Refusal]) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for refusal in refusals {
+            let like = |group: &&mut Self| {
+                let kind = |act: &Act| act.said_of("");
+                group.first.said == refusal.said
+                    && (group.first.act == refusal.act
+                        || (refusal.act.service().is_some() && kind(&group.first.act) == kind(&refusal.act)))
+            };
+            match groups.iter_mut().find(like) {
+                Some(group) => group.services.extend(refusal.act.service()),
+                None => groups.push(Self { first: refusal, services: refusal.act.service().into_iter().collect() }),
+            }
+        }
+        groups
+    }
+
+    /// An act of the group, and the services that all of them are about.
+    pub(crate) fn acts(&self) -> (&Act, &[&'a ServiceName]) {
+        (&self.first.act, &self.services)
+    }
+}
+
+impl fmt::Display for Refusals<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.services.iter().map(|name| name.as_str()).collect();
+        let (before, behind) = &self.first.said;
+        write!(f, "{before}{}{behind}", self.first.act.said_of(&names.join(", ")))
+    }
+}
+
+/// Says why acts are not to be had, each cause once.
+pub(crate) fn told(refusals: &[Refusal]) -> Vec<String> {
+    Refusals::of(refusals).iter().map(ToString::to_string).collect()
 }
 
 impl Tries {
@@ -109,13 +169,14 @@ impl Tries {
         for act in acts {
             let tried = self.of(act);
             let since = tried.first.filter(|_| case.is_long()).unwrap_or(begin);
-            match tried.standing(act, case.is_over(since, limit), case.now) {
+            let names = (case.subject.work.server.as_str(), act.service().map_or("", ServiceName::as_str));
+            match tried.standing((act, names), case.is_over(since, limit), case.now) {
                 Standing::Now => sorted.now.push(act.clone()),
                 Standing::Later(at, why) => {
                     sorted.again = Some(sorted.again.map_or(at, |first| first.min(at)));
-                    sorted.passing.push((act.clone(), why));
+                    sorted.passing.push(why);
                 }
-                Standing::Over(why) => sorted.over.push((act.clone(), why)),
+                Standing::Over(why) => sorted.over.push(why),
             }
         }
         sorted.now.sort_by_key(|act| self.of(act).times());
@@ -130,14 +191,15 @@ impl Tried {
     }
 
     #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
-    fn standing(&self, act: &Act, late: bool, now: Timestamp) -> Standing {
+    fn standing(&self, (act, names): (&Act, (&str, &str)), late: bool, now: Timestamp) -> Standing {
         let again = self.last.map_or(now, |last| last + self.pause());
         if self.refused >= REFUSED_ACTS || (late && self.passing + self.refused + self.unknown > 0) {
-            Standing::Over(self.told(act))
+            Standing::Over(self.told(act, names))
         } else if self.accepted >= ACT_ROUNDS {
-            Standing::Over(format!("{act} was accepted {} times and has not come about", self.accepted))
+            let said = ("", format!(" was accepted {} times and has not come about", self.accepted));
+            Standing::Over(Refusal { act: act.clone(), said })
         } else if self.passing > 0 && again > now {
-            Standing::Later(again, self.told(act))
+            Standing::Later(again, self.told(act, names))
         } else {
             Standing::Now
         }
@@ -149,9 +211,15 @@ impl Tried {
         AGAIN_FIRST.saturating_mul(doubled).min(AGAIN_LONGEST)
     }
 
-    /// Says what was said against an act, by what it was.
-    fn told(&self, act: &Act) -> String {
-        let (mut parts, cause) = (Vec::new(), &self.cause);
+    /// Says what was said against an act, by what it was. Drivers put server and service in front of a cause, which stand
+    /// beside it already.
+    fn told(&self, act: &Act, (server, service): (&str, &str)) -> Refusal {
+        let without = |text: &'_ str, name: &str| -> Option<String> {
+            Some(text.strip_prefix(name)?.strip_prefix(": ")?.to_owned())
+        };
+        let cause = without(&self.cause, server).unwrap_or_else(|| self.cause.clone());
+        let cause = without(&cause, service).unwrap_or(cause);
+        let mut parts = Vec::new();
         let times = |count: u32| if count == 1 { "once".to_owned() } else { format!("{count} times") };
         if self.passing + self.refused > 0 {
             parts.push(format!("refused {}", times(self.passing + self.refused)));
@@ -162,7 +230,7 @@ impl Tried {
         if self.accepted > 0 {
             parts.push(format!("accepted {} before, which did not bring it about", times(self.accepted)));
         }
-        format!("could not {act} ({}): {cause}", parts.join(", "))
+        Refusal { act: act.clone(), said: ("could not ", format!(" ({}): {cause}", parts.join(", "))) }
     }
 }
 
@@ -175,16 +243,12 @@ pub(super) fn follow_up(case: &Case<'_>, scratch: &mut Scratch, acts: Vec<Act>) 
     let server = &case.subject.work.server;
     let sorted = scratch.tries.sort(case, &acts, (begin, case.patience()));
     if !sorted.over.is_empty() {
-        let why: Vec<String> = sorted.over.into_iter().map(|(_, why)| why).collect();
-        return case.give_up(named(server, &why.join("; ")));
+        return case.give_up(named(server, &told(&sorted.over).join("; ")));
     }
     // In the order of the step, and none before one that has to wait.
     let first: Vec<Act> = acts.into_iter().take_while(|act| sorted.now.contains(act)).collect();
     match sorted.again {
-        Some(again) if first.is_empty() => {
-            let why: Vec<String> = sorted.passing.into_iter().map(|(_, why)| why).collect();
-            wait(case, begin, again, why.join("; "))
-        }
+        Some(again) if first.is_empty() => wait(case, begin, again, told(&sorted.passing).join("; ")),
         Some(_) | None => Judgement::Act(first),
     }
 }
@@ -203,4 +267,35 @@ pub(super) fn wait(case: &Case<'_>, begin: Timestamp, again: Timestamp, why: Str
 /// Puts the server in front, unless it stands there already.
 pub(super) fn named(server: &ServerName, why: &str) -> String {
     format!("{server}: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(service: &str) -> Act {
+        Act::Start { service: ServiceName::new(service).unwrap() }
+    }
+
+    #[test]
+    fn one_cause_is_told_once_for_all_services_without_the_names_in_front_of_it() {
+        let denied = Tried { refused: 2, cause: "fe1.example: RTCSRV: access denied".to_owned(), ..Tried::default() };
+        let other = Tried { refused: 2, cause: "fe1.example: RTCCPS: access denied".to_owned(), ..Tried::default() };
+        let gone = Tried { refused: 2, cause: "it is disabled".to_owned(), ..Tried::default() };
+        let refusals = [
+            denied.told(&start("RTCSRV"), ("fe1.example", "RTCSRV")),
+            gone.told(&start("RTCRGS"), ("fe1.example", "RTCRGS")),
+            other.told(&start("RTCCPS"), ("fe1.example", "RTCCPS")),
+            Refusal::not_yet(start("RTCATS")),
+        ];
+        let told = told(&refusals);
+        assert_eq!(
+            told,
+            [
+                "could not start RTCSRV, RTCCPS (refused 2 times): access denied",
+                "could not start RTCRGS (refused 2 times): it is disabled",
+                "start RTCATS has not come about"
+            ]
+        );
+    }
 }

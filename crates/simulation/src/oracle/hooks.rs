@@ -49,7 +49,7 @@ impl World {
         self.oracle.ended.remove(&at);
         self.check_pace(at, act);
         self.check_unseen_act(at, act);
-        let place = crate::world::service_of(act).and_then(|service| self.machines[at].service(service));
+        let place = act.service().and_then(|service| self.machines[at].service(service));
         self.oracle.watch.acts(at, place, act);
     }
 

@@ -1,7 +1,7 @@
 //! Refusals: one of them keeps nothing else from coming back, and one that can pass is waited for.
 
 use super::lines::Line;
-use crate::world::{LATER, MINUTE, Ms, QUOTA, SECOND, World, brings_back, service_of};
+use crate::world::{LATER, MINUTE, Ms, QUOTA, SECOND, World, brings_back};
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{Act, ActOutcome, Product, RunState, ServerName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,7 +116,7 @@ impl World {
     /// A run was told how an act ended.
     pub(crate) fn oracle_answered(&mut self, at: usize, act: &Act, outcome: &ActOutcome) {
         let now = self.now;
-        if let Some(place) = service_of(act).and_then(|name| self.machines[at].service(name))
+        if let Some(place) = act.service().and_then(|name| self.machines[at].service(name))
             && brings_back(act)
         {
             self.oracle.refused.tried.insert((at, place));

@@ -85,7 +85,7 @@ impl World {
         let now = self.now;
         let name = self.machines[at].name.clone();
         self.log.say(now, || format!("{name} [{epoch}]: {act}: {outcome:?}"));
-        if let Some(place) = service_of(act).and_then(|name| self.machines[at].service(name)) {
+        if let Some(place) = act.service().and_then(|name| self.machines[at].service(name)) {
             self.oracle.acted(at, place);
         }
         self.note_standing(at, super::By::Us);
@@ -228,17 +228,5 @@ impl World {
         let (takes, code) = if takes > limit { (limit, 267_014) } else { (takes, code) };
         self.schedule(now + takes, Event::InstallerEnds { machine: at, token: run.token.clone(), code });
         ActOutcome::Accepted
-    }
-}
-
-/// The service that an act is about.
-pub(crate) fn service_of(act: &Act) -> Option<&ServiceName> {
-    match act {
-        Act::SetStartType { service, .. }
-        | Act::Pause { service }
-        | Act::Continue { service }
-        | Act::Start { service }
-        | Act::Stop { service } => Some(service),
-        Act::StartInstaller(_) | Act::Restart { .. } | Act::SetBalancer { .. } => None,
     }
 }

@@ -15,7 +15,6 @@ mod refusals;
 mod setup;
 mod stateless;
 
-pub(crate) use acts::service_of;
 pub(crate) use events::Event;
 pub(crate) use hop::draw_way;
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl World {
         if self.refusals.times.iter().any(|(of, from, until)| *of == at && (*from..*until).contains(&now)) {
             return Some(ActOutcome::Retry(QUOTA.to_owned()));
         }
-        let service = super::service_of(act).and_then(|name| self.machines[at].service(name))?;
+        let service = act.service().and_then(|name| self.machines[at].service(name))?;
         if brings_back(act)
             && let Some((long, until)) = self.refusals.lasting.get_mut(&(at, service))
             && now < *until.get_or_insert(now + *long)
