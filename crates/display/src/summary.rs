@@ -317,8 +317,10 @@ fn out(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
         lines.push(look.paint(Tone::Bad, &title));
         for (work, each) in &out {
             let why = out_why(each).map_or_else(|| "its steps were not finished".to_owned(), clean);
+            // The name stands in front already.
             let beside = why.strip_prefix(work.server.as_str()).map(|rest| rest.trim_start_matches([':', ' ']));
-            lines.extend(look.hang(&format!("  {}: ", work.server), Tone::Plain, beside.unwrap_or(&why)));
+            let beside = beside.map_or(why.as_str(), |rest| rest.strip_prefix("is ").unwrap_or(rest));
+            lines.extend(look.hang(&format!("  {}: ", work.server), Tone::Plain, beside));
         }
     }
     if !out.is_empty() || differing {

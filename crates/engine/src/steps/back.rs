@@ -133,7 +133,8 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
         let (act, services) = group.acts();
         format!("{group}; to mend it: {}", mend::command(&case.subject, act, services))
     }));
-    let text = format!("{server} is not back as it was: {}. The rest of its {all} services is", parts.join("; "));
+    let text =
+        format!("{server} is not back as it was: {}. Everything else of its {all} services is", parts.join("; "));
     Judgement::Hold(text, case.choices())
 }
 
