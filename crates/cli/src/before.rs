@@ -90,6 +90,7 @@ impl Ground<'_> {
     /// Returns the run of this plan that an earlier start did not finish, if there is one.
     pub(crate) async fn unfinished(&self) -> Result<Option<Found>, Failure> {
         let mut open = self.pools();
+        let mut told = false;
         for folder in self.state.runs()?.into_iter().rev() {
             if open.is_empty() {
                 break;
@@ -111,7 +112,10 @@ impl Ground<'_> {
             }
             let run = found.folder.id();
             if self.place == Place::Lab && !self.has_lab(&found).await {
-                output::talk(&format!("run {run} was not finished, but its lab is gone; it is not gone on with"));
+                // Those before it are as old news.
+                if !std::mem::replace(&mut told, true) {
+                    output::talk(&format!("run {run} was not finished, but its lab is gone; it is not gone on with"));
+                }
                 continue;
             }
             if access::is_same_work(found.plan.change(), &self.file.change) {

@@ -5,12 +5,14 @@ use crate::commands;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Typed, actor, quoted};
+use crate::people::{Audience, People};
 use crate::runs;
 use crate::terminal::live::{Manner, Screen};
 use crate::terminal::{output, signals};
 use jiff::Timestamp;
 use orchestrate_display::events;
 use orchestrate_display::log::Log;
+use orchestrate_display::notice::Teller;
 use orchestrate_display::summary::{Context, summary};
 use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::record::{RunOutcome, StopWhy};
@@ -41,6 +43,8 @@ pub(crate) struct Drive<'a> {
     pub(crate) manner: Manner,
     /// How its plan is started.
     pub(crate) typed: Typed,
+    /// Who is told of it.
+    pub(crate) audience: Audience,
 }
 
 /// How a run ended for this process.
@@ -58,7 +62,8 @@ impl Ended {
 
 /// Drives a run to its end, shows it, and says how it ended.
 pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failure> {
-    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, crew, manner, typed } = drive;
+    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, crew, manner, typed, audience } =
+        drive;
     let mut engine = Engine::new(plan.clone());
     for entry in &entries.entries {
         engine
@@ -77,6 +82,7 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
         output::talk(&format!("passed over, since it was said to an earlier start of the run: {said}"));
     }
     let (commands, received) = mpsc::unbounded_channel();
+    let people = People::begin(plan.change(), Some(folder.id()), audience, Some(commands.clone()))?;
     let listening = tokio::spawn(listen_always(commands, folder.clone()));
     bug::during(format!("{} resume {}", home.program, folder.id()));
     let (mut events, heard) = Events::channel();
@@ -94,18 +100,28 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     // The run has a task of its own: a terminal that is held, or a pipe that nobody reads, stops what is shown and not
     // the run.
     let running = tokio::spawn(running);
-    show(&mut screen, heard, &folder, &mut kept.records).await;
+    let teller = Teller { plan: &plan, run: &folder.id().clone(), program: &home.program };
+    show(&mut screen, heard, (&folder, &people, teller), &mut kept.records).await;
     let finished = match running.await {
         Ok(finished) => finished,
         Err(ended) => std::panic::resume_unwind(ended.into_panic()),
     };
     listening.abort();
     screen.close();
-    Ok(tell(&Telling { home, folder: &folder, plan: &plan, kept, manner, typed }, finished))
+    let broken = finished.outcome.as_ref().err().map(ToString::to_string);
+    people.ended(teller, &finished.state, broken.as_deref());
+    let ended = tell(&Telling { home, folder: &folder, plan: &plan, kept, manner, typed }, finished);
+    people.close().await;
+    Ok(ended)
 }
 
 /// Shows events until no more come.
-async fn show(screen: &mut Screen<'_>, mut heard: Heard, folder: &RunFolder, kept: &mut Vec<(Timestamp, Record)>) {
+async fn show(
+    screen: &mut Screen<'_>,
+    mut heard: Heard,
+    (folder, people, teller): (&RunFolder, &People, Teller<'_>),
+    kept: &mut Vec<(Timestamp, Record)>,
+) {
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -114,6 +130,7 @@ async fn show(screen: &mut Screen<'_>, mut heard: Heard, folder: &RunFolder, kep
             event = heard.next() => match event {
                 None => return,
                 Some(Event::Recorded { seq, at, record }) => {
+                    people.recorded(teller, at, &record);
                     screen.recorded(seq, at, &record);
                     kept.push((at, *record));
                 }

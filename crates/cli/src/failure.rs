@@ -72,6 +72,8 @@ pub(crate) enum Failure {
     NoAccess { pool: PoolName },
     #[error("there are no credentials for {pool}")]
     Credentials { pool: PoolName, source: Box<CredentialError> },
+    #[error("people cannot be told by {name}, which the plan names in `notify`: {why}")]
+    NoChannel { name: String, why: String },
     #[error("cannot read {}, which the plan names for {pool}", path.display())]
     AccessFile { pool: PoolName, path: PathBuf, source: io::Error },
     #[error("the access of {pool} cannot be used")]
@@ -265,6 +267,10 @@ impl Failure {
             Self::ClosedPipe => (Exit::Done, None),
             Self::NoAccess { .. } => (Exit::BadPlan, help("state access in the plan, or try the plan with --lab")),
             Self::Credentials { source, .. } => (Exit::Unreachable, source.advice()),
+            Self::NoChannel { .. } => (
+                Exit::Unreachable,
+                Some("mend it, or take it out of the plan; `orchestrate notify PLAN` tries every way".to_owned()),
+            ),
             Self::AccessFile { .. }
             | Self::Access { .. }
             | Self::Setup { .. }

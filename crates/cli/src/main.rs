@@ -16,6 +16,7 @@ mod failure;
 mod home;
 mod host;
 mod lab;
+mod people;
 mod plan_file;
 mod runs;
 mod stage;
@@ -111,6 +112,7 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         Command::Recover(args) => wait(commands::resume::run(home, &args, Way::Recover)),
         Command::Watch { run } => wait(commands::watch::run(home, &run)),
         Command::Probe(args) => wait(commands::probe::run(home, &args)),
+        Command::Notify { plan } => wait(commands::notify::run(&plan)),
         Command::Approve { plan, lab } => wait(commands::run::approve(home, &plan, &lab)),
         Command::Lab { list: true, .. } => wait(commands::lab::list()),
         Command::Lab { plan: Some(plan), stop: true, .. } => wait(commands::lab::stop(home, &plan)),

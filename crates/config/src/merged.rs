@@ -7,15 +7,16 @@ use crate::hashes::Sha256;
 use crate::reader::{At, Entries, Filled, Given, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
-    Access, AfterDays, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every, ExternalAddresses, Freeze,
-    Haproxy, LevelChoice, LoadBalancing, Maintenance, Patch, Plan, Pool, ScopeChoice, Server, SiteChoice, Window,
-    Winrm,
+    Access, AddressChoice, AfterDays, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every, ExternalAddresses,
+    Freeze, Haproxy, LevelChoice, LoadBalancing, Maintenance, Notify, Patch, Plan, Pool, ScopeChoice, Server,
+    SiteChoice, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
     self, AtDeadline, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, Scope, StartTypePolicy, StopWhen,
 };
 use orchestrate_model::external;
+use orchestrate_model::notify::{AddressSource, Channel, Occasion, Target};
 use orchestrate_model::pool::{
     self as words, Balancer, ChannelBinding, Cmdlets, CredentialSource, DnsSettings, ServiceClass, SipBalancing,
     SlotNames, Transport, WinrmAuth,
@@ -63,6 +64,29 @@ pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<
         windows: filled(plan.windows).map(one_window).collect::<Option<_>>()?,
         freezes: freezes.into_iter().flatten().collect(),
         dns: dns(plan.dns.map(|dns| dns.value)),
+        notify: values(plan.notify).map(|choice| channel(choice.0)).collect::<Option<_>>()?,
+    })
+}
+
+fn channel(written: Notify) -> Option<Channel> {
+    let Notify { webhook, slack, teams, command, on } = written;
+    let to = match (webhook, slack, teams, command) {
+        (Some(address), ..) => Target::Webhook(address_source(address.value)?),
+        (_, Some(address), ..) => Target::Slack(address_source(address.value)?),
+        (_, _, Some(address), _) => Target::Teams(address_source(address.value)?),
+        (.., command) => Target::Command(command?.value.0.into_iter().map(|word| word.value.0).collect()),
+    };
+    let stated = on.map(|on| on.value.0.into_iter().map(|occasion| occasion.value).collect());
+    Some(Channel { to, on: stated.unwrap_or_else(|| Occasion::USUAL.into()) })
+}
+
+fn address_source(written: AddressChoice) -> Option<AddressSource> {
+    Some(match written {
+        AddressChoice::Stated(address) => AddressSource::Stated(address),
+        AddressChoice::Elsewhere(place) => match place.env {
+            Some(name) => AddressSource::Env(name.value.0),
+            None => AddressSource::File(place.file?.value.0),
+        },
     })
 }
 

@@ -11,6 +11,7 @@ pub mod events;
 mod fixture;
 pub mod live;
 pub mod log;
+pub mod notice;
 pub mod openings;
 pub mod preview;
 pub mod probe;

@@ -2,6 +2,7 @@
 
 use crate::exit_code;
 use crate::ids::{Label, PoolName, ServiceName};
+use crate::notify::Channel;
 use crate::pool::{DnsSettings, Pool, Server};
 use crate::product::Feature;
 use crate::version::Level;
@@ -31,6 +32,9 @@ pub struct Change {
     pub freezes: Vec<Freeze>,
     /// Which name servers are asked.
     pub dns: DnsSettings,
+    /// Who is told what of a run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Channel>,
 }
 
 impl Change {

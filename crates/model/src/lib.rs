@@ -14,6 +14,7 @@ pub mod exit_code;
 pub mod external;
 pub mod ids;
 pub mod lease;
+pub mod notify;
 pub mod observe;
 pub mod pool;
 pub mod probe;

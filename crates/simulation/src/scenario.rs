@@ -337,6 +337,7 @@ pub fn example_change(servers: u32) -> Change {
         stop_when: StopWhen { failed: 1 },
         windows: Vec::new(),
         freezes: Vec::new(),
+        notify: Vec::new(),
         dns: DnsSettings::default(),
     }
 }
@@ -402,6 +403,7 @@ fn change(dice: &mut Dice) -> Change {
         stop_when: StopWhen { failed: u32::try_from(dice.between(1, 3)).unwrap_or(1) },
         windows: if dice.chance(0.4) { vec![window(dice)] } else { Vec::new() },
         freezes: Vec::new(),
+        notify: Vec::new(),
         dns: DnsSettings::default(),
     }
 }

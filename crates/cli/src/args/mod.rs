@@ -132,7 +132,7 @@ impl RunArgs {
     pub(crate) fn is_given(&self) -> bool {
         let Self { plan, dry_run, offline, detailed_exitcode, output, approval, lab } = self;
         let ApprovalArgs { yes, unattended, now, approve } = approval;
-        let flags = [*dry_run, *offline, *detailed_exitcode, *yes, *unattended, *now, lab.lab];
+        let flags = [*dry_run, *offline, *detailed_exitcode, *yes, *unattended, *now, lab.lab, lab.lab_notify];
         plan.is_some()
             || flags.contains(&true)
             || *output != Format::Text
@@ -203,6 +203,9 @@ pub(crate) struct LabArgs {
     /// Works on a lab that runs already, by its directory file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["lab", "lab_scenario", "lab_speed"], help_heading = "Lab")]
     pub(crate) lab_at: Option<PathBuf>,
+    /// Tells people what the plan's `notify` says of a run on a lab too, which they are not told otherwise
+    #[arg(long, help_heading = "Lab")]
+    pub(crate) lab_notify: bool,
     /// Whether a lab that has to be started goes in real time, whatever was asked for.
     #[arg(skip)]
     pub(crate) real_time: bool,
@@ -320,6 +323,12 @@ pub(crate) enum Command {
     /// Says what a maintenance would lack on servers, and what to do; changes nothing
     #[command(after_help = "Ends with 0 when nothing fails, 9 when something does, 69 when no server could be asked.")]
     Probe(ProbeArgs),
+    /// Tries every way by which a plan tells people, with a test message; nothing else is done
+    Notify {
+        /// The plan file
+        #[arg(value_name = "PLAN")]
+        plan: PathBuf,
+    },
     /// Prints the JSON Schema of plan files, for editors
     Schema,
     /// Says what is out, and what waits for what, since when

@@ -6,6 +6,7 @@ pub(crate) mod dry;
 pub(crate) mod explain;
 pub(crate) mod lab;
 pub(crate) mod man;
+pub(crate) mod notify;
 pub(crate) mod order;
 pub(crate) mod probe;
 pub(crate) mod report;

@@ -6,6 +6,7 @@ use crate::commands::run::{Continued, Nights, claim, continued, keep_access};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, actor};
+use crate::people::Audience;
 use crate::plan_file;
 use crate::runs::{self, Found};
 use crate::stage::Stage;
@@ -173,5 +174,6 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         TextOrJson::Text => Manner::Text,
         TextOrJson::Json => Manner::Json,
     };
-    continued(home, stage, Continued { found, claim, manner, nights: Nights::One, typed }, start).await
+    let audience = Audience::at(stage.place);
+    continued(home, stage, Continued { found, claim, manner, nights: Nights::One, typed, audience }, start).await
 }

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 /// Keys under `access` that hold further keys.
 pub(super) const NESTED: [&str; 4] = ["winrm", "credentials", "cmdlets", "task"];
+/// Keys anywhere that hold keys like those of an access: a single value there is a secret, such as the address of a webhook.
+pub(super) const SINGLE: [&str; 5] = ["access", "credentials", "webhook", "slack", "teams"];
 /// Keys under `access` whose single values are no secrets, as long as they have the form that the key expects.
 pub(super) const HARMLESS: [&str; 15] = [
     "transport",
@@ -25,8 +27,19 @@ pub(super) const HARMLESS: [&str; 15] = [
     "certificate",
 ];
 /// The keys at the top of a plan. A file without any of them is something else.
-pub(super) const TOP: [&str; 10] =
-    ["version", "name", "reason", "dns", "pools", "maintenance", "budgets", "stop_when", "windows", "freezes"];
+pub(super) const TOP: [&str; 11] = [
+    "version",
+    "name",
+    "reason",
+    "dns",
+    "pools",
+    "maintenance",
+    "budgets",
+    "stop_when",
+    "windows",
+    "freezes",
+    "notify",
+];
 /// Returns whether a key is probably a mistyped `access`.
 pub(super) fn resembles_access(key: &str) -> bool {
     let key = key.trim();

@@ -2,8 +2,8 @@
 
 use super::Secrets;
 use super::names::{
-    HARMLESS, NESTED, TOP, begins_with_key_of_plan, first_of_secret, is_fingerprint, is_of_form, is_word, logons_in,
-    resembles_access,
+    HARMLESS, NESTED, SINGLE, TOP, begins_with_key_of_plan, first_of_secret, is_fingerprint, is_of_form, is_word,
+    logons_in, resembles_access,
 };
 use crate::events::{end_of, start_of};
 use orchestrate_model::secret::{hides, option_value};
@@ -187,7 +187,7 @@ impl<'s> Walk<'s> {
             (Inside::Access, _) => Inside::Secret,
             _ if frame.kind == Kind::External => Inside::Open,
             // A single value is for nothing there but a secret.
-            (_, text) if ["access", "credentials"].contains(&key.trim().to_lowercase().as_str()) => {
+            (_, text) if SINGLE.contains(&key.trim().to_lowercase().as_str()) => {
                 if text.is_some_and(|text| !text.is_empty()) { Inside::Secret } else { Inside::Access }
             }
             // A key that is nothing: a value that has slipped out of its place.

@@ -17,7 +17,7 @@ use orchestrate_model::window::Day;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// Returns the keys of a mapping that are texts.
-fn keys(node: &Node) -> Vec<&str> {
+pub(super) fn keys(node: &Node) -> Vec<&str> {
     let Value::Map(entries) = &node.value else { return Vec::new() };
     entries
         .iter()
@@ -29,7 +29,7 @@ fn keys(node: &Node) -> Vec<&str> {
 }
 
 /// Reports a mapping that has none or several of the keys of which one is needed.
-fn choose_one(node: &Node, reader: &mut Reader, choices: &[&str]) {
+pub(super) fn choose_one(node: &Node, reader: &mut Reader, choices: &[&str]) {
     let mut names: Vec<String> = choices.iter().map(|name| format!("`{name}`")).collect();
     let last = names.pop().unwrap_or_default();
     let names = if names.is_empty() { last } else { format!("{} or {last}", names.join(", ")) };

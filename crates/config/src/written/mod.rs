@@ -4,11 +4,13 @@
 
 mod choices;
 mod external;
+mod notify;
 
 pub(crate) use choices::{
     AfterDays, BalancerChoice, CmdletsChoice, CredentialsChoice, Every, Freeze, LevelChoice, ScopeChoice, SiteChoice,
 };
 pub(crate) use external::{ExternalAddresses, ExternalNames};
+pub(crate) use notify::{AddressChoice, Notify, NotifyChoice};
 
 use crate::durations::{Length, Pause};
 use crate::hashes::Sha256;
@@ -49,6 +51,8 @@ written! {
         optional windows: Filled<Window>,
         /// When it may not, windows or no windows.
         optional freezes: Vec<At<Freeze>>,
+        /// Who is told what of a run, and by which way. Default: nobody is.
+        optional notify: Vec<At<NotifyChoice>>,
     }
 }
 

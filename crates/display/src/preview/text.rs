@@ -105,6 +105,10 @@ impl<'a> Page<'a> {
             let text = "drained by their sessions alone where a server has no draining state, because the plan says so";
             self.hang("  accepted  ", &format!("{}: {text}", alone.join(", ")));
         }
+        for channel in &change.notify {
+            let on: Vec<&str> = channel.on.iter().map(|occasion| occasion.word()).collect();
+            self.hang("  tells     ", &format!("by {}: {}", channel.to.word(), on.join(", ")));
+        }
         for (service, wait) in &change.maintenance.unmeasured {
             self.hang("  accepted  ", &format!("{service} cannot be measured: waits {} instead", duration(*wait)));
         }

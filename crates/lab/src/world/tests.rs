@@ -92,6 +92,7 @@ fn change(pool: Pool) -> Change {
         stop_when: StopWhen { failed: 1 },
         windows: Vec::new(),
         freezes: Vec::new(),
+        notify: Vec::new(),
         dns: DnsSettings::default(),
     }
 }

@@ -66,6 +66,7 @@ pub(crate) fn change() -> Change {
         stop_when: StopWhen { failed: 1 },
         windows: Vec::new(),
         freezes: Vec::new(),
+        notify: Vec::new(),
         dns: DnsSettings::default(),
     }
 }

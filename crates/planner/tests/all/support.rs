@@ -125,6 +125,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
         stop_when: StopWhen { failed: 1 },
         windows: Vec::new(),
         freezes: Vec::new(),
+        notify: Vec::new(),
         dns: DnsSettings::default(),
     }
 }

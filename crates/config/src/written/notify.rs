@@ -1,0 +1,128 @@
+//! Who is told what of a run, as it is written.
+
+use super::choices::{choose_one, keys};
+use crate::codes;
+use crate::reader::{OneOrMany, Reader, Shape, Written, written};
+use crate::scalars::{parsed, word};
+use crate::texts::{Argument, Line};
+use crate::yaml::{Node, Value};
+use orchestrate_model::notify::Occasion;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use url::Url;
+
+written! {
+    /// One way by which people are told of a run: one of `webhook`, `slack`, `teams` and `command`.
+    struct Notify {
+        /// An address that a JSON object is posted to. It is best kept elsewhere: `{env: NAME}` or `{file: PATH}`.
+        optional webhook: AddressChoice,
+        /// An incoming webhook of Slack, or of what understands its messages.
+        optional slack: AddressChoice,
+        /// A workflow of Teams that takes an adaptive card.
+        optional teams: AddressChoice,
+        /// A program and its arguments, which gets the JSON object on its standard input.
+        optional command: OneOrMany<Argument>,
+        /// Of what. Default: held, pool-unsafe, refused and ended.
+        optional on: OneOrMany<Occasion>,
+    }
+}
+
+written! {
+    /// Where the address of a webhook is, outside the plan.
+    struct AddressPlace {
+        /// An environment variable.
+        optional env: Variable,
+        /// A file that only its owner can read, with the address on its first line.
+        optional file: Line,
+    }
+}
+
+/// The ways of which one is needed.
+const WAYS: [&str; 4] = ["webhook", "slack", "teams", "command"];
+
+/// One way by which people are told.
+#[derive(Debug, Clone)]
+pub(crate) struct NotifyChoice(pub(crate) Notify);
+
+impl Written for NotifyChoice {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let found = keys(node);
+        let chosen = WAYS.into_iter().filter(|name| found.contains(name)).count();
+        // Other keys are reported as unknown, which says what is wrong better.
+        let known = found.iter().all(|key| WAYS.contains(key) || *key == "on");
+        if chosen > 1 || (chosen == 0 && known && matches!(node.value, Value::Map(_))) {
+            choose_one(node, reader, &WAYS);
+        }
+        Notify::read(node, reader).map(Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Shape<Notify>>()
+    }
+}
+
+/// The address of a webhook, or where it is.
+#[derive(Debug, Clone)]
+pub(crate) enum AddressChoice {
+    /// The address.
+    Stated(String),
+    /// Where it is.
+    Elsewhere(AddressPlace),
+}
+
+impl Written for AddressChoice {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        if !matches!(node.value, Value::Map(_)) {
+            let address = parsed(node, reader, codes::BAD_ADDRESS, "the address of a webhook", |text| {
+                let good = Url::parse(text).is_ok_and(|url| is_web(&url));
+                let help = "write it in full, like `https://hooks.contoso.example/orchestrate`, or keep it elsewhere: \
+                            `{env: NAME}` or `{file: PATH}`";
+                good.then(|| text.to_owned()).ok_or_else(|| help.to_owned())
+            });
+            return address.map(Self::Stated);
+        }
+        let found = keys(node);
+        let known = found.iter().all(|key| ["env", "file"].contains(key));
+        if known && found.len() != 1 {
+            choose_one(node, reader, &["env", "file"]);
+        }
+        AddressPlace::read(node, reader).map(Self::Elsewhere)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let place = generator.subschema_for::<Shape<AddressPlace>>();
+        json_schema!({ "oneOf": [{ "type": "string", "pattern": "^https?://" }, place] })
+    }
+}
+
+/// Whether something can be posted to an address.
+fn is_web(url: &Url) -> bool {
+    ["http", "https"].contains(&url.scheme()) && url.has_host()
+}
+
+/// The name of an environment variable.
+#[derive(Debug, Clone)]
+pub(crate) struct Variable(pub(crate) String);
+
+impl Written for Variable {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_NAME, "the name of an environment variable", |text| {
+            let first = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+            let usable = first && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            usable.then(|| Self(text.to_owned())).ok_or_else(|| "letters, digits and `_`".to_owned())
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "examples": ["OPS_WEBHOOK"] })
+    }
+}
+
+impl Written for Occasion {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        word(node, reader, &Self::ALL.map(|occasion| (occasion.word(), occasion)))
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": Self::ALL.map(Self::word) })
+    }
+}

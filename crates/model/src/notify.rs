@@ -1,0 +1,114 @@
+//! Who is told what of a run, and by which way.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// One way by which people are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Where to.
+    pub to: Target,
+    /// Of what. Never empty.
+    pub on: BTreeSet<Occasion>,
+}
+
+/// Where people are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A JSON object is posted.
+    Webhook(AddressSource),
+    /// An incoming webhook of Slack, or of what understands its messages.
+    Slack(AddressSource),
+    /// A workflow of Teams that takes an adaptive card.
+    Teams(AddressSource),
+    /// A program and its arguments. It gets the JSON object on its standard input.
+    Command(Vec<String>),
+}
+
+impl Target {
+    /// Returns the word for it, as it stands in a plan.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Slack(_) => "slack",
+            Self::Teams(_) => "teams",
+            Self::Command(_) => "command",
+        }
+    }
+}
+
+/// Where the address of a webhook is. Whoever knows it can post there, so it is as secret as a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressSource {
+    /// In the plan.
+    Stated(String),
+    /// In an environment variable.
+    Env(String),
+    /// On the first line of a file that only its owner can read.
+    File(String),
+}
+
+/// What people are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    /// A run begins, or is taken up again.
+    Begun,
+    /// A server is out of service: its sessions are waited for.
+    Out,
+    /// A server is back in service, and that is proven.
+    Back,
+    /// A server waits for a decision.
+    Held,
+    /// A pool cannot do without a server that is out.
+    PoolUnsafe,
+    /// A start without a person there ended before anything was changed.
+    Refused,
+    /// A run has ended.
+    Ended,
+}
+
+impl Occasion {
+    /// Every one, in the order in which they come.
+    pub const ALL: [Self; 7] =
+        [Self::Begun, Self::Out, Self::Back, Self::Held, Self::PoolUnsafe, Self::Refused, Self::Ended];
+
+    /// What people are told of where the plan does not say: what they have to act upon, and how it ended.
+    pub const USUAL: [Self; 4] = [Self::Held, Self::PoolUnsafe, Self::Refused, Self::Ended];
+
+    /// Returns the word used in plans and messages.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Out => "out",
+            Self::Back => "back",
+            Self::Held => "held",
+            Self::PoolUnsafe => "pool-unsafe",
+            Self::Refused => "refused",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl fmt::Display for Occasion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_occasions_are_those_of_json() {
+        for occasion in Occasion::ALL {
+            assert_eq!(serde_json::to_value(occasion).unwrap(), occasion.word());
+        }
+    }
+}

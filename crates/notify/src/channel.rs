@@ -1,0 +1,172 @@
+//! One way by which people are told.
+
+use crate::SetupError;
+use crate::message::Notice;
+use backon::{ExponentialBuilder, Retryable as _};
+use orchestrate_model::notify::Occasion;
+use reqwest::{Client, StatusCode, redirect};
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use url::Url;
+
+/// How long one attempt may take. Chats answer within a second; a program may have to dial.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// Attempts after the first one, with two seconds before the first of them and twice as much before each next: three
+/// minutes in all, in which a proxy is restarted. Later than that a notice is no news.
+const AGAIN: usize = 6;
+
+/// The wait before the second attempt.
+const FIRST_WAIT: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(2) };
+
+/// Most of what a refusal says that is told.
+const LONGEST_REFUSAL: usize = 200;
+
+/// One way by which people are told.
+#[derive(Clone)]
+pub struct Channel {
+    /// What it is called in messages, without its address.
+    pub name: String,
+    /// By which way.
+    pub way: Way,
+    /// Of what.
+    pub on: BTreeSet<Occasion>,
+}
+
+/// By which way people are told.
+#[derive(Clone)]
+pub enum Way {
+    /// The JSON object is posted.
+    Webhook(Url),
+    /// A message for Slack is posted.
+    Slack(Url),
+    /// An adaptive card is posted.
+    Teams(Url),
+    /// A program and its arguments, which gets the JSON object on its standard input.
+    Command(Vec<String>),
+}
+
+/// An address is as secret as a password.
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channel").field("name", &self.name).field("on", &self.on).finish_non_exhaustive()
+    }
+}
+
+/// Why a notice was not delivered.
+#[derive(Debug, Error)]
+pub(crate) enum Undelivered {
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("it answered {status}{said}")]
+    Refused { status: StatusCode, said: String },
+    #[error("{program} cannot be run: {source}")]
+    NoProgram { program: String, source: std::io::Error },
+    #[error("{program} ended with {how}{said}")]
+    Failed { program: String, how: String, said: String },
+    #[error("it did not end within {} s", ATTEMPT.as_secs())]
+    TooLong,
+}
+
+impl Undelivered {
+    /// Whether it may go better later. What is wrong with the message or the address does not.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => {
+                status.is_server_error()
+                    || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(status)
+            }
+            Self::NoProgram { .. } => false,
+            Self::Unreachable(_) | Self::Failed { .. } | Self::TooLong => true,
+        }
+    }
+}
+
+/// Returns a client that trusts what the machine trusts, and follows nobody elsewhere: an address is meant as it stands.
+pub(crate) fn client() -> Result<Client, SetupError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let tls = tls.with_platform_verifier()?.with_no_client_auth();
+    let client = Client::builder().tls_backend_preconfigured(tls).timeout(ATTEMPT).redirect(redirect::Policy::none());
+    Ok(client.user_agent(concat!("orchestrate/", env!("CARGO_PKG_VERSION"))).build()?)
+}
+
+impl Channel {
+    /// Tells a notice, again and again while that may help.
+    pub(crate) async fn tell(&self, client: &Client, notice: &Notice) -> Result<(), Undelivered> {
+        let pauses = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_max_times(AGAIN).without_max_delay();
+        let once = || self.once(client, notice);
+        once.retry(pauses).sleep(tokio::time::sleep).when(Undelivered::may_pass).await
+    }
+
+    /// Tells a notice once.
+    pub(crate) async fn once(&self, client: &Client, notice: &Notice) -> Result<(), Undelivered> {
+        match &self.way {
+            Way::Webhook(url) => post(client, url, &notice.plain()).await,
+            Way::Slack(url) => post(client, url, &notice.slack()).await,
+            Way::Teams(url) => post(client, url, &notice.card()).await,
+            Way::Command(words) => run(words, &notice.plain()).await,
+        }
+    }
+}
+
+async fn post(client: &Client, url: &Url, body: &Value) -> Result<(), Undelivered> {
+    let request = client.post(url.clone()).header("content-type", "application/json").body(body.to_string());
+    // The address is left out of what is told.
+    let answer = request.send().await.map_err(|error| Undelivered::Unreachable(causes(&error.without_url())))?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let said = answer.text().await.unwrap_or_default();
+    Err(Undelivered::Refused { status, said: short(&said) })
+}
+
+/// Returns an error with its causes, the last of which says most.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        said = format!("{said}: {next}");
+        cause = next.source();
+    }
+    said
+}
+
+/// Returns the beginning of what was said, behind a colon, in one line.
+fn short(said: &str) -> String {
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let line: String = words.join(" ").chars().filter(|c| !c.is_control()).take(LONGEST_REFUSAL).collect();
+    if line.is_empty() { String::new() } else { format!(": {line}") }
+}
+
+async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
+    let (program, arguments) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let no_program = |source| Undelivered::NoProgram { program: program.to_owned(), source };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(no_program)?;
+    let input = child.stdin.take();
+    let work = async {
+        if let Some(mut input) = input {
+            // A program that does not read what it is told is one that needs none of it.
+            input.write_all(body.to_string().as_bytes()).await.unwrap_or_default();
+        }
+        child.wait_with_output().await
+    };
+    let ended =
+        tokio::time::timeout(ATTEMPT, work).await.map_err(|_elapsed| Undelivered::TooLong)?.map_err(no_program)?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    let said = short(&String::from_utf8_lossy(&ended.stderr));
+    Err(Undelivered::Failed { program: program.to_owned(), how: ended.status.to_string(), said })
+}

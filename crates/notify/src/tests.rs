@@ -1,0 +1,127 @@
+//! Channels against servers and programs that answer well, badly, late and never.
+
+use super::*;
+use orchestrate_model::notify::Occasion;
+use serde_json::{Value, json};
+use url::Url;
+use wiremock::matchers::{body_partial_json, header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+fn notice() -> Notice {
+    Notice {
+        occasion: Occasion::Held,
+        at: jiff::Timestamp::UNIX_EPOCH,
+        run: orchestrate_model::RunId::new("run-1").ok(),
+        change: "pool01 November update".to_owned(),
+        reason: "CHG1".to_owned(),
+        pool: None,
+        server: orchestrate_model::ServerName::new("fe1.contoso.example").ok(),
+        title: "fe1 is held in drain".to_owned(),
+        text: "2 sessions are left of <b>RTCSRV</b> & others".to_owned(),
+        commands: vec!["orchestrate decide run-1 fe1 return".to_owned()],
+        lab: false,
+    }
+}
+
+fn channel(name: &str, way: Way) -> Channel {
+    Channel { name: name.to_owned(), way, on: [Occasion::Held].into() }
+}
+
+fn url(server: &MockServer) -> Url {
+    Url::parse(&format!("{}/secret/T0KEN", server.uri())).unwrap()
+}
+
+/// Tells one notice by these channels, and returns what was not delivered.
+async fn told(channels: Vec<Channel>) -> Vec<String> {
+    let (failures, mut failed) = mpsc::unbounded_channel();
+    let notifier = Notifier::begin(channels, &failures).unwrap();
+    notifier.tell(&notice());
+    // What is not wanted is not told.
+    notifier.tell(&Notice { occasion: Occasion::Ended, ..notice() });
+    assert_eq!(notifier.close(Duration::from_secs(60)).await, Vec::<String>::new());
+    drop(failures);
+    let mut all = Vec::new();
+    while let Some(text) = failed.recv().await {
+        all.push(text);
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_server_that_fails_for_a_moment_is_told_again_until_it_takes_it_once() {
+    let server = MockServer::start().await;
+    let failing = Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).up_to_n_times(2).expect(2);
+    failing.mount(&server).await;
+    let wanted = json!({"version": 1, "event": "held", "server": "fe1.contoso.example", "lab": false});
+    let taking = Mock::given(path("/secret/T0KEN")).and(header("content-type", "application/json"));
+    let taking = taking.and(body_partial_json(wanted)).respond_with(ResponseTemplate::new(200)).expect(1);
+    taking.mount(&server).await;
+    assert_eq!(told(vec![channel("webhook", Way::Webhook(url(&server)))]).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_is_asked_once_and_told_without_the_address() {
+    let server = MockServer::start().await;
+    let refusing =
+        Mock::given(method("POST")).respond_with(ResponseTemplate::new(404).set_body_string("no_team\n\x1b[31m"));
+    refusing.expect(1).mount(&server).await;
+    let failed = told(vec![channel("slack", Way::Slack(url(&server)))]).await;
+    assert_eq!(failed, ["slack was not told: fe1 is held in drain: it answered 404 Not Found: no_team [31m"]);
+    let gone = Url::parse("http://127.0.0.1:1/secret/T0KEN").unwrap();
+    let failed = told(vec![channel("webhook", Way::Webhook(gone))]).await;
+    assert!(failed.len() == 1 && !failed[0].contains("T0KEN"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_leads_elsewhere_is_not_followed() {
+    let elsewhere = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).expect(0).mount(&elsewhere).await;
+    let server = MockServer::start().await;
+    let away = ResponseTemplate::new(307).insert_header("location", elsewhere.uri());
+    Mock::given(method("POST")).respond_with(away).expect(1).mount(&server).await;
+    let failed = told(vec![channel("webhook", Way::Webhook(url(&server)))]).await;
+    assert!(failed.len() == 1 && failed[0].contains("307"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_channel_that_never_answers_delays_no_other_and_no_end() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = Url::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(204)).expect(1).mount(&server).await;
+    let (failures, _failed) = mpsc::unbounded_channel();
+    let channels = vec![channel("dead", Way::Webhook(dead)), channel("good", Way::Webhook(url(&server)))];
+    let notifier = Notifier::begin(channels, &failures).unwrap();
+    notifier.tell(&notice());
+    assert_eq!(notifier.close(Duration::from_secs(2)).await, ["dead"]);
+}
+
+#[test]
+fn each_chat_gets_its_own_form() {
+    let slack = notice().slack();
+    let text = slack["text"].as_str().unwrap();
+    assert!(text.starts_with("*fe1 is held in drain*\n"), "{text}");
+    assert!(text.contains("&lt;b&gt;RTCSRV&lt;/b&gt; &amp; others"), "{text}");
+    assert!(text.ends_with("`orchestrate decide run-1 fe1 return`"), "{text}");
+    let card = notice().card();
+    let content = &card["attachments"][0]["content"];
+    assert_eq!(content["type"], "AdaptiveCard");
+    let texts: Vec<&Value> = content["body"].as_array().unwrap().iter().map(|block| &block["text"]).collect();
+    assert_eq!(texts, ["fe1 is held in drain", notice().text.as_str(), "orchestrate decide run-1 fe1 return"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_program_gets_the_object_on_its_input_and_its_failure_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("told.json");
+    let command = |script: &str| Way::Command(["sh", "-c", script, "sh"].map(str::to_owned).into());
+    let write = format!("cat > {}", file.display());
+    assert_eq!(told(vec![channel("command", command(&write))]).await, Vec::<String>::new());
+    let told_it: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!((&told_it["event"], &told_it["run"]), (&json!("held"), &json!("run-1")));
+    let failed = told(vec![channel("command", command("echo the modem is busy >&2; exit 3"))]).await;
+    assert!(failed.len() == 1 && failed[0].contains("exit status: 3: the modem is busy"), "{failed:?}");
+    let failed = told(vec![channel("command", Way::Command(vec!["/no/such/program".to_owned()]))]).await;
+    assert!(failed.len() == 1 && failed[0].contains("/no/such/program cannot be run"), "{failed:?}");
+}

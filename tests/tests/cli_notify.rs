@@ -1,0 +1,98 @@
+//! People are told: what a run says by the ways that its plan names, on the lab.
+#![cfg(unix)]
+
+use orchestrate_tests::cli::Sandbox;
+use serde_json::Value;
+use std::path::Path;
+
+/// A plan that tells a program, which writes one line for each notice, and a web server that is not there.
+fn plan(sandbox: &Sandbox, notices: &Path, scenario: &[(&str, &str)]) -> String {
+    let more = format!(
+        "notify:\n  - {{command: [sh, -c, 'cat >> \"$1\"; echo >> \"$1\"', sh, {}], on: [begun, out, back, held, refused, \
+         ended]}}\n  - {{webhook: \"http://127.0.0.1:1/T0KEN\", on: held}}\n",
+        notices.display()
+    );
+    let plan = sandbox.first_pool(&[], scenario);
+    let text = std::fs::read_to_string(&plan).unwrap() + &more;
+    std::fs::write(&plan, text).unwrap();
+    plan
+}
+
+fn notices(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[test]
+fn a_held_server_and_the_end_of_the_run_are_told_and_a_dead_way_stops_nothing() {
+    let sandbox = Sandbox::default();
+    let file = sandbox.path().join("notices");
+    let plan = plan(&sandbox, &file, &[("exit_code: 3010", "exit_code: 1603")]);
+    let lab = [plan.as_str(), "--lab", "--lab-speed", "40", "--unattended", "--now"];
+    let said = sandbox.run(&[&lab[..], &["--lab-notify"]].concat());
+    assert_eq!(said.code, Some(4), "{}\n{}", said.out, said.err);
+    let told = notices(&file);
+    let events: Vec<&str> = told.iter().map(|notice| notice["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["begun", "out", "held", "ended"], "{told:?}");
+    let held = &told[2];
+    assert_eq!((&held["server"], &held["lab"]), (&Value::from("fe1.first.example"), &Value::from(true)));
+    let run = held["run"].as_str().unwrap();
+    assert!(held["text"].as_str().unwrap().contains("1603"), "{held}");
+    let commands: Vec<&str> = held["commands"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    assert!(commands.contains(&format!("orchestrate decide {run} fe1 stop").as_str()), "{commands:?}");
+    assert!(held["title"].as_str().unwrap().starts_with("LAB: "), "{held}");
+    let end = &told[3];
+    assert!(end["text"].as_str().unwrap().contains("OUT OF SERVICE: fe1"), "{end}");
+    let all = said.out.clone() + &said.err;
+    let lines = all.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(lines.contains("webhook did not answer"), "{all}");
+    assert!(!all.contains("T0KEN"), "an address is a secret: {all}");
+    let journal = sandbox.run(&["report", run]);
+    assert!(!journal.out.contains("T0KEN"), "{}", journal.out);
+}
+
+#[test]
+fn nobody_is_told_of_a_lab_unless_that_is_asked_for_and_a_refused_night_is_told() {
+    let sandbox = Sandbox::default();
+    let file = sandbox.path().join("notices");
+    let plan = plan(&sandbox, &file, &[("seed: 7", "seed: 7\nservers: {fe1.first.example: {file: missing}}")]);
+    let lab = [plan.as_str(), "--lab", "--lab-speed", "40", "--unattended", "--now"];
+    let said = sandbox.run(&lab);
+    assert_eq!((said.code, notices(&file).len()), (Some(9), 0), "{}\n{}", said.out, said.err);
+    let said = sandbox.run(&[&lab[..], &["--lab-notify"]].concat());
+    assert_eq!(said.code, Some(9), "{}\n{}", said.out, said.err);
+    let told = notices(&file);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["event"], "refused");
+    assert!(told[0]["text"].as_str().unwrap().contains("O2049"), "{told:?}");
+}
+
+#[test]
+fn every_way_can_be_tried_and_one_that_does_not_work_is_named() {
+    let sandbox = Sandbox::default();
+    let file = sandbox.path().join("notices");
+    let said = sandbox.run(&["notify", &plan(&sandbox, &file, &[])]);
+    assert_eq!(said.code, Some(69), "{}\n{}", said.out, said.err);
+    assert!(said.out.contains("command: told; of begun, out, back, held, refused, ended"), "{}", said.out);
+    assert!(said.out.contains("webhook: NOT told: ") && said.out.contains("Connection refused"), "{}", said.out);
+    assert!(!said.out.contains("T0KEN"), "{}", said.out);
+    let told = notices(&file);
+    assert!(told.len() == 1 && told[0]["title"].as_str().unwrap().starts_with("TEST: "), "{told:?}");
+}
+
+#[test]
+fn a_way_whose_address_is_not_there_refuses_the_start_before_anything_is_asked() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[], &[]);
+    let text = std::fs::read_to_string(&plan).unwrap();
+    for (way, words) in [
+        ("{slack: {env: ORCHESTRATE_TEST_NOT_SET}}", "the variable ORCHESTRATE_TEST_NOT_SET is not set"),
+        ("{teams: {file: /no/such/file}}", "/no/such/file cannot be used"),
+    ] {
+        std::fs::write(&plan, format!("{text}notify:\n  - {way}\n")).unwrap();
+        let said = sandbox.run(&[&plan, "--lab", "--unattended", "--now"]);
+        assert_eq!(said.code, Some(69), "{}\n{}", said.out, said.err);
+        let told = said.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(words), "{}", said.err);
+    }
+}
