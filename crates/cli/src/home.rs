@@ -6,6 +6,7 @@
 use crate::args::{Common, LabArgs, RunArgs};
 use crate::failure::Failure;
 use crate::host;
+use crate::terminal::output;
 use jiff::Timestamp;
 use orchestrate_engine::record::Actor;
 use orchestrate_journal::{JournalError, RunFolder, Started, StateDir};
@@ -59,6 +60,9 @@ impl Home {
         // That of labs lies in it: whoever can write here can put another one in its place.
         orchestrate_files::create_folder(&self.path)
             .map_err(|source| JournalError::of_folder(self.path.clone(), source))?;
+        if let Some(from) = self.open_if_there(place)?.and_then(|state| state.came_from()) {
+            output::talk(&copied(&self.of(place), &from));
+        }
         Ok(StateDir::open(&self.of(place))?)
     }
 
@@ -89,6 +93,9 @@ impl Home {
         self.was_begun()?;
         for place in [Place::Real, Place::Lab] {
             let Some(state) = self.open_if_there(place)? else { continue };
+            if let Some(from) = state.came_from() {
+                output::talk(&copied(state.path(), &from));
+            }
             runs.extend(state.runs()?.into_iter().map(|folder| (place, folder)));
         }
         runs.sort_by(|(_, one), (_, other)| other.id().cmp(one.id()));
@@ -261,6 +268,15 @@ pub(crate) fn actor() -> Actor {
 /// Returns a path as the shell at hand takes it.
 pub(crate) fn quoted(path: &Path) -> String {
     host::shell().quoted(&path.display().to_string())
+}
+
+/// Says that a state folder is a copy, or was moved: what goes on in the other one is not seen in this one.
+fn copied(here: &Path, from: &Path) -> String {
+    format!(
+        "{} was copied or moved from {}: whether somebody works on these runs from there cannot be seen here, only on the servers",
+        here.display(),
+        from.display()
+    )
 }
 
 #[cfg(test)]

@@ -400,13 +400,12 @@ fn outcome_said(act: &str, outcome: &ActOutcome) -> Option<(Tone, String)> {
 }
 
 fn installer(code: i64, meaning: ExitMeaning) -> (Tone, String) {
-    let (tone, said) = match meaning {
-        ExitMeaning::Done => (Tone::Plain, "it says done"),
-        ExitMeaning::RestartNeeded => (Tone::Plain, "it says done, and that a restart is needed"),
-        ExitMeaning::RestartStarted => (Tone::Plain, "it says done, and that it has started a restart"),
-        ExitMeaning::Busy => (Tone::Warn, "another installation is in progress"),
-        ExitMeaning::Failed => (Tone::Bad, "it has failed"),
+    let tone = match meaning {
+        ExitMeaning::Done | ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted => Tone::Plain,
+        ExitMeaning::Busy => Tone::Warn,
+        ExitMeaning::Failed => Tone::Bad,
     };
+    let said = words::exit_meaning(meaning);
     (tone, format!("the installer ended with exit code {}: {said}", exit_code::text(code)))
 }
 

@@ -9,7 +9,8 @@ use orchestrate_engine::levels::Seen;
 use orchestrate_engine::record::{RunOutcome, ServerEnd, StepEnd};
 use orchestrate_engine::state::WorkState;
 use orchestrate_engine::{RunState, levels, state};
-use orchestrate_model::{Change, PoolName, RunId};
+use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::{Change, PoolName, RunId, exit_code};
 use orchestrate_planner::windows::Calendar;
 use orchestrate_planner::{Plan, ServerWork, StepKind, StepTarget};
 use std::fmt::Write as _;
@@ -172,7 +173,18 @@ fn cut(plan: &Plan, work: &ServerWork, each: &WorkState) -> String {
 
 /// Returns what a server on which an installer was started was seen to be at when the run ended.
 fn level(plan: &Plan, work: &ServerWork, each: &WorkState, run: &RunState) -> Option<String> {
-    let level = plan.change().maintenance.patch.as_ref()?.level.as_ref().filter(|_| each.patch_started())?;
+    let patch = plan.change().maintenance.patch.as_ref().filter(|_| each.patch_started())?;
+    let Some(level) = &patch.level else {
+        // Without a level its exit code is all that says what was done to a server that did not come to its end.
+        let finished = matches!(each.end, Some(ServerEnd::Finished));
+        let told = each.installer.map_or_else(
+            || "how its installer ended is not known".to_owned(),
+            |(code, meaning)| {
+                format!("its installer ended with {}: {}", exit_code::text(code), words::exit_meaning(meaning))
+            },
+        );
+        return (!finished).then_some(told);
+    };
     Some(match levels::seen(level, each) {
         Seen::At(found) => format!("at {}", clean(&found)),
         Seen::Below(found) => format!("BELOW the level: at {}", clean(&found)),
@@ -221,10 +233,8 @@ fn last_step(plan: &Plan, work: &ServerWork, state: &RunState) -> Option<Timesta
 /// servers of a pool belong on one.
 fn half_way(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
     let change = context.plan.change();
-    let level = change.maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
-    let Some(level) = level.filter(|_| state.ended.is_some()) else {
-        return Vec::new();
-    };
+    let Some(patch) = change.maintenance.patch.as_ref().filter(|_| state.ended.is_some()) else { return Vec::new() };
+    let Some(level) = &patch.level else { return half_installed(context, state, look) };
     let mut lines = Vec::new();
     // What is said of pools whose servers are all done is said component by component.
     let told: Vec<&PoolName> = levels::of(context.plan, state).iter().map(|levels| &levels.pool.name).collect();
@@ -251,6 +261,35 @@ fn half_way(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> 
                 write!(text, ", {said} {}", list(&names)).unwrap_or_default();
             }
         }
+        lines.extend(look.hang("", Tone::Warn, &text));
+    }
+    lines
+}
+
+/// The same for a plan without a level: what is known is on which servers the installer ended well.
+fn half_installed(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    for pool in &context.plan.change().pools {
+        let works = context.plan.work().iter().zip(&state.work);
+        let own = works.filter(|(work, _)| context.plan.pool_of(work).name == pool.name);
+        let good = |each: &WorkState| {
+            let meaning = each.installer.map(|(_, meaning)| meaning);
+            matches!(meaning, Some(ExitMeaning::Done | ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted))
+        };
+        let (installed, not): (Vec<_>, Vec<_>) = own.partition(|(_, each)| good(each));
+        if installed.is_empty() || not.is_empty() {
+            continue;
+        }
+        let names = |some: &[(&ServerWork, &WorkState)]| {
+            let names: Vec<&str> = some.iter().map(|(work, _)| work.server.short()).collect();
+            list(&names)
+        };
+        let text = format!(
+            "{}: the installer ended well on {} and not on {}; what they are at is not known, since the plan states no level",
+            pool.name,
+            names(&installed),
+            names(&not)
+        );
         lines.extend(look.hang("", Tone::Warn, &text));
     }
     lines

@@ -4,7 +4,7 @@ use crate::style::Tone;
 use crate::text::{clean, count, duration};
 use jiff::SignedDuration;
 use orchestrate_engine::record::{GapKind, RunOutcome, ServerEnd, WhyKind};
-use orchestrate_model::change::{AtDeadline, StopWhen};
+use orchestrate_model::change::{AtDeadline, ExitMeaning, StopWhen};
 use orchestrate_model::{Change, Lease, Verdict};
 use orchestrate_planner::plan::Certainty;
 use orchestrate_planner::safety::Question;
@@ -211,6 +211,17 @@ pub fn outcome(outcome: RunOutcome) -> &'static str {
         RunOutcome::Interrupted => "interrupted",
         RunOutcome::Recovered => "recovered: everything touched is back in service as it was recorded",
         RunOutcome::Bug => "stopped by a fault of orchestrate itself",
+    }
+}
+
+/// Says what an installer said of itself when it ended.
+pub(crate) fn exit_meaning(meaning: ExitMeaning) -> &'static str {
+    match meaning {
+        ExitMeaning::Done => "it says done",
+        ExitMeaning::RestartNeeded => "it says done, and that a restart is needed",
+        ExitMeaning::RestartStarted => "it says done, and that it has started a restart",
+        ExitMeaning::Busy => "another installation is in progress",
+        ExitMeaning::Failed => "it has failed",
     }
 }
 

@@ -68,7 +68,7 @@ impl StateDir {
         }
         let state = Self { path: path.to_owned() };
         if state.identity().is_none() {
-            write_synced(&path.join(IDENTITY), new_identity().as_bytes())?;
+            write_identity(path, &new_identity())?;
         }
         Ok(state)
     }
@@ -88,10 +88,18 @@ impl StateDir {
         Ok(Some(Self { path: path.to_owned() }))
     }
 
-    /// Returns the name that no other state folder has, by which leases on servers know it.
+    /// Returns the name that no other state folder has, by which leases on servers know it. A folder that was copied or moved
+    /// has none until it is opened for a run: the leases may be those of the other one, where somebody works.
     #[must_use]
     pub fn identity(&self) -> Option<String> {
         identity(&self.path)
+    }
+
+    /// Returns where the folder was when it got its name, if that is another place than this one.
+    #[must_use]
+    pub fn came_from(&self) -> Option<PathBuf> {
+        let (_, place) = named(&self.path)?;
+        place.filter(|place| *place != here(&self.path))
     }
 
     /// Returns where it is.
@@ -123,7 +131,7 @@ impl StateDir {
     pub fn restore_run(&self, id: &RunId, plan: &Plan, kept: &Kept) -> Result<RunFolder, JournalError> {
         if let Some(identity) = &kept.identity {
             // The leases of its servers are those of this name.
-            write_synced(&self.path.join(IDENTITY), identity.as_bytes())?;
+            write_identity(&self.path, identity)?;
         }
         let folder = self.create_run(id, plan, &kept.plan_file)?;
         let mut journal = folder.writer(&folder.entries()?)?;
@@ -142,9 +150,7 @@ impl StateDir {
             .filter_map(Result::ok)
             .filter_map(|entry| {
                 let id = RunId::new(entry.file_name().to_str()?).ok()?;
-                // With a journal and no plan it is a run all the same, and reading it says what is missing.
-                let there = ["plan.json", "journal.jsonl"].iter().any(|file| entry.path().join(file).exists());
-                there.then(|| RunFolder { id, path: entry.path() })
+                was_run(&entry.path()).then(|| RunFolder { id, path: entry.path() })
             })
             .collect();
         runs.sort_by(|a, b| a.id.cmp(&b.id));
@@ -157,7 +163,7 @@ impl StateDir {
     /// When there is none.
     pub fn run(&self, id: &RunId) -> Result<RunFolder, JournalError> {
         let path = self.path.join("runs").join(id.as_str());
-        if path.join("plan.json").exists() || path.join("journal.jsonl").exists() {
+        if was_run(&path) {
             Ok(RunFolder { id: id.clone(), path })
         } else {
             Err(JournalError::NoSuchRun { run: id.to_string(), path: self.path.clone() })
@@ -326,13 +332,42 @@ impl RunFolder {
     }
 }
 
+/// Whether a folder is one of a run, or what is left of one: reading it says what is missing. A plan file alone is of a run that
+/// never began.
+fn was_run(folder: &Path) -> bool {
+    // A link that leads nowhere, or a pipe, is there as well.
+    let there = |file: &&str| folder.join(file).symlink_metadata().is_ok();
+    ["plan.json", "journal.jsonl", "progress.json"].iter().any(there)
+}
+
 /// The file with the name of a state folder.
 const IDENTITY: &str = "identity";
 
 fn identity(folder: &Path) -> Option<String> {
+    let (name, place) = named(folder)?;
+    place.is_none_or(|place| place == here(folder)).then_some(name)
+}
+
+/// Reads the name of a folder, and where it was when it got it.
+fn named(folder: &Path) -> Option<(String, Option<PathBuf>)> {
     let bytes = read_own(&folder.join(IDENTITY), Limit::SMALL).ok()?;
     let text = String::from_utf8(bytes).ok()?;
-    uuid::Uuid::parse_str(text.trim()).ok().map(|id| id.to_string())
+    let (name, place) = text.split_once('\n').unwrap_or((&text, ""));
+    let name = uuid::Uuid::parse_str(name.trim()).ok()?.to_string();
+    let place = place.trim_end_matches(['\r', '\n']);
+    Some((name, (!place.is_empty()).then(|| PathBuf::from(place))))
+}
+
+/// Writes the name of a folder with its place: a copy of it is another folder.
+fn write_identity(folder: &Path, name: &str) -> Result<(), JournalError> {
+    let body = format!("{name}\n{}\n", here(folder).display());
+    write_synced(&folder.join(IDENTITY), body.as_bytes())
+}
+
+/// Returns the one spelling of where a folder is, as it can be written down.
+fn here(folder: &Path) -> PathBuf {
+    let place = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    PathBuf::from(place.display().to_string())
 }
 
 /// Returns a name that no other state folder has.

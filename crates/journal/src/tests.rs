@@ -267,3 +267,37 @@ fn a_command_that_cannot_be_read_does_not_keep_back_the_others() {
     assert_eq!(crate::inbox::take(&inbox).unwrap(), [stop.clone(), stop]);
     assert_eq!(crate::inbox::take(&inbox).unwrap(), []);
 }
+
+#[test]
+fn p12_a_copied_state_folder_is_another_one_and_says_where_it_came_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    let state = StateDir::open(&first).unwrap();
+    let name = state.identity().expect("it has a name");
+    assert_eq!(StateDir::open(&first).unwrap().identity(), Some(name.clone()), "it keeps its name");
+    assert_eq!(state.came_from(), None);
+    for inner in ["", "runs", "claims"] {
+        orchestrate_files::create_folder(&second.join(inner)).unwrap();
+    }
+    orchestrate_files::replace(&second.join("identity"), &std::fs::read(first.join("identity")).unwrap()).unwrap();
+    let copy = StateDir::open_existing(&second).unwrap().expect("it is there");
+    assert_eq!(copy.identity(), None, "the leases of the first one are not its own");
+    assert_eq!(copy.came_from(), Some(PathBuf::from(first.canonicalize().unwrap().display().to_string())));
+    let copy = StateDir::open(&second).unwrap();
+    assert!(copy.identity().is_some_and(|other| other != name));
+    assert_eq!(copy.came_from(), None);
+}
+
+#[test]
+fn p8_what_is_left_of_a_run_without_journal_and_plan_is_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::open(folder.path()).unwrap();
+    let left = folder.path().join("runs/20261127-1");
+    orchestrate_files::create_folder(&left).unwrap();
+    orchestrate_files::replace(&left.join("plan.yaml"), b"version: 1").unwrap();
+    assert_eq!(state.runs().unwrap().len(), 0, "it never began");
+    orchestrate_files::replace(&left.join("progress.json"), b"{}").unwrap();
+    let runs = state.runs().unwrap();
+    assert_eq!(runs.len(), 1);
+    assert!(runs[0].plan().is_err(), "reading it says what is missing");
+}

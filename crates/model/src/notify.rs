@@ -100,15 +100,3 @@ impl fmt::Display for Occasion {
         f.pad(self.word())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_words_of_occasions_are_those_of_json() {
-        for occasion in Occasion::ALL {
-            assert_eq!(serde_json::to_value(occasion).unwrap(), occasion.word());
-        }
-    }
-}

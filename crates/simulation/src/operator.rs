@@ -87,7 +87,7 @@ impl Watcher {
             let heard = self.heard.entry(server.server.clone()).or_insert((now, server.phase.clone()));
             if !quiet || heard.1 != server.phase {
                 *heard = (now, server.phase.clone());
-            } else if now - heard.0 > SILENCE {
+            } else if now - heard.0 - world.oracle.slept_since(heard.0) > SILENCE {
                 let text = format!("{} is in work and has not said for long what it waits for", server.server);
                 heard.0 = now;
                 world.oracle.breach("P11", now, text);

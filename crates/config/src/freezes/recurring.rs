@@ -36,6 +36,10 @@ impl Rules {
         if self.rules.is_empty() && self.more.is_empty() {
             return Ok(if self.except.contains(&start) { Vec::new() } else { vec![start] });
         }
+        // To go through the seconds of fifteen years takes long, and finds at most what no freeze is.
+        if self.rules.iter().any(|rule| is_within_a_day(rule)) {
+            return Err(format!("{} recurs more than once a day; a freeze that never ends is none", self.told()));
+        }
         let set: RRuleSet = self.written(start, zone)?.parse().map_err(|error| self.trouble(&error))?;
         let mut found = Vec::new();
         for at in set.limit().into_iter().take(MOST_SEEN) {
@@ -78,6 +82,15 @@ impl Rules {
     fn trouble(&self, why: &dyn std::fmt::Display) -> String {
         format!("{} cannot be used: {}", self.told(), orchestrate_model::text::foreign(&why.to_string()))
     }
+}
+
+/// Whether a rule recurs by the hour, or more often.
+fn is_within_a_day(rule: &str) -> bool {
+    let mut parts = rule.split(';').filter_map(|part| part.split_once('='));
+    parts.any(|(name, value)| {
+        let often = ["SECONDLY", "MINUTELY", "HOURLY"].iter().any(|word| value.trim().eq_ignore_ascii_case(word));
+        name.trim().eq_ignore_ascii_case("FREQ") && often
+    })
 }
 
 /// Returns a rule with its end by the clocks of `zone`, and with an end in any case.

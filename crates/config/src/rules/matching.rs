@@ -60,15 +60,19 @@ fn two_forms(reader: &mut Reader, patch: &Patch) {
 /// A component is named in full or by what comes after the last comma, in any case.
 fn components(reader: &mut Reader, patch: &Patch) {
     let Some(LevelChoice::Components(components)) = patch.level.as_ref().map(|level| &level.value) else { return };
-    let names: Vec<_> = components.keys().collect();
-    for (position, name) in names.iter().enumerate() {
-        let same = |first: &&&At<Line>| version::is_same_component(&first.value.0, &name.value.0);
-        if let Some(first) = names[..position].iter().find(same) {
+    // Equal ones end with the same part, so that few are compared with each other.
+    let mut by_part: BTreeMap<String, Vec<&At<Line>>> = BTreeMap::new();
+    for name in components.keys() {
+        let part = name.value.0.rsplit(", ").next().unwrap_or_default().trim().to_lowercase();
+        let before = by_part.entry(part).or_default();
+        if let Some(first) = before.iter().find(|first| version::is_same_component(&first.value.0, &name.value.0)) {
             reader.report(
                 Diagnostic::error(codes::DUPLICATE_KEY, name.span, "this component has a level already")
                     .label("the second one")
                     .note(format!("the first one is in line {}, column {}", first.span.line, first.span.column)),
             );
+        } else {
+            before.push(name);
         }
     }
 }

@@ -36,23 +36,34 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
     let wanted: Vec<Act> = todo.acts.iter().chain(&todo.starts).cloned().collect();
     scratch.tries.keep(&with_balancer(case, wanted));
     let states = scratch.tries.sort(case, &todo.acts, (case.since, RETURN_DEADLINE));
-    if !states.now.is_empty() && !late {
-        return Judgement::Act(states.now);
+    let starts = scratch.tries.sort(case, &todo.starts, (case.since, RETURN_DEADLINE));
+    // What was refused is asked for again when there is nothing else to be asked for: it may be refused for as long as the
+    // step, and each time may take minutes.
+    let (states_again, fresh) = scratch.tries.refused_before(states.now);
+    if !fresh.is_empty() && !late {
+        return Judgement::Act(fresh);
     }
     // Start types last: a server that restarts in between must not come up half done. What is refused does not count:
     // with start types that stay Manual the next restart would leave the whole server down.
-    let starts = scratch.tries.sort(case, &todo.starts, (case.since, RETURN_DEADLINE));
-    if !starts.now.is_empty() && (late || todo.waiting.is_empty()) {
-        return Judgement::Act(starts.now);
+    let settled = late || todo.waiting.is_empty();
+    let (starts_again, fresh_starts) = scratch.tries.refused_before(starts.now);
+    if !fresh_starts.is_empty() && settled {
+        return Judgement::Act(fresh_starts);
     }
+    let again: Vec<Act> = if late { Vec::new() } else { states_again.clone() };
+    let starts_again = if settled { starts_again } else { Vec::new() };
     let left = Left {
         open: todo.waiting.into_iter().chain(todo.beside).chain(todo.unknown).collect(),
         again: states.again.into_iter().chain(starts.again).min(),
         passing: states.passing.into_iter().chain(starts.passing).collect(),
         over: states.over.into_iter().chain(starts.over).collect(),
+        now: again.into_iter().chain(starts_again).collect(),
     };
-    if late || (left.open.is_empty() && left.again.is_none()) {
-        let rest = states.now.into_iter().map(Refusal::not_yet);
+    if late || (left.open.is_empty() && left.again.is_none() && left.now.is_empty()) {
+        if !left.now.is_empty() {
+            return Judgement::Act(left.now);
+        }
+        let rest = states_again.into_iter().chain(fresh).map(Refusal::not_yet);
         let left = Left { over: left.over.into_iter().chain(rest).collect(), ..left };
         return if left.is_nothing() {
             let proof = format!("{} as recorded, read back", count(snapshot.services.len(), "service"));
@@ -61,7 +72,7 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
             not_back(case, scratch, left)
         };
     }
-    wait_for(case, scratch, &left)
+    wait_for(case, scratch, left)
 }
 
 /// What is not as it was recorded, and nothing to be done about it now.
@@ -75,6 +86,8 @@ struct Left {
     passing: Vec<Refusal>,
     /// Acts that are not asked for any more, and why.
     over: Vec<Refusal>,
+    /// Acts that were refused before, and are to be asked for again now.
+    now: Vec<Act>,
 }
 
 impl Left {
@@ -84,7 +97,8 @@ impl Left {
 
     /// The services that do not serve as they did.
     fn missing(&self) -> Vec<ServiceName> {
-        let acts = self.passing.iter().chain(&self.over).filter_map(|refusal| stopped_by(&refusal.act));
+        let refused = self.passing.iter().chain(&self.over).map(|refusal| &refusal.act);
+        let acts = refused.chain(&self.now).filter_map(stopped_by);
         acts.chain(self.open.iter().map(|(name, _)| name)).cloned().collect()
     }
 
@@ -97,18 +111,21 @@ impl Left {
 
 /// Waits for what may yet come, and meanwhile has the balancers send people to the server again, where they do not come for
 /// what is missing: a refusal, or a service that another hand has taken away, may last as long as the step.
-fn wait_for(case: &Case<'_>, scratch: &mut Scratch, left: &Left) -> Judgement {
+fn wait_for(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
     let mut again = left.again;
     let mut why = left.words();
     // Services that start by themselves are back within minutes, and the server goes in whole.
     if left.open.is_empty() || case.elapsed() >= SELF_START {
-        match into_balancer(case, scratch, left) {
+        match into_balancer(case, scratch, &left) {
             ControlFlow::Break(next) => return next,
             ControlFlow::Continue(balancer) => {
                 again = again.into_iter().chain(balancer.again).min();
                 why.extend(tries::told(&balancer.passing).into_iter().chain(tries::told(&balancer.over)));
             }
         }
+    }
+    if !left.now.is_empty() {
+        return Judgement::Act(left.now);
     }
     match again {
         Some(again) if left.open.is_empty() => tries::wait(case, case.since, again, why.join("; ")),

@@ -411,11 +411,17 @@ pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     {
         ruling.next = tries::follow_up(case, scratch, acts);
     }
-    if !matches!(ruling.next, Judgement::Wait(..)) {
-        scratch.wait = None;
-    }
-    if let Judgement::Wait(wait, _) = &ruling.next {
-        scratch.wait = Some(wait.clone());
-    }
+    scratch.wait = match &ruling.next {
+        Judgement::Wait(wait, _) => Some(wait.clone()),
+        // What is refused again and again is waited for, although there is always something to be asked for.
+        Judgement::Act(acts) if case.kind == StepKind::Return => scratch.tries.waited_for(case, acts),
+        Judgement::Act(_)
+        | Judgement::Done(..)
+        | Judgement::NothingToDo(_)
+        | Judgement::LookAgain
+        | Judgement::Reopen(..)
+        | Judgement::TurnBack(_)
+        | Judgement::Hold(..) => None,
+    };
     ruling
 }

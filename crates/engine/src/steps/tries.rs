@@ -7,6 +7,7 @@
 
 use super::{Case, Judgement, Scratch};
 use crate::constants::{ACT_ROUNDS, AGAIN_FIRST, AGAIN_LONGEST, REFUSED_ACTS, SETTLE_LOOK, SLOW_LOOK};
+use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::{ActOutcome, ServerName, ServiceName};
@@ -20,8 +21,10 @@ pub(crate) struct Tries(BTreeMap<String, Tried>);
 /// What became of one act.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tried {
-    /// Times it was accepted, or was said to be needless.
+    /// Times it was accepted.
     pub(crate) accepted: u32,
+    /// Times it was said to be needless.
+    pub(crate) needless: u32,
     /// Times it was refused in a row, and may be accepted later.
     pub(crate) passing: u32,
     /// Times it was refused in a row, and always will be.
@@ -69,6 +72,13 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// What is said, without the name of the service in it: one cause of several services is one.
+    fn without_name(&self) -> (&'static str, String) {
+        let (before, behind) = &self.said;
+        let behind = self.act.service().map_or_else(|| behind.clone(), |name| behind.replace(name.as_str(), "SERVICE"));
+        (before, behind)
+    }
+
     /// An act that was asked for and is not so at the end of its step.
     pub(crate) fn not_yet(act: Act) -> Self {
         Self { act, said: ("", " has not come about".to_owned()) }
@@ -88,7 +98,7 @@ impl<'a> Refusals<'a> {
         for refusal in refusals {
             let like = |group: &&mut Self| {
                 let kind = |act: &Act| act.said_of("");
-                group.first.said == refusal.said
+                group.first.without_name() == refusal.without_name()
                     && (group.first.act == refusal.act
                         || (refusal.act.service().is_some() && kind(&group.first.act) == kind(&refusal.act)))
             };
@@ -109,7 +119,9 @@ impl<'a> Refusals<'a> {
 impl fmt::Display for Refusals<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.services.iter().map(|name| name.as_str()).collect();
-        let (before, behind) = &self.first.said;
+        let (before, behind) = self.first.said.clone();
+        // What is said of several is said of none by name.
+        let behind = if names.len() > 1 { self.first.without_name().1 } else { behind };
         write!(f, "{before}{}{behind}", self.first.act.said_of(&names.join(", ")))
     }
 }
@@ -127,7 +139,8 @@ impl Tries {
         tried.last = Some(now);
         match outcome {
             ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined => {
-                tried.accepted += 1;
+                let count = if *outcome == ActOutcome::AlreadySo { &mut tried.needless } else { &mut tried.accepted };
+                *count += 1;
                 (tried.passing, tried.refused, tried.unknown) = (0, 0, 0);
             }
             ActOutcome::Retry(why) => {
@@ -162,6 +175,29 @@ impl Tries {
         self.0.retain(|act, _| wanted.contains(act));
     }
 
+    /// Parts acts into those that were refused before, or of which nobody knows, and those that were not.
+    pub(crate) fn refused_before(&self, acts: Vec<Act>) -> (Vec<Act>, Vec<Act>) {
+        acts.into_iter().partition(|act| {
+            let tried = self.of(act);
+            tried.passing + tried.refused + tried.unknown > 0
+        })
+    }
+
+    /// Says what is waited for while acts are asked for that were all refused before.
+    pub(crate) fn waited_for(&self, case: &Case<'_>, acts: &[Act]) -> Option<Wait> {
+        let refusals: Vec<Refusal> = acts.iter().map(|act| self.refusal(case, act)).collect::<Option<_>>()?;
+        let limit = (case.patience(), then(case));
+        (!refusals.is_empty())
+            .then(|| case.wait_from(case.since, ("a refusal to pass", told(&refusals).join("; ")), limit))
+    }
+
+    /// Returns why an act did not come about so far, where it was refused, or nobody knows.
+    fn refusal(&self, case: &Case<'_>, act: &Act) -> Option<Refusal> {
+        let tried = self.of(act);
+        let names = (case.subject.work.server.as_str(), act.service().map_or("", ServiceName::as_str));
+        (tried.passing + tried.refused + tried.unknown > 0).then(|| tried.told(act, names))
+    }
+
     /// Sorts acts by whether they are worth asking for. `limit` is how long one that may yet be accepted is asked for, from
     /// `begin` on.
     pub(crate) fn sort(&self, case: &Case<'_>, acts: &[Act], (begin, limit): (Timestamp, SignedDuration)) -> Sorted {
@@ -187,7 +223,7 @@ impl Tries {
 impl Tried {
     /// Returns how often the act was asked for to no end.
     fn times(&self) -> u32 {
-        self.accepted + self.passing + self.refused + self.unknown
+        self.accepted + self.needless + self.passing + self.refused + self.unknown
     }
 
     #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
@@ -195,9 +231,17 @@ impl Tried {
         let again = self.last.map_or(now, |last| last + self.pause());
         if self.refused >= REFUSED_ACTS || (late && self.passing + self.refused + self.unknown > 0) {
             Standing::Over(self.told(act, names))
-        } else if self.accepted >= ACT_ROUNDS {
-            let said = ("", format!(" was accepted {} times and has not come about", self.accepted));
-            Standing::Over(Refusal { act: act.clone(), said })
+        } else if self.accepted + self.needless >= ACT_ROUNDS {
+            let said = match (self.accepted, self.needless) {
+                (accepted, 0) => format!(" was accepted {accepted} times and has not come about"),
+                (0, needless) => {
+                    format!(" was answered {needless} times with \"it is so already\", and it is seen not to be so")
+                }
+                (accepted, needless) => format!(
+                    " was accepted {accepted} times, answered {needless} times with \"it is so already\", and has not come about"
+                ),
+            };
+            Standing::Over(Refusal { act: act.clone(), said: ("", said) })
         } else if self.passing > 0 && again > now {
             Standing::Later(again, self.told(act, names))
         } else {
@@ -227,8 +271,9 @@ impl Tried {
         if self.unknown > 0 {
             parts.push(format!("{} nobody knows whether it happened", times(self.unknown)));
         }
-        if self.accepted > 0 {
-            parts.push(format!("accepted {} before, which did not bring it about", times(self.accepted)));
+        if self.accepted + self.needless > 0 {
+            let count = times(self.accepted + self.needless);
+            parts.push(format!("accepted {count} before, or said to be so already, which did not bring it about"));
         }
         Refusal { act: act.clone(), said: ("could not ", format!(" ({}): {cause}", parts.join(", "))) }
     }
@@ -255,13 +300,17 @@ pub(super) fn follow_up(case: &Case<'_>, scratch: &mut Scratch, acts: Vec<Act>) 
 
 /// Waits until an act that is refused for a time is asked for again.
 pub(super) fn wait(case: &Case<'_>, begin: Timestamp, again: Timestamp, why: String) -> Judgement {
-    let then = if case.subject.own.back.is_some() || case.subject.is_patching() {
+    let wait = case.wait_from(begin, ("a refusal to pass", why), (case.patience(), then(case)));
+    Judgement::Wait(wait, again.duration_since(case.now).clamp(SETTLE_LOOK, SLOW_LOOK))
+}
+
+/// What comes when a refusal does not pass.
+fn then(case: &Case<'_>) -> &'static str {
+    if case.subject.own.back.is_some() || case.subject.is_patching() {
         "the server is held"
     } else {
         "the server goes back"
-    };
-    let wait = case.wait_from(begin, ("a refusal to pass", why), (case.patience(), then));
-    Judgement::Wait(wait, again.duration_since(case.now).clamp(SETTLE_LOOK, SLOW_LOOK))
+    }
 }
 
 /// Puts the server in front, unless it stands there already.
@@ -286,6 +335,10 @@ mod tests {
             denied.told(&start("RTCSRV"), ("fe1.example", "RTCSRV")),
             gone.told(&start("RTCRGS"), ("fe1.example", "RTCRGS")),
             other.told(&start("RTCCPS"), ("fe1.example", "RTCCPS")),
+            Tried { refused: 2, cause: "of RTCSRV: busy".to_owned(), ..Tried::default() }
+                .told(&start("RTCSRV"), ("", "")),
+            Tried { refused: 2, cause: "of RTCATS: busy".to_owned(), ..Tried::default() }
+                .told(&start("RTCATS"), ("", "")),
             Refusal::not_yet(start("RTCATS")),
         ];
         let told = told(&refusals);
@@ -294,6 +347,7 @@ mod tests {
             [
                 "could not start RTCSRV, RTCCPS (refused 2 times): access denied",
                 "could not start RTCRGS (refused 2 times): it is disabled",
+                "could not start RTCSRV, RTCATS (refused 2 times): of SERVICE: busy",
                 "start RTCATS has not come about"
             ]
         );

@@ -49,6 +49,11 @@ impl Gaps {
 }
 
 impl Oracle {
+    /// How long the machine of the run has stood still since then.
+    pub(crate) fn slept_since(&self, since: Ms) -> Ms {
+        self.gaps.slept_since(since)
+    }
+
     /// The machine of the run goes on after it has stood still.
     pub(crate) fn wakes(&mut self, from: Ms, now: Ms) {
         self.gaps.slept.push((from, now));

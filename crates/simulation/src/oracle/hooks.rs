@@ -279,7 +279,11 @@ impl World {
             if !here || self.change.accepts_loss(described, feature) {
                 continue;
             }
-            let gone = pool.missing.iter().flatten().find(|(_, since)| **since <= self.now - GUARD_AGE);
+            // Who is out takes nothing over, and is not missed.
+            let missed = |(machine, since): &(&usize, &crate::world::Ms)| {
+                **since <= self.now - GUARD_AGE && !self.oracle.is_out(**machine)
+            };
+            let gone = pool.missing.iter().flatten().find(missed);
             if described.load_balancing.sip != SipBalancing::Dns {
                 broken.push(("P2", format!("{feature} is not balanced by DNS")));
             } else if let Some((machine, _)) = gone {

@@ -131,7 +131,9 @@ impl World {
         let Some(at) = work else { return };
         let now = self.now;
         let text = record["why"]["text"].as_str().or_else(|| record["reason"].as_str()).unwrap_or_default();
-        let by_word = text.contains("Busy") || text.contains("InsufficientActiveFrontEnds");
+        // What was not answered is a reason of its own, whatever else was.
+        let answered = !text.contains("no answer after");
+        let by_word = answered && (text.contains("Busy") || text.contains("InsufficientActiveFrontEnds"));
         let pool = &self.pools[self.machines[at].pool];
         let theirs = pool.machines.iter().any(|mate| {
             let services = self.machines[*mate].services.len();
