@@ -82,6 +82,7 @@ codes! {
     LEASE_UNKNOWN = "O2081", "nobody can say whether another control host works on a server";
     LEASE_RAN_OUT = "O2082", "another control host has not given a server back";
     SECRET_ARGUMENT = "O2083", "an argument of the installer looks like a secret";
+    DRAIN_OF_NOTHING = "O2084", "the drain names a service that no server of the plan blocks";
     INSTALLER_PATH = "O2090", "the installer is no file on a disk of the servers";
     INSTALLER_ASKS = "O2091", "a package would ask somebody";
     ARGUMENT_OF_TWO = "O2092", "an argument of the installer is two";

@@ -8,12 +8,19 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Span, Timestamp, ToSpan};
 use orchestrate_model::text::bounded;
 use orchestrate_model::window::{Freeze, FrozenDays, FrozenSpan};
+use std::collections::BTreeMap;
 
 /// Longest reason that is kept, in characters.
 const REASON: usize = 120;
 
 /// Most events of a file. A hostile one holds very many.
 const MOST_EVENTS: usize = 10_000;
+
+/// Most events that recur. To find out when one does takes milliseconds, and no calendar of freezes has so many.
+const MOST_RECURRING: usize = 200;
+
+/// Most freezes that a calendar comes to, which are all gone through for each window.
+const MOST_FREEZES: usize = 20_000;
 
 /// Returns the freezes of a calendar. Whole days, and times without a zone, are those of `zone`.
 pub(super) fn read(text: &str, zone: Option<&str>) -> Result<Vec<Freeze>, String> {
@@ -29,14 +36,34 @@ pub(super) fn read(text: &str, zone: Option<&str>) -> Result<Vec<Freeze>, String
         if events.len() > MOST_EVENTS {
             return Err(format!("it has more than {MOST_EVENTS} events"));
         }
-        let of =
-            OfCalendar { zones: Zones::of(calendar), floating: floating(calendar, zone), plan: zone, events: &events };
+        let recurring = events.iter().filter(|event| event.find_prop("RRULE").is_some()).count();
+        if recurring > MOST_RECURRING {
+            return Err(format!("it has more than {MOST_RECURRING} events that recur"));
+        }
+        let (zones, floating, moved) = (Zones::of(calendar), floating(calendar, zone), moved(&events));
+        let of = OfCalendar { zones, floating, plan: zone, moved };
         for event in &events {
             let found = of.freezes(event);
             freezes.extend(found.map_err(|why| format!("the event {:?}: {why}", reason(event)))?);
+            if freezes.len() > MOST_FREEZES {
+                return Err(format!("its events recur more than {MOST_FREEZES} times in all"));
+            }
         }
     }
     Ok(freezes)
+}
+
+/// The single times that have an event of their own, by the event that they belong to.
+type Moved<'a> = BTreeMap<&'a str, Vec<&'a Property<'a>>>;
+
+fn moved<'a>(events: &[&'a Component<'a>]) -> Moved<'a> {
+    let mut moved: Moved<'a> = BTreeMap::new();
+    for event in events {
+        if let (Some(uid), Some(when)) = (event.find_prop("UID"), event.find_prop("RECURRENCE-ID")) {
+            moved.entry(uid.val.as_str()).or_default().push(when);
+        }
+    }
+    moved
 }
 
 /// Returns the time zone of times that name none: what the plan says, else what the calendar says for itself.
@@ -81,7 +108,7 @@ struct OfCalendar<'a> {
     zones: Zones,
     floating: Option<TimeZone>,
     plan: Option<&'a str>,
-    events: &'a [&'a Component<'a>],
+    moved: Moved<'a>,
 }
 
 impl OfCalendar<'_> {
@@ -187,8 +214,7 @@ impl OfCalendar<'_> {
         };
         let mut except = times("EXDATE")?;
         let uid = event.find_prop("UID").map(|uid| uid.val.as_str());
-        let same = |other: &&&Component<'_>| uid.is_some() && other.find_prop("UID").map(|uid| uid.val.as_str()) == uid;
-        for moved in self.events.iter().filter(same).filter_map(|other| other.find_prop("RECURRENCE-ID")) {
+        for moved in uid.and_then(|uid| self.moved.get(uid)).into_iter().flatten() {
             for when in self.when(moved)? {
                 except.push(by_clocks_of(zone, &when)?);
             }

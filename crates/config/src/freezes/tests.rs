@@ -104,6 +104,17 @@ fn what_never_ends_is_worked_out_as_far_as_a_plan_goes() {
 }
 
 #[test]
+fn a_calendar_that_would_take_long_is_refused_at_once() {
+    // The thirtieth of February never comes, and to find that out takes all the seconds of fifteen years.
+    let never = event("DTSTART:20260101T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30");
+    assert!(told(&never, None).unwrap_err().contains("more than once a day"));
+    let yearly = event("DTSTART;VALUE=DATE:20261224\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30");
+    assert!(told(&yearly.repeat(201), None).unwrap_err().contains("more than 200 events that recur"));
+    let daily = event("DTSTART;VALUE=DATE:20260101\nRRULE:FREQ=DAILY");
+    assert!(told(&daily.repeat(5), None).unwrap_err().contains("more than 20000 times in all"));
+}
+
+#[test]
 fn what_is_no_calendar_is_refused_with_its_reason() {
     for (text, words) in [
         ("", "no iCalendar file"),

@@ -9,7 +9,21 @@ use jiff::SignedDuration;
 /// Longest window. A longer one overlaps the next opening of any weekly rule.
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Most windows. Every opening of four years is worked out for each, and a rule of its own for each day of a year is none.
+const MOST_WINDOWS: usize = 366;
+
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
+    if let Some(windows) = plan.windows.as_ref().filter(|windows| windows.value.0.len() > MOST_WINDOWS) {
+        reader.report(
+            Diagnostic::error(
+                codes::OUT_OF_RANGE,
+                windows.span,
+                format!("{} windows are more than a plan can have", windows.value.0.len()),
+            )
+            .label(format!("expected at most {MOST_WINDOWS}"))
+            .help("one window with `every: daily`, or the days of a week, says the same as many"),
+        );
+    }
     for window in plan.windows.iter().flat_map(|windows| &windows.value.0) {
         if let Some(duration) = window.value.duration.as_ref().filter(|duration| duration.value.0 > LONGEST_WINDOW) {
             reader.report(

@@ -74,6 +74,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     central::change(context, &safety, &mut found);
     level::change(context, plan, &mut found);
     stated::change(context, &mut found);
+    stated::drained(context, plan, &mut found);
     installer::change(context, &mut found);
     timing::change(context, forecast, &mut found);
     found.sort_by(|a, b| {

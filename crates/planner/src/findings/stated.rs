@@ -2,7 +2,7 @@
 
 use super::{Context, note, refusal, warning};
 use crate::order::PoolEdge;
-use crate::plan::Finding;
+use crate::plan::{Finding, Plan};
 use crate::safety::Look;
 use crate::scope::{PoolScope, leaves_balancer};
 use crate::words::{are, few, list, time};
@@ -438,5 +438,32 @@ fn restart_beyond_scope(change: &Change, blocked: &str) -> Option<Finding> {
             Some(warning(codes::RESTART_BEYOND_SCOPE, text).advise(advice))
         }
         RestartPolicy::WhenNeeded | RestartPolicy::Never => None,
+    }
+}
+
+/// Says which services the drain names that no server blocks, once every pool was asked: what is said of them would be said of
+/// nothing, and the one that was meant has none of it.
+pub(super) fn drained(context: &Context<'_>, plan: &Plan, found: &mut Vec<Finding>) {
+    let works = || plan.work().iter().filter(|work| work.skip.is_none());
+    if context.looks.iter().any(Option::is_none) || works().next().is_none() {
+        return;
+    }
+    let blocked: BTreeSet<&ServiceName> = works().flat_map(|work| &work.block).collect();
+    let maintenance = &context.change.maintenance;
+    let named = [
+        ("services", maintenance.drain.per_service.keys().collect::<Vec<_>>()),
+        ("unmeasured", maintenance.unmeasured.keys().collect()),
+        ("by_sessions_alone", maintenance.drain.by_sessions_alone.iter().collect()),
+    ];
+    for (key, names) in named {
+        let nothing: Vec<&str> =
+            names.into_iter().filter(|name| !blocked.contains(name)).map(ServiceName::as_str).collect();
+        if nothing.is_empty() {
+            continue;
+        }
+        let there: Vec<&str> = blocked.iter().map(|name| name.as_str()).collect();
+        let text = format!("drain: {key} names {}, which no server of the plan blocks", list(&nothing));
+        let advice = format!("Take it out, or name one of those that are blocked: {}.", list(&there));
+        found.push(refusal(codes::DRAIN_OF_NOTHING, text).advise(advice));
     }
 }

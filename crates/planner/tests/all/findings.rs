@@ -488,3 +488,15 @@ fn a_busy_pool_is_waited_for_and_one_without_enough_front_ends_is_refused() {
         assert_eq!(plan.refusals().count() > 0, refused, "{state:?}");
     }
 }
+
+#[test]
+fn what_the_drain_says_of_services_that_nobody_blocks_is_refused_with_the_names_there_are() {
+    let mut change = three();
+    let other = orchestrate_model::change::ServiceDrain { deadline: minutes(240), at_deadline: AtDeadline::Hold };
+    change.maintenance.drain.per_service.insert(service("RTCMEDSRV"), other);
+    let (plan, _) = planned(&change, &healthy_world(&change));
+    let found = finding(&plan, "O2084");
+    assert!(found.message.contains("services names RTCMEDSRV") && found.advice.contains("RTCSRV"), "{found:?}");
+    let (unasked, _) = planned(&change, &Observations::default());
+    assert!(unasked.findings().iter().all(|finding| finding.code != "O2084"), "who was not asked may have it");
+}

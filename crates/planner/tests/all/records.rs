@@ -36,7 +36,7 @@ fn p2_pools_without_a_feature_of_the_list_need_their_records_too() {
         let mut alone = pool("pool09", "s", "192.0.2", 2);
         (alone.role, alone.load_balancing.web) = (role, None);
         let mut change = change(vec![alone]);
-        for name in ["RTCDATAPROXY", "RTCMEDIARELAY"] {
+        for name in ["RTCDATAPROXY", "RTCMEDIARELAY"].into_iter().filter(|_| role == Role::Edge) {
             change.maintenance.unmeasured.insert(service(name), minutes(30));
         }
         let seen = healthy_world(&change);
