@@ -5,19 +5,18 @@ use crate::commands;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Typed, actor, quoted};
-use crate::people::{Audience, People};
+use crate::people::{About, People, Told};
 use crate::runs;
 use crate::terminal::live::{Manner, Screen};
 use crate::terminal::{output, signals};
 use jiff::Timestamp;
 use orchestrate_display::events;
 use orchestrate_display::log::Log;
-use orchestrate_display::notice::Teller;
 use orchestrate_display::summary::{Context, summary};
 use orchestrate_driver::{Clock, Eyes, Hands};
-use orchestrate_engine::record::{RunOutcome, StopWhy};
+use orchestrate_engine::record::{Attended, RunOutcome, StopWhy};
 use orchestrate_engine::{Command, Engine, Record, RunState, Signal, Start, View};
-use orchestrate_executor::{Crew, Event, Events, Finished, Heard, Pulse, Run};
+use orchestrate_executor::{Crew, Event, Events, Finished, Heard, Listener, Pulse, Run};
 use orchestrate_journal::{Claim, Entries, Journal, JournalError, Kept, RunFolder, StateDir};
 use orchestrate_planner::Plan;
 use std::path::PathBuf;
@@ -44,7 +43,7 @@ pub(crate) struct Drive<'a> {
     /// How its plan is started.
     pub(crate) typed: Typed,
     /// Who is told of it.
-    pub(crate) audience: Audience,
+    pub(crate) told: Told,
 }
 
 /// How a run ended for this process.
@@ -62,8 +61,7 @@ impl Ended {
 
 /// Drives a run to its end, shows it, and says how it ended.
 pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failure> {
-    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, crew, manner, typed, audience } =
-        drive;
+    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, crew, manner, typed, told } = drive;
     let mut engine = Engine::new(plan.clone());
     for entry in &entries.entries {
         engine
@@ -82,10 +80,14 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
         output::talk(&format!("passed over, since it was said to an earlier start of the run: {said}"));
     }
     let (commands, received) = mpsc::unbounded_channel();
-    let people = People::begin(plan.change(), Some(folder.id()), audience, Some(commands.clone()))?;
+    let attended = attended(&start);
+    let about = About { plan: plan.clone(), run: folder.id().clone(), program: home.program.clone(), attended };
+    let people = People::begin_or_say(told, about, commands.clone());
+    let mut telling = Tee { shown: None, people: people.records() };
     let listening = tokio::spawn(listen_always(commands, folder.clone()));
     bug::during(format!("{} resume {}", home.program, folder.id()));
-    let (mut events, heard) = Events::channel();
+    let (events, heard) = Events::channel();
+    telling.shown = Some(events);
     let run = Run { engine, journal, eyes, hands, clock, fence: Arc::new(claim), pulse: Pulse::beating(), crew };
     let mut log = Log::new(&plan).with_command(&home.program, folder.id());
     for (_, record) in &kept.records {
@@ -93,15 +95,14 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     }
     let mut screen = Screen::new(&plan, log, manner, clock);
     let running = async move {
-        let finished = run.execute(start, received, &mut events).await;
-        drop(events);
+        let finished = run.execute(start, received, &mut telling).await;
+        drop(telling);
         finished
     };
     // The run has a task of its own: a terminal that is held, or a pipe that nobody reads, stops what is shown and not
     // the run.
     let running = tokio::spawn(running);
-    let teller = Teller { plan: &plan, run: &folder.id().clone(), program: &home.program };
-    show(&mut screen, heard, (&folder, &people, teller), &mut kept.records).await;
+    show(&mut screen, heard, &folder, &mut kept.records).await;
     let finished = match running.await {
         Ok(finished) => finished,
         Err(ended) => std::panic::resume_unwind(ended.into_panic()),
@@ -109,19 +110,44 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     listening.abort();
     screen.close();
     let broken = finished.outcome.as_ref().err().map(ToString::to_string);
-    people.ended(teller, &finished.state, broken.as_deref());
+    let known = people.ended(&finished.state, broken.as_deref()).await;
     let ended = tell(&Telling { home, folder: &folder, plan: &plan, kept, manner, typed }, finished);
-    people.close().await;
+    known.close().await;
     Ok(ended)
 }
 
+/// Whether a person decides about the holds of a start.
+fn attended(start: &Start) -> Attended {
+    match start {
+        Start::New(header) => header.attended,
+        Start::Resume { attended, .. } | Start::Recover { attended, .. } => *attended,
+    }
+}
+
+/// Passes what happens on to the screen, and records to people too: a terminal that is held keeps no one from being told.
+struct Tee {
+    shown: Option<Events>,
+    people: mpsc::UnboundedSender<(Timestamp, Record)>,
+}
+
+impl Listener for Tee {
+    fn recorded(&mut self, seq: u64, at: Timestamp, record: &Record) {
+        // Where the plan names nobody, nobody listens.
+        self.people.send((at, record.clone())).unwrap_or_default();
+        if let Some(shown) = &mut self.shown {
+            shown.recorded(seq, at, record);
+        }
+    }
+
+    fn progressed(&mut self, engine: &Engine, now: Timestamp) {
+        if let Some(shown) = &mut self.shown {
+            shown.progressed(engine, now);
+        }
+    }
+}
+
 /// Shows events until no more come.
-async fn show(
-    screen: &mut Screen<'_>,
-    mut heard: Heard,
-    (folder, people, teller): (&RunFolder, &People, Teller<'_>),
-    kept: &mut Vec<(Timestamp, Record)>,
-) {
+async fn show(screen: &mut Screen<'_>, mut heard: Heard, folder: &RunFolder, kept: &mut Vec<(Timestamp, Record)>) {
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -130,7 +156,6 @@ async fn show(
             event = heard.next() => match event {
                 None => return,
                 Some(Event::Recorded { seq, at, record }) => {
-                    people.recorded(teller, at, &record);
                     screen.recorded(seq, at, &record);
                     kept.push((at, *record));
                 }

@@ -4,26 +4,33 @@ use crate::args::LabArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Place;
-use crate::terminal::output;
+use crate::terminal::{output, signals};
 use jiff::Timestamp;
 use orchestrate_display::notice::{self, Teller};
+use orchestrate_engine::record::Attended;
 use orchestrate_engine::{Command, Record, RunState};
 use orchestrate_files::{Limit, Whose};
-use orchestrate_model::notify::{AddressSource, Occasion, Target};
+use orchestrate_model::notify::{self, AddressSource, Occasion, Target};
 use orchestrate_model::{Change, RunId};
 use orchestrate_notify::{Channel, Notice, Notifier, Way};
+use orchestrate_planner::Plan;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use url::Url;
+
+/// How long that goes on without a word.
+const WITHOUT_A_WORD: Duration = Duration::from_secs(2);
 
 /// How long the end of the program waits until people were told: a few attempts of a chat that answers slowly.
 const AT_THE_END: Duration = Duration::from_secs(30);
 
 /// Whether what happens is real, and whether people are told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Audience {
+enum Audience {
     /// It is real.
     Real,
     /// It happens on a lab, and people are told all the same, who asked for it.
@@ -32,40 +39,69 @@ pub(crate) enum Audience {
     Nobody,
 }
 
-impl Audience {
+/// Who is told of a start, and what it is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    audience: Audience,
+    notify: Vec<notify::Channel>,
+    name: String,
+    reason: String,
+}
+
+impl Told {
+    fn new(audience: Audience, change: &Change) -> Self {
+        let (name, reason) = (change.name.clone(), change.reason.clone());
+        Self { audience, notify: change.notify.clone(), name, reason }
+    }
+
     /// Returns who is told of what happens at a place, where nothing else was asked for.
-    pub(crate) fn at(place: Place) -> Self {
-        match place {
-            Place::Real => Self::Real,
-            Place::Lab => Self::Nobody,
-        }
+    pub(crate) fn at(place: Place, change: &Change) -> Self {
+        let audience = match place {
+            Place::Real => Audience::Real,
+            Place::Lab => Audience::Nobody,
+        };
+        Self::new(audience, change)
     }
 
     /// Returns who is told of a start with these options.
-    pub(crate) fn of(args: &LabArgs) -> Self {
-        match (args.is_wanted(), args.lab_notify) {
-            (false, _) => Self::Real,
-            (true, true) => Self::Lab,
-            (true, false) => Self::Nobody,
+    pub(crate) fn of(change: &Change, args: &LabArgs) -> Self {
+        let audience = match (args.is_wanted(), args.lab_notify) {
+            (false, _) => Audience::Real,
+            (true, true) => Audience::Lab,
+            (true, false) => Audience::Nobody,
+        };
+        Self::new(audience, change)
+    }
+
+    /// Refuses a start whose people could not be told of it.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.channels().map(drop)
+    }
+
+    fn channels(&self) -> Result<Vec<Channel>, Failure> {
+        if self.audience == Audience::Nobody {
+            return Ok(Vec::new());
         }
+        channels(&self.notify).into_iter().map(|(_, channel)| channel).collect()
     }
 }
 
-/// Returns the channels of a change, with their addresses.
-pub(crate) fn channels(change: &Change) -> Result<Vec<Channel>, Failure> {
+/// Returns the channels that a plan names, by name, each with its address or why there is none.
+fn channels(notify: &[notify::Channel]) -> Vec<(String, Result<Channel, Failure>)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let each = change.notify.iter().map(|channel| {
+    let each = notify.iter().map(|channel| {
         let word = channel.to.word();
         let number = counts.entry(word).and_modify(|count| *count += 1).or_insert(1);
         let name = if *number == 1 { word.to_owned() } else { format!("{word} {number}") };
         let address = |source| address(source).map_err(|why| Failure::NoChannel { name: name.clone(), why });
         let way = match &channel.to {
-            Target::Webhook(source) => Way::Webhook(address(source)?),
-            Target::Slack(source) => Way::Slack(address(source)?),
-            Target::Teams(source) => Way::Teams(address(source)?),
-            Target::Command(words) => Way::Command(words.clone()),
+            Target::Webhook(source) => address(source).map(Way::Webhook),
+            Target::Slack(source) => address(source).map(Way::Slack),
+            Target::Teams(source) => address(source).map(Way::Teams),
+            Target::Command(words) => Ok(Way::Command(words.clone())),
         };
-        Ok(Channel { name, way, on: channel.on.clone() })
+        let found = way.map(|way| Channel { name: name.clone(), way, on: channel.on.clone() });
+        (name, found)
     });
     each.collect()
 }
@@ -73,7 +109,6 @@ pub(crate) fn channels(change: &Change) -> Result<Vec<Channel>, Failure> {
 /// Returns the address of a webhook. No message shows it: whoever has it can post there.
 fn address(source: &AddressSource) -> Result<Url, String> {
     let (text, place) = match source {
-        AddressSource::Stated(text) => (text.clone(), "the plan".to_owned()),
         AddressSource::Env(name) => match std::env::var(name) {
             Ok(text) => (text, format!("the variable {name}")),
             Err(_) => return Err(format!("the variable {name} is not set")),
@@ -89,143 +124,204 @@ fn address(source: &AddressSource) -> Result<Url, String> {
     url.ok_or_else(|| format!("what {place} has is not the address of a webhook (https://...)"))
 }
 
-/// Tells people of one run.
+/// The run that people are told of.
+pub(crate) struct About {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) run: RunId,
+    pub(crate) program: String,
+    pub(crate) attended: Attended,
+}
+
+impl About {
+    fn teller(&self) -> Teller<'_> {
+        Teller { plan: &self.plan, run: &self.run, program: &self.program, attended: self.attended }
+    }
+}
+
+/// Tells people of one run, in a task of its own: neither a terminal nor the run waits for it.
 pub(crate) struct People {
-    notifier: Option<Notifier>,
-    change: (String, String),
-    run: Option<RunId>,
-    lab: bool,
+    records: mpsc::UnboundedSender<(Timestamp, Record)>,
+    telling: JoinHandle<Speaker>,
+    about: About,
 }
 
 impl People {
-    /// Begins to tell people of a run. What cannot be delivered becomes part of its record, as long as it goes on.
-    pub(crate) fn begin(
-        change: &Change,
-        run: Option<&RunId>,
-        audience: Audience,
-        record: Option<mpsc::UnboundedSender<Command>>,
-    ) -> Result<Self, Failure> {
-        let channels = if audience == Audience::Nobody { Vec::new() } else { channels(change)? };
-        let notifier = if channels.is_empty() {
-            None
-        } else {
-            let (failures, mut failed) = mpsc::unbounded_channel::<String>();
-            tokio::spawn(async move {
-                while let Some(text) = failed.recv().await {
-                    let unheard = match &record {
-                        Some(record) => record.send(Command::Told { text: text.clone() }).is_err(),
-                        None => true,
-                    };
-                    if unheard {
-                        output::talk(&text);
-                    }
+    /// Begins to tell people of a run. What cannot be delivered becomes part of its record, as long as it goes on. That
+    /// nobody can be told stops nothing that has begun: it is said.
+    pub(crate) fn begin_or_say(told: Told, about: About, record: mpsc::UnboundedSender<Command>) -> Self {
+        let speaker = Speaker::new(told, Some(&about.run), Some(record)).unwrap_or_else(|other| {
+            let (silent, failure) = *other;
+            output::talk(&format!("nobody is told of this run: {}", failure.in_one_line()));
+            silent
+        });
+        let (records, mut heard) = mpsc::unbounded_channel::<(Timestamp, Record)>();
+        let own = About { plan: about.plan.clone(), run: about.run.clone(), program: about.program.clone(), ..about };
+        let telling = tokio::spawn(async move {
+            while let Some((at, record)) = heard.recv().await {
+                if let Some(notice) = own.teller().of(&record) {
+                    speaker.tell(at, notice);
                 }
-            });
-            let began = Notifier::begin(channels, &failures);
-            Some(began.map_err(|error| Failure::NoChannel { name: "notify".to_owned(), why: error.to_string() })?)
+            }
+            speaker
+        });
+        Self { records, telling, about }
+    }
+
+    /// Returns where records are handed in.
+    pub(crate) fn records(&self) -> mpsc::UnboundedSender<(Timestamp, Record)> {
+        self.records.clone()
+    }
+
+    /// Tells how the run ended, once everything before was handed on.
+    pub(crate) async fn ended(self, state: &RunState, broken: Option<&str>) -> Speaker {
+        let Self { records, telling, about } = self;
+        drop(records);
+        match telling.await {
+            Ok(speaker) => {
+                let notice = about.teller().end(state, broken);
+                speaker.tell(state.last.unwrap_or_else(Timestamp::now), notice);
+                speaker
+            }
+            Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+        }
+    }
+}
+
+/// Has notices told by the channels of a plan.
+pub(crate) struct Speaker {
+    notifier: Option<(Notifier, JoinHandle<()>)>,
+    told: Told,
+    run: Option<RunId>,
+}
+
+impl Speaker {
+    /// Returns a speaker; or one that tells nobody, and why.
+    fn new(
+        told: Told,
+        run: Option<&RunId>,
+        record: Option<mpsc::UnboundedSender<Command>>,
+    ) -> Result<Self, Box<(Self, Failure)>> {
+        let silent = Self { notifier: None, told, run: run.cloned() };
+        let channels = match silent.told.channels() {
+            Ok(channels) if channels.is_empty() => return Ok(silent),
+            Ok(channels) => channels,
+            Err(failure) => return Err(Box::new((silent, failure))),
         };
-        let change = (change.name.clone(), change.reason.clone());
-        Ok(Self { notifier, change, run: run.cloned(), lab: audience == Audience::Lab })
-    }
-
-    /// Tells a record, where it is worth telling.
-    pub(crate) fn recorded(&self, teller: Teller<'_>, at: Timestamp, record: &Record) {
-        if self.notifier.is_some()
-            && let Some(notice) = teller.of(record)
-        {
-            self.tell(at, notice);
-        }
-    }
-
-    /// Tells how a run ended.
-    pub(crate) fn ended(&self, teller: Teller<'_>, state: &RunState, broken: Option<&str>) {
-        if self.notifier.is_some() {
-            self.tell(state.last.unwrap_or_else(Timestamp::now), teller.end(state, broken));
-        }
+        let (failures, mut failed) = mpsc::unbounded_channel::<String>();
+        let notifier = match Notifier::begin(channels, &failures) {
+            Ok(notifier) => notifier,
+            Err(error) => {
+                let failure = Failure::NoChannel { name: "notify".to_owned(), why: error.to_string() };
+                return Err(Box::new((silent, failure)));
+            }
+        };
+        let saying = tokio::spawn(async move {
+            while let Some(text) = failed.recv().await {
+                // The end of a run takes no more notes: what is said then is at least shown.
+                if record.as_ref().is_none_or(|record| record.send(Command::Told { text: text.clone() }).is_err()) {
+                    output::talk(&text);
+                }
+            }
+        });
+        Ok(Self { notifier: Some((notifier, saying)), ..silent })
     }
 
     fn tell(&self, at: Timestamp, notice: notice::Notice) {
-        let Some(notifier) = &self.notifier else { return };
+        let Some((notifier, _)) = &self.notifier else { return };
         let notice::Notice { occasion, pool, server, title, text, commands } = notice;
-        let title = if self.lab { format!("LAB: {title}") } else { title };
-        let (change, reason) = self.change.clone();
-        let run = self.run.clone();
-        notifier.tell(&Notice {
-            occasion,
-            at,
-            run,
-            change,
-            reason,
-            pool,
-            server,
-            title,
-            text,
-            commands,
-            lab: self.lab,
-        });
+        let lab = self.told.audience == Audience::Lab;
+        let title = if lab { format!("LAB: {title}") } else { title };
+        let (change, reason, run) = (self.told.name.clone(), self.told.reason.clone(), self.run.clone());
+        notifier.tell(&Notice { occasion, at, run, change, reason, pool, server, title, text, commands, lab });
     }
 
-    /// Waits until everybody was told, within a limit.
+    /// Waits until everybody was told, within a limit that a signal ends.
     pub(crate) async fn close(self) {
-        let Some(notifier) = self.notifier else { return };
-        for name in notifier.close(AT_THE_END).await {
+        let Some((notifier, saying)) = self.notifier else { return };
+        let names = notifier.names();
+        let mut closing = std::pin::pin!(notifier.close(AT_THE_END));
+        let told = tokio::select! {
+            open = &mut closing => Some(open),
+            () = tokio::time::sleep(WITHOUT_A_WORD) => None,
+        };
+        let open = match told {
+            Some(open) => open,
+            None => {
+                output::talk("waits for people to be told, 30 s at most; Ctrl-C ends that");
+                tokio::select! {
+                    open = closing => open,
+                    _ = signals::any() => names,
+                }
+            }
+        };
+        for name in open {
             output::talk(&format!(
                 "{name} did not answer: it may not have been told of the end, and of what was before it"
             ));
+        }
+        // What was not delivered is said before the program ends.
+        if let Ok(Err(ended)) = tokio::time::timeout(WITHOUT_A_WORD, saying).await {
+            std::panic::resume_unwind(ended.into_panic());
         }
     }
 }
 
 /// Tells people that a start which no person watches ended before anything was changed.
-pub(crate) async fn refused(change: &Change, audience: Audience, failure: &Failure) {
+pub(crate) async fn refused(told: Told, failure: &Failure) {
     // Who has ended it knows.
     if matches!(failure, Failure::Interrupted(_) | Failure::WaitEnded | Failure::ClosedPipe) {
         return;
     }
-    match People::begin(change, None, audience, None) {
-        Ok(people) => {
-            let (title, text) = (format!("{}: not begun", change.name), failure.in_one_line());
+    let (title, text) = (format!("{}: not begun, or not gone on with", told.name), failure.in_one_line());
+    match Speaker::new(told, None, None) {
+        Ok(speaker) => {
             let (pool, server, commands) = (None, None, Vec::new());
             let occasion = Occasion::Refused;
-            people.tell(Timestamp::now(), notice::Notice { occasion, pool, server, title, text, commands });
-            people.close().await;
+            speaker.tell(Timestamp::now(), notice::Notice { occasion, pool, server, title, text, commands });
+            speaker.close().await;
         }
         // That is what the start was refused for, or it stands beside it.
-        Err(other) => output::talk(&format!("nobody was told: {}", other.in_one_line())),
+        Err(other) => output::talk(&format!("nobody was told: {}", other.1.in_one_line())),
     }
 }
 
 /// Tries each way that a plan names, once, and says which of them works.
 pub(crate) async fn tried(change: &Change) -> Result<Exit, Failure> {
-    let channels = channels(change)?;
-    if channels.is_empty() {
+    if change.notify.is_empty() {
         output::data("the plan names nobody who is told (`notify`)\n")?;
-        return Ok(Exit::Done);
     }
     let mut exit = Exit::Done;
-    for channel in channels {
-        let on: Vec<&str> = channel.on.iter().map(|occasion| occasion.word()).collect();
-        let notice = Notice {
-            occasion: channel.on.iter().next().copied().unwrap_or(Occasion::Ended),
-            at: Timestamp::now(),
-            run: None,
-            change: change.name.clone(),
-            reason: change.reason.clone(),
-            pool: None,
-            server: None,
-            title: format!("TEST: {}", change.name),
-            text: format!("This way is told of: {}. Nothing has happened.", on.join(", ")),
-            commands: Vec::new(),
-            lab: true,
+    for (name, channel) in channels(&change.notify) {
+        let said = match channel {
+            Ok(channel) => try_one(change, &channel).await,
+            Err(failure) => Err(failure.in_one_line()),
         };
-        let said = match orchestrate_notify::try_once(&channel, &notice).await {
-            Ok(()) => "told".to_owned(),
+        output::data(&match said {
+            Ok(on) => format!("{name}: told; of {on}\n"),
             Err(why) => {
                 exit = Exit::Unreachable;
-                format!("NOT told: {why}")
+                format!("{name}: NOT told: {why}\n")
             }
-        };
-        output::data(&format!("{}: {said}; of {}\n", channel.name, on.join(", ")))?;
+        })?;
     }
     Ok(exit)
+}
+
+async fn try_one(change: &Change, channel: &Channel) -> Result<String, String> {
+    let on: Vec<&str> = channel.on.iter().map(|occasion| occasion.word()).collect();
+    let on = on.join(", ");
+    let notice = Notice {
+        occasion: channel.on.iter().next().copied().unwrap_or(Occasion::Ended),
+        at: Timestamp::now(),
+        run: None,
+        change: change.name.clone(),
+        reason: change.reason.clone(),
+        pool: None,
+        server: None,
+        title: format!("TEST: {}", change.name),
+        text: format!("This way is told of: {on}. Nothing has happened."),
+        commands: Vec::new(),
+        lab: true,
+    };
+    orchestrate_notify::try_once(channel, &notice).await.map(|()| on)
 }

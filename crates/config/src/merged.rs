@@ -81,12 +81,10 @@ fn channel(written: Notify) -> Option<Channel> {
 }
 
 fn address_source(written: AddressChoice) -> Option<AddressSource> {
-    Some(match written {
-        AddressChoice::Stated(address) => AddressSource::Stated(address),
-        AddressChoice::Elsewhere(place) => match place.env {
-            Some(name) => AddressSource::Env(name.value.0),
-            None => AddressSource::File(place.file?.value.0),
-        },
+    let AddressChoice(place) = written;
+    Some(match place.env {
+        Some(name) => AddressSource::Env(name.value.0),
+        None => AddressSource::File(place.file?.value.0),
     })
 }
 

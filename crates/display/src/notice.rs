@@ -3,7 +3,7 @@
 use crate::log::subject;
 use crate::text::{clean, count, duration, list};
 use crate::words;
-use orchestrate_engine::record::{RunOutcome, ServerEnd, StepEnd};
+use orchestrate_engine::record::{Attended, RunOutcome, ServerEnd, StepEnd};
 use orchestrate_engine::{Record, RunState, WorkState};
 use orchestrate_model::change::HoldChoice;
 use orchestrate_model::notify::Occasion;
@@ -36,6 +36,8 @@ pub struct Teller<'a> {
     pub run: &'a RunId,
     /// How to call this program again for the same runs.
     pub program: &'a str,
+    /// Whether a person decides about holds, or the plan.
+    pub attended: Attended,
 }
 
 impl Teller<'_> {
@@ -64,8 +66,18 @@ impl Teller<'_> {
             }
             Record::Held { step, reason, choices, .. } => {
                 let kind = self.plan.steps().get(step.0 as usize).map_or("its step", |step| step.kind.word());
-                let title = format!("{short} is held in {kind} and waits for a decision");
-                (Occasion::Held, title, clean(reason), self.decisions(short, choices))
+                match self.attended {
+                    Attended::Yes => {
+                        let title = format!("{short} is held in {kind} and waits for a decision");
+                        (Occasion::Held, title, clean(reason), self.decisions(&work_name(self.plan, record), choices))
+                    }
+                    Attended::No => {
+                        let choice = self.plan.change().maintenance.on_hold;
+                        let choice = if choices.contains(&choice) { choice } else { HoldChoice::Stop };
+                        let title = format!("{short} is held in {kind}, and the plan decides: {}", choice.word());
+                        (Occasion::Held, title, clean(reason), Vec::new())
+                    }
+                }
             }
             Record::Alarm { why, .. } => {
                 (Occasion::PoolUnsafe, format!("its pool cannot do without {short}"), clean(why), Vec::new())
@@ -134,6 +146,11 @@ impl Teller<'_> {
     }
 }
 
+/// The full name of the server that a record is about: a short one may be that of another pool's server too.
+fn work_name(plan: &Plan, record: &Record) -> String {
+    subject(plan, record).map_or_else(String::new, |work| plan.work_of(work).server.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,18 +161,20 @@ mod tests {
     fn a_held_server_is_told_with_the_commands_that_answer_it() {
         let plan = fixture::plan();
         let run = RunId::new("20261128-2100-abcd").unwrap();
-        let teller = Teller { plan: &plan, run: &run, program: "orchestrate --state-dir /s" };
+        let teller = Teller { plan: &plan, run: &run, program: "orchestrate --state-dir /s", attended: Attended::Yes };
         let work = orchestrate_planner::plan::WorkId(0);
         let step = plan.steps().iter().find(|step| step.kind == StepKind::Drain).unwrap().id;
         let choices = vec![HoldChoice::Return, HoldChoice::Stop];
         let held = Record::Held { work, step, reason: "2 sessions are left".to_owned(), choices };
         let notice = teller.of(&held).unwrap();
-        let short = plan.work()[0].server.short();
+        let (short, full) = (plan.work()[0].server.short(), &plan.work()[0].server);
         assert_eq!(notice.title, format!("{short} is held in drain and waits for a decision"));
         assert_eq!(
             notice.commands,
-            ["return", "stop"].map(|choice| format!("orchestrate --state-dir /s decide {run} {short} {choice}"))
+            ["return", "stop"].map(|choice| format!("orchestrate --state-dir /s decide {run} {full} {choice}"))
         );
+        let alone = Teller { attended: Attended::No, ..teller }.of(&held).unwrap();
+        assert!(alone.title.ends_with("and the plan decides: stop") && alone.commands.is_empty(), "{alone:?}");
         let why = Why { kind: orchestrate_engine::record::WhyKind::Pool, text: String::new() };
         assert_eq!(teller.of(&Record::TurnedBack { work, why }), None, "no news for people who do not look");
     }
@@ -164,7 +183,7 @@ mod tests {
     fn the_end_of_a_run_that_broke_off_says_so() {
         let plan = fixture::plan();
         let run = RunId::new("20261128-2100-abcd").unwrap();
-        let teller = Teller { plan: &plan, run: &run, program: "orchestrate" };
+        let teller = Teller { plan: &plan, run: &run, program: "orchestrate", attended: Attended::Yes };
         let notice = teller.end(&RunState::new(&plan), Some("the disk is full"));
         assert!(
             notice.title.ends_with(": broke off") && notice.text.starts_with("the disk is full; 0 of"),

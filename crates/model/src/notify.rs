@@ -40,12 +40,10 @@ impl Target {
     }
 }
 
-/// Where the address of a webhook is. Whoever knows it can post there, so it is as secret as a password.
+/// Where the address of a webhook is. Whoever knows it can post there, so it is as secret as a password, and no plan has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AddressSource {
-    /// In the plan.
-    Stated(String),
     /// In an environment variable.
     Env(String),
     /// On the first line of a file that only its owner can read.

@@ -4,7 +4,8 @@ use crate::SetupError;
 use crate::message::Notice;
 use backon::{ExponentialBuilder, Retryable as _};
 use orchestrate_model::notify::Occasion;
-use reqwest::{Client, StatusCode, redirect};
+use orchestrate_model::secret::MASKED;
+use reqwest::{Client, Response, StatusCode, redirect};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde_json::Value;
@@ -13,19 +14,28 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use url::Url;
 
 /// How long one attempt may take. Chats answer within a second; a program may have to dial.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
-/// Attempts after the first one, with two seconds before the first of them and twice as much before each next: three
-/// minutes in all, in which a proxy is restarted. Later than that a notice is no news.
+/// Attempts after the first one, with two seconds before the first of them and twice as much before each next: two minutes
+/// of waiting in all, in which a proxy is restarted. Later than that a notice is no news.
 const AGAIN: usize = 6;
 
 /// The wait before the second attempt.
 const FIRST_WAIT: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(2) };
+
+/// How long the last words of a program are waited for that has ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Most of what a refusal or a program says that is read, in bytes.
+const MOST_READ: usize = 4_096;
+
+/// Parts of an address that are shorter are words.
+const SHORTEST_SECRET: usize = 5;
 
 /// Most of what a refusal says that is told.
 const LONGEST_REFUSAL: usize = 200;
@@ -84,8 +94,9 @@ impl Undelivered {
                 status.is_server_error()
                     || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(status)
             }
-            Self::NoProgram { .. } => false,
-            Self::Unreachable(_) | Self::Failed { .. } | Self::TooLong => true,
+            // A program that ends badly, or does not end, may have told it all the same: people are not paged twice for that.
+            Self::NoProgram { .. } | Self::Failed { .. } | Self::TooLong => false,
+            Self::Unreachable(_) => true,
         }
     }
 }
@@ -126,8 +137,27 @@ async fn post(client: &Client, url: &Url, body: &Value) -> Result<(), Undelivere
     if status.is_success() {
         return Ok(());
     }
-    let said = answer.text().await.unwrap_or_default();
-    Err(Undelivered::Refused { status, said: short(&said) })
+    Err(Undelivered::Refused { status, said: short(&without_address(&beginning(answer).await, url)) })
+}
+
+/// Returns the beginning of an answer: all that is told of it, and no more of one that never ends.
+async fn beginning(mut answer: Response) -> String {
+    let mut said = Vec::new();
+    while said.len() < MOST_READ {
+        match answer.chunk().await {
+            Ok(Some(more)) => said.extend_from_slice(&more),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    said.truncate(MOST_READ);
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// Returns a text without the parts of an address that make it a secret: servers repeat the path that they do not know.
+fn without_address(text: &str, url: &Url) -> String {
+    let parts = url.path_segments().into_iter().flatten().chain(url.query());
+    let secrets = parts.filter(|part| part.len() >= SHORTEST_SECRET);
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, MASKED))
 }
 
 /// Returns an error with its causes, the last of which says most.
@@ -153,20 +183,47 @@ async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
     let no_program = |source| Undelivered::NoProgram { program: program.to_owned(), source };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    // The passwords of servers are none of its business.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().to_ascii_uppercase().contains("PASSWORD") {
+            command.env_remove(&name);
+        }
+    }
+    // Ctrl-C in the terminal ends the run, and is told by this program.
+    #[cfg(unix)]
+    command.process_group(0);
     let mut child = command.spawn().map_err(no_program)?;
-    let input = child.stdin.take();
+    let (input, output) = (child.stdin.take(), child.stderr.take());
+    let mut said = Vec::new();
+    let reading = async {
+        if let Some(output) = output {
+            // What it says is only shown.
+            output.take(MOST_READ as u64).read_to_end(&mut said).await.unwrap_or_default();
+        }
+    };
     let work = async {
         if let Some(mut input) = input {
             // A program that does not read what it is told is one that needs none of it.
             input.write_all(body.to_string().as_bytes()).await.unwrap_or_default();
         }
-        child.wait_with_output().await
+        child.wait().await
     };
-    let ended =
-        tokio::time::timeout(ATTEMPT, work).await.map_err(|_elapsed| Undelivered::TooLong)?.map_err(no_program)?;
-    if ended.status.success() {
+    // What it leaves behind may keep its output open for ever: that it has ended is the answer.
+    let both = async {
+        let (mut reading, mut work) = (std::pin::pin!(reading), std::pin::pin!(work));
+        tokio::select! {
+            () = &mut reading => work.await,
+            ended = &mut work => {
+                tokio::time::timeout(LAST_WORDS, reading).await.unwrap_or_default();
+                ended
+            }
+        }
+    };
+    let ended = tokio::time::timeout(ATTEMPT, both).await.map_err(|_elapsed| Undelivered::TooLong)?;
+    let ended = ended.map_err(no_program)?;
+    if ended.success() {
         return Ok(());
     }
-    let said = short(&String::from_utf8_lossy(&ended.stderr));
-    Err(Undelivered::Failed { program: program.to_owned(), how: ended.status.to_string(), said })
+    let said = short(&String::from_utf8_lossy(&said));
+    Err(Undelivered::Failed { program: program.to_owned(), how: ended.to_string(), said })
 }

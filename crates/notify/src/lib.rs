@@ -56,6 +56,12 @@ impl Notifier {
         Ok(Self { channels, tasks, failures: failures.clone() })
     }
 
+    /// Returns what the channels are called.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.channels.iter().map(|(channel, _)| channel.name.clone()).collect()
+    }
+
     /// Hands a notice to every channel that wants it. Returns at once.
     pub fn tell(&self, notice: &Notice) {
         for (channel, sender) in self.channels.iter().filter(|(channel, _)| channel.on.contains(&notice.occasion)) {

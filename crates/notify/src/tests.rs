@@ -62,11 +62,11 @@ async fn a_server_that_fails_for_a_moment_is_told_again_until_it_takes_it_once()
 #[tokio::test]
 async fn a_refusal_for_good_is_asked_once_and_told_without_the_address() {
     let server = MockServer::start().await;
-    let refusing =
-        Mock::given(method("POST")).respond_with(ResponseTemplate::new(404).set_body_string("no_team\n\x1b[31m"));
+    let refusing = Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(404).set_body_string("no_team\n\x1b[31m: /secret/T0KEN"));
     refusing.expect(1).mount(&server).await;
     let failed = told(vec![channel("slack", Way::Slack(url(&server)))]).await;
-    assert_eq!(failed, ["slack was not told: fe1 is held in drain: it answered 404 Not Found: no_team [31m"]);
+    assert_eq!(failed, ["slack was not told: fe1 is held in drain: it answered 404 Not Found: no_team [31m: /***/***"]);
     let gone = Url::parse("http://127.0.0.1:1/secret/T0KEN").unwrap();
     let failed = told(vec![channel("webhook", Way::Webhook(gone))]).await;
     assert!(failed.len() == 1 && !failed[0].contains("T0KEN"), "{failed:?}");
@@ -122,6 +122,8 @@ async fn a_program_gets_the_object_on_its_input_and_its_failure_is_told() {
     assert_eq!((&told_it["event"], &told_it["run"]), (&json!("held"), &json!("run-1")));
     let failed = told(vec![channel("command", command("echo the modem is busy >&2; exit 3"))]).await;
     assert!(failed.len() == 1 && failed[0].contains("exit status: 3: the modem is busy"), "{failed:?}");
+    // What it leaves behind keeps its output open, and it has done its work.
+    assert_eq!(told(vec![channel("command", command("sleep 60 & exit 0"))]).await, Vec::<String>::new());
     let failed = told(vec![channel("command", Way::Command(vec!["/no/such/program".to_owned()]))]).await;
     assert!(failed.len() == 1 && failed[0].contains("/no/such/program cannot be run"), "{failed:?}");
 }

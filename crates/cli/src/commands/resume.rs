@@ -6,7 +6,7 @@ use crate::commands::run::{Continued, Nights, claim, continued, keep_access};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, actor};
-use crate::people::Audience;
+use crate::people::Told;
 use crate::plan_file;
 use crate::runs::{self, Found};
 use crate::stage::Stage;
@@ -174,6 +174,7 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         TextOrJson::Text => Manner::Text,
         TextOrJson::Json => Manner::Json,
     };
-    let audience = Audience::at(stage.place);
-    continued(home, stage, Continued { found, claim, manner, nights: Nights::One, typed, audience }, start).await
+    // Who is told is who the plan file names now, where one was given.
+    let told = Told::at(stage.place, file.as_ref().map_or(found.plan.change(), |file| &file.change));
+    continued(home, stage, Continued { found, claim, manner, nights: Nights::One, typed, told }, start).await
 }

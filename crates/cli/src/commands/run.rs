@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, actor, new_run_id};
 use crate::lab::{self, InUse};
-use crate::people::{self, Audience};
+use crate::people::{self, Told};
 use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
 use crate::stage::{Owner, Planned, Stage, abandoned};
@@ -42,7 +42,7 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     }
     let mut wait = args.approval.waits().then_some(Wait::ForWindow);
     // What could keep people from being told of the night is known before it.
-    people::channels(&file.change)?;
+    Told::of(&file.change, &args.lab).check()?;
     loop {
         match night(home, path, (&file, args), wait).await {
             // What is left is done in the next window; what is left of this one is too short for it.
@@ -51,7 +51,7 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
             Ok(None) => return Ok(Exit::StoppedByWindow),
             Err(failure) => {
                 if args.approval.unattended {
-                    people::refused(&file.change, Audience::of(&args.lab), &failure).await;
+                    people::refused(Told::of(&file.change, &args.lab), &failure).await;
                 }
                 return Err(failure);
             }
@@ -160,7 +160,7 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
     consent(&args.approval, &fingerprint, &typed.start(&home.program), "continue?").await?;
     keep_access(&found, file)?;
     let (manner, nights) = (manner(args.output), Nights::of(&args.approval));
-    Ok(Continued { found, claim, manner, nights, typed: typed.clone(), audience: Audience::of(&args.lab) })
+    Ok(Continued { found, claim, manner, nights, typed: typed.clone(), told: Told::of(&file.change, &args.lab) })
 }
 
 /// Says and keeps from which plan file servers are reached, when that is another way than when the run began.
@@ -202,18 +202,18 @@ pub(crate) struct Continued {
     pub(crate) nights: Nights,
     /// How its plan is started.
     pub(crate) typed: Typed,
-    pub(crate) audience: Audience,
+    pub(crate) told: Told,
 }
 
 /// Drives a run that was begun before, after reading its journal again under the claim.
 pub(crate) async fn continued(home: &Home, stage: Stage, run: Continued, start: Start) -> Result<Exit, Failure> {
-    let Continued { found, claim, manner, nights, typed, audience } = run;
+    let Continued { found, claim, manner, nights, typed, told } = run;
     let (entries, journal) = match journal_of(&found.folder) {
         Ok(opened) => opened,
         Err(failure) => return Err(stage.abandon(failure).await),
     };
     let (folder, plan) = (found.folder, found.plan);
-    driven(home, stage, Ready { folder, plan, entries, journal, claim, manner, nights, typed, audience }, start).await
+    driven(home, stage, Ready { folder, plan, entries, journal, claim, manner, nights, typed, told }, start).await
 }
 
 /// Reads the journal of a run that we have claimed, and opens it for more.
@@ -236,12 +236,12 @@ struct Ready {
     manner: Manner,
     nights: Nights,
     typed: Typed,
-    audience: Audience,
+    told: Told,
 }
 
 /// Drives a run to its end, and ends what it was driven with.
 async fn driven(home: &Home, stage: Stage, ready: Ready, start: Start) -> Result<Exit, Failure> {
-    let Ready { folder, plan, entries, journal, claim, manner, nights, typed, audience } = ready;
+    let Ready { folder, plan, entries, journal, claim, manner, nights, typed, told } = ready;
     let Stage { clock, readers, crew, lab, in_use, .. } = stage;
     let closing = readers.closing();
     let drive_it = Drive {
@@ -257,7 +257,7 @@ async fn driven(home: &Home, stage: Stage, ready: Ready, start: Start) -> Result
         crew,
         manner,
         typed: typed.clone(),
-        audience,
+        told,
     };
     let ended = drive(drive_it, start).await;
     closing.close().await;
@@ -292,8 +292,8 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
         RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
     let (manner, typed) = (manner(args.output), typed.clone());
     let nights = Nights::of(&args.approval);
-    let audience = Audience::of(&args.lab);
-    let ready = Ready { folder, plan, entries, journal, claim, manner, nights, typed, audience };
+    let told = Told::of(&file.change, &args.lab);
+    let ready = Ready { folder, plan, entries, journal, claim, manner, nights, typed, told };
     driven(home, stage, ready, Start::New(header)).await
 }
 

@@ -123,7 +123,8 @@ pub(super) fn first_of_secret(text: &str) -> Option<usize> {
     for piece in text.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_' && c != '-' && c != ' ') {
         let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
         let last = word.rsplit(' ').next().unwrap_or_default();
-        if hides(word) || resembles_access(last) || last.to_lowercase().contains("credential") {
+        let is_single = SINGLE.contains(&last.to_lowercase().as_str());
+        if hides(word) || is_single || resembles_access(last) || last.to_lowercase().contains("credential") {
             word_end = Some(at + word.len());
             break;
         }

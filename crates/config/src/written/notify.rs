@@ -2,18 +2,18 @@
 
 use super::choices::{choose_one, keys};
 use crate::codes;
+use crate::diagnostic::Diagnostic;
 use crate::reader::{OneOrMany, Reader, Shape, Written, written};
 use crate::scalars::{parsed, word};
 use crate::texts::{Argument, Line};
 use crate::yaml::{Node, Value};
 use orchestrate_model::notify::Occasion;
 use schemars::{Schema, SchemaGenerator, json_schema};
-use url::Url;
 
 written! {
     /// One way by which people are told of a run: one of `webhook`, `slack`, `teams` and `command`.
     struct Notify {
-        /// An address that a JSON object is posted to. It is best kept elsewhere: `{env: NAME}` or `{file: PATH}`.
+        /// A JSON object is posted: where the address is, `{env: NAME}` or `{file: PATH}`.
         optional webhook: AddressChoice,
         /// An incoming webhook of Slack, or of what understands its messages.
         optional slack: AddressChoice,
@@ -60,43 +60,34 @@ impl Written for NotifyChoice {
     }
 }
 
-/// The address of a webhook, or where it is.
+/// Where the address of a webhook is. Never the address itself.
 #[derive(Debug, Clone)]
-pub(crate) enum AddressChoice {
-    /// The address.
-    Stated(String),
-    /// Where it is.
-    Elsewhere(AddressPlace),
-}
+pub(crate) struct AddressChoice(pub(crate) AddressPlace);
 
 impl Written for AddressChoice {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        if !matches!(node.value, Value::Map(_)) {
-            let address = parsed(node, reader, codes::BAD_ADDRESS, "the address of a webhook", |text| {
-                let good = Url::parse(text).is_ok_and(|url| is_web(&url));
-                let help = "write it in full, like `https://hooks.contoso.example/orchestrate`, or keep it elsewhere: \
-                            `{env: NAME}` or `{file: PATH}`";
-                good.then(|| text.to_owned()).ok_or_else(|| help.to_owned())
-            });
-            return address.map(Self::Stated);
+        if matches!(node.value, Value::Scalar { .. }) {
+            reader.report(
+                Diagnostic::error(codes::BAD_ADDRESS, node.span, "the address of a webhook does not belong in a plan")
+                    .label("expected where the address is")
+                    .help(
+                        "whoever has it can post there: keep it as you keep a password, and write `{env: NAME}` or \
+                         `{file: PATH}`",
+                    ),
+            );
+            return None;
         }
         let found = keys(node);
         let known = found.iter().all(|key| ["env", "file"].contains(key));
         if known && found.len() != 1 {
             choose_one(node, reader, &["env", "file"]);
         }
-        AddressPlace::read(node, reader).map(Self::Elsewhere)
+        AddressPlace::read(node, reader).map(Self)
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        let place = generator.subschema_for::<Shape<AddressPlace>>();
-        json_schema!({ "oneOf": [{ "type": "string", "pattern": "^https?://" }, place] })
+        generator.subschema_for::<Shape<AddressPlace>>()
     }
-}
-
-/// Whether something can be posted to an address.
-fn is_web(url: &Url) -> bool {
-    ["http", "https"].contains(&url.scheme()) && url.has_host()
 }
 
 /// The name of an environment variable.

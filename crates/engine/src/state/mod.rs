@@ -450,8 +450,9 @@ impl RunState {
                 state.restarts.push(RestartAsked { at, booted: *booted });
             }
             Act::SetBalancer { to: BalancerState::Ready, .. } => drop(state.marks.insert(Mark::BackInBalancer)),
-            Act::SetBalancer { .. } => drop(state.marks.remove(&Mark::BackInBalancer)),
-            Act::SetStartType { .. }
+            Act::SetBalancer { to: BalancerState::Drain, .. } => drop(state.marks.remove(&Mark::BackInBalancer)),
+            Act::SetBalancer { .. }
+            | Act::SetStartType { .. }
             | Act::Pause { .. }
             | Act::Continue { .. }
             | Act::Start { .. }

@@ -50,6 +50,8 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
     if !fresh_starts.is_empty() && settled {
         return Judgement::Act(fresh_starts);
     }
+    // Whatever act a service waits for, even its start type alone: until it is as it was, it does not serve as it did.
+    let missing: Vec<ServiceName> = todo.acts.iter().filter_map(Act::service).cloned().collect();
     let again: Vec<Act> = if late { Vec::new() } else { states_again.clone() };
     let starts_again = if settled { starts_again } else { Vec::new() };
     let left = Left {
@@ -58,6 +60,7 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
         passing: states.passing.into_iter().chain(starts.passing).collect(),
         over: states.over.into_iter().chain(starts.over).collect(),
         now: again.into_iter().chain(starts_again).collect(),
+        missing,
     };
     if late || (left.open.is_empty() && left.again.is_none() && left.now.is_empty()) {
         if !left.now.is_empty() {
@@ -88,6 +91,8 @@ struct Left {
     over: Vec<Refusal>,
     /// Acts that were refused before, and are to be asked for again now.
     now: Vec<Act>,
+    /// Services that an act is wanted for before they serve as they did.
+    missing: Vec<ServiceName>,
 }
 
 impl Left {
@@ -97,9 +102,7 @@ impl Left {
 
     /// The services that do not serve as they did.
     fn missing(&self) -> Vec<ServiceName> {
-        let refused = self.passing.iter().chain(&self.over).map(|refusal| &refusal.act);
-        let acts = refused.chain(&self.now).filter_map(stopped_by);
-        acts.chain(self.open.iter().map(|(name, _)| name)).cloned().collect()
+        self.missing.iter().chain(self.open.iter().map(|(name, _)| name)).cloned().collect()
     }
 
     /// Everything in words.
@@ -112,7 +115,7 @@ impl Left {
 /// Waits for what may yet come, and meanwhile has the balancers send people to the server again, where they do not come for
 /// what is missing: a refusal, or a service that another hand has taken away, may last as long as the step.
 fn wait_for(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
-    let mut again = left.again;
+    let (mut again, mut now) = (left.again, left.now.clone());
     let mut why = left.words();
     // Services that start by themselves are back within minutes, and the server goes in whole.
     if left.open.is_empty() || case.elapsed() >= SELF_START {
@@ -120,12 +123,13 @@ fn wait_for(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
             ControlFlow::Break(next) => return next,
             ControlFlow::Continue(balancer) => {
                 again = again.into_iter().chain(balancer.again).min();
+                now.extend(balancer.now);
                 why.extend(tries::told(&balancer.passing).into_iter().chain(tries::told(&balancer.over)));
             }
         }
     }
-    if !left.now.is_empty() {
-        return Judgement::Act(left.now);
+    if !now.is_empty() {
+        return Judgement::Act(now);
     }
     match again {
         Some(again) if left.open.is_empty() => tries::wait(case, case.since, again, why.join("; ")),
@@ -139,6 +143,9 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
         ControlFlow::Break(next) => return next,
         ControlFlow::Continue(balancer) => balancer,
     };
+    if !balancer.now.is_empty() {
+        return Judgement::Act(balancer.now);
+    }
     if let Some(again) = balancer.again {
         return tries::wait(case, case.since, again, tries::told(&balancer.passing).join("; "));
     }
@@ -167,26 +174,19 @@ fn into_balancer(case: &Case<'_>, scratch: &mut Scratch, left: &Left) -> Control
         return ControlFlow::Break(Judgement::LookAgain);
     }
     let sorted = scratch.tries.sort(case, &balancer::restoring(case), (case.since, RETURN_DEADLINE));
-    if sorted.now.is_empty() { ControlFlow::Continue(sorted) } else { ControlFlow::Break(Judgement::Act(sorted.now)) }
+    let (again, fresh) = scratch.tries.refused_before(sorted.now);
+    // What was refused, or not answered, before waits for its turn beside the services.
+    if fresh.is_empty() {
+        ControlFlow::Continue(Sorted { now: again, ..sorted })
+    } else {
+        ControlFlow::Break(Judgement::Act(fresh))
+    }
 }
 
 /// The acts of the way back with those of the balancers.
 fn with_balancer(case: &Case<'_>, mut acts: Vec<Act>) -> Vec<Act> {
     acts.extend(balancer::restoring(case));
     acts
-}
-
-/// The service that does not serve when an act is not done.
-fn stopped_by(act: &Act) -> Option<&ServiceName> {
-    match act {
-        Act::Start { service } | Act::Continue { service } => Some(service),
-        Act::SetStartType { .. }
-        | Act::Pause { .. }
-        | Act::Stop { .. }
-        | Act::StartInstaller(_)
-        | Act::Restart { .. }
-        | Act::SetBalancer { .. } => None,
-    }
 }
 
 fn late_or(case: &Case<'_>, what: &str, why: &str, scratch: &mut Scratch) -> Judgement {

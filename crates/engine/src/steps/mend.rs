@@ -9,11 +9,16 @@ use orchestrate_model::{ServiceName, StartMode, StartType};
 /// Returns the command that does what an act would have done for each of these services, and where it is given.
 pub(super) fn command(subject: &Subject<'_>, act: &Act, services: &[&ServiceName]) -> String {
     let there = |command: String| format!("on {}: {command}", subject.work.server);
+    // PowerShell takes `$` and blanks in a name for something else.
+    let quoted = |name: &&ServiceName| {
+        let plain = name.as_str().chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        if plain { name.to_string() } else { format!("'{name}'") }
+    };
     let names: Vec<&str> = services.iter().map(|name| name.as_str()).collect();
-    let all = names.join(", ");
+    let all = services.iter().map(quoted).collect::<Vec<_>>().join(", ");
     match act {
         Act::SetStartType { to, .. } => there(match names[..] {
-            [one] => format!("sc.exe config {one} start= {}", word(*to)),
+            [_] => format!("sc.exe config {all} start= {}", word(*to)),
             _ => format!(
                 "foreach ($service in '{}') {{ sc.exe config $service start= {} }}",
                 names.join("', '"),

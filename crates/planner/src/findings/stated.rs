@@ -444,11 +444,13 @@ fn restart_beyond_scope(change: &Change, blocked: &str) -> Option<Finding> {
 /// Says which services the drain names that no server blocks, once every pool was asked: what is said of them would be said of
 /// nothing, and the one that was meant has none of it.
 pub(super) fn drained(context: &Context<'_>, plan: &Plan, found: &mut Vec<Finding>) {
-    let works = || plan.work().iter().filter(|work| work.skip.is_none());
-    if context.looks.iter().any(Option::is_none) || works().next().is_none() {
+    // A server that is passed over, or does not answer, may have it.
+    let silent = |look: &Look<'_>| look.seen.servers.values().any(|seen| seen.services.known().is_none());
+    let all = context.looks.iter().all(|look| look.as_ref().is_some_and(|look| !silent(look)));
+    if !all || plan.work().is_empty() || plan.work().iter().any(|work| work.skip.is_some()) {
         return;
     }
-    let blocked: BTreeSet<&ServiceName> = works().flat_map(|work| &work.block).collect();
+    let blocked: BTreeSet<&ServiceName> = plan.work().iter().flat_map(|work| &work.block).collect();
     let maintenance = &context.change.maintenance;
     let named = [
         ("services", maintenance.drain.per_service.keys().collect::<Vec<_>>()),

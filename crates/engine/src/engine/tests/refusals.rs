@@ -204,7 +204,7 @@ fn a_restart_of_which_nobody_knows_is_asked_for_again_as_soon_as_a_look_shows_th
 
 /// Lives through half an hour of such a recovery behind a balancer that has fe1 as drained, in which everything is back but
 /// one service that is refused for a time. Returns when the balancer was asked to have it again, and the engine.
-fn behind_a_balancer(missing: &ServiceName) -> (Engine, Option<Timestamp>) {
+fn behind_a_balancer(missing: &ServiceName, mode: StartMode) -> (Engine, Option<Timestamp>) {
     let haproxy = json!({"haproxy": {"sites": [{"address": "192.0.2.10:9999", "backends": ["web"]}]}});
     let plan = plan_with(|plan| {
         plan["work"][0]["block"] = json!([service(), park()]);
@@ -218,14 +218,17 @@ fn behind_a_balancer(missing: &ServiceName) -> (Engine, Option<Timestamp>) {
     let mut effects = engine.handle(recovery(), now);
     let is = |name: ServiceName| if name == *missing { RunState::Paused } else { RunState::Running };
     let services = [service(), park()].map(|name| {
-        let start = Answer::Known(StartType { mode: StartMode::Automatic, delayed: false });
-        ServiceStatus { start, ..manual(is(name.clone()), name) }
+        let mode = if name == *missing { mode } else { StartMode::Automatic };
+        let start = Answer::Known(StartType { mode, delayed: false });
+        // Policy has disabled and stopped it.
+        let state = if mode == StartMode::Disabled { RunState::Stopped } else { is(name.clone()) };
+        ServiceStatus { start, ..manual(state, name) }
     });
     while engine.state().work[0].end.is_none() && now < at(130) {
         if effects.iter().any(|effect| matches!(effect, Effect::Act(_))) {
             let (intent, act) = act_in(&effects);
             let outcome = match &act {
-                Act::Continue { .. } => ActOutcome::Retry("the service is busy".to_owned()),
+                Act::Continue { .. } | Act::SetStartType { .. } => ActOutcome::Retry("the service is busy".to_owned()),
                 Act::SetBalancer { to, .. } => {
                     asked.get_or_insert(now);
                     in_balancer = *to;
@@ -247,13 +250,15 @@ fn behind_a_balancer(missing: &ServiceName) -> (Engine, Option<Timestamp>) {
 
 #[test]
 fn p8_a_refusal_that_may_last_keeps_no_server_out_of_its_balancer() {
-    let (engine, asked) = behind_a_balancer(&park());
+    let (engine, asked) = behind_a_balancer(&park(), StartMode::Automatic);
     assert!(asked.is_some_and(|asked| asked < at(102)), "the front end serves, and people come for it: {asked:?}");
     let Some(StepState::Running { .. }) = engine.state().steps.get(8) else { panic!("the rest is waited for") };
 }
 
 #[test]
 fn p8_a_server_without_its_front_end_is_not_put_back_into_the_balancer() {
-    let (_, asked) = behind_a_balancer(&service());
-    assert_eq!(asked, None);
+    for start in [StartMode::Automatic, StartMode::Disabled] {
+        let (_, asked) = behind_a_balancer(&service(), start);
+        assert_eq!(asked, None, "{start:?}");
+    }
 }
