@@ -524,3 +524,45 @@ impl Record {
         [StepKind::Return, StepKind::BalancerIn, StepKind::Gate]
     }
 }
+
+impl Record {
+    /// Returns the word for this kind of record, as it stands in the journal.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunStarted(_) => "run_started",
+            Self::Resumed { .. } => "resumed",
+            Self::StepStarted { .. } => "step_started",
+            Self::Evidence { .. } => "evidence",
+            Self::Snapshot { .. } => "snapshot",
+            Self::Intent(_) => "intent",
+            Self::Outcome { .. } => "outcome",
+            Self::InstallerEnded { .. } => "installer_ended",
+            Self::Reasserted { .. } => "reasserted",
+            Self::SessionsCut { .. } => "sessions_cut",
+            Self::TakenOver { .. } => "taken_over",
+            Self::StepDone { .. } => "step_done",
+            Self::Reopened { .. } => "reopened",
+            Self::TurnedBack { .. } => "turned_back",
+            Self::Held { .. } => "held",
+            Self::Decided { .. } => "decided",
+            Self::ServerEnded { .. } => "server_ended",
+            Self::StopRequested { .. } => "stop_requested",
+            Self::Swept { .. } => "swept",
+            Self::LeftOver { .. } => "left_over",
+            Self::Installed { .. } => "installed",
+            Self::LevelRead { .. } => "level_read",
+            Self::Booted { .. } => "booted",
+            Self::Gap { .. } => "gap",
+            Self::Alarm { .. } => "alarm",
+            Self::AllClear { .. } => "all_clear",
+            Self::PutOff { .. } => "put_off",
+            Self::BalancerUndone { .. } => "balancer_undone",
+            Self::Rebooted { .. } => "rebooted",
+            Self::StoppedByOthers { .. } => "stopped_by_others",
+            Self::PoolSeen { .. } => "pool_seen",
+            Self::Note { .. } => "note",
+            Self::RunEnded { .. } => "run_ended",
+        }
+    }
+}

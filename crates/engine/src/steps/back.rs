@@ -158,7 +158,7 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
         format!("{group}; to mend it: {}", mend::command(&case.subject, act, services))
     }));
     let text =
-        format!("{server} is not back as it was: {}. Everything else of its {all} services is", parts.join("; "));
+        format!("{server} is not back as it was: {}. Everything else of its {all} services is back", parts.join("; "));
     Judgement::Hold(text, case.choices())
 }
 
