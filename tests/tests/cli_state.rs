@@ -3,6 +3,7 @@
 
 use orchestrate_lab::LabDirectory;
 use orchestrate_tests::cli::{Said, Sandbox};
+use std::path::Path;
 use std::process::Stdio;
 
 const SPEED: &str = "40";
@@ -106,4 +107,46 @@ fn a_lab_is_found_from_another_state_folder_and_ends_when_nobody_asks_it_anythin
     let more = ["--directory", &directory, "--speed", "1", "--origin", origin, "--idle-end", "1"];
     let idle = with_home(&sandbox, &[&["lab-process", &plan], &more[..]].concat()).output().unwrap();
     assert!(idle.status.success(), "it ended by itself: {}", String::from_utf8_lossy(&idle.stderr));
+}
+
+/// Copies a folder with everything in it, owned and readable as the one it is copied from.
+fn copy(from: &Path, to: &Path) {
+    orchestrate_files::create_folder(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let copied = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &copied);
+        } else {
+            orchestrate_files::replace(&copied, &std::fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn p12_what_another_control_host_has_in_hand_is_not_taken_up_by_a_copy_of_its_state_folder() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[("deadline: 30m, ", "deadline: 10h, ")], &[]);
+    let run = sandbox.start(&[&plan, "--lab", "--lab-speed", "40", "--yes"]);
+    let id = sandbox.wait_for_record(r#""kind":"step_started","step":5"#);
+    run.signal("KILL");
+    assert!(run.ended().was_killed());
+    let elsewhere = sandbox.path().join("elsewhere");
+    copy(&sandbox.state(), &elsewhere);
+    let (lab, elsewhere) = (sandbox.lab_file().display().to_string(), elsewhere.display().to_string());
+    let journal = |state: &str| {
+        std::fs::read(Path::new(state).join("labs").join("runs").join(&id).join("journal.jsonl")).unwrap()
+    };
+    let before = journal(&elsewhere);
+    for command in ["resume", "recover"] {
+        let refused = sandbox.run(&[command, &id, "--lab-at", &lab, "--state-dir", &elsewhere]);
+        assert_eq!(refused.code, Some(7), "{command}: {}\n{}", refused.out, refused.err);
+        for said in
+            ["another control host works on these servers; nothing was changed: fe1.first.example", &id, "O2080"]
+        {
+            assert!(refused.err.contains(said), "{command}: {said} is missing: {}", refused.err);
+        }
+        assert_eq!(journal(&elsewhere), before, "{command}: nothing was begun");
+    }
+    let back = sandbox.run(&["recover", &id]);
+    assert_eq!(back.code, Some(0), "whose it is brings it back: {}\n{}", back.out, back.err);
 }

@@ -319,7 +319,8 @@ impl Failure {
             Self::Leased { .. } => (
                 Exit::PoolHeld,
                 help(
-                    "wait until it is done; the finding O2080 above says what else can be done: `orchestrate explain O2080`",
+                    "wait until it is done, or until its lease has run out where it is gone; `orchestrate explain O2080` \
+                     says what else can be done",
                 ),
             ),
             Self::Refused { .. } => (Exit::Unsafe, help("the findings above say what to do about each")),

@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use orchestrate_engine::record::Actor;
 use orchestrate_journal::{JournalError, RunFolder, Started, StateDir};
 use orchestrate_model::{Keeper, RunId};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Where a run happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub(crate) struct Home {
     named: bool,
     /// How to call this program again for the same runs.
     pub(crate) program: String,
+    /// The copies of state folders that were told: once is enough.
+    copies: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Home {
@@ -46,7 +50,7 @@ impl Home {
             }
             None => host::state_folder().ok_or(Failure::NoHome)?,
         };
-        Ok(Self { path, named: common.state_dir.is_some(), program: program(common) })
+        Ok(Self { path, named: common.state_dir.is_some(), program: program(common), copies: Mutex::default() })
     }
 
     /// Returns the folder for what belongs to labs.
@@ -60,8 +64,8 @@ impl Home {
         // That of labs lies in it: whoever can write here can put another one in its place.
         orchestrate_files::create_folder(&self.path)
             .map_err(|source| JournalError::of_folder(self.path.clone(), source))?;
-        if let Some(from) = self.open_if_there(place)?.and_then(|state| state.came_from()) {
-            output::talk(&copied(&self.of(place), &from));
+        if let Some(state) = self.open_if_there(place)? {
+            self.tell_copied(&state);
         }
         Ok(StateDir::open(&self.of(place))?)
     }
@@ -69,6 +73,15 @@ impl Home {
     /// Opens the runs of a place if there ever were any. Nothing is created.
     pub(crate) fn open_if_there(&self, place: Place) -> Result<Option<StateDir>, Failure> {
         Ok(StateDir::open_existing(&self.of(place))?)
+    }
+
+    /// Says where a state folder was copied or moved from.
+    fn tell_copied(&self, state: &StateDir) {
+        let Some(from) = state.came_from() else { return };
+        let mut told = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(state.path().to_owned()) {
+            output::talk(&copied(state.path(), &from));
+        }
     }
 
     fn of(&self, place: Place) -> PathBuf {
@@ -93,9 +106,7 @@ impl Home {
         self.was_begun()?;
         for place in [Place::Real, Place::Lab] {
             let Some(state) = self.open_if_there(place)? else { continue };
-            if let Some(from) = state.came_from() {
-                output::talk(&copied(state.path(), &from));
-            }
+            self.tell_copied(&state);
             runs.extend(state.runs()?.into_iter().map(|folder| (place, folder)));
         }
         runs.sort_by(|(_, one), (_, other)| other.id().cmp(one.id()));

@@ -12,12 +12,17 @@ use crate::runs::{self, Found};
 use crate::stage::Stage;
 use crate::terminal::live::Manner;
 use crate::terminal::output;
+use futures::future::join_all;
+use jiff::SignedDuration;
 use orchestrate_display::clean;
 use orchestrate_display::taking_up::{self, For};
+use orchestrate_engine::look::AskBalancer;
 use orchestrate_engine::record::Attended;
-use orchestrate_engine::{RunOutcome, Start, WorkState};
-use orchestrate_model::PoolName;
-use std::collections::BTreeSet;
+use orchestrate_engine::{Look, RunOutcome, Start, WorkState};
+use orchestrate_executor::look;
+use orchestrate_model::observe::Part;
+use orchestrate_model::{Answer, Ask, LeaseState, PoolName};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is done with the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +133,38 @@ fn may_go_on(home: &Home, found: &Found, stage: &Stage, way: Way) -> Result<(), 
     Ok(())
 }
 
+/// How long the servers in hand are asked whose they are. Why 15 s: one short answer; whoever stays silent is asked again by
+/// the run itself, before each change.
+const WHOSE: SignedDuration = SignedDuration::from_secs(15);
+
+/// Refuses a run whose servers another control host has in hand (promise P12): nothing could be done to them, and waiting
+/// for that would take the whole deadline of a step. A server that does not answer speaks against nothing.
+pub(crate) async fn in_our_hands(found: &Found, stage: &Stage) -> Result<(), Failure> {
+    let mut looks: BTreeMap<&PoolName, Look> = BTreeMap::new();
+    for (work, _) in found.plan.work().iter().zip(&found.state.work).filter(|(_, state)| state.is_out()) {
+        let pool = &found.plan.pool_of(work).name;
+        let look = looks.entry(pool).or_insert_with(|| Look {
+            pool: pool.clone(),
+            servers: BTreeMap::new(),
+            names: None,
+            balancer: AskBalancer::Leave,
+            within: Some(WHOSE),
+            lease: None,
+        });
+        look.servers.insert(work.server.clone(), Ask { parts: [Part::Lease].into(), ..Ask::default() });
+    }
+    let eyes = stage.readers.eyes();
+    let seen = join_all(looks.values().map(|asked| look(&stage.crew, &eyes, asked, &stage.clock))).await;
+    let servers = seen.iter().flat_map(|pool| pool.servers.values());
+    let reasons: Vec<_> = servers
+        .filter_map(|server| match &server.lease {
+            Answer::Known(LeaseState::Held(lease)) => Some(format!("{}: {lease}", server.server)),
+            Answer::Known(LeaseState::Free | LeaseState::Ours | LeaseState::RanOut(_)) | Answer::Unknown(_) => None,
+        })
+        .collect();
+    if reasons.is_empty() { Ok(()) } else { Err(Failure::Leased { reasons }) }
+}
+
 pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit, Failure> {
     let (place, folder) = home.run(&args.run)?;
     let found = runs::read(folder)?;
@@ -157,7 +194,11 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         other => other,
     })?;
     let kept = || file.as_ref().map_or(Ok(()), |file| keep_access(&found, file));
-    if let Err(failure) = may_go_on(home, &found, &stage, way).and_then(|()| kept()) {
+    let may = match may_go_on(home, &found, &stage, way) {
+        Ok(()) => in_our_hands(&found, &stage).await,
+        refused => refused,
+    };
+    if let Err(failure) = may.and_then(|()| kept()) {
         return Err(stage.abandon(failure).await);
     }
     if args.output == TextOrJson::Text {

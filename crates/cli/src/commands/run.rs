@@ -4,7 +4,7 @@ use crate::access;
 use crate::args::{ApprovalArgs, Format, RunArgs};
 use crate::before::{Barred, Ground, Standing, told};
 use crate::commands::dry;
-use crate::commands::resume::{Way, tell_of};
+use crate::commands::resume::{Way, in_our_hands, tell_of};
 use crate::commands::waiting::{self, Came, Wait};
 use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
@@ -155,6 +155,7 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
             plan: typed.plan.clone(),
         });
     }
+    in_our_hands(&found, stage).await?;
     let fingerprint = found.plan.fingerprint().to_string();
     as_approved(&args.approval, &fingerprint)?;
     consent(&args.approval, &fingerprint, &typed.start(&home.program), "continue?").await?;
