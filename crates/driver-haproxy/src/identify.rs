@@ -28,6 +28,8 @@ pub(crate) struct Site<'a> {
 pub(crate) struct Identified {
     pub(crate) servers: BTreeMap<ServerName, BalancerServer>,
     pub(crate) doubts: Vec<BalancerDoubt>,
+    /// Every backend with servers, whosever they are.
+    pub(crate) backends: BTreeSet<String>,
 }
 
 /// Whose an entry is.
@@ -52,7 +54,8 @@ impl<'a> Wanted<'a> {
     /// # Errors
     /// The statistics lack a server that the backend has.
     pub(crate) fn find(&self, site: &Site<'_>) -> Result<Identified, String> {
-        let mut found = Identified::default();
+        let backends = site.rows.iter().map(|row| row.backend.clone()).collect();
+        let mut found = Identified { backends, ..Identified::default() };
         for backend in &site.plan.backends {
             self.backend(site, backend, &mut found)?;
         }
@@ -247,14 +250,34 @@ impl<'a> Wanted<'a> {
 
 fn no_backend(site: &Site<'_>, backend: &str) -> BalancerDoubt {
     let names: BTreeSet<&str> = site.rows.iter().map(|row| row.backend.as_str()).collect();
-    let near = match names.iter().find(|name| is_near(backend, name)) {
+    let at = &site.plan.address;
+    let text = format!("{at} has no backend {backend} with servers; there are {}", there(backend, &names));
+    BalancerDoubt { server: None, kind: DoubtKind::NotThere, text }
+}
+
+/// Says which backends that may be left alone no balancer has: a mistyped name would leave alone nothing, and the one that
+/// was meant would be refused without a word about it.
+pub(crate) fn accepted_in_vain(balancer: &HaproxyBalancer, backends: &BTreeSet<String>) -> Vec<BalancerDoubt> {
+    let names: BTreeSet<&str> = backends.iter().map(String::as_str).collect();
+    let is_there = |name: &str| names.iter().any(|there| text::name(there) == name);
+    let doubt = |name: &String| {
+        let text = format!(
+            "accept_backends names {}, which no balancer of the plan has with servers; there are {}",
+            text::name(name),
+            there(name, &names)
+        );
+        BalancerDoubt { server: None, kind: DoubtKind::NotThere, text }
+    };
+    balancer.accept_backends.keys().filter(|name| !is_there(name)).map(doubt).collect()
+}
+
+/// Returns the backends that there are, with the one that may be meant.
+fn there(wanted: &str, names: &BTreeSet<&str>) -> String {
+    let near = match names.iter().find(|name| is_near(wanted, name)) {
         Some(near) => format!("; is {} meant?", text::name(near)),
         None => String::new(),
     };
-    let at = &site.plan.address;
-    let there = listed(names.iter().map(|name| text::name(name)));
-    let text = format!("{at} has no backend {backend} with servers; there are {there}{near}");
-    BalancerDoubt { server: None, kind: DoubtKind::NotThere, text }
+    format!("{}{near}", listed(names.iter().map(|name| text::name(name))))
 }
 
 pub(crate) fn place(site: &HaproxySite, row: &ServerRow) -> BalancerPlace {

@@ -246,17 +246,23 @@ impl ObserveBalancer for HaproxyReader {
         let sites = self.balancer.sites.iter().zip(&self.runtimes);
         let said = join_all(sites.map(|(site, runtime)| self.site(site, runtime))).await;
         let (mut known, mut doubts, mut silent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        let mut backends = BTreeSet::new();
         for site in said {
             match site {
                 Err(error) => silent.push(error.to_string()),
                 Ok(identified) => {
                     doubts.extend(identified.doubts);
+                    backends.extend(identified.backends);
                     for (server, seen) in identified.servers {
                         let whole: &mut orchestrate_model::observe::BalancerServer = known.entry(server).or_default();
                         whole.entries.extend(seen.entries);
                     }
                 }
             }
+        }
+        // One that is silent may have what the others lack.
+        if silent.is_empty() {
+            doubts.extend(identify::accepted_in_vain(&self.balancer, &backends));
         }
         let doubts = doubts.into_iter().collect();
         if silent.is_empty() {

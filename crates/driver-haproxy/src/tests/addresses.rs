@@ -129,6 +129,16 @@ async fn every_backend_that_holds_a_server_is_drained_or_named_or_accepted() {
     let accepted = seen(all, accept).await;
     assert_eq!(kinds(&accepted), [(DoubtKind::Accepted, None)]);
     assert!(accepted.doubts[0].text.contains("a page for monitoring"));
+    let mistyped = seen(all, |settings| {
+        settings.sites[0].backends.push("ext".to_owned());
+        settings.accept_backends.insert("alein".to_owned(), "a page for monitoring".to_owned());
+    })
+    .await;
+    assert_eq!(kinds(&mistyped), [(DoubtKind::NotThere, None)]);
+    let text = &mistyped.doubts[0].text;
+    let expected = "accept_backends names alein, which no balancer of the plan has with servers; there are alien, ext, pool; \
+                    is alien meant?";
+    assert_eq!(text, expected);
 }
 
 #[tokio::test]

@@ -201,7 +201,10 @@ fn gone(seen: &BalancerObservation, subject: &Subject<'_>, place: &BalancerPlace
         BalancerState::Drain => "drain",
         BalancerState::Maintenance => "maint",
     };
-    format!("{now}; it was {state}. Look at it, and set it by hand: set server {} state {word}", place.path())
+    let path = place.path();
+    // To set the state of an entry with another address would be to set it for whoever has that address.
+    let address = place.address.map_or_else(String::new, |address| format!("set server {path} addr {address}, then "));
+    format!("{now}; it was {state}. Where it is to be this server's again: {address}set server {path} state {word}")
 }
 
 /// Says what differs if somebody has changed the balancers' state of a server since it was recorded.

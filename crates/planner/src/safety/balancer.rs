@@ -101,11 +101,13 @@ fn doubted(look: &Look<'_>, server: &ServerName) -> Option<Verdict> {
 pub(crate) fn advice(kind: DoubtKind) -> &'static str {
     match kind {
         DoubtKind::OtherAddress => {
-            "Correct the address in the balancer or in the plan. Where the balancer fills its places as it likes \
-             (server-template), say so: slots: by-address. Where it reaches the server by an address of its own, state its name \
-             there: names."
+            "Correct the address in the balancer (at its runtime API: set server BACKEND/NAME addr ADDRESS) or in the plan. \
+             Where the balancer fills its places as it likes (server-template), say so: slots: by-address. Where it reaches the \
+             server by an address of its own, state its name there: names."
         }
-        DoubtKind::NotThere => "Correct backends, address or names in the plan, or add the server in the balancer.",
+        DoubtKind::NotThere => {
+            "Correct backends, accept_backends, address or names in the plan, or add the server in the balancer."
+        }
         DoubtKind::Unnamed => {
             "Name it under backends, and the server is taken out there too. If it may go on, say why: accept_backends."
         }
