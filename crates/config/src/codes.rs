@@ -155,6 +155,8 @@ codes! {
     EXTERNAL_DISAGREES = "O1065";
     /// A pool of several servers accepts to be without service.
     OUTAGE_OF_SEVERAL = "O1066";
+    /// Two upgrade domains of a pool are written almost alike.
+    NEARLY_ONE_DOMAIN = "O1067";
     /// The credentials are of another kind than the authentication takes.
     CREDENTIALS_DO_NOT_FIT = "O1130";
     /// A KDC is stated without its realm.

@@ -120,6 +120,14 @@ pub(crate) fn parsed<T>(
     }
 }
 
+/// RFC 3927 and RFC 4291, section 2.5.6.
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
 impl Written for IpAddr {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         parsed(node, reader, codes::BAD_ADDRESS, "the IP address of a machine", |text| {
@@ -130,6 +138,11 @@ impl Written for IpAddr {
             let nowhere = matches!(address, Self::V4(address) if matches!(address.octets()[0], 0 | 240..));
             if nowhere || address.is_unspecified() || address.is_multicast() {
                 return Err("this address belongs to no single machine".to_owned());
+            }
+            if is_link_local(address) {
+                let text = "this address holds on one link only, and a machine gives it to itself when it got no other: write the \
+                            one that the servers of the pool reach it by";
+                return Err(text.to_owned());
             }
             Ok(address)
         })

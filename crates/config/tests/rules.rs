@@ -302,3 +302,22 @@ fn a_checksum_may_be_written_as_a_block() {
     let block = with(T1, &[(&format!("sha256: {hash}"), &format!("sha256: |\n      {hash}"))]);
     assert_eq!(good(&block).change.maintenance.patch.unwrap().sha256, hash);
 }
+
+#[test]
+fn lists_that_are_multiplied_are_bounded() {
+    let listed = |name: &str, count: usize| (0..count).map(|n| format!("{name}{n}")).collect::<Vec<_>>().join(", ");
+    let level = |count: usize| {
+        let components: Vec<_> = (0..count).map(|n| format!("\"Component {n}\": 5.0.8308.1149")).collect();
+        with(T1, &[("level: 5.0.8308.1149", &format!("level: {{{}}}", components.join(", ")))])
+    };
+    assert_eq!(good(&level(500)).change.pools.len(), 1);
+    assert_eq!(codes(&errors(&level(501))), ["O1016"]);
+    let balancers = |sites: usize, backends: usize| {
+        let sites: Vec<_> = (0..sites).map(|n| format!("\"192.0.2.{n}:9999\"")).collect();
+        let to =
+            format!("        haproxy: {{balancers: [{}], backends: [{}]}}", sites.join(", "), listed("web", backends));
+        with(T1, &[("        haproxy: {address: \"192.0.2.10:9999\", backend: pool01-web}", &to)])
+    };
+    assert_eq!(good(&balancers(20, 50)).change.pools.len(), 1);
+    assert_eq!(codes(&errors(&balancers(21, 50))), ["O1016"]);
+}

@@ -15,6 +15,7 @@ pub(crate) fn check(reader: &mut Reader, balancing: &LoadBalancing, pool: &Pool)
     let Some(haproxy) = &choice.haproxy else { return };
     let At { value: written, span } = haproxy;
     sites(reader, written, *span);
+    not_too_many(reader, written, *span);
     names(reader, written, pool);
     accepted(reader, written);
 }
@@ -46,6 +47,28 @@ fn sites(reader: &mut Reader, written: &Haproxy, span: Span) {
         }
     }
     twice(reader, &addresses);
+}
+
+/// Most entries of one server: backends at one balancer, over all balancers. Each is asked for and watched on its own.
+const MOST_ENTRIES: usize = 1000;
+
+fn not_too_many(reader: &mut Reader, written: &Haproxy, span: Span) {
+    let several = |at: Option<&At<Given<OneOrMany<BalancerName>>>>| {
+        at.and_then(|names| names.value.0.as_ref()).map_or(1, |names| names.0.len())
+    };
+    let common = several(written.backends.as_ref());
+    let sites = written.balancers.iter().filter_map(|sites| sites.value.0.as_ref()).flat_map(|sites| &sites.0);
+    let own = |choice: &At<SiteChoice>| match &choice.value {
+        SiteChoice::Site(site) if site.backend.is_some() || site.backends.is_some() => several(site.backends.as_ref()),
+        SiteChoice::Address(_) | SiteChoice::Site(_) => common,
+    };
+    let entries = sites.map(own).fold(0_usize, usize::saturating_add).max(common);
+    if entries > MOST_ENTRIES {
+        let text = format!("{entries} backends, over all balancers, are more than a pool can have");
+        reader.report(
+            Diagnostic::error(codes::OUT_OF_RANGE, span, text).label(format!("expected at most {MOST_ENTRIES}")),
+        );
+    }
 }
 
 /// Returns an address in the spelling in which equal ones are compared: names of hosts have no case, paths have.

@@ -9,6 +9,9 @@ use orchestrate_model::{Product, Version};
 /// The parts of a version that an update has: the last one tells one update from the next.
 const PARTS: usize = 4;
 
+/// Most components of a level. A server of the product has about thirty.
+const MOST_COMPONENTS: usize = 500;
+
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
     let patch = plan.maintenance.as_ref().and_then(|maintenance| maintenance.value.patch.as_ref());
     let Some(At { value: level, span }) = patch.and_then(|patch| patch.value.level.as_ref()) else { return };
@@ -18,6 +21,14 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
     match level {
         LevelChoice::Highest(version) => one(reader, &products, version, *span),
         LevelChoice::Components(components) => {
+            if components.0.len() > MOST_COMPONENTS {
+                let text = format!("{} components are more than a product has", components.0.len());
+                reader.report(
+                    Diagnostic::error(codes::OUT_OF_RANGE, *span, text)
+                        .label(format!("expected at most {MOST_COMPONENTS}")),
+                );
+                return;
+            }
             for (_, version) in components.good() {
                 one(reader, &products, &version.value, version.span);
             }

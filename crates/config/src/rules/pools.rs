@@ -4,8 +4,10 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::reader::{At, Reader};
 use crate::written::{BalancerChoice, LoadBalancing, Plan, Pool, Server};
+use icu_normalizer::ComposingNormalizerBorrowed;
 use orchestrate_model::pool::{Hosted, SipBalancing};
-use orchestrate_model::{PoolName, Product, Role, ServerName};
+use orchestrate_model::{PoolName, Product, Role, ServerName, UpgradeDomain};
+use std::collections::BTreeMap;
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
     let Some(pools) = &plan.pools else { return };
@@ -130,6 +132,7 @@ fn outage(reader: &mut Reader, pool: &Pool) {
 fn domains(reader: &mut Reader, pool: &Pool) {
     let Some(servers) = &pool.servers else { return };
     let domains: Vec<_> = servers.value.good().map(|(_, server)| server.value.upgrade_domain.as_ref()).collect();
+    nearly_one(reader, domains.iter().copied().flatten());
     let Some(Some(first)) = domains.first() else { return };
     let whole = domains.iter().all(|domain| domain.is_some_and(|domain| domain.value == first.value));
     if !whole || servers.value.0.len() < 2 || domains.len() != servers.value.0.len() {
@@ -144,6 +147,29 @@ fn domains(reader: &mut Reader, pool: &Pool) {
         .label(format!("every one of the {} servers is in it", domains.len()))
         .help("write down the domains that `Get-CsPoolUpgradeReadinessState` or `Get-CsUpgradeDomainInfo` prints"),
     );
+}
+
+/// Domains that only a reader of bytes can tell apart are one, and counting them as two would plan around a domain that is
+/// not there.
+fn nearly_one<'a>(reader: &mut Reader, domains: impl Iterator<Item = &'a At<UpgradeDomain>>) {
+    let normalizer = ComposingNormalizerBorrowed::new_nfkc();
+    let mut known: BTreeMap<String, &At<UpgradeDomain>> = BTreeMap::new();
+    for domain in domains {
+        let text = domain.value.to_string();
+        let first = known.entry(normalizer.normalize(&text).to_lowercase()).or_insert(domain);
+        if first.value != domain.value {
+            reader.report(
+                Diagnostic::error(
+                    codes::NEARLY_ONE_DOMAIN,
+                    domain.span,
+                    format!("the upgrade domains `{}` and `{}` are written almost alike", first.value, domain.value),
+                )
+                .label("one of two spellings of what looks like one domain")
+                .help("write each domain of the pool as the product prints it, the same for all of its servers")
+                .note(format!("the other spelling is in line {}", first.span.line)),
+            );
+        }
+    }
 }
 
 fn central_management(reader: &mut Reader, name: &PoolName, pool: &Pool) {
