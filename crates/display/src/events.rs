@@ -75,6 +75,7 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "alarms": state.alarms,
                 "ended_by_restart": state.ended_by_restart,
                 "ended_by_stop": state.ended_by_stop,
+                "stopped_uncounted": state.stopped_uncounted,
                 "versions": state.level,
             })
         })

@@ -27,7 +27,10 @@ pub struct Log<'a> {
     /// How an operator speaks to the run: the program and the run, as they are typed.
     command: Option<(String, String)>,
     /// What each act whose outcome is not known yet is about.
-    acts: BTreeMap<IntentId, (WorkId, String)>,
+    acts: BTreeMap<IntentId, (WorkId, Act)>,
+    /// What the last entry said against an act on a service, with the name of the service taken out: one cause of many
+    /// services is told once.
+    last_cause: Option<(WorkId, String)>,
     /// What was last said against an act that is refused for a time.
     refused: BTreeMap<(WorkId, String), String>,
     /// The servers that are in hand: changed, and not at their end.
@@ -45,6 +48,7 @@ impl<'a> Log<'a> {
             names: Names::of(plan),
             command: None,
             acts: BTreeMap::new(),
+            last_cause: None,
             refused: BTreeMap::new(),
             in_hand: BTreeSet::new(),
             seat: Seat::Here,
@@ -105,9 +109,10 @@ impl<'a> Log<'a> {
     pub fn entry(&mut self, at: Timestamp, record: &Record, look: &Look) -> Option<String> {
         self.pass(record);
         let mut about = subject(self.plan, record);
+        let mut cause = None;
         let (tone, text) = match record {
             Record::Intent(intent) => {
-                self.acts.insert(intent.id, (intent.work, intent.act.to_string()));
+                self.acts.insert(intent.id, (intent.work, intent.act.clone()));
                 act(intent)?
             }
             Record::Outcome { intent, outcome } => {
@@ -116,7 +121,10 @@ impl<'a> Log<'a> {
                 if self.is_told(work, &act, outcome) {
                     return None;
                 }
-                outcome_said(&act, outcome)?
+                let (tone, said, why) = outcome_said(&act.to_string(), outcome)?;
+                cause = act.service().map(|service| (work, why.replace(service.as_str(), "")));
+                let is_same = cause.is_some() && cause == self.last_cause;
+                (tone, if is_same { format!("{said}, for the same reason") } else { format!("{said}: {}", clean(why)) })
             }
             Record::StepStarted { step } => self.begun(at, *step, look)?,
             Record::RunStarted(_)
@@ -150,6 +158,7 @@ impl<'a> Log<'a> {
             | Record::Note { .. }
             | Record::RunEnded { .. } => self.said(at, record, look)?,
         };
+        self.last_cause = cause;
         let name = about.map_or("", |work| self.names.of_work(work));
         let lead = format!("{}  {}  ", look.time(at), pad(name, self.names.columns));
         let text = about.map_or(text.clone(), |work| named_once(&text, &self.plan.work_of(work).server));
@@ -157,12 +166,12 @@ impl<'a> Log<'a> {
     }
 
     /// Whether the same refusal of the same act was told before: it is asked for again for as long as its step may take.
-    fn is_told(&mut self, work: WorkId, act: &str, outcome: &ActOutcome) -> bool {
+    fn is_told(&mut self, work: WorkId, act: &Act, outcome: &ActOutcome) -> bool {
         let ActOutcome::Retry(why) = outcome else {
-            self.refused.remove(&(work, act.to_owned()));
+            self.refused.remove(&(work, act.to_string()));
             return false;
         };
-        self.refused.insert((work, act.to_owned()), why.clone()).is_some_and(|before| before == *why)
+        self.refused.insert((work, act.to_string()), why.clone()).is_some_and(|before| before == *why)
     }
 
     /// Returns what is said when a step begins: only of steps that take long.
@@ -268,7 +277,7 @@ impl<'a> Log<'a> {
                 (Tone::Warn, text.to_owned())
             }
             Record::Rebooted { booted, sessions, .. } => watch::rebooted(&look.date_time(*booted), sessions),
-            Record::StoppedByOthers { sessions, .. } => watch::stopped_by_others(sessions),
+            Record::StoppedByOthers { sessions, uncounted, .. } => watch::stopped_by_others(sessions, uncounted),
             Record::PoolSeen { pool, absent } => watch::pool_seen(pool, absent),
             Record::Note { text, .. } => (Tone::Quiet, clean(text)),
             Record::RunEnded { outcome } => {
@@ -387,14 +396,15 @@ fn act(intent: &Intent) -> Option<(Tone, String)> {
     }
 }
 
-fn outcome_said(act: &str, outcome: &ActOutcome) -> Option<(Tone, String)> {
+/// Returns what became of an act, without its reason, and the reason.
+fn outcome_said<'a>(act: &str, outcome: &'a ActOutcome) -> Option<(Tone, String, &'a str)> {
     let act = clean(act);
     match outcome {
         ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined => None,
-        ActOutcome::Retry(why) => Some((Tone::Warn, format!("{act}: not yet, will be tried again: {}", clean(why)))),
-        ActOutcome::Failed(why) => Some((Tone::Bad, format!("{act}: failed: {}", clean(why)))),
+        ActOutcome::Retry(why) => Some((Tone::Warn, format!("{act}: not yet, will be tried again"), why)),
+        ActOutcome::Failed(why) => Some((Tone::Bad, format!("{act}: failed"), why)),
         ActOutcome::Unknown(why) => {
-            Some((Tone::Warn, format!("{act}: nobody knows whether it happened ({}): looks", clean(why))))
+            Some((Tone::Warn, format!("{act}: whether it happened is not known, the next look tells"), why))
         }
     }
 }

@@ -108,3 +108,21 @@ fn every_kind_of_record_has_its_line_or_is_bookkeeping() {
     }
     insta::assert_snapshot!(said.join("\n"));
 }
+
+#[test]
+fn one_cause_of_several_services_is_told_once() {
+    let plan = plan();
+    let mut log = Log::new(&plan);
+    let look = Look { width: 200, zone: TimeZone::UTC, ..Look::plain() };
+    let mut said = |record: &Record| log.entry(at(0), record, &look).unwrap_or_default();
+    for (id, name) in [(1, "RTCSRV"), (2, "RTCRGS"), (3, "RTCCPS"), (4, "RTCCAA")] {
+        said(&intent(id, Act::Pause { service: service(name) }));
+    }
+    let denied = |name: &str| ActOutcome::Failed(format!("PauseService {name}: access denied"));
+    assert!(said(&outcome(1, denied("RTCSRV"))).ends_with("pause RTCSRV: failed: PauseService RTCSRV: access denied"));
+    assert!(said(&outcome(2, denied("RTCRGS"))).ends_with("pause RTCRGS: failed, for the same reason"));
+    let busy = ActOutcome::Retry("PauseService RTCCPS: access denied".to_owned());
+    assert!(said(&outcome(3, busy)).contains("pause RTCCPS: not yet, will be tried again, for the same reason"));
+    let other = ActOutcome::Failed("PauseService RTCCAA: it is disabled".to_owned());
+    assert!(said(&outcome(4, other)).ends_with("it is disabled"));
+}

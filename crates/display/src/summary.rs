@@ -127,6 +127,11 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
         let (ended, names) = (count(ended, "session"), names.join(", "));
         said.push(format!("{ended} ended because {names} {were} stopped, and not by this run"));
     }
+    if !each.stopped_uncounted.is_empty() {
+        let names: Vec<&str> = each.stopped_uncounted.iter().map(orchestrate_model::ServiceName::as_str).collect();
+        let (names, were) = (names.join(", "), if names.len() == 1 { "was" } else { "were" });
+        said.push(format!("{names} {were} stopped, and not by this run, with sessions that were not counted"));
+    }
     if each.has(state::Mark::UncountedRestart) {
         said.push("sessions that nobody had counted ended by a restart that was not this run's".to_owned());
     }

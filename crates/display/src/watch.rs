@@ -4,7 +4,7 @@ use crate::style::Tone;
 use crate::text::{clean, count};
 use orchestrate_engine::record::AlarmThen;
 use orchestrate_model::{Answer, PoolName, ServerName, ServiceName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn alarm(then: AlarmThen, why: &str) -> (Tone, String) {
     let then = match then {
@@ -25,9 +25,13 @@ pub(crate) fn rebooted(booted: &str, sessions: &Answer<BTreeMap<ServiceName, u64
     (Tone::Bad, format!("restarted, and not by this run (booted {booted}): {ended}"))
 }
 
-pub(crate) fn stopped_by_others(sessions: &BTreeMap<ServiceName, u64>) -> (Tone, String) {
-    let each: Vec<String> =
-        sessions.iter().map(|(name, number)| format!("{name} ({})", count(*number, "session"))).collect();
+pub(crate) fn stopped_by_others(
+    sessions: &BTreeMap<ServiceName, u64>,
+    uncounted: &BTreeSet<ServiceName>,
+) -> (Tone, String) {
+    let counted = sessions.iter().map(|(name, number)| format!("{name} ({})", count(*number, "session")));
+    let others = uncounted.iter().map(|name| format!("{name} (not counted)"));
+    let each: Vec<String> = counted.chain(others).collect();
     let text = format!("stopped, and not by this run, which ended the sessions as last counted: {}", each.join(", "));
     (Tone::Bad, text)
 }

@@ -15,7 +15,7 @@ use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::safety::Asked;
 use orchestrate_planner::{StepId, StepKind};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// One fact of a run.
@@ -241,6 +241,9 @@ pub enum Record {
         work: WorkId,
         /// How many sessions each had when it was last counted.
         sessions: BTreeMap<ServiceName, u64>,
+        /// Those whose sessions were not counted.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        uncounted: BTreeSet<ServiceName>,
     },
     /// Every server of a pool was looked at at the end of the run.
     PoolSeen {

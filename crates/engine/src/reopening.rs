@@ -98,6 +98,7 @@ impl RunState {
             alarms: std::mem::take(&mut state.alarms),
             ended_by_restart: std::mem::take(&mut state.ended_by_restart),
             ended_by_stop: std::mem::take(&mut state.ended_by_stop),
+            stopped_uncounted: std::mem::take(&mut state.stopped_uncounted),
             balancer_undone_in_all: state.balancer_undone_in_all,
             ..WorkState::default()
         };

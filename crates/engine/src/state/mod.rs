@@ -351,7 +351,9 @@ impl RunState {
             Record::Rebooted { work, booted, sessions } => {
                 self.work[work.0 as usize].rebooted_at(at, *booted, sessions);
             }
-            Record::StoppedByOthers { work, sessions } => self.work[work.0 as usize].stopped_by_others(sessions),
+            Record::StoppedByOthers { work, sessions, uncounted } => {
+                self.work[work.0 as usize].stopped_by_others(sessions, uncounted);
+            }
             Record::RunStarted(_)
             | Record::Resumed { .. }
             | Record::StepStarted { .. }

@@ -89,6 +89,8 @@ pub struct WorkState {
     pub ended_by_restart: BTreeMap<ServiceName, u64>,
     /// Sessions that ended because another hand has stopped their service, as last counted.
     pub ended_by_stop: BTreeMap<ServiceName, u64>,
+    /// Services that were stopped in a drain, and not by this run, and whose sessions were not counted.
+    pub stopped_uncounted: BTreeSet<ServiceName>,
     /// Whose lease of it was taken over, the last one where there were several.
     pub taken_over: Option<Lease>,
     /// What is installed since its verify step.
@@ -235,7 +237,12 @@ impl WorkState {
     }
 
     /// Sessions that the stop of a service ended did not end by themselves.
-    pub(super) fn stopped_by_others(&mut self, sessions: &BTreeMap<ServiceName, u64>) {
+    pub(super) fn stopped_by_others(
+        &mut self,
+        sessions: &BTreeMap<ServiceName, u64>,
+        uncounted: &BTreeSet<ServiceName>,
+    ) {
+        self.stopped_uncounted.extend(uncounted.iter().cloned());
         for (name, count) in sessions {
             *self.ended_by_stop.entry(name.clone()).or_default() += count;
         }

@@ -29,6 +29,8 @@ const QUIET: SignedDuration = SignedDuration::from_secs(40);
 struct Sample {
     /// Sessions left by service, as far as known and not zero.
     left: BTreeMap<ServiceName, u64>,
+    /// Services of which nothing is left, as far as anything counts them.
+    zero: BTreeSet<ServiceName>,
     /// The counters of those services that are not zero.
     counters: BTreeMap<(ServiceName, String), i64>,
     /// Every counter of the paused services that could all be read, zeros too.
@@ -109,9 +111,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     scratch.left = Some(sample.shown());
     let found: Vec<_> = sample.resumed.iter().cloned().chain(newcomers(scratch, &sample)).collect();
     scratch.counted.append(&mut sample.readings);
-    if sample.is_counted() {
-        scratch.last_counts = Some(sample.left.clone());
-    }
+    note_counts(scratch, &sample);
     if !found.is_empty() {
         return reassert(case, scratch, found);
     }
@@ -182,23 +182,47 @@ fn rebooted(case: &Case<'_>, scratch: &mut Scratch) -> Option<Record> {
     if own.patch_started() || !own.restarts.is_empty() || !is_boot_since(case, host, since) {
         return None;
     }
-    let sessions = match std::mem::take(&mut scratch.last_counts) {
-        Some(counts) => Answer::Known(counts),
-        None => Answer::unknown("they were not counted before it"),
+    let counts = std::mem::take(&mut scratch.last_counts);
+    let uncounted: Vec<&str> =
+        counts.iter().filter(|(_, count)| count.is_none()).map(|(name, _)| name.as_str()).collect();
+    let sessions = match (counts.is_empty(), uncounted.as_slice()) {
+        (true, _) => Answer::unknown("they were not counted before it"),
+        (false, []) => Answer::Known(counts.into_iter().filter_map(|(name, count)| Some((name, count?))).collect()),
+        (false, some) => Answer::unknown(format!("those of {} were not counted before it", some.join(", "))),
     };
     (scratch.zeros, scratch.sampled) = (0, None);
     Some(Record::Rebooted { work: case.subject.id, booted: host.booted, sessions })
 }
 
+/// Keeps what each service had when it was last counted. A reading that fails leaves the one before it.
+fn note_counts(scratch: &mut Scratch, sample: &Sample) {
+    for (name, left) in &sample.left {
+        scratch.last_counts.insert(name.clone(), Some(*left));
+    }
+    for name in &sample.zero {
+        scratch.last_counts.insert(name.clone(), Some(0));
+    }
+    for name in sample.by_time.keys().chain(sample.unknown.keys()) {
+        scratch.last_counts.entry(name.clone()).or_insert(None);
+    }
+}
+
 /// Notices that services were stopped while their sessions were waited for: by another hand, or by themselves. What they had
-/// when they were last counted did not end by itself.
+/// when they were last counted did not end by itself; what they had that nothing counts may not have.
 fn stopped_by_others(case: &Case<'_>, scratch: &mut Scratch) -> Option<Record> {
-    let counts = scratch.last_counts.as_mut()?;
+    let counts = &mut scratch.last_counts;
     let is_stopped = |name: &ServiceName| matches!(case.state(name), Ok(RunState::Stopped | RunState::StopPending));
     let stopped: Vec<ServiceName> = counts.keys().filter(|name| is_stopped(name)).cloned().collect();
-    let sessions: BTreeMap<ServiceName, u64> =
-        stopped.into_iter().filter_map(|name| counts.remove_entry(&name)).filter(|(_, count)| *count > 0).collect();
-    (!sessions.is_empty()).then_some(Record::StoppedByOthers { work: case.subject.id, sessions })
+    let (mut sessions, mut uncounted) = (BTreeMap::new(), BTreeSet::new());
+    for (name, count) in stopped.into_iter().filter_map(|name| counts.remove_entry(&name)) {
+        match count {
+            Some(0) => {}
+            Some(count) => drop(sessions.insert(name, count)),
+            None => drop(uncounted.insert(name)),
+        }
+    }
+    let noticed = !sessions.is_empty() || !uncounted.is_empty();
+    noticed.then_some(Record::StoppedByOthers { work: case.subject.id, sessions, uncounted })
 }
 
 /// Until when the services that nothing measures are waited for, counted from the start of the drain.
@@ -307,8 +331,9 @@ fn still_there(case: &Case<'_>, name: ServiceName, sample: &mut Sample) {
         Left::Nothing => {
             let state = case.own.sessions.get(&name).and_then(|reading| reading.draining.as_ref());
             if matches!(state, Some(Answer::Known(DrainingState::Absent(_)))) && is_by_sessions_alone(case, &name) {
-                sample.alone.insert(name);
+                sample.alone.insert(name.clone());
             }
+            sample.zero.insert(name);
         }
         Left::Time(time) => {
             let text = format!("{name} cannot be measured; waiting {time:#} instead");

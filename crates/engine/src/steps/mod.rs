@@ -73,8 +73,8 @@ pub(crate) struct Scratch {
     pub(crate) counters: BTreeMap<(ServiceName, String), (i64, Timestamp)>,
     /// Every counter of a service, as it was last read.
     pub(crate) counted: BTreeMap<ServiceName, BTreeMap<String, i64>>,
-    /// The sessions of each service when all of them were last counted.
-    pub(crate) last_counts: Option<BTreeMap<ServiceName, u64>>,
+    /// The sessions of each service when it was last counted; none of a service that was never counted.
+    pub(crate) last_counts: BTreeMap<ServiceName, Option<u64>>,
     /// Whether the drain was called stuck.
     pub(crate) stuck: bool,
     /// Since when the pool has been good without a break.

@@ -266,10 +266,12 @@ impl Tried {
         let mut parts = Vec::new();
         let times = |count: u32| if count == 1 { "once".to_owned() } else { format!("{count} times") };
         if self.passing + self.refused > 0 {
-            parts.push(format!("refused {}", times(self.passing + self.refused)));
+            // Whoever mends the cause is to know that this step does not notice.
+            let last = if self.refused >= REFUSED_ACTS { ", so it was not asked for again" } else { "" };
+            parts.push(format!("refused {}{last}", times(self.passing + self.refused)));
         }
         if self.unknown > 0 {
-            parts.push(format!("{} nobody knows whether it happened", times(self.unknown)));
+            parts.push(format!("outcome unknown {}", times(self.unknown)));
         }
         if self.accepted + self.needless > 0 {
             let count = times(self.accepted + self.needless);
@@ -345,9 +347,9 @@ mod tests {
         assert_eq!(
             told,
             [
-                "could not start RTCSRV, RTCCPS (refused 2 times): access denied",
-                "could not start RTCRGS (refused 2 times): it is disabled",
-                "could not start RTCSRV, RTCATS (refused 2 times): of SERVICE: busy",
+                "could not start RTCSRV, RTCCPS (refused 2 times, so it was not asked for again): access denied",
+                "could not start RTCRGS (refused 2 times, so it was not asked for again): it is disabled",
+                "could not start RTCSRV, RTCATS (refused 2 times, so it was not asked for again): of SERVICE: busy",
                 "start RTCATS has not come about"
             ]
         );

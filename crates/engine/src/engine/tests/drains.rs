@@ -164,3 +164,21 @@ fn p4_sessions_of_a_service_that_another_hand_stops_did_not_end_by_themselves() 
     let ended = &engine.state().work[0].ended_by_stop;
     assert_eq!(ended.get(&service()), Some(&3), "as last counted, and once: {ended:?}");
 }
+
+#[test]
+fn p4_a_service_that_nothing_counts_and_another_hand_stops_is_told() {
+    let (mut engine, mut effects) = drained_by(&json!({"unmeasured": {service().as_str(): "10h"}}));
+    let mut now = at(101);
+    for state in [RunState::Paused, RunState::Paused, RunState::Stopped, RunState::Stopped] {
+        if !effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+            let (woken, at) = wake(&mut engine, &effects);
+            (effects, now) = (woken, now.max(at));
+        }
+        now += SignedDuration::from_secs(11);
+        let seen = fe1(state, Answer::unknown("nothing counts it"), now);
+        effects = answer(&mut engine, &effects, seen, now);
+    }
+    let work = &engine.state().work[0];
+    assert!(work.ended_by_stop.is_empty(), "{:?}", work.ended_by_stop);
+    assert!(work.stopped_uncounted.contains(&service()), "{:?}", work.stopped_uncounted);
+}
