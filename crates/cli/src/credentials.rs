@@ -1,6 +1,7 @@
 //! Where user names and passwords come from: read at the start, and once more when they were refused.
 
 use crate::failure::Failure;
+use crate::terminal::output;
 use orchestrate_driver_winrm::{ClientCertificate, Credentials, Login, Source};
 use orchestrate_files::{Exposed, Limit, Whose};
 use orchestrate_model::PoolName;
@@ -178,6 +179,9 @@ fn shown(words: &[String]) -> String {
 /// How long what a command has printed may take to be read, when it ended just within its limit.
 const COMMAND_READING: Duration = Duration::from_secs(1);
 
+/// After how long a command that is waited for is told: most answer at once, and a wait without a word looks like a fault.
+const COMMAND_TOLD: Duration = Duration::from_secs(3);
+
 /// Runs a command that prints user and password, for as long as `limit`. Its errors go to the terminal: it may have a
 /// question of its own.
 fn command(words: &[String], limit: Duration) -> Result<Login, CredentialError> {
@@ -198,7 +202,15 @@ fn command(words: &[String], limit: Duration) -> Result<Login, CredentialError> 
         // Whoever waited may have gone.
         tell.send(read.transpose().map(|_count| text)).unwrap_or_default();
     }));
+    let mut is_told = false;
     let status = loop {
+        if !is_told && started.elapsed() >= COMMAND_TOLD {
+            is_told = true;
+            let (shown, limit) = (shown(words), limit.as_secs());
+            output::talk(&format!(
+                "waiting for `{shown}`, which is to print user and password, for {limit} s at most ..."
+            ));
+        }
         match child.try_wait() {
             Ok(Some(status)) => break status,
             Ok(None) if started.elapsed() < limit => std::thread::sleep(Duration::from_millis(20)),

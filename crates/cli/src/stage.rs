@@ -140,7 +140,7 @@ impl Stage {
 
     /// Looks once at every pool and makes the plan.
     async fn looked_at(&self, change: &Change) -> Result<Planned, Failure> {
-        let looking = self.look(change);
+        let looking = output::patiently(|| "answers".to_owned(), self.look(change));
         let mut observations = tokio::select! {
             observations = looking => observations,
             _ = signals::any() => return Err(Failure::Interrupted("the servers were being looked at")),

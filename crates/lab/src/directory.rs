@@ -91,8 +91,9 @@ impl LabDirectory {
     pub fn read(path: &Path) -> Result<Self, LabError> {
         let text = orchestrate_files::read(path, Limit::TEXT, Whose::Anybodys)
             .map_err(|source| LabError::File { path: path.to_owned(), source })?;
-        let directory: Self = serde_json::from_slice(&text)
-            .map_err(|source| LabError::Unreadable { what: path.display().to_string(), source })?;
+        // What the reader says of a file that is none of ours may repeat what is in it.
+        let directory: Self =
+            serde_json::from_slice(&text).map_err(|_repeats| LabError::NotALab { path: path.to_owned() })?;
         match directory.version == VERSION && directory.is_on_loopback() && directory.is_in_time() {
             true => Ok(directory),
             false => Err(LabError::NotALab { path: path.to_owned() }),

@@ -2,6 +2,7 @@
 //! is made for a look is deleted on every way out.
 
 use crate::args::{AuthWord, HostArgs, LabArgs, ProbeArgs, TextOrJson, TransportWord};
+use crate::before::Ground;
 use crate::credentials;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,12 +22,16 @@ use orchestrate_model::pool::{
 use orchestrate_model::probe::{Light, Listener, Probe, Row, Topic};
 use orchestrate_model::{Answer, Change, Pool, PoolName, Product, Role, Server, ServerName};
 use orchestrate_planner::probe::{Expected, left_out, rows, worst};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Servers that are looked at together. Each costs one or two connections and half a minute at most of one processor of
 /// the server; of this machine next to nothing.
 const TOGETHER: usize = 16;
+
+/// Most servers that are named as those that are still waited for.
+const MOST_NAMED: usize = 6;
 
 /// The ports that WinRM listens on by default.
 const USUAL: [(u16, Transport); 2] = [(5985, Transport::Http), (5986, Transport::Https)];
@@ -115,6 +120,7 @@ async fn of_plan(home: &Home, args: &ProbeArgs) -> Result<Exit, Failure> {
         let servers = orchestrate_model::readable::count(wanted.len(), "server");
         output::talk(&format!("asking {servers} ..."));
     }
+    held_by_a_run(home, &stage, &file);
     let looking = look_at(&stage, &file, &wanted, args);
     match uninterrupted(looking).await {
         Ok(looked) => {
@@ -123,6 +129,18 @@ async fn of_plan(home: &Home, args: &ProbeArgs) -> Result<Exit, Failure> {
             show(&looked, layout, args.output)
         }
         Err(failure) => Err(stage.abandon(failure).await),
+    }
+}
+
+/// Says which run works on the plan's pools just now: what is found then may be its doing.
+fn held_by_a_run(home: &Home, stage: &Stage, file: &PlanFile) {
+    let free = home.open_if_there(stage.place).map(|state| {
+        state.map_or(Ok(()), |state| {
+            Ground { home, state: &state, place: stage.place, lab: stage.lab.as_ref(), file }.free()
+        })
+    });
+    if let Err(failure) = free.and_then(|free| free) {
+        output::talk(&format!("note: {}; what is found may be its doing", failure.in_one_line()));
     }
 }
 
@@ -146,6 +164,15 @@ fn wanted<'a>(change: &'a Change, only: Option<&str>) -> Result<Vec<(&'a Pool, &
 
 async fn look_at(stage: &Stage, file: &PlanFile, wanted: &[(&Pool, &Server)], args: &ProbeArgs) -> Vec<Looked> {
     let patch = file.change.maintenance.patch.as_ref();
+    let asked = RefCell::new(BTreeSet::new());
+    let left = || {
+        let asked = asked.borrow();
+        let names: Vec<&str> = asked.iter().copied().take(MOST_NAMED).collect();
+        let more = asked.len().saturating_sub(names.len());
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        format!("{}{more}", names.join(", "))
+    };
+    let asked = &asked;
     let looks = wanted.iter().filter_map(|(pool, server)| {
         let reader = stage.readers.reader(&server.name)?;
         let examination = Examination {
@@ -163,12 +190,14 @@ async fn look_at(stage: &Stage, file: &PlanFile, wanted: &[(&Pool, &Server)], ar
             },
         };
         Some(async move {
+            asked.borrow_mut().insert(server.name.short());
             let probe = reader.examine(&examination).await;
+            asked.borrow_mut().remove(server.name.short());
             Looked::of(probe, &Expected { pool: Some(pool), patch })
         })
     });
     // The order of the plan is kept.
-    stream::iter(looks).buffered(TOGETHER).collect().await
+    output::patiently(left, stream::iter(looks).buffered(TOGETHER).collect()).await
 }
 
 fn counters(args: &ProbeArgs) -> Counters {
@@ -203,7 +232,7 @@ async fn of_host(home: &Home, args: &ProbeArgs) -> Result<Exit, Failure> {
     let source = source(&args.host);
     let account = source.as_ref().map(|source| credentials::read(&name, source)).transpose()?;
     let first = pool(&name, &server, args, access(&args.host, source.as_ref(), Transport::Http));
-    let seen = uninterrupted(wiring::alone(&first, None, &keeper)?.examine(&from_outside())).await?;
+    let seen = uninterrupted(of_one(&server, wiring::alone(&first, None, &keeper)?.examine(&from_outside()))).await?;
     let (transport, why) = transport(&args.host, &seen.listeners);
     let pool = pool(&name, &server, args, access(&args.host, source.as_ref(), transport));
     let depth = if account.is_some() { Depth::Host } else { Depth::Outside };
@@ -217,15 +246,15 @@ async fn of_host(home: &Home, args: &ProbeArgs) -> Result<Exit, Failure> {
         names: Names::Asked,
     };
     let reader = wiring::alone(&pool, account, &keeper)?;
-    let probe = look_alone(reader, &examination).await?;
+    let probe = look_alone(&server, reader, &examination).await?;
     show(&[Looked::of(probe, &Expected::default())], Layout::Screen, args.output)
 }
 
 /// Looks at a server of which nothing is known but its name.
-async fn look_alone(mut reader: WinrmReader, examination: &Examination) -> Result<Probe, Failure> {
+async fn look_alone(server: &ServerName, mut reader: WinrmReader, examination: &Examination) -> Result<Probe, Failure> {
     if examination.depth != Depth::Outside {
         // Where this fails the look says why.
-        let found = uninterrupted(reader.product()).await;
+        let found = uninterrupted(of_one(server, reader.product())).await;
         reader = match found {
             Ok(Ok((product, role))) => reader.of_product(product, role),
             Ok(Err(_why)) => reader,
@@ -235,7 +264,7 @@ async fn look_alone(mut reader: WinrmReader, examination: &Examination) -> Resul
             }
         };
     }
-    let probe = uninterrupted(reader.examine(examination)).await;
+    let probe = uninterrupted(of_one(server, reader.examine(examination))).await;
     reader.close().await;
     probe
 }
@@ -246,6 +275,11 @@ async fn uninterrupted<T>(looking: impl Future<Output = T>) -> Result<T, Failure
         found = looking => Ok(found),
         _ = signals::any() => Err(Failure::Interrupted("the server was being looked at")),
     }
+}
+
+/// Looks at one server, and says meanwhile that it is waited for.
+async fn of_one<T>(server: &ServerName, looking: impl Future<Output = T>) -> T {
+    output::patiently(|| server.to_string(), looking).await
 }
 
 fn from_outside() -> Examination {

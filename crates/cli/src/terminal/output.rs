@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use anstream::ColorChoice;
 use orchestrate_display::{Look, Style};
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 /// Columns of a line where nobody looks at it: log lines in files are not broken.
 const UNBROKEN: usize = 10_000;
@@ -21,6 +22,25 @@ pub(crate) fn data(text: &str) -> Result<(), Failure> {
 pub(crate) fn talk(line: &str) {
     let mut err = anstream::stderr().lock();
     writeln!(err, "{line}").unwrap_or_default();
+}
+
+/// How often somebody at a terminal is told that answers are still waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Does something that may take its time, and says at a terminal what it still waits for.
+pub(crate) async fn patiently<T>(waits_for: impl Fn() -> String, work: impl Future<Output = T>) -> T {
+    let began = tokio::time::Instant::now();
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(PATIENCE) => {
+                if is_live() {
+                    talk(&format!("still waiting for {} ({} s)", waits_for(), began.elapsed().as_secs()));
+                }
+            }
+        }
+    }
 }
 
 /// Returns how text on stdout is to look, at most [`Look::WIDTH`] columns wide.
