@@ -108,12 +108,41 @@ pub fn waiting(wait: &Wait, now: Timestamp, look: &Look) -> String {
     format!("waits for {}{until}{then}{why}; since {}", clean(&wait.what), look.moment(wait.since, now))
 }
 
-/// Tells of waits where there is no live view: once when a wait begins or turns into another one, and again after
-/// [`REMIND_AFTER`] for as long as it lasts.
+/// Tells of waits where there is no live view: once when a wait begins, turns into another one, or gets another deadline, and
+/// again after [`REMIND_AFTER`] for as long as it lasts.
 #[derive(Debug, Clone, Default)]
 pub struct Waits {
-    told: BTreeMap<usize, (String, Timestamp)>,
+    told: BTreeMap<usize, Told>,
+    /// When waits were last looked through.
+    last: Option<Timestamp>,
 }
+
+/// What was told of a server's wait, and when.
+#[derive(Debug, Clone)]
+struct Told {
+    what: String,
+    until: Option<Timestamp>,
+    at: Timestamp,
+}
+
+impl Told {
+    fn is_news(&self, wait: &Wait, now: Timestamp) -> bool {
+        let moved = match (self.until, wait.until) {
+            (Some(told), Some(until)) => until.duration_since(told).abs() >= MOVED,
+            (None, None) => false,
+            (None, Some(_)) | (Some(_), None) => true,
+        };
+        self.what != wait.what || moved || now.duration_since(self.at) >= REMIND_AFTER
+    }
+}
+
+/// By how much a deadline has to move to be told again. Why five minutes: what a person plans by is told in minutes, and a
+/// machine that stood still for less changes no plan.
+const MOVED: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
+/// After a jump of the time of this length the view may be one from before it: the next one is waited for. Waits are looked
+/// through about once a second.
+const JUMP: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 /// Why ten minutes: a log without a line for longer makes people ask whether the run is alive; at a line a minute the
 /// two hours of a drain would fill a screen of their own.
@@ -127,6 +156,11 @@ impl Waits {
     pub fn entries(&mut self, view: &View, now: Timestamp, look: &Look) -> Vec<String> {
         let names = Names::from_names(view.servers.iter().map(|server| &server.server));
         let mut entries = Vec::new();
+        // A lab may be so fast that every step is a jump: none is passed over twice in a row.
+        match self.last.take() {
+            Some(last) if now.duration_since(last) >= JUMP => return entries,
+            Some(_) | None => self.last = Some(now),
+        }
         for (position, server) in view.servers.iter().enumerate() {
             let wait = match (&server.phase, &server.wait) {
                 (Phase::Step { .. }, Some(wait)) => wait,
@@ -139,14 +173,10 @@ impl Waits {
             if wait.until.is_none() && now.duration_since(wait.since) < ANSWER_IS_LATE {
                 continue;
             }
-            let due = match self.told.get(&position) {
-                Some((what, at)) => *what != wait.what || now.duration_since(*at) >= REMIND_AFTER,
-                None => true,
-            };
-            if !due {
+            if self.told.get(&position).is_some_and(|told| !told.is_news(wait, now)) {
                 continue;
             }
-            self.told.insert(position, (wait.what.clone(), now));
+            self.told.insert(position, Told { what: wait.what.clone(), until: wait.until, at: now });
             let lead = format!("{}  {}  ", look.time(now), pad(names.at(position), names.columns));
             entries.push(look.hang(&lead, Tone::Quiet, &waiting(wait, now, look)).join("\n"));
         }

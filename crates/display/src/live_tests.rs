@@ -2,7 +2,7 @@ use super::{REMIND_AFTER, Waits, head, server};
 use crate::fixture::{self, at};
 use crate::stopping::{self, Seat};
 use crate::style::Look;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::View;
 use orchestrate_engine::record::{ServerEnd, StopWhy};
 use orchestrate_engine::state::Hold;
@@ -87,6 +87,21 @@ fn a_wait_is_told_once_and_again_after_ten_minutes() {
     assert!(first[0].contains("waits for 42 sessions"), "{}", first[0]);
     assert!(waits.entries(&view, at(100) + REMIND_AFTER - SignedDuration::from_secs(1), &look).is_empty());
     assert_eq!(waits.entries(&view, at(100) + REMIND_AFTER, &look).len(), 1);
+}
+
+#[test]
+fn p11_a_wait_whose_deadline_has_moved_is_told_again_and_never_with_the_old_one() {
+    let (mut waits, mut view, look) = (Waits::default(), view(), Look::plain());
+    view.servers.truncate(2);
+    let until = |view: &mut View, at: Timestamp| view.servers[1].wait.as_mut().unwrap().until = Some(at);
+    until(&mut view, at(4000));
+    assert_eq!(waits.entries(&view, at(100), &look).len(), 1);
+    // The machine stood still for a quarter of an hour; the view is from before.
+    assert!(waits.entries(&view, at(1000), &look).is_empty(), "the deadline of this view counts no more");
+    until(&mut view, at(4900));
+    let again = waits.entries(&view, at(1001), &look);
+    assert!(again.len() == 1 && again[0].contains("until 22:21"), "{again:?}");
+    assert!(waits.entries(&view, at(1002), &look).is_empty());
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod tests;
 use crate::ids::ServiceName;
 use crate::product::{Feature, Product, Role};
 pub use roles::{SPREAD, SpreadFacts};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 pub use table::SERVICES;
 
 /// What is known about one Windows service.
@@ -171,22 +173,31 @@ pub fn by_display(display: &str) -> Option<&'static ServiceFacts> {
 /// grouped component, or something that is spread over several services. Case, spaces around it, and the endings "service", "application" and "agent" do not matter.
 #[must_use]
 pub fn resolve(text: &str) -> Option<Resolved> {
-    let wanted = simplified(roles::application(text));
-    let by_service = SERVICES.iter().find(|facts| {
-        facts.name.is_some_and(|name| simplified(name) == wanted)
-            || facts.features.iter().any(|feature| simplified(feature.title()) == wanted)
-            || facts.displays().any(|display| simplified(&display) == wanted)
-    });
-    let whole = by_service.or_else(|| roles::whole(&wanted)).map(Resolved::Service);
-    let spread = || roles::spread(&wanted).map(Resolved::Spread);
-    whole.or_else(spread).or_else(|| {
-        SERVICES.iter().find_map(|facts| {
-            let own = facts.contains.iter().find(|component| simplified(component) == wanted);
-            let other = || facts.aliases.iter().find(|(alias, _)| simplified(alias) == wanted).map(|(_, own)| own);
-            own.or_else(other).map(|component| Resolved::Grouped { component, service: facts })
-        })
-    })
+    NAMES.get(&simplified(roles::application(text))).copied()
 }
+
+/// What every name means, in the simplified spelling. Worked out once: a plan may hold very many names.
+static NAMES: LazyLock<BTreeMap<String, Resolved>> = LazyLock::new(|| {
+    let mut names = BTreeMap::new();
+    // The first meaning of a name is the one that counts.
+    let mut add = |name: &str, meaning: Resolved| {
+        names.entry(simplified(name)).or_insert(meaning);
+    };
+    for facts in SERVICES {
+        let features = facts.features.iter().map(|feature| feature.title().to_owned());
+        let own = facts.name.map(str::to_owned).into_iter().chain(features).chain(facts.displays());
+        own.for_each(|name| add(&name, Resolved::Service(facts)));
+    }
+    roles::whole().for_each(|(name, facts)| add(name, Resolved::Service(facts)));
+    for facts in SPREAD {
+        facts.names().for_each(|name| add(name, Resolved::Spread(facts)));
+    }
+    for service in SERVICES {
+        service.contains.iter().for_each(|component| add(component, Resolved::Grouped { component, service }));
+        service.aliases.iter().for_each(|(alias, component)| add(alias, Resolved::Grouped { component, service }));
+    }
+    names
+});
 
 /// Returns the feature that a person names, as [`resolve`] reads names: `Response Group application` is one. The names of
 /// the Windows services that contain the features are none, where they differ.

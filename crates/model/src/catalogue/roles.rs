@@ -1,7 +1,7 @@
 //! Names that are no Windows service's own: what several services run in, and the names of roles and clusters that the
 //! product's cmdlets print.
 
-use super::{ServiceFacts, simplified};
+use super::ServiceFacts;
 use crate::ids::ServiceName;
 
 /// A part of the product that is spread over several Windows services.
@@ -61,15 +61,9 @@ impl SpreadFacts {
     }
 }
 
-/// Returns what goes by a simplified name and is spread over several services.
-pub(super) fn spread(wanted: &str) -> Option<&'static SpreadFacts> {
-    SPREAD.iter().find(|facts| facts.names().any(|name| simplified(name) == wanted))
-}
-
-/// Returns the service of a role that is one service.
-pub(super) fn whole(wanted: &str) -> Option<&'static ServiceFacts> {
-    let (_, name) = WHOLE.iter().find(|(role, _)| simplified(role) == wanted)?;
-    super::service(&ServiceName::new(name).ok()?)
+/// Returns the roles that are one service each, with it.
+pub(super) fn whole() -> impl Iterator<Item = (&'static str, &'static ServiceFacts)> {
+    WHOLE.iter().filter_map(|(role, name)| Some((*role, super::service(&ServiceName::new(name).ok()?)?)))
 }
 
 /// Returns the names of roles that [`whole`] knows.
