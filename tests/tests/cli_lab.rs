@@ -64,6 +64,27 @@ fn p6_a_killed_run_goes_on_with_the_same_command() {
 }
 
 #[test]
+fn p9_a_run_in_an_emergency_works_in_a_freeze_and_says_so() {
+    let sandbox = Sandbox::default();
+    let plan = plan(&sandbox, &[("deadline: 30m, ", "deadline: 10h, ")], &[]);
+    let text = std::fs::read_to_string(&plan).unwrap();
+    let freeze = "freezes: [{from: 2020-01-01, to: 2098-12-31, reason: no changes, timezone: UTC}]\n";
+    std::fs::write(&plan, format!("{text}\n{freeze}")).unwrap();
+    assert_eq!(sandbox.run(&lab(&plan, &["--yes"])).code, Some(11));
+    let run = sandbox.start(&lab(&plan, &["--yes", "--emergency", "exploited in the wild"]));
+    let id = sandbox.wait_for_record(DRAINING);
+    let status = sandbox.run(&["status", &id]);
+    assert!(status.out.contains("EMERGENCY, at any time, in freezes too: exploited in the wild"), "{}", status.out);
+    run.signal("KILL");
+    assert!(run.ended().was_killed());
+    let recovered = sandbox.run(&["recover", &id]);
+    assert_eq!(recovered.code, Some(0), "{}\n{}", recovered.out, recovered.err);
+    assert!(recovered.out.contains("EMERGENCY, at any time"), "{}", recovered.out);
+    let report: serde_json::Value = serde_json::from_str(&sandbox.run(&["report", &id]).out).unwrap();
+    assert_eq!(report["plan"]["emergency"], "exploited in the wild");
+}
+
+#[test]
 #[cfg_attr(not(unix), ignore = "the keys of a console cannot be sent to another program from a test")]
 fn ctrl_c_brings_the_server_back_and_exits_with_130() {
     let sandbox = Sandbox::default();

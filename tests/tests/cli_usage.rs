@@ -251,6 +251,30 @@ fn p9_exit_11_outside_a_window_with_the_next_opening() {
 }
 
 #[test]
+fn p9_an_emergency_is_another_plan_and_beats_windows_and_freezes_for_a_reason() {
+    let sandbox = Sandbox::default();
+    let windows = "windows: [{every: {date: 2099-01-03}, start: '22:00', duration: 6h, timezone: Europe/Paris}]\n\
+                   freezes: [{from: 2020-01-01, to: 2098-12-31, reason: no changes}]\n";
+    let plan = unreachable(&sandbox, windows);
+    let preview = |more: &[&str]| {
+        let said = sandbox.run(&[&[plan.as_str(), "--dry-run", "--offline", "-o", "json"], more].concat());
+        assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
+        serde_json::from_str::<serde_json::Value>(&said.out).unwrap()["plan"].clone()
+    };
+    let (usual, emergency) = (preview(&[]), preview(&["--emergency", " exploited in the wild, CHG7 "]));
+    assert_eq!(usual["emergency"], serde_json::Value::Null);
+    assert_eq!(emergency["emergency"], "exploited in the wild, CHG7");
+    assert_ne!(usual["fingerprint"], emergency["fingerprint"], "whoever approved one has not approved the other");
+    let mut command = sandbox.command(&[&plan, "--yes", "--emergency", "exploited in the wild"]);
+    let said = Said::from(command.env("NOBODY_USER", "u").env("NOBODY_PASSWORD", "p").output().unwrap());
+    assert_eq!(said.code, Some(69), "the window was no reason any more: {}", said.err);
+    for reason in ["", "  ", "two\nlines"] {
+        let said = sandbox.run(&[&plan, "--emergency", reason]);
+        assert_eq!(said.code, Some(64), "{reason:?}: {}", said.err);
+    }
+}
+
+#[test]
 fn what_check_calls_good_a_preview_and_a_start_do_not_refuse_unseen() {
     let sandbox = Sandbox::default();
     let window = |every: &str, duration: &str| {

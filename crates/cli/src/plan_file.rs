@@ -20,6 +20,16 @@ pub(crate) struct PlanFile {
     pub(crate) bytes: Vec<u8>,
 }
 
+impl PlanFile {
+    /// Returns the same, at any time where an emergency was declared for a reason.
+    pub(crate) fn in_emergency(self, reason: Option<&str>) -> Self {
+        match reason {
+            Some(reason) => Self { change: self.change.in_emergency(reason.to_owned()), ..self },
+            None => self,
+        }
+    }
+}
+
 /// Reads and checks a plan file. Warnings go to stderr.
 ///
 /// # Errors

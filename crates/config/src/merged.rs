@@ -65,6 +65,7 @@ pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<
         freezes: freezes.into_iter().flatten().collect(),
         dns: dns(plan.dns.map(|dns| dns.value)),
         notify: values(plan.notify).map(|choice| channel(choice.0)).collect::<Option<_>>()?,
+        emergency: None,
     })
 }
 

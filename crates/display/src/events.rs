@@ -88,7 +88,7 @@ pub fn report(run: &RunId, plan: &Plan, state: &RunState, records: &[(u64, Times
     json!({
         "version": EVENT_VERSION,
         "run": run,
-        "plan": {"name": plan.change().name, "reason": plan.change().reason,
+        "plan": {"name": plan.change().name, "reason": plan.change().reason, "emergency": plan.change().emergency,
             "fingerprint": state.header.as_ref().map(|header| &header.plan)},
         "started": state.started,
         "last": state.last,

@@ -225,9 +225,12 @@ impl<'a> Log<'a> {
 
     fn said(&self, at: Timestamp, record: &Record, look: &Look) -> Option<(Tone, String)> {
         let zone = look.zone_said(at);
+        let emergency = words::emergency(self.plan.change()).map_or(String::new(), |text| format!("; {text}"));
         Some(match record {
-            Record::RunStarted(header) => (Tone::Strong, format!("{}; {zone}", run_started(header))),
-            Record::Resumed { by, recover: false, .. } => (Tone::Strong, format!("taken up again by {by}; {zone}")),
+            Record::RunStarted(header) => (Tone::Strong, format!("{}{emergency}; {zone}", run_started(header))),
+            Record::Resumed { by, recover: false, .. } => {
+                (Tone::Strong, format!("taken up again by {by}{emergency}; {zone}"))
+            }
             Record::Resumed { by, recover: true, .. } => {
                 (Tone::Strong, format!("recovery by {by}: only brings back what was touched; {zone}"))
             }

@@ -50,7 +50,8 @@ impl Teller<'_> {
         let (occasion, title, text, commands) = match record {
             Record::RunStarted(header) => {
                 let servers = count(self.plan.work().len() as u64, "server");
-                let text = format!("{servers} in all; started by {}", clean(&header.by.user));
+                let emergency = words::emergency(self.plan.change()).map_or(String::new(), |text| format!("; {text}"));
+                let text = format!("{servers} in all; started by {}{emergency}", clean(&header.by.user));
                 (Occasion::Begun, format!("{name}: begins"), text, Vec::new())
             }
             Record::Resumed { by, .. } => {

@@ -109,6 +109,9 @@ pub fn one(run: &RunStatus, (program, start): (&str, &str), now: Timestamp, look
         run.run,
         painted(run, look)
     )];
+    let is_live = run.state.ended.is_none() && run.holder.is_some() && run.view.is_some();
+    // The summary says it too.
+    lines.extend(words::emergency(run.plan.change()).filter(|_| is_live).map(|text| format!("  {text}")));
     if let Some(holder) = &run.holder {
         lines.push(format!("  worked on by {}", clean(holder)));
     }

@@ -33,6 +33,12 @@ pub fn question_key(question: Question) -> String {
 }
 
 /// Says whose lease was taken over.
+/// Returns what is said of a run that windows and freezes do not bind, if it is one.
+pub(crate) fn emergency(change: &Change) -> Option<String> {
+    let why = change.emergency.as_ref()?;
+    Some(format!("EMERGENCY, at any time, in freezes too: {}", clean(why)))
+}
+
 pub(crate) fn taken_over(from: &Lease) -> String {
     format!("took over the lease of another control host that had run out: {}", clean(&from.to_string()))
 }

@@ -35,9 +35,19 @@ pub struct Change {
     /// Who is told what of a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Channel>,
+    /// Why the work is done outside windows and in freezes, where a start has declared an emergency. There are none then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<String>,
 }
 
 impl Change {
+    /// Returns the same work at any time, for this reason. Its plan is another one than that of the same work in its windows:
+    /// whoever approved the one has not approved the other.
+    #[must_use]
+    pub fn in_emergency(self, reason: String) -> Self {
+        Self { windows: Vec::new(), freezes: Vec::new(), emergency: Some(reason), ..self }
+    }
+
     /// Returns the pool called `name`.
     #[must_use]
     pub fn pool(&self, name: &PoolName) -> Option<&Pool> {

@@ -338,6 +338,7 @@ pub fn example_change(servers: u32) -> Change {
         windows: Vec::new(),
         freezes: Vec::new(),
         notify: Vec::new(),
+        emergency: None,
         dns: DnsSettings::default(),
     }
 }
@@ -404,6 +405,7 @@ fn change(dice: &mut Dice) -> Change {
         windows: if dice.chance(0.4) { vec![window(dice)] } else { Vec::new() },
         freezes: Vec::new(),
         notify: Vec::new(),
+        emergency: None,
         dns: DnsSettings::default(),
     }
 }

@@ -131,12 +131,13 @@ impl RunArgs {
     /// Returns whether anything of this was given, which makes no sense before a command.
     pub(crate) fn is_given(&self) -> bool {
         let Self { plan, dry_run, offline, detailed_exitcode, output, approval, lab } = self;
-        let ApprovalArgs { yes, unattended, now, approve } = approval;
+        let ApprovalArgs { yes, unattended, now, emergency, approve } = approval;
         let flags = [*dry_run, *offline, *detailed_exitcode, *yes, *unattended, *now, lab.lab, lab.lab_notify];
         plan.is_some()
             || flags.contains(&true)
             || *output != Format::Text
             || approve.is_some()
+            || emergency.is_some()
             || lab.lab_speed.is_some()
             || lab.lab_scenario.is_some()
             || lab.lab_at.is_some()
@@ -155,6 +156,9 @@ pub(crate) struct ApprovalArgs {
     /// With --unattended: does not wait for a window
     #[arg(long, requires = "unattended", help_heading = "Approval")]
     pub(crate) now: bool,
+    /// Works at any time, outside windows and in freezes, for this reason, which the run keeps
+    #[arg(long, value_name = "REASON", value_parser = emergency, help_heading = "Approval")]
+    pub(crate) emergency: Option<String>,
     /// Runs only the plan with this fingerprint, as `orchestrate approve` prints it or as the preview shows it
     #[arg(long, value_name = "HASH", group = "consent", value_parser = fingerprint, help_heading = "Approval")]
     pub(crate) approve: Option<String>,
@@ -169,6 +173,21 @@ impl ApprovalArgs {
     /// Returns whether the plan with a fingerprint is one that was approved.
     pub(crate) fn covers(&self, found: &str) -> bool {
         self.approve.as_ref().is_none_or(|approved| found.to_ascii_lowercase().starts_with(approved.as_str()))
+    }
+}
+
+/// Longest reason of an emergency: it stands in one line of reports and messages.
+const LONGEST_REASON: usize = 300;
+
+/// Reads why an emergency is one.
+fn emergency(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || orchestrate_display::clean(text) != text {
+        Err("say in words why this cannot wait: the reason is kept with the run".to_owned())
+    } else if text.chars().count() > LONGEST_REASON {
+        Err(format!("a reason has at most {LONGEST_REASON} characters"))
+    } else {
+        Ok(text.to_owned())
     }
 }
 
@@ -391,6 +410,9 @@ pub(crate) enum Command {
     Approve {
         /// The plan file
         plan: PathBuf,
+        /// The fingerprint of the plan in an emergency, which `--emergency` needs
+        #[arg(long, value_name = "REASON", value_parser = emergency)]
+        emergency: Option<String>,
         #[command(flatten)]
         lab: LabArgs,
     },
@@ -520,8 +542,8 @@ mod tests {
     fn a_plan_is_approved_by_its_fingerprint_in_full_or_as_the_preview_shows_it() {
         let whole = "3e40708f7473".repeat(5) + "abcd";
         let covers = |given: &str| {
-            ApprovalArgs { yes: false, unattended: false, now: false, approve: Some(fingerprint(given).unwrap()) }
-                .covers(&whole)
+            let approve = Some(fingerprint(given).unwrap());
+            ApprovalArgs { yes: false, unattended: false, now: false, emergency: None, approve }.covers(&whole)
         };
         assert!(covers(&whole) && covers(&whole[..12]) && covers(&whole[..20].to_uppercase()));
         assert!(!covers("3e40708f7474"));

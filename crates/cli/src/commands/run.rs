@@ -36,7 +36,7 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     if !args.dry_run && matches!(args.output, Format::Dot | Format::Mermaid) {
         return Err(Failure::Usage("-o dot and -o mermaid are for --dry-run".to_owned()));
     }
-    let file = plan_file::read(path)?;
+    let file = plan_file::read(path)?.in_emergency(args.approval.emergency.as_deref());
     if args.dry_run {
         return dry::run(home, path, &file, args).await;
     }
@@ -466,8 +466,12 @@ async fn finish(
 }
 
 /// Prints the fingerprint of a plan.
-pub(crate) async fn approve(home: &Home, path: &Path, lab: &crate::args::LabArgs) -> Result<Exit, Failure> {
-    let file = plan_file::read(path)?;
+pub(crate) async fn approve(
+    home: &Home,
+    (path, emergency): (&Path, Option<&str>),
+    lab: &crate::args::LabArgs,
+) -> Result<Exit, Failure> {
+    let file = plan_file::read(path)?.in_emergency(emergency);
     let stage = Stage::open(home, path, &file, lab).await?;
     let planned = stage.plan(&file.change).await;
     stage.leave().await;

@@ -76,7 +76,7 @@ fn say(now: Timestamp, next: Timestamp) {
 
 /// Refuses a plan whose file was changed while it waited: nobody has said which of the two is meant.
 fn unchanged(path: &Path, file: &PlanFile) -> Result<(), Failure> {
-    let now = plan_file::read(path)?;
+    let now = plan_file::read(path)?.in_emergency(file.change.emergency.as_deref());
     if now.change == file.change {
         return Ok(());
     }

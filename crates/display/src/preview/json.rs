@@ -45,7 +45,8 @@ pub fn json(preview: &Preview<'_>) -> Value {
     json!({
         "version": PREVIEW_VERSION,
         "instead": preview.instead.map(instead),
-        "plan": {"fingerprint": preview.fingerprint, "name": change.name, "reason": change.reason},
+        "plan": {"fingerprint": preview.fingerprint, "name": change.name, "reason": change.reason,
+            "emergency": change.emergency},
         "rules": {
             "budget": words::budget(change),
             "drain": words::drain_rule(change),

@@ -77,6 +77,9 @@ impl<'a> Page<'a> {
         if !change.reason.is_empty() {
             self.hang("  ", &clean(&change.reason));
         }
+        if let Some(text) = words::emergency(change) {
+            self.lines.extend(self.look.hang("  ", Tone::Bad, &text));
+        }
         let short = self.preview.fingerprint.get(..12).unwrap_or(self.preview.fingerprint);
         self.hang("  ", &format!("plan {short}"));
         for pool in &change.pools {

@@ -93,6 +93,7 @@ fn change(pool: Pool) -> Change {
         windows: Vec::new(),
         freezes: Vec::new(),
         notify: Vec::new(),
+        emergency: None,
         dns: DnsSettings::default(),
     }
 }

@@ -126,6 +126,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
         windows: Vec::new(),
         freezes: Vec::new(),
         notify: Vec::new(),
+        emergency: None,
         dns: DnsSettings::default(),
     }
 }
