@@ -321,7 +321,7 @@ fn redact(text: &str) -> String {
         Regex::new(pattern).expect("the pattern is well-formed").replace_all(&text, *with).into_owned()
     });
     let mut lines: Vec<&str> = redacted.lines().collect();
-    for run in lines.chunk_by_mut(|one, other| [one, other].iter().all(|line| line.contains("looked at once more"))) {
+    for run in lines.chunk_by_mut(|one, other| [one, other].iter().all(|line| line.contains("final check"))) {
         run.sort_unstable();
     }
     lines.join("\n") + "\n"

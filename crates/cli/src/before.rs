@@ -9,6 +9,7 @@ use crate::plan_file::PlanFile;
 use crate::runs::{self, Found};
 use crate::stage::Owner;
 use crate::terminal::output;
+use orchestrate_engine::record::ServerEnd;
 use orchestrate_journal::{ClaimError, JournalError, StateDir};
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::{PoolName, RunId};
@@ -114,7 +115,7 @@ impl Ground<'_> {
             if self.place == Place::Lab && !self.has_lab(&found).await {
                 // Those before it are as old news.
                 if !std::mem::replace(&mut told, true) {
-                    output::talk(&format!("run {run} was not finished, but its lab is gone; it is not gone on with"));
+                    output::talk(&format!("run {run} was not finished, but its lab is gone; it is not resumed"));
                 }
                 continue;
             }
@@ -169,13 +170,14 @@ impl Ground<'_> {
 /// Returns what is said about a run that is taken up again.
 pub(crate) fn told(found: &Found) -> String {
     let state = &found.state;
-    let ended = state.work.iter().filter(|work| work.end.is_some()).count();
+    let is_done = |end: &ServerEnd| matches!(end, ServerEnd::Finished | ServerEnd::NothingToDo { .. });
+    let done = state.work.iter().filter(|work| work.end.as_ref().is_some_and(is_done)).count();
     let works = found.plan.work().iter().zip(&state.work);
     let out: Vec<&str> = works.filter(|(_, work)| work.is_out()).map(|(work, _)| work.server.short()).collect();
     let out = if out.is_empty() { "no server is out".to_owned() } else { format!("in hand: {}", out.join(", ")) };
     let began = state.started.map(|at| output::look().date_time(at)).unwrap_or_default();
     let all = state.work.len();
-    format!("run {}, begun {began}: {ended} of {all} servers ended, {out}", found.folder.id())
+    format!("run {}, begun {began}: {done} of {all} servers done, {out}", found.folder.id())
 }
 
 #[cfg(test)]

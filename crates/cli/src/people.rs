@@ -272,7 +272,7 @@ pub(crate) async fn refused(told: Told, failure: &Failure) {
     if matches!(failure, Failure::Interrupted(_) | Failure::WaitEnded | Failure::ClosedPipe) {
         return;
     }
-    let (title, text) = (format!("{}: not begun, or not gone on with", told.name), failure.in_one_line());
+    let (title, text) = (format!("{}: not begun, or not resumed", told.name), failure.in_one_line());
     match Speaker::new(told, None, None) {
         Ok(speaker) => {
             let (pool, server, commands) = (None, None, Vec::new());

@@ -6,6 +6,7 @@ use crate::text::{clean, count, cut, pad, right, stopwatch, width};
 use crate::words;
 use jiff::Timestamp;
 use orchestrate_engine::View;
+use orchestrate_engine::record::ServerEnd;
 use orchestrate_engine::view::{Phase, ServerView, Wait};
 use orchestrate_model::Answer;
 use orchestrate_planner::StepKind;
@@ -14,12 +15,18 @@ use std::collections::BTreeMap;
 /// Returns the line above the servers: how long the run has taken, and how far it is.
 #[must_use]
 pub fn head(title: &str, view: &View, now: Timestamp, look: &Look) -> String {
-    let ended = view.servers.iter().filter(|server| matches!(server.phase, Phase::Ended(_))).count();
+    let ends = view.servers.iter().filter_map(|server| match &server.phase {
+        Phase::Ended(end) => Some(matches!(end, ServerEnd::Finished | ServerEnd::NothingToDo { .. })),
+        Phase::Waiting | Phase::Step { .. } | Phase::Held(_) => None,
+    });
+    let (done, given_up): (Vec<bool>, Vec<bool>) = ends.partition(|is_done| *is_done);
+    // What is over and is not done has a word of its own: it is not seen by counting.
+    let given_up = if given_up.is_empty() { String::new() } else { format!(", {} given up", given_up.len()) };
     let out = view.servers.iter().filter(|server| server.out).count();
     let elapsed = view.started.map_or_else(|| "-".to_owned(), |since| stopwatch(now.duration_since(since)));
     let stop = view.stop.as_ref().map(|why| format!(" | stopping: {}", clean(why.text()))).unwrap_or_default();
     let all = count(view.servers.len() as u64, "server");
-    let counts = format!(" | {elapsed} | {ended} of {all} ended | {out} out");
+    let counts = format!(" | {elapsed} | {} of {all} done{given_up} | {out} out", done.len());
     // A long name must not push out how many servers are out.
     let title = cut(&clean(title), look.width.saturating_sub(width(&counts)));
     look.paint(Tone::Strong, &cut(&format!("{title}{counts}{stop}"), look.width))

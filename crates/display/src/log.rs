@@ -258,14 +258,14 @@ impl<'a> Log<'a> {
             Record::ServerEnded { end, .. } => ended(end),
             Record::StopRequested { why } => (Tone::Warn, self.stopping(why)),
             Record::Swept { differences, .. } if differences.is_empty() => {
-                (Tone::Good, "looked at once more: as it was recorded".to_owned())
+                (Tone::Good, "final check: as recorded".to_owned())
             }
             Record::Swept { differences, unseen: true, .. } => {
                 (Tone::Bad, format!("not seen at the end: {}", clean(&differences.join("; "))))
             }
             Record::Swept { work, differences, .. } => {
                 let said = words::differences(self.plan.work_of(*work), differences);
-                (Tone::Bad, format!("looked at once more, and it differs: {}", clean(&said)))
+                (Tone::Bad, format!("final check: differs from the record: {}", clean(&said)))
             }
             Record::LevelRead { versions: Answer::Unknown(why), .. } => {
                 (Tone::Bad, format!("whether it is at the level of its pool is not known: {}", clean(why)))
@@ -323,7 +323,7 @@ impl<'a> Log<'a> {
 
     /// Says why the run stops, what comes first, and what a second Ctrl-C would leave.
     fn stopping(&self, why: &StopWhy) -> String {
-        let lead = format!("the run is to stop: {}", clean(why.text()));
+        let lead = format!("stopping: {}", clean(why.text()));
         if matches!(why, StopWhy::OperatorNow(_)) {
             return lead;
         }

@@ -36,7 +36,7 @@ pub fn lines(view: &View, seat: Seat, look: &Look) -> Vec<String> {
     first.extend(said(&back, "goes back as it was", "go back as they were"));
     first.extend(said(&on, "is finished or undone", "are finished or undone"));
     first.extend(said(&held, "waits for your decision", "wait for your decisions"));
-    let first = if first.is_empty() { "what was touched is looked at once more".to_owned() } else { first.join(", ") };
+    let first = if first.is_empty() { "the final check of what was touched".to_owned() } else { first.join(", ") };
     let out: Vec<&str> = view
         .servers
         .iter()

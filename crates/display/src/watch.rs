@@ -38,9 +38,9 @@ pub(crate) fn stopped_by_others(
 
 pub(crate) fn pool_seen(pool: &PoolName, absent: &BTreeMap<ServerName, String>) -> (Tone, String) {
     if absent.is_empty() {
-        return (Tone::Good, format!("{pool}: looked at once more: every server serves"));
+        return (Tone::Good, format!("{pool}: final check: every server serves"));
     }
-    (Tone::Bad, format!("{pool}: looked at once more: {}", absences(absent)))
+    (Tone::Bad, format!("{pool}: final check: {}", absences(absent)))
 }
 
 /// Returns the servers of a pool that do not serve, with the reason of each.

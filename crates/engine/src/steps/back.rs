@@ -69,7 +69,7 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
         let rest = states_again.into_iter().chain(fresh).map(Refusal::not_yet);
         let left = Left { over: left.over.into_iter().chain(rest).collect(), ..left };
         return if left.is_nothing() {
-            let proof = format!("{} as recorded, read back", count(snapshot.services.len(), "service"));
+            let proof = format!("{} as recorded, verified", count(snapshot.services.len(), "service"));
             Judgement::Done(StepEnd::Done, proof)
         } else {
             not_back(case, scratch, left)

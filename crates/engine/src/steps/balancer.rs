@@ -221,15 +221,15 @@ fn is_another(case: &Case<'_>, seen: &BalancerServer) -> Option<String> {
 
 fn nothing_new(count: usize) -> String {
     match count {
-        1 => "the balancer sends it nothing new, read back".to_owned(),
-        more => format!("{more} entries of the balancers send it nothing new, read back"),
+        1 => "the balancer sends it nothing new, verified".to_owned(),
+        more => format!("{more} entries of the balancers send it nothing new, verified"),
     }
 }
 
 fn as_recorded(count: usize) -> String {
     match count {
-        1 => "as recorded, read back".to_owned(),
-        more => format!("{more} entries of the balancers as recorded, read back"),
+        1 => "as recorded, verified".to_owned(),
+        more => format!("{more} entries of the balancers as recorded, verified"),
     }
 }
 

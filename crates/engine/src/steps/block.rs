@@ -65,7 +65,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         Err(why) => case.unknown(scratch, &why).into(),
         Ok(Blocked::All(paused)) => {
             let manual = count(manual_services(&case.subject, snapshot).len(), "start type");
-            let proof = format!("{} paused, {manual} manual, read back", count(paused, "service"));
+            let proof = format!("{} paused, {manual} manual, verified", count(paused, "service"));
             Judgement::Done(StepEnd::Done, proof).into()
         }
         Ok(Blocked::Acts(acts)) if takes_out(case, &acts) && !is_fresh(case, scratch) => {
@@ -354,7 +354,7 @@ fn stop_next(case: &Case<'_>) -> Result<Judgement, String> {
     Ok(if !acts.is_empty() {
         Judgement::Act(acts)
     } else if pending.is_empty() {
-        Judgement::Done(StepEnd::Done, format!("{} stopped, read back", count(names.len(), "service")))
+        Judgement::Done(StepEnd::Done, format!("{} stopped, verified", count(names.len(), "service")))
     } else if case.is_late(STOP_DEADLINE) {
         case.give_up(format!("{}: services do not stop: {}", case.subject.work.server, pending.join(", ")))
     } else {
