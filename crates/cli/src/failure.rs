@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::home::quoted;
 use crate::terminal::output;
 use orchestrate_display::clean;
+use orchestrate_display::report::Unwritten;
 use orchestrate_driver_dns::MachineSettingsError;
 use orchestrate_driver_haproxy::HaproxySettingsError;
 use orchestrate_driver_winrm::SetupError;
@@ -120,6 +121,8 @@ pub(crate) enum Failure {
     NobodyToAsk { reasons: Vec<String> },
     #[error("{} is not the plan any more that the window was waited for with; nothing was done", path.display())]
     PlanFileChanged { path: PathBuf },
+    #[error(transparent)]
+    Report(#[from] Unwritten),
     #[error("{why}; nothing was done")]
     OutsideWindow { why: String, plan: String },
     #[error("{0}")]
@@ -260,7 +263,10 @@ impl Failure {
             Self::BadPlan { mistakes, code, .. } => (Exit::BadPlan, Some(page(*mistakes, code))),
             Self::ScenarioUnreadable { .. } | Self::BadScenario { .. } => (Exit::BadPlan, None),
             Self::Plan(PlanError::Cycle(_) | PlanError::Zone(_)) => (Exit::BadPlan, None),
-            Self::Simulation(_) | Self::Plan(PlanError::Broken(_)) | Self::Run(RunError::Broken(_)) => {
+            Self::Simulation(_)
+            | Self::Report(_)
+            | Self::Plan(PlanError::Broken(_))
+            | Self::Run(RunError::Broken(_)) => {
                 (Exit::Bug, help("please report this with the plan file and the run's journal"))
             }
             Self::Interrupted(_) | Self::WaitEnded => (Exit::Interrupted, None),

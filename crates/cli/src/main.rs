@@ -104,7 +104,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Status { run, output } => commands::status::run(home, run.as_deref(), output),
-        Command::Report { run } => commands::report::run(home, &run),
+        Command::Report { run, output } => commands::report::run(home, &run, output),
         Command::Stop { run } => commands::order::stop(home, &run),
         Command::Hold { run, server } => commands::order::hold(home, &run, server.as_deref()),
         Command::Decide { run, server, choice } => commands::order::decide(home, &run, &server, choice),

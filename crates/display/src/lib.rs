@@ -15,6 +15,7 @@ pub mod notice;
 pub mod openings;
 pub mod preview;
 pub mod probe;
+pub mod report;
 pub mod status;
 pub mod stopping;
 mod style;

@@ -107,6 +107,19 @@ impl<'a> Log<'a> {
 
     /// Returns the entry for the next record, or nothing when the record is bookkeeping.
     pub fn entry(&mut self, at: Timestamp, record: &Record, look: &Look) -> Option<String> {
+        let (about, tone, text) = self.line(at, record, look)?;
+        let name = about.map_or("", |work| self.names.of_work(work));
+        let lead = format!("{}  {}  ", look.time(at), pad(name, self.names.columns));
+        Some(look.hang(&lead, tone, &text).join("\n"))
+    }
+
+    /// Returns what the next record says, of which server and in which tone, or nothing when the record is bookkeeping.
+    pub(crate) fn line(
+        &mut self,
+        at: Timestamp,
+        record: &Record,
+        look: &Look,
+    ) -> Option<(Option<WorkId>, Tone, String)> {
         self.pass(record);
         let mut about = subject(self.plan, record);
         let mut cause = None;
@@ -159,10 +172,8 @@ impl<'a> Log<'a> {
             | Record::RunEnded { .. } => self.said(at, record, look)?,
         };
         self.last_cause = cause;
-        let name = about.map_or("", |work| self.names.of_work(work));
-        let lead = format!("{}  {}  ", look.time(at), pad(name, self.names.columns));
         let text = about.map_or(text.clone(), |work| named_once(&text, &self.plan.work_of(work).server));
-        Some(look.hang(&lead, tone, &text).join("\n"))
+        Some((about, tone, text))
     }
 
     /// Whether the same refusal of the same act was told before: it is asked for again for as long as its step may take.

@@ -37,7 +37,7 @@ pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
     let works = context.plan.work().iter().zip(&state.work);
     let names = works.clone().map(|(work, _)| width(work.server.as_str())).max().unwrap_or(0);
     for (work, each) in works.clone() {
-        let word = each.end.as_ref().map_or_else(|| unfinished(each), words::end);
+        let word = word(each);
         let tone = each.end.as_ref().map_or(Tone::Warn, words::end_tone);
         let word_column = pad(word, 14);
         let lead = format!("  {}  {}  ", pad(work.server.as_str(), names), word_column);
@@ -48,13 +48,24 @@ pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
             lines.push(line.trim_end().to_owned());
         }
     }
-    lines.extend(out(context, state, look));
+    lines.extend(left(context, state, look));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// Returns how the work on a server ended, or that it has not.
+pub(crate) fn word(each: &WorkState) -> &'static str {
+    each.end.as_ref().map_or_else(|| unfinished(each), words::end)
+}
+
+/// Returns what is left to do and to look at.
+pub(crate) fn left(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
+    let mut lines = out(context, state, look);
     lines.extend(absent(state, look));
     lines.extend(half_way(context, state, look));
     lines.extend(components(context, state, look));
     lines.extend(left_for_you(context, state, look));
-    lines.push(String::new());
-    lines.join("\n")
+    lines
 }
 
 fn head(context: Context<'_>, state: &RunState, look: &Look) -> String {
@@ -99,11 +110,18 @@ fn unfinished(work: &WorkState) -> &'static str {
 }
 
 fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> String {
+    let took = each.started.zip(ended(plan, work, each, state)).map(|(from, to)| duration(to.duration_since(from)));
+    took.into_iter().chain(seen(plan, work, each, state)).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns when the work on a server ended, or when it was last heard of.
+pub(crate) fn ended(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> Option<Timestamp> {
+    if is_closed(each) { last_step(plan, work, state) } else { state.last }
+}
+
+/// Returns what was seen of a server.
+pub(crate) fn seen(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> Vec<String> {
     let mut said = Vec::new();
-    let until = if is_closed(each) { last_step(plan, work, state) } else { state.last };
-    if let (Some(started), Some(ended)) = (each.started, until) {
-        said.push(duration(ended.duration_since(started)));
-    }
     if each.touched {
         said.push(cut(plan, work, each));
         said.push(restarts(each));
@@ -149,7 +167,7 @@ fn facts(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> 
         let told = |why: &&str| !each.alarms.iter().any(|alarm| alarm == why);
         said.extend(each.end.as_ref().and_then(words::end_why).filter(told).map(clean));
     }
-    said.join(", ")
+    said
 }
 
 /// Returns how often a server was proven to be restarted, and how often it was asked to, where that is more.

@@ -315,6 +315,19 @@ pub(crate) enum TextOrJson {
     Json,
 }
 
+/// In which form a run is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For programs: everything, versioned
+    Json,
+    /// For tickets and wikis
+    Markdown,
+    /// One page that needs nothing else
+    Html,
+    /// A line per server, for spreadsheets
+    Csv,
+}
+
 /// In which form openings are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OpeningsFormat {
@@ -388,10 +401,13 @@ pub(crate) enum Command {
         /// The run
         run: String,
     },
-    /// Prints what the records of a run say, as JSON
+    /// Prints what the records of a run say: for programs, or as a page for a change ticket
     Report {
         /// The run
         run: String,
+        /// The form
+        #[arg(short, long, value_enum, default_value_t = ReportFormat::Json)]
+        output: ReportFormat,
     },
     /// Prints when the plan's windows open next
     Windows {

@@ -1,0 +1,324 @@
+//! The report of a run for a change ticket: who, when, which servers, how long each step took and may take, what was found, and
+//! what is left to do. One set of facts, which templates turn into Markdown and HTML, and a table of servers for spreadsheets.
+
+mod course;
+
+use crate::log::Log;
+use crate::style::Look;
+use crate::summary::{self, Context};
+use crate::text::{clean, duration};
+use crate::words;
+use jiff::{SignedDuration, Timestamp};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+use orchestrate_engine::record::{Attended, StepEnd};
+use orchestrate_engine::state::{self, StepState, WorkState};
+use orchestrate_engine::{Record, RunState};
+use orchestrate_model::version::ComponentVersion;
+use orchestrate_planner::{Plan, ServerWork, StepKind, limits};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The templates, by the name under which they are asked for. The ending says how texts are escaped.
+const TEMPLATES: [(&str, &str); 2] =
+    [("report.md", include_str!("report.md")), ("report.html", include_str!("report.html"))];
+
+/// A form of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For tickets and wikis.
+    Markdown,
+    /// One file that needs nothing else.
+    Html,
+    /// A line per server, for spreadsheets.
+    Csv,
+}
+
+/// A report could not be written: a mistake of the program.
+#[derive(Debug)]
+pub struct Unwritten(String);
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the report cannot be written: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unwritten {}
+
+/// What a report says.
+#[derive(Debug, Serialize)]
+struct Report {
+    title: String,
+    reason: String,
+    emergency: Option<String>,
+    run: String,
+    plan: String,
+    started_by: String,
+    unattended: bool,
+    taken_up: u32,
+    outcome: String,
+    stop: Option<String>,
+    began: String,
+    ended: String,
+    took: String,
+    zone: String,
+    servers: Vec<ServerPart>,
+    course: Vec<course::Line>,
+    left: Vec<String>,
+}
+
+/// What a report says of one server.
+#[derive(Debug, Serialize)]
+struct ServerPart {
+    name: String,
+    pool: String,
+    end: String,
+    facts: String,
+    began: String,
+    ended: String,
+    took: String,
+    sessions_cut: u64,
+    restarts: usize,
+    steps: Vec<StepPart>,
+    /// Those that differ.
+    versions: Vec<Component>,
+    /// How many do not.
+    unchanged: usize,
+}
+
+/// What a report says of one step.
+#[derive(Debug, Serialize)]
+struct StepPart {
+    step: String,
+    began: String,
+    took: String,
+    /// What it may take at most; empty where it has no limit of its own.
+    at_most: String,
+    result: String,
+}
+
+/// A component before and after.
+#[derive(Debug, Serialize)]
+struct Component {
+    name: String,
+    before: String,
+    after: String,
+}
+
+/// Returns the report of a run in a form.
+///
+/// # Errors
+/// A template of the program is wrong.
+pub fn report(
+    context: Context<'_>,
+    state: &RunState,
+    records: &[(u64, Timestamp, Record)],
+    (form, look): (Form, &Look),
+) -> Result<String, Unwritten> {
+    // Templates break lines; texts are whole, and without colours.
+    let look = Look { width: 100_000, ..Look { zone: look.zone.clone(), ..Look::plain() } };
+    let facts = facts(context, state, records, &look);
+    match form {
+        Form::Markdown => rendered("report.md", &facts),
+        Form::Html => rendered("report.html", &facts),
+        Form::Csv => csv(&facts),
+    }
+}
+
+fn facts(context: Context<'_>, state: &RunState, records: &[(u64, Timestamp, Record)], look: &Look) -> Report {
+    let plan = context.plan;
+    let header = state.header.as_ref();
+    let moment = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| look.date_time(at));
+    let began = begun(records);
+    Report {
+        title: clean(&plan.change().name),
+        reason: clean(&plan.change().reason),
+        emergency: words::emergency(plan.change()),
+        run: context.run.to_string(),
+        plan: header.map(|header| header.plan.clone()).unwrap_or_default(),
+        started_by: header.map(|header| clean(&header.by.to_string())).unwrap_or_default(),
+        unattended: header.is_some_and(|header| header.attended == Attended::No),
+        taken_up: state.resumed,
+        outcome: state.ended.map_or("not ended", words::outcome).to_owned(),
+        stop: state.stop.as_ref().map(|why| clean(why.text())),
+        began: moment(state.started),
+        ended: moment(state.ended.and(state.last)),
+        took: between(state.started, state.last),
+        zone: state.started.map(|at| look.zone_said(at)).unwrap_or_default(),
+        servers: plan
+            .work()
+            .iter()
+            .zip(&state.work)
+            .enumerate()
+            .map(|(position, each)| server(plan, (position, each), (state, &began), look))
+            .collect(),
+        course: course::of(Log::new(plan), plan, records, look),
+        left: summary::left(context, state, look).iter().map(|text| one_line(text)).collect(),
+    }
+}
+
+/// Returns when each step was last begun, by its position.
+fn begun(records: &[(u64, Timestamp, Record)]) -> BTreeMap<usize, Timestamp> {
+    let starts = records.iter().filter_map(|(_, at, record)| match record {
+        Record::StepStarted { step } => Some((step.0 as usize, *at)),
+        _ => None,
+    });
+    starts.collect()
+}
+
+fn server(
+    plan: &Plan,
+    (position, (work, each)): (usize, (&ServerWork, &WorkState)),
+    (state, began): (&RunState, &BTreeMap<usize, Timestamp>),
+    look: &Look,
+) -> ServerPart {
+    let moment = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| look.date_time(at));
+    let ended = summary::ended(plan, work, each, state);
+    let mut steps = Vec::new();
+    for step in state::steps_of(plan, state::work_id(position)) {
+        let since = began.get(&(step.id.0 as usize)).copied();
+        let (until, result) = match state.steps.get(step.id.0 as usize) {
+            Some(StepState::Ended { how, at, proof }) => (Some(*at), ended_as(how, proof)),
+            Some(StepState::Running { .. }) => (state.last, "not ended".to_owned()),
+            Some(StepState::Pending) | None => continue,
+        };
+        let limit = limits::of_step(plan.change(), &work.block, step.kind);
+        let own_limit = limit.is_positive() && !matches!(step.kind, StepKind::Verify | StepKind::Soak);
+        steps.push(StepPart {
+            step: step.kind.word().to_owned(),
+            began: since.map(|at| look.time(at)).unwrap_or_default(),
+            took: between(since, until),
+            at_most: if own_limit { duration(limit) } else { String::new() },
+            result,
+        });
+    }
+    let (unchanged, versions): (Vec<_>, Vec<_>) = versions(each).into_iter().partition(|one| one.before == one.after);
+    ServerPart {
+        name: work.server.to_string(),
+        pool: plan.pool_of(work).name.to_string(),
+        end: summary::word(each).to_owned(),
+        facts: summary::seen(plan, work, each, state).join(", "),
+        began: moment(each.started),
+        ended: moment(each.started.and(ended)),
+        took: between(each.started, ended),
+        sessions_cut: each.cut.values().sum(),
+        restarts: each.restarted(),
+        steps,
+        versions,
+        unchanged: unchanged.len(),
+    }
+}
+
+fn ended_as(how: &StepEnd, proof: &str) -> String {
+    let proof = clean(proof);
+    match how {
+        StepEnd::Done | StepEnd::AlreadyDone => proof,
+        StepEnd::Skipped => format!("passed over: {proof}"),
+    }
+}
+
+/// Returns the components whose versions were read before or after, by name.
+fn versions(each: &WorkState) -> Vec<Component> {
+    let Some(recorded) = each.as_recorded() else { return Vec::new() };
+    let before = recorded.versions.as_slice();
+    let after = each.level.as_ref().and_then(|level| level.known()).map(Vec::as_slice).unwrap_or_default();
+    let of = |list: &[ComponentVersion], name: &str| {
+        list.iter().find(|one| one.component == name).map_or_else(|| "-".to_owned(), |one| one.version.to_string())
+    };
+    let mut names: Vec<&str> = before.iter().chain(after).map(|one| one.component.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let component = |name: &&str| Component { name: clean(name), before: of(before, name), after: of(after, name) };
+    names.iter().map(component).collect()
+}
+
+/// Returns a line without what it is set in columns with.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
+    match (from, to) {
+        (Some(from), Some(to)) => duration(to.duration_since(from).max(SignedDuration::ZERO)),
+        (None, _) | (_, None) => "-".to_owned(),
+    }
+}
+
+fn rendered(name: &str, facts: &Report) -> Result<String, Unwritten> {
+    let wrong = |error: minijinja::Error| Unwritten(format!("{error:#}"));
+    let mut templates = Environment::new();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    templates.set_syntax(syntax.map_err(wrong)?);
+    templates
+        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    templates.add_filter("cell", cell);
+    templates.add_filter("line", line);
+    for (name, source) in TEMPLATES {
+        templates.add_template(name, source).map_err(wrong)?;
+    }
+    let template = templates.get_template(name).map_err(wrong)?;
+    template.render(Serde(facts)).map_err(wrong)
+}
+
+/// Returns a text as it stands in a line of Markdown: nothing in it is markup. Servers and people write these texts.
+fn line(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '!' => safe.extend(['\\', c]),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+/// Returns a text as it stands in a cell of a table in Markdown.
+fn cell(text: &str) -> String {
+    if text.is_empty() { " ".to_owned() } else { line(text) }
+}
+
+/// Returns a line per server.
+fn csv(facts: &Report) -> Result<String, Unwritten> {
+    let wrong = |error: &dyn fmt::Display| Unwritten(error.to_string());
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let head =
+        ["run", "pool", "server", "end", "began", "ended", "took", "sessions cut", "restarts", "versions", "facts"];
+    table.write_record(head).map_err(|error| wrong(&error))?;
+    for server in &facts.servers {
+        let versions: Vec<String> =
+            server.versions.iter().map(|one| format!("{} {} > {}", one.name, one.before, one.after)).collect();
+        let (cut, restarts, versions) =
+            (server.sessions_cut.to_string(), server.restarts.to_string(), versions.join("; "));
+        let fields = [
+            &facts.run,
+            &server.pool,
+            &server.name,
+            &server.end,
+            &server.began,
+            &server.ended,
+            &server.took,
+            &cut,
+            &restarts,
+            &versions,
+            &server.facts,
+        ];
+        table.write_record(fields.map(|field| no_formula(field))).map_err(|error| wrong(&error))?;
+    }
+    let bytes = table.into_inner().map_err(|error| wrong(&error))?;
+    String::from_utf8(bytes).map_err(|error| wrong(&error))
+}
+
+/// Returns a text that a spreadsheet does not take for a formula.
+fn no_formula(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@']) && text != "-" { format!("'{text}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
