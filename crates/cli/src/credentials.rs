@@ -24,7 +24,7 @@ const FILE_PAUSE: Duration = Duration::from_secs(5);
 /// Why there are no credentials.
 #[derive(Debug, Error)]
 pub(crate) enum CredentialError {
-    #[error("the variable {0} is not set")]
+    #[error("the variable {0} is not set, or empty")]
     Variable(String),
     #[error("{} {why}", path.display())]
     Open { path: PathBuf, why: String, mend: String },
@@ -96,7 +96,9 @@ fn login(source: &CredentialSource) -> Result<Login, CredentialError> {
         CredentialSource::Env(name) => {
             let read = |part: &str| {
                 let variable = format!("{name}_{part}");
-                std::env::var(&variable).map_err(|_missing| CredentialError::Variable(variable))
+                // An empty password would be tried, and counted as a wrong one.
+                let value = std::env::var(&variable).ok().filter(|value| !value.is_empty());
+                value.ok_or(CredentialError::Variable(variable))
             };
             Ok(Login::with_password(read("USER")?, Zeroizing::new(read("PASSWORD")?)))
         }

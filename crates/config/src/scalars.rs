@@ -6,7 +6,7 @@ use crate::reader::{Reader, Written};
 use crate::texts::Line;
 use crate::yaml::{Node, Value};
 use jiff::civil::{Date, Time};
-use jiff::tz::TimeZoneDatabase;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use orchestrate_model::balancer::{is_name, is_runtime_address};
 use orchestrate_model::catalogue::{self, Resolved};
 use orchestrate_model::change::{
@@ -255,7 +255,9 @@ fn zone_meant(text: &str, reader: &Reader) -> Option<String> {
 impl Written for Zone {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         let text = reader.text(node, "a time zone")?;
-        if let Ok(zone) = ZONES.get(text) {
+        // What the database has for clocks that were never set is no place.
+        let nowhere = |zone: &TimeZone| zone.iana_name().is_some_and(|name| ["Etc/Unknown", "Factory"].contains(&name));
+        if let Some(zone) = ZONES.get(text).ok().filter(|zone| !nowhere(zone)) {
             return Some(Self(zone.iana_name().unwrap_or(text).to_owned()));
         }
         if let Some(zone) = crate::freezes::of_windows(text).and_then(|name| ZONES.get(&name).ok()) {

@@ -321,3 +321,25 @@ fn lists_that_are_multiplied_are_bounded() {
     assert_eq!(good(&balancers(20, 50)).change.pools.len(), 1);
     assert_eq!(codes(&errors(&balancers(21, 50))), ["O1016"]);
 }
+
+#[test]
+fn what_would_mean_something_else_later_is_refused() {
+    let account = "credentials: {env: MAINTENANCE}";
+    for (from, to, code) in [
+        (account, "credentials: {file: ~/secret}", "O1015"),
+        (account, "credentials: {file: $HOME/secret}", "O1015"),
+        (account, "credentials: {command: 'net use /user:bob x'}", "O1015"),
+        (account, "credentials: {prompt: 'bob:x'}", "O1021"),
+        ("192.0.2.10:9999\"", "/run/h.sock \"", "O1022"),
+        ("timezone: Europe/Paris", "timezone: Etc/Unknown", "O1020"),
+        ("timezone: Europe/Paris", "timezone: Factory", "O1020"),
+        ("backend: pool01-web", "backend: pool01-web, names: {fe1.contoso.example: fe2}", "O1101"),
+    ] {
+        assert_eq!(codes(&errors(&with(T1, &[(from, to)]))), [code], "{to}");
+    }
+    let both = "backend: pool01-web, names: {fe1.contoso.example: fe2, fe2.contoso.example: fe1}";
+    assert_eq!(good(&with(T1, &[("backend: pool01-web", both)])).change.pools.len(), 1);
+    let told = |way: &str| codes(&errors(&format!("{T1}\nnotify: [{way}]\n")));
+    assert_eq!(told("{teams: {file: 'https://x.example/?sig=x'}}"), ["O1022"]);
+    assert_eq!(told("{command: 'page --high'}"), ["O1015"]);
+}

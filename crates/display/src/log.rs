@@ -214,7 +214,7 @@ impl<'a> Log<'a> {
             }
             StepKind::Soak => {
                 format!(
-                    "soak: the pool has to stay good for {}, until about {}",
+                    "soak: it has to stay as it was for {}, until about {}",
                     duration(rules.soak),
                     until(rules.soak)
                 )

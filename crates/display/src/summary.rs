@@ -37,7 +37,7 @@ pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
     let works = context.plan.work().iter().zip(&state.work);
     let names = works.clone().map(|(work, _)| width(work.server.as_str())).max().unwrap_or(0);
     for (work, each) in works.clone() {
-        let word = word(each);
+        let word = word(context.plan, work, each, state);
         let tone = each.end.as_ref().map_or(Tone::Warn, words::end_tone);
         let word_column = pad(word, 14);
         let lead = format!("  {}  {}  ", pad(work.server.as_str(), names), word_column);
@@ -54,8 +54,17 @@ pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
 }
 
 /// Returns how the work on a server ended, or that it has not.
-pub(crate) fn word(each: &WorkState) -> &'static str {
-    each.end.as_ref().map_or_else(|| unfinished(each), words::end)
+pub(crate) fn word(plan: &Plan, work: &ServerWork, each: &WorkState, state: &RunState) -> &'static str {
+    match &each.end {
+        Some(ServerEnd::Out { .. }) if serves(plan, work, state) => "NOT AS BEFORE",
+        Some(end) => words::end(end),
+        None => unfinished(each),
+    }
+}
+
+/// Returns whether a server was seen to serve at the end of the run, whatever else of it is not as it was.
+fn serves(plan: &Plan, work: &ServerWork, state: &RunState) -> bool {
+    state.pools_seen.get(&plan.pool_of(work).name).is_some_and(|absent| !absent.contains_key(&work.server))
 }
 
 /// Returns what is left to do and to look at.
@@ -165,7 +174,10 @@ pub(crate) fn seen(plan: &Plan, work: &ServerWork, each: &WorkState, state: &Run
     if !each.is_out() {
         said.extend(each.held.as_ref().map(|held| clean(&held.reason)));
         let told = |why: &&str| !each.alarms.iter().any(|alarm| alarm == why);
-        said.extend(each.end.as_ref().and_then(words::end_why).filter(told).map(clean));
+        let lead = format!("{}: ", work.server);
+        // The name stands in front already.
+        let once = |why: &str| clean(why.strip_prefix(lead.as_str()).unwrap_or(why));
+        said.extend(each.end.as_ref().and_then(words::end_why).filter(told).map(once));
     }
     said
 }
@@ -375,10 +387,16 @@ fn out(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
     let out: Vec<(&ServerWork, &WorkState)> = works.filter(|(_, each)| each.is_out()).collect();
     let differing = state.work.iter().any(|each| each.swept.as_ref().is_some_and(|found| !found.is_empty()));
     let mut lines = Vec::new();
-    if !out.is_empty() {
-        let title = format!("{} may be out of service:", count(out.len() as u64, "server"));
-        lines.push(look.paint(Tone::Bad, &title));
-        for (work, each) in &out {
+    let (serving, not): (Vec<_>, Vec<_>) = out.iter().copied().partition(|(work, _)| serves(context.plan, work, state));
+    for (servers, tone, how) in
+        [(not, Tone::Bad, "may be out of service:"), (serving, Tone::Warn, "seen to serve, but not as recorded:")]
+    {
+        if servers.is_empty() {
+            continue;
+        }
+        let title = format!("{} {how}", count(servers.len() as u64, "server"));
+        lines.push(look.paint(tone, &title));
+        for (work, each) in &servers {
             let why = out_why(each).map_or_else(|| "its steps were not finished".to_owned(), clean);
             // The name stands in front already.
             let beside = why.strip_prefix(work.server.as_str()).map(|rest| rest.trim_start_matches([':', ' ']));

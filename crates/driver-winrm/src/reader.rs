@@ -333,6 +333,7 @@ impl Inner {
             ("finished", Some(exit_code)) => Answer::Known(InstallerState::Finished { exit_code }),
             // There is no exit code of an installer that never ran, and one that we made up would be taken for its own.
             ("never-ran", _) => Answer::Known(InstallerState::NeverRan { why: detail }),
+            ("killed", _) => Answer::Known(InstallerState::Killed { note: detail }),
             // One whose end is known and whose exit code is not has left no result either.
             ("vanished", _) | ("finished", None) => Answer::Known(InstallerState::Vanished),
             (other, _) => Answer::unknown(format!("the state of the installer is {:?}", plain(other))),

@@ -62,8 +62,11 @@ impl RunState {
         }
         // What a stop gave back is no sign that the pool cannot do without it.
         let times = state.put_off + u32::from(why.kind == WhyKind::Pool);
+        let given_back = state.touched || state.has(Mark::GivenBack);
         self.begin_again(plan, work.0 as usize);
-        self.work[work.0 as usize].put_off = times;
+        let state = &mut self.work[work.0 as usize];
+        state.put_off = times;
+        state.marks.extend(given_back.then_some(Mark::GivenBack));
         Ok(())
     }
 

@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct StateDir {
     path: PathBuf,
+    /// The file with its name, as it was before the folder was opened here and got another one.
+    before: Option<Vec<u8>>,
 }
 
 /// The folder of one run.
@@ -66,11 +68,21 @@ impl StateDir {
         for folder in [path.to_owned(), path.join("runs"), path.join("claims")] {
             orchestrate_files::create_folder(&folder).map_err(|source| JournalError::of_folder(folder, source))?;
         }
-        let state = Self { path: path.to_owned() };
+        let mut state = Self { path: path.to_owned(), before: None };
         if state.identity().is_none() {
+            state.before = state.came_from().and_then(|_| read_own(&path.join(IDENTITY), Limit::SMALL).ok());
             write_identity(path, &new_identity())?;
         }
         Ok(state)
+    }
+
+    /// Takes back that a copied folder was opened as another one, for a start that did not come to a run: that it is a copy
+    /// stays known to whoever asks next.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn not_begun(&self) -> Result<(), JournalError> {
+        self.before.as_ref().map_or(Ok(()), |before| write_synced(&self.path.join(IDENTITY), before))
     }
 
     /// Opens the state folder as it is. `None`: there is none. Nothing is created.
@@ -85,7 +97,7 @@ impl StateDir {
                 Err(source) => return Err(JournalError::of_folder(folder, source)),
             }
         }
-        Ok(Some(Self { path: path.to_owned() }))
+        Ok(Some(Self { path: path.to_owned(), before: None }))
     }
 
     /// Returns the name that no other state folder has, by which leases on servers know it. A folder that was copied or moved
@@ -212,11 +224,22 @@ impl RunFolder {
         self.path.ancestors().nth(2).and_then(identity)
     }
 
+    /// Refuses the folder of a run that others can change, or that is a link to elsewhere: what stands in it is obeyed.
+    fn checked(&self) -> Result<(), JournalError> {
+        let of = |source| JournalError::of_folder(self.path.clone(), source);
+        if self.path.symlink_metadata().map_err(of)?.is_symlink() {
+            let why = "it is a link, and no folder of a run".to_owned();
+            return Err(JournalError::Unreadable { path: self.path.clone(), why });
+        }
+        orchestrate_files::own_folder(&self.path).map_err(of)
+    }
+
     /// Returns the run's plan.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn plan(&self) -> Result<Plan, JournalError> {
+        self.checked()?;
         let path = self.path.join("plan.json");
         let bytes = read_own(&path, Limit::LARGE).map_err(of_plan(&path))?;
         serde_json::from_slice(&bytes).map_err(|error| JournalError::Unreadable { path, why: error.to_string() })

@@ -285,6 +285,11 @@ fn p12_a_copied_state_folder_is_another_one_and_says_where_it_came_from() {
     assert_eq!(copy.came_from(), Some(PathBuf::from(first.canonicalize().unwrap().display().to_string())));
     let copy = StateDir::open(&second).unwrap();
     assert!(copy.identity().is_some_and(|other| other != name));
+    copy.not_begun().unwrap();
+    let asked = StateDir::open_existing(&second).unwrap().expect("it is there");
+    assert!(asked.came_from().is_some(), "a start that came to nothing has not made it another one");
+    let copy = StateDir::open(&second).unwrap();
+    assert!(copy.identity().is_some_and(|other| other != name));
     assert_eq!(copy.came_from(), None);
 }
 

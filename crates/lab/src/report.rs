@@ -181,6 +181,8 @@ pub enum InstallerOutcome {
     Running,
     /// It ended with this exit code.
     Finished(i64),
+    /// Its runner ended it at its deadline.
+    Killed,
     /// It was cut off and left no result.
     Vanished,
 }
@@ -332,6 +334,7 @@ fn server_report(world: &World, index: usize, server: &LabServer) -> ServerRepor
         let state = match installer.end {
             InstallerEnd::Running(_) => InstallerOutcome::Running,
             InstallerEnd::Finished(code) => InstallerOutcome::Finished(code),
+            InstallerEnd::Killed => InstallerOutcome::Killed,
             InstallerEnd::Vanished => InstallerOutcome::Vanished,
         };
         let path = installer.path.clone();

@@ -92,7 +92,7 @@ pub fn is_name(text: &str) -> bool {
 /// Returns whether a text is where a runtime API can listen: the absolute path of a socket, or `host:port`.
 #[must_use]
 pub fn is_runtime_address(text: &str) -> bool {
-    if text.chars().any(crate::text::is_unseen) {
+    if text.chars().any(crate::text::is_unseen) || text.trim() != text {
         return false;
     }
     if text.starts_with('/') {

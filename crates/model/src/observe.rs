@@ -223,6 +223,11 @@ pub enum InstallerState {
     },
     /// It was started, is not running, and left no result: a restart or a crash came in between.
     Vanished,
+    /// It was ended at its deadline by what had started it. It has no exit code of its own, and how far it came is not known.
+    Killed {
+        /// What is known of it.
+        note: String,
+    },
     /// It was asked for, and the server could not run it and will not: nothing has happened under this token.
     NeverRan {
         /// What the server says.

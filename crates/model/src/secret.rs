@@ -30,7 +30,8 @@ const PARTS: [&str; 21] = [
 
 /// Whole words of names under which secrets are kept, and other things as well: what stands there is masked, and the
 /// key is not refused as that of a secret.
-const WORDS: [&str; 7] = ["cred", "creds", "authentication", "login", "psk", "key", "community"];
+const WORDS: [&str; 9] =
+    ["cred", "creds", "credential", "credentials", "authentication", "login", "psk", "key", "community"];
 
 /// Returns whether a key has the name of a secret.
 #[must_use]
@@ -105,6 +106,26 @@ fn password_option(text: &str) -> Option<usize> {
     if short { Some(value) } else { parts() }
 }
 
+/// Returns from where on an argument holds a value whose name stands behind a sign of its own, such as `/v:PASSWORD=x`,
+/// `-D:password=x` and `/install:pwd:x`.
+fn inner_value(text: &str) -> Option<usize> {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    text.match_indices([':', '=']).find_map(|(at, sign)| {
+        let before = &text[..at];
+        let name = before.trim_end_matches(is_part).len();
+        let value = at + sign.len();
+        (looks_secret(&before[name..]) && value < text.len()).then_some(value)
+    })
+}
+
+/// Returns from where on an option holds the password of an account, such as `/account:CONTOSO\\svc:x`.
+fn account_value(text: &str) -> Option<usize> {
+    let body = text.starts_with(['/', '-']).then_some(text)?;
+    let domain = body.find('\\')?;
+    let sign = body[domain..].find(':')? + domain;
+    (body[..domain].contains([':', '=']) && sign + 1 < text.len()).then_some(sign + 1)
+}
+
 /// Returns where the name and password of an address begin, such as `https://name:x@host` and `\\\\name:x@host`.
 fn logon(text: &str) -> Option<usize> {
     let (before, _) = text.rsplit_once('@')?;
@@ -133,7 +154,9 @@ pub fn shown_arguments(arguments: &[String]) -> (Vec<String>, bool) {
             shown.push(MASKED.to_owned());
             continue;
         }
-        let value = [option_value(argument), password_option(argument), logon(argument)].into_iter().flatten().min();
+        let known =
+            [option_value, password_option, logon, inner_value, account_value].map(|find| find(argument.as_str()));
+        let value = known.into_iter().flatten().min();
         follows = value.is_some_and(|at| at >= argument.len());
         match value.filter(|at| *at < argument.len()) {
             Some(at) => {
@@ -165,6 +188,13 @@ mod tests {
             (&["-u:svc%geheim"], &["-u:***"]),
             (&["SASKEY=geheim", "PIN=1234"], &["SASKEY=***", "PIN=***"]),
             (&["--auth", "geheim"], &["--auth", "***"]),
+            (&["/v:PASSWORD=geheim"], &["/v:PASSWORD=***"]),
+            (&["-D:password=geheim"], &["-D:password=***"]),
+            (&["/install:pwd:geheim"], &["/install:pwd:***"]),
+            (&["--set:api_key=geheim"], &["--set:api_key=***"]),
+            (&["-Credential=bob/geheim"], &["-Credential=***"]),
+            (&[r"/svcaccount:corp\bob:geheim"], &[r"/svcaccount:corp\bob:***"]),
+            (&["/x:secret=geheim", "/y"], &["/x:secret=***", "/y"]),
         ] {
             let given: Vec<String> = given.iter().map(|text| (*text).to_owned()).collect();
             assert_eq!(shown_arguments(&given), (wanted.iter().map(|text| (*text).to_owned()).collect(), true));

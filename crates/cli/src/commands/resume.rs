@@ -172,7 +172,8 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
     if !is_left(&found, way) {
         return Ok(over(home, &found));
     }
-    let claim = claim(&home.open(place)?, &found.plan, &run)?;
+    let state = home.open(place)?;
+    let claim = claim(&state, &found.plan, &run)?;
     // Somebody else may have ended it until the claim was ours.
     let found = runs::read(found.folder)?;
     if !is_left(&found, way) {
@@ -199,6 +200,7 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         refused => refused,
     };
     if let Err(failure) = may.and_then(|()| kept()) {
+        state.not_begun()?;
         return Err(stage.abandon(failure).await);
     }
     if args.output == TextOrJson::Text {

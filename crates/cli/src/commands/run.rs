@@ -132,7 +132,10 @@ async fn go_on(beginning: &Beginning<'_>, stage: Stage, found: Found) -> Result<
             let start = Start::Resume { by: actor(), attended: attended(&beginning.args.approval) };
             continued(beginning.home, stage, run, start).await
         }
-        Err(failure) => Err(stage.abandon(failure).await),
+        Err(failure) => {
+            beginning.state.not_begun()?;
+            Err(stage.abandon(failure).await)
+        }
     }
 }
 

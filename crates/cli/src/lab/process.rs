@@ -54,6 +54,9 @@ pub(crate) async fn foreground(
         return Err(Failure::LabThere { path: directory, plan: plan.to_owned() });
     }
     let scenario = scenario_path(plan, scenario);
+    if let Some(path) = &scenario {
+        super::fits(&self::scenario(path)?, path, &change)?;
+    }
     let origin = origin(&change, scenario.as_deref(), Timestamp::now())?;
     let idle = Duration::MAX;
     let serving = Serving { plan: plan.to_owned(), directory, speed, scenario, origin, idle };

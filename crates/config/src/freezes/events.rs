@@ -118,12 +118,19 @@ impl OfCalendar<'_> {
         }
         let start = event.find_prop("DTSTART").ok_or("it does not say when it begins (DTSTART)")?;
         let start = self.when(start)?.into_iter().next().ok_or("its beginning (DTSTART) is empty")?;
-        let Some(length) = self.length(event, &start)? else { return Ok(Vec::new()) };
+        let length = self.length(event, &start)?;
+        // Whoever wrote it down meant some time or other, and none would be frozen.
+        let length = length.ok_or("it ends when it begins, so that nothing would be frozen; give it an end (DTEND)")?;
         let zone = match &start {
             When::Day(_) => TimeZone::UTC,
             When::Time(_, zone) => zone.clone(),
         };
-        let starts = self.rules(event, &zone)?.starts(start.civil(), &zone)?;
+        let rules = self.rules(event, &zone)?;
+        let is_ruled = !rules.rules.is_empty() && rules.except.is_empty();
+        let starts = rules.starts(start.civil(), &zone)?;
+        if is_ruled && starts.is_empty() {
+            return Err("it never happens, by the rule that it recurs by (RRULE)".to_owned());
+        }
         starts.into_iter().map(|at| self.freeze(event, at, (&zone, &length))).collect()
     }
 
@@ -154,7 +161,7 @@ impl OfCalendar<'_> {
         })
     }
 
-    /// Returns how long an event lasts. `None`: not at all, as a mark in a calendar does.
+    /// Returns how long an event lasts. `None`: not at all.
     fn length(&self, event: &Component<'_>, start: &When) -> Result<Option<Length>, String> {
         let before = || "it ends before it begins".to_owned();
         if let Some(end) = event.find_prop("DTEND") {

@@ -3,10 +3,16 @@
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::reader::{At, Reader};
+use crate::texts::{Argument, Line};
 use crate::written::{CmdletsChoice, Credentials, Plan, Pool, Winrm};
 use orchestrate_model::pool::{ChannelBinding, TaskAccount, Transport, WinrmAuth};
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
+    for way in plan.notify.iter().flat_map(|ways| &ways.value) {
+        if let Some(words) = &way.value.0.command {
+            one_word(reader, &words.value.0);
+        }
+    }
     let Some(pools) = &plan.pools else { return };
     for (_, pool) in pools.value.good() {
         if let Some(winrm) = pool.value.access.as_ref().and_then(|access| access.value.winrm.as_ref()) {
@@ -14,13 +20,75 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
             transport(reader, &winrm.value);
             tls_settings(reader, &winrm.value);
             server_pins(reader, &pool.value, &winrm.value);
+            shell_path(reader, "ca", winrm.value.ca.as_ref());
             kerberos(reader, &winrm.value, auth);
             if let Some(credentials) = &winrm.value.credentials {
                 sources(reader, &credentials.value.0, credentials.span);
+                written_elsewhere(reader, &credentials.value.0);
                 kinds(reader, &credentials.value.0, auth, credentials.span);
                 as_self(reader, &winrm.value, &credentials.value.0, auth);
             }
         }
+    }
+}
+
+/// Values that mean something to a shell, or hold more than what belongs there.
+fn written_elsewhere(reader: &mut Reader, credentials: &Credentials) {
+    let files = [
+        ("file", &credentials.file),
+        ("keytab", &credentials.keytab),
+        ("certificate", &credentials.certificate),
+        ("key", &credentials.key),
+    ];
+    for (key, path) in files {
+        shell_path(reader, key, path.as_ref());
+    }
+    if let Some(words) = &credentials.command {
+        one_word(reader, &words.value.0);
+    }
+    let names =
+        [("prompt", &credentials.prompt), ("keyring", &credentials.keyring), ("principal", &credentials.principal)];
+    for (key, name) in names.into_iter().filter_map(|(key, name)| Some((key, name.as_ref()?))) {
+        // No account of Windows and no principal of Kerberos has one in its name.
+        if name.value.0.contains(':') {
+            reader.report(
+                Diagnostic::error(
+                    codes::BAD_NAME,
+                    name.span,
+                    format!("`{key}` holds a `:`, which no account has in its name"),
+                )
+                .label("expected the name of an account, and nothing else")
+                .help("a password never stands in a plan"),
+            );
+        }
+    }
+}
+
+/// A path is taken as it is written: no shell has replaced anything in it.
+fn shell_path(reader: &mut Reader, key: &str, path: Option<&At<Line>>) {
+    if let Some(path) = path.filter(|path| path.value.0.starts_with(['~', '$', '%'])) {
+        reader.report(
+            Diagnostic::error(
+                codes::BAD_TEXT,
+                path.span,
+                format!("`{key}` begins as a path does that a shell completes"),
+            )
+            .label("expected a path as the system has it")
+            .help("write the whole path: nothing is put in the place of `~`, `$HOME` or `%USERPROFILE%`"),
+        );
+    }
+}
+
+/// Program and arguments are a list: what stands in one text would be looked for as a program of that name.
+fn one_word(reader: &mut Reader, words: &[At<Argument>]) {
+    let [only] = words else { return };
+    let text = only.value.0.trim();
+    if text.contains(' ') && !text.contains(['/', '\\']) || text.contains(" /") || text.contains(" -") {
+        reader.report(
+            Diagnostic::error(codes::BAD_TEXT, only.span, "a program and its arguments are written as a list")
+                .label("this whole text would be the name of the program")
+                .help("`command: [pass, show, maintenance]`"),
+        );
     }
 }
 

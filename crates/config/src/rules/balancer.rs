@@ -3,9 +3,10 @@
 use super::maintenance::twice;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span, quoted};
-use crate::reader::{At, Given, OneOrMany, Reader};
+use crate::reader::{At, Entries, Given, OneOrMany, Reader};
 use crate::scalars::{BalancerName, RuntimeApi};
-use crate::written::{BalancerChoice, Haproxy, LoadBalancing, Pool, SiteChoice};
+use crate::written::{BalancerChoice, Haproxy, LoadBalancing, Pool, Server, SiteChoice};
+use orchestrate_model::ServerName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -144,6 +145,7 @@ fn names(reader: &mut Reader, written: &Haproxy, pool: &Pool) {
                 );
             }
         }
+        takes_a_usual_name(reader, (&server.value, &names.value.0), (written, &servers.value));
         if servers.value.keys().any(|key| key.value == server.value) {
             continue;
         }
@@ -154,6 +156,31 @@ fn names(reader: &mut Reader, written: &Haproxy, pool: &Pool) {
                 .label("expected a server of the pool")
                 .maybe_help(help),
         );
+    }
+}
+
+/// A server without names of its own goes by its own name in the balancer, which is no other's.
+fn takes_a_usual_name(
+    reader: &mut Reader,
+    (server, names): (&ServerName, &[At<BalancerName>]),
+    (written, servers): (&Haproxy, &Entries<ServerName, Server>),
+) {
+    let states = |other: &ServerName| {
+        written.names.iter().flat_map(|names| names.value.keys()).any(|named| named.value == *other)
+    };
+    let usual = |other: &ServerName, name: &str| {
+        [other.short(), other.as_str()].iter().any(|usual| usual.eq_ignore_ascii_case(name))
+    };
+    for name in names {
+        let others = servers.keys().map(|key| &key.value).filter(|other| *other != server && !states(other));
+        if let Some(other) = others.into_iter().find(|other| usual(other, &name.value.0)) {
+            let text = format!("{} is the name that {other} has in the balancer", quoted(&name.value.0));
+            reader.report(
+                Diagnostic::error(codes::SAME_BALANCER_NAME, name.span, text)
+                    .label(format!("taken for {server} here"))
+                    .help("a name in the balancer is one server's; state under `names` what the other one is called there"),
+            );
+        }
     }
 }
 

@@ -15,8 +15,9 @@ use crate::diagnostic::{Diagnostic, shown};
 use names::{is_word, logons_in};
 use orchestrate_model::secret::MASKED;
 use serde_saphyr::granit_parser::{Event, Parser};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::OnceLock;
 use walk::Walk;
 
 /// Most texts that are kept; a hostile file holds very many.
@@ -33,6 +34,32 @@ pub(crate) struct Secrets {
     blocks: Vec<Range<usize>>,
     /// Whether the file is no plan, and may be one of credentials: no line of it is shown.
     whole: bool,
+    /// The texts that are looked for inside others.
+    inside: OnceLock<Inside>,
+}
+
+/// Texts that are looked for inside others, by how they begin: a hostile file has thousands.
+#[derive(Debug, Default)]
+struct Inside {
+    long: BTreeMap<[u8; LONG], Vec<String>>,
+    short: Vec<String>,
+}
+
+impl Inside {
+    /// Returns where these texts are in another one, each with its place, also those that lie in each other.
+    fn found_in<'a>(&'a self, text: &str) -> Vec<(Range<usize>, &'a str)> {
+        let starts = text.as_bytes().windows(LONG).enumerate();
+        let long = starts.filter_map(|(at, start)| Some((at, self.long.get(<&[u8; LONG]>::try_from(start).ok()?)?)));
+        let long = long.flat_map(|(at, texts)| {
+            let here = &text.as_bytes()[at..];
+            let is_here = move |secret: &&String| here.starts_with(secret.as_bytes());
+            texts.iter().filter(is_here).map(move |secret| (at..at + secret.len(), secret.as_str()))
+        });
+        let short = self.short.iter().flat_map(|secret| {
+            text.match_indices(secret.as_str()).map(move |(at, found)| (at..at + found.len(), secret.as_str()))
+        });
+        long.chain(short).collect()
+    }
 }
 
 impl Secrets {
@@ -81,10 +108,12 @@ impl Secrets {
         let in_block = self.blocks.iter().any(|block| block.start < start + text.len() && start < block.end);
         let comment = comment_to_mask(text, in_block);
         // The same text once more, such as behind an anchor that was given twice.
-        let again = self.texts.iter().filter(|secret| secret.len() >= LONG && !secret.ends_with('@'));
-        let again: Vec<Range<usize>> = again
-            .flat_map(|secret| text.match_indices(secret.as_str()))
-            .map(|(at, secret)| at..at + secret.len())
+        let again: Vec<Range<usize>> = self
+            .inside()
+            .found_in(text)
+            .into_iter()
+            .filter(|(_, secret)| secret.len() >= LONG && !secret.ends_with('@'))
+            .map(|(range, _)| range)
             // Where the file cannot be parsed, only its lines tell of addresses.
             .chain(logons_in(text))
             .collect();
@@ -131,14 +160,38 @@ impl Secrets {
                 MASKED.clone_into(part);
             }
         }
-        let mut text = parts.join("`");
-        for secret in &self.texts {
-            let logon = secret.ends_with('@');
-            if (secret.len() >= LONG || secret.contains('`') || logon) && text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), if logon { "***@" } else { MASKED });
+        let text = parts.join("`");
+        let mut found = self.inside().found_in(&text);
+        // Of secrets in each other the longest is taken out.
+        found.sort_by_key(|(range, _)| (range.start, usize::MAX - range.end));
+        let (mut out, mut at) = (String::new(), 0);
+        for (range, secret) in found {
+            if range.start < at {
+                // The rest of one that begins in another.
+                at = at.max(range.end);
+                continue;
             }
+            out.push_str(text.get(at..range.start).unwrap_or_default());
+            out.push_str(if secret.ends_with('@') { "***@" } else { MASKED });
+            at = range.end;
         }
-        text
+        out.push_str(text.get(at..).unwrap_or_default());
+        out
+    }
+
+    /// Returns the texts that are looked for inside others.
+    fn inside(&self) -> &Inside {
+        self.inside.get_or_init(|| {
+            let mut inside = Inside::default();
+            for secret in &self.texts {
+                if let Some(start) = secret.as_bytes().first_chunk::<LONG>() {
+                    inside.long.entry(*start).or_default().push(secret.clone());
+                } else if secret.contains('`') || secret.ends_with('@') {
+                    inside.short.push(secret.clone());
+                }
+            }
+            inside
+        })
     }
 
     fn add(&mut self, range: Range<usize>) {

@@ -32,7 +32,7 @@ written! {
         /// An environment variable.
         optional env: Variable,
         /// A file that only its owner can read, with the address on its first line.
-        optional file: Line,
+        optional file: AddressFile,
     }
 }
 
@@ -67,14 +67,7 @@ pub(crate) struct AddressChoice(pub(crate) AddressPlace);
 impl Written for AddressChoice {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         if matches!(node.value, Value::Scalar { .. }) {
-            reader.report(
-                Diagnostic::error(codes::BAD_ADDRESS, node.span, "the address of a webhook does not belong in a plan")
-                    .label("expected where the address is")
-                    .help(
-                        "whoever has it can post there: keep it as you keep a password, and write `{env: NAME}` or \
-                         `{file: PATH}`",
-                    ),
-            );
+            reader.report(no_address(node));
             return None;
         }
         let found = keys(node);
@@ -88,6 +81,32 @@ impl Written for AddressChoice {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<Shape<AddressPlace>>()
     }
+}
+
+/// The path of a file with an address. Never the address itself.
+#[derive(Debug, Clone)]
+pub(crate) struct AddressFile(pub(crate) String);
+
+impl Written for AddressFile {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        if matches!(&node.value, Value::Scalar { text, .. } if text.contains("://")) {
+            reader.report(no_address(node));
+            return None;
+        }
+        Line::read(node, reader).map(|Line(path)| Self(path))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        Line::schema(generator)
+    }
+}
+
+fn no_address(node: &Node) -> Diagnostic {
+    Diagnostic::error(codes::BAD_ADDRESS, node.span, "the address of a webhook does not belong in a plan")
+        .label("expected where the address is")
+        .help(
+            "whoever has it can post there: keep it as you keep a password, and write `{env: NAME}` or `{file: PATH}`",
+        )
 }
 
 /// The name of an environment variable.

@@ -279,7 +279,12 @@ impl<'a> Page<'a> {
                 least if least == length => format!("{length} in all; no order of the servers takes less"),
                 least => format!("{length} in all; no order of the servers takes less than {least}"),
             },
-            format!("from {} to {}", at(forecast.begins), at(forecast.ends)),
+            match (forecast.begins, forecast.ends) {
+                (Some(_), None) if forecast.servers > 0 => {
+                    format!("from {}; not all of it fits into the windows that are left", at(forecast.begins))
+                }
+                (begins, ends) => format!("from {} to {}", at(begins), at(ends)),
+            },
         ];
         if let Some(openings) = forecast.openings.filter(|openings| *openings > 1) {
             lines.push(format!("spread over {}", count(openings as u64, "window")));

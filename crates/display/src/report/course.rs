@@ -33,17 +33,16 @@ pub(super) fn of(mut log: Log<'_>, plan: &Plan, records: &[(u64, Timestamp, Reco
 }
 
 /// Whether a record is told whatever its tone.
-#[expect(clippy::wildcard_enum_match_arm, reason = "few records are news for people who read afterwards")]
 fn is_news(record: &Record) -> bool {
-    match record {
+    matches!(
+        record,
         Record::Resumed { .. }
-        | Record::Decided { .. }
-        | Record::StopRequested { .. }
-        | Record::InstallerEnded { .. }
-        | Record::Booted { .. }
-        | Record::AllClear { .. }
-        | Record::PoolSeen { .. }
-        | Record::Swept { .. } => true,
-        _ => false,
-    }
+            | Record::Decided { .. }
+            | Record::StopRequested { .. }
+            | Record::InstallerEnded { .. }
+            | Record::Booted { .. }
+            | Record::AllClear { .. }
+            | Record::PoolSeen { .. }
+            | Record::Swept { .. }
+    )
 }

@@ -162,11 +162,13 @@ fn facts(context: Context<'_>, state: &RunState, records: &[(u64, Timestamp, Rec
 
 /// Returns when each step was last begun, by its position.
 fn begun(records: &[(u64, Timestamp, Record)]) -> BTreeMap<usize, Timestamp> {
-    let starts = records.iter().filter_map(|(_, at, record)| match record {
-        Record::StepStarted { step } => Some((step.0 as usize, *at)),
-        _ => None,
-    });
-    starts.collect()
+    let mut starts = BTreeMap::new();
+    for (_, at, record) in records {
+        if let Record::StepStarted { step } = record {
+            starts.insert(step.0 as usize, *at);
+        }
+    }
+    starts
 }
 
 fn server(
@@ -199,7 +201,7 @@ fn server(
     ServerPart {
         name: work.server.to_string(),
         pool: plan.pool_of(work).name.to_string(),
-        end: summary::word(each).to_owned(),
+        end: summary::word(plan, work, each, state).to_owned(),
         facts: summary::seen(plan, work, each, state).join(", "),
         began: moment(each.started),
         ended: moment(each.started.and(ended)),

@@ -46,8 +46,8 @@ if ($process) {
             if ($code -lt 0) { $code += 4294967296 }
             $result.exitCode = $code
         } else {
-            # ERROR_TIMEOUT. What it has started goes down with it.
-            $result.exitCode = 1460
+            # What it has started goes down with it. An exit code that we made up could be taken for its own.
+            $result.killed = $true
             $result.note = 'it was to be ended at its deadline, and something that it had started may still run'
             $killer = Start-Program "$system\taskkill.exe" @('/T', '/F', '/PID', $process.Id)
             if ($killer.WaitForExit(60000) -and $killer.ExitCode -eq 0) {

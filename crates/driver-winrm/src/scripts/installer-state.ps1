@@ -2,6 +2,7 @@ function Read-Result($folder) {
     if (-not [IO.File]::Exists("$folder\result.json")) { return $null }
     $result = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText("$folder\result.json"))
     if ($result.error) { return @{ state = 'never-ran'; detail = [string]$result.error } }
+    if ($result.killed) { return @{ state = 'killed'; detail = [string]$result.note } }
     if ($null -eq $result.exitCode) { return @{ state = 'finished'; detail = [string]$result.note } }
     return @{ state = 'finished'; exitCode = [long]$result.exitCode; detail = [string]$result.note }
 }

@@ -4,7 +4,7 @@ use super::{Effect, Engine, Position};
 use crate::constants::{HOLD_LOOK, PLANNED_RETRIES};
 use crate::look::Look;
 use crate::record::{Record, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
-use crate::state::{Hold, work_id};
+use crate::state::{Hold, Mark, work_id};
 use crate::steps::paused_services;
 use jiff::Timestamp;
 use orchestrate_model::change::HoldChoice;
@@ -81,10 +81,14 @@ impl Engine {
     }
 
     pub(super) fn turn_back(&mut self, id: WorkId, why: Why, now: Timestamp) {
-        if self.state.work[id.0 as usize].is_changed() {
+        let work = &self.state.work[id.0 as usize];
+        if work.is_changed() {
             self.record(now, Record::TurnedBack { work: id, why });
         } else {
-            self.record(now, Record::ServerEnded { work: id, end: ServerEnd::Untouched { why } });
+            // What was changed and given back before is not untouched.
+            let end =
+                if work.has(Mark::GivenBack) { ServerEnd::Returned { why } } else { ServerEnd::Untouched { why } };
+            self.record(now, Record::ServerEnded { work: id, end });
         }
     }
 
@@ -195,10 +199,12 @@ impl Engine {
 
     /// Ends a server where it is.
     pub(super) fn leave(&mut self, id: WorkId, why: String, now: Timestamp) {
-        let end = if self.state.work[id.0 as usize].is_changed() {
-            ServerEnd::Out { why }
-        } else {
-            ServerEnd::Untouched { why: Why { kind: WhyKind::Failed, text: why } }
+        let work = &self.state.work[id.0 as usize];
+        let failed = |text| Why { kind: WhyKind::Failed, text };
+        let end = match (work.is_changed(), work.has(Mark::GivenBack)) {
+            (true, _) => ServerEnd::Out { why },
+            (false, true) => ServerEnd::Returned { why: failed(why) },
+            (false, false) => ServerEnd::Untouched { why: failed(why) },
         };
         self.record(now, Record::ServerEnded { work: id, end });
     }

@@ -113,6 +113,8 @@ pub enum Mark {
     HalfDone,
     /// A restart by another hand has ended sessions that nobody had counted.
     UncountedRestart,
+    /// It was changed and given back to its pool before it began again.
+    GivenBack,
 }
 
 /// Why a pool cannot do without a server that is out.

@@ -5,7 +5,7 @@ use super::fabric::Compared;
 use super::guard::readiness;
 use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch};
-use crate::constants::{FABRIC_WAIT, GATE_DEADLINE, SLOW_LOOK, SOAK_RESTARTS, SOAK_SAMPLE};
+use crate::constants::{FABRIC_WAIT, GATE_DEADLINE, REASSERTIONS, SLOW_LOOK, SOAK_RESTARTS, SOAK_SAMPLE};
 use crate::record::{Record, StepEnd};
 use orchestrate_model::observe::{BalancerPlace, BalancerState, ReadinessState};
 use orchestrate_model::time::after;
@@ -132,8 +132,8 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Err(why) => why,
         },
         Sample::Trouble(why) => return hold(case, &why).into(),
-        Sample::Fallen(why) if case.subject.own.mended == 0 => return again(why).into(),
-        Sample::Fallen(why) | Sample::NotYet(why) => why,
+        Sample::Fallen(why) => return fallen(case, why).into(),
+        Sample::NotYet(why) => why,
     };
     // The next look asks another server about the pool: the one that was asked may be the one that does not know.
     scratch.unknown_looks += 1;
@@ -246,7 +246,14 @@ fn fabric(case: &Case<'_>, scratch: &mut Scratch, proof: String) -> Ruling {
     Ruling { records, next }
 }
 
-fn again(why: String) -> Judgement {
+/// Brings back again what another hand has changed since it was brought back. Who does so a third time means it.
+fn fallen(case: &Case<'_>, why: String) -> Judgement {
+    if case.subject.own.mended >= REASSERTIONS {
+        return hold(
+            case,
+            &format!("brought back {} times before, and changed by another hand again: {why}", case.subject.own.mended),
+        );
+    }
     Judgement::Reopen(vec![StepKind::Return, StepKind::BalancerIn, StepKind::Gate, StepKind::Soak], why)
 }
 
@@ -261,22 +268,22 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     }
     let soak = case.subject.plan.change().maintenance.soak;
     let why = match sample(case) {
-        Sample::Good(_) => {
+        Sample::Good(proof) => {
             scratch.bad_since = None;
             let since = *scratch.good_since.get_or_insert(case.now);
             let good = case.now.duration_since(since);
             if good >= soak {
                 return Judgement::Done(StepEnd::Done, format!("good for {soak:#}")).into();
             }
-            let mut wait = case.wait("the soak time to pass", "the pool is good".to_owned(), None);
+            let mut wait = case.wait("the soak time to pass", proof, None);
             wait.since = since;
             wait.until = Some(after(since, soak));
             "the next server is taken".clone_into(&mut wait.then);
             return Judgement::Wait(wait, SOAK_SAMPLE.min(soak - good)).into();
         }
         Sample::Trouble(why) => return hold(case, &why).into(),
-        Sample::Fallen(why) if case.subject.own.mended == 0 => return again(why).into(),
-        Sample::Fallen(why) | Sample::NotYet(why) => why,
+        Sample::Fallen(why) => return fallen(case, why).into(),
+        Sample::NotYet(why) => why,
     };
     if scratch.soak_restarts >= SOAK_RESTARTS {
         return hold(case, &why).into();

@@ -103,11 +103,11 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
         case.unknown(scratch, &text)
     } else if passes_with_busy(&bad) && readiness(case) == Some(&ReadinessState::Busy) {
         busy(case, scratch, (text, &reasons))
-    } else if product && readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
-        case.give_up(text)
     } else if let Some(wait) = waits_for_pool(case, scratch, &bad, &reasons) {
         patient = true;
         wait
+    } else if product && readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
+        case.give_up(text)
     } else if elsewhere && scratch.refused_looks + 1 >= REFUSED_LOOKS {
         Judgement::TurnBack(Why { kind: WhyKind::Elsewhere, text })
     } else if bad.iter().all(|asked| is_unknown(asked)) {

@@ -129,7 +129,7 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
             None => "the installer could not be started".to_owned(),
         },
         Answer::Known(InstallerState::Running) => "the installer is running".to_owned(),
-        Answer::Known(InstallerState::Vanished | InstallerState::NeverRan { .. })
+        Answer::Known(InstallerState::Vanished | InstallerState::Killed { .. } | InstallerState::NeverRan { .. })
             if case.subject.own.has(Mark::StartAnew) =>
         {
             let next = next_token(&case.subject).unwrap_or(token);
@@ -137,6 +137,12 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
         }
         Answer::Known(InstallerState::Vanished) => {
             return hold(case, "the installer was started, is not running, and left no result");
+        }
+        Answer::Known(InstallerState::Killed { note }) => {
+            return hold(
+                case,
+                &format!("the installer did not end by its deadline, and how far it came is not known: {note}"),
+            );
         }
         Answer::Known(InstallerState::NeverRan { why }) => {
             return hold(case, &format!("the server could not run the installer: {why}"));

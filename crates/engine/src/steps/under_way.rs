@@ -33,7 +33,12 @@ pub(super) fn installer(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling
     let own = case.subject.own;
     let patch = case.subject.plan.change().maintenance.patch.as_ref()?;
     match &case.own.installer {
-        Answer::Known(InstallerState::NotStarted | InstallerState::Vanished | InstallerState::NeverRan { .. }) => None,
+        Answer::Known(
+            InstallerState::NotStarted
+            | InstallerState::Vanished
+            | InstallerState::Killed { .. }
+            | InstallerState::NeverRan { .. },
+        ) => None,
         Answer::Known(InstallerState::Finished { exit_code }) => {
             let meaning = meaning(patch, *exit_code);
             let record = Record::InstallerEnded { work: case.subject.id, exit_code: *exit_code, meaning };

@@ -22,10 +22,12 @@ pub(crate) struct Installer {
 /// How far an installer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InstallerEnd {
-    /// It runs and will end with this exit code.
-    Running(i64),
+    /// It runs and will end with this exit code; with none, its runner will end it at its deadline.
+    Running(Option<i64>),
     /// It has ended.
     Finished(i64),
+    /// Its runner has ended it at its deadline.
+    Killed,
     /// It is gone and left no result.
     Vanished,
 }
@@ -113,9 +115,6 @@ const OTHER_FILE: &str = "b6aeb797022b02364ac0df9510bbd283c65a25b70b61f421334654
 /// The exit code with which an installer gives up at once because another one runs.
 const ANOTHER_RUNS: i64 = 1618;
 
-/// The exit code of an installer that its runner ended at the deadline: `ERROR_TIMEOUT`.
-const ENDED_AT_DEADLINE: i64 = 1460;
-
 impl World {
     /// Starts an installer, unless its token was used before.
     pub(crate) fn start_installer(&mut self, server: ServerIndex, request: &InstallerRequest) -> InstallerAnswer {
@@ -131,8 +130,7 @@ impl World {
         if !busy {
             self.replace_files(server);
         }
-        let exit_code = if seconds > request.deadline_s { ENDED_AT_DEADLINE } else { exit_code };
-        let end = InstallerEnd::Running(exit_code);
+        let end = InstallerEnd::Running((seconds <= request.deadline_s).then_some(exit_code));
         let installer = Installer { started: self.now(), end, asked: 1, path: request.path.clone() };
         self.servers[server].installers.insert(request.token.clone(), installer);
         self.servers[server].installs += 1;
@@ -200,6 +198,11 @@ impl World {
         }
         let Some(installer) = self.servers[server].installers.get_mut(token) else { return };
         let InstallerEnd::Running(code) = installer.end else { return };
+        let Some(code) = code else {
+            installer.end = InstallerEnd::Killed;
+            self.tell(server, "installer ended", token, "at its deadline".to_owned());
+            return;
+        };
         installer.end = InstallerEnd::Finished(code);
         let installed = matches!(code, 0 | 3010 | 1641);
         self.servers[server].patched |= installed;

@@ -347,14 +347,14 @@ fn an_installer_starts_once_per_token_and_one_at_a_time() {
 }
 
 #[test]
-fn an_installer_that_runs_too_long_is_ended_with_the_code_for_that() {
+fn an_installer_that_runs_too_long_is_ended_and_has_no_exit_code() {
     let mut world = world("{load: {factor: 0}, installer: {duration_s: [500, 600]}}");
     let (path, sha256) = ("C:\\CU\\update.exe".to_owned(), "ab".repeat(32));
     let request = InstallerRequest { token: "one".to_owned(), path, sha256, deadline_s: 60.0 };
     assert_eq!(world.start_installer(0, &request), InstallerAnswer::Started);
     let before = world.components(0);
     pass(&mut world, 61.0);
-    assert_eq!(world.servers[0].installers["one"].end, InstallerEnd::Finished(1460));
+    assert_eq!(world.servers[0].installers["one"].end, InstallerEnd::Killed);
     assert_eq!(world.components(0), before);
 }
 

@@ -467,6 +467,7 @@ fn installer_state(world: &World, server: ServerIndex, request: &Token) -> Value
         None => json!({ "state": "not-started" }),
         Some(InstallerEnd::Running(_)) => json!({ "state": "running" }),
         Some(InstallerEnd::Finished(code)) => json!({ "state": "finished", "exitCode": code }),
+        Some(InstallerEnd::Killed) => json!({ "state": "killed", "detail": "it was ended at its deadline" }),
         Some(InstallerEnd::Vanished) => json!({ "state": "vanished" }),
     }
 }

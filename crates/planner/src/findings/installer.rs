@@ -127,9 +127,14 @@ fn quiet(patch: &Patch) -> Option<Finding> {
 /// An argument with a blank is put in quotes: two switches in one are then one that the installer does not know.
 fn arguments(patch: &Patch) -> Vec<Finding> {
     let is_switch = |word: &str| word.len() > 1 && word.starts_with(['/', '-']);
+    // A property of Windows Installer, such as REBOOT=Suppress.
+    let is_upper = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
     let is_two = |argument: &str| {
         let mut words = argument.split_whitespace();
-        !argument.contains('"') && words.next().is_some_and(is_switch) && words.any(is_switch)
+        let is_property = |word: &str| word.split_once('=').is_some_and(|(name, _)| is_upper(name));
+        !argument.contains('"')
+            && words.next().is_some_and(is_switch)
+            && words.any(|word| is_switch(word) || is_property(word))
     };
     let (shown, has_secret) = secret::shown_arguments(&patch.arguments);
     let two = patch.arguments.iter().zip(&shown).filter(|(argument, _)| is_two(argument)).map(|(_, argument)| {

@@ -59,6 +59,7 @@ pub(super) fn change(context: &Context<'_>, forecast: &Forecast, found: &mut Vec
         }
     }
     found.extend(several(context.change, forecast));
+    found.extend(not_all(forecast));
     found.extend(nightly(context, forecast));
 }
 
@@ -78,6 +79,21 @@ fn several(change: &Change, forecast: &Forecast) -> Option<Finding> {
         if forecast.servers == 1 { "needs" } else { "need" },
     );
     let advice = "The pool stays at mixed levels in between. Sessions that end before their deadline make it shorter.";
+    Some(warning(codes::SEVERAL_OPENINGS, text).advise(advice))
+}
+
+/// The windows that are left have no room for everything at worst: what does not fit is not begun, and stays undone.
+fn not_all(forecast: &Forecast) -> Option<Finding> {
+    if forecast.servers == 0 || forecast.begins.is_none() || forecast.ends.is_some() {
+        return None;
+    }
+    let text = format!(
+        "the windows that are still to come, as the freezes leave them, have no room for all {} at worst, each out for up to {}: \
+         what does not fit is not begun",
+        count(forecast.servers, "server"),
+        time(forecast.one_server)
+    );
+    let advice = "Add windows, or make them longer. What is not begun stays at its level.";
     Some(warning(codes::SEVERAL_OPENINGS, text).advise(advice))
 }
 

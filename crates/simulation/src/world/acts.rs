@@ -197,7 +197,9 @@ impl World {
     fn start_installer(&mut self, at: usize, run: &InstallerRun) -> ActOutcome {
         match self.machines[at].installers.get(&run.token) {
             Some(Installer::Running) => return ActOutcome::Joined,
-            Some(Installer::Finished(_) | Installer::Vanished | Installer::NeverRan) => return ActOutcome::AlreadySo,
+            Some(Installer::Finished(_) | Installer::Killed | Installer::Vanished | Installer::NeverRan) => {
+                return ActOutcome::AlreadySo;
+            }
             None => {}
         }
         self.machines[at].installers.insert(run.token.clone(), Installer::Running);
@@ -225,7 +227,7 @@ impl World {
         }
         let limit = Ms::try_from(run.deadline.as_millis()).unwrap_or(NEVER);
         // The server's own task ends an installer at its deadline.
-        let (takes, code) = if takes > limit { (limit, 267_014) } else { (takes, code) };
+        let (takes, code) = if takes > limit { (limit, None) } else { (takes, Some(code)) };
         self.schedule(now + takes, Event::InstallerEnds { machine: at, token: run.token.clone(), code });
         ActOutcome::Accepted
     }

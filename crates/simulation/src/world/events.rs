@@ -20,7 +20,7 @@ pub(crate) enum Event {
     /// A machine comes up, unless it went down again.
     Up { machine: usize, booted: Ms },
     /// An installer ends.
-    InstallerEnds { machine: usize, token: InstallerToken, code: i64 },
+    InstallerEnds { machine: usize, token: InstallerToken, code: Option<i64> },
     /// People come back to a service.
     Return { machine: usize, service: usize },
     /// Somebody connects to a paused service.
@@ -200,12 +200,17 @@ impl World {
         self.schedule(now + down, Event::Down { machine: at, back, by });
     }
 
-    fn installer_ends(&mut self, at: usize, token: &InstallerToken, code: i64) {
+    fn installer_ends(&mut self, at: usize, token: &InstallerToken, code: Option<i64>) {
         let now = self.now;
         let machine = &mut self.machines[at];
         let Some(installer) = machine.installers.get_mut(token).filter(|i| **i == Installer::Running) else { return };
-        *installer = Installer::Finished(code);
         let name = machine.name.clone();
+        let Some(code) = code else {
+            *installer = Installer::Killed;
+            self.log.say(now, || format!("{name}: the installer is ended at its deadline"));
+            return;
+        };
+        *installer = Installer::Finished(code);
         self.log.say(now, || format!("{name}: the installer ends with {code}"));
         if matches!(code, 0 | 3010 | 1641) {
             let lies = self.happens(Fault::InstallerLies);

@@ -361,6 +361,7 @@ fn installer(machine: &Machine, ask: &Ask) -> Answer<InstallerState> {
         None => InstallerState::NotStarted,
         Some(Installer::Running) => InstallerState::Running,
         Some(Installer::Finished(exit_code)) => InstallerState::Finished { exit_code: *exit_code },
+        Some(Installer::Killed) => InstallerState::Killed { note: "it was ended at its deadline".to_owned() },
         Some(Installer::Vanished) => InstallerState::Vanished,
         Some(Installer::NeverRan) => InstallerState::NeverRan { why: "access is denied".to_owned() },
     })

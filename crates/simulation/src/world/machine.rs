@@ -85,6 +85,7 @@ pub(crate) struct Service {
 pub(crate) enum Installer {
     Running,
     Finished(i64),
+    Killed,
     Vanished,
     NeverRan,
 }

@@ -106,3 +106,22 @@ fn p4_a_restart_at_the_gate_is_told_once_and_what_it_ended_is_not_known() {
     }
     assert!(engine.state().work[0].has(crate::state::Mark::UncountedRestart));
 }
+
+#[test]
+fn p8_what_another_hand_changes_again_is_brought_back_again_and_the_third_time_is_a_hold() {
+    for mended in 0..3 {
+        let (mut engine, effects) = at_the_gate();
+        engine.state.work[0].mended = mended;
+        let mut seen = back(active("pool01.contoso.example"), at(60));
+        let Answer::Known(services) = &mut seen.servers.get_mut(&server(1)).unwrap().services else { panic!("known") };
+        services.get_mut(&service()).unwrap().state = Answer::Known(RunState::Paused);
+        let effects = answer(&mut engine, &effects, seen, at(60));
+        let again = effects.iter().any(|effect| matches!(effect, Effect::Record(Record::Reopened { .. })));
+        let reason = held(&engine).unwrap_or_default();
+        assert_eq!(
+            (again, reason.contains("brought back 2 times before")),
+            (mended < 2, mended == 2),
+            "{reason}: {effects:?}"
+        );
+    }
+}

@@ -200,6 +200,7 @@ fn p2_a_run_that_may_wait_begins_the_server_again_by_itself_and_not_for_ever() {
         let work = &engine.state().work[0];
         if times == 0 {
             assert_eq!((work.put_off, &work.end), (1, &None), "{work:?}");
+            assert!(work.has(crate::state::Mark::GivenBack), "it was changed, whatever becomes of it now");
             assert!(work.started.is_some() && !work.touched && work.earlier.is_some(), "it is at its guard again");
             assert!(engine.state().stop.is_none());
         } else {
