@@ -14,6 +14,15 @@ const CREATOR: &str = "S-1-3-0";
 /// Stands for the owner, whose account is checked by itself.
 const OWNER_RIGHTS: &str = "S-1-3-4";
 
+/// The group of what was started as a service, whatever its account is.
+pub(super) const SERVICES: &str = "S-1-5-6";
+
+/// Returns whether a process is a service, by its account and whether it is in the group of services: of what the system
+/// starts as itself only the account tells.
+pub(super) fn is_service(account: &str, in_group: bool) -> bool {
+    in_group || account == SYSTEM
+}
+
 /// The rights by which something is read: `FILE_READ_DATA`, `GENERIC_READ`, `GENERIC_ALL`.
 const READS: u32 = 0x0000_0001 | 0x8000_0000 | 0x1000_0000;
 
@@ -162,6 +171,13 @@ mod tests {
             }
         }
         assert_eq!(wrong(&access(US, &[]), Asked::Reads, Thing::File), None, "an empty list allows nothing");
+    }
+
+    #[test]
+    fn a_service_is_known_by_its_group_and_the_system_by_its_account() {
+        assert!(!is_service(US, false));
+        assert!(is_service(US, true));
+        assert!(is_service("S-1-5-18", false));
     }
 
     #[test]
