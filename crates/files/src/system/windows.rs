@@ -355,7 +355,7 @@ fn text_of(sid: PSID) -> io::Result<String> {
 }
 
 pub(super) fn is_service() -> io::Result<bool> {
-    Ok(access::is_service(&us()?, is_member(access::SERVICES)?))
+    access::is_service(&us()?, is_member)
 }
 
 /// Returns whether this process acts as a member of a group.
