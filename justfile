@@ -46,6 +46,10 @@ strangers:
 windows:
     bash .ci/windows
 
+# The program for Windows as a person uses it, under Wine: whole runs, kills, consoles, hosts that others wrote. Half an hour.
+windows-trials *NAMES:
+    .ci/windows-trials {{NAMES}}
+
 # A zip for Windows: the program, licences, completions of shells.
 dist:
     .ci/dist

@@ -45,12 +45,16 @@ impl From<Output> for Said {
     }
 }
 
-/// Returns the binary, which cargo builds into the folder above that of the tests.
+/// Returns the binary, which cargo builds into the folder above that of the tests. `ORCHESTRATE_PROGRAM` names another one,
+/// such as that for another system behind a program that runs it here.
 ///
 /// # Panics
 /// When it was not built.
 #[must_use]
 pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("ORCHESTRATE_PROGRAM") {
+        return path.into();
+    }
     let test = std::env::current_exe().expect("a test knows where it is");
     let name = format!("orchestrate{}", std::env::consts::EXE_SUFFIX);
     let found = test.ancestors().skip(1).map(|folder| folder.join(&name)).find(|path| path.is_file());
@@ -60,6 +64,13 @@ pub fn binary() -> PathBuf {
         test.display()
     );
     found.unwrap_or_default()
+}
+
+/// Returns how fast the time of labs is to pass in a test. `ORCHESTRATE_LAB_SPEED` says it where programs take longer than
+/// they usually do: evidence must be fresh by the time of the lab.
+#[must_use]
+pub fn lab_speed(usual: &str) -> String {
+    std::env::var("ORCHESTRATE_LAB_SPEED").unwrap_or_else(|_| usual.to_owned())
 }
 
 /// Returns the top folder of the repository.
@@ -122,7 +133,15 @@ impl Sandbox {
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
-        command.args(arguments).current_dir(repository()).stdin(Stdio::null());
+        let mut before = "";
+        for argument in arguments {
+            let speed = (before == "--lab-speed"
+                && argument.parse::<f64>().is_ok_and(|speed| speed > 1.0 && speed < 1e4))
+            .then(|| lab_speed(argument));
+            command.arg(speed.as_deref().unwrap_or(argument));
+            before = argument;
+        }
+        command.current_dir(repository()).stdin(Stdio::null());
         for variable in ["ORCHESTRATE_LOG", "NO_COLOR", "CLICOLOR_FORCE", "LOGNAME", "USERNAME", "SHELL", "MSYSTEM"] {
             command.env_remove(variable);
         }

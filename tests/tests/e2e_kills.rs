@@ -1,37 +1,28 @@
 //! The binary on the lab, killed at random instants and started again with the same command (promise P6).
 //!
+//! Some kills come in the middle of a write, which leaves a line without its end in the journal.
+//!
 //! The lab outlives every kill, as real servers would, and its own record says what was done to them: no session cut, no
 //! installer run twice, never two servers out, every start type as before.
 
 #![cfg(test)]
 
 use orchestrate_lab::LabDirectory;
-use std::path::{Path, PathBuf};
+use orchestrate_tests::cli::{binary, lab_speed, repository};
+use std::io::Write as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Kills in all, unless `ORCHESTRATE_KILLS` says otherwise.
 const KILLS: u32 = 200;
-/// Pools that are worked on side by side, so that the test takes a minute.
+/// Pools that are worked on side by side, so that the test takes a minute, unless `ORCHESTRATE_KILLS_POOLS` says otherwise.
 const POOLS: u32 = 4;
 /// How fast the lab's time passes. Evidence must be younger than 30 s, which a debug build has to manage on a busy
 /// machine.
 const SPEED: &str = "80";
 /// Starts after the last kill in which the run has to end.
 const FINISHES: u32 = 5;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// The binary that `cargo test --workspace` has built beside this test.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap();
-    let path = folder.join(format!("orchestrate{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{} is missing: build the whole workspace (cargo test --workspace)", path.display());
-    path
-}
 
 /// A small generator (xorshift), so that a failure can be repeated by its seed.
 struct Dice(u64);
@@ -44,18 +35,20 @@ impl Dice {
         self.0 % most
     }
 
-    /// Mostly soon after the start, where a resume decides; sometimes late, so that the run gets on.
+    /// Mostly soon after the start, where a resume decides; sometimes late, so that the run gets on. Where labs are slower
+    /// so are programs, and the same instants come later.
     fn patience(&mut self) -> Duration {
         let millis = if self.below(10) < 7 { 20 + self.below(700) } else { 1000 + self.below(3000) };
-        Duration::from_millis(millis)
+        let speed = |text: &str| text.parse::<f64>().unwrap();
+        Duration::from_millis(millis).mul_f64((speed(SPEED) / speed(&lab_speed(SPEED))).max(1.0))
     }
 }
 
 fn start(state: &Path, output: &Path) -> Child {
     let file = std::fs::File::create(output).unwrap();
     Command::new(binary())
-        .current_dir(root())
-        .args(["tests/data/kills.yaml", "--lab", "--yes", "--unattended", "--lab-speed", SPEED])
+        .current_dir(repository())
+        .args(["tests/data/kills.yaml", "--lab", "--yes", "--unattended", "--lab-speed", &lab_speed(SPEED)])
         .env("ORCHESTRATE_STATE_DIR", state)
         .stdin(Stdio::null())
         .stdout(file.try_clone().unwrap())
@@ -77,6 +70,20 @@ fn ended_within(child: &mut Child, patience: Duration) -> Option<Option<i32>> {
         // The operating system has no wait with a limit; yielding keeps the instant of the kill exact enough.
         std::thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+/// Leaves the beginning of a line at the end of the journal of the run in hand, as a write that was cut short does.
+fn tear(state: &Path, dice: &mut Dice) {
+    let runs =
+        std::fs::read_dir(state.join("labs").join("runs")).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let Some(path) = runs.max().map(|run| run.join("journal.jsonl")) else { return };
+    let Ok(text) = std::fs::read_to_string(&path) else { return };
+    // What was being written when the kill came is torn already.
+    let Some(whole) = text.strip_suffix('\n') else { return };
+    let last = whole.rsplit('\n').next().unwrap();
+    let length = 1 + dice.below(last.len() as u64 - 1);
+    let mut journal = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    journal.write_all(&last.as_bytes()[..usize::try_from(length).unwrap()]).unwrap();
 }
 
 /// What the end of a run must say, in the words of the lab's own record.
@@ -121,6 +128,9 @@ fn torment(seed: u64, kills: u32) -> u32 {
             child.wait().unwrap();
             killed += 1;
             fresh = false;
+            if dice.below(3) == 0 {
+                tear(&state, &mut dice);
+            }
             starts_after = 0;
             continue;
         }
@@ -147,11 +157,12 @@ fn torment(seed: u64, kills: u32) -> u32 {
 
 #[test]
 fn p6_killed_at_any_instant_the_next_start_goes_on_and_repeats_nothing() {
-    let kills = std::env::var("ORCHESTRATE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
-    let threads: Vec<_> = (0..POOLS)
+    let said = |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (kills, pools) = (said("ORCHESTRATE_KILLS", KILLS), said("ORCHESTRATE_KILLS_POOLS", POOLS));
+    let threads: Vec<_> = (0..pools)
         .map(|pool| {
             let seed = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(u64::from(pool) + 1);
-            std::thread::spawn(move || torment(seed, kills.div_ceil(POOLS)))
+            std::thread::spawn(move || torment(seed, kills.div_ceil(pools)))
         })
         .collect();
     let runs: u32 = threads.into_iter().map(|thread| thread.join().expect("the output above says what failed")).sum();

@@ -7,13 +7,14 @@ use std::process::Command;
 
 #[cfg(unix)]
 mod here {
-    use etcetera::BaseStrategy;
+    use etcetera::BaseStrategy as _;
     use std::os::unix::process::CommandExt as _;
     use std::path::PathBuf;
     use std::process::Command;
 
-    pub(super) fn state_root(strategy: &impl BaseStrategy) -> PathBuf {
-        strategy.state_dir().unwrap_or_else(|| strategy.data_dir())
+    pub(super) fn state_root() -> Option<PathBuf> {
+        let strategy = etcetera::choose_base_strategy().ok()?;
+        Some(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()))
     }
 
     pub(super) fn set_apart(command: &mut Command) {
@@ -23,7 +24,7 @@ mod here {
 
 #[cfg(windows)]
 mod here {
-    use etcetera::BaseStrategy;
+    use etcetera::BaseStrategy as _;
     use std::os::windows::process::CommandExt as _;
     use std::path::PathBuf;
     use std::process::Command;
@@ -33,9 +34,13 @@ mod here {
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
 
     /// What belongs to this machine must not go to others with the account's profile: the local folder, which is the one
-    /// that is meant for what can be made again.
-    pub(super) fn state_root(strategy: &impl BaseStrategy) -> PathBuf {
-        strategy.cache_dir()
+    /// that is meant for what can be made again. The profile of a service is a folder of the system that no person looks
+    /// into; what a service keeps has a place of its own.
+    pub(super) fn state_root() -> Option<PathBuf> {
+        if orchestrate_files::is_service().ok()? {
+            return std::env::var_os("ProgramData").map(PathBuf::from).filter(|folder| folder.is_absolute());
+        }
+        Some(etcetera::choose_base_strategy().ok()?.cache_dir())
     }
 
     pub(super) fn set_apart(command: &mut Command) {
@@ -45,8 +50,7 @@ mod here {
 
 /// Returns the folder of this account on this machine for the state of this program. Without a home there is none.
 pub(crate) fn state_folder() -> Option<PathBuf> {
-    let strategy = etcetera::choose_base_strategy().ok()?;
-    Some(here::state_root(&strategy).join("orchestrate"))
+    Some(here::state_root()?.join("orchestrate"))
 }
 
 /// Starts a command apart from our terminal: what is typed there does not reach it, and it outlives the terminal.

@@ -11,7 +11,7 @@ mod write;
 
 pub use own::{Exposed, create_folder, own_folder};
 pub use read::{Limit, Whose, read, read_start};
-pub use system::{cut, is_pipe, keep_streams, remove, sync_folder};
+pub use system::{cut, is_pipe, is_service, keep_streams, remove, sync_folder};
 pub use write::{append_to, create, open_lock, overwrite, replace, replace_unsynced};
 
 #[cfg(test)]

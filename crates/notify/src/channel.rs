@@ -178,6 +178,19 @@ fn short(said: &str) -> String {
     if line.is_empty() { String::new() } else { format!(": {line}") }
 }
 
+/// Ctrl-C in the terminal ends the run, and is told by this program: it must not reach the one that tells it.
+#[cfg(unix)]
+fn set_apart(command: &mut Command) {
+    command.process_group(0);
+}
+
+/// A console of its own that is not shown: the keys and the end of ours do not reach it.
+#[cfg(windows)]
+fn set_apart(command: &mut Command) {
+    const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+    command.creation_flags(CREATE_NO_WINDOW);
+}
+
 async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
     let (program, arguments) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
     let no_program = |source| Undelivered::NoProgram { program: program.to_owned(), source };
@@ -189,9 +202,7 @@ async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
             command.env_remove(&name);
         }
     }
-    // Ctrl-C in the terminal ends the run, and is told by this program.
-    #[cfg(unix)]
-    command.process_group(0);
+    set_apart(&mut command);
     let mut child = command.spawn().map_err(no_program)?;
     let (input, output) = (child.stdin.take(), child.stderr.take());
     let mut said = Vec::new();

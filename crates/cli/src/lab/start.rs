@@ -240,7 +240,7 @@ fn spawn(wanted: &Wanted<'_>, directory: &Path, log: &Path) -> Result<Child, Fai
     if let Some(root) = std::env::var_os("SystemRoot") {
         command.env("SystemRoot", root);
     }
-    for kept in ["HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "XDG_STATE_HOME", "TZ"] {
+    for kept in ["HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "ProgramData", "XDG_STATE_HOME", "TZ"] {
         if let Some(value) = std::env::var_os(kept) {
             command.env(kept, value);
         }

@@ -1,5 +1,6 @@
 //! Who may do what with a file, by the access list that Windows keeps for it. Nothing here asks the system.
 
+use std::io;
 use std::path::Path;
 
 /// The local system account, as which services run.
@@ -13,6 +14,15 @@ const CREATOR: &str = "S-1-3-0";
 
 /// Stands for the owner, whose account is checked by itself.
 const OWNER_RIGHTS: &str = "S-1-3-4";
+
+/// The group of what was started as a service, whatever its account is.
+const SERVICES: &str = "S-1-5-6";
+
+/// Returns whether a process is a service, by its account and the groups that it is a member of: what the system starts as
+/// itself is in no group of services.
+pub(super) fn is_service(account: &str, is_member: impl FnOnce(&str) -> io::Result<bool>) -> io::Result<bool> {
+    Ok(account == SYSTEM || is_member(SERVICES)?)
+}
 
 /// The rights by which something is read: `FILE_READ_DATA`, `GENERIC_READ`, `GENERIC_ALL`.
 const READS: u32 = 0x0000_0001 | 0x8000_0000 | 0x1000_0000;
@@ -162,6 +172,15 @@ mod tests {
             }
         }
         assert_eq!(wrong(&access(US, &[]), Asked::Reads, Thing::File), None, "an empty list allows nothing");
+    }
+
+    #[test]
+    fn a_service_is_known_by_its_group_and_the_system_by_its_account() {
+        let of = |groups: &'static [&str]| move |group: &str| Ok(groups.contains(&group));
+        assert!(!is_service(US, of(&[ADMINISTRATORS])).unwrap());
+        assert!(is_service(US, of(&["S-1-5-6"])).unwrap());
+        assert!(is_service("S-1-5-18", of(&[])).unwrap());
+        is_service(US, |_group| Err(io::ErrorKind::Other.into())).unwrap_err();
     }
 
     #[test]

@@ -137,6 +137,15 @@ pub fn is_pipe(path: &Path) -> bool {
     here::is_pipe(path)
 }
 
+/// Returns whether this process was started by the system as a service, so that its account is not that of a person.
+/// Only Windows makes a difference of it.
+///
+/// # Errors
+/// The system's answer.
+pub fn is_service() -> io::Result<bool> {
+    here::is_service()
+}
+
 /// Keeps the streams that this process was given from processes that it starts. Whoever waits for the end of our output
 /// would wait for theirs too.
 ///

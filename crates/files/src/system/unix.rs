@@ -111,6 +111,11 @@ fn wrong(path: &Path, found: &Metadata) -> Option<Wrong> {
     })
 }
 
+/// A service is given the place of its state, or is a user with a home like any other.
+pub(super) fn is_service() -> io::Result<bool> {
+    Ok(false)
+}
+
 /// What a process is not given by name it does not have.
 pub(super) fn keep_streams() -> io::Result<()> {
     Ok(())

@@ -3,7 +3,7 @@
 //! The calls of the system are unsafe; each is in a function of its own that takes and gives owned values.
 #![expect(unsafe_code, reason = "access lists and replacing files have no safe calls")]
 
-use super::access::{Access, Allowed, Asked, Thing};
+use super::access::{self, Access, Allowed, Asked, Thing};
 use super::{Links, Make, Survives, Wrong};
 use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
@@ -24,8 +24,8 @@ use windows_sys::Win32::Security::Authorization::{
     GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT,
 };
 use windows_sys::Win32::Security::{
-    ACCESS_ALLOWED_ACE, ACE_HEADER, ACL, DACL_SECURITY_INFORMATION, GetAce, GetTokenInformation, LookupAccountSidW,
-    OWNER_SECURITY_INFORMATION, PSID, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
+    ACCESS_ALLOWED_ACE, ACE_HEADER, ACL, CheckTokenMembership, DACL_SECURITY_INFORMATION, GetAce, GetTokenInformation,
+    LookupAccountSidW, OWNER_SECURITY_INFORMATION, PSID, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_APPEND_DATA, FILE_ATTRIBUTE_NORMAL, FILE_FLAG_BACKUP_SEMANTICS,
@@ -354,15 +354,36 @@ fn text_of(sid: PSID) -> io::Result<String> {
     Ok(std::ffi::OsString::from_wide(units).to_string_lossy().into_owned())
 }
 
-/// Returns the name of an account or group, if this machine knows it.
-fn name_of(who: &str) -> Option<String> {
-    let text: Vec<u16> = who.encode_utf16().chain([0]).collect();
+pub(super) fn is_service() -> io::Result<bool> {
+    access::is_service(&us()?, is_member)
+}
+
+/// Returns whether this process acts as a member of a group.
+fn is_member(group: &str) -> io::Result<bool> {
+    let group = identifier(group)?;
+    let mut is_member = 0;
+    // SAFETY: the identifier lives until the call returns, and the answer goes to a place of ours.
+    if unsafe { CheckTokenMembership(null_mut(), group.0, &raw mut is_member) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(is_member != 0)
+}
+
+/// Returns the identifier that a text stands for. It is memory that the system has reserved.
+fn identifier(text: &str) -> io::Result<Given> {
+    let text: Vec<u16> = text.encode_utf16().chain([0]).collect();
     let mut sid = null_mut();
     // SAFETY: the text ends with a zero, and the answer goes to a place of ours.
     if unsafe { ConvertStringSidToSidW(text.as_ptr(), &raw mut sid) } == 0 {
-        return None;
+        return Err(io::Error::last_os_error());
     }
-    let _given = Given(sid);
+    Ok(Given(sid))
+}
+
+/// Returns the name of an account or group, if this machine knows it.
+fn name_of(who: &str) -> Option<String> {
+    let given = identifier(who).ok()?;
+    let sid = given.0;
     let (mut name, mut domain, mut kind) = ([0_u16; 256], [0_u16; 256], 0);
     let (mut name_length, mut domain_length) = (256, 256);
     // SAFETY: the identifier is valid, and the answers go to places of ours that have the sizes that are said.
@@ -523,5 +544,13 @@ pub(super) mod tests {
         assert!(name_of("S-1-1-0").is_some_and(|name| !name.is_empty()));
         assert_eq!(name_of("nonsense"), None);
         assert!(us().unwrap().starts_with("S-1-"));
+    }
+
+    #[test]
+    fn this_process_is_one_of_everyone_and_no_service() {
+        assert!(is_member("S-1-1-0").unwrap());
+        assert!(!is_member("S-1-5-21-1-2-3-1001").unwrap());
+        assert!(is_member("nonsense").is_err());
+        assert!(!is_service().unwrap());
     }
 }
