@@ -158,8 +158,9 @@ pub(crate) async fn read(
     let mut answered = if is_in_time { at_once(glance, found, &by_class, now).await } else { BTreeMap::new() };
     for (class, counters) in by_class {
         let rows = match answered.remove(&class) {
-            Some(rows) => Ok(rows),
-            None => enumerate(glance, found, &class, &counters).await,
+            Some(rows) if !rows.is_empty() => Ok(rows),
+            // A class without rows may be one that the server does not know any more, which an enumeration says.
+            Some(_) | None => enumerate(glance, found, &class, &counters).await,
         };
         for (counter, property) in counters {
             let reading = match &rows {

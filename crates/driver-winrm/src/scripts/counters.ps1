@@ -3,7 +3,7 @@
 # What is not answered here is asked for by itself, so a class that cannot be read only says why.
 function Get-Rows($class, $seconds) {
     $query = 'SELECT ' + (@($class.properties) -join ', ') + ' FROM ' + $class.name
-    foreach ($found in @(Get-CimInstance -Query $query -OperationTimeoutSec $seconds)) {
+    foreach ($found in @(Get-CimInstance -Query $query -OperationTimeoutSec $seconds -ErrorAction Stop)) {
         $row = @{}
         foreach ($name in $class.properties) {
             # As text, which is the same in every culture, and larger than any number of JSON.
