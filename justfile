@@ -14,6 +14,10 @@ test *ARGS:
 sim FROM="0" TO="100000":
     cargo run --release -p orchestrate-simulation --example seeds -- {{FROM}} {{TO}}
 
+# Feeds each reader of what servers say for so many seconds. What is answered as no text before is added to the corpus.
+fuzz SECONDS="60":
+    ORCHESTRATE_FUZZ_SECONDS={{SECONDS}} ORCHESTRATE_FUZZ_KEEP=1 cargo test -p orchestrate-wsman -p orchestrate-driver-winrm --lib takes_anything -- --nocapture --test-threads 1
+
 # The timeline of one simulated night.
 night SEED:
     cargo run -p orchestrate-simulation --example seeds -- -s {{SEED}}

@@ -135,6 +135,12 @@ fn a_server_that_is_not_fit_for_the_installer_is_not_drained() {
         "pending_restart: [servicing]",
     );
     assert_eq!(ignored.code, Some(0), "{}\n{}", ignored.out, ignored.err);
+    let restarted = preview(
+        &[("    deadline: 15m\n", "    deadline: 15m\n    pending_restart: restart-first\n")],
+        "pending_restart: [servicing]",
+    );
+    assert_eq!(restarted.code, Some(0), "{}\n{}", restarted.out, restarted.err);
+    assert!(restarted.out.contains("restarts the server first, if a restart of it is due"), "{}", restarted.out);
     let needs = [("    deadline: 15m\n", "    deadline: 15m\n    needs_free: 10GiB\n")];
     let full = preview(&needs, "free_gib: 6");
     assert_eq!(full.code, Some(9), "{}\n{}", full.out, full.err);
@@ -154,4 +160,16 @@ fn p3_a_refused_account_is_red_and_nothing_is_asked_after_it() {
     assert_eq!(row(&found, 0, "logon")["light"], "red");
     let not_asked = found["servers"][0]["not_asked"].as_array().expect("a list");
     assert!(not_asked.iter().any(|topic| topic == "services"), "{found:#}");
+}
+
+#[test]
+fn a_restart_that_is_due_is_made_on_the_drained_server_before_its_installer() {
+    let sandbox = Sandbox::default();
+    let first = ("    deadline: 15m\n", "    deadline: 15m\n    pending_restart: restart-first\n");
+    let plan = sandbox.first_pool(&[first], &[("timing:", &self::first("pending_restart: [windows-update]"))]);
+    let said = sandbox.run(&[&plan, "--lab", "--unattended", "--yes", "--lab-speed", "20"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
+    assert!(said.out.contains("restarts                    4"), "one each, and one before: {}", said.out);
+    let place = |text: &str| said.out.find(text).unwrap_or_else(|| panic!("{text}: {}", said.out));
+    assert!(place("fe1  restart the server") < place("fe1  the installer ended"), "{}", said.out);
 }

@@ -190,6 +190,7 @@ pub const PAGES: &[Page] = pages![
     "O2097",
     "O2098",
     "O2099",
+    "O2104",
 ];
 
 /// Returns the page about a code, written in any case.

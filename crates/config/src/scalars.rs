@@ -383,7 +383,7 @@ words! {
         "stop" => Self::Stop, "retry" => Self::Retry, "skip" => Self::Skip, "return" => Self::Return,
         "abandon" => Self::Abandon,
     }
-    PendingRestart { "refuse" => Self::Refuse, "ignore" => Self::Ignore }
+    PendingRestart { "refuse" => Self::Refuse, "restart-first" => Self::RestartFirst, "ignore" => Self::Ignore }
     PoolUnsafe { "stop" => Self::Stop, "wait" => Self::Wait }
     Week {
         "first" => Self::First, "second" => Self::Second, "third" => Self::Third, "fourth" => Self::Fourth,

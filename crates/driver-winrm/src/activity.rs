@@ -54,6 +54,10 @@ fn fold(key: &str) -> String {
 }
 
 #[cfg(test)]
+#[path = "../../wsman/src/fuzz.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -93,6 +97,23 @@ mod tests {
         for count in ["Concurrent Calls", "USrv - Active Registered Endpoints", "A/V Auth - Requests"] {
             assert!(!is_rate(count), "{count}");
         }
+    }
+
+    #[test]
+    fn the_reader_of_activity_levels_takes_anything() {
+        super::fuzz::feed("activity", |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let read = Activity::parse(&text);
+            let mut known = 0;
+            for (key, value) in &read.0 {
+                let Answer::Known(value) = value else { continue };
+                known += 1;
+                if !text.contains(&value.unsigned_abs().to_string()) || !fold(&text).contains(key.as_str()) {
+                    return Err(format!("{key:?} reads {value}"));
+                }
+            }
+            Ok(format!("{} {}", ["none", "one", "more"][read.0.len().min(2)], ["none", "one", "more"][known.min(2)]))
+        });
     }
 
     proptest! {

@@ -4,6 +4,10 @@
 //! What was found is remembered until the server does not know it any more: an update registers the counters of the
 //! product anew, and their classes may have other names then. What was not found is asked for again after a while: a
 //! counter set may appear when its service starts, and listing all classes of a server takes it seconds.
+//!
+//! The values of all classes are asked for in one question to the PowerShell that stays (ADR 0042): an enumeration for each is
+//! a dozen requests for every sample of a drain. A class that is not answered there is enumerated, and so are all where no
+//! PowerShell stays, or where the question leads nowhere.
 
 use crate::link::Glance;
 use crate::script::{Look, Trouble};
@@ -11,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Answer;
 use orchestrate_wsman::{FaultClass, Instance, plain};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
@@ -56,6 +60,16 @@ struct Classes {
 /// After how long a counter set that was not found is asked for again.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(120);
 
+/// For how long classes are enumerated one by one after a question for all of them has led nowhere. As long as no process is
+/// expected to stay after none has.
+const ONE_BY_ONE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long one class may take in a question for all of them, in seconds: far more than any takes that is well.
+const EACH_SECONDS: u32 = 5;
+
+/// How long all of them may take there. Half of what a script may take, so that its answer comes before its limit.
+const ALL_SECONDS: u32 = 15;
+
 /// The counter sets that were found on one server, and when others were not, by name in lower case.
 #[derive(Debug, Default)]
 pub(crate) struct Found(Mutex<Known>);
@@ -64,9 +78,23 @@ pub(crate) struct Found(Mutex<Known>);
 struct Known {
     classes: BTreeMap<String, Class>,
     not_found: BTreeMap<String, Timestamp>,
+    /// Since when classes are enumerated one by one.
+    one_by_one: Option<Timestamp>,
 }
 
 impl Found {
+    /// Returns whether all classes may be asked for in one question.
+    fn asks_at_once(&self, now: Timestamp) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.one_by_one.is_none_or(|since| now.duration_since(since) >= ONE_BY_ONE)
+    }
+
+    /// Notes whether a question for all classes was answered.
+    fn note(&self, answered: &AtOnce, now: Timestamp) {
+        let since = matches!(answered, AtOnce::Nothing).then_some(now);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).one_by_one = since;
+    }
+
     /// Forgets a class that the server does not know any more, so that the next look asks for it again.
     fn forget(&self, class: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +143,7 @@ pub(crate) async fn read(
 ) -> BTreeMap<Counter, Reading> {
     let lookup = classes(glance, found, wanted, now).await;
     let mut readings = BTreeMap::new();
-    let mut by_class: BTreeMap<String, Vec<(&Counter, String)>> = BTreeMap::new();
+    let mut by_class: BTreeMap<String, Properties<'_>> = BTreeMap::new();
     for counter in wanted {
         match property(&lookup, counter) {
             Ok((class, property)) => by_class.entry(class).or_default().push((counter, property)),
@@ -124,11 +152,16 @@ pub(crate) async fn read(
             }
         }
     }
+    // Behind the question for names stand those by now that the product takes minutes over. From the next look on, the question
+    // for values has that place.
+    let is_in_time = !lookup.asked && found.asks_at_once(now);
+    let mut answered = if is_in_time { at_once(glance, found, &by_class, now).await } else { BTreeMap::new() };
     for (class, counters) in by_class {
-        let rows = glance.query(&query(&class, &counters)).await;
-        if let Err(Trouble { fault: Some(FaultClass::BadQuery | FaultClass::NotFound), .. }) = &rows {
-            found.forget(&class);
-        }
+        let rows = match answered.remove(&class) {
+            Some(rows) if !rows.is_empty() => Ok(rows),
+            // A class without rows may be one that the server does not know any more, which an enumeration says.
+            Some(_) | None => enumerate(glance, found, &class, &counters).await,
+        };
         for (counter, property) in counters {
             let reading = match &rows {
                 Ok(rows) => value(rows, counter, &property),
@@ -140,18 +173,118 @@ pub(crate) async fn read(
     readings
 }
 
-/// Returns the classes of the counter sets that are known, after asking for those that are not.
-async fn classes(
+/// The counters of one class that are wanted, with their properties.
+type Properties<'a> = Vec<(&'a Counter, String)>;
+
+/// One instance of a class: the texts of its properties, without those that are null.
+type Row = BTreeMap<String, String>;
+
+/// What became of a question for all classes.
+enum AtOnce {
+    /// The rows of those that were answered.
+    Some(BTreeMap<String, Vec<Row>>),
+    /// Nothing was answered.
+    Nothing,
+    /// It was not put, since no process stays. When the next one is tried is not for counters to say.
+    NotPut,
+}
+
+/// Asks for all classes in one question. What is not in the answer, or is not as it should be, is left to an enumeration.
+async fn at_once(
     glance: &Glance<'_>,
     found: &Found,
-    wanted: &BTreeSet<Counter>,
+    by_class: &BTreeMap<String, Properties<'_>>,
     now: Timestamp,
-) -> (BTreeMap<String, Class>, Option<Trouble>) {
+) -> BTreeMap<String, Vec<Row>> {
+    #[derive(Deserialize)]
+    struct Said {
+        classes: BTreeMap<String, Value>,
+        #[serde(default)]
+        errors: BTreeMap<String, Value>,
+    }
+    if by_class.is_empty() {
+        return BTreeMap::new();
+    }
+    let classes: Vec<Value> =
+        by_class.iter().map(|(class, counters)| json!({ "name": class, "properties": properties(counters) })).collect();
+    let request = json!({ "classes": classes, "each": EACH_SECONDS, "seconds": ALL_SECONDS });
+    let said: Result<Option<Said>, Trouble> = glance.look_where_one_stays(Look::Counters, &request).await;
+    let answered = match said {
+        Ok(None) => AtOnce::NotPut,
+        Ok(Some(said)) => {
+            for (class, error) in &said.errors {
+                tracing::debug!(class = plain(class), error = plain(&error.to_string()), "a class is enumerated");
+            }
+            let rows: BTreeMap<String, Vec<Row>> =
+                said.classes.into_iter().filter_map(|(class, rows)| Some((class, rows_of(rows)?))).collect();
+            let of_ours = by_class.keys().any(|class| rows.contains_key(class));
+            if of_ours { AtOnce::Some(rows) } else { AtOnce::Nothing }
+        }
+        Err(trouble) => {
+            tracing::debug!(%trouble, "counters are enumerated one by one");
+            AtOnce::Nothing
+        }
+    };
+    found.note(&answered, now);
+    match answered {
+        AtOnce::Some(rows) => rows,
+        AtOnce::Nothing | AtOnce::NotPut => BTreeMap::new(),
+    }
+}
+
+/// Returns the rows of a class, where they are what they should be: a list of objects. Whatever is odd about one value is for
+/// that value alone.
+fn rows_of(rows: Value) -> Option<Vec<Row>> {
+    let Value::Array(rows) = rows else { return None };
+    let row = |row: Value| {
+        let Value::Object(properties) = row else { return None };
+        let text = |value: Value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Some(other.to_string()),
+        };
+        Some(properties.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// Enumerates one class.
+async fn enumerate(
+    glance: &Glance<'_>,
+    found: &Found,
+    class: &str,
+    counters: &Properties<'_>,
+) -> Result<Vec<Row>, Trouble> {
+    let properties = properties(counters);
+    let query = format!("SELECT {} FROM {class}", properties.join(", "));
+    let rows = glance.query(&query).await;
+    if let Err(Trouble { fault: Some(FaultClass::BadQuery | FaultClass::NotFound), .. }) = &rows {
+        found.forget(class);
+    }
+    let row = |instance: &Instance| {
+        let texts = properties.iter().filter_map(|name| Some(((*name).to_owned(), instance.text(name)?.to_owned())));
+        texts.collect()
+    };
+    rows.map(|rows| rows.iter().map(row).collect())
+}
+
+/// What is known of the names of counters.
+struct Lookup {
+    classes: BTreeMap<String, Class>,
+    /// Why nothing is known of those that are not among them.
+    trouble: Option<Trouble>,
+    /// Whether the server was asked for any in this look.
+    asked: bool,
+}
+
+/// Returns the classes of the counter sets that are known, after asking for those that are not.
+async fn classes(glance: &Glance<'_>, found: &Found, wanted: &BTreeSet<Counter>, now: Timestamp) -> Lookup {
     let known = || found.0.lock().unwrap_or_else(PoisonError::into_inner);
     let objects: BTreeSet<&str> = wanted.iter().map(|counter| counter.object.as_str()).collect();
     let missing: Vec<&str> = objects.into_iter().filter(|object| known().lacks(object, now)).collect();
     let mut trouble = None;
-    if !missing.is_empty() {
+    let asked = !missing.is_empty();
+    if asked {
         let answer: Result<Classes, Trouble> = glance.look(Look::CounterClasses, &json!({ "objects": missing })).await;
         match answer {
             Ok(classes) => {
@@ -167,14 +300,12 @@ async fn classes(
             Err(failed) => trouble = Some(failed),
         }
     }
-    (known().classes.clone(), trouble)
+    Lookup { classes: known().classes.clone(), trouble, asked }
 }
 
 /// Returns the class and property of a counter.
-fn property(
-    (classes, trouble): &(BTreeMap<String, Class>, Option<Trouble>),
-    counter: &Counter,
-) -> Result<(String, String), Reading> {
+fn property(lookup: &Lookup, counter: &Counter) -> Result<(String, String), Reading> {
+    let Lookup { classes, trouble, .. } = lookup;
     let Some(class) = classes.get(&counter.object.to_lowercase()) else {
         return Err(match trouble {
             Some(trouble) => Reading::unknown(trouble),
@@ -193,18 +324,21 @@ fn property(
     Ok((class.class.clone(), property.clone()))
 }
 
-fn query(class: &str, counters: &[(&Counter, String)]) -> String {
+/// Returns the properties that have to be read for counters.
+fn properties<'a>(counters: &'a Properties<'_>) -> Vec<&'a str> {
     let mut properties: BTreeSet<&str> = counters.iter().map(|(_, property)| property.as_str()).collect();
     if counters.iter().any(|(counter, _)| counter.instance.is_some()) {
-        properties.insert("Name");
+        properties.insert(NAME);
     }
-    let properties: Vec<&str> = properties.into_iter().collect();
-    format!("SELECT {} FROM {class}", properties.join(", "))
+    properties.into_iter().collect()
 }
 
-fn value(rows: &[Instance], counter: &Counter, property: &str) -> Reading {
+/// The property that tells the instances of a class apart.
+const NAME: &str = "Name";
+
+fn value(rows: &[Row], counter: &Counter, property: &str) -> Reading {
     let mut matching = rows.iter().filter(|row| match &counter.instance {
-        Some(instance) => row.text("Name").is_some_and(|name| name.eq_ignore_ascii_case(instance)),
+        Some(instance) => row.get(NAME).is_some_and(|name| name.eq_ignore_ascii_case(instance)),
         None => true,
     });
     let (Some(row), rest) = (matching.next(), matching.count()) else {
@@ -213,10 +347,12 @@ fn value(rows: &[Instance], counter: &Counter, property: &str) -> Reading {
     if rest > 0 {
         return Reading::unknown(format!("the counter set has {} instances, expected one", rest + 1));
     }
-    match (row.number(property), row.text(property)) {
-        (Some(value), _) => Reading { value: Answer::Known(value), absent: false },
-        (None, Some(odd)) => Reading::unknown(format!("{:?} is not a whole number", plain(odd))),
-        (None, None) => Reading::unknown("the counter has no value"),
+    match row.get(property) {
+        Some(text) => match text.parse() {
+            Ok(value) => Reading { value: Answer::Known(value), absent: false },
+            Err(_not_whole) => Reading::unknown(format!("{:?} is not a whole number", plain(text))),
+        },
+        None => Reading::unknown("the counter has no value"),
     }
 }
 

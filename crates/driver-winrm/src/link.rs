@@ -11,6 +11,7 @@ use orchestrate_wsman::{Auth, Client, Error, FaultClass, Instance, Limits, Outpu
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::pin::Pin;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -38,8 +39,10 @@ pub(crate) struct Link {
 
 /// How a question is put.
 enum Put<'a> {
-    /// To the process that stays, as a line.
+    /// To the process that stays, as a line, and with a process of its own where none stays.
     AsLine(&'a Value),
+    /// To the process that stays, and not at all where none does.
+    AsLineOnly(&'a Value),
     /// With a process of its own.
     Alone(script::Command),
 }
@@ -159,6 +162,19 @@ impl Link {
     ///
     /// What is used leaves the desk meanwhile: whatever cuts this short also lets go of it.
     async fn look(&self, desk: &mut Desk, script: Script, request: &Value) -> Result<Output, Error> {
+        match self.look_where_one_stays(desk, script, request).await? {
+            Some(output) => Ok(output),
+            None => self.look_alone(desk, script, &script.command(request)).await,
+        }
+    }
+
+    /// The same where a process stays, and `None` where none does: what can be asked in another way is not worth a process.
+    async fn look_where_one_stays(
+        &self,
+        desk: &mut Desk,
+        script: Script,
+        request: &Value,
+    ) -> Result<Option<Output>, Error> {
         let (limit, stay) = (self.limits.look_script, self.limits.stay);
         match desk.worker.take() {
             Some(worker) if worker.is_old(stay.age) => end(worker.leave()).await,
@@ -167,7 +183,7 @@ impl Link {
                 match worker.ask(script, request, limit).await {
                     // Lost with its shell, and nothing is changed by asking once more.
                     Worked::Lost(_) => desk.silent = 0,
-                    other => return desk.keep(other).await,
+                    other => return desk.keep(other).await.map(Some),
                 }
             }
             None => {}
@@ -179,11 +195,13 @@ impl Link {
             desk.starting = None;
             desk.silent += 1;
             match started {
-                Ok(Started::Here(worker)) => return desk.keep(worker.ask(script, request, limit).await).await,
+                Ok(Started::Here(worker)) => {
+                    return desk.keep(worker.ask(script, request, limit).await).await.map(Some);
+                }
                 Ok(Started::Unable(output, shell)) => {
                     desk.rest(stay.pause);
                     desk.shell.get_or_insert(shell);
-                    return Ok(output);
+                    return Ok(Some(output));
                 }
                 Ok(Started::NotHere) => desk.rest(stay.pause),
                 Err(error) => {
@@ -192,7 +210,7 @@ impl Link {
                 }
             }
         }
-        self.look_alone(desk, script, &script.command(request)).await
+        Ok(None)
     }
 
     /// The same in a process of its own.
@@ -310,7 +328,7 @@ impl Glance<'_> {
         let request = script::request(request)?;
         let output = match &self.link.cmdlets {
             Cmdlets::Task(account) if look.asks_the_product() => self.by_task(script, &request, account).await?,
-            Cmdlets::Task(_) | Cmdlets::Session => self.run(script, Put::AsLine(&request)).await?,
+            Cmdlets::Task(_) | Cmdlets::Session => self.run_in_any_way(script, Put::AsLine(&request)).await?,
         };
         script::answer(script, &output).map_err(|trouble| match hop::recognise(&trouble.text, &trouble.problems) {
             Some(second) if look.asks_the_product() => {
@@ -318,6 +336,18 @@ impl Glance<'_> {
             }
             Some(_) | None => trouble,
         })
+    }
+
+    /// Runs a script that only looks, and asks nothing of the product, in the process that stays. `None` where none does.
+    pub(crate) async fn look_where_one_stays<A: DeserializeOwned>(
+        &self,
+        look: Look,
+        request: &impl Serialize,
+    ) -> Result<Option<A>, Trouble> {
+        let script = look.script();
+        let request = script::request(request)?;
+        let output = self.run(script, Put::AsLineOnly(&request)).await?;
+        output.map(|output| script::answer(script, &output)).transpose()
     }
 
     /// Runs a script that only looks in a scheduled task that is made for it.
@@ -329,27 +359,36 @@ impl Glance<'_> {
         };
         let asking = Asking { account, password, limit: self.link.limits.look_script };
         let command = by_task::command(outer, script, request, &asking)?;
-        let said = script::answer(outer, &self.run(outer, Put::Alone(command)).await?);
+        let said = script::answer(outer, &self.run_in_any_way(outer, Put::Alone(command)).await?);
         let said = said.map_err(|trouble| Trouble { text: by_task::explain(account, &trouble), ..trouble });
         let name = script.name;
         by_task::output(self.link.wmi.host(), account, said?)
             .map_err(|trouble| Trouble { text: format!("script {name}: {}", trouble.text), ..trouble })
     }
 
+    async fn run_in_any_way(&self, script: Script, put: Put<'_>) -> Result<Output, Trouble> {
+        let output = self.run(script, put).await?;
+        output.ok_or_else(|| Trouble::unsent(format!("script {}: no PowerShell stays here", script.name)))
+    }
+
     /// Runs a command that only looks, before the look is over.
-    async fn run(&self, script: Script, put: Put<'_>) -> Result<Output, Trouble> {
-        let output = timeout_at(self.until, self.in_turn(script, put)).await;
+    async fn run<'a>(&'a self, script: Script, put: Put<'a>) -> Result<Option<Output>, Trouble> {
+        // By its trait: the type of what waits for a connection is deep, and every question has it in its own.
+        let turn: Pin<Box<dyn Future<Output = Result<Option<Output>, Trouble>> + Send + 'a>> =
+            Box::pin(self.in_turn(script, put));
+        let output = timeout_at(self.until, turn).await;
         output.unwrap_or_else(|_elapsed| Err(self.too_late(&format!("script {}", script.name))))
     }
 
-    async fn in_turn(&self, script: Script, put: Put<'_>) -> Result<Output, Trouble> {
+    async fn in_turn(&self, script: Script, put: Put<'_>) -> Result<Option<Output>, Trouble> {
         let mut desk = self.link.desk.lock().await;
         if let Some(trouble) = self.with(|lost| lost.scripts.clone()) {
             return Err(trouble);
         }
         let result = match put {
-            Put::AsLine(request) => self.link.look(&mut desk, script, request).await,
-            Put::Alone(command) => self.link.look_alone(&mut desk, script, &command).await,
+            Put::AsLine(request) => self.link.look(&mut desk, script, request).await.map(Some),
+            Put::AsLineOnly(request) => self.link.look_where_one_stays(&mut desk, script, request).await,
+            Put::Alone(command) => self.link.look_alone(&mut desk, script, &command).await.map(Some),
         };
         result.map_err(|error| self.note(error, |lost| &mut lost.scripts))
     }

@@ -4,7 +4,7 @@ use crate::counters::Found;
 use crate::link::{Glance, Link};
 use crate::outcome::is_out_of_reach;
 use crate::script::{Look, Trouble};
-use crate::services::{self, Rows, Wanted};
+use crate::services::{self, Fresh, Kept, Rows, Since, Wanted};
 use crate::target::WinrmTarget;
 use crate::{central, host, lease, readiness, sessions};
 use async_trait::async_trait;
@@ -52,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) link: Link,
     counters: Found,
+    details: Kept,
 }
 
 impl WinrmReader {
@@ -62,7 +63,8 @@ impl WinrmReader {
     /// When the target asks for something that is not available or not safe.
     pub fn new(target: WinrmTarget, clock: Clock) -> Result<Self, SetupError> {
         let link = Link::new(&target)?;
-        Ok(Self { inner: Arc::new(Inner { target, clock, link, counters: Found::default() }) })
+        let inner = Inner { target, clock, link, counters: Found::default(), details: Kept::default() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Returns the name of the server.
@@ -86,6 +88,11 @@ impl WinrmReader {
         &self.inner.link
     }
 
+    /// The details of services that were read.
+    pub(crate) fn details(&self) -> &Kept {
+        &self.inner.details
+    }
+
     /// Who takes leases on the server.
     pub(crate) fn keeper(&self) -> &Keeper {
         &self.inner.target.keeper
@@ -104,6 +111,10 @@ impl Inner {
         let taken = self.clock.now();
         let mut seen = ServerObservation::unknown(self.target.server.clone(), taken, "not asked");
         let glance = self.link.glance();
+        // What is written down to be restored, and what a maintenance is decided on, is read anew.
+        let anew = ask.wants(Part::Versions) || ask.wants(Part::ProductServices);
+        let since =
+            Since { now: taken, fresh: if anew { Fresh::Anew } else { Fresh::Kept(self.target.limits.details) } };
         // WMI comes first: when the server cannot be reached at all, the other questions need not find that out again.
         let (host, rows) = match self.first(ask, &glance).await {
             Ok(first) => first,
@@ -114,7 +125,7 @@ impl Inner {
         }
         // Scripts run one after the other, in this order: those that the product takes long over come last.
         let (services, lease, sessions, installer, file, fitness, versions, replication, central, fabric, readiness) = tokio::join!(
-            self.within(&glance, self.services(&glance, rows)),
+            self.within(&glance, self.services(&glance, rows, since)),
             self.within(&glance, part(ask, Part::Lease, lease::read(&glance, &self.target.keeper))),
             self.within(&glance, self.sessions(&glance, &ask.sessions)),
             self.within(&glance, self.installer(&glance, ask.installer.as_ref())),
@@ -172,11 +183,12 @@ impl Inner {
         &self,
         glance: &Glance<'_>,
         rows: Option<Result<Rows, String>>,
+        since: Since,
     ) -> Answer<BTreeMap<ServiceName, ServiceStatus>> {
         match rows {
             None => Answer::not_asked(),
             Some(Err(reason)) => Answer::Unknown(reason),
-            Some(Ok(mut rows)) => match services::with_dependents(glance, &mut rows).await {
+            Some(Ok(mut rows)) => match services::with_dependents(glance, &self.details, &mut rows, since).await {
                 Ok(details) => Answer::Known(services::statuses(&rows, &details)),
                 Err(error) => Answer::Unknown(error.to_string()),
             },

@@ -20,6 +20,8 @@ pub(crate) enum Look {
     ServiceDetails,
     /// The WMI classes of counter sets.
     CounterClasses,
+    /// The values of counters, of many classes at once.
+    Counters,
     /// What services say they are doing.
     Activity,
     /// What is installed.
@@ -102,6 +104,7 @@ impl Look {
         let (name, body) = match self {
             Self::ServiceDetails => ("service-details", include_str!("scripts/service-details.ps1")),
             Self::CounterClasses => ("counter-classes", include_str!("scripts/counter-classes.ps1")),
+            Self::Counters => ("counters", include_str!("scripts/counters.ps1")),
             Self::Activity => ("activity", with_product!("scripts/activity.ps1")),
             Self::Versions => ("versions", include_str!("scripts/versions.ps1")),
             Self::Readiness => ("readiness", with_expand!("scripts/readiness.ps1")),
@@ -130,6 +133,7 @@ impl Look {
             Self::Activity | Self::Readiness | Self::Replication | Self::Fabric | Self::CentralManagement => true,
             Self::ServiceDetails
             | Self::CounterClasses
+            | Self::Counters
             | Self::Versions
             | Self::InstallerState
             | Self::File
@@ -414,9 +418,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const LOOKS: [Look; 15] = [
+    const LOOKS: [Look; 16] = [
         Look::ServiceDetails,
         Look::CounterClasses,
+        Look::Counters,
         Look::Activity,
         Look::Versions,
         Look::Readiness,

@@ -53,7 +53,10 @@ impl Observe for WinrmServer {
 #[async_trait]
 impl Change for WinrmServer {
     async fn apply(&self, act: &Act) -> ActOutcome {
+        // Before and after: what a look beside the act has seen may be from before it.
+        self.forget_details(act);
         let outcome = self.change(act).await;
+        self.forget_details(act);
         tracing::info!(server = %self.reader.server(), %act, ?outcome, "asked for a change");
         outcome
     }
@@ -68,6 +71,18 @@ impl Change for WinrmServer {
 }
 
 impl WinrmServer {
+    /// Forgets what an act may change of what is known of services.
+    fn forget_details(&self, act: &Act) {
+        match act {
+            Act::SetStartType { .. } | Act::StartInstaller(_) | Act::Restart { .. } => self.reader.details().forget(),
+            Act::Pause { .. }
+            | Act::Continue { .. }
+            | Act::Start { .. }
+            | Act::Stop { .. }
+            | Act::SetBalancer { .. } => {}
+        }
+    }
+
     async fn change(&self, act: &Act) -> ActOutcome {
         match act {
             Act::SetStartType { service, to } => Box::pin(self.set_start_type(service, *to)).await,
@@ -133,8 +148,8 @@ impl WinrmServer {
     }
 
     async fn set_flag(&self, service: &ServiceName) -> Result<(), ActOutcome> {
-        self.pull_flag(Lever::SetDelayed, service).await?;
-        self.reads_back(service, true).await
+        let found = self.pull_flag(Lever::SetDelayed, service).await?;
+        self.reads_back(service, true, found).await
     }
 
     /// The flag is left over when somebody else has set it: our own changes never set it for a service that had none.
@@ -143,13 +158,17 @@ impl WinrmServer {
         if !matches!(self.is_delayed(service).await, Ok(Some(true))) {
             return Ok(());
         }
-        self.pull_flag(Lever::ClearDelayed, service).await?;
-        self.reads_back(service, false).await
+        let found = self.pull_flag(Lever::ClearDelayed, service).await?;
+        self.reads_back(service, false, found).await
     }
 
+    /// Compares the flag as the script has found it after its change, or as a look finds it where the script could not.
     #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
-    async fn reads_back(&self, service: &ServiceName, wanted: bool) -> Result<(), ActOutcome> {
-        let found = self.is_delayed(service).await.map_err(|trouble| outcome::of_trouble(trouble.halfway()))?;
+    async fn reads_back(&self, service: &ServiceName, wanted: bool, said: Option<bool>) -> Result<(), ActOutcome> {
+        let found = match said {
+            Some(found) => Some(found),
+            None => self.is_delayed(service).await.map_err(|trouble| outcome::of_trouble(trouble.halfway()))?,
+        };
         if found == Some(wanted) {
             return Ok(());
         }
@@ -170,7 +189,10 @@ impl WinrmServer {
         Ok(details.delayed(service))
     }
 
-    async fn pull_flag(&self, lever: Lever, service: &ServiceName) -> Result<(), ActOutcome> {
+    /// Sets or clears the flag, and returns how it reads then, where the script could read it. May be done twice, so the
+    /// process that stays does it: ten services of a front end have the flag, and each process of its own is seconds of a
+    /// processor.
+    async fn pull_flag(&self, lever: Lever, service: &ServiceName) -> Result<Option<bool>, ActOutcome> {
         #[derive(Deserialize)]
         struct Said {
             ok: bool,
@@ -178,11 +200,13 @@ impl WinrmServer {
             code: i64,
             #[serde(default)]
             said: String,
+            #[serde(default)]
+            delayed: Option<bool>,
         }
-        let said = self.reader.link().pull(lever, &json!({ "service": service.as_str() })).await;
+        let said = self.reader.link().pull_again(lever, &json!({ "service": service.as_str() })).await;
         let said: Said = said.map_err(outcome::of_trouble)?;
         if said.ok {
-            return Ok(());
+            return Ok(said.delayed);
         }
         let text = format!("sc.exe config ended with {}: {}", said.code, plain(said.said.trim()));
         Err(outcome::of_code(said.code, text))

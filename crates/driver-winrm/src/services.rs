@@ -2,14 +2,18 @@
 
 use crate::link::{Glance, Link};
 use crate::script::{Look, Trouble};
+use jiff::Timestamp;
 use orchestrate_model::{Answer, RunState, ServiceName, ServiceStatus, StartMode, StartType, catalogue};
 use orchestrate_wsman::{Error, Instance, plain};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-/// Names in one query. Keeps a query far below the length that WMI takes, whatever the names.
-const NAMES_PER_QUERY: usize = 20;
+/// Names in one query. Keeps a query far below the length that WMI takes, whatever the names, and takes all services of a
+/// front end at once.
+const NAMES_PER_QUERY: usize = 32;
 
 /// The rows of `Win32_Service` by the names that were asked for.
 pub(crate) type Rows = BTreeMap<ServiceName, Instance>;
@@ -116,13 +120,130 @@ pub(crate) async fn details(glance: &Glance<'_>, names: &[ServiceName]) -> Resul
     glance.look(Look::ServiceDetails, &json!({ "services": names })).await
 }
 
+/// The details of services that were read, as long as they are taken for what they are: neither the delayed flag nor what
+/// depends on a service changes while a server is drained, and to ask for them costs more than all else in a look.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    /// By name in lower case.
+    details: BTreeMap<String, KeptDetail>,
+    /// How often everything was forgotten. What was asked before is not kept after.
+    forgotten: u64,
+}
+
+#[derive(Debug)]
+struct KeptDetail {
+    name: String,
+    detail: Detail,
+    /// The start mode that the service had.
+    mode: Option<String>,
+    at: Timestamp,
+}
+
+/// Whether details that were read earlier will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fresh {
+    /// They are asked for, whatever is known.
+    Anew,
+    /// They will do, as long as they are not older than this.
+    Kept(Duration),
+}
+
+/// When a look began, and whether details that were read before it will do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Since {
+    pub(crate) now: Timestamp,
+    pub(crate) fresh: Fresh,
+}
+
+impl Since {
+    /// Returns whether what was read at a time is too old.
+    fn is_past(self, at: Timestamp) -> bool {
+        match self.fresh {
+            Fresh::Anew => true,
+            Fresh::Kept(age) => self.now.duration_since(at).unsigned_abs() >= age,
+        }
+    }
+}
+
+impl Kept {
+    /// Forgets everything: something is done to the server that may change it.
+    pub(crate) fn forget(&self) {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.details.clear();
+        memory.forgotten += 1;
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).forgotten
+    }
+
+    /// Returns the details of the services of `rows` and of what depends on them, if all of them are known.
+    fn details(&self, rows: &Rows, since: Since) -> Option<Details> {
+        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut services = BTreeMap::new();
+        let mut open: VecDeque<String> = rows.keys().map(|name| name.as_str().to_lowercase()).collect();
+        while let Some(key) = open.pop_front() {
+            let kept = memory.details.get(&key)?;
+            let row = rows.iter().find(|(name, _)| name.as_str().to_lowercase() == key);
+            let same = row.is_none_or(|(_, row)| row.text("StartMode").map(str::to_owned) == kept.mode);
+            if !same || since.is_past(kept.at) {
+                return None;
+            }
+            if services.insert(kept.name.clone(), kept.detail.clone()).is_none() {
+                // One that was not listed is asked for no more than its row: it is not there, or has no details.
+                let dependents = kept.detail.dependents.iter().map(|name| name.to_lowercase());
+                open.extend(dependents.filter(|name| memory.details.contains_key(name)));
+            }
+        }
+        Some(Details { services })
+    }
+
+    fn keep(&self, details: &Details, rows: &Rows, (now, forgotten): (Timestamp, u64)) {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory.forgotten != forgotten {
+            return;
+        }
+        for (name, detail) in &details.services {
+            let key = name.to_lowercase();
+            // What could not be read is asked for again.
+            if detail.error.is_some() {
+                memory.details.remove(&key);
+                continue;
+            }
+            let row = rows.iter().find(|(found, _)| found.as_str().eq_ignore_ascii_case(name));
+            let mode = row.and_then(|(_, row)| row.text("StartMode")).map(str::to_owned);
+            let kept = KeptDetail { name: name.clone(), detail: detail.clone(), mode, at: now };
+            memory.details.insert(key, kept);
+        }
+    }
+}
+
 /// Reads the details of the services of `rows`, and adds the rows of what depends on them, which the details name.
-pub(crate) async fn with_dependents(glance: &Glance<'_>, found: &mut Rows) -> Result<Result<Details, Trouble>, Error> {
-    let names: Vec<ServiceName> = found.keys().cloned().collect();
-    let details = details(glance, &names).await;
+pub(crate) async fn with_dependents(
+    glance: &Glance<'_>,
+    kept: &Kept,
+    found: &mut Rows,
+    since: Since,
+) -> Result<Result<Details, Trouble>, Error> {
+    let forgotten = kept.forgotten();
+    let known = kept.details(found, since);
+    let is_known = known.is_some();
+    let details = match known {
+        Some(details) => Ok(details),
+        None => {
+            let names: Vec<ServiceName> = found.keys().cloned().collect();
+            details(glance, &names).await
+        }
+    };
     let further = details.as_ref().map(|details| details.further(found)).unwrap_or_default();
     // No row is refused here, where all are asked for by names that they can have.
     found.extend(rows(glance.link(), &further, Wanted::Named).await?.unwrap_or_default());
+    if let (Ok(details), false) = (&details, is_known) {
+        kept.keep(details, found, (since.now, forgotten));
+    }
     Ok(details)
 }
 

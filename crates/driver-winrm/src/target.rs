@@ -60,6 +60,9 @@ pub struct WinrmLimits {
     pub observation: Duration,
     /// Of the process that stays on the server and is asked.
     pub stay: Stay,
+    /// For how long the delayed flags and dependents of services are not asked for again. Another hand's change of them is
+    /// seen after that, or at once where the start mode is another too; our own changes forget them.
+    pub details: Duration,
 }
 
 /// How long a process that stays may take, and is kept.
@@ -95,6 +98,7 @@ impl Default for WinrmLimits {
             look_script: OBSERVATION / 2,
             observation: OBSERVATION,
             stay: Stay::default(),
+            details: Duration::from_mins(5),
         }
     }
 }

@@ -177,6 +177,9 @@ impl Look {
             }
             StepKind::Patch => {
                 let mut ask = own(&[Part::Host], Vec::new());
+                if crate::steps::restarts_first(subject) {
+                    ask.parts.insert(Part::Fitness);
+                }
                 ask.installer = crate::steps::token_in_hand(subject);
                 alone(ask, AskBalancer::Leave)
             }

@@ -208,6 +208,8 @@ pub enum PendingRestart {
     /// The server is not drained: many installers refuse, or leave it half done.
     #[default]
     Refuse,
+    /// It is made first: once the server is drained and stopped, before the installer.
+    RestartFirst,
     /// It is not asked about.
     Ignore,
 }
@@ -224,7 +226,13 @@ impl Patch {
     /// Returns whether servers are asked whether they are fit for the installer.
     #[must_use]
     pub fn asks_fitness(&self) -> bool {
-        self.needs_free.is_some() || self.pending_restart == PendingRestart::Refuse
+        self.needs_free.is_some() || self.pending_restart != PendingRestart::Ignore
+    }
+
+    /// Returns whether a restart that is due is made before the installer is run.
+    #[must_use]
+    pub fn restarts_first(&self) -> bool {
+        self.pending_restart == PendingRestart::RestartFirst
     }
 
     /// Returns what the plan says about an exit code, in whichever spelling either of them is: signed or unsigned, and

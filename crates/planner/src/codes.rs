@@ -91,4 +91,5 @@ codes! {
     PASSWORD_IN_TASK = "O2097", "the password of the account goes to the servers";
     DRAIN_UNTOLD = "O2098", "nobody could say that a drain is over";
     BY_SESSIONS_ALONE = "O2099", "the sessions of a service alone prove its drain";
+    RESTARTS_FIRST_NOT = "O2104", "a restart before the installer that the plan rules out";
 }

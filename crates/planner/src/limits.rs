@@ -6,6 +6,7 @@
 use crate::build;
 use crate::plan::StepKind;
 use jiff::SignedDuration;
+use orchestrate_model::change::Patch;
 use orchestrate_model::{Change, ServiceName};
 
 /// How long a server may take to be asked and recorded before its first change. Delayed automatic starts come about two
@@ -71,9 +72,9 @@ pub fn of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> Signed
         StepKind::Block => BLOCK_DEADLINE,
         StepKind::Drain => drain(change, block),
         StepKind::Stop if patch.is_some() || build::restarts(change) => STOP_DEADLINE,
-        StepKind::Patch => {
-            patch.map_or(SignedDuration::ZERO, |patch| patch.deadline + INSTALLER_GRACE + INSTALLER_BUSY)
-        }
+        StepKind::Patch => patch.map_or(SignedDuration::ZERO, |patch| {
+            patch.deadline + INSTALLER_GRACE + INSTALLER_BUSY + restart_first(patch)
+        }),
         // An installer may restart the server by itself, whatever the plan says about restarts.
         StepKind::Restart if patch.is_some() || build::restarts(change) => RESTART_SHOWS + RESTART_DEADLINE,
         StepKind::Verify => LOOKS,
@@ -88,6 +89,12 @@ pub fn of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> Signed
         | StepKind::BalancerIn
         | StepKind::Database => SignedDuration::ZERO,
     }
+}
+
+/// Returns how long the restart may take that is made before the installer, where the plan has one made.
+#[must_use]
+pub fn restart_first(patch: &Patch) -> SignedDuration {
+    if patch.restarts_first() { RESTART_SHOWS + RESTART_DEADLINE } else { SignedDuration::ZERO }
 }
 
 /// Returns the longest deadline that the drain of these services has.

@@ -72,6 +72,7 @@ impl Scenario {
         if faults.has(Fault::RefusedForHours) {
             draw_web(&mut change, seed);
         }
+        let due = draw_restart_first(&mut change, seed);
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
@@ -93,6 +94,9 @@ impl Scenario {
         world.draw_hop(seed);
         world.draw_stateless(seed);
         world.draw_lasting_refusals(seed);
+        for (machine, due) in world.machines.iter_mut().zip(due) {
+            machine.restart_due = due;
+        }
         let sleeps = sleeps(&faults, &mut latest);
         world.paused_front_end = meanwhile.pick(&[PausedFrontEnd::Active, PausedFrontEnd::Inactive]);
         world.oracle.open = opens;
@@ -154,6 +158,20 @@ fn sleeps(faults: &Faults, dice: &mut Dice) -> Vec<(Ms, Ms)> {
 
 /// The same for what was added last.
 const LATEST: u64 = 0x6C61_7465_7374_0000;
+
+/// Makes the dice for restarts that are due others than those of the seed.
+const DUE: u64 = 0x6475_6520_6675_6C6C;
+
+/// In some nights with an installer has the plan make restarts that are due first, and returns on which servers one is.
+fn draw_restart_first(change: &mut Change, seed: u64) -> Vec<bool> {
+    let mut dice = Dice::new(seed ^ DUE);
+    let whole = change.maintenance.scope == Scope::AllServices;
+    let Some(patch) = change.maintenance.patch.as_mut().filter(|_| whole && dice.chance(0.15)) else {
+        return Vec::new();
+    };
+    patch.pending_restart = PendingRestart::RestartFirst;
+    change.pools.iter().flat_map(|pool| &pool.servers).map(|_| dice.chance(0.6)).collect()
+}
 
 /// Makes the dice for what was added later others than those of the seed.
 const LATER: u64 = 0x6C61_7465_7200_0000;

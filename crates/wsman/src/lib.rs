@@ -18,6 +18,10 @@ mod enumerate;
 mod envelope;
 mod error;
 mod fault;
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod fuzz_targets;
 mod instance;
 pub mod names;
 #[cfg(test)]

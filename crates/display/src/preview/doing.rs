@@ -209,14 +209,17 @@ impl Place<'_> {
         };
         let (arguments, _) = secret::shown_arguments(&patch.arguments);
         let arguments = arguments.iter().map(|text| format!(" {}", clean(text))).collect::<String>();
-        vec![
+        let first = "restarts the server first, if a restart of it is due";
+        let mut doings: Vec<Doing> = patch.restarts_first().then(|| Doing::whole(first)).into_iter().collect();
+        doings.extend([
             Doing::whole(format!(
                 "runs {}{arguments}, detached, once, at most {}",
                 clean(&secret::shown_address(&patch.installer)),
                 duration(patch.deadline)
             )),
             Doing::whole(format!("only if the file's SHA-256 is {}", patch.sha256)),
-        ]
+        ]);
+        doings
     }
 
     fn restart(&self) -> String {

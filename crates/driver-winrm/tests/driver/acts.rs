@@ -111,6 +111,22 @@ async fn what_stands_in_the_way_for_a_while_can_be_tried_again() {
 }
 
 #[tokio::test]
+async fn p5_a_flag_is_set_by_the_powershell_that_stays_which_says_how_it_reads_then() {
+    let mut world = World::default();
+    world.scripts.insert("set-delayed", json!({"ok": true, "code": 0, "delayed": true}));
+    let fake = Fake::start(world).await;
+    let act = Act::SetStartType { service: service(), to: StartType::DELAYED };
+    for _ in 0..3 {
+        assert_eq!(fake.driver.apply(&act).await, ActOutcome::Accepted);
+    }
+    assert_eq!((fake.runs("set-delayed"), fake.runs("service-details")), (3, 0));
+    assert_eq!((fake.count("Create"), fake.count("Command")), (1, 1), "one process for all of them");
+    fake.world.lock().unwrap().scripts.insert("set-delayed", json!({"ok": true, "code": 0, "delayed": false}));
+    let outcome = fake.driver.apply(&act).await;
+    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains("reads back as Some(false)")), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn p5_a_delayed_start_is_set_in_two_steps_and_read_back() {
     let mut world = World::default();
     world.scripts.insert("set-delayed", json!({"ok": true}));

@@ -23,7 +23,7 @@ pub(crate) fn services(names: &[&str]) -> Ask {
     Ask { services: names.iter().map(|text| name(text)).collect(), ..Ask::default() }
 }
 
-fn sessions(names: &[&str]) -> Ask {
+pub(crate) fn sessions(names: &[&str]) -> Ask {
     Ask { sessions: names.iter().map(|text| name(text)).collect(), ..Ask::default() }
 }
 
@@ -136,9 +136,9 @@ async fn the_boot_time_is_read() {
     assert_eq!(fake.server.actions(), ["Get"]);
 }
 
-const AVMCU: &str = "Win32_PerfFormattedData_LSAVMCU_LSAVMCUOperations";
-const HEALTH: &str = "Win32_PerfFormattedData_LSAVMCU_Health";
-const PEERS: &str = "Win32_PerfFormattedData_LSSIP_LSSIPPeers";
+pub(crate) const AVMCU: &str = "Win32_PerfFormattedData_LSAVMCU_LSAVMCUOperations";
+pub(crate) const HEALTH: &str = "Win32_PerfFormattedData_LSAVMCU_Health";
+pub(crate) const PEERS: &str = "Win32_PerfFormattedData_LSSIP_LSSIPPeers";
 
 /// A server with the counters of audio and video, and of the front end.
 pub(crate) fn measured() -> World {

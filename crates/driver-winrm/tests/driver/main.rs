@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod acts;
 #[cfg(test)]
+mod counters;
+#[cfg(test)]
+mod details;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod looks;

@@ -26,6 +26,7 @@ pub(crate) use block::{all_run, paused_services};
 pub(crate) use fabric::is_concerned as concerns_fabric;
 pub(crate) use guard::against_absence;
 pub(crate) use patch::{NEEDS_RESTART, token_in_hand};
+pub(crate) use restart::restarts_first;
 pub(crate) use under_way::is_installer_open;
 
 use crate::constants::{

@@ -1,7 +1,7 @@
 //! Running the installer once, by token, and proving the level it leads to.
 
 use super::block::still_stopped;
-use super::{Case, Judgement, Ruling, Scratch, under_way};
+use super::{Case, Judgement, Ruling, Scratch, restart, under_way};
 use crate::constants::{
     BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK,
 };
@@ -9,14 +9,14 @@ use crate::levels;
 use crate::look::Subject;
 use crate::record::{Boot, Record, StepEnd};
 use crate::state::{Mark, steps_of};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Answer;
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, Patch, Scope};
 use orchestrate_model::exit_code;
 use orchestrate_model::observe::InstallerState;
 use orchestrate_model::version::{ComponentVersion, Reached};
-use orchestrate_planner::StepKind;
+use orchestrate_planner::{StepKind, limits};
 
 /// Returns the token under which the installer is asked about, or started next.
 ///
@@ -75,7 +75,10 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             hold(case, &format!("the installer ended with {}", exit_code::text(*code)))
         }
         Some((code, ExitMeaning::Busy)) => busy(case, scratch, *code, (patch, token)),
-        None => running(case, scratch, patch, token),
+        None => match restart::first(case, scratch) {
+            Some(ruling) => ruling,
+            None => running(case, scratch, patch, token),
+        },
     }
 }
 
@@ -111,7 +114,9 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
     // Each start of the installer has its full time.
     let used = case.subject.own.token_since.filter(|_| case.subject.own.token.is_some());
     let since = used.unwrap_or(case.since);
-    let limit = patch.deadline + INSTALLER_GRACE;
+    // What a restart before it may take does not count.
+    let before = if used.is_none() { limits::restart_first(patch) } else { SignedDuration::ZERO };
+    let limit = patch.deadline + INSTALLER_GRACE + before;
     let late = case.is_over(since, limit);
     let text = match &case.own.installer {
         Answer::Known(InstallerState::Finished { exit_code }) => {

@@ -4,14 +4,16 @@ use super::block::{start_type_acts, still_stopped};
 use super::under_way::{begun_by_installer, is_boot_since};
 use super::{Case, Judgement, Ruling, Scratch, under_way};
 use crate::constants::{BOOT_MOVES, RESTART_DEADLINE, RESTART_SHOWS, RESTARTS, SLOW_LOOK};
+use crate::look::Subject;
 use crate::record::StepEnd;
 use crate::state::{RestartAsked, StepState, steps_of};
 use jiff::Timestamp;
+use orchestrate_model::Answer;
 use orchestrate_model::act::Act;
-use orchestrate_model::change::{ExitMeaning, RestartPolicy};
+use orchestrate_model::change::{ExitMeaning, Patch, RestartPolicy};
 use orchestrate_model::observe::HostFacts;
 use orchestrate_model::time::after;
-use orchestrate_planner::StepKind;
+use orchestrate_planner::{StepKind, safety};
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     match under_way::installer(case, scratch) {
@@ -48,6 +50,51 @@ fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         (Err(why), last) => wait(case, last.map_or(case.since, |last| last.at), why),
     };
     next.into()
+}
+
+/// Whether the server may have to be restarted before its first installer.
+pub(crate) fn restarts_first(subject: &Subject<'_>) -> bool {
+    let patch = subject.plan.change().maintenance.patch.as_ref();
+    patch.is_some_and(Patch::restarts_first) && subject.own.tokens.is_empty() && subject.own.back.is_none()
+}
+
+/// Restarts a stopped server before its installer is run, where a restart of it is due and the plan has it made. `None` when
+/// the installer may be run.
+pub(super) fn first(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling> {
+    let own = case.subject.own;
+    if !restarts_first(&case.subject) {
+        return None;
+    }
+    let last = own.restarts_since_patch().last().copied();
+    let host = match (case.own.host.as_result(), last) {
+        (Ok(host), _) => host,
+        (Err(why), None) => return Some(case.unknown(scratch, why).into()),
+        (Err(why), Some(last)) => return Some(wait(case, last.at, why).into()),
+    };
+    let proven = own.restart_proven.is_some();
+    match last {
+        Some(_) if proven => {}
+        Some(last) if is_new(case, host, Some(&last)) => {
+            return Some(Ruling { records: vec![under_way::proof(case, host)], next: Judgement::LookAgain });
+        }
+        Some(last) => return Some(still_the_old_boot(case, scratch, host, last).into()),
+        // Nothing was done to the server that a stop would have to wait for.
+        None if case.is_stopping() => return None,
+        None => {}
+    }
+    let due = match &case.own.fitness {
+        Answer::Unknown(why) => Answer::Unknown(why.clone()),
+        Answer::Known(fitness) => safety::due_restart(case.subject.work.server.short(), fitness),
+    };
+    match (due, last) {
+        (Answer::Unknown(why), _) => Some(case.unknown(scratch, &why).into()),
+        (Answer::Known(None), _) => None,
+        (Answer::Known(Some(_)), None) => Some(restart(case, scratch, host.booted).into()),
+        // What one restart does not take away, a second one does not either.
+        (Answer::Known(Some(what)), Some(_)) => {
+            Some(case.give_up(format!("{what}, and it was restarted for that a moment ago")).into())
+        }
+    }
 }
 
 fn started_by_installer(case: &Case<'_>) -> bool {

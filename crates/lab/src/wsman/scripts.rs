@@ -21,6 +21,7 @@ pub(crate) const SCRIPTS: &[&str] = &[
     "set-delayed",
     "clear-delayed",
     "counter-classes",
+    "counters",
     "activity",
     "versions",
     "readiness",
@@ -177,7 +178,9 @@ pub(super) fn answer_line(world: &mut World, server: ServerIndex, line: &str) ->
         "" => Output { tag: "worker".to_owned(), ..Output::default() },
         text => run(world, server, &Program::Script(text.to_owned())),
     };
-    Output { stdout: format!("{}\r\nORCHESTRATE-DONE:{number}.\r\n", output.stdout), ..output }
+    // It has said at its start that it wants no news of its progress.
+    let stdout = format!("{}\r\nORCHESTRATE-DONE:{number}.\r\n", output.stdout);
+    Output { stdout, stderr: String::new(), ..output }
 }
 
 /// Returns the word that faults name a line by.
@@ -273,6 +276,7 @@ pub(super) fn answer(world: &mut World, server: ServerIndex, script: &Script) ->
         "set-delayed" => set_delayed(world, server, &read(script)?),
         "clear-delayed" => clear_delayed(world, server, &read(script)?),
         "counter-classes" => Ok(counter_classes(world, server, &read(script)?)),
+        "counters" => Ok(counters(world, server, &read(script)?)),
         "activity" => Ok(activity(world, server, &read(script)?)),
         "versions" => Ok(versions(world, server)),
         "readiness" => readiness(world, server, &read(script)?),
@@ -332,7 +336,7 @@ fn set_delayed(world: &mut World, server: ServerIndex, request: &Service) -> Res
     }
     world.set_delayed(server, &request.service).ok_or("OpenService FAILED 1060")?;
     world.tell(server, "set-delayed", &request.service, "ok");
-    Ok(json!({ "ok": true }))
+    Ok(json!({ "ok": true, "code": 0, "delayed": true }))
 }
 
 fn clear_delayed(world: &mut World, server: ServerIndex, request: &Service) -> Result<Value, String> {
@@ -341,7 +345,7 @@ fn clear_delayed(world: &mut World, server: ServerIndex, request: &Service) -> R
     }
     world.clear_delayed(server, &request.service).ok_or("OpenService FAILED 1060")?;
     world.tell(server, "clear-delayed", &request.service, "ok");
-    Ok(json!({ "ok": true }))
+    Ok(json!({ "ok": true, "code": 0, "delayed": false }))
 }
 
 #[derive(Deserialize)]
@@ -358,6 +362,37 @@ fn counter_classes(world: &World, server: ServerIndex, request: &Objects) -> Val
         }
     }
     json!({ "classes": classes })
+}
+
+#[derive(Deserialize)]
+struct CounterClasses {
+    classes: Vec<CounterClass>,
+}
+
+#[derive(Deserialize)]
+struct CounterClass {
+    name: String,
+    properties: Vec<String>,
+}
+
+/// Answers as WMI does on the server itself: what one class cannot say is said of that class.
+fn counters(world: &World, server: ServerIndex, request: &CounterClasses) -> Value {
+    let (mut classes, mut errors) = (Map::new(), Map::new());
+    for class in &request.classes {
+        let Some(instances) = world.perf_instances(server, &class.name) else {
+            errors.insert(class.name.clone(), json!("Invalid class "));
+            continue;
+        };
+        let rows = instances.iter().map(|instance| {
+            let text = |name: &String| match name.as_str() {
+                "Name" => Some((name.clone(), json!(instance.name.as_ref()?))),
+                _ => Some((name.clone(), json!(instance.properties.get(name)?.to_string()))),
+            };
+            Value::Object(class.properties.iter().filter_map(text).collect())
+        });
+        classes.insert(class.name.clone(), rows.collect());
+    }
+    json!({ "classes": classes, "errors": errors })
 }
 
 fn activity(world: &World, server: ServerIndex, request: &Services) -> Value {

@@ -384,6 +384,27 @@ async fn counters_are_found_by_their_generated_names() {
 }
 
 #[tokio::test]
+async fn the_counters_of_many_classes_are_answered_as_the_server_itself_has_them() {
+    let lab = lab("seed: 5", 1.0).await;
+    let mut client = Client::connect(lab.directory(), FE1).await.unwrap();
+    let (names, _) = script(&mut client, "counter-classes", &json!({ "objects": ["LS:SIP - Peers"] })).await;
+    let peers = &names["classes"]["LS:SIP - Peers"];
+    let (class, active) = (peers["class"].as_str().unwrap(), peers["properties"]["SIP - Connections Active"].as_str());
+    let (active, none) = (active.unwrap(), "Win32_PerfFormattedData_None");
+    let classes =
+        json!([{ "name": class, "properties": ["Name", active, "Gone"] }, { "name": none, "properties": ["Name"] }]);
+    let (found, code) = script(&mut client, "counters", &json!({ "classes": classes, "each": 5, "seconds": 15 })).await;
+    assert_eq!(code, "0", "{found}");
+    let rows = found["classes"][class].as_array().unwrap();
+    let clients = rows.iter().find(|row| row["Name"] == "Clients").unwrap();
+    let query = format!("SELECT Name, {active} FROM {class} WHERE Name='Clients'");
+    let enumerated: i64 = client.post(&enumerate(&query)).await.unwrap().text(active).unwrap().parse().unwrap();
+    let value: i64 = clients[active].as_str().unwrap().parse().unwrap();
+    assert!(rows.len() == 3 && clients["Gone"].is_null() && value.abs_diff(enumerated) < 5, "{found} {enumerated}");
+    assert_eq!(found["errors"], json!({ none: "Invalid class " }));
+}
+
+#[tokio::test]
 async fn an_installer_runs_once_however_often_it_is_asked_for() {
     let lab = lab("{load: {factor: 0}, installer: {exit_code: 3010}}", 600.0).await;
     let mut client = Client::connect(lab.directory(), FE1).await.unwrap();

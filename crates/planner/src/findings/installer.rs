@@ -4,7 +4,7 @@
 use super::{Context, refusal, warning};
 use crate::codes;
 use crate::plan::Finding;
-use orchestrate_model::change::Patch;
+use orchestrate_model::change::{Patch, RestartPolicy, Scope};
 use orchestrate_model::secret;
 
 /// The packages that are opened by a program of Windows, each with the switches that keep it from asking anybody.
@@ -19,6 +19,24 @@ pub(super) fn change(context: &Context<'_>, found: &mut Vec<Finding>) {
     found.extend(path(patch));
     found.extend(quiet(patch));
     found.extend(arguments(patch));
+    found.extend(restart_first(context, patch));
+}
+
+/// A restart before the installer ends the sessions of every service of a server.
+fn restart_first(context: &Context<'_>, patch: &Patch) -> Option<Finding> {
+    let maintenance = &context.change.maintenance;
+    let why = match (&maintenance.scope, maintenance.restart) {
+        (Scope::Services(_), _) => "it blocks chosen services only, and the others go on serving people",
+        (Scope::AllServices, RestartPolicy::Never) => "it also says restart: never",
+        (Scope::AllServices, RestartPolicy::WhenNeeded | RestartPolicy::Always) => return None,
+    };
+    let text = format!("the plan says pending_restart: restart-first, and {why}");
+    patch.restarts_first().then(|| {
+        refusal(codes::RESTARTS_FIRST_NOT, text).advise(
+            "Have the whole server taken out and restarted when needed, or restart the servers in a maintenance of their own \
+             first.",
+        )
+    })
 }
 
 /// A path that the system account of a server can open, whatever its current folder: a drive of its own.

@@ -10,8 +10,9 @@ use orchestrate_model::{Answer, ServerName, Verdict};
 /// What to do about a drive that is too full.
 const ROOM: &str = "Make room on the drive: old updates, logs and temporary files.";
 /// What to do about a restart that is due.
-const RESTART: &str = "Restart the server in a maintenance of its own first. Where a restart that is due keeps nothing from \
-                       being installed, the plan can say so: pending_restart: ignore under patch.";
+const RESTART: &str = "Restart the server in a maintenance of its own first, or have it restarted once it is drained: \
+                       pending_restart: restart-first under patch. Where a restart that is due keeps nothing from being \
+                       installed, the plan can say so: pending_restart: ignore.";
 /// What to do where it is not known.
 const PROBE: &str = "orchestrate probe says what the server answers.";
 
@@ -56,24 +57,41 @@ fn restart(patch: &Patch, name: &str, fitness: &Fitness) -> Verdict {
     if patch.pending_restart == PendingRestart::Ignore {
         return good();
     }
-    let mut verdict = good();
+    match due(name, fitness) {
+        Answer::Unknown(why) => Verdict::Unknown(why),
+        Answer::Known(None) => good(),
+        Answer::Known(Some(what)) if patch.restarts_first() => {
+            Verdict::Yes(format!("{what}; it is made once the server is stopped, before the installer"))
+        }
+        Answer::Known(Some(what)) => Verdict::No(what),
+    }
+}
+
+/// Returns which restart of a server is due that may keep something from being installed, if one is.
+#[must_use]
+pub fn due(name: &str, fitness: &Fitness) -> Answer<Option<String>> {
+    let (mut found, mut unknown) = (None, None);
     for sign in PendingSign::ALL {
         // Files that wait to be renamed are common, and most of them keep nothing from being installed.
         if sign == PendingSign::FileRenames {
             continue;
         }
         let title = sign.title();
-        let one = match fitness.pending.get(&sign) {
+        let (place, text) = match fitness.pending.get(&sign) {
             Some(Answer::Known(None)) => continue,
-            Some(Answer::Known(Some(what))) => Verdict::No(format!("a restart of {name} is due: {title}: {what}")),
+            Some(Answer::Known(Some(what))) => (&mut found, format!("a restart of {name} is due: {title}: {what}")),
             Some(Answer::Unknown(why)) => {
-                Verdict::Unknown(format!("{name} did not say whether a restart is due: {title}: {why}"))
+                (&mut unknown, format!("{name} did not say whether a restart is due: {title}: {why}"))
             }
-            None => Verdict::Unknown(format!("{name} was not asked whether a restart is due: {title}")),
+            None => (&mut unknown, format!("{name} was not asked whether a restart is due: {title}")),
         };
-        verdict = verdict.and(one);
+        place.get_or_insert(text);
     }
-    verdict
+    match (found, unknown) {
+        (Some(found), _) => Answer::Known(Some(found)),
+        (None, Some(why)) => Answer::Unknown(why),
+        (None, None) => Answer::Known(None),
+    }
 }
 
 fn size(bytes: u64) -> String {

@@ -434,6 +434,30 @@ fn an_installer_may_restart_a_server_and_a_change_without_one_does_not() {
 }
 
 #[test]
+fn a_restart_before_the_installer_is_in_the_worst_case_and_not_against_the_plan() {
+    use orchestrate_model::change::{PendingRestart, RestartPolicy};
+    use orchestrate_planner::limits;
+    let (mut change, block) = (three(), [service("RTCSRV")]);
+    let without = limits::worst_case(&change, &block);
+    change.maintenance.patch.as_mut().unwrap().pending_restart = PendingRestart::RestartFirst;
+    assert_eq!(limits::worst_case(&change, &block) - without, minutes(75));
+    let refused = |change: &orchestrate_model::Change| {
+        let (plan, _) = planned(change, &healthy_world(change));
+        codes(&plan, Severity::Refusal).contains(&"O2104")
+    };
+    assert!(!refused(&change));
+    change.maintenance.restart = RestartPolicy::Always;
+    assert!(!refused(&change));
+    change.maintenance.restart = RestartPolicy::Never;
+    assert!(refused(&change));
+    change.maintenance.restart = RestartPolicy::WhenNeeded;
+    change.maintenance.scope = Scope::Services([service("RTCRGS")].into());
+    assert!(refused(&change));
+    change.maintenance.patch.as_mut().unwrap().pending_restart = PendingRestart::Refuse;
+    assert!(!refused(&change));
+}
+
+#[test]
 fn t8_sixteen_servers_need_a_night_each_at_worst() {
     let mut pool = pool("pool08", "fe", "192.0.2", 16);
     pool.product = Product::Sfb2019;

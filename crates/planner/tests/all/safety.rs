@@ -489,6 +489,17 @@ fn p2_a_server_on_which_a_restart_is_due_or_that_is_full_stays() {
     assert!(world.answer("fe2", Question::Fit).is_yes(), "ignored as the plan says");
     seen(&mut world, Fitness { free: Answer::unknown("x"), ..fit() });
     assert_eq!(world.answer("fe2", Question::Fit).word(), "unknown");
+    patch(&mut world, None, PendingRestart::RestartFirst);
+    let mut due = fit();
+    pending(PendingSign::Servicing)(&mut due);
+    seen(&mut world, due);
+    let first =
+        "a restart of fe2 is due: component servicing: x; it is made once the server is stopped, before the installer";
+    assert_eq!(world.answer("fe2", Question::Fit), Verdict::Yes(first.into()));
+    let mut unread = fit();
+    unread.pending.insert(PendingSign::Servicing, Answer::unknown("denied"));
+    seen(&mut world, unread);
+    assert_eq!(world.answer("fe2", Question::Fit).word(), "unknown", "p3");
     patch(&mut world, None, PendingRestart::Ignore);
     assert!(world.ask("fe2").iter().all(|asked| asked.question != Question::Fit));
 }

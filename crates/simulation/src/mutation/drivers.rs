@@ -116,6 +116,11 @@ impl Server {
                 }
             }
             Mutation::DrainingNotAsked => each_state(seen, |_| Some(DrainingState::Draining)),
+            Mutation::DueRestartNotSeen => {
+                if let Answer::Known(fitness) = &mut seen.fitness {
+                    fitness.pending.values_mut().for_each(|sign| *sign = Answer::Known(None));
+                }
+            }
             Mutation::DrainUntold => each_state(seen, |state| {
                 matches!(state, Answer::Known(DrainingState::Absent(_))).then_some(DrainingState::NotDraining)
             }),

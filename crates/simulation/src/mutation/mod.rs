@@ -132,11 +132,13 @@ pub enum Mutation {
     DrainUntold,
     /// The balancer has a server again only when everything else of it is back.
     BalancerLast,
+    /// Nobody sees that a restart is due.
+    DueRestartNotSeen,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 58] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -194,6 +196,7 @@ impl Mutation {
         Self::LeasesIgnored,
         Self::DrainUntold,
         Self::BalancerLast,
+        Self::DueRestartNotSeen,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.

@@ -374,6 +374,9 @@ impl World {
         let now = self.now;
         let name = self.machines[at].name.clone();
         *self.oracle.installs.entry(at).or_default() += 1;
+        if self.machines[at].restart_due {
+            self.oracle.breach("fit", now, format!("{name}: the installer is started while a restart is due"));
+        }
         self.oracle.installs_now(at, now);
         if self.oracle.installed.get(&at).copied().unwrap_or_default() > 0 {
             self.oracle.breach("P6", now, format!("{name}: the installer is started again after it had ended well"));

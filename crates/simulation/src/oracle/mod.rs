@@ -32,7 +32,8 @@ const LOOK_AGE: Ms = 150 * SECOND;
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which: `P1` to `P12`, or `alive` for a run that does not come to an end with all servers back.
+    /// Which: `P1` to `P12`, `alive` for a run that does not come to an end with all servers back, or `fit` for an installer
+    /// that is run on a server that is not fit for it.
     pub promise: &'static str,
     /// When, in milliseconds of the simulation.
     pub at_ms: i64,

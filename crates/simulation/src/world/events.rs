@@ -139,6 +139,7 @@ impl World {
         let machine = &mut self.machines[at];
         machine.up = false;
         machine.wants_restart = false;
+        machine.restart_due = false;
         machine.going_down = false;
         for service in &mut machine.services {
             service.state = RunState::Stopped;

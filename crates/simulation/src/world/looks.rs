@@ -99,7 +99,7 @@ impl World {
                 self.machines.iter().map(|machine| format!("{} Up", machine.name)).collect()
             }),
             lease: Answer::not_asked(),
-            fitness: asked(ask, Part::Fitness, fit),
+            fitness: asked(ask, Part::Fitness, || fitness(machine)),
             central_management: asked(ask, Part::CentralManagement, || central_management(&self.change, machine.pool)),
         }
     }
@@ -373,6 +373,14 @@ fn central_management(change: &Change, pool: usize) -> CentralManagement {
     let pool = &change.pools[pool];
     let stated = change.central_management(pool).map(|(_, server)| server.name.to_string());
     CentralManagement { active: stated.or_else(|| pool.paired_with.as_ref().map(ToString::to_string)) }
+}
+
+fn fitness(machine: &Machine) -> Fitness {
+    let mut fitness = fit();
+    if machine.restart_due {
+        fitness.pending.insert(PendingSign::WindowsUpdate, Answer::Known(Some("installed updates".to_owned())));
+    }
+    fitness
 }
 
 /// Every machine has room, and no restart is due.

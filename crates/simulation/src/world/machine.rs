@@ -34,6 +34,8 @@ pub(crate) struct Machine {
     pub(crate) left_out: bool,
     /// Whether an installer has said that it wants a restart, and there was none since.
     pub(crate) wants_restart: bool,
+    /// Whether a restart is due since before the night.
+    pub(crate) restart_due: bool,
     /// The installer that has begun a restart by itself.
     pub(crate) restarts_by: Option<InstallerToken>,
     /// What the balancers do with it, by backend. One where its pool has none that can be told.

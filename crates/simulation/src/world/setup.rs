@@ -57,6 +57,7 @@ impl World {
                     patched: false,
                     left_out: false,
                     wants_restart: false,
+                    restart_due: false,
                     restarts_by: None,
                     admin: vec![BalancerState::Ready; backends(pool)],
                     out_since: None,

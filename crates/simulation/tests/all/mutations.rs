@@ -47,3 +47,13 @@ fn p3_a_server_that_is_begun_although_nobody_could_say_when_it_has_drained_is_se
     });
     assert!(seen > 0, "no night shows it");
 }
+
+#[test]
+fn an_installer_that_is_run_while_a_restart_is_due_is_seen() {
+    let mut seen = 0;
+    hunt(0..120, Some(Mutation::DueRestartNotSeen), |night| {
+        seen += usize::from(night.violations.iter().any(|violation| violation.text.contains("while a restart is due")));
+        true
+    });
+    assert!(seen > 0, "no night shows it");
+}

@@ -15,7 +15,7 @@ mod handshake;
 mod kdc;
 mod keytab;
 mod krb5_conf;
-mod seal;
+pub(crate) mod seal;
 mod spnego;
 
 pub use failure::{LogonFailure, LogonReason};

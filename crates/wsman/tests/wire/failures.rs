@@ -5,6 +5,7 @@ use orchestrate_wsman::{
     Cause, Client, Endpoint, FaultClass, Limits, NotSent, Outcome, Refusal, Timeouts, Transport, Trust, Unresolved,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -127,6 +128,20 @@ async fn p3_an_answer_that_is_too_large_is_not_read() {
     let error = pause(&server.client()).await.unwrap_err();
     assert!(matches!(&*error.cause, Cause::Unresolved(Unresolved::TooLarge(614_400))), "{error}");
     assert_eq!(error.outcome(), Outcome::Unknown);
+}
+
+#[tokio::test]
+async fn p3_of_a_gigabyte_no_more_is_taken_than_an_answer_may_have() {
+    for headers in ["Content-Length: 1073741824\r\n", "Transfer-Encoding: chunked\r\n", ""] {
+        let taken = Arc::new(AtomicU64::new(0));
+        let counted = taken.clone();
+        let server = Loopback::start(move |_, _| Reaction::Flood { headers, taken: counted.clone() }).await;
+        let error = pause(&server.client()).await.unwrap_err();
+        assert!(matches!(&*error.cause, Cause::Unresolved(Unresolved::TooLarge(614_400))), "{headers}: {error}");
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        // What the sockets on both sides hold is no memory of the client.
+        assert!(taken.load(Ordering::Relaxed) < 32 << 20, "{headers}: {taken:?}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use orchestrate_wsman::{Auth, Client, Credentials, Endpoint, Limits, Timeouts, T
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -81,6 +82,8 @@ pub(crate) enum Reaction {
     Answer { status: &'static str, headers: String, body: Vec<u8> },
     /// Answers, and closes the connection without having said so.
     AnswerAndClose(Box<Self>),
+    /// Answers with a gigabyte behind these headers, and counts what the client takes of it.
+    Flood { headers: &'static str, taken: Arc<AtomicU64> },
     /// Closes the connection without an answer.
     Close,
     /// Does nothing.
@@ -229,7 +232,24 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), reaction: Reaction) -> bo
             Box::pin(write(stream, *answer)).await;
             false
         }
+        Reaction::Flood { headers, taken } => flood(stream, headers, &taken).await,
         Reaction::Close => false,
         Reaction::Hang => std::future::pending().await,
     }
+}
+
+/// Sends a gigabyte, as far as it is taken.
+async fn flood(stream: &mut (impl AsyncWrite + Unpin), headers: &str, taken: &AtomicU64) -> bool {
+    let chunked = headers.contains("chunked");
+    let piece = if chunked { format!("10000\r\n{}\r\n", "x".repeat(0x10000)) } else { "x".repeat(0x10000) };
+    let head = format!("HTTP/1.1 200 OK\r\n{SOAP_TYPE}{headers}\r\n");
+    let mut sent = stream.write_all(head.as_bytes()).await.is_ok();
+    for _ in 0..(1_u32 << 30) / 0x10000 {
+        sent = sent && stream.write_all(piece.as_bytes()).await.is_ok() && stream.flush().await.is_ok();
+        if !sent {
+            return false;
+        }
+        taken.fetch_add(0x10000, Ordering::Relaxed);
+    }
+    true
 }

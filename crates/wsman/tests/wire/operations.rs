@@ -85,6 +85,24 @@ async fn p3_a_part_of_an_answer_is_no_answer() {
 }
 
 #[tokio::test]
+async fn p3_pages_without_end_are_given_up_at_the_most_that_are_read() {
+    let server = Loopback::start(|seen, _| match seen.action().as_str() {
+        "Enumerate" => seen.answer(
+            "<n:EnumerateResponse><n:EnumerationContext>next</n:EnumerationContext><w:Items/></n:EnumerateResponse>",
+        ),
+        "Pull" => {
+            seen.answer("<n:PullResponse><n:EnumerationContext>next</n:EnumerationContext><n:Items/></n:PullResponse>")
+        }
+        _ => seen.answer(""),
+    })
+    .await;
+    let error = server.client().query("SELECT Name FROM Win32_Service").await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    let (pages, actions) = (Limits::default().pages, server.actions());
+    assert_eq!((actions.len(), actions.last().map(String::as_str)), (pages + 1, Some("Release")));
+}
+
+#[tokio::test]
 async fn pages_that_are_small_one_by_one_are_bounded_in_all() {
     let server = Loopback::start(|seen, _| pages(seen)).await;
     let trust = Trust::Authority(server.authority.clone());
