@@ -256,7 +256,7 @@ impl Written for Zone {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         let text = reader.text(node, "a time zone")?;
         // What the database has for clocks that were never set is no place.
-        let nowhere = |zone: &TimeZone| zone.iana_name().is_some_and(|name| ["Etc/Unknown", "Factory"].contains(&name));
+        let nowhere = |zone: &TimeZone| zone.is_unknown() || zone.iana_name() == Some("Factory");
         if let Some(zone) = ZONES.get(text).ok().filter(|zone| !nowhere(zone)) {
             return Some(Self(zone.iana_name().unwrap_or(text).to_owned()));
         }

@@ -331,8 +331,8 @@ fn what_would_mean_something_else_later_is_refused() {
         (account, "credentials: {command: 'net use /user:bob x'}", "O1015"),
         (account, "credentials: {prompt: 'bob:x'}", "O1021"),
         ("192.0.2.10:9999\"", "/run/h.sock \"", "O1022"),
-        ("timezone: Europe/Paris", "timezone: Etc/Unknown", "O1020"),
-        ("timezone: Europe/Paris", "timezone: Factory", "O1020"),
+        ("timezone: Europe/Paris", "timezone: Etc/Unknown", "O1025"),
+        ("timezone: Europe/Paris", "timezone: Factory", "O1025"),
         ("backend: pool01-web", "backend: pool01-web, names: {fe1.contoso.example: fe2}", "O1101"),
     ] {
         assert_eq!(codes(&errors(&with(T1, &[(from, to)]))), [code], "{to}");

@@ -4,7 +4,7 @@
 //! A text that is answered as none before it is changed further, and with `ORCHESTRATE_FUZZ_KEEP` it is added to the corpus.
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

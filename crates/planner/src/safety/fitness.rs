@@ -28,7 +28,10 @@ pub(super) fn fit(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
         Some(Answer::Known(fitness)) => {
             let room = room(patch, name, fitness);
             let advice = if matches!(room, Verdict::Yes(_)) { RESTART } else { ROOM };
-            (room.and(restart(patch, name, fitness)), advice)
+            let restart = restart(patch, name, fitness);
+            // A restart that is made first is told, whatever room there is.
+            let is_due = matches!(due(name, fitness), Answer::Known(Some(_)));
+            (if is_due && room.is_yes() { restart } else { room.and(restart) }, advice)
         }
     };
     Some(asked(Question::Fit, verdict, advice))
@@ -43,7 +46,7 @@ fn room(patch: &Patch, name: &str, fitness: &Fitness) -> Verdict {
         Answer::Known(free) => {
             let short = free.iter().find(|(_, free)| **free < needs);
             short.map_or_else(
-                || Verdict::Yes(format!("{name} has {wanted} free and no restart due")),
+                || Verdict::Yes(format!("{name} has {wanted} free")),
                 |(drive, free)| {
                     Verdict::No(format!("{name} has {} free on {drive}, and the installer needs {wanted}", size(*free)))
                 },

@@ -62,6 +62,13 @@ struct Server {
     starts: AtomicU32,
 }
 
+/// Takes every sign of a restart that is due out of what was seen.
+fn without_signs(seen: &mut ServerObservation) {
+    if let Answer::Known(fitness) = &mut seen.fitness {
+        fitness.pending.values_mut().for_each(|sign| *sign = Answer::Known(None));
+    }
+}
+
 impl Server {
     /// Whether the run has the server in hand.
     fn is_ours(&self) -> bool {
@@ -116,11 +123,7 @@ impl Server {
                 }
             }
             Mutation::DrainingNotAsked => each_state(seen, |_| Some(DrainingState::Draining)),
-            Mutation::DueRestartNotSeen => {
-                if let Answer::Known(fitness) = &mut seen.fitness {
-                    fitness.pending.values_mut().for_each(|sign| *sign = Answer::Known(None));
-                }
-            }
+            Mutation::DueRestartNotSeen => without_signs(seen),
             Mutation::DrainUntold => each_state(seen, |state| {
                 matches!(state, Answer::Known(DrainingState::Absent(_))).then_some(DrainingState::NotDraining)
             }),
