@@ -34,7 +34,7 @@ pub fn is_hidden(c: char) -> bool {
             | '\u{fe00}'..='\u{fe0f}'
             | '\u{feff}'
             | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffc}'
+            | '\u{fff0}'..='\u{fffb}'
             | '\u{fffe}'..='\u{ffff}'
             | '\u{110bd}'
             | '\u{110cd}'
