@@ -20,12 +20,16 @@ pub(crate) fn run(home: &Home, run: Option<&str>, format: TextOrJson) -> Result<
 fn one(home: &Home, run: &str, format: TextOrJson) -> Result<Exit, Failure> {
     let (place, folder) = home.run(run)?;
     let start = Typed::of_run(place, &folder).start(&home.program);
+    let named = Typed::lab_of(&folder);
     let found = runs::read(folder)?.status(home, place)?;
     let text = match format {
         TextOrJson::Text => {
             let now = match place {
                 Place::Real => Timestamp::now(),
-                Place::Lab => lab::now(home, &found.plan).or(found.state.last).unwrap_or_else(Timestamp::now),
+                Place::Lab => {
+                    let now = lab::now(home, &found.plan, named.as_deref());
+                    now.or(found.state.last).unwrap_or_else(Timestamp::now)
+                }
             };
             status::one(&found, (&home.program, &start), now, &output::look())
         }

@@ -64,9 +64,11 @@ pub(crate) fn fits(scenario: &Scenario, path: &Path, change: &Change) -> Result<
     }
 }
 
-/// Returns the time of the lab that a plan runs on, as its directory file tells it.
-pub(crate) fn now(home: &Home, plan: &Plan) -> Option<Timestamp> {
-    let directory = LabDirectory::read(&directory_path(home, plan.change())).ok()?;
+/// Returns the time of the lab that a plan runs on, as its directory file tells it: the one that was named when the run began,
+/// or that of the plan.
+pub(crate) fn now(home: &Home, plan: &Plan, named: Option<&Path>) -> Option<Timestamp> {
+    let own = directory_path(home, plan.change());
+    let directory = LabDirectory::read(named.unwrap_or(&own)).ok()?;
     Some(directory.clock().now())
 }
 
