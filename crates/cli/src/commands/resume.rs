@@ -200,8 +200,9 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         refused => refused,
     };
     if let Err(failure) = may.and_then(|()| kept()) {
+        let failure = stage.abandon(failure).await;
         state.not_begun()?;
-        return Err(stage.abandon(failure).await);
+        return Err(failure);
     }
     if args.output == TextOrJson::Text {
         tell_of(&found, way);

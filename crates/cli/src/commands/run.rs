@@ -133,8 +133,9 @@ async fn go_on(beginning: &Beginning<'_>, stage: Stage, found: Found) -> Result<
             continued(beginning.home, stage, run, start).await
         }
         Err(failure) => {
+            let failure = stage.abandon(failure).await;
             beginning.state.not_begun()?;
-            Err(stage.abandon(failure).await)
+            Err(failure)
         }
     }
 }

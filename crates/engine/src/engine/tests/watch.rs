@@ -203,6 +203,9 @@ fn p2_a_run_that_may_wait_begins_the_server_again_by_itself_and_not_for_ever() {
             assert!(work.has(crate::state::Mark::GivenBack), "it was changed, whatever becomes of it now");
             assert!(work.started.is_some() && !work.touched && work.earlier.is_some(), "it is at its guard again");
             assert!(engine.state().stop.is_none());
+            engine.turn_back(FE1, why(), at(101));
+            let end = &engine.state().work[0].end;
+            assert!(matches!(end, Some(ServerEnd::Returned { .. })), "what was given back is not untouched: {end:?}");
         } else {
             assert!(matches!(&work.end, Some(ServerEnd::Returned { why }) if why.kind == WhyKind::Pool), "{work:?}");
             assert!(matches!(engine.state().stop, Some(StopWhy::Policy(_))));
