@@ -31,8 +31,10 @@ pub struct Log<'a> {
     /// What the last entry said against an act on a service, with the name of the service taken out: one cause of many
     /// services is told once.
     last_cause: Option<(WorkId, String)>,
-    /// What was last said against an act that is refused for a time.
+    /// What was last said against an act that is refused, and asked for again.
     refused: BTreeMap<(WorkId, String), String>,
+    /// The answers that a step last had against it: it asks the same again within seconds.
+    against: BTreeMap<StepId, String>,
     /// The servers that are in hand: changed, and not at their end.
     in_hand: BTreeSet<WorkId>,
     /// Where the log is read.
@@ -50,6 +52,7 @@ impl<'a> Log<'a> {
             acts: BTreeMap::new(),
             last_cause: None,
             refused: BTreeMap::new(),
+            against: BTreeMap::new(),
             in_hand: BTreeSet::new(),
             seat: Seat::Here,
         }
@@ -139,10 +142,14 @@ impl<'a> Log<'a> {
                 let is_same = cause.is_some() && cause == self.last_cause;
                 (tone, if is_same { format!("{said}, for the same reason") } else { format!("{said}: {}", clean(why)) })
             }
-            Record::StepStarted { step } => self.begun(at, *step, look)?,
+            Record::StepStarted { step } => {
+                self.against.remove(step);
+                self.refused.retain(|(work, _), _| Some(*work) != about);
+                self.begun(at, *step, look)?
+            }
+            Record::Evidence { step, asked } => self.answers(*step, asked)?,
             Record::RunStarted(_)
             | Record::Resumed { .. }
-            | Record::Evidence { .. }
             | Record::Snapshot { .. }
             | Record::InstallerEnded { .. }
             | Record::Reasserted { .. }
@@ -178,11 +185,15 @@ impl<'a> Log<'a> {
 
     /// Whether the same refusal of the same act was told before: it is asked for again for as long as its step may take.
     fn is_told(&mut self, work: WorkId, act: &Act, outcome: &ActOutcome) -> bool {
-        let ActOutcome::Retry(why) = outcome else {
-            self.refused.remove(&(work, act.to_string()));
-            return false;
-        };
-        self.refused.insert((work, act.to_string()), why.clone()).is_some_and(|before| before == *why)
+        match outcome {
+            ActOutcome::Retry(why) | ActOutcome::Failed(why) => {
+                self.refused.insert((work, act.to_string()), why.clone()).is_some_and(|before| before == *why)
+            }
+            ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined | ActOutcome::Unknown(_) => {
+                self.refused.remove(&(work, act.to_string()));
+                false
+            }
+        }
     }
 
     /// Returns what is said when a step begins: only of steps that take long.
@@ -245,7 +256,6 @@ impl<'a> Log<'a> {
             Record::Resumed { by, recover: true, .. } => {
                 (Tone::Strong, format!("recovery by {by}: only brings back what was touched; {zone}"))
             }
-            Record::Evidence { step, asked } => self.refused(*step, asked)?,
             Record::InstallerEnded { exit_code, meaning, .. } => installer(*exit_code, *meaning),
             Record::Reasserted { service, found, .. } => {
                 let found = clean(found);
@@ -298,6 +308,7 @@ impl<'a> Log<'a> {
                 (words::outcome_tone(*outcome), format!("the run has ended: {}", words::outcome(*outcome)))
             }
             Record::StepStarted { .. }
+            | Record::Evidence { .. }
             | Record::Snapshot { .. }
             | Record::Intent(_)
             | Record::Outcome { .. }
@@ -307,8 +318,8 @@ impl<'a> Log<'a> {
         })
     }
 
-    /// Answers are only told when they are not all yes: the end of the guard tells those.
-    fn refused(&self, step: StepId, asked: &[Asked]) -> Option<(Tone, String)> {
+    /// Answers are only told when they are not all yes, and once: the end of the guard tells the good ones.
+    fn answers(&mut self, step: StepId, asked: &[Asked]) -> Option<(Tone, String)> {
         let not_yes: Vec<String> = asked
             .iter()
             .filter(|asked| !asked.verdict.is_yes())
@@ -318,7 +329,9 @@ impl<'a> Log<'a> {
             })
             .collect();
         let kind = self.plan.steps()[step.0 as usize].kind;
-        (!not_yes.is_empty()).then(|| (Tone::Warn, format!("{kind}: {}", not_yes.join("; "))))
+        let text = format!("{kind}: {}", not_yes.join("; "));
+        let before = self.against.insert(step, text.clone());
+        (!not_yes.is_empty() && before.as_ref() != Some(&text)).then_some((Tone::Warn, text))
     }
 
     fn done(&self, step: StepId, how: StepEnd, proof: &str) -> (Tone, String) {

@@ -7,9 +7,10 @@ use orchestrate_engine::record::{
 };
 use orchestrate_engine::{Intent, IntentId, Record};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
-use orchestrate_model::{Act, ActOutcome, Keeper, Lease, PoolName, RunId, ServiceName, Target};
+use orchestrate_model::{Act, ActOutcome, Keeper, Lease, PoolName, RunId, ServiceName, Target, Verdict};
 use orchestrate_planner::StepId;
 use orchestrate_planner::plan::WorkId;
+use orchestrate_planner::safety::{Asked, Question};
 use std::collections::BTreeMap;
 
 fn service(name: &str) -> ServiceName {
@@ -125,4 +126,28 @@ fn one_cause_of_several_services_is_told_once() {
     assert!(said(&outcome(3, busy)).contains("pause RTCCPS: not yet, will be tried again, for the same reason"));
     let other = ActOutcome::Failed("PauseService RTCCAA: it is disabled".to_owned());
     assert!(said(&outcome(4, other)).ends_with("it is disabled"));
+}
+
+#[test]
+fn what_is_asked_again_and_answered_as_before_is_told_once_in_each_step() {
+    let plan = plan();
+    let mut log = Log::new(&plan);
+    let look = Look { width: 200, zone: TimeZone::UTC, ..Look::plain() };
+    let mut said = |record: &Record| log.entry(at(0), record, &look);
+    let asked = |why: &str| Record::Evidence {
+        step: StepId(0),
+        asked: vec![Asked { question: Question::Ready, verdict: Verdict::No(why.to_owned()), advice: String::new() }],
+    };
+    assert!(said(&asked("fe2 is down")).unwrap().ends_with("no: fe2 is down"));
+    assert_eq!(said(&asked("fe2 is down")), None);
+    assert!(said(&asked("fe3 is down")).unwrap().ends_with("no: fe3 is down"));
+    said(&Record::StepStarted { step: StepId(0) });
+    assert!(said(&asked("fe3 is down")).is_some(), "another time is another matter");
+
+    let denied = |id: u64, log: &mut Log<'_>| {
+        log.entry(at(0), &intent(id, Act::Start { service: service("RTCSRV") }), &look);
+        log.entry(at(0), &outcome(id, ActOutcome::Failed("access denied".to_owned())), &look)
+    };
+    assert!(denied(11, &mut log).unwrap().ends_with("start RTCSRV: failed: access denied"));
+    assert_eq!(denied(12, &mut log), None);
 }

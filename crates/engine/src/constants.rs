@@ -115,6 +115,11 @@ pub const PLANNED_RETRIES: u32 = 2;
 /// with somebody else; the same refusal again is an answer.
 pub const REFUSED_ACTS: u32 = 2;
 
+/// How long, from the first time on, an act of the way back is asked for that is refused for good. A right that was taken
+/// away by mistake is given back within minutes by whoever took it, and a server that is left out waits for a person; ten
+/// minutes are what the product's own flow chart gives a pool that is busy.
+pub const REFUSED_BACK: SignedDuration = SignedDuration::from_mins(10);
+
 /// How long an act is left alone that was refused for a time, such as by a quota: twice as long after each refusal, as
 /// far as [`AGAIN_LONGEST`]. It is asked for until the deadline of its step.
 pub const AGAIN_FIRST: SignedDuration = SignedDuration::from_secs(2);

@@ -106,11 +106,13 @@ pub enum Fault {
     NoDrainingState,
     /// A server says for hours, of single services, that they may be brought back later.
     RefusedForHours,
+    /// A server denies for some minutes to bring single services back, as if a right were missing for good.
+    DeniedForMinutes,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -160,6 +162,7 @@ impl Fault {
         Self::SecondHop,
         Self::NoDrainingState,
         Self::RefusedForHours,
+        Self::DeniedForMinutes,
     ];
 
     /// Those that are thrown with dice that are younger still.
@@ -181,8 +184,14 @@ impl Fault {
     ];
 
     /// Those that are thrown with dice of their own each, for the same reason.
-    const ALONE: [Self; 5] =
-        [Self::SlowComeback, Self::OtherHost, Self::SecondHop, Self::NoDrainingState, Self::RefusedForHours];
+    const ALONE: [Self; 6] = [
+        Self::SlowComeback,
+        Self::OtherHost,
+        Self::SecondHop,
+        Self::NoDrainingState,
+        Self::RefusedForHours,
+        Self::DeniedForMinutes,
+    ];
 
     /// Those that happen to a pool while a server of it is out, thrown with dice of their own for the same reason.
     const MEANWHILE: [Self; 2] = [Self::NeighbourGoes, Self::BalancerUndone];
@@ -240,6 +249,7 @@ impl Fault {
             Self::SecondHop => "second-hop",
             Self::NoDrainingState => "no-draining-state",
             Self::RefusedForHours => "refused-for-hours",
+            Self::DeniedForMinutes => "denied-for-minutes",
         }
     }
 
@@ -285,7 +295,7 @@ impl Fault {
             Self::BalancerUndone => 8.0,
             Self::SlowComeback => 0.4,
             Self::RefusedForATime => 1.2,
-            Self::RefusedForGood | Self::RefusedForHours => 0.15,
+            Self::RefusedForGood | Self::RefusedForHours | Self::DeniedForMinutes => 0.15,
             Self::Suspended => 1.0,
             Self::FullDisk | Self::BalancerMoves => 2.0,
             Self::BalancerSwapped | Self::BackendUnnamed => 0.3,

@@ -57,6 +57,7 @@ fn bring_back(case: &Case<'_>, scratch: &mut Scratch, snapshot: &Snapshot) -> Ju
     let left = Left {
         open: todo.waiting.into_iter().chain(todo.beside).chain(todo.unknown).collect(),
         again: states.again.into_iter().chain(starts.again).min(),
+        until: states.until.max(starts.until),
         passing: states.passing.into_iter().chain(starts.passing).collect(),
         over: states.over.into_iter().chain(starts.over).collect(),
         now: again.into_iter().chain(starts_again).collect(),
@@ -85,6 +86,8 @@ struct Left {
     open: Vec<(ServiceName, String)>,
     /// When the first of the acts that were refused for a time is asked for again.
     again: Option<Timestamp>,
+    /// Until when the last of them is asked for.
+    until: Option<Timestamp>,
     /// Those acts, and what was said against them.
     passing: Vec<Refusal>,
     /// Acts that are not asked for any more, and why.
@@ -115,7 +118,7 @@ impl Left {
 /// Waits for what may yet come, and meanwhile has the balancers send people to the server again, where they do not come for
 /// what is missing: a refusal, or a service that another hand has taken away, may last as long as the step.
 fn wait_for(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
-    let (mut again, mut now) = (left.again, left.now.clone());
+    let (mut again, mut until, mut now) = (left.again, left.until, left.now.clone());
     let mut why = left.words();
     // Services that start by themselves are back within minutes, and the server goes in whole.
     if left.open.is_empty() || case.elapsed() >= SELF_START {
@@ -123,6 +126,7 @@ fn wait_for(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
             ControlFlow::Break(next) => return next,
             ControlFlow::Continue(balancer) => {
                 again = again.into_iter().chain(balancer.again).min();
+                until = until.max(balancer.until);
                 now.extend(balancer.now);
                 why.extend(tries::told(&balancer.passing).into_iter().chain(tries::told(&balancer.over)));
             }
@@ -131,9 +135,11 @@ fn wait_for(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
     if !now.is_empty() {
         return Judgement::Act(now);
     }
-    match again {
-        Some(again) if left.open.is_empty() => tries::wait(case, case.since, again, why.join("; ")),
-        Some(_) | None => late_or(case, "services to run", &why.join(", "), scratch),
+    match (again, until) {
+        (Some(again), Some(until)) if left.open.is_empty() => {
+            tries::wait(case, (case.since, until), again, why.join("; "))
+        }
+        (Some(_), Some(_)) | (None, _) | (_, None) => late_or(case, "services to run", &why.join(", "), scratch),
     }
 }
 
@@ -146,8 +152,8 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
     if !balancer.now.is_empty() {
         return Judgement::Act(balancer.now);
     }
-    if let Some(again) = balancer.again {
-        return tries::wait(case, case.since, again, tries::told(&balancer.passing).join("; "));
+    if let (Some(again), Some(until)) = (balancer.again, balancer.until) {
+        return tries::wait(case, (case.since, until), again, tries::told(&balancer.passing).join("; "));
     }
     let server = &case.subject.work.server;
     let all = case.subject.own.snapshot.as_ref().map_or(0, |snapshot| snapshot.services.len());

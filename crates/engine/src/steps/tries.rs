@@ -2,15 +2,17 @@
 //!
 //! Accepted, refused for a time, refused for good, and nobody knows: the four are counted apart, because each means
 //! another thing. What was accepted and does not come about is asked for a few times; a refusal that can pass, and an
-//! answer that never came, are waited for until the deadline of the step; a refusal for good is an answer. What is said
-//! at the end names what was counted, and the last cause.
+//! answer that never came, are waited for until the deadline of the step; a refusal for good is an answer, except on the
+//! way back, where it is given some minutes: there it costs nothing to ask again. What is said at the end names what was
+//! counted, and the last cause.
 
 use super::{Case, Judgement, Scratch};
-use crate::constants::{ACT_ROUNDS, AGAIN_FIRST, AGAIN_LONGEST, REFUSED_ACTS, SETTLE_LOOK, SLOW_LOOK};
+use crate::constants::{ACT_ROUNDS, AGAIN_FIRST, AGAIN_LONGEST, REFUSED_ACTS, REFUSED_BACK, SETTLE_LOOK, SLOW_LOOK};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::{ActOutcome, ServerName, ServiceName};
+use orchestrate_planner::StepKind;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -59,6 +61,8 @@ pub(crate) struct Sorted {
     pub(crate) again: Option<Timestamp>,
     /// Those that were refused for a time, and what was said against them.
     pub(crate) passing: Vec<Refusal>,
+    /// Until when the last of those is asked for.
+    pub(crate) until: Option<Timestamp>,
     /// Those that are not asked for any more, and why.
     pub(crate) over: Vec<Refusal>,
 }
@@ -186,16 +190,16 @@ impl Tries {
     /// Says what is waited for while acts are asked for that were all refused before.
     pub(crate) fn waited_for(&self, case: &Case<'_>, acts: &[Act]) -> Option<Wait> {
         let refusals: Vec<Refusal> = acts.iter().map(|act| self.refusal(case, act)).collect::<Option<_>>()?;
-        let limit = (case.patience(), then(case));
-        (!refusals.is_empty())
-            .then(|| case.wait_from(case.since, ("a refusal to pass", told(&refusals).join("; ")), limit))
+        let begin = (case.since, case.patience());
+        let until = acts.iter().map(|act| self.of(act).until(case, begin)).max()?;
+        Some(waiting(case, case.since, until, told(&refusals).join("; ")))
     }
 
     /// Returns why an act did not come about so far, where it was refused, or nobody knows.
     fn refusal(&self, case: &Case<'_>, act: &Act) -> Option<Refusal> {
         let tried = self.of(act);
         let names = (case.subject.work.server.as_str(), act.service().map_or("", ServiceName::as_str));
-        (tried.passing + tried.refused + tried.unknown > 0).then(|| tried.told(act, names))
+        (tried.passing + tried.refused + tried.unknown > 0).then(|| tried.told(act, names, ""))
     }
 
     /// Sorts acts by whether they are worth asking for. `limit` is how long one that may yet be accepted is asked for, from
@@ -206,10 +210,11 @@ impl Tries {
             let tried = self.of(act);
             let since = tried.first.filter(|_| case.is_long()).unwrap_or(begin);
             let names = (case.subject.work.server.as_str(), act.service().map_or("", ServiceName::as_str));
-            match tried.standing((act, names), case.is_over(since, limit), case.now) {
+            match tried.standing(case, (act, names), (since, limit)) {
                 Standing::Now => sorted.now.push(act.clone()),
                 Standing::Later(at, why) => {
                     sorted.again = Some(sorted.again.map_or(at, |first| first.min(at)));
+                    sorted.until = sorted.until.max(Some(tried.until(case, (since, limit))));
                     sorted.passing.push(why);
                 }
                 Standing::Over(why) => sorted.over.push(why),
@@ -226,38 +231,67 @@ impl Tried {
         self.accepted + self.needless + self.passing + self.refused + self.unknown
     }
 
-    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
-    fn standing(&self, (act, names): (&Act, (&str, &str)), late: bool, now: Timestamp) -> Standing {
-        let again = self.last.map_or(now, |last| last + self.pause());
-        if self.refused >= REFUSED_ACTS || (late && self.passing + self.refused + self.unknown > 0) {
-            Standing::Over(self.told(act, names))
+    fn standing(
+        &self,
+        case: &Case<'_>,
+        (act, names): (&Act, (&str, &str)),
+        (since, limit): (Timestamp, SignedDuration),
+    ) -> Standing {
+        let late = case.is_over(since, limit);
+        let again = self.last.map_or(case.now, |last| last + self.pause());
+        if self.is_given_up(case) {
+            // Whoever mends the cause is to know that this step does not notice.
+            Standing::Over(self.told(act, names, ", so it was not asked for again"))
+        } else if late && self.passing + self.refused + self.unknown > 0 {
+            Standing::Over(self.told(act, names, ""))
         } else if self.accepted + self.needless >= ACT_ROUNDS {
-            let said = match (self.accepted, self.needless) {
-                (accepted, 0) => format!(" was accepted {accepted} times and has not come about"),
-                (0, needless) => {
-                    format!(" was answered {needless} times with \"it is so already\", and it is seen not to be so")
-                }
-                (accepted, needless) => format!(
-                    " was accepted {accepted} times, answered {needless} times with \"it is so already\", and has not come about"
-                ),
-            };
-            Standing::Over(Refusal { act: act.clone(), said: ("", said) })
-        } else if self.passing > 0 && again > now {
-            Standing::Later(again, self.told(act, names))
+            Standing::Over(self.in_vain(act))
+        } else if (self.passing > 0 || self.refused >= REFUSED_ACTS) && again > case.now {
+            Standing::Later(again, self.told(act, names, ""))
         } else {
             Standing::Now
         }
     }
 
-    /// How long an act that was refused for a time is left alone: twice as long each time.
+    /// Whether refusals for good were enough to be an answer.
+    fn is_given_up(&self, case: &Case<'_>) -> bool {
+        let first = self.first.unwrap_or(case.now);
+        self.refused >= REFUSED_ACTS && (!is_way_back(case) || case.is_over(first, REFUSED_BACK))
+    }
+
+    /// Until when the act is asked for while it is refused.
+    fn until(&self, case: &Case<'_>, (since, limit): (Timestamp, SignedDuration)) -> Timestamp {
+        let deadline = |from, limit| case.subject.state.deadline(from, limit);
+        let until = deadline(since, limit);
+        match self.first {
+            Some(first) if self.refused > 0 && is_way_back(case) => until.min(deadline(first, REFUSED_BACK)),
+            Some(_) | None => until,
+        }
+    }
+
+    /// An act that was accepted, or said to be needless, often enough.
+    fn in_vain(&self, act: &Act) -> Refusal {
+        let said = match (self.accepted, self.needless) {
+            (accepted, 0) => format!(" was accepted {accepted} times and has not come about"),
+            (0, needless) => {
+                format!(" was answered {needless} times with \"it is so already\", and it is seen not to be so")
+            }
+            (accepted, needless) => format!(
+                " was accepted {accepted} times, answered {needless} times with \"it is so already\", and has not come about"
+            ),
+        };
+        Refusal { act: act.clone(), said: ("", said) }
+    }
+
+    /// How long an act that was refused is left alone: twice as long each time.
     fn pause(&self) -> SignedDuration {
-        let doubled = 2_i32.saturating_pow(self.passing.saturating_sub(1).min(16));
+        let doubled = 2_i32.saturating_pow((self.passing + self.refused).saturating_sub(1).min(16));
         AGAIN_FIRST.saturating_mul(doubled).min(AGAIN_LONGEST)
     }
 
-    /// Says what was said against an act, by what it was. Drivers put server and service in front of a cause, which stand
-    /// beside it already.
-    fn told(&self, act: &Act, (server, service): (&str, &str)) -> Refusal {
+    /// Says what was said against an act, by what it was, and what follows from it. Drivers put server and service in front
+    /// of a cause, which stand beside it already.
+    fn told(&self, act: &Act, (server, service): (&str, &str), then: &str) -> Refusal {
         let without = |text: &'_ str, name: &str| -> Option<String> {
             Some(text.strip_prefix(name)?.strip_prefix(": ")?.to_owned())
         };
@@ -266,9 +300,7 @@ impl Tried {
         let mut parts = Vec::new();
         let times = |count: u32| if count == 1 { "once".to_owned() } else { format!("{count} times") };
         if self.passing + self.refused > 0 {
-            // Whoever mends the cause is to know that this step does not notice.
-            let last = if self.refused >= REFUSED_ACTS { ", so it was not asked for again" } else { "" };
-            parts.push(format!("refused {}{last}", times(self.passing + self.refused)));
+            parts.push(format!("refused {}{then}", times(self.passing + self.refused)));
         }
         if self.unknown > 0 {
             parts.push(format!("outcome unknown {}", times(self.unknown)));
@@ -294,16 +326,35 @@ pub(super) fn follow_up(case: &Case<'_>, scratch: &mut Scratch, acts: Vec<Act>) 
     }
     // In the order of the step, and none before one that has to wait.
     let first: Vec<Act> = acts.into_iter().take_while(|act| sorted.now.contains(act)).collect();
-    match sorted.again {
-        Some(again) if first.is_empty() => wait(case, begin, again, told(&sorted.passing).join("; ")),
-        Some(_) | None => Judgement::Act(first),
+    match (sorted.again, sorted.until) {
+        (Some(again), Some(until)) if first.is_empty() => {
+            wait(case, (begin, until), again, told(&sorted.passing).join("; "))
+        }
+        (Some(_), Some(_)) | (None, _) | (_, None) => Judgement::Act(first),
     }
 }
 
-/// Waits until an act that is refused for a time is asked for again.
-pub(super) fn wait(case: &Case<'_>, begin: Timestamp, again: Timestamp, why: String) -> Judgement {
+/// Waits until an act that is refused for a time is asked for again. It is refused since `begin`, and asked for no longer
+/// than `until`.
+pub(super) fn wait(
+    case: &Case<'_>,
+    (begin, until): (Timestamp, Timestamp),
+    again: Timestamp,
+    why: String,
+) -> Judgement {
+    let pace = again.duration_since(case.now).clamp(SETTLE_LOOK, SLOW_LOOK);
+    Judgement::Wait(waiting(case, begin, until, why), pace)
+}
+
+fn waiting(case: &Case<'_>, begin: Timestamp, until: Timestamp, why: String) -> Wait {
     let wait = case.wait_from(begin, ("a refusal to pass", why), (case.patience(), then(case)));
-    Judgement::Wait(wait, again.duration_since(case.now).clamp(SETTLE_LOOK, SLOW_LOOK))
+    Wait { until: Some(until), ..wait }
+}
+
+/// Whether what was taken from the server is being given back: a server that is left out needs a person, and to ask again
+/// takes nothing from its users.
+fn is_way_back(case: &Case<'_>) -> bool {
+    matches!(case.kind, StepKind::Return | StepKind::BalancerIn)
 }
 
 /// What comes when a refusal does not pass.
@@ -324,6 +375,8 @@ pub(super) fn named(server: &ServerName, why: &str) -> String {
 mod tests {
     use super::*;
 
+    const ENDED: &str = ", so it was not asked for again";
+
     fn start(service: &str) -> Act {
         Act::Start { service: ServiceName::new(service).unwrap() }
     }
@@ -334,13 +387,19 @@ mod tests {
         let other = Tried { refused: 2, cause: "fe1.example: RTCCPS: access denied".to_owned(), ..Tried::default() };
         let gone = Tried { refused: 2, cause: "it is disabled".to_owned(), ..Tried::default() };
         let refusals = [
-            denied.told(&start("RTCSRV"), ("fe1.example", "RTCSRV")),
-            gone.told(&start("RTCRGS"), ("fe1.example", "RTCRGS")),
-            other.told(&start("RTCCPS"), ("fe1.example", "RTCCPS")),
-            Tried { refused: 2, cause: "of RTCSRV: busy".to_owned(), ..Tried::default() }
-                .told(&start("RTCSRV"), ("", "")),
-            Tried { refused: 2, cause: "of RTCATS: busy".to_owned(), ..Tried::default() }
-                .told(&start("RTCATS"), ("", "")),
+            denied.told(&start("RTCSRV"), ("fe1.example", "RTCSRV"), ENDED),
+            gone.told(&start("RTCRGS"), ("fe1.example", "RTCRGS"), ENDED),
+            other.told(&start("RTCCPS"), ("fe1.example", "RTCCPS"), ENDED),
+            Tried { refused: 2, cause: "of RTCSRV: busy".to_owned(), ..Tried::default() }.told(
+                &start("RTCSRV"),
+                ("", ""),
+                ENDED,
+            ),
+            Tried { refused: 2, cause: "of RTCATS: busy".to_owned(), ..Tried::default() }.told(
+                &start("RTCATS"),
+                ("", ""),
+                ENDED,
+            ),
             Refusal::not_yet(start("RTCATS")),
         ];
         let told = told(&refusals);

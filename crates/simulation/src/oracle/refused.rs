@@ -1,13 +1,16 @@
 //! Refusals: one of them keeps nothing else from coming back, and one that can pass is waited for.
 
 use super::lines::Line;
-use crate::world::{LATER, MINUTE, Ms, QUOTA, SECOND, World, brings_back};
+use crate::world::{DENIED, LATER, MINUTE, Ms, QUOTA, SECOND, World, brings_back};
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{Act, ActOutcome, Product, RunState, ServerName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every step that asks a server for something asks for at least so long where a refusal can pass.
 const LEAST_PATIENCE: Ms = 9 * MINUTE;
+
+/// A way back that has been in hand for so long may end with whatever is refused then.
+const NEARLY_LATE: Ms = 60 * MINUTE;
 
 /// What follows from a refusal follows within this: an act, a look, and the time of both.
 const FOLLOWS: Ms = 15 * SECOND;
@@ -26,6 +29,8 @@ pub(crate) struct Refused {
     begun: BTreeMap<usize, Ms>,
     /// When a machine last refused for good to bring a service back.
     for_good: BTreeMap<usize, Ms>,
+    /// When a machine on its way back first and last denied, for minutes, to bring a service back.
+    denied: BTreeMap<usize, (Ms, Ms)>,
     /// Machines on their way back of which single services are refused for hours, and since when all is there that people
     /// come through the balancer for.
     lasting: BTreeMap<usize, Ms>,
@@ -48,6 +53,7 @@ impl Refused {
             "step_started" => {
                 self.begun.insert(at, line.now);
                 self.steps.insert(at, line.step.to_owned());
+                self.denied.remove(&at);
                 if line.step == "return" {
                     self.tried.retain(|(of, _)| *of != at);
                 }
@@ -129,6 +135,9 @@ impl World {
         if returning && matches!(outcome, ActOutcome::Retry(why) if why == LATER) {
             refused.lasting.entry(at).or_insert(now);
         }
+        if returning && matches!(outcome, ActOutcome::Failed(why) if why == DENIED) {
+            refused.denied.entry(at).or_insert((now, now)).1 = now;
+        }
         let passing = &mut refused.passing;
         match outcome {
             ActOutcome::Retry(why) if why == QUOTA => drop(passing.insert(at, now)),
@@ -155,6 +164,17 @@ impl World {
         }
         let refused = &self.oracle.refused;
         let returning = refused.steps.get(&at).is_some_and(|step| step == "return");
+        if kind == "held"
+            && returning
+            && let Some((first, last)) = refused.denied.get(&at)
+            && now - last <= FOLLOWS
+            && now - first < LEAST_PATIENCE
+            && lived < NEARLY_LATE
+        {
+            let text = format!("{name} is held on its way back {} s after the first denial", (now - first) / SECOND);
+            self.oracle.breach("P8", now, text);
+        }
+        let refused = &self.oracle.refused;
         let for_good = refused.for_good.get(&at).is_some_and(|last| now - last <= FOLLOWS);
         if kind == "held" && returning && for_good {
             self.check_rest(&name, at);

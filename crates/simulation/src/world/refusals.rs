@@ -16,6 +16,12 @@ pub(crate) const QUOTA: &str = "the quota of this user is used up";
 /// What a machine says for hours of a service that it does not bring back.
 pub(crate) const LATER: &str = "the service cannot accept control messages at this time";
 
+/// What a machine says for minutes of a service that it does not bring back, as if it were for good.
+pub(crate) const DENIED: &str = "access is denied, 0x80070005";
+
+/// Makes the dice of what is denied for minutes others than those of the seed.
+const MINUTES: u64 = 0x6D69_6E75_7400_0000;
+
 /// Makes the dice of what is refused for hours others than those of the seed.
 const HOURS: u64 = 0x686F_7572_7300_0000;
 
@@ -28,6 +34,8 @@ pub(crate) struct Refusals {
     for_good: BTreeSet<(usize, usize)>,
     /// Services that are not brought back for so long from the first time that this is asked for, and until when once it was.
     lasting: BTreeMap<(usize, usize), (Ms, Option<Ms>)>,
+    /// The same for services whose bringing back is denied.
+    denied: BTreeMap<(usize, usize), (Ms, Option<Ms>)>,
     /// Machines on which something was refused for good.
     pub(crate) met: BTreeSet<usize>,
 }
@@ -53,18 +61,25 @@ impl World {
         }
     }
 
-    /// Draws which services are refused for hours.
+    /// Draws which services are refused for hours, and which for minutes.
     pub(crate) fn draw_lasting_refusals(&mut self, seed: u64) {
         let mut dice = Dice::new(seed ^ HOURS);
-        let rate = self.faults.rate(Fault::RefusedForHours);
+        self.refusals.lasting = self.draw_lasting(&mut dice, Fault::RefusedForHours, 3 * HOUR);
+        let mut dice = Dice::new(seed ^ MINUTES);
+        self.refusals.denied = self.draw_lasting(&mut dice, Fault::DeniedForMinutes, 8 * MINUTE);
+    }
+
+    fn draw_lasting(&self, dice: &mut Dice, fault: Fault, longest: Ms) -> BTreeMap<(usize, usize), (Ms, Option<Ms>)> {
+        let rate = self.faults.rate(fault);
+        let mut drawn = BTreeMap::new();
         for at in 0..self.machines.len() {
             for place in 0..self.machines[at].services.len() {
                 if dice.chance(rate) {
-                    let long = dice.between(MINUTE, 3 * HOUR);
-                    self.refusals.lasting.insert((at, place), (long, None));
+                    drawn.insert((at, place), (dice.between(MINUTE, longest), None));
                 }
             }
         }
+        drawn
     }
 
     /// Returns how a machine refuses an act, where it does.
@@ -82,6 +97,12 @@ impl World {
             && now < *until.get_or_insert(now + *long)
         {
             return Some(ActOutcome::Retry(LATER.to_owned()));
+        }
+        if brings_back(act)
+            && let Some((long, until)) = self.refusals.denied.get_mut(&(at, service))
+            && now < *until.get_or_insert(now + *long)
+        {
+            return Some(ActOutcome::Failed(DENIED.to_owned()));
         }
         let refused = brings_back(act) && self.refusals.for_good.contains(&(at, service));
         refused.then(|| {
