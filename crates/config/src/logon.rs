@@ -4,6 +4,7 @@ use crate::codes;
 use crate::reader::{Reader, Written};
 use crate::scalars::parsed;
 use crate::yaml::Node;
+use orchestrate_model::host::is_host;
 use orchestrate_model::pool::TaskAccount;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use std::net::IpAddr;
@@ -42,9 +43,8 @@ impl Written for Kdc {
         parsed(node, reader, codes::BAD_ADDRESS, "a KDC, as `host` or `host:port`", |text| {
             let is_address = text.parse::<IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok();
             let (host, port) = text.rsplit_once(':').unwrap_or((text, "88"));
-            let is_host = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
             let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
-            (is_address || (is_host && is_port)).then(|| Self(text.to_owned())).ok_or_else(String::new)
+            (is_address || (is_host(host) && is_port)).then(|| Self(text.to_owned())).ok_or_else(String::new)
         })
     }
 

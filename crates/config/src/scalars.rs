@@ -179,9 +179,14 @@ pub(crate) struct RuntimeApi(pub(crate) String);
 impl Written for RuntimeApi {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         parsed(node, reader, codes::BAD_ADDRESS, "`host:port` or the path of a socket", |text| {
-            is_runtime_address(text)
-                .then(|| Self(text.to_owned()))
-                .ok_or_else(|| "write it like `\"192.0.2.10:9999\"`".to_owned())
+            is_runtime_address(text).then(|| Self(text.to_owned())).ok_or_else(|| {
+                let help = if text.starts_with('/') {
+                    "write the path of the socket itself, without `..`"
+                } else {
+                    "write it like `\"192.0.2.10:9999\"`: the name of the host, or its whole address"
+                };
+                help.to_owned()
+            })
         })
     }
 

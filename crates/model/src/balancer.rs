@@ -96,24 +96,16 @@ pub fn is_runtime_address(text: &str) -> bool {
         return false;
     }
     if text.starts_with('/') {
-        return text.len() <= LONGEST_SOCKET;
+        // A folder above says nothing by its spelling of which socket it is.
+        return text.len() <= LONGEST_SOCKET && text.split('/').all(|part| part != "..");
     }
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    digits && port.parse::<u16>().is_ok_and(|port| port > 0) && is_host(host)
+    digits && port.parse::<u16>().is_ok_and(|port| port > 0) && crate::host::is_host(host)
 }
 
 /// Longest path of a socket that the systems take.
 const LONGEST_SOCKET: usize = 107;
-
-/// Returns whether a text is a name, an address, or an IPv6 address in brackets.
-fn is_host(host: &str) -> bool {
-    if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return inner.parse::<std::net::Ipv6Addr>().is_ok();
-    }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    !host.is_empty() && host.len() <= 253 && host.chars().all(allowed)
-}
 
 /// One entry as its balancer sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -228,7 +228,7 @@ fn fqdn(text: &str) -> Result<Cow<'_, str>, NameError> {
     if !text.contains('.') {
         return Err(NameError::NotQualified { found: text.to_owned() });
     }
-    if text.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
+    if text.rsplit('.').next().is_some_and(crate::host::is_number) {
         return Err(NameError::Address);
     }
     Ok(Cow::Owned(text.to_ascii_lowercase()))

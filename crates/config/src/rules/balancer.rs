@@ -8,7 +8,6 @@ use crate::scalars::{BalancerName, RuntimeApi};
 use crate::written::{BalancerChoice, Haproxy, LoadBalancing, Pool, Server, SiteChoice};
 use orchestrate_model::ServerName;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn check(reader: &mut Reader, balancing: &LoadBalancing, pool: &Pool) {
@@ -79,10 +78,7 @@ fn same_address(address: &RuntimeApi) -> String {
         // Strokes and dots that change nothing do not count.
         return Path::new(text).components().collect::<PathBuf>().display().to_string();
     };
-    let inner = host.trim_start_matches('[').trim_end_matches(']');
-    let host = inner
-        .parse::<IpAddr>()
-        .map_or_else(|_| host.trim_end_matches('.').to_ascii_lowercase(), |address| address.to_canonical().to_string());
+    let host = orchestrate_model::host::compared(host);
     format!("{host} {}", port.trim_start_matches('0'))
 }
 
