@@ -6,7 +6,7 @@
 //! way back, where it is given some minutes: there it costs nothing to ask again. What is said at the end names what was
 //! counted, and the last cause.
 
-use super::{Case, Judgement, Scratch};
+use super::{Case, Judgement, Scratch, after};
 use crate::constants::{ACT_ROUNDS, AGAIN_FIRST, AGAIN_LONGEST, REFUSED_ACTS, REFUSED_BACK, SETTLE_LOOK, SLOW_LOOK};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
@@ -29,8 +29,10 @@ pub(crate) struct Tried {
     pub(crate) needless: u32,
     /// Times it was refused in a row, and may be accepted later.
     pub(crate) passing: u32,
-    /// Times it was refused in a row, and always will be.
+    /// Times it was refused for good.
     pub(crate) refused: u32,
+    /// Since when, and how often, nothing but that was said.
+    denied: Option<(Timestamp, u32)>,
     /// Times in a row that nobody knows whether it happened.
     pub(crate) unknown: u32,
     /// When it was first asked for.
@@ -141,6 +143,11 @@ impl Tries {
         let tried = self.0.entry(act.to_string()).or_default();
         tried.first.get_or_insert(now);
         tried.last = Some(now);
+        tried.denied = match (outcome, tried.denied) {
+            (ActOutcome::Failed(_), Some((since, times))) => Some((since, times + 1)),
+            (ActOutcome::Failed(_), None) => Some((now, 1)),
+            (_, _) => None,
+        };
         match outcome {
             ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined => {
                 let count = if *outcome == ActOutcome::AlreadySo { &mut tried.needless } else { &mut tried.accepted };
@@ -246,7 +253,8 @@ impl Tried {
             Standing::Over(self.told(act, names, ""))
         } else if self.accepted + self.needless >= ACT_ROUNDS {
             Standing::Over(self.in_vain(act))
-        } else if (self.passing > 0 || self.refused >= REFUSED_ACTS) && again > case.now {
+        } else if (self.passing > 0 || self.denied.is_some_and(|(_, times)| times >= REFUSED_ACTS)) && again > case.now
+        {
             Standing::Later(again, self.told(act, names, ""))
         } else {
             Standing::Now
@@ -255,16 +263,21 @@ impl Tried {
 
     /// Whether refusals for good were enough to be an answer.
     fn is_given_up(&self, case: &Case<'_>) -> bool {
-        let first = self.first.unwrap_or(case.now);
-        self.refused >= REFUSED_ACTS && (!is_way_back(case) || case.is_over(first, REFUSED_BACK))
+        self.denied.is_some_and(|(since, times)| {
+            times >= REFUSED_ACTS && (!is_way_back(case) || case.is_over(since, REFUSED_BACK))
+        })
     }
 
     /// Until when the act is asked for while it is refused.
     fn until(&self, case: &Case<'_>, (since, limit): (Timestamp, SignedDuration)) -> Timestamp {
         let deadline = |from, limit| case.subject.state.deadline(from, limit);
         let until = deadline(since, limit);
-        match self.first {
-            Some(first) if self.refused > 0 && is_way_back(case) => until.min(deadline(first, REFUSED_BACK)),
+        match self.denied {
+            // It is asked for a second time, whenever that is.
+            Some((since, times)) if is_way_back(case) => {
+                let again = if times < REFUSED_ACTS { after(case.now, AGAIN_LONGEST) } else { since };
+                until.min(deadline(since, REFUSED_BACK).max(again))
+            }
             Some(_) | None => until,
         }
     }
