@@ -1,6 +1,7 @@
 //! Another control host that works on the pool.
 
 use super::*;
+use crate::constants::POOL_WAIT;
 use orchestrate_model::observe::{Readiness, ReadinessState};
 use orchestrate_model::{Keeper, Lease};
 
@@ -28,6 +29,8 @@ fn at_the_guard(pool_unsafe: &str) -> (Engine, Vec<Effect>) {
     let plan = plan_with(|plan| {
         plan["change"]["maintenance"]["pool_unsafe"] = json!(pool_unsafe);
         plan["change"]["stop_when"]["failed"] = json!(1);
+        // Without an installer, of which these looks say nothing.
+        plan["change"]["maintenance"]["patch"] = json!(null);
     });
     let mut engine = after_in(plan, &[begun(Attended::No), Record::StepStarted { step: GUARD }]);
     let effects = engine.handle(resumed(), at(100));
@@ -69,10 +72,33 @@ fn p12_a_plan_that_waits_for_its_pool_waits_for_the_lease_and_then_looks_at_what
         assert!(wait.why.contains("bob on control2") && wait.then == "the run stops", "{wait:?}");
         (effects, now) = wake(&mut engine, &effects);
     }
-    let effects = answer(&mut engine, &effects, pool(LeaseState::Free, word, now), now);
-    let end = engine.state().work[0].end.clone();
+    effects = answer(&mut engine, &effects, pool(LeaseState::Free, word, now), now);
+    let wait = engine.view(now).servers[0].wait.clone().unwrap_or_else(|| panic!("it waits: {effects:?}"));
     assert!(
-        matches!(&end, Some(ServerEnd::Untouched { why }) if why.text.contains("InsufficientActiveFrontEnds")),
-        "with the lease gone the product's own word counts: {end:?} {effects:?}"
+        wait.why.contains("InsufficientActiveFrontEnds"),
+        "with the lease gone the product's word counts: {wait:?}"
     );
+}
+
+#[test]
+fn p2_a_plan_that_waits_for_its_pool_does_so_before_the_products_word_ends_it() {
+    let (mut ends, mut said) = (Vec::new(), String::new());
+    for pool_unsafe in ["stop", "wait"] {
+        let (mut engine, mut effects) = at_the_guard(pool_unsafe);
+        let mut now = at(100);
+        while engine.state().work[0].end.is_none() && now < at(1000) {
+            let word = ReadinessState::InsufficientActiveFrontEnds;
+            effects = answer(&mut engine, &effects, pool(LeaseState::Free, word, now), now);
+            if let Some(wait) = &engine.view(now).servers[0].wait {
+                assert!(wait.why.contains("InsufficientActiveFrontEnds"), "{wait:?}");
+                (effects, now) = wake(&mut engine, &effects);
+            }
+        }
+        let end = engine.state().work[0].end.clone();
+        assert!(matches!(&end, Some(ServerEnd::Untouched { .. })), "{pool_unsafe}: {end:?}");
+        said = format!("{end:?}");
+        ends.push(now);
+    }
+    assert!(ends[0] < at(101), "the word of the product ends a plan that stops: {}", ends[0]);
+    assert!(ends[1] >= at(100) + POOL_WAIT && ends[1] < at(103) + POOL_WAIT, "{}: {said}", ends[1]);
 }
