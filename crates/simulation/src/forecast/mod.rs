@@ -80,6 +80,8 @@ pub struct Forecast {
     pub servers: Vec<ServerForecast>,
     /// The whole work in seconds, of runs that came to their end; waiting for further openings not counted.
     pub whole: Spread,
+    /// Whether the plan has windows.
+    pub windows: bool,
     /// The share of runs in which all of it was done in the first opening. Without windows, in which all was done.
     pub fits: f64,
     /// How many openings were needed, of runs that came to their end.
@@ -409,6 +411,7 @@ fn summed(plan: &Plan, options: &Options, samples: &[Sample]) -> Forecast {
         refusals: plan.refusals().map(|finding| finding.message.clone()).collect(),
         servers: servers(plan, samples),
         whole: spread(samples.iter().filter(over).map(|sample| sample.busy_s).collect()),
+        windows: !plan.change().windows.is_empty(),
         fits: each(count(fitting)),
         openings: spread(samples.iter().filter(over).map(|sample| sample.openings).collect()),
         outcomes,

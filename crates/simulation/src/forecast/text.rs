@@ -1,6 +1,6 @@
 //! The forecast in words.
 
-use super::{Forecast, Options, SessionAssumption, Spread};
+use super::{Forecast, Options, ServerForecast, SessionAssumption, Spread};
 use orchestrate_engine::RunOutcome;
 use orchestrate_model::readable::count;
 use std::collections::BTreeMap;
@@ -48,7 +48,8 @@ impl Forecast {
         }
         lines.push(format!("{} from seed {}", counted(self.runs, "run"), self.seed));
         lines.push(format!("all servers   {}", self.whole()));
-        lines.push(format!("fits          {:.1} % of the runs are done in the first opening", self.fits * 100.0));
+        let (word, then) = if self.windows { ("fits", " in the first opening") } else { ("done", "") };
+        lines.push(format!("{word:<13} {:.1} % of the runs have all servers done{then}", self.fits * 100.0));
         let mut misfits: Vec<(&String, &u32)> = self.misfits.iter().collect();
         misfits.sort_by_key(|(why, runs)| (std::cmp::Reverse(**runs), *why));
         lines.extend(misfits.iter().take(REASONS).map(|(why, runs)| format!("  not {runs}: {why}")));
@@ -64,16 +65,7 @@ impl Forecast {
         let (schedule, bound) = (time(self.schedule_s), time(self.lower_bound_s));
         lines.push(format!("schedule      {schedule} at worst, {bound} is the lower bound"));
         lines.push(format!("ended         {}", counts(&self.outcomes)));
-        for server in &self.servers {
-            lines.push(format!(
-                "{:<13} half within {}, 19 of 20 within {}; drain {} and {}",
-                server.server.short(),
-                time(server.takes.p50),
-                time(server.takes.p95),
-                time(server.drain.p50),
-                time(server.drain.p95)
-            ));
-        }
+        lines.extend(self.servers.iter().map(|server| self.one(server)));
         for fault in &self.faults {
             let (word, back, runs) = (fault.fault.word(), fault.all_back, fault.runs);
             let outcomes = counts(&fault.outcomes);
@@ -83,6 +75,24 @@ impl Forecast {
         lines.push("assumed:".to_owned());
         lines.extend(self.assumptions.iter().map(|assumption| format!("  {assumption}")));
         lines.join("\n")
+    }
+
+    /// Returns how long a server was in hand, in the runs that had it: of the others nobody can say.
+    fn one(&self, server: &ServerForecast) -> String {
+        let ServerForecast { server: name, takes, drain, .. } = server;
+        let name = name.short();
+        if takes.values == 0 {
+            return format!("{name:<13} not reached in any run");
+        }
+        let drained = match drain.values {
+            0 => String::new(),
+            _ => format!("; drain {} and {}", time(drain.p50), time(drain.p95)),
+        };
+        let of = match takes.values {
+            all if all >= self.runs => String::new(),
+            some => format!("; in {some} of {}", counted(self.runs, "run")),
+        };
+        format!("{name:<13} half within {}, 19 of 20 within {}{drained}{of}", time(takes.p50), time(takes.p95))
     }
 
     /// Returns how long the runs took that came to their end: of the others nobody can say.
