@@ -11,6 +11,7 @@ mod balancer;
 mod control;
 mod directory;
 mod dns;
+mod fitting;
 mod lab;
 mod machine;
 mod numbers;

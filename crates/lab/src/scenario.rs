@@ -459,7 +459,7 @@ pub struct Fault {
     pub seconds: f64,
     /// For `return-value`: the value.
     #[serde(default)]
-    pub value: u32,
+    pub value: Option<u32>,
 }
 
 fn once() -> u32 {

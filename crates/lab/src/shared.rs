@@ -76,7 +76,7 @@ impl FaultLeft {
 pub(crate) struct Met {
     pub(crate) effect: FaultEffect,
     pub(crate) seconds: f64,
-    pub(crate) value: u32,
+    pub(crate) value: Option<u32>,
 }
 
 /// What a lab's listeners are made from.

@@ -375,7 +375,7 @@ async fn exchange(
         )
         | None => {}
     }
-    let return_value = met.filter(|met| met.effect == FaultEffect::ReturnValue).map(|met| met.value);
+    let return_value = met.filter(|met| met.effect == FaultEffect::ReturnValue).and_then(|met| met.value);
     let call = Call { server, arrived, request: &request, return_value, caller };
     let (status, body) = loop {
         let reply = shared.with(|state| {

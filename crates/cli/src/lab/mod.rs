@@ -49,19 +49,9 @@ pub(crate) fn digest(scenario: Option<&Path>) -> Result<Option<String>, Failure>
     Ok(Some(hexadecimal(&body)))
 }
 
-/// Refuses a scenario of servers or pools that the plan does not have: nothing would become of what it says of them.
+/// Refuses a scenario of servers, pools or services that the plan does not have.
 pub(crate) fn fits(scenario: &Scenario, path: &Path, change: &Change) -> Result<(), Failure> {
-    let bad = |why: String| Err(Failure::BadScenario { path: path.to_owned(), why });
-    let faulty = scenario.faults.iter().filter_map(|fault| fault.server.as_ref());
-    let mut servers = scenario.servers.keys().chain(scenario.installer.leaves_out.keys()).chain(faulty);
-    if let Some(name) = servers.find(|name| !change.pools.iter().any(|pool| pool.server(name).is_some())) {
-        return bad(format!("the plan has no server {name}"));
-    }
-    let mut pools = scenario.balancers.keys().chain(scenario.readiness.keys());
-    match pools.find(|name| change.pool(name).is_none()) {
-        None => Ok(()),
-        Some(name) => bad(format!("the plan has no pool {name}")),
-    }
+    scenario.fits(change).map_err(|why| Failure::BadScenario { path: path.to_owned(), why })
 }
 
 /// Returns the time of the lab that a plan runs on, as its directory file tells it: the one that was named when the run began,

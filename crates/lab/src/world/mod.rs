@@ -14,7 +14,7 @@ mod sessions;
 mod setup;
 mod sites;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use installer::{InstallerAnswer, InstallerEnd, InstallerRequest};
 pub use lease::LeaseFile;
@@ -22,6 +22,7 @@ pub(crate) use lease::LeaseRequest;
 pub(crate) use power::Shutdown;
 pub(crate) use scm::Control;
 pub(crate) use server::{LabServer, LabService};
+pub(crate) use setup::service_names_of;
 pub(crate) use sites::{Entry as BalancerEntry, Site};
 
 use crate::scenario::{Keeper, Scenario};

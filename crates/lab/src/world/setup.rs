@@ -250,6 +250,15 @@ fn belongs(pool: &Pool, name: &ServiceName) -> bool {
     })
 }
 
+/// The services that any server of a plan has, and Windows' own.
+pub(crate) fn service_names_of(change: &Change, scenario: &Scenario) -> BTreeSet<ServiceName> {
+    let own = change.pools.iter().flat_map(|pool| {
+        let also = scenario.services.also.iter().filter(|name| belongs(pool, name)).cloned();
+        (0..pool.servers.len()).flat_map(|position| service_names(pool, position)).chain(also)
+    });
+    own.chain(WINDOWS.iter().filter_map(|(name, _, _)| ServiceName::new(name).ok())).collect()
+}
+
 /// The services of the product on one server, in no particular order.
 fn service_names(pool: &Pool, position: usize) -> Vec<ServiceName> {
     let mut names: Vec<ServiceName> =

@@ -55,6 +55,11 @@ fn pool(sip: SipBalancing) -> Pool {
     }
 }
 
+/// A plan of a pool of three front ends.
+pub(crate) fn a_change() -> Change {
+    change(pool(SipBalancing::Dns))
+}
+
 fn change(pool: Pool) -> Change {
     Change {
         name: "test".to_owned(),
