@@ -273,6 +273,16 @@ pub(crate) async fn refused(told: Told, failure: &Failure) {
         return;
     }
     let (title, text) = (format!("{}: not begun, or not resumed", told.name), failure.in_one_line());
+    tell_once(told, title, text).await;
+}
+
+/// Tells people that what earlier nights of a plan have left waits for another plan.
+pub(crate) async fn no_further_window(told: Told, text: &str) {
+    let title = format!("{}: no window opens any more", told.name);
+    tell_once(told, title, text.to_owned()).await;
+}
+
+async fn tell_once(told: Told, title: String, text: String) {
     match Speaker::new(told, None, None) {
         Ok(speaker) => {
             let (pool, server, commands) = (None, None, Vec::new());

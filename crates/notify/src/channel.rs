@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +80,9 @@ pub(crate) enum Undelivered {
     #[error("it answered {status}{said}")]
     Refused { status: StatusCode, said: String },
     #[error("{program} cannot be run: {source}")]
-    NoProgram { program: String, source: std::io::Error },
+    NotStarted { program: String, source: std::io::Error },
+    #[error("how {program} ended is not known: {source}")]
+    Lost { program: String, source: std::io::Error },
     #[error("{program} ended with {how}{said}")]
     Failed { program: String, how: String, said: String },
     #[error("it did not end within {} s", ATTEMPT.as_secs())]
@@ -88,14 +91,18 @@ pub(crate) enum Undelivered {
 
 impl Undelivered {
     /// Whether it may go better later. What is wrong with the message or the address does not.
-    fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Refused { status, .. } => {
                 status.is_server_error()
                     || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(status)
             }
             // A program that ends badly, or does not end, may have told it all the same: people are not paged twice for that.
-            Self::NoProgram { .. } | Self::Failed { .. } | Self::TooLong => false,
+            Self::Lost { .. } | Self::Failed { .. } | Self::TooLong => false,
+            // A machine that is short of processes, memory or open files has them again; a program that is not there is not.
+            Self::NotStarted { source, .. } => {
+                !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidInput)
+            }
             Self::Unreachable(_) => true,
         }
     }
@@ -193,7 +200,6 @@ fn set_apart(command: &mut Command) {
 
 async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
     let (program, arguments) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-    let no_program = |source| Undelivered::NoProgram { program: program.to_owned(), source };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     // The passwords of servers are none of its business.
@@ -203,7 +209,8 @@ async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
         }
     }
     set_apart(&mut command);
-    let mut child = command.spawn().map_err(no_program)?;
+    let mut child =
+        command.spawn().map_err(|source| Undelivered::NotStarted { program: program.to_owned(), source })?;
     let (input, output) = (child.stdin.take(), child.stderr.take());
     let mut said = Vec::new();
     let reading = async {
@@ -231,7 +238,7 @@ async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
         }
     };
     let ended = tokio::time::timeout(ATTEMPT, both).await.map_err(|_elapsed| Undelivered::TooLong)?;
-    let ended = ended.map_err(no_program)?;
+    let ended = ended.map_err(|source| Undelivered::Lost { program: program.to_owned(), source })?;
     if ended.success() {
         return Ok(());
     }

@@ -1,8 +1,10 @@
 //! Channels against servers and programs that answer well, badly, late and never.
 
 use super::*;
+use crate::channel::Undelivered;
 use orchestrate_model::notify::Occasion;
 use serde_json::{Value, json};
+use std::io::ErrorKind;
 use url::Url;
 use wiremock::matchers::{body_partial_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -126,4 +128,15 @@ async fn a_program_gets_the_object_on_its_input_and_its_failure_is_told() {
     assert_eq!(told(vec![channel("command", command("sleep 60 & exit 0"))]).await, Vec::<String>::new());
     let failed = told(vec![channel("command", Way::Command(vec!["/no/such/program".to_owned()]))]).await;
     assert!(failed.len() == 1 && failed[0].contains("/no/such/program cannot be run"), "{failed:?}");
+}
+
+#[test]
+fn a_machine_that_is_short_of_processes_for_a_moment_is_asked_again() {
+    let not_started = |kind: ErrorKind| Undelivered::NotStarted { program: "page".to_owned(), source: kind.into() };
+    assert!(not_started(ErrorKind::WouldBlock).may_pass());
+    assert!(not_started(ErrorKind::OutOfMemory).may_pass());
+    assert!(!not_started(ErrorKind::NotFound).may_pass());
+    // It ran, and may have told it.
+    let lost = Undelivered::Lost { program: "page".to_owned(), source: ErrorKind::WouldBlock.into() };
+    assert!(!lost.may_pass());
 }

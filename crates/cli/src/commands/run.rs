@@ -29,6 +29,10 @@ use orchestrate_planner::Plan;
 use std::path::Path;
 use std::sync::Arc;
 
+/// What is said where a further night would be needed.
+const NO_WINDOW: &str =
+    "no window of the plan opens in the next four years: what earlier nights have left waits for another plan";
+
 pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     let Some(path) = &args.plan else {
         return Err(Failure::Usage("a plan file is needed".to_owned()));
@@ -48,7 +52,11 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
             // What is left is done in the next window; what is left of this one is too short for it.
             Ok(Some(Exit::StoppedByWindow)) if wait.is_some() => wait = Some(Wait::ForNextWindow),
             Ok(Some(exit)) => return Ok(exit),
-            Ok(None) => return Ok(Exit::StoppedByWindow),
+            Ok(None) => {
+                output::talk(NO_WINDOW);
+                people::no_further_window(Told::of(&file.change, &args.lab), NO_WINDOW).await;
+                return Ok(Exit::StoppedByWindow);
+            }
             Err(failure) => {
                 if args.approval.unattended {
                     people::refused(Told::of(&file.change, &args.lab), &failure).await;
@@ -74,9 +82,6 @@ async fn night(
         match waiting::for_window(stage.clock, (path, file), wait).await {
             // A first start says itself that no window opens any more.
             Ok(Came::Never) if wait == Wait::ForNextWindow => {
-                output::talk(
-                    "no window of the plan opens in the next four years: what is left stands above, and waits for another plan",
-                );
                 stage.leave().await;
                 return Ok(None);
             }
