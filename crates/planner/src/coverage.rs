@@ -293,7 +293,7 @@ pub(crate) fn web(change: &Change, pool: &Pool, dns: &Answer<DnsObservation>) ->
     }
     Some(match unknown {
         Some(why) => Web::Unknown(why),
-        None => Web::Balanced(format!("{web} leads to no server")),
+        None => Web::Balanced(format!("{web} leads to no server of the pool, so to a balancer")),
     })
 }
 

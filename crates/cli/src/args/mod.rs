@@ -104,6 +104,7 @@ impl Common {
 }
 
 /// What `orchestrate PLAN` takes.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, PartialEq, Args)]
 pub(crate) struct RunArgs {
     /// The plan file
@@ -115,6 +116,9 @@ pub(crate) struct RunArgs {
     /// With --dry-run: the preview without asking the servers anything
     #[arg(long, requires = "dry_run")]
     pub(crate) offline: bool,
+    /// With --dry-run: only what has to be read before saying yes, as a start shows it
+    #[arg(long, requires = "dry_run")]
+    pub(crate) brief: bool,
     /// Ends a dry run that found changes to make with exit code 2
     #[arg(long, requires = "dry_run")]
     pub(crate) detailed_exitcode: bool,
@@ -130,9 +134,9 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// Returns whether anything of this was given, which makes no sense before a command.
     pub(crate) fn is_given(&self) -> bool {
-        let Self { plan, dry_run, offline, detailed_exitcode, output, approval, lab } = self;
+        let Self { plan, dry_run, offline, brief, detailed_exitcode, output, approval, lab } = self;
         let ApprovalArgs { yes, unattended, now, emergency, approve } = approval;
-        let flags = [*dry_run, *offline, *detailed_exitcode, *yes, *unattended, *now, lab.lab, lab.lab_notify];
+        let flags = [*dry_run, *offline, *brief, *detailed_exitcode, *yes, *unattended, *now, lab.lab, lab.lab_notify];
         plan.is_some()
             || flags.contains(&true)
             || *output != Format::Text

@@ -83,8 +83,9 @@ fn show(home: &Home, planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Re
     }
     let fingerprint = planned.plan.fingerprint().to_string();
     let preview = planned.preview(&fingerprint, outlook.instead.as_ref());
+    let detail = if args.brief { Detail::Brief } else { Detail::Full };
     output::data(&match args.output {
-        Format::Text => preview::text(&preview, Detail::Full, &output::look()),
+        Format::Text => preview::text(&preview, detail, &output::look()),
         Format::Json => format!("{:#}\n", preview::json(&preview)),
         Format::Dot => preview::dot(&planned.plan),
         Format::Mermaid => preview::mermaid(&planned.plan),

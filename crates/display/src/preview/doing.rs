@@ -4,9 +4,7 @@ use crate::text::{clean, count, duration, list};
 use crate::words;
 use orchestrate_model::change::{RestartPolicy, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Balancer, HaproxyBalancer, HaproxySite, Hosted, SlotNames};
-use orchestrate_model::{
-    Answer, Pool, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartMode, secret,
-};
+use orchestrate_model::{Answer, Pool, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode, secret};
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::scope::each_after;
 use orchestrate_planner::{Plan, ServerWork, Step, StepKind};
@@ -20,19 +18,26 @@ pub struct Doing {
     pub what: String,
     /// To which services.
     pub services: Vec<ServiceName>,
+    /// Whether it was counted a moment ago, and is another number on each server.
+    pub counted: bool,
 }
 
 impl Doing {
     fn whole(what: impl Into<String>) -> Self {
-        Self { what: what.into(), services: Vec::new() }
+        Self { what: what.into(), services: Vec::new(), counted: false }
     }
 }
+
+/// What stands for the name of each server where several are spoken of at once.
+pub(super) const ANY: &str = "SERVER";
 
 /// The server that a step is about, as far as it is known.
 struct Place<'a> {
     plan: &'a Plan,
     pool: &'a Pool,
     work: &'a ServerWork,
+    /// What it is called, in full and in short.
+    called: (&'a str, &'a str),
     seen: Option<&'a ServerObservation>,
 }
 
@@ -43,9 +48,19 @@ pub fn doings(plan: &Plan, step: &Step, seen: Option<&ServerObservation>) -> Vec
         StepTarget::Pool(pool) => database(&plan.change().pools[pool as usize]),
         StepTarget::Server(id) => {
             let work = plan.work_of(id);
-            Place { plan, pool: plan.pool_of(work), work, seen }.doings(step.kind)
+            let called = (work.server.as_str(), work.server.short());
+            Place { plan, pool: plan.pool_of(work), work, called, seen }.doings(step.kind)
         }
     }
+}
+
+/// Returns what a step would do to a server, without the server's name: the same for each server that is like it.
+pub(super) fn doings_of_any(
+    plan: &Plan,
+    (work, kind): (&ServerWork, StepKind),
+    seen: Option<&ServerObservation>,
+) -> Vec<Doing> {
+    Place { plan, pool: plan.pool_of(work), work, called: (ANY, ANY), seen }.doings(kind)
 }
 
 fn database(pool: &Pool) -> Vec<Doing> {
@@ -60,7 +75,7 @@ impl Place<'_> {
         match kind {
             StepKind::Guard => vec![Doing::whole(format!(
                 "asks every safety question about {} without {}; goes on only when each answer is yes",
-                self.pool.name, self.work.server
+                self.pool.name, self.called.0
             ))],
             StepKind::Record => vec![Doing::whole(
                 "writes down start types with the delayed flag, service states, boot time, versions, and, where there \
@@ -108,7 +123,7 @@ impl Place<'_> {
             };
             match doings.last_mut() {
                 Some(doing) if doing.what == what => doing.services.push(service.clone()),
-                Some(_) | None => doings.push(Doing { what, services: vec![service.clone()] }),
+                Some(_) | None => doings.push(Doing { what, services: vec![service.clone()], counted: false }),
             }
         }
         doings
@@ -189,9 +204,9 @@ impl Place<'_> {
             }
         }
         if !now.is_empty() {
-            doings.push(Doing::whole(format!("sessions now: {}", now.join(", "))));
+            doings.push(Doing { counted: true, ..Doing::whole(format!("sessions now: {}", now.join(", "))) });
         } else if unknown.is_empty() && seen.sessions.keys().any(blocked) {
-            doings.push(Doing::whole("sessions now: none"));
+            doings.push(Doing { counted: true, ..Doing::whole("sessions now: none") });
         }
         for text in unknown {
             doings.push(Doing::whole(format!("sessions unknown: {text}")));
@@ -259,23 +274,44 @@ impl Place<'_> {
     }
 
     fn balancer(&self, way: &str) -> String {
-        let server = &self.work.server;
+        let called = self.called.0;
         match (&self.pool.load_balancing.balancer, way) {
             (Balancer::None, _) => "there is no balancer in front of the pool".to_owned(),
-            (Balancer::Operator, "out") => format!("waits until you say that {server} is out of the balancer"),
-            (Balancer::Operator, _) => format!("waits until you say that {server} is back in the balancer"),
+            (Balancer::Operator, "out") => format!("waits until you say that {called} is out of the balancer"),
+            (Balancer::Operator, _) => format!("waits until you say that {called} is back in the balancer"),
             (Balancer::Elsewhere(text), "out") => format!("done elsewhere: {}", clean(text)),
             // What the plan says there is how it is taken out.
             (Balancer::Elsewhere(_), _) => {
                 "put back elsewhere, where it was taken out: nothing here does it".to_owned()
             }
             (Balancer::Haproxy(proxy), "out") => {
-                format!("sets {}", entries(proxy, server, "to drain"))
+                format!("sets {}", self.entries(proxy, "to drain"))
             }
             (Balancer::Haproxy(proxy), _) => {
-                format!("sets {}", entries(proxy, server, "back to its recorded state"))
+                format!("sets {}", self.entries(proxy, "back to its recorded state"))
             }
         }
+    }
+
+    /// Says which entries of which balancers are set, by the names that they usually have.
+    fn entries(&self, proxy: &HaproxyBalancer, to: &str) -> String {
+        let (server, called) = (&self.work.server, self.called.1);
+        let name = match proxy.slots {
+            SlotNames::ByName => match proxy.names_of(server).first() {
+                Some(own) if *own == server.short() => called,
+                Some(own) => own,
+                None => "-",
+            },
+            // Which it is the balancer decides.
+            SlotNames::ByAddress => called,
+        };
+        let site = |site: &HaproxySite| {
+            let paths: Vec<String> = site.backends.iter().map(|backend| format!("{backend}/{name}")).collect();
+            format!("{} {to} in HAProxy at {}", list(&paths), site.address)
+        };
+        let sites: Vec<String> = proxy.sites.iter().map(site).collect();
+        let how = if proxy.slots == SlotNames::ByAddress { ", found by its address" } else { "" };
+        format!("{}{how}", list(&sites))
     }
 
     fn compares_fabric(&self) -> bool {
@@ -297,22 +333,6 @@ impl Place<'_> {
         let fabric = if self.compares_fabric() { "; compares the fabric state with the one before" } else { "" };
         format!("proves that {}{fabric}", list(&proofs))
     }
-}
-
-/// Says which entries of which balancers are set, by the names that they usually have.
-fn entries(proxy: &HaproxyBalancer, server: &ServerName, to: &str) -> String {
-    let name = match proxy.slots {
-        SlotNames::ByName => proxy.names_of(server).first().map_or("-", |name| *name),
-        // Which it is the balancer decides.
-        SlotNames::ByAddress => server.short(),
-    };
-    let site = |site: &HaproxySite| {
-        let paths: Vec<String> = site.backends.iter().map(|backend| format!("{backend}/{name}")).collect();
-        format!("{} {to} in HAProxy at {}", list(&paths), site.address)
-    };
-    let sites: Vec<String> = proxy.sites.iter().map(site).collect();
-    let how = if proxy.slots == SlotNames::ByAddress { ", found by its address" } else { "" };
-    format!("{}{how}", list(&sites))
 }
 
 fn starts_by_itself(status: &ServiceStatus) -> bool {
@@ -337,6 +357,12 @@ pub(super) fn scope(plan: &Plan) -> String {
             }
         }
     }
+}
+
+/// Returns how many sessions the blocked services of a server have: those that are counted.
+pub(super) fn sessions(work: &ServerWork, seen: &ServerObservation) -> u64 {
+    let blocked = seen.sessions.iter().filter(|(service, _)| work.block.contains(service));
+    blocked.filter_map(|(_, reading)| reading.left().known().copied()).fold(0, u64::saturating_add)
 }
 
 /// Returns the number of services that are blocked on a server, in words.

@@ -1,9 +1,11 @@
 //! What a run would do, before it does anything.
 
+mod alike;
 mod doing;
 mod graph;
 mod json;
 mod text;
+mod verdict;
 
 pub use doing::{Doing, doings};
 pub use graph::{dot, mermaid};

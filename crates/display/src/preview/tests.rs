@@ -3,7 +3,7 @@ use crate::fixture::{asked, at, plan, seen, server};
 use crate::style::{Look, Style};
 use crate::text::width;
 use jiff::SignedDuration;
-use orchestrate_model::{Answer, RunId, ServiceName};
+use orchestrate_model::{Answer, RunId, ServiceName, Verdict};
 use orchestrate_planner::forecast::Forecast;
 use orchestrate_planner::report::ServerSafety;
 use orchestrate_planner::{Plan, Report, StepKind};
@@ -47,19 +47,63 @@ fn before_a_run_everything_that_is_not_safe_is_said_in_brief() {
 }
 
 #[test]
-fn in_brief_the_reasons_against_a_server_are_not_told_twice() {
+fn servers_with_the_same_answers_are_told_once() {
     let (plan, seen) = (plan(), seen());
     let mut report = report(&plan);
     let first = report.safety[0].clone();
     report.safety.push(ServerSafety { server: server(2), ..first });
-    let said = |detail| {
+    let preview = Preview { plan: &plan, fingerprint: "5e3a91c07d65", seen: &seen, report: &report, instead: None };
+    for detail in [Detail::Full, Detail::Brief] {
+        let said = text(&preview, detail, &Look::plain());
+        assert_eq!(said.matches("192.0.2.12 is missing").count(), 1, "{said}");
+        assert!(said.contains("  fe1, fe2  NO: "), "{said}");
+    }
+    let other = report.safety[1].asked.iter_mut().find(|asked| asked.verdict.is_yes()).unwrap();
+    other.verdict = Verdict::No("fe9 is down".to_owned());
+    let preview = Preview { plan: &plan, fingerprint: "5e3a91c07d65", seen: &seen, report: &report, instead: None };
+    let said = text(&preview, Detail::Brief, &Look::plain());
+    assert!(said.contains("fe1.contoso.example  NO: ") && said.contains("fe2.contoso.example  NO: "), "{said}");
+}
+
+/// A plan of so many servers of one pool, all alike.
+fn large(servers: usize) -> Plan {
+    let mut written = serde_json::to_value(plan()).unwrap();
+    let (pool, work) = (written["change"]["pools"][0]["servers"][0].clone(), written["work"][0].clone());
+    let steps = written["steps"].as_array().unwrap().clone();
+    let of_first: Vec<_> = steps.iter().filter(|step| step["target"]["server"] == 0).cloned().collect();
+    let mut all = [Vec::new(), Vec::new(), Vec::new()];
+    for number in 1..=servers {
+        let name = serde_json::json!(server(number));
+        let (mut host, mut work) = (pool.clone(), work.clone());
+        (host["name"], work["server"]) = (name.clone(), name);
+        all[0].push(host);
+        all[1].push(work);
+        for step in &of_first {
+            let mut step = step.clone();
+            step["id"] = all[2].len().into();
+            step["target"]["server"] = (number - 1).into();
+            all[2].push(step);
+        }
+    }
+    let [hosts, works, steps] = all;
+    written["change"]["pools"][0]["servers"] = hosts.into();
+    (written["work"], written["steps"]) = (works.into(), steps.into());
+    (written["edges"], written["findings"]) = (serde_json::json!([]), serde_json::json!([]));
+    serde_json::from_value(written).unwrap()
+}
+
+#[test]
+fn a_preview_grows_with_what_differs_and_not_with_the_servers() {
+    let lines = |servers: usize| {
+        let plan = large(servers);
+        let report = Report { safety: Vec::new(), ..report(&plan) };
+        let seen = std::collections::BTreeMap::new();
         let preview = Preview { plan: &plan, fingerprint: "5e3a91c07d65", seen: &seen, report: &report, instead: None };
-        text(&preview, detail, &Look::plain())
+        text(&preview, Detail::Full, &Look::plain()).lines().count()
     };
-    let brief = said(Detail::Brief);
-    assert_eq!(brief.matches("192.0.2.12 is missing").count(), 1, "{brief}");
-    assert!(brief.contains("    for the reasons of fe1.contoso.example\n"), "{brief}");
-    assert_eq!(said(Detail::Full).matches("192.0.2.12 is missing").count(), 2);
+    let (three, sixteen, thousand) = (lines(3), lines(16), lines(1000));
+    assert!(sixteen <= three + 20, "{three} lines for 3, {sixteen} for 16");
+    assert!(thousand <= 500, "{thousand} lines for 1,000 servers are more than ten screens");
 }
 
 #[test]

@@ -1,23 +1,24 @@
 //! The preview for people: readable at two in the morning.
 
-use super::doing::{doings, scope, services};
+use super::alike::{Alike, Called, alike, alike_in_safety};
+use super::doing::{ANY, Doing, doings, scope, services, sessions};
+use super::verdict::verdict;
 use super::{Preview, works};
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration, list, pad, width};
 use crate::words;
 use jiff::Timestamp;
-use orchestrate_engine::state::steps_of;
-use orchestrate_model::{Pool, ServiceName, Verdict};
+use orchestrate_model::{Pool, ServerName, ServiceName, Verdict};
 use orchestrate_planner::forecast::Forecast;
 use orchestrate_planner::plan::{StepTarget, WorkId};
-use orchestrate_planner::report::ServerSafety;
 use orchestrate_planner::safety::{Asked, Covered, Question};
-use orchestrate_planner::{Finding, ServerWork, Severity, Step, StepKind, quorum};
+use orchestrate_planner::{Finding, Severity, Step, StepKind, quorum};
+use std::collections::BTreeMap;
 
 /// How much a preview says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Everything.
+    /// Everything, what is the same of several servers once.
     Full,
     /// What has to be read before saying yes: the rules, the order, what is not safe, how long it takes, the findings.
     Brief,
@@ -26,7 +27,7 @@ pub enum Detail {
 /// Returns the preview as text. Each line ends with a newline.
 #[must_use]
 pub fn text(preview: &Preview<'_>, detail: Detail, look: &Look) -> String {
-    let mut page = Page { preview: *preview, look, detail, lines: Vec::new() };
+    let mut page = Page { preview: *preview, called: Called::of(preview), look, detail, lines: Vec::new() };
     page.head();
     page.rules();
     page.order();
@@ -49,10 +50,14 @@ pub fn text(preview: &Preview<'_>, detail: Detail, look: &Look) -> String {
 
 struct Page<'a> {
     preview: Preview<'a>,
+    called: Called,
     look: &'a Look,
     detail: Detail,
     lines: Vec<String>,
 }
+
+/// Most servers that have a line, or a number, of their own. More are told together.
+const MOST_LINES: usize = 16;
 
 /// Columns before the text of a step.
 const STEP_INDENT: usize = 20;
@@ -73,6 +78,10 @@ impl<'a> Page<'a> {
             self.lines.extend(self.look.hang("", Tone::Bad, &instead.text()));
             self.lines.push(String::new());
         }
+        for (tone, text) in verdict(&self.preview, self.look) {
+            self.lines.extend(self.look.hang("", tone, &text));
+        }
+        self.lines.push(String::new());
         self.lines.push(self.look.paint(Tone::Strong, &clean(&change.name)));
         if !change.reason.is_empty() {
             self.hang("  ", &clean(&change.reason));
@@ -119,6 +128,10 @@ impl<'a> Page<'a> {
 
     fn order(&mut self) {
         self.heading("Order");
+        if self.preview.plan.work().len() > MOST_LINES {
+            self.order_by_pool();
+            return;
+        }
         let names = self.preview.plan.work().iter().map(|work| width(work.server.as_str())).max().unwrap_or(0);
         for (position, (id, work)) in works(self.preview.plan).enumerate() {
             let domain = work.upgrade_domain.as_ref().map(|domain| format!("  {domain}")).unwrap_or_default();
@@ -128,6 +141,29 @@ impl<'a> Page<'a> {
                 None => self.why(id),
             };
             self.hang(&lead, &text);
+        }
+    }
+
+    /// Names the servers of each pool in their order, those that are passed over apart.
+    fn order_by_pool(&mut self) {
+        let plan = self.preview.plan;
+        for pool in &plan.change().pools {
+            let own = || plan.work().iter().filter(|work| plan.pool_of(work).name == pool.name);
+            let go: Vec<&ServerName> = own().filter(|work| work.skip.is_none()).map(|work| &work.server).collect();
+            let mut over: BTreeMap<String, Vec<&ServerName>> = BTreeMap::new();
+            for (work, why) in own().filter_map(|work| Some((work, work.skip.as_ref()?))) {
+                // What is said of a server names it.
+                let why = clean(why).replace(work.server.as_str(), ANY).replace(work.server.short(), ANY);
+                over.entry(why).or_default().push(&work.server);
+            }
+            if !go.is_empty() {
+                let names = self.called.list(go.iter().copied());
+                self.hang("  ", &format!("{}: {}", pool.name, names));
+            }
+            for (why, names) in over {
+                let names = self.called.list(names.iter().copied());
+                self.hang("  ", &format!("{}: passed over: {names}: {why}", pool.name));
+            }
         }
     }
 
@@ -171,9 +207,8 @@ impl<'a> Page<'a> {
             return;
         }
         let preview = self.preview;
-        let mut before: Vec<&ServerSafety> = Vec::new();
-        for safety in &preview.report.safety {
-            let asked = &safety.asked;
+        for group in alike_in_safety(&preview.report.safety) {
+            let asked = &group[0].asked;
             let yes = asked.iter().filter(|asked| asked.verdict.is_yes()).count();
             let all = asked.len();
             let (tone, said) = if yes == all {
@@ -181,16 +216,13 @@ impl<'a> Page<'a> {
             } else {
                 (Tone::Bad, format!("NO: {} of {all} questions not answered with yes", all - yes))
             };
-            self.lines.push(format!("  {}  {}", safety.server, self.look.paint(tone, &said)));
-            // The record that one server lacks is a reason against each of the others too, in the same words.
-            let same = before.iter().find(|other| yes < all && same_refusals(other, safety));
-            if let (Detail::Brief, Some(other)) = (self.detail, same) {
-                self.hang("    ", &format!("for the reasons of {}", other.server));
-                continue;
+            let names = self.called.list(group.iter().map(|safety| &safety.server));
+            self.lines.extend(self.look.hang(&format!("  {names}  "), tone, &said));
+            if self.detail == Detail::Full && group.len() > 1 && yes > 0 {
+                self.hang("    ", &format!("what speaks for {}; -o json has it of each server:", group[0].server));
             }
-            before.push(safety);
             let shown = asked
-                .chunk_by(alike)
+                .chunk_by(alike_asked)
                 .filter(|alike| self.detail == Detail::Full || alike.iter().any(|asked| !asked.verdict.is_yes()));
             for alike in shown.collect::<Vec<_>>() {
                 self.asked(alike);
@@ -231,14 +263,18 @@ impl<'a> Page<'a> {
 
     fn steps(&mut self) {
         let preview = self.preview;
-        let all = preview.plan.work().len();
-        for (position, (id, work)) in works(preview.plan).enumerate() {
-            self.heading(&format!("{} ({} of {all}): {}", work.server, position + 1, services(work)));
+        for group in alike(&preview) {
+            let work = group.works[0].1;
+            let names = self.called.list(group.works.iter().map(|(_, work)| &work.server));
+            self.steps_heading(&names, &group);
             if let Some(why) = &work.skip {
                 self.hang("  ", &format!("passed over: {}", clean(why)));
             }
-            for (number, step) in steps_of(preview.plan, id).enumerate() {
-                self.step(number + 1, step, Some(work));
+            for (number, (step, does)) in group.steps.iter().enumerate() {
+                self.step(number + 1, step, does);
+                if step.kind == StepKind::Drain && group.works.len() > 1 {
+                    self.sessions_now(&group);
+                }
             }
         }
         let pools: Vec<&Step> =
@@ -246,18 +282,46 @@ impl<'a> Page<'a> {
         if !pools.is_empty() {
             self.heading("After the servers");
             for (number, step) in pools.into_iter().enumerate() {
-                self.step(number + 1, step, None);
+                self.step(number + 1, step, &doings(preview.plan, step, None));
             }
         }
     }
 
-    fn step(&mut self, number: usize, step: &Step, work: Option<&ServerWork>) {
-        let seen = work.and_then(|work| self.preview.seen(work));
+    fn steps_heading(&mut self, names: &str, group: &Alike<'_>) {
+        let services = services(group.works[0].1);
+        let text = match group.works.len() {
+            1 => format!("{names}: {services}"),
+            several => format!("{several} servers, {services} each, the same steps for each {ANY}: {names}"),
+        };
+        self.lines.push(String::new());
+        self.lines.extend(self.look.hang("", Tone::Strong, &text));
+    }
+
+    /// Says how many sessions each server of a group has now; of many servers the sum, and the most.
+    fn sessions_now(&mut self, group: &Alike<'_>) {
+        let counted = group.works.iter().filter_map(|(_, work)| {
+            let seen = self.preview.seen(work)?;
+            Some((&work.server, sessions(work, seen)))
+        });
+        let counted: Vec<(&ServerName, u64)> = counted.collect();
+        let Some((busiest, most)) = counted.iter().max_by_key(|(_, sessions)| *sessions) else { return };
+        let text = if counted.len() > MOST_LINES {
+            let all = counted.iter().map(|(_, sessions)| sessions).fold(0, |all: u64, one| all.saturating_add(*one));
+            format!("sessions now: {all} on {} servers, most on {busiest}: {most}", counted.len())
+        } else {
+            let each: Vec<String> =
+                counted.iter().map(|(server, sessions)| format!("{} {sessions}", self.called.one(server))).collect();
+            format!("sessions now: {}", each.join(", "))
+        };
+        self.hang(&" ".repeat(STEP_INDENT), &text);
+    }
+
+    fn step(&mut self, number: usize, step: &Step, does: &[Doing]) {
         let certainty = format!("[{}]", step.certainty.word());
         let lead = format!("  {number:>2}  {}", pad(step.kind.word(), STEP_INDENT - 4));
         let certainty = self.look.paint(words::certainty_tone(step.certainty), &certainty);
         self.lines.push(format!("{lead}{certainty}"));
-        for doing in doings(self.preview.plan, step, seen) {
+        for doing in does {
             let names: Vec<&str> = doing.services.iter().map(|service| service.as_str()).collect();
             if names.is_empty() {
                 self.hang(&" ".repeat(STEP_INDENT), &doing.what);
@@ -328,17 +392,8 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Returns whether two servers may not go for the same reasons.
-fn same_refusals(one: &ServerSafety, other: &ServerSafety) -> bool {
-    let refusals = |safety: &ServerSafety| -> Vec<(String, String)> {
-        let not_yes = safety.asked.iter().filter(|asked| !asked.verdict.is_yes());
-        not_yes.map(|asked| (asked.question.to_string(), asked.verdict.text().to_owned())).collect()
-    };
-    refusals(one) == refusals(other)
-}
-
 /// Returns whether two questions are about features with one and the same answer, which is then shown once.
-fn alike(one: &Asked, other: &Asked) -> bool {
+fn alike_asked(one: &Asked, other: &Asked) -> bool {
     let features = feature(one.question).is_some() && feature(other.question).is_some();
     features && one.verdict == other.verdict && one.advice == other.advice
 }

@@ -1,0 +1,102 @@
+//! Servers of which the same is to be said: it is said once.
+
+use super::doing::{Doing, doings, doings_of_any};
+use super::{Preview, works};
+use orchestrate_engine::state::steps_of;
+use orchestrate_planner::plan::WorkId;
+use orchestrate_planner::report::ServerSafety;
+use orchestrate_planner::{ServerWork, Step};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// Servers of one pool to which the same would be done, in the order of the plan.
+pub(super) struct Alike<'a> {
+    /// The servers.
+    pub(super) works: Vec<(WorkId, &'a ServerWork)>,
+    /// The steps of the first one, and what they would do to each.
+    pub(super) steps: Vec<(&'a Step, Vec<Doing>)>,
+}
+
+/// Returns the servers of a plan by what would be done to them.
+pub(super) fn alike<'a>(preview: &Preview<'a>) -> Vec<Alike<'a>> {
+    let mut groups: Vec<Alike<'a>> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for (id, work) in works(preview.plan) {
+        let seen = preview.seen(work);
+        let does = |step: &'a Step| (step, doings_of_any(preview.plan, (work, step.kind), seen));
+        let steps: Vec<(&Step, Vec<Doing>)> = steps_of(preview.plan, id).map(does).collect();
+        match known.get(&said_of(work, &steps)) {
+            Some(place) => {
+                groups[*place].works.push((id, work));
+                // What was counted is that of the first alone.
+                groups[*place].steps.iter_mut().for_each(|(_, does)| does.retain(|doing| !doing.counted));
+            }
+            None => {
+                known.insert(said_of(work, &steps), groups.len());
+                groups.push(Alike { works: vec![(id, work)], steps });
+            }
+        }
+    }
+    for group in groups.iter_mut().filter(|group| group.works.len() == 1) {
+        let seen = preview.seen(group.works[0].1);
+        for (step, does) in &mut group.steps {
+            *does = doings(preview.plan, step, seen);
+        }
+    }
+    groups
+}
+
+/// Everything that is said of a server, but for its name and what changes from minute to minute.
+fn said_of(work: &ServerWork, steps: &[(&Step, Vec<Doing>)]) -> String {
+    let mut said = format!("{} {} {:?}", work.pool, work.block.len(), work.skip);
+    for (step, does) in steps {
+        // Writing to a text cannot fail.
+        write!(said, "\n{} {}", step.kind, step.certainty.word()).unwrap_or_default();
+        for doing in does.iter().filter(|doing| !doing.counted) {
+            write!(said, "\n{}", doing.what).unwrap_or_default();
+            doing.services.iter().for_each(|name| said.push_str(name.as_str()));
+        }
+    }
+    said
+}
+
+/// Returns the servers that were asked about by their answers: those of which each question has the same one, and the same
+/// reason where it is not yes.
+pub(super) fn alike_in_safety(safety: &[ServerSafety]) -> Vec<Vec<&ServerSafety>> {
+    let mut groups: Vec<Vec<&ServerSafety>> = Vec::new();
+    let mut known: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    for one in safety {
+        let answers = one.asked.iter().map(|asked| {
+            let reason = if asked.verdict.is_yes() { "" } else { asked.verdict.text() };
+            format!("{} {} {reason}", asked.question, asked.verdict.word())
+        });
+        let place = *known.entry(answers.collect()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    groups
+}
+
+/// What servers are called where several are named: by their short names, where those differ in the whole plan.
+pub(super) struct Called(bool);
+
+impl Called {
+    pub(super) fn of(preview: &Preview<'_>) -> Self {
+        let short: BTreeSet<&str> = preview.plan.work().iter().map(|work| work.server.short()).collect();
+        Self(short.len() == preview.plan.work().len())
+    }
+
+    /// Returns what a server is called among others.
+    pub(super) fn one<'n>(&self, name: &'n orchestrate_model::ServerName) -> &'n str {
+        if self.0 { name.short() } else { name.as_str() }
+    }
+
+    /// Returns the names of servers, one after the other; one alone in full.
+    pub(super) fn list<'n>(&self, names: impl ExactSizeIterator<Item = &'n orchestrate_model::ServerName>) -> String {
+        let short = self.0 && names.len() > 1;
+        let names: Vec<&str> = names.map(|name| if short { name.short() } else { name.as_str() }).collect();
+        names.join(", ")
+    }
+}

@@ -1,0 +1,83 @@
+//! The verdict: what a preview comes to, for a person who reads no further.
+
+use super::{Preview, works};
+use crate::style::{Look, Tone};
+use crate::text::{clean, count, duration};
+use orchestrate_model::Change;
+use orchestrate_model::change::{AtDeadline, RestartPolicy};
+use orchestrate_planner::Severity;
+
+/// Returns the verdict in a few lines: whether a start would do it and to how many servers, and how long it takes.
+pub(super) fn verdict(preview: &Preview<'_>, look: &Look) -> Vec<(Tone, String)> {
+    let plan = preview.plan;
+    let go = works(plan).filter(|(_, work)| work.skip.is_none()).count() as u64;
+    let over = plan.work().len() as u64 - go;
+    let over = if over == 0 { String::new() } else { format!(", {over} passed over") };
+    let todo = format!("{} {}{over}", count(go, "server"), aim(plan.change()));
+    let mut refusals = plan.refusals();
+    if let Some(first) = refusals.next() {
+        let more = match refusals.count() {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let why = clean(&first.message);
+        return vec![(Tone::Bad, format!("NOT READY: a start would change nothing. {todo}. Against it: {why}{more}"))];
+    }
+    if go == 0 {
+        return vec![(Tone::Good, format!("Nothing to do: {}", todo.trim_start_matches("0 servers ")))];
+    }
+    let warnings = plan.findings().iter().filter(|finding| finding.severity == Severity::Warning).count() as u64;
+    let warnings = if warnings == 0 { String::new() } else { format!(" {}, below.", count(warnings, "warning")) };
+    let cut = cut(plan.change());
+    let (tone, said) = if preview.report.safety.is_empty() {
+        (Tone::Warn, format!("Not asked: {todo}; this preview has looked at no server. {cut}.{warnings}"))
+    } else {
+        (Tone::Good, format!("Ready: {todo}; every safety question is answered with yes. {cut}.{warnings}"))
+    };
+    vec![(tone, said), (Tone::Plain, at_worst(preview, look))]
+}
+
+/// What the change is for.
+fn aim(change: &Change) -> String {
+    match (&change.maintenance.patch, change.maintenance.restart) {
+        (Some(patch), _) => match &patch.level {
+            Some(level) => format!("to patch to {level}"),
+            None => "to patch".to_owned(),
+        },
+        (None, RestartPolicy::Always) => "to restart".to_owned(),
+        (None, RestartPolicy::Never | RestartPolicy::WhenNeeded) => "to take out and bring back".to_owned(),
+    }
+}
+
+/// Whether sessions are cut.
+fn cut(change: &Change) -> String {
+    let drain = &change.maintenance.drain;
+    let single = drain.per_service.values().any(|single| single.at_deadline == AtDeadline::Cut);
+    if drain.at_deadline == AtDeadline::Cut {
+        format!("Sessions that last longer than {} are CUT", duration(drain.deadline))
+    } else if single {
+        "Sessions of single services that outlast their deadline are CUT".to_owned()
+    } else if !change.maintenance.unmeasured.is_empty() {
+        "No session that can be counted is cut".to_owned()
+    } else {
+        "No session is cut".to_owned()
+    }
+}
+
+fn at_worst(preview: &Preview<'_>, look: &Look) -> String {
+    let forecast = &preview.report.forecast;
+    let windows = match forecast.openings {
+        Some(openings) if openings > 1 => format!(" in {}", count(openings as u64, "window")),
+        Some(_) | None => String::new(),
+    };
+    let when = match (forecast.begins, forecast.ends) {
+        (Some(begins), Some(ends)) => {
+            format!("{windows}, from {} to {}", look.date_time(begins), look.date_time(ends))
+        }
+        (Some(begins), None) => {
+            format!(", from {}; NOT all of it fits into the windows that are left", look.date_time(begins))
+        }
+        (None, _) => "; NO window opens any more".to_owned(),
+    };
+    format!("At worst {} of work{when}", duration(forecast.length))
+}
