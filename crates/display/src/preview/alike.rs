@@ -1,15 +1,14 @@
 //! Servers of which the same is to be said: it is said once.
 
-use super::doing::{Doing, doings, doings_of_any};
+use super::doing::{ANY, Doing, doings, doings_of_any};
 use super::{Preview, works};
-use orchestrate_engine::state::steps_of;
 use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::report::ServerSafety;
-use orchestrate_planner::{ServerWork, Step};
+use orchestrate_planner::{Finding, ServerWork, Severity, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// Servers of one pool to which the same would be done, in the order of the plan.
+/// Servers to which the same would be done, in the order of the plan.
 pub(super) struct Alike<'a> {
     /// The servers.
     pub(super) works: Vec<(WorkId, &'a ServerWork)>,
@@ -21,10 +20,10 @@ pub(super) struct Alike<'a> {
 pub(super) fn alike<'a>(preview: &Preview<'a>) -> Vec<Alike<'a>> {
     let mut groups: Vec<Alike<'a>> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
-    for (id, work) in works(preview.plan) {
+    for ((id, work), steps) in works(preview.plan).zip(preview.steps()) {
         let seen = preview.seen(work);
         let does = |step: &'a Step| (step, doings_of_any(preview.plan, (work, step.kind), seen));
-        let steps: Vec<(&Step, Vec<Doing>)> = steps_of(preview.plan, id).map(does).collect();
+        let steps: Vec<(&Step, Vec<Doing>)> = steps.into_iter().map(does).collect();
         match known.get(&said_of(work, &steps)) {
             Some(place) => {
                 groups[*place].works.push((id, work));
@@ -48,7 +47,7 @@ pub(super) fn alike<'a>(preview: &Preview<'a>) -> Vec<Alike<'a>> {
 
 /// Everything that is said of a server, but for its name and what changes from minute to minute.
 fn said_of(work: &ServerWork, steps: &[(&Step, Vec<Doing>)]) -> String {
-    let mut said = format!("{} {} {:?}", work.pool, work.block.len(), work.skip);
+    let mut said = format!("{} {:?}", work.block.len(), work.skip);
     for (step, does) in steps {
         // Writing to a text cannot fail.
         write!(said, "\n{} {}", step.kind, step.certainty.word()).unwrap_or_default();
@@ -77,6 +76,37 @@ pub(super) fn alike_in_safety(safety: &[ServerSafety]) -> Vec<Vec<&ServerSafety>
         }
     }
     groups
+}
+
+/// Returns findings in their order, each with the names of the servers or pools of which the same was found later.
+pub(super) fn alike_findings(findings: &[Finding]) -> Vec<(&Finding, Vec<&str>)> {
+    let mut told: Vec<(&Finding, Vec<&str>)> = Vec::new();
+    let mut known: BTreeMap<(Severity, &str, String, &str), usize> = BTreeMap::new();
+    for finding in findings {
+        let subject = subject(finding);
+        let short = finding.server.as_ref().map_or(subject, |server| server.short());
+        let message = if subject.is_empty() {
+            finding.message.clone()
+        } else {
+            finding.message.replace(subject, ANY).replace(short, ANY)
+        };
+        let key = (finding.severity, finding.code.as_str(), message, finding.advice.as_str());
+        let place = *known.entry(key).or_insert(told.len());
+        match told.get_mut(place) {
+            Some((_, like)) => like.push(subject),
+            None => told.push((finding, Vec::new())),
+        }
+    }
+    told
+}
+
+/// The name of the server or pool that a finding is about; empty where it is about none.
+pub(super) fn subject(finding: &Finding) -> &str {
+    match (&finding.server, &finding.pool) {
+        (Some(server), _) => server.as_str(),
+        (None, Some(pool)) => pool.as_str(),
+        (None, None) => "",
+    }
 }
 
 /// What servers are called where several are named: by their short names, where those differ in the whole plan.

@@ -74,8 +74,8 @@ impl Place<'_> {
     fn doings(&self, kind: StepKind) -> Vec<Doing> {
         match kind {
             StepKind::Guard => vec![Doing::whole(format!(
-                "asks every safety question about {} without {}; goes on only when each answer is yes",
-                self.pool.name, self.called.0
+                "asks every safety question about its pool without {}; goes on only when each answer is yes",
+                self.called.0
             ))],
             StepKind::Record => vec![Doing::whole(
                 "writes down start types with the delayed flag, service states, boot time, versions, and, where there \

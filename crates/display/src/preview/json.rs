@@ -3,11 +3,11 @@
 use super::doing::doings;
 use super::{Instead, Preview, works};
 use crate::words;
-use orchestrate_engine::state::steps_of;
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::safety::Asked;
 use orchestrate_planner::{Finding, ServerWork, Step};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The version of the JSON preview. It rises when a key changes its meaning or goes away; new keys may come at any time.
 pub const PREVIEW_VERSION: u32 = 1;
@@ -17,10 +17,11 @@ pub const PREVIEW_VERSION: u32 = 1;
 pub fn json(preview: &Preview<'_>) -> Value {
     let plan = preview.plan;
     let change = plan.change();
-    let servers: Vec<Value> = works(plan)
-        .map(|(id, work)| {
-            let waits: Vec<Value> = preview
-                .waits(id)
+    let answers: BTreeMap<_, _> = preview.report.safety.iter().map(|safety| (&safety.server, safety)).collect();
+    let each = works(plan).zip(preview.steps()).zip(preview.waits());
+    let servers: Vec<Value> = each
+        .map(|(((_, work), steps), waits)| {
+            let waits: Vec<Value> = waits
                 .into_iter()
                 .map(|(name, reasons)| {
                     let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
@@ -35,9 +36,9 @@ pub fn json(preview: &Preview<'_>) -> Value {
                 "passed_over": work.skip,
                 "block": work.block,
                 "waits": waits,
-                "safety": preview.report.safety.iter().find(|safety| safety.server == work.server)
+                "safety": answers.get(&work.server)
                     .map(|found| found.asked.iter().map(safety).collect::<Vec<_>>()),
-                "steps": steps_of(plan, id).map(|each| step(preview, each, Some(work))).collect::<Vec<_>>(),
+                "steps": steps.into_iter().map(|each| step(preview, each, Some(work))).collect::<Vec<_>>(),
             })
         })
         .collect();

@@ -15,7 +15,7 @@ pub use text::{Detail, finding, text};
 use crate::text::clean;
 use orchestrate_model::{PoolName, PoolObservation, RunId, ServerObservation};
 use orchestrate_planner::plan::{StepTarget, WorkId};
-use orchestrate_planner::{EdgeReason, Plan, Report, ServerWork};
+use orchestrate_planner::{EdgeReason, Plan, Report, ServerWork, Step};
 use std::collections::BTreeMap;
 
 /// All that a preview shows.
@@ -76,35 +76,47 @@ impl<'a> Preview<'a> {
         pool.servers.get(&work.server)
     }
 
-    /// Returns what the first step of a server waits for on other servers: each server with the reasons, in order.
-    fn waits(&self, id: WorkId) -> Vec<(String, Vec<&'a EdgeReason>)> {
-        let mut waits: Vec<(String, Vec<&EdgeReason>)> = Vec::new();
-        let target = |step: orchestrate_planner::StepId| self.plan.steps()[step.0 as usize].target;
-        for edge in self.plan.edges() {
+    /// Returns the steps of each server, in the order of the servers.
+    fn steps(&self) -> Vec<Vec<&'a Step>> {
+        let mut steps: Vec<Vec<&Step>> = self.plan.work().iter().map(|_| Vec::new()).collect();
+        for step in self.plan.steps() {
+            if let StepTarget::Server(WorkId(work)) = step.target {
+                steps[work as usize].push(step);
+            }
+        }
+        steps
+    }
+
+    /// Returns what each server waits for on others and on pools: each with the reasons, in order.
+    fn waits(&self) -> Vec<Waits<'a>> {
+        let plan = self.plan;
+        let mut waits: Vec<Waits<'a>> = plan.work().iter().map(|_| Vec::new()).collect();
+        let target = |step: orchestrate_planner::StepId| plan.steps()[step.0 as usize].target;
+        for edge in plan.edges() {
             let (before, after) = (target(edge.before), target(edge.after));
-            if after != StepTarget::Server(id) || before == after {
+            let StepTarget::Server(WorkId(work)) = after else { continue };
+            if before == after {
                 continue;
             }
             let name = match before {
-                StepTarget::Server(other) => self.plan.work_of(other).server.to_string(),
-                StepTarget::Pool(pool) => self.plan.change().pools[pool as usize].name.to_string(),
+                StepTarget::Server(other) => plan.work_of(other).server.as_str(),
+                StepTarget::Pool(pool) => plan.change().pools[pool as usize].name.as_str(),
             };
-            let position = waits.iter().position(|(known, _)| *known == name);
-            let reasons = match position {
-                Some(position) => &mut waits[position].1,
-                None => {
-                    waits.push((name, Vec::new()));
-                    let last = waits.len() - 1;
-                    &mut waits[last].1
-                }
-            };
-            if !reasons.contains(&&edge.reason) {
-                reasons.push(&edge.reason);
+            let own = &mut waits[work as usize];
+            let place = own.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+                own.push((name, Vec::new()));
+                own.len() - 1
+            });
+            if !own[place].1.contains(&&edge.reason) {
+                own[place].1.push(&edge.reason);
             }
         }
         waits
     }
 }
+
+/// Who is waited for, and why.
+type Waits<'a> = Vec<(&'a str, Vec<&'a EdgeReason>)>;
 
 /// Returns the works of a plan with their ids, in the order in which they are taken.
 fn works(plan: &Plan) -> impl Iterator<Item = (WorkId, &ServerWork)> {

@@ -1,16 +1,16 @@
 //! The preview for people: readable at two in the morning.
 
-use super::alike::{Alike, Called, alike, alike_in_safety};
+use super::alike::{Alike, Called, alike, alike_findings, alike_in_safety, subject};
 use super::doing::{ANY, Doing, doings, scope, services, sessions};
 use super::verdict::verdict;
-use super::{Preview, works};
+use super::{Preview, Waits, works};
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration, list, pad, width};
 use crate::words;
 use jiff::Timestamp;
 use orchestrate_model::{Pool, ServerName, ServiceName, Verdict};
 use orchestrate_planner::forecast::Forecast;
-use orchestrate_planner::plan::{StepTarget, WorkId};
+use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::safety::{Asked, Covered, Question};
 use orchestrate_planner::{Finding, Severity, Step, StepKind, quorum};
 use std::collections::BTreeMap;
@@ -91,8 +91,28 @@ impl<'a> Page<'a> {
         }
         let short = self.preview.fingerprint.get(..12).unwrap_or(self.preview.fingerprint);
         self.hang("  ", &format!("plan {short}"));
-        for pool in &change.pools {
-            self.hang("  ", &pool_line(pool));
+        self.pools();
+    }
+
+    /// Names the pools: those of one kind together, where they are many.
+    fn pools(&mut self) {
+        let pools = &self.preview.plan.change().pools;
+        if pools.len() <= MOST_LINES {
+            for pool in pools {
+                self.hang("  ", &format!("{}: {}", pool.name, kind_of(pool)));
+            }
+            return;
+        }
+        let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
+        for pool in pools {
+            let kind = kind_of(pool);
+            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, names)) => names.push(pool.name.as_str()),
+                None => kinds.push((kind, vec![pool.name.as_str()])),
+            }
+        }
+        for (kind, names) in kinds {
+            self.hang("  ", &format!("{}, {kind} each: {}", count(names.len() as u64, "pool"), names.join(", ")));
         }
     }
 
@@ -103,8 +123,9 @@ impl<'a> Page<'a> {
         self.hang("  budget    ", &words::budget(change));
         self.hang("  drain     ", &words::drain_rule(change));
         self.hang("  stop      ", &words::stop_when(change.stop_when));
-        for pool in change.pools.iter().filter(|pool| pool.has_fabric() && pool.servers.len() > 1) {
-            self.hang("  start     ", &cold_start(pool));
+        let fabric = change.pools.iter().filter(|pool| pool.has_fabric() && pool.servers.len() > 1);
+        for said in once_each(fabric.map(|pool| (pool.name.as_str(), cold_start(pool)))) {
+            self.hang("  start     ", &said);
         }
         for feature in &change.maintenance.accept_loss {
             self.hang("  accepted  ", &format!("the loss of {feature}: {}", feature.loss()));
@@ -133,12 +154,12 @@ impl<'a> Page<'a> {
             return;
         }
         let names = self.preview.plan.work().iter().map(|work| width(work.server.as_str())).max().unwrap_or(0);
-        for (position, (id, work)) in works(self.preview.plan).enumerate() {
+        for (position, ((_, work), waits)) in works(self.preview.plan).zip(self.preview.waits()).enumerate() {
             let domain = work.upgrade_domain.as_ref().map(|domain| format!("  {domain}")).unwrap_or_default();
             let lead = format!("  {:>2}. {}{domain}  ", position + 1, pad(work.server.as_str(), names));
             let text = match &work.skip {
                 Some(why) => format!("passed over: {}", clean(why)),
-                None => self.why(id),
+                None => why(&waits),
             };
             self.hang(&lead, &text);
         }
@@ -178,21 +199,6 @@ impl<'a> Page<'a> {
         for kind in kinds {
             self.hang(&format!("  {}  ", pad(kind.word(), 12)), words::why_here(kind));
         }
-    }
-
-    fn why(&self, id: WorkId) -> String {
-        let waits = self.preview.waits(id);
-        if waits.is_empty() {
-            return "first: nothing has to be finished before it".to_owned();
-        }
-        let said: Vec<String> = waits
-            .iter()
-            .map(|(name, reasons)| {
-                let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-                format!("after {name} ({})", reasons.join("; "))
-            })
-            .collect();
-        said.join(", ")
     }
 
     fn safety(&mut self) {
@@ -281,8 +287,13 @@ impl<'a> Page<'a> {
             preview.plan.steps().iter().filter(|step| matches!(step.target, StepTarget::Pool(_))).collect();
         if !pools.is_empty() {
             self.heading("After the servers");
-            for (number, step) in pools.into_iter().enumerate() {
-                self.step(number + 1, step, &doings(preview.plan, step, None));
+            let mut told: Vec<Vec<Doing>> = Vec::new();
+            for step in pools {
+                let does = doings(preview.plan, step, None);
+                if !told.contains(&does) {
+                    self.step(told.len() + 1, step, &does);
+                    told.push(does);
+                }
             }
         }
     }
@@ -386,10 +397,34 @@ impl<'a> Page<'a> {
             .map(|severity| count(many(severity), words::severity(severity)));
         let counted: Vec<String> = counted.collect();
         self.heading(&format!("Findings: {}", list(&counted)));
-        for finding in findings {
-            self.lines.extend(self::finding(finding, self.look));
+        for (first, like) in alike_findings(findings) {
+            self.lines.extend(self::finding(first, self.look));
+            if !like.is_empty() {
+                let indent = " ".repeat(2 + width(words::severity(first.severity)) + 1 + width(&first.code) + 2);
+                let named = &like[..like.len().min(MOST_LINES)];
+                let more = match like.len() - named.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more, which -o json names"),
+                };
+                self.hang(&indent, &format!("the same of {}{more}", named.join(", ")));
+            }
         }
     }
+}
+
+/// Says why a server has its place in the order.
+fn why(waits: &Waits<'_>) -> String {
+    if waits.is_empty() {
+        return "first: nothing has to be finished before it".to_owned();
+    }
+    let said: Vec<String> = waits
+        .iter()
+        .map(|(name, reasons)| {
+            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            format!("after {name} ({})", reasons.join("; "))
+        })
+        .collect();
+    said.join(", ")
 }
 
 /// Returns whether two questions are about features with one and the same answer, which is then shown once.
@@ -419,28 +454,43 @@ fn feature(question: Question) -> Option<String> {
     }
 }
 
+/// Returns what is said of several pools once, with `POOL` for the name of each; what is said of one names it.
+fn once_each<'p>(said: impl Iterator<Item = (&'p str, String)>) -> Vec<String> {
+    let mut texts: Vec<(String, &str, usize)> = Vec::new();
+    for (pool, text) in said {
+        match texts.iter_mut().find(|(known, ..)| *known == text) {
+            Some((_, _, pools)) => *pools += 1,
+            None => texts.push((text, pool, 1)),
+        }
+    }
+    let told = texts.into_iter().map(|(text, pool, pools)| match pools {
+        1 => text.replace(EACH, pool),
+        several => format!("{} ({several} pools)", text.replace(EACH, "each pool")),
+    });
+    told.collect()
+}
+
+/// What stands for the name of a pool until it is known of how many the same is said.
+const EACH: &str = "\u{fffc}";
+
 /// Returns what a pool needs to come up when all of it was down, which no run brings about and every operator fears.
 fn cold_start(pool: &Pool) -> String {
     let servers = pool.servers.len();
     match u32::try_from(servers).ok().and_then(|servers| quorum::start(pool.product, servers)) {
-        Some(need) => format!("after a full stop {} starts once {need} of its {servers} servers run", pool.name),
-        None => format!("after a full stop: not documented for {servers} servers ({})", pool.name),
+        Some(need) => format!("after a full stop {EACH} starts once {need} of its {servers} servers run"),
+        None => format!("after a full stop: not documented for {servers} servers ({EACH})"),
     }
 }
 
-fn pool_line(pool: &Pool) -> String {
+fn kind_of(pool: &Pool) -> String {
     let servers = count(pool.servers.len() as u64, "server");
-    format!("{}: {}, {}, {servers}", pool.name, pool.product.title(), pool.role)
+    format!("{}, {}, {servers}", pool.product.title(), pool.role)
 }
 
 /// Returns one finding as lines, with its advice.
 #[must_use]
 pub fn finding(finding: &Finding, look: &Look) -> Vec<String> {
-    let place = match (&finding.server, &finding.pool) {
-        (Some(server), _) => server.as_str(),
-        (None, Some(pool)) => pool.as_str(),
-        (None, None) => "",
-    };
+    let place = subject(finding);
     // Most messages name their server or pool themselves.
     let named = place.is_empty() || finding.message.contains(place);
     let place = if named { String::new() } else { format!("{place}: ") };
