@@ -1,6 +1,6 @@
 //! The command line without any server: usage, files, pages, exit codes.
 
-use orchestrate_tests::cli::{Said, Sandbox};
+use orchestrate_tests::cli::{Said, Sandbox, repository};
 use std::io::Read as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -272,6 +272,30 @@ fn p9_an_emergency_is_another_plan_and_beats_windows_and_freezes_for_a_reason() 
         let said = sandbox.run(&[&plan, "--emergency", reason]);
         assert_eq!(said.code, Some(64), "{reason:?}: {}", said.err);
     }
+}
+
+#[test]
+fn a_check_for_programs_says_in_one_document_what_it_says_to_people() {
+    let sandbox = Sandbox::default();
+    let checked = |plan: &str| {
+        let plan = repository().join(plan).display().to_string();
+        let (text, json) = (sandbox.run(&["check", &plan]), sandbox.run(&["check", &plan, "-o", "json"]));
+        assert_eq!(text.code, json.code, "{plan}");
+        assert_eq!(json.err, "", "{plan}");
+        let said: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+        assert_eq!(said["exit_code"], json.code.unwrap(), "{said}");
+        (said, text)
+    };
+    let (good, _) = checked("plans/contoso-front-end.yaml");
+    assert_eq!((&good["good"], &good["pools"][0]["servers"]), (&true.into(), &3.into()));
+    let (bad, text) = checked("tests/bad-plans/O1022-host-in-numbers.yaml");
+    let places = bad["diagnostics"].as_array().unwrap().iter();
+    let places: Vec<String> =
+        places.map(|found| format!("O1022-host-in-numbers.yaml:{}:{}", found["line"], found["column"])).collect();
+    assert!(!places.is_empty() && places.iter().all(|place| text.err.contains(place)), "{places:?}\n{}", text.err);
+    let (refused, text) = checked("plans/t2-hardware-balancer.yaml");
+    let code = refused["findings"][0]["code"].as_str().unwrap();
+    assert!(refused["good"] == false && text.err.contains(code), "{refused}");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         return Err(Failure::Usage(text.to_owned()));
     }
     match command {
-        Command::Check { plan } => commands::check::run(&plan),
+        Command::Check { plan, output } => commands::check::run(&plan, output),
         Command::Explain { code } => commands::explain::run(code.as_deref()),
         Command::Schema => commands::schema::run(),
         Command::Windows { plan, next, output } => commands::windows::run(&plan, next, output),

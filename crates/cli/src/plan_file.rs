@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::terminal::output;
-use orchestrate_config::{Parsed, Style};
+use orchestrate_config::{Diagnostics, Parsed, Style};
 use orchestrate_display::Style as Colours;
 use orchestrate_files::{Limit, Whose, read_start};
 use orchestrate_model::Change;
@@ -35,10 +35,9 @@ impl PlanFile {
 /// # Errors
 /// The file cannot be read, or has mistakes; the failure carries them rendered.
 pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
-    let bytes = bytes(path)?;
+    let (parsed, bytes) = parse(path)?;
     let name = path.display().to_string();
-    let files = |named: &str| beside(path, named);
-    let Parsed { change, warnings } = orchestrate_config::parse_with(&name, &bytes, &files).map_err(|found| {
+    let Parsed { change, warnings } = parsed.map_err(|found| {
         let mistakes = found.items().len() + found.omitted();
         let empty = found.is_empty_selection();
         let rendered = orchestrate_config::render(&found, &String::from_utf8_lossy(&bytes), &name, style());
@@ -51,6 +50,17 @@ pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
         output::talk("");
     }
     Ok(PlanFile { change, bytes })
+}
+
+/// Reads and checks a plan file, and says nothing.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn parse(path: &Path) -> Result<(Result<Parsed, Diagnostics>, Vec<u8>), Failure> {
+    let bytes = bytes(path)?;
+    let files = |named: &str| beside(path, named);
+    let parsed = orchestrate_config::parse_with(&path.display().to_string(), &bytes, &files);
+    Ok((parsed, bytes))
 }
 
 /// Reads a file that a plan names by a path of its own, or by one that begins at the plan.

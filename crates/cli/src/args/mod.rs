@@ -350,6 +350,9 @@ pub(crate) enum Command {
     Check {
         /// The plan file
         plan: PathBuf,
+        /// How output looks
+        #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+        output: TextOrJson,
     },
     /// Prints the page about a diagnostic
     Explain {

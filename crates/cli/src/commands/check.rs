@@ -1,18 +1,82 @@
 //! `orchestrate check`: diagnostics only, no network. What a start would refuse whatever it found on the servers is told
 //! here too: a file that is good here is good for every later stage.
 
+use crate::args::TextOrJson;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_file;
 use crate::stage::Planned;
 use crate::terminal::output;
+use orchestrate_config::{Diagnostic, Diagnostics, Parsed};
 use orchestrate_display::{Look, preview};
 use orchestrate_model::pool::{Access, Cmdlets, CredentialSource, Transport, WinrmAuth};
 use orchestrate_model::{Pool, Product};
-use orchestrate_planner::codes;
+use orchestrate_planner::{Finding, codes};
+use serde_json::{Value, json};
 use std::path::Path;
 
-pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
+/// The version of the JSON document. It rises when a key changes its meaning or goes away; new keys may come at any time.
+const VERSION: u32 = 1;
+
+pub(crate) fn run(path: &Path, format: TextOrJson) -> Result<Exit, Failure> {
+    match format {
+        TextOrJson::Text => text(path),
+        TextOrJson::Json => json(path),
+    }
+}
+
+/// Says all of it in one document: the mistakes of the file with their places, and what a start would refuse.
+fn json(path: &Path) -> Result<Exit, Failure> {
+    let (parsed, _bytes) = plan_file::parse(path)?;
+    let (exit, diagnostics, findings) = match &parsed {
+        Err(found) => {
+            let exit = if found.is_empty_selection() { Exit::EmptySelection } else { Exit::BadPlan };
+            (exit, found.items(), Vec::new())
+        }
+        Ok(Parsed { change, warnings }) => {
+            let planned = Planned::offline(change)?;
+            let exit = planned.unrefused().map_or_else(|failure| failure.exit(), |()| Exit::Done);
+            (exit, warnings.as_slice(), of_file(&planned).into_iter().cloned().collect::<Vec<_>>())
+        }
+    };
+    let omitted = parsed.as_ref().map_or_else(Diagnostics::omitted, |_good| 0);
+    let diagnostics: Vec<Value> = diagnostics.iter().map(diagnostic).collect();
+    let pools = parsed.as_ref().map_or(Value::Null, |parsed| {
+        let pools = parsed.change.pools.iter();
+        pools.map(|pool| json!({"pool": pool.name, "servers": pool.servers.len(), "access": way(pool)})).collect()
+    });
+    output::data(&format!(
+        "{:#}\n",
+        json!({
+            "version": VERSION,
+            "file": path.display().to_string(),
+            "good": exit == Exit::Done,
+            "exit_code": exit.code(),
+            "pools": pools,
+            "diagnostics": diagnostics,
+            "omitted": omitted,
+            "findings": findings,
+        })
+    ))?;
+    Ok(exit)
+}
+
+fn diagnostic(found: &Diagnostic) -> Value {
+    let Diagnostic { code, severity, span, message, label, help, notes } = found;
+    json!({
+        "code": code, "severity": severity, "line": span.line, "column": span.column, "start": span.start, "end": span.end,
+        "message": message, "label": label, "help": help, "notes": notes,
+    })
+}
+
+/// What a start would refuse, and the warnings that rest on the file alone; the others are about servers, and none was looked
+/// at.
+fn of_file(planned: &Planned) -> Vec<&Finding> {
+    let warnings = planned.plan.findings().iter().filter(|finding| finding.code == codes::SECRET_ARGUMENT);
+    planned.plan.refusals().chain(warnings).collect()
+}
+
+fn text(path: &Path) -> Result<Exit, Failure> {
     let file = plan_file::read(path)?;
     let servers: usize = file.change.pools.iter().map(|pool| pool.servers.len()).sum();
     let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
@@ -25,9 +89,7 @@ pub(crate) fn run(path: &Path) -> Result<Exit, Failure> {
         output::talk(&format!("note: {}: {}", pool.name, way(pool)));
     }
     let look = Look { style: output::talk_style(), ..output::look() };
-    // Of the warnings only one rests on the file alone; the others are about servers that nobody has looked at.
-    let of_file = planned.plan.findings().iter().filter(|finding| finding.code == codes::SECRET_ARGUMENT);
-    for finding in planned.plan.refusals().chain(of_file) {
+    for finding in of_file(&planned) {
         output::talk(&preview::finding(finding, &look).join("\n"));
     }
     refused.map(|()| Exit::Done)
