@@ -14,6 +14,7 @@ use crate::written::{
 use jiff::SignedDuration;
 use orchestrate_model::change::{
     self, AtDeadline, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, Scope, StartTypePolicy, StopWhen,
+    WindowFit,
 };
 use orchestrate_model::external;
 use orchestrate_model::notify::{AddressSource, Channel, Occasion, Target};
@@ -351,6 +352,7 @@ fn maintenance(maintenance: Maintenance) -> Option<change::Maintenance> {
         unmeasured,
         on_hold: maintenance.on_hold.map_or(HoldChoice::Stop, |at| at.value),
         pool_unsafe: maintenance.pool_unsafe.map_or(PoolUnsafe::Stop, |at| at.value),
+        fit: maintenance.fit.map_or(WindowFit::Worst, |at| at.value),
     })
 }
 

@@ -191,6 +191,7 @@ pub const PAGES: &[Page] = pages![
     "O2098",
     "O2099",
     "O2104",
+    "O2105",
 ];
 
 /// Returns the page about a code, written in any case.

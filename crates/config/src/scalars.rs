@@ -10,7 +10,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use orchestrate_model::balancer::{is_name, is_runtime_address};
 use orchestrate_model::catalogue::{self, Resolved};
 use orchestrate_model::change::{
-    AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy,
+    AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy, WindowFit,
 };
 use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::window::{Day, Week};
@@ -390,6 +390,7 @@ words! {
     }
     PendingRestart { "refuse" => Self::Refuse, "restart-first" => Self::RestartFirst, "ignore" => Self::Ignore }
     PoolUnsafe { "stop" => Self::Stop, "wait" => Self::Wait }
+    WindowFit { "worst" => Self::Worst, "likely" => Self::Likely }
     Week {
         "first" => Self::First, "second" => Self::Second, "third" => Self::Third, "fourth" => Self::Fourth,
         "last" => Self::Last,

@@ -5,9 +5,10 @@ use crate::engine::Engine;
 use crate::state::StepState;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Change;
-use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::change::{ExitMeaning, WindowFit};
+use orchestrate_planner::StepKind;
+use orchestrate_planner::limits::{self, Since};
 use orchestrate_planner::windows::{Calendar, Fit, UnknownZone, WindowState};
-use orchestrate_planner::{StepKind, limits};
 
 /// For how long a state of the windows is used again at most. Why a day: without windows the state is looked up years
 /// ahead for the next freeze, and what is so far away may be found a day later.
@@ -61,12 +62,14 @@ impl Engine {
         let server = &work.server;
         // Once it was taken in hand, what its first questions took is behind it.
         let begun = self.state.work[position].started.is_some();
-        let needs = if begun { limits::from_first_change } else { limits::worst_case }(self.plan.change(), &work.block);
+        let since = if begun { Since::FirstChange } else { Since::Begin };
+        let needs = limits::room(self.plan.change(), &work.block, since);
         match self.fit(now, needs) {
             Err(why) => Some(why),
             Ok(Fit::Fits { .. }) => None,
             Ok(Fit::TooLong { ends, .. }) => Some(format!(
-                "{server} is not begun: it may take {needs:#}, and the window ends at {}",
+                "{server} is not begun: {} {needs:#}, and the window ends at {}",
+                words(self.plan.change()),
                 ends.strftime("%Y-%m-%d %H:%MZ")
             )),
             Ok(Fit::Closed { next }) => Some(format!(
@@ -91,7 +94,7 @@ impl Engine {
         let busy = matches!(self.state.work[position].installer, Some((_, ExitMeaning::Busy)));
         // The next attempt of an installer has its full time.
         let elapsed = if busy { SignedDuration::ZERO } else { self.state.lived(since, now) };
-        let left = limits::left(self.plan.change(), kind, elapsed);
+        let left = limits::room_left(self.plan.change(), kind, elapsed);
         let server = &self.plan.work()[position].server;
         let (what, rest) = match kind {
             StepKind::Soak => ("soaks no longer", "the rest of the soak takes"),
@@ -122,6 +125,14 @@ impl Engine {
 
     fn fit(&self, now: Timestamp, needs: SignedDuration) -> Result<Fit, String> {
         self.hours.fit(now, needs)
+    }
+}
+
+/// What a server needs of its window.
+fn words(change: &Change) -> &'static str {
+    match change.maintenance.fit {
+        WindowFit::Worst => "it may take",
+        WindowFit::Likely => "with its reserve it likely takes",
     }
 }
 

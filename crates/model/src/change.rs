@@ -106,6 +106,26 @@ pub struct Maintenance {
     /// What a run does when a pool can no longer do without a server that is out and not yet being patched.
     #[serde(default)]
     pub pool_unsafe: PoolUnsafe,
+    /// What of a server has to fit into what is left of its window before it is begun.
+    #[serde(default, skip_serializing_if = "WindowFit::is_worst")]
+    pub fit: WindowFit,
+}
+
+/// What of a server has to fit into what is left of its window before it is begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowFit {
+    /// What it takes at worst: it never ends after its window.
+    #[default]
+    Worst,
+    /// What it likely takes, with a reserve. A server that takes longer is finished all the same, after its window.
+    Likely,
+}
+
+impl WindowFit {
+    fn is_worst(&self) -> bool {
+        *self == Self::Worst
+    }
 }
 
 /// What a run does when a pool can no longer do without a server that is out and not yet being patched. The server goes

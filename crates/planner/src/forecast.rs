@@ -2,7 +2,7 @@
 //!
 //! Sessions end when they end, so nothing here promises: every drain is taken to last until its deadline.
 
-use crate::limits;
+use crate::limits::{self, Since};
 use crate::order::PoolEdge;
 use crate::schedule::{Demand, Schedule};
 use crate::scope::PoolScope;
@@ -21,15 +21,22 @@ pub struct Forecast {
     pub servers: usize,
     /// What one server takes at worst: the largest over the pools.
     pub one_server: SignedDuration,
+    /// What one server likely takes: the largest over the pools.
+    pub one_likely: SignedDuration,
+    /// What has to be left of a window before a server is begun in it, by what the plan says has to fit: the largest over the
+    /// pools.
+    pub room: SignedDuration,
     /// What all of it takes at worst, if windows did not interrupt it.
     pub length: SignedDuration,
+    /// What all of it likely takes, if windows did not interrupt it.
+    pub likely: SignedDuration,
     /// What it would take at worst if only the longest chain of waits and the budgets counted.
     pub lower_bound: SignedDuration,
     /// When it begins at the earliest. `None` when no window ever opens.
     pub begins: Option<Timestamp>,
-    /// When it is over at worst. `None` when it does not fit the openings ahead.
+    /// When it is over if each server takes what has to fit. `None` when it does not fit the openings ahead.
     pub ends: Option<Timestamp>,
-    /// In how many openings it is done at worst. `None` when it does not fit the openings ahead; 1 without windows.
+    /// In how many openings it is done then. `None` when it does not fit the openings ahead; 1 without windows.
     pub openings: Option<usize>,
     /// How many batches of one pool, one after the other, fit into the next opening. `None` without windows.
     pub batches_per_opening: Option<u64>,
@@ -43,29 +50,59 @@ impl Forecast {
     }
 }
 
-/// Returns how long one server of `pool` takes at worst: what [`limits`] allows each of its steps. This is what has to
-/// fit before the window ends (promise P9).
+/// Returns what has to be left of a window before a server of `pool` is begun in it (promise P9): what it takes at worst, or
+/// likely, by what [`limits`] has for each of its steps.
 #[must_use]
-pub fn worst_case(change: &Change, pool: &Pool) -> SignedDuration {
-    worst_case_of(change, &PoolScope::of(change, pool))
+pub fn room(change: &Change, pool: &Pool) -> SignedDuration {
+    room_of(change, &PoolScope::of(change, pool))
 }
 
 pub(crate) fn worst_case_of(change: &Change, scope: &PoolScope) -> SignedDuration {
     limits::worst_case(change, &scope.block)
 }
 
-pub(crate) fn forecast(demand: &Demand<'_>, schedule: &Schedule, calendar: &Calendar, now: Timestamp) -> Forecast {
-    let placed = Placed::of(schedule, calendar, now);
-    let one_server = schedule.batches.iter().map(|batch| batch.takes).max().unwrap_or_default();
+/// For each pool how long one of its servers likely takes, and what has to be left of a window before one is begun.
+pub(crate) struct Likely {
+    pub(crate) takes: Vec<SignedDuration>,
+    pub(crate) room: Vec<SignedDuration>,
+}
+
+impl Likely {
+    pub(crate) fn of(change: &Change, scopes: &[PoolScope]) -> Self {
+        Self {
+            takes: scopes.iter().map(|scope| limits::likely(change, &scope.block)).collect(),
+            room: scopes.iter().map(|scope| room_of(change, scope)).collect(),
+        }
+    }
+}
+
+/// What has to be left of a window before a server of the pool is begun in it.
+pub(crate) fn room_of(change: &Change, scope: &PoolScope) -> SignedDuration {
+    limits::room(change, &scope.block, Since::Begin)
+}
+
+pub(crate) fn forecast(
+    demand: &Demand<'_>,
+    likely: &Likely,
+    schedule: &Schedule,
+    (calendar, now): (&Calendar, Timestamp),
+) -> Forecast {
+    let placed = Placed::of(schedule, &likely.room, calendar, now);
+    let most =
+        |each: &[SignedDuration]| schedule.batches.iter().map(|batch| each[batch.pool]).max().unwrap_or_default();
+    let (one_server, room) = (most(demand.takes), most(&likely.room));
     let next = calendar.openings(now, 1).first().copied();
-    let per_opening = next.filter(|_| !calendar.is_always_open() && one_server.is_positive()).map(|opening| {
+    let per_opening = next.filter(|_| !calendar.is_always_open() && room.is_positive()).map(|opening| {
         let left = opening.ends.duration_since(opening.starts.max(now));
-        u64::try_from(left.as_secs() / one_server.as_secs().max(1)).unwrap_or(0)
+        u64::try_from(left.as_secs() / room.as_secs().max(1)).unwrap_or(0)
     });
     Forecast {
         servers: schedule.batches.iter().map(|batch| batch.servers).sum(),
         one_server,
+        one_likely: most(&likely.takes),
+        room,
         length: schedule.length(),
+        likely: Schedule::of(&Demand { takes: &likely.takes, ..*demand }).length(),
         lower_bound: lower_bound(demand),
         begins: placed.begins,
         ends: placed.ends,
@@ -151,7 +188,8 @@ struct Placed {
 }
 
 impl Placed {
-    fn of(schedule: &Schedule, calendar: &Calendar, now: Timestamp) -> Self {
+    /// `room`: what has to be left of an opening for a batch of each pool.
+    fn of(schedule: &Schedule, room: &[SignedDuration], calendar: &Calendar, now: Timestamp) -> Self {
         if schedule.order.is_empty() {
             return Self { begins: Some(now), ends: Some(now), openings: Some(0) };
         }
@@ -164,7 +202,7 @@ impl Placed {
         let mut begins: Option<Timestamp> = None;
         for &batch in &schedule.order {
             let after = schedule.waits_for[batch].iter().map(|before| ends[*before]).max().unwrap_or(now).max(now);
-            let takes = schedule.batches[batch].takes;
+            let takes = room[schedule.batches[batch].pool];
             let Some((opening, starts)) = place(&openings, after, takes) else {
                 return Self { begins, ends: None, openings: None };
             };

@@ -2,7 +2,7 @@
 
 use crate::check::{self, Violation};
 use crate::findings::{self, Context};
-use crate::forecast::{self, forecast};
+use crate::forecast::{self, Likely, forecast};
 use crate::order;
 use crate::plan::{Plan, ServerWork};
 use crate::report::{self, Report, ServerSafety};
@@ -82,7 +82,8 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
         pool_edges,
         seen: &pools.seen,
     });
-    let forecast = forecast(&demand, &schedule, &calendar, now);
+    let likely = Likely::of(change, &pools.scopes);
+    let forecast = forecast(&demand, &likely, &schedule, (&calendar, now));
     let mut plan = Plan {
         schema: plan::SCHEMA,
         change: change.clone(),

@@ -158,7 +158,7 @@ async fn preview(
             let refusals: Vec<String> = plan.refusals().map(|finding| finding.message.clone()).collect();
             world.log.say(now, || format!("refused: {refusals:?}"));
             world.oracle.read_plan(&serde_json::to_value(&plan).unwrap_or_default());
-            world.oracle.promised.state(report.forecast.one_server);
+            world.oracle.promised.state(report.forecast.one_server, report.forecast.room);
             night.refused = !refusals.is_empty();
             refusals.is_empty().then_some(plan)
         }

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::Command;
 use orchestrate_model::change::{
     AtDeadline, Drain, HoldChoice, Maintenance, Patch, PendingRestart, PoolUnsafe, RestartPolicy, Scope, SharedBudget,
-    StartTypePolicy, StopWhen,
+    StartTypePolicy, StopWhen, WindowFit,
 };
 use orchestrate_model::pool::{
     Access, Balancer, DnsSettings, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
@@ -73,6 +73,7 @@ impl Scenario {
             draw_web(&mut change, seed);
         }
         let due = draw_restart_first(&mut change, seed);
+        draw_fit(&mut change, seed);
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
@@ -158,6 +159,16 @@ fn sleeps(faults: &Faults, dice: &mut Dice) -> Vec<(Ms, Ms)> {
 
 /// The same for what was added last.
 const LATEST: u64 = 0x6C61_7465_7374_0000;
+
+/// Makes the dice for what has to fit into a window others than those of the seed.
+const FIT: u64 = 0x6669_7400_0000_0000;
+
+/// In some nights the plan has what a server likely takes fit into its window.
+fn draw_fit(change: &mut Change, seed: u64) {
+    if Dice::new(seed ^ FIT).chance(0.15) {
+        change.maintenance.fit = WindowFit::Likely;
+    }
+}
 
 /// Makes the dice for restarts that are due others than those of the seed.
 const DUE: u64 = 0x6475_6520_6675_6C6C;
@@ -449,6 +460,7 @@ fn maintenance(dice: &mut Dice) -> Maintenance {
         unmeasured: BTreeMap::new(),
         on_hold: dice.pick(&holds),
         pool_unsafe: PoolUnsafe::Stop,
+        fit: WindowFit::Worst,
     }
 }
 

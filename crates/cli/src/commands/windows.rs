@@ -8,7 +8,7 @@ use crate::terminal::output;
 use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
 use orchestrate_display::openings::Openings;
-use orchestrate_planner::forecast::worst_case;
+use orchestrate_planner::forecast::room;
 use orchestrate_planner::windows::Calendar;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -21,7 +21,7 @@ pub(crate) fn run(plan: &Path, most: NonZeroUsize, format: OpeningsFormat) -> Re
     let always = calendar.is_always_open();
     let now = Timestamp::now();
     let openings = if always { Vec::new() } else { calendar.openings(now, most.get()) };
-    let longest = change.pools.iter().map(|pool| worst_case(&change, pool).as_secs()).max().unwrap_or(1).max(1);
+    let longest = change.pools.iter().map(|pool| room(&change, pool).as_secs()).max().unwrap_or(1).max(1);
     let fits = |seconds: i64| u64::try_from(seconds / longest).unwrap_or(0);
     let fits: Vec<u64> = openings.iter().map(|opening| fits(opening.length().as_secs())).collect();
     let told = Openings { change: &change, openings: &openings, fits: &fits };

@@ -22,7 +22,7 @@ use crate::sizes::Size;
 use crate::texts::{Argument, LabelKey, LabelValue, Line};
 use jiff::civil::{Date, Time};
 use orchestrate_model::change::{
-    AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy,
+    AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy, WindowFit,
 };
 use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain};
@@ -289,6 +289,9 @@ written! {
         /// What happens when the pool can no longer do without a server that is out and not yet being patched: the server
         /// goes back, and the run stops (default), or waits until it can and goes on.
         optional pool_unsafe: PoolUnsafe,
+        /// What of a server has to fit into what is left of its window: what it takes at worst (default), or what it
+        /// likely takes, with a reserve; then it may end after its window.
+        optional fit: WindowFit,
     }
 }
 

@@ -15,6 +15,9 @@ fn report(plan: &Plan) -> Report {
         forecast: Forecast {
             servers: 3,
             one_server: SignedDuration::from_mins(219),
+            one_likely: SignedDuration::from_mins(100),
+            room: SignedDuration::from_mins(219),
+            likely: SignedDuration::from_mins(300),
             length: SignedDuration::from_mins(657),
             lower_bound: SignedDuration::from_mins(657),
             begins: Some(at(0)),

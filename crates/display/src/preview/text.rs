@@ -8,6 +8,7 @@ use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration, list, pad, width};
 use crate::words;
 use jiff::Timestamp;
+use orchestrate_model::change::WindowFit;
 use orchestrate_model::{Pool, ServerName, ServiceName, Verdict};
 use orchestrate_planner::forecast::Forecast;
 use orchestrate_planner::plan::StepTarget;
@@ -347,12 +348,14 @@ impl<'a> Page<'a> {
         let forecast = &self.preview.report.forecast;
         self.heading("Forecast, if every drain lasts until its deadline");
         let at = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| self.look.date_time(time));
-        let length = duration(forecast.length);
+        let (length, likely) = (duration(forecast.length), duration(forecast.likely));
         let mut lines = vec![
             self.outages(forecast),
             match duration(forecast.lower_bound) {
-                least if least == length => format!("{length} in all; no order of the servers takes less"),
-                least => format!("{length} in all; no order of the servers takes less than {least}"),
+                least if least == length => {
+                    format!("{length} in all, likely {likely}; no order of the servers takes less")
+                }
+                least => format!("{length} in all, likely {likely}; no order of the servers takes less than {least}"),
             },
             match (forecast.begins, forecast.ends) {
                 (Some(_), None) if forecast.servers > 0 => {
@@ -365,7 +368,11 @@ impl<'a> Page<'a> {
             lines.push(format!("spread over {}", count(openings as u64, "window")));
         }
         if let Some(batches) = forecast.batches_per_opening {
-            lines.push(format!("the next window has room for {} at worst", count(batches, "batch")));
+            let each = match self.preview.plan.change().maintenance.fit {
+                WindowFit::Worst => "at worst".to_owned(),
+                WindowFit::Likely => format!("of {} each, with the reserve", duration(forecast.room)),
+            };
+            lines.push(format!("the next window has room for {} {each}", count(batches, "batch")));
         }
         for line in lines {
             self.hang("  ", &line);
@@ -375,7 +382,7 @@ impl<'a> Page<'a> {
     /// Says how many servers go out, for how long, and whether at once.
     fn outages(&self, forecast: &Forecast) -> String {
         let servers = count(forecast.servers as u64, "server");
-        let one = duration(forecast.one_server);
+        let one = format!("{}, likely for {}", duration(forecast.one_server), duration(forecast.one_likely));
         let change = self.preview.plan.change();
         match (forecast.servers, change.maintenance.at_once, change.pools.len()) {
             (0 | 1, ..) => format!("{servers} out, for up to {one}"),

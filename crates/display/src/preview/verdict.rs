@@ -4,7 +4,7 @@ use super::{Preview, works};
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration};
 use orchestrate_model::Change;
-use orchestrate_model::change::{AtDeadline, RestartPolicy};
+use orchestrate_model::change::{AtDeadline, RestartPolicy, WindowFit};
 use orchestrate_planner::Severity;
 
 /// Returns the verdict in a few lines: whether a start would do it and to how many servers, and how long it takes.
@@ -34,7 +34,7 @@ pub(super) fn verdict(preview: &Preview<'_>, look: &Look) -> Vec<(Tone, String)>
     } else {
         (Tone::Good, format!("Ready: {todo}; every safety question is answered with yes. {cut}.{warnings}"))
     };
-    vec![(tone, said), (Tone::Plain, at_worst(preview, look))]
+    vec![(tone, said), (Tone::Plain, how_long(preview, look))]
 }
 
 /// What the change is for.
@@ -64,7 +64,8 @@ fn cut(change: &Change) -> String {
     }
 }
 
-fn at_worst(preview: &Preview<'_>, look: &Look) -> String {
+/// How long the work takes, likely and at worst, and in which nights by what has to fit into them.
+fn how_long(preview: &Preview<'_>, look: &Look) -> String {
     let forecast = &preview.report.forecast;
     let windows = match forecast.openings {
         Some(openings) if openings > 1 => format!(" in {}", count(openings as u64, "window")),
@@ -79,5 +80,11 @@ fn at_worst(preview: &Preview<'_>, look: &Look) -> String {
         }
         (None, _) => "; NO window opens any more".to_owned(),
     };
-    format!("At worst {} of work{when}", duration(forecast.length))
+    let (likely, worst) = (duration(forecast.likely), duration(forecast.length));
+    match preview.plan.change().maintenance.fit {
+        WindowFit::Worst => format!("Likely {likely} of work, at worst {worst}{when}"),
+        WindowFit::Likely => {
+            format!("Likely {likely} of work{when}; at worst {worst}, and then a server may end after its window")
+        }
+    }
 }

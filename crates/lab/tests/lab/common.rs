@@ -100,6 +100,7 @@ fn maintenance() -> Maintenance {
         unmeasured: BTreeMap::new(),
         on_hold: HoldChoice::Stop,
         pool_unsafe: orchestrate_model::change::PoolUnsafe::Stop,
+        fit: orchestrate_model::change::WindowFit::Worst,
     }
 }
 

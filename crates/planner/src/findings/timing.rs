@@ -2,13 +2,14 @@
 
 use super::{Context, note, refusal, warning};
 use crate::codes;
-use crate::forecast::{Forecast, worst_case_of};
+use crate::forecast::{Forecast, room_of};
 use crate::plan::Finding;
 use crate::windows::{Opening, WindowState};
 use crate::words::{count, list, time};
 use jiff::SignedDuration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
+use orchestrate_model::change::WindowFit;
 use orchestrate_model::{Change, Pool, Product, Role};
 
 /// The product's nightly work: database maintenance and the address book, both at their default times. A restart in
@@ -43,24 +44,52 @@ pub(super) fn change(context: &Context<'_>, forecast: &Forecast, found: &mut Vec
     }
     let longest = openings.iter().map(Opening::length).max().unwrap_or_default();
     for (pool, scope) in context.change.pools.iter().zip(context.scopes) {
-        let needs = worst_case_of(context.change, scope);
+        let needs = room_of(context.change, scope);
         if needs > longest {
+            let takes = match context.change.maintenance.fit {
+                WindowFit::Worst => "takes up to",
+                WindowFit::Likely => "with its reserve likely takes",
+            };
             let text = format!(
-                "a server of {} takes up to {}, and no window ahead is longer than {}",
+                "a server of {} {takes} {}, and no window ahead is longer than {}",
                 pool.name,
                 time(needs),
                 time(longest)
             );
-            found.push(
-                refusal(codes::TOO_LONG, text)
-                    .pool(pool)
-                    .advise("Shorten drain.deadline, patch.deadline or soak, or make the window longer."),
-            );
+            found.push(refusal(codes::TOO_LONG, text).pool(pool).advise(too_long(context.change)));
         }
     }
+    found.extend(overrun(context.change, forecast));
     found.extend(several(context.change, forecast));
     found.extend(not_all(forecast));
     found.extend(nightly(context, forecast));
+}
+
+fn too_long(change: &Change) -> &'static str {
+    match change.maintenance.fit {
+        WindowFit::Worst => {
+            "Shorten drain.deadline, patch.deadline or soak, or make the window longer. With `fit: likely` what a server \
+             likely takes has to fit, and one that takes longer ends after its window."
+        }
+        WindowFit::Likely => "Shorten drain.deadline, patch.deadline or soak, or make the window longer.",
+    }
+}
+
+/// What the plan gives up with `fit: likely`.
+fn overrun(change: &Change, forecast: &Forecast) -> Option<Finding> {
+    if change.maintenance.fit == WindowFit::Worst || forecast.servers == 0 {
+        return None;
+    }
+    let over = forecast.one_server - forecast.room;
+    let text = format!(
+        "a server is begun when {} are left of its window (`fit: likely`); at worst it takes {}, and ends {} after it",
+        time(forecast.room),
+        time(forecast.one_server),
+        time(over)
+    );
+    let advice = "A server that has begun its patch is finished and given back whatever the time is. Have someone told who \
+                  can decide then (`notify`), or leave `fit` at `worst`.";
+    over.is_positive().then(|| warning(codes::MAY_OVERRUN, text).advise(advice))
 }
 
 fn several(change: &Change, forecast: &Forecast) -> Option<Finding> {

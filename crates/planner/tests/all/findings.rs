@@ -406,6 +406,37 @@ fn p9_a_server_that_fits_no_window_is_refused_and_several_nights_are_announced()
 }
 
 #[test]
+fn p9_what_has_to_fit_into_a_window_is_the_worst_case_unless_the_plan_says_what_is_likely() {
+    use orchestrate_model::change::WindowFit;
+    use orchestrate_planner::limits::{self, RESERVE, Since};
+    let mut change = three();
+    change.windows = nights(5);
+    let (plan, report) = planned(&change, &healthy_world(&change));
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2037"]);
+    assert_eq!(report.forecast.room, report.forecast.one_server);
+    let worst = report.forecast.length;
+
+    change.maintenance.fit = WindowFit::Likely;
+    let (plan, report) = planned(&change, &healthy_world(&change));
+    assert!(codes(&plan, Severity::Refusal).is_empty());
+    assert!(codes(&plan, Severity::Warning).contains(&"O2105"), "that a window may be overrun is said");
+    let forecast = &report.forecast;
+    // 1 min to be recorded, 2 to be blocked, 2 h drain, 5 min to stop, 45 for the patch, 20 for the restart, 2 to verify, 20 to
+    // start, 15 to be proven back, 20 min soak.
+    assert_eq!(forecast.one_likely, minutes(1 + 2 + 120 + 5 + 45 + 20 + 2 + 20 + 15 + 20));
+    assert_eq!(forecast.room, forecast.one_likely + RESERVE);
+    assert_eq!((forecast.length, forecast.likely), (worst, forecast.one_likely * 3), "both are stated");
+    assert_eq!((forecast.openings, forecast.batches_per_opening), (Some(3), Some(1)));
+
+    let block = [service("RTCSRV")];
+    let of = |since| limits::room(&change, &block, since);
+    assert_eq!(of(Since::Begin) - of(Since::FirstChange), minutes(1));
+    let left = |kind, spent| limits::room_left(&change, kind, minutes(spent));
+    assert_eq!(left(orchestrate_planner::StepKind::Drain, 50), minutes(5 + 45 + 20 + 2 + 20 + 15 + 20));
+    assert_eq!(left(orchestrate_planner::StepKind::Restart, 500), minutes(2 + 20 + 15 + 20));
+}
+
+#[test]
 fn p9_what_is_left_of_a_server_falls_with_its_steps_and_with_the_time_in_them() {
     use orchestrate_planner::{StepKind, limits};
     let change = three();

@@ -120,6 +120,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
             unmeasured: BTreeMap::new(),
             on_hold: HoldChoice::Stop,
             pool_unsafe: orchestrate_model::change::PoolUnsafe::Stop,
+            fit: orchestrate_model::change::WindowFit::Worst,
         },
         budgets: Vec::new(),
         stop_when: StopWhen { failed: 1 },

@@ -19,6 +19,8 @@ const NOTICED: Ms = 2 * LOOK_AGE;
 pub(crate) struct Promised {
     /// What one server takes at worst. `None`: nothing was stated, as in trials without a preview.
     stated: Option<Ms>,
+    /// What has to be left of a window before a server is begun in it, as stated.
+    room: Option<Ms>,
     /// Machines that were changed and whose work has not ended, with when they were first changed.
     begun: BTreeMap<usize, Ms>,
     /// Machines that were proven back in service, with when.
@@ -29,8 +31,9 @@ pub(crate) struct Promised {
 }
 
 impl Promised {
-    pub(crate) fn state(&mut self, one_server: SignedDuration) {
-        self.stated = Some(Ms::try_from(one_server.as_millis()).unwrap_or(Ms::MAX / 8));
+    pub(crate) fn state(&mut self, one_server: SignedDuration, room: SignedDuration) {
+        let ms = |length: SignedDuration| Ms::try_from(length.as_millis()).unwrap_or(Ms::MAX / 8);
+        (self.stated, self.room) = (Some(ms(one_server)), Some(ms(room)));
     }
 
     /// The machine of the run has stood still: nobody has stated for how long it might.
@@ -40,12 +43,18 @@ impl Promised {
 
     /// What a mutation states instead.
     pub(crate) fn forget_the_way_back(&mut self) {
-        self.stated = self.stated.map(|stated| stated - 195 * MINUTE);
+        let less = |length: Ms| length - 195 * MINUTE;
+        (self.stated, self.room) = (self.stated.map(less), self.room.map(less));
     }
 
     /// What has to fit before a window ends when the first change is made.
     pub(super) fn needs(&self) -> Ms {
-        self.stated.unwrap_or(0) - BEFORE
+        self.room.unwrap_or(0) - BEFORE
+    }
+
+    /// Whether a server that was begun in a window ends in it, whatever happens to it.
+    fn is_kept_within(&self) -> bool {
+        self.room == self.stated
     }
 
     pub(super) fn read(&mut self, kind: &str, line: &Line<'_>) {
@@ -80,7 +89,7 @@ impl World {
         let promised = &mut self.oracle.promised;
         let (begun, back) = (promised.begun.remove(&at), promised.back.remove(&at));
         let excused = promised.excused.remove(&at);
-        let stated = promised.stated.map(|_| promised.needs());
+        let (stated, within) = (promised.stated.map(|stated| stated - BEFORE), promised.is_kept_within());
         let (Some(begun), Some(back), Some(stated), false) = (begun, back, stated, excused) else { return };
         let now = self.now;
         let name = self.machines[at].name.clone();
@@ -97,7 +106,7 @@ impl World {
             .open
             .as_ref()
             .and_then(|open| open.iter().find(|(opens, closes)| *opens <= begun && begun <= *closes));
-        if let Some((_, closes)) = open.filter(|(_, closes)| back > closes + NOTICED) {
+        if let Some((_, closes)) = open.filter(|(_, closes)| within && back > closes + NOTICED) {
             let text = format!(
                 "{name} was back {} min after the window in which it was first changed",
                 (back - closes) / MINUTE
