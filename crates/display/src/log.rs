@@ -396,6 +396,7 @@ fn put_off(why: &Why) -> &'static str {
         WhyKind::Operator | WhyKind::Window => {
             "back in service as it was, for the stop of before; begins again, since the run was taken up again"
         }
+        WhyKind::Changed => "back in service as it was found; what is to be done to it is asked anew",
         WhyKind::Failed | WhyKind::Pool | WhyKind::Elsewhere => {
             "back in service and put off: begins again when the pool can do without it"
         }

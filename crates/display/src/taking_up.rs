@@ -50,7 +50,7 @@ fn one(each: &WorkState, kind: Option<StepKind>, what_for: For) -> Option<(Strin
         (Some(_), _) => return None,
         (None, Some(why)) => {
             let how = format!("was on its way back into service ({})", clean(&why.text));
-            let for_stop = matches!(why.kind, WhyKind::Operator | WhyKind::Window);
+            let for_stop = matches!(why.kind, WhyKind::Operator | WhyKind::Window | WhyKind::Changed);
             let then = if recovers {
                 brought_back()
             } else if for_stop {

@@ -157,7 +157,7 @@ pub(crate) fn end_tone(end: &ServerEnd) -> Tone {
         ServerEnd::Finished | ServerEnd::NothingToDo { .. } => Tone::Good,
         ServerEnd::Untouched { why } | ServerEnd::Returned { why } => match why.kind {
             WhyKind::Failed => Tone::Bad,
-            WhyKind::Window | WhyKind::Operator | WhyKind::Pool | WhyKind::Elsewhere => Tone::Warn,
+            WhyKind::Window | WhyKind::Operator | WhyKind::Pool | WhyKind::Elsewhere | WhyKind::Changed => Tone::Warn,
         },
         ServerEnd::Out { .. } => Tone::Bad,
     }

@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 
 /// How long each step may take. The planner has the table, because the window rule and the forecast count with it too.
 pub use orchestrate_planner::limits::{
-    BLOCK_DEADLINE, GATE_DEADLINE, INSTALLER_BUSY, INSTALLER_GRACE, RESTART_DEADLINE, RESTART_SHOWS, RETURN_DEADLINE,
-    SELF_START, STOP_DEADLINE,
+    BALANCER_BACK, BLOCK_DEADLINE, GATE_DEADLINE, INSTALLER_BUSY, INSTALLER_GRACE, RESTART_DEADLINE, RESTART_SHOWS,
+    RETURN_DEADLINE, SELF_START, STOP_DEADLINE,
 };
 
 /// Between two samples of a drain. Ten seconds is what the domain reference proposes; shorter ones cost the servers

@@ -137,6 +137,9 @@ impl Look {
             file: None,
         };
         let sessions = || crate::steps::paused_services(subject);
+        let asks = crate::steps::asks_versions(subject, kind, scratch);
+        let versions: Vec<Part> = asks.then_some(Part::Versions).into_iter().collect();
+        let host: Vec<Part> = versions.iter().copied().chain([Part::Host]).collect();
         let alone = |ask: Ask, balancer: AskBalancer| Self {
             pool: subject.pool.name.clone(),
             servers: BTreeMap::from([(subject.work.server.clone(), ask)]),
@@ -147,11 +150,11 @@ impl Look {
         };
         match kind {
             StepKind::Stop if scratch.is_guarding(kind) => {
-                Self::pool(subject, own(&[Part::Host], sessions())).without_file(subject)
+                Self::pool(subject, own(&host, sessions())).without_file(subject)
             }
             StepKind::Guard => Self::pool(subject, own(&[Part::Host], Vec::new())),
             _ if scratch.is_guarding(kind) => {
-                let look = Self::pool(subject, own(&[Part::Host], Vec::new())).without_file(subject);
+                let look = Self::pool(subject, own(&host, Vec::new())).without_file(subject);
                 Self { lease: Some(subject.work.server.clone()), ..look }
             }
             StepKind::Record => {
@@ -166,9 +169,9 @@ impl Look {
                 }
                 look
             }
-            StepKind::BalancerOut | StepKind::BalancerIn => alone(own(&[], Vec::new()), AskBalancer::Ask),
-            StepKind::Drain | StepKind::Stop => alone(own(&[Part::Host], sessions()), AskBalancer::Leave),
-            StepKind::Block => alone(own(&[Part::Host], Vec::new()), AskBalancer::Leave),
+            StepKind::BalancerOut | StepKind::BalancerIn => alone(own(&versions, Vec::new()), AskBalancer::Ask),
+            StepKind::Drain | StepKind::Stop => alone(own(&host, sessions()), AskBalancer::Leave),
+            StepKind::Block => alone(own(&host, Vec::new()), AskBalancer::Leave),
             StepKind::Return | StepKind::Restart => {
                 let mut ask = own(&[Part::Host], Vec::new());
                 ask.installer = subject.own.token.clone().filter(|_| crate::steps::is_installer_open(subject));
@@ -176,7 +179,7 @@ impl Look {
                 alone(ask, if balancer { AskBalancer::Ask } else { AskBalancer::Leave })
             }
             StepKind::Patch => {
-                let mut ask = own(&[Part::Host], Vec::new());
+                let mut ask = own(&host, Vec::new());
                 if crate::steps::restarts_first(subject) {
                     ask.parts.insert(Part::Fitness);
                 }

@@ -411,6 +411,8 @@ pub enum WhyKind {
     Pool,
     /// Another control host works on the pool.
     Elsewhere,
+    /// Another hand has installed something on the server since it was recorded.
+    Changed,
 }
 
 /// What is done when a pool can no longer do without a server that is out.

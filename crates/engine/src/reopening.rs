@@ -61,7 +61,7 @@ impl RunState {
             (None, None) => return Err("the server is not on its way back".to_owned()),
         }
         // What a stop gave back is no sign that the pool cannot do without it.
-        let times = state.put_off + u32::from(why.kind == WhyKind::Pool);
+        let times = state.put_off + u32::from(matches!(why.kind, WhyKind::Pool | WhyKind::Changed));
         let given_back = state.touched || state.has(Mark::GivenBack);
         self.begin_again(plan, work.0 as usize);
         let state = &mut self.work[work.0 as usize];
@@ -80,6 +80,7 @@ impl RunState {
         let by_hand = state.passed_over.as_ref().is_some_and(|why| why.kind == WhyKind::Operator);
         let good = matches!(state.installer, Some((_, ExitMeaning::Done)));
         let uncounted = state.has(Mark::UncountedRestart).then_some(Mark::UncountedRestart);
+        let taken = (!failed && state.has(Mark::StartTaken)).then_some(Mark::StartTaken);
         let half_done = state.has(Mark::HalfDone) || (state.patch_started() && !good && !by_hand);
         *state = WorkState {
             earlier: snapshot.or_else(|| state.earlier.take()),
@@ -89,7 +90,7 @@ impl RunState {
             token_since: state.token_since.filter(|_| !failed),
             installer: state.installer.take().filter(|_| !failed),
             installer_ended: state.installer_ended.filter(|_| !failed),
-            marks: half_done.then_some(Mark::HalfDone).into_iter().chain(uncounted).collect(),
+            marks: half_done.then_some(Mark::HalfDone).into_iter().chain(uncounted).chain(taken).collect(),
             restarts: std::mem::take(&mut state.restarts),
             restart_refused: state.restart_refused.take(),
             restart_unknown: state.restart_unknown.take(),

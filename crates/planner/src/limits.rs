@@ -7,6 +7,7 @@ use crate::build;
 use crate::plan::StepKind;
 use jiff::SignedDuration;
 use orchestrate_model::change::{Patch, WindowFit};
+use orchestrate_model::pool::Balancer;
 use orchestrate_model::{Change, ServiceName};
 
 /// How long a server may take to be asked and recorded before its first change. Delayed automatic starts come about two
@@ -40,6 +41,10 @@ pub const RESTART_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
 /// How long services may take to start. `RTCSRV` may stay in Start Pending for an hour while the pool places its users
 /// (event 32174).
 pub const RETURN_DEADLINE: SignedDuration = SignedDuration::from_mins(75);
+
+/// How long a balancer is asked to have a server again that is good: one that is restarted, or moves to its partner, is
+/// away for minutes, and a server that is given up for it is missing for the rest of the night.
+pub const BALANCER_BACK: SignedDuration = SignedDuration::from_mins(20);
 
 /// How long the proof that a server is back may take.
 pub const GATE_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
@@ -79,6 +84,7 @@ pub fn of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> Signed
         StepKind::Restart if patch.is_some() || build::restarts(change) => RESTART_SHOWS + RESTART_DEADLINE,
         StepKind::Verify => LOOKS,
         StepKind::Return => RETURN_DEADLINE,
+        StepKind::BalancerIn if is_balanced(change) => BALANCER_BACK,
         StepKind::Gate => GATE_DEADLINE,
         StepKind::Soak => change.maintenance.soak,
         // What the others take is part of `LOOKS`.
@@ -89,6 +95,11 @@ pub fn of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> Signed
         | StepKind::BalancerIn
         | StepKind::Database => SignedDuration::ZERO,
     }
+}
+
+/// Whether the run has a balancer to ask.
+fn is_balanced(change: &Change) -> bool {
+    change.pools.iter().any(|pool| matches!(pool.load_balancing.balancer, Balancer::Haproxy(_)))
 }
 
 /// Returns how long the restart may take that is made before the installer, where the plan has one made.
@@ -131,7 +142,7 @@ pub const RESERVE: SignedDuration = SignedDuration::from_mins(30);
 pub fn likely_of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> SignedDuration {
     let restart = SignedDuration::from_mins(20);
     let usual = match kind {
-        StepKind::Record => SignedDuration::from_mins(1),
+        StepKind::Record | StepKind::BalancerIn => SignedDuration::from_mins(1),
         StepKind::Block | StepKind::Verify => SignedDuration::from_mins(2),
         StepKind::Stop => SignedDuration::from_mins(5),
         StepKind::Patch => change.maintenance.patch.as_ref().map_or(SignedDuration::ZERO, |patch| {
@@ -139,12 +150,9 @@ pub fn likely_of_step(change: &Change, block: &[ServiceName], kind: StepKind) ->
         }),
         StepKind::Restart | StepKind::Return => restart,
         StepKind::Gate => SignedDuration::from_mins(15),
-        StepKind::Drain
-        | StepKind::Soak
-        | StepKind::Guard
-        | StepKind::BalancerOut
-        | StepKind::BalancerIn
-        | StepKind::Database => SignedDuration::MAX,
+        StepKind::Drain | StepKind::Soak | StepKind::Guard | StepKind::BalancerOut | StepKind::Database => {
+            SignedDuration::MAX
+        }
     };
     usual.min(of_step(change, block, kind))
 }

@@ -20,6 +20,7 @@ use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::pool::{Balancer, Pool};
 use orchestrate_model::time::after;
 use orchestrate_model::{Act, PoolObservation, ServerName, Verdict};
+use orchestrate_planner::StepKind;
 use orchestrate_planner::safety::{Asked, Question};
 use orchestrate_planner::scope::PoolScope;
 use orchestrate_planner::standing::{Standing, standings};
@@ -179,14 +180,22 @@ impl Engine {
             if !self.judge_pool(position, seen, now) {
                 rest = POOL_LOOK_AGAIN;
             }
-            // Where the pool cannot do without it, a server that may serve again is not taken away a second time.
+            // Where the pool may not be able to do without it, a server that may serve again is not taken away a second time.
             let missed = self.watches[pool].doubts.get(&position).is_none_or(|doubt| doubt.good == 0);
-            if self.seen_blocked[position] || !missed {
+            let doubted = !doubt_is_over(&self.watches[pool], position) || self.state.work[position].alarm.is_some();
+            if !doubted && (self.seen_blocked[position] || !missed) {
                 self.keep_out_of_balancer(position, seen, (asked, now));
             }
         }
         self.rest_from_pool(pool, rest, now);
         true
+    }
+
+    /// Whether it is still to be seen that nothing was installed on a server since it was recorded.
+    fn is_to_be_seen(&self, position: usize) -> bool {
+        let step = self.step_in_hand(position).map(|step| self.plan.steps()[step.0 as usize].kind);
+        let early = step.is_some_and(|kind| kind < StepKind::Patch);
+        early && steps::asks_versions(&self.subject(position), StepKind::Drain, &self.scratch[position])
     }
 
     /// Judges whether the pool can do without a server that is out. Returns whether that is settled for the moment.
@@ -252,7 +261,8 @@ impl Engine {
         // Nothing but a stop gives a server back for these, and the run does not stop any more: what was left undone is
         // done, as it is when the stop had come to its end.
         let resumed = matches!(why.kind, WhyKind::Operator | WhyKind::Window);
-        if stopping || !(resumed || (why.kind == WhyKind::Pool && waits)) {
+        let again = resumed || why.kind == WhyKind::Changed || (why.kind == WhyKind::Pool && waits);
+        if stopping || !again {
             return false;
         }
         if !resumed && self.state.work[position].put_off >= crate::constants::PUT_OFFS {
@@ -292,6 +302,10 @@ impl Engine {
         }
         // An act on its way comes first; the next look sees whether it is still so.
         if !matches!(self.positions[position], Position::Idle | Position::Sleeping(_) | Position::Looking { .. }) {
+            return;
+        }
+        // Another control host, or a person, may have had the server meanwhile: first it is seen what is installed on it.
+        if self.is_to_be_seen(position) {
             return;
         }
         let id = work_id(position);

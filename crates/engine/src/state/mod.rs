@@ -431,8 +431,15 @@ impl RunState {
         state.touched = true;
         match &intent.act {
             Act::StartInstaller(run) => {
-                if state.token.as_ref() != Some(&run.token) {
+                let another = state.token.as_ref() != Some(&run.token);
+                if another {
+                    state.marks.remove(&Mark::StartTaken);
+                }
+                // A start that was refused is none, and the installer has its full time from the one that is taken.
+                if another || !state.has(Mark::StartTaken) {
                     state.token_since = Some(at);
+                }
+                if another {
                     // No restart from before it is the one that it asks for.
                     state.restarts_before = state.restarts.len();
                     (state.restart_refused, state.restart_unknown) = (None, None);
@@ -474,6 +481,10 @@ impl RunState {
                 state.restart_refused = Some(why.clone());
             }
             (Act::Restart { .. }, ActOutcome::Unknown(why)) => state.restart_unknown = Some(why.clone()),
+            (
+                Act::StartInstaller(_),
+                ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined | ActOutcome::Unknown(_),
+            ) => drop(state.marks.insert(Mark::StartTaken)),
             (_, ActOutcome::Retry(_) | ActOutcome::Failed(_) | ActOutcome::Unknown(_))
             | (_, ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined) => {}
         }

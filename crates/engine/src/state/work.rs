@@ -115,6 +115,8 @@ pub enum Mark {
     UncountedRestart,
     /// It was changed and given back to its pool before it began again.
     GivenBack,
+    /// A start of the installer under the token in hand was not refused.
+    StartTaken,
 }
 
 /// Why a pool cannot do without a server that is out.

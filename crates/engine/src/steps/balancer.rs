@@ -3,7 +3,7 @@
 
 use super::block::{guard_first_change, is_fresh, moved};
 use super::{Case, Judgement, Ruling, Scratch};
-use crate::constants::{UNKNOWN_LOOK, UNKNOWN_LOOKS};
+use crate::constants::BALANCER_BACK;
 use crate::look::Subject;
 use crate::record::StepEnd;
 use crate::state::{Mark, StepState, steps_of};
@@ -120,20 +120,17 @@ fn put_back(case: &Case<'_>, scratch: &mut Scratch, recorded: &BTreeMap<Balancer
     }
     match differences(&case.subject, recorded, case.seen) {
         Err(why) => case.unknown(scratch, &why),
-        Ok(found) if !found.is_empty() => not_back(case, scratch, &found.join("; ")),
+        Ok(found) if !found.is_empty() => not_back(case, &found.join("; ")),
         Ok(_) => Judgement::Done(StepEnd::Done, proof_of_return(case, recorded)),
     }
 }
 
 /// A balancer that reloads, or looks a name up again, may have the entry back in a moment.
-fn not_back(case: &Case<'_>, scratch: &mut Scratch, why: &str) -> Judgement {
-    scratch.unknown_looks += 1;
-    if scratch.unknown_looks >= UNKNOWN_LOOKS {
+fn not_back(case: &Case<'_>, why: &str) -> Judgement {
+    if case.is_late(BALANCER_BACK) {
         return Judgement::Hold(format!("{} is not back: {why}", case.subject.work.server), case.choices());
     }
-    let rest = UNKNOWN_LOOK * i32::try_from(UNKNOWN_LOOKS - scratch.unknown_looks).unwrap_or(i32::MAX);
-    let wait = case.wait_on("the balancer to have it as recorded", why.to_owned(), (rest, "the server is held"));
-    Judgement::Wait(wait, UNKNOWN_LOOK)
+    case.wait_for_balancer("the balancer to have it as recorded", why)
 }
 
 /// Returns the acts that make the balancers treat a server as it was recorded, where they are known to be needed. As with

@@ -30,8 +30,8 @@ pub(crate) use restart::restarts_first;
 pub(crate) use under_way::is_installer_open;
 
 use crate::constants::{
-    BALANCER_DEADLINE, BLOCK_DEADLINE, INSTALLER_GRACE, RESTART_SHOWS, RETURN_DEADLINE, STOP_DEADLINE, UNKNOWN_LOOK,
-    UNKNOWN_LOOKS,
+    BALANCER_BACK, BALANCER_DEADLINE, BLOCK_DEADLINE, INSTALLER_BUSY, RESTART_SHOWS, RETURN_DEADLINE, STOP_DEADLINE,
+    UNKNOWN_LOOK, UNKNOWN_LOOKS,
 };
 use crate::look::Subject;
 use crate::record::{Record, StepEnd, StopWhy, Why, WhyKind};
@@ -41,6 +41,7 @@ use orchestrate_model::act::Act;
 use orchestrate_model::change::HoldChoice;
 use orchestrate_model::observe::InstallerState;
 use orchestrate_model::time::after;
+use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
     Answer, PoolObservation, RunState as ServiceRunState, ServerName, ServerObservation, ServiceName,
 };
@@ -106,6 +107,8 @@ pub(crate) struct Scratch {
     pub(crate) resumed_in_hold: BTreeSet<ServiceName>,
     /// Since when the step wants acts.
     pub(crate) acts_since: Option<Timestamp>,
+    /// Whether it was seen since the tool started, and since it last stood still, that what is installed is what was recorded.
+    pub(crate) versions_seen: bool,
     /// Whether it was told that the balancer has a new entry of the server.
     pub(crate) told_of_entry: bool,
     /// Whether it was said that a held server was put back into the balancer.
@@ -127,6 +130,7 @@ impl Scratch {
             guarded: self.guarded,
             guarded_at: self.guarded_at,
             guarded_stop: self.guarded_stop,
+            versions_seen: self.versions_seen,
             extra: std::mem::take(&mut self.extra),
             left: self.left.take(),
             ..Self::default()
@@ -268,12 +272,10 @@ impl Case<'_> {
             | StepKind::Soak
             | StepKind::Database => BLOCK_DEADLINE,
             StepKind::Drain => limits::drain(self.subject.plan.change(), &self.subject.work.block),
-            StepKind::BalancerOut | StepKind::BalancerIn => BALANCER_DEADLINE,
+            StepKind::BalancerOut => BALANCER_DEADLINE,
+            StepKind::BalancerIn => BALANCER_BACK,
             StepKind::Stop => STOP_DEADLINE,
-            StepKind::Patch => {
-                let patch = self.subject.plan.change().maintenance.patch.as_ref();
-                patch.map_or(BLOCK_DEADLINE, |patch| patch.deadline.saturating_add(INSTALLER_GRACE))
-            }
+            StepKind::Patch => INSTALLER_BUSY,
             StepKind::Restart => RESTART_SHOWS,
             StepKind::Return => RETURN_DEADLINE,
         }
@@ -337,6 +339,9 @@ impl Case<'_> {
 
     /// Waits for an answer a few times, then gives up. Unknown never lets a step go on (promise P3).
     pub(crate) fn unknown(&self, scratch: &mut Scratch, why: &str) -> Judgement {
+        if self.kind == StepKind::BalancerIn && !self.is_late(BALANCER_BACK) {
+            return self.wait_for_balancer("an answer of the balancer", why);
+        }
         scratch.unknown_looks += 1;
         if scratch.unknown_looks >= UNKNOWN_LOOKS {
             return self.give_up(format!(
@@ -350,6 +355,12 @@ impl Case<'_> {
         let rest = UNKNOWN_LOOK * i32::try_from(UNKNOWN_LOOKS - scratch.unknown_looks).unwrap_or(i32::MAX);
         let wait = self.wait_on("an answer of the server", why.to_owned(), (rest, then));
         Judgement::Wait(wait, UNKNOWN_LOOK)
+    }
+
+    /// Waits for a balancer on the way back: a server that is good again is not left out for one that is away for minutes.
+    pub(crate) fn wait_for_balancer(&self, what: &str, why: &str) -> Judgement {
+        let limit = Some((BALANCER_BACK, "the server is held"));
+        Judgement::Wait(self.wait(what, why.to_owned(), limit), UNKNOWN_LOOK)
     }
 
     /// Returns what an operator can choose when the step is held.
@@ -387,9 +398,74 @@ impl Case<'_> {
     }
 }
 
-/// Judges the step in hand.
-pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
-    let mut ruling = match case.kind {
+/// Whether it is asked what is installed on a server that was changed and not patched yet: always before the installer, and
+/// once in earlier steps after the run was taken up or its machine stood still. Another control host, or a person, may have
+/// had the server meanwhile.
+pub(crate) fn asks_versions(subject: &Subject<'_>, kind: StepKind, scratch: &Scratch) -> bool {
+    let own = subject.own;
+    let unpatched = own.touched && own.back.is_none() && own.snapshot.is_some() && !own.patch_started();
+    let asks = match kind {
+        StepKind::Patch => true,
+        StepKind::BalancerOut | StepKind::Block | StepKind::Drain | StepKind::Stop => !scratch.versions_seen,
+        StepKind::Guard
+        | StepKind::Record
+        | StepKind::Restart
+        | StepKind::Verify
+        | StepKind::Return
+        | StepKind::BalancerIn
+        | StepKind::Gate
+        | StepKind::Soak
+        | StepKind::Database => false,
+    };
+    asks && unpatched && subject.plan.change().maintenance.patch.is_some()
+}
+
+/// Has a server go back on which another hand has installed something since it was recorded: what is to be done to it is
+/// asked anew, and its installer is not run a second time.
+fn installed_by_another(case: &Case<'_>, scratch: &mut Scratch) -> Option<Judgement> {
+    if !asks_versions(&case.subject, case.kind, scratch) {
+        return None;
+    }
+    let before = &case.subject.own.snapshot.as_ref()?.versions;
+    let server = &case.subject.work.server;
+    match &case.own.versions {
+        Answer::Known(now) if now == before => scratch.versions_seen = true,
+        Answer::Known(now) => {
+            let what = difference(before, now);
+            let text = format!(
+                "{server}: another hand has installed something since it was recorded: {what}. What is to be done to it is \
+                 asked anew"
+            );
+            return Some(Judgement::TurnBack(Why { kind: WhyKind::Changed, text }));
+        }
+        // It was seen a moment ago, or is asked for again before the installer.
+        Answer::Unknown(_) if scratch.versions_seen || case.kind != StepKind::Patch => {}
+        Answer::Unknown(why) => return Some(case.unknown(scratch, &format!("what is installed: {why}"))),
+    }
+    None
+}
+
+/// Returns the first component that differs, and how many more do.
+fn difference(before: &[ComponentVersion], now: &[ComponentVersion]) -> String {
+    let of = |list: &[ComponentVersion], name: &str| {
+        list.iter().find(|one| one.component == name).map_or_else(|| "none".to_owned(), |one| one.version.to_string())
+    };
+    let mut names: Vec<&str> = before.iter().chain(now).map(|one| one.component.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| of(before, name) != of(now, name));
+    let first = names.first().map_or_else(
+        || "its components".to_owned(),
+        |name| format!("{name} {} -> {}", of(before, name), of(now, name)),
+    );
+    match names.len().saturating_sub(1) {
+        0 => first,
+        more => format!("{first}, and {more} more"),
+    }
+}
+
+fn judge_step(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    match case.kind {
         StepKind::Guard => guard::judge(case, scratch),
         StepKind::Record => snapshot::judge(case, scratch),
         StepKind::BalancerOut => balancer::out(case, scratch),
@@ -405,6 +481,14 @@ pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         StepKind::Soak => gate::soak(case, scratch),
         // Work on databases is a person's; the engine ends the step without looking.
         StepKind::Database => Judgement::Done(StepEnd::Skipped, "left to a person".to_owned()).into(),
+    }
+}
+
+/// Judges the step in hand.
+pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    let mut ruling = match installed_by_another(case, scratch) {
+        Some(next) => next.into(),
+        None => judge_step(case, scratch),
     };
     // The way back has followed up its acts already: none of them waits for another.
     if case.kind != StepKind::Return

@@ -118,6 +118,9 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
     let before = if used.is_none() { limits::restart_first(patch) } else { SignedDuration::ZERO };
     let limit = patch.deadline + INSTALLER_GRACE + before;
     let late = case.is_over(since, limit);
+    // Nothing has begun: what is refused is asked for as long as an installation that is in the way is waited for.
+    let asked_since = case.subject.own.installer_ended.map_or(case.since, |ended| ended.max(case.since));
+    let unstarted_late = case.is_over(asked_since, INSTALLER_BUSY + INSTALLER_BUSY_WAIT + before);
     let text = match &case.own.installer {
         Answer::Known(InstallerState::Finished { exit_code }) => {
             let meaning = meaning(patch, *exit_code);
@@ -128,11 +131,13 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
             return case.stopped().into();
         }
         // Starting under this token is safe however often: the server starts it once.
-        Answer::Known(InstallerState::NotStarted) if !late => return start(case, scratch, (patch, token)),
-        Answer::Known(InstallerState::NotStarted) => match scratch.tries.why() {
-            Some(why) => format!("the installer could not be started: {why};"),
-            None => "the installer could not be started".to_owned(),
-        },
+        Answer::Known(InstallerState::NotStarted) if !unstarted_late => return start(case, scratch, (patch, token)),
+        Answer::Known(InstallerState::NotStarted) => {
+            let why = scratch.tries.why().map_or(String::new(), |why| format!(": {why}"));
+            return case
+                .give_up(format!("{}: the installer could not be started{why}", case.subject.work.server))
+                .into();
+        }
         Answer::Known(InstallerState::Running) => "the installer is running".to_owned(),
         Answer::Known(InstallerState::Vanished | InstallerState::Killed { .. } | InstallerState::NeverRan { .. })
             if case.subject.own.has(Mark::StartAnew) =>
@@ -166,7 +171,11 @@ fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, Instal
     let code = exit_code::text(code);
     // What begins later ends later than was stated.
     if case.subject.own.tokens.len() >= INSTALLER_ATTEMPTS || case.is_late(INSTALLER_BUSY) {
-        return hold(case, &format!("another installation runs on it; the installer ended with {code} each time"));
+        let times = match case.subject.own.tokens.len() {
+            1 => "once, and another attempt could end later than was stated".to_owned(),
+            times => format!("{times} times"),
+        };
+        return hold(case, &format!("another installation runs on it; the installer ended with {code} {times}"));
     }
     if case.is_stopping() {
         return hold(case, &format!("the run stops, and the installer ended with {code}: another one was running"));
@@ -183,7 +192,7 @@ fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, Instal
 }
 
 fn hold(case: &Case<'_>, why: &str) -> Ruling {
-    let text = format!("{}: {why}. It is out of service; nothing is guessed", case.subject.work.server);
+    let text = format!("{}: {why}. Nothing is guessed", case.subject.work.server);
     Judgement::Hold(text, case.choices()).into()
 }
 

@@ -29,7 +29,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             scratch.compared.extend(case.subject.pool.servers.iter().map(|server| server.name.clone()));
             Judgement::LookAgain.into()
         }
-        Ok(Some(snapshot)) => rule(case, snapshot),
+        Ok(Some(snapshot)) => rule(case, scratch, snapshot),
         Err(why) => case.unknown(scratch, &why).into(),
     }
 }
@@ -46,7 +46,8 @@ fn still_starting<'a>(case: &'a Case<'_>) -> Option<(&'a ServiceName, SignedDura
     rest.is_positive().then_some((name, rest))
 }
 
-fn rule(case: &Case<'_>, snapshot: Snapshot) -> Ruling {
+fn rule(case: &Case<'_>, scratch: &mut Scratch, snapshot: Snapshot) -> Ruling {
+    scratch.versions_seen = true;
     if let Some(reason) = nothing_to_do(case, &snapshot) {
         return Judgement::NothingToDo(reason).into();
     }

@@ -7,6 +7,7 @@ use orchestrate_model::observe::{
     AddressRecords, BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState, DnsAnswer,
     DnsObservation, Part, Readiness, ReadinessState,
 };
+use orchestrate_model::version::{ComponentVersion, Version};
 
 /// What the watch waits for.
 fn pool_look(effects: &[Effect]) -> Option<(Ticket, &Look)> {
@@ -253,10 +254,41 @@ fn balanced_run(recorded: bool) -> Engine {
     after_in(plan, &records)
 }
 
+/// Answers the look of fe1's own step: what is installed on it is this.
+fn installed(engine: &mut Engine, effects: &[Effect], versions: Vec<ComponentVersion>, now: Timestamp) -> Vec<Effect> {
+    let asks = |look: &Look| look.servers.get(&server(1)).is_some_and(|ask| ask.parts.contains(&Part::Versions));
+    let ticket = effects.iter().find_map(|effect| match effect {
+        Effect::Look { ticket, look } if asks(look) => Some(*ticket),
+        Effect::Look { .. } | Effect::Record(_) | Effect::Act(_) | Effect::Wake { .. } => None,
+        Effect::End(_) | Effect::Broken(_) => None,
+    });
+    let ticket = ticket.unwrap_or_else(|| panic!("it is not asked what is installed: {effects:?}"));
+    let mut seen = fe1(RunState::Paused, Answer::Known(3), now);
+    seen.servers.get_mut(&server(1)).unwrap().versions = Answer::Known(versions);
+    engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now)
+}
+
+#[test]
+fn p12_a_server_that_another_hand_has_patched_meanwhile_is_given_back_and_asked_anew() {
+    let mut engine = balanced_run(true);
+    let effects = engine.handle(resumed(), at(100));
+    let (ticket, _) = pool_look(&effects).expect("the watch looks");
+    let came = engine.handle(Input::Seen { ticket, seen: Box::new(balanced(BalancerState::Ready, at(100))) }, at(100));
+    assert_eq!(acts(&came), 0, "it may be another's by now: {came:?}");
+    let version = ComponentVersion { component: "Core".to_owned(), version: Version::parse("5.0.8308.1149").unwrap() };
+    installed(&mut engine, &effects, vec![version], at(100));
+    let work = &engine.state().work[0];
+    let why = work.back.as_ref().expect("it goes back");
+    assert_eq!(why.kind, WhyKind::Changed);
+    assert!(why.text.contains("Core none -> 5.0.8308.1149"), "{}", why.text);
+    assert!(!work.patch_started());
+}
+
 #[test]
 fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
     let mut engine = balanced_run(true);
     let mut effects = engine.handle(resumed(), at(100));
+    installed(&mut engine, &effects, Vec::new(), at(100));
     let mut now = at(100);
     for time in 0..=REASSERTIONS {
         let (ticket, _) = pool_look(&effects).expect("the watch looks");
