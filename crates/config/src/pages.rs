@@ -192,6 +192,7 @@ pub const PAGES: &[Page] = pages![
     "O2099",
     "O2104",
     "O2105",
+    "O2106",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -1,6 +1,7 @@
 //! Whose sessions were counted: what is said of cut sessions is said of these only.
 
 use orchestrate_engine::WorkState;
+use orchestrate_engine::state::Mark;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::Scope;
 use orchestrate_model::{RunState as ServiceState, ServiceName};
@@ -32,11 +33,18 @@ impl<'a> Uncounted<'a> {
         });
         Self { by_time, serving: serving.map(|(name, _)| name.as_str()).collect() }
     }
+}
 
-    /// Returns all of them, for programs.
-    pub(crate) fn all(&self) -> Vec<&'a str> {
-        self.by_time.iter().chain(&self.serving).copied().collect()
-    }
+/// Returns every service of a server whose sessions were not counted when it could have cut or ended some, for programs: also
+/// those that another hand stopped or that a restart ended before they were counted.
+pub(crate) fn uncounted<'a>(plan: &'a Plan, work: &'a ServerWork, each: &'a WorkState) -> Vec<&'a str> {
+    let Uncounted { by_time, serving } = Uncounted::of(plan, work, each);
+    let restarted = work.block.iter().filter(|_| each.has(Mark::UncountedRestart));
+    let others = restarted.chain(&each.stopped_uncounted).map(ServiceName::as_str);
+    let mut all: Vec<&str> = by_time.into_iter().chain(serving).chain(others).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Returns whether a service was recorded as depending on a blocked one, which is blocked with it.

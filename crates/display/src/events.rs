@@ -1,9 +1,10 @@
 //! The events of a run for programs: one JSON object per line.
 
-use crate::counted::Uncounted;
+use crate::counted::uncounted;
 use crate::log::subject;
 use crate::preview::Preview;
 use jiff::Timestamp;
+use orchestrate_engine::state::Mark;
 use orchestrate_engine::{Record, RunState, View};
 use orchestrate_model::RunId;
 use orchestrate_planner::{Plan, StepId};
@@ -66,14 +67,15 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "end": state.end,
                 "out": state.is_out(),
                 "sessions_cut": state.cut,
-                "sessions_not_counted": Uncounted::of(plan, work, state).all(),
+                "sessions_not_counted": uncounted(plan, work, state),
                 "restarts": state.restarted(),
                 "restarts_asked": state.restarts_asked(),
                 "installer": state.installer,
                 "differences": state.swept,
                 "left_over": state.left_over,
                 "alarms": state.alarms,
-                "ended_by_restart": state.ended_by_restart,
+                // Not known is not none.
+                "ended_by_restart": (!state.has(Mark::UncountedRestart)).then_some(&state.ended_by_restart),
                 "ended_by_stop": state.ended_by_stop,
                 "stopped_uncounted": state.stopped_uncounted,
                 "versions": state.level,

@@ -192,7 +192,10 @@ fn restarts(each: &WorkState) -> String {
 /// Returns how many sessions were cut, as far as they were counted.
 fn cut(plan: &Plan, work: &ServerWork, each: &WorkState) -> String {
     let uncounted = Uncounted::of(plan, work, each);
-    let mut said = format!("{} cut", count(each.cut.values().sum(), "session"));
+    let cut = each.cut.values().sum();
+    // Between the last count and the stop some end by themselves, and some begin.
+    let counted = if cut == 0 { "" } else { " as last counted" };
+    let mut said = format!("{} cut{counted}", count(cut, "session"));
     if !uncounted.serving.is_empty() {
         said.push_str(" of the services that were blocked");
     }

@@ -25,7 +25,7 @@ use orchestrate_engine::{RunHeader, Start};
 use orchestrate_journal::{Claim, Entries, Holder, Journal, RunFolder, StateDir};
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::RunId;
-use orchestrate_planner::Plan;
+use orchestrate_planner::{Plan, codes};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -281,11 +281,15 @@ async fn driven(home: &Home, stage: Stage, ready: Ready, start: Start) -> Result
 async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure> {
     let Beginning { home, state, file, args, typed, .. } = beginning;
     let (plan, run, claim) = match prepare(beginning, &stage).await {
-        Ok(Some(ready)) => ready,
-        Ok(None) => {
+        Ok(Prepared::Ready(plan, run, claim)) => (*plan, run, claim),
+        Ok(Prepared::Nothing { restarts_owed }) => {
             stage.leave().await;
             output::talk("nothing to do");
-            return Ok(Exit::Done);
+            if restarts_owed == 0 {
+                return Ok(Exit::Done);
+            }
+            output::talk("a restart is due on a server that is at its level: see the warning above");
+            return Ok(Exit::SomeServers);
         }
         Err(failure) => return Err(stage.abandon(failure).await),
     };
@@ -307,8 +311,16 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     driven(home, stage, ready, Start::New(header)).await
 }
 
-/// Everything before the first change. Returns nothing when there is nothing to do.
-async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Plan, RunId, Claim)>, Failure> {
+/// What is to be done, after everything before the first change.
+enum Prepared {
+    /// A run of this plan.
+    Ready(Box<Plan>, RunId, Claim),
+    /// Nothing is; on so many servers a restart is due all the same.
+    Nothing { restarts_owed: usize },
+}
+
+/// Everything before the first change.
+async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Prepared, Failure> {
     let Beginning { home, state, file, args, typed, standing } = beginning;
     if let Some(why) = stage.outside_window(&file.change)? {
         return Err(Failure::OutsideWindow { why, plan: typed.plan.clone() });
@@ -324,7 +336,8 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Pla
     as_approved(&args.approval, &fingerprint)?;
     planned.unrefused()?;
     if !planned.has_work() {
-        return Ok(None);
+        let owed = planned.plan.findings().iter().filter(|finding| finding.code == codes::RESTART_OWED);
+        return Ok(Prepared::Nothing { restarts_owed: owed.count() });
     }
     if nobody_there(&args.approval) {
         unasked(&planned.plan)?;
@@ -337,7 +350,7 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Option<(Pla
     if let Some(standing) = standing {
         ground.unmoved_since(standing)?;
     }
-    Ok(Some((planned.plan, run, claim)))
+    Ok(Prepared::Ready(Box::new(planned.plan), run, claim))
 }
 
 /// Claims the pools of a plan for a run.

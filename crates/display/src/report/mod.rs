@@ -3,6 +3,7 @@
 
 mod course;
 
+use crate::counted::uncounted;
 use crate::log::Log;
 use crate::style::Look;
 use crate::summary::{self, Context};
@@ -80,7 +81,8 @@ struct ServerPart {
     began: String,
     ended: String,
     took: String,
-    sessions_cut: u64,
+    /// How many sessions were cut, or that this is not known.
+    sessions_cut: String,
     restarts: usize,
     steps: Vec<StepPart>,
     /// Those that differ.
@@ -206,7 +208,11 @@ fn server(
         began: moment(each.started),
         ended: moment(each.started.and(ended)),
         took: between(each.started, ended),
-        sessions_cut: each.cut.values().sum(),
+        sessions_cut: match (each.cut.values().sum::<u64>(), uncounted(plan, work, each).is_empty()) {
+            (cut, true) => cut.to_string(),
+            (0, false) => "not counted".to_owned(),
+            (cut, false) => format!("{cut} and more"),
+        },
         restarts: each.restarted(),
         steps,
         versions,
@@ -295,8 +301,7 @@ fn csv(facts: &Report) -> Result<String, Unwritten> {
     for server in &facts.servers {
         let versions: Vec<String> =
             server.versions.iter().map(|one| format!("{} {} > {}", one.name, one.before, one.after)).collect();
-        let (cut, restarts, versions) =
-            (server.sessions_cut.to_string(), server.restarts.to_string(), versions.join("; "));
+        let (restarts, versions) = (server.restarts.to_string(), versions.join("; "));
         let fields = [
             &facts.run,
             &server.pool,
@@ -305,7 +310,7 @@ fn csv(facts: &Report) -> Result<String, Unwritten> {
             &server.began,
             &server.ended,
             &server.took,
-            &cut,
+            &server.sessions_cut,
             &restarts,
             &versions,
             &server.facts,

@@ -11,6 +11,7 @@ use crate::steps::{NEEDS_RESTART, sweep};
 use jiff::Timestamp;
 use orchestrate_model::change::ExitMeaning;
 use orchestrate_model::{Answer, PoolObservation, ServerObservation};
+use orchestrate_planner::codes;
 
 impl Engine {
     pub(super) fn is_over(&self) -> bool {
@@ -101,7 +102,8 @@ impl Engine {
         let done =
             work.iter().all(|work| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. })));
         let absent = self.state.pools_seen.values().any(|absent| !absent.is_empty());
-        let left_over = absent || work.iter().any(|work| !work.left_over.is_empty());
+        let owed = self.plan.findings().iter().any(|finding| finding.code == codes::RESTART_OWED);
+        let left_over = absent || (owed && !self.state.recover) || work.iter().any(|work| !work.left_over.is_empty());
         let one_level = levels::of(&self.plan, &self.state).iter().all(levels::PoolLevels::is_whole);
         // What counts as changed is what was recorded first: without that nothing is.
         let untouched = work.iter().all(|work| work.as_recorded().is_none());

@@ -38,6 +38,8 @@ pub(super) struct Watch {
     slow: u32,
     /// What speaks against each server that is out, by its position.
     doubts: BTreeMap<usize, Doubt>,
+    /// Looks in a row in which another server was missing while one soaks.
+    absent: BTreeMap<ServerName, u32>,
 }
 
 /// Where a watch is.
@@ -104,13 +106,25 @@ impl Engine {
         (0..self.state.work.len()).filter(of_pool).filter(out).collect()
     }
 
-    /// Looks at every pool that has servers out.
+    /// Returns the servers of a pool that are back and still watched, by position: the pool has all it had, and what goes
+    /// wrong in it now is another server's.
+    fn soaking(&self, pool: usize) -> Vec<usize> {
+        let of_pool = |position: &usize| self.plan.work()[*position].pool as usize == pool;
+        let soaks = |position: &usize| {
+            let work = &self.state.work[*position];
+            work.is_active() && work.proven_back && work.back.is_none()
+        };
+        (0..self.state.work.len()).filter(of_pool).filter(soaks).collect()
+    }
+
+    /// Looks at every pool that has servers out, or one in its soak.
     pub(super) fn watch_pools(&mut self, now: Timestamp) {
         if self.broken || self.state.header.is_none() || self.state.ended.is_some() || self.is_over() {
             return;
         }
         for pool in 0..self.watches.len() {
-            let Some(first) = self.watched(pool).first().copied() else {
+            let watched = self.watched(pool);
+            let Some(first) = watched.first().or(self.soaking(pool).first()).copied() else {
                 self.watches[pool] = Watch::default();
                 continue;
             };
@@ -176,6 +190,7 @@ impl Engine {
             return true;
         }
         let mut rest = POOL_LOOK;
+        self.tell_of_absent(pool, seen, now);
         for position in self.watched(pool) {
             if !self.judge_pool(position, seen, now) {
                 rest = POOL_LOOK_AGAIN;
@@ -189,6 +204,32 @@ impl Engine {
         }
         self.rest_from_pool(pool, rest, now);
         true
+    }
+
+    /// Says once, when no server of a pool is out on account of the run, which others do not serve while one soaks: the soak
+    /// of a good server starts over for them, and whoever reads that is to know why.
+    fn tell_of_absent(&mut self, pool: usize, seen: &PoolObservation, now: Timestamp) {
+        let soaking = self.soaking(pool);
+        let (Some(first), true) = (soaking.first().copied(), self.watched(pool).is_empty()) else {
+            self.watches[pool].absent.clear();
+            return;
+        };
+        let ours: BTreeSet<ServerName> =
+            soaking.iter().map(|position| self.plan.work()[*position].server.clone()).collect();
+        let absent = absences(self.plan.change(), &self.plan.change().pools[pool], seen, &ours);
+        self.watches[pool].absent.retain(|name, _| absent.contains_key(name));
+        for (name, why) in absent {
+            let looks = self.watches[pool].absent.entry(name.clone()).or_default();
+            *looks = looks.saturating_add(1);
+            if *looks == POOL_NOES {
+                let server = self.plan.work()[first].server.short();
+                let text = format!(
+                    "{} does not serve: {why}; {server} is back and soaks, and this is not its fault",
+                    name.short()
+                );
+                self.record(now, Record::Note { work: Some(work_id(first)), text });
+            }
+        }
     }
 
     /// Whether it is still to be seen that nothing was installed on a server since it was recorded.

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{Act, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
 use orchestrate_model::observe::BalancerState;
+use orchestrate_model::pool::Balancer;
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{ActOutcome, Answer, Lease, PoolName, ServerName, ServiceName};
 use orchestrate_planner::plan::{StepTarget, WorkId};
@@ -266,7 +267,12 @@ impl RunState {
             Record::TurnedBack { work, why } => self.turn_back(plan, *work, why)?,
             Record::Held { work, step, reason, choices } => {
                 let hold = Hold { since: at, step: *step, reason: reason.clone(), choices: choices.clone() };
-                self.work_mut(*work)?.held = Some(hold);
+                // Whoever was asked to take it out of the balancer may have done so before they say it.
+                let asked = plan.steps()[step.0 as usize].kind == StepKind::BalancerOut
+                    && plan.pool_of(plan.work_of(*work)).load_balancing.balancer == Balancer::Operator;
+                let state = self.work_mut(*work)?;
+                state.held = Some(hold);
+                state.marks.extend(asked.then_some(Mark::OutByHand));
             }
             Record::Decided { work, choice, .. } => self.decide(plan, *work, *choice)?,
             Record::ServerEnded { work, end } => {

@@ -105,7 +105,7 @@ pub struct WorkState {
 pub enum Mark {
     /// A person has said that an installer that left no result may be started again.
     StartAnew,
-    /// A person has taken it out of the balancer.
+    /// A person has taken it out of the balancer, or was asked to.
     OutByHand,
     /// The run has put it back into the balancer that it drives, or was about to.
     BackInBalancer,

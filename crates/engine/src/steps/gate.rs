@@ -34,23 +34,21 @@ fn sample(case: &Case<'_>) -> Sample {
     if let Some(why) = balancer_down(case) {
         return Sample::NotYet(why);
     }
+    // A balancer that the run does not talk to was neither recorded nor looked at.
+    let driven = case.subject.own.as_recorded().is_some_and(|snapshot| snapshot.balancer.is_some());
+    let as_recorded =
+        if driven { "services, start types and balancer as recorded" } else { "services and start types as recorded" };
     if !case.subject.pool.has_fabric() || case.subject.pool.servers.len() < 2 {
-        return Sample::Good("services, start types and balancer as recorded".to_owned());
+        return Sample::Good(as_recorded.to_owned());
     }
     // The product cannot call a pool ready that others are missing in. This server is as it was, and needed.
     if let Some(alarm) = &case.subject.own.alarm {
-        return Sample::Good(format!(
-            "services, start types and balancer as recorded; the product's word on the pool is not waited for: {}",
-            alarm.why
-        ));
+        return Sample::Good(format!("{as_recorded}; the product's word on the pool is not waited for: {}", alarm.why));
     }
     match readiness(case) {
-        Some(ReadinessState::Ready) => {
-            Sample::Good("services, start types and balancer as recorded, the pool says ready".to_owned())
-        }
+        Some(ReadinessState::Ready) => Sample::Good(format!("{as_recorded}, the pool says ready")),
         Some(word) if only_ours_are_missing(case) => Sample::Good(format!(
-            "services, start types and balancer as recorded; the pool says {}, and none is missing but servers that this \
-             run has out",
+            "{as_recorded}; the pool says {}, and none is missing but servers that this run has out",
             said(word)
         )),
         Some(ReadinessState::Busy) => Sample::NotYet("the pool says busy".to_owned()),

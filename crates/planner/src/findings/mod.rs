@@ -8,6 +8,7 @@ mod external;
 mod installer;
 mod lease;
 mod level;
+mod owed;
 mod services;
 mod silence;
 mod stated;
@@ -68,6 +69,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
                 external::records(look, &mut found);
                 services::pool(look, &safety[place], &passed_over[place], &mut found);
                 dependents::pool(look, &safety[place], &mut found);
+                owed::pool(context, place, &passed_over[place], &mut found);
             }
         }
     }
