@@ -92,6 +92,6 @@ codes! {
     DRAIN_UNTOLD = "O2098", "nobody could say that a drain is over";
     BY_SESSIONS_ALONE = "O2099", "the sessions of a service alone prove its drain";
     RESTARTS_FIRST_NOT = "O2104", "a restart before the installer that the plan rules out";
-    RESTART_OWED = "O2106", "a server at the level has a restart to come";
     MAY_OVERRUN = "O2105", "a server may end after its window, as the plan says";
+    RESTART_OWED = "O2106", "a server at the level has a restart to come";
 }

@@ -489,6 +489,30 @@ fn a_restart_before_the_installer_is_in_the_worst_case_and_not_against_the_plan(
 }
 
 #[test]
+fn a_restart_that_a_server_at_the_level_still_needs_is_not_forgotten() {
+    use orchestrate_model::version::ComponentVersion;
+    use orchestrate_model::{Answer, Version, probe::PendingSign};
+    let change = three();
+    let level = Version::parse("5.0.8308.1149").unwrap();
+    let owed = |due: bool| {
+        let mut world = healthy_world(&change);
+        let servers = &mut world.pools.values_mut().next().unwrap().servers;
+        let first = servers.values_mut().next().unwrap();
+        first.versions = Answer::Known(vec![ComponentVersion { component: "Core".into(), version: level.clone() }]);
+        let mut fitness = super::support::fit();
+        if due {
+            fitness.pending.insert(PendingSign::Servicing, Answer::Known(Some("RebootPending".into())));
+        }
+        first.fitness = Answer::Known(fitness);
+        let (plan, _) = planned(&change, &world);
+        assert!(plan.work().iter().any(|work| work.skip.is_some()));
+        codes(&plan, Severity::Warning).contains(&"O2106")
+    };
+    assert!(owed(true));
+    assert!(!owed(false));
+}
+
+#[test]
 fn t8_sixteen_servers_need_a_night_each_at_worst() {
     let mut pool = pool("pool08", "fe", "192.0.2", 16);
     pool.product = Product::Sfb2019;

@@ -271,3 +271,65 @@ fn p8_a_server_that_a_stop_was_giving_back_is_begun_again_when_the_run_is_taken_
         assert!(engine.state().work[0].started.is_some() && engine.state().work[0].back.is_some(), "{kind:?}");
     }
 }
+
+/// Lives with fe1 in its patch step, where the installer is started as `answer` says, until it is given up or the end.
+fn patched(answer: impl Fn(Timestamp) -> ActOutcome, most: Timestamp) -> (Engine, Timestamp, Option<Timestamp>) {
+    let mut records = draining(Attended::Yes);
+    records.push(Record::StepDone { step: DRAIN, how: StepEnd::Done, proof: String::new() });
+    records.extend(done(4));
+    records.push(Record::StepStarted { step: PATCH });
+    let mut engine = after(&records);
+    let (mut now, mut taken, mut wakes) = (at(100), None, Vec::new());
+    let mut todo: std::collections::VecDeque<Effect> = engine.handle(resumed(), now).into();
+    while now < most && held(&engine).is_none() && engine.state().work[0].back.is_none() {
+        let came = match todo.pop_front() {
+            Some(Effect::Act(intent)) => {
+                let outcome = answer(now);
+                if outcome == ActOutcome::Accepted {
+                    taken.get_or_insert(now);
+                }
+                engine.handle(Input::Acted { intent: intent.id, outcome }, now)
+            }
+            Some(Effect::Look { ticket, .. }) => {
+                let state = if taken.is_some() { InstallerState::Running } else { InstallerState::NotStarted };
+                let mut own = installing(Answer::Known(state), now).servers.remove(&server(1)).unwrap();
+                own.versions = Answer::Known(Vec::new());
+                let mut seen = super::watch::pool(Answer::Known(RunState::Running), now);
+                seen.servers.insert(server(1), own);
+                engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now)
+            }
+            Some(Effect::Wake { ticket, at }) => {
+                wakes.push((at, ticket));
+                Vec::new()
+            }
+            Some(Effect::Record(_) | Effect::End(_) | Effect::Broken(_)) => Vec::new(),
+            None => {
+                wakes.sort_by_key(|(at, _)| *at);
+                let (at, ticket) = wakes.remove(0);
+                now = now.max(at);
+                engine.handle(Input::Woke { ticket }, now)
+            }
+        };
+        todo.extend(came);
+    }
+    (engine, now, taken)
+}
+
+#[test]
+fn an_installer_has_its_full_time_from_the_start_that_was_not_refused() {
+    let quota = || ActOutcome::Retry("the quota is used up".to_owned());
+    let (engine, now, taken) = patched(|now| if now < at(101) { quota() } else { ActOutcome::Accepted }, at(400));
+    let taken = taken.expect("it was started in the end");
+    assert!(held(&engine).is_some_and(|why| why.contains("the installer is running")), "{:?}", held(&engine));
+    let ran = now.duration_since(taken);
+    assert!(ran >= SignedDuration::from_mins(45), "it was given up after {ran:#} of its 45 minutes");
+}
+
+#[test]
+fn a_server_whose_installer_could_never_be_started_goes_back() {
+    let (engine, now, _) = patched(|_| ActOutcome::Retry("the quota is used up".to_owned()), at(400));
+    let why =
+        engine.state().work[0].back.clone().unwrap_or_else(|| panic!("{:?} at {now}", engine.view(now).servers[0]));
+    assert!(why.text.contains("the quota is used up"), "{}", why.text);
+    assert!(now < at(130), "{now}");
+}

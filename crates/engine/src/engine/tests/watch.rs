@@ -29,7 +29,7 @@ fn next_look(engine: &mut Engine, effects: &[Effect]) -> (Vec<Effect>, Timestamp
 }
 
 /// The rest of the pool: fe2 as given, fe3 as usual, and good records.
-fn pool(fe2: Answer<RunState>, now: Timestamp) -> PoolObservation {
+pub(super) fn pool(fe2: Answer<RunState>, now: Timestamp) -> PoolObservation {
     let name = plan().change().pools[0].name.clone();
     let mut servers = BTreeMap::new();
     for (number, state) in [(2, fe2), (3, Answer::Known(RunState::Running))] {
