@@ -327,7 +327,9 @@ impl Engine {
         let subject = self.subject(position);
         let own = seen.balancer.known().and_then(|seen| seen.as_far_as_known(&subject.work.server));
         let recorded = subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer.as_ref());
-        let is_recorded = |place: &BalancerPlace| recorded.is_some_and(|recorded| recorded.contains_key(place));
+        let is_recorded = |place: &BalancerPlace| {
+            recorded.is_some_and(|recorded| steps::balancer_state_of(&subject, recorded, place).is_some())
+        };
         let ready = own.into_iter().flat_map(BalancerServer::ready).cloned();
         let (back, new): (Vec<BalancerPlace>, Vec<BalancerPlace>) = ready.partition(is_recorded);
         if let Some(new) = new.first().filter(|_| steps::is_kept_out(&subject, asked)).cloned() {

@@ -10,8 +10,8 @@ use crate::state::{Mark, StepState, steps_of};
 use jiff::Timestamp;
 use orchestrate_model::act::Act;
 use orchestrate_model::change::HoldChoice;
-use orchestrate_model::observe::{BalancerObservation, BalancerPlace, BalancerServer, BalancerState};
-use orchestrate_model::pool::Balancer;
+use orchestrate_model::observe::{BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState};
+use orchestrate_model::pool::{Balancer, SlotNames};
 use orchestrate_model::{PoolObservation, Product, ServiceName};
 use orchestrate_planner::{Step, StepKind};
 use std::collections::BTreeMap;
@@ -140,7 +140,7 @@ pub(super) fn restoring(case: &Case<'_>) -> Vec<Act> {
     let seen = case.seen.balancer.known().and_then(|seen| seen.as_far_as_known(&case.subject.work.server));
     let (Some(recorded), Some(seen)) = (recorded, seen) else { return Vec::new() };
     let other = seen.entries.iter().filter_map(|(place, entry)| {
-        let wanted = *recorded.get(place)?;
+        let wanted = *state_of(&case.subject, recorded, place)?;
         let leave = entry.admin == wanted || entry.admin == BalancerState::Ready;
         (!leave).then(|| set(case, place, wanted))
     });
@@ -152,7 +152,7 @@ fn proof_of_return(case: &Case<'_>, recorded: &BTreeMap<BalancerPlace, BalancerS
     let more = seen
         .into_iter()
         .flat_map(BalancerServer::ready)
-        .filter(|place| recorded.get(*place).is_some_and(|state| *state != BalancerState::Ready));
+        .filter(|place| state_of(&case.subject, recorded, place).is_some_and(|state| *state != BalancerState::Ready));
     let more: Vec<String> = more.map(ToString::to_string).collect();
     if more.is_empty() {
         return as_recorded(recorded.len());
@@ -172,13 +172,43 @@ pub(super) fn differences(
     let own = servers.get(&subject.work.server);
     let mut found = Vec::new();
     for (place, state) in recorded {
-        match own.and_then(|own| own.entries.get(place)) {
+        match own.and_then(|own| entry_of(subject, own, place)) {
             Some(entry) if entry.admin == *state || entry.admin == BalancerState::Ready => {}
             Some(entry) => found.push(format!("the balancer has it as {} in {place}, it was {state}", entry.admin)),
             None => found.push(gone(seen, subject, place, *state)),
         }
     }
     Ok(found)
+}
+
+/// Returns the state that was recorded of an entry. Where the plan finds entries by their address, the one with the same
+/// address in the same backend is the same, whatever it is called: a reload may name it anew.
+pub(crate) fn state_of<'a>(
+    subject: &Subject<'_>,
+    recorded: &'a BTreeMap<BalancerPlace, BalancerState>,
+    place: &BalancerPlace,
+) -> Option<&'a BalancerState> {
+    recorded.get(place).or_else(|| {
+        let mut moved = recorded.iter().filter(|(other, _)| is_same(subject, other, place));
+        moved.next().map(|(_, state)| state)
+    })
+}
+
+/// Returns the entry of a server that was recorded as this one.
+fn entry_of<'a>(subject: &Subject<'_>, own: &'a BalancerServer, place: &BalancerPlace) -> Option<&'a BalancerEntry> {
+    own.entries.get(place).or_else(|| {
+        let mut moved = own.entries.iter().filter(|(other, _)| is_same(subject, other, place));
+        moved.next().map(|(_, entry)| entry)
+    })
+}
+
+fn is_same(subject: &Subject<'_>, one: &BalancerPlace, other: &BalancerPlace) -> bool {
+    let by_address = match &subject.pool.load_balancing.balancer {
+        Balancer::Haproxy(proxy) => proxy.slots == SlotNames::ByAddress,
+        Balancer::None | Balancer::Operator | Balancer::Elsewhere(_) => false,
+    };
+    let place = |place: &BalancerPlace| (place.balancer.clone(), place.backend.clone(), place.address);
+    by_address && one.address.is_some() && place(one) == place(other)
 }
 
 /// An entry that has gone may have another address now, or another server of the pool may have its place: it is not set
@@ -210,7 +240,7 @@ fn is_another(case: &Case<'_>, seen: &BalancerServer) -> Option<String> {
     let server = &case.subject.work.server;
     if case.subject.own.touched {
         // An entry that was not recorded could not be put back.
-        let new = seen.entries.keys().find(|place| !recorded.contains_key(*place))?;
+        let new = seen.entries.keys().find(|place| state_of(&case.subject, recorded, place).is_none())?;
         return Some(format!("{server}: {new} was not there when it was recorded"));
     }
     (*recorded != seen.states()).then(|| format!("{server}: the balancer has it in another state now"))

@@ -97,7 +97,9 @@ fn why_unready(case: &Case<'_>) -> String {
 fn balancer_down(case: &Case<'_>) -> Option<String> {
     let recorded = case.subject.own.snapshot.as_ref()?.balancer.as_ref()?;
     let server = case.seen.balancer.known()?.servers.known()?.get(&case.subject.work.server)?;
-    let was_ready = |place: &BalancerPlace| recorded.get(place) == Some(&BalancerState::Ready);
+    let was_ready = |place: &BalancerPlace| {
+        super::balancer::state_of(&case.subject, recorded, place) == Some(&BalancerState::Ready)
+    };
     let (place, _) = server.entries.iter().find(|(place, entry)| was_ready(place) && !entry.up)?;
     Some(format!("the balancer's health check does not pass yet: {place}"))
 }

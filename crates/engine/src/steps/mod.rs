@@ -19,7 +19,7 @@ mod tries;
 mod under_way;
 
 pub(crate) use back::sweep;
-pub(crate) use balancer::{hold as balancer_hold, is_kept_out};
+pub(crate) use balancer::{hold as balancer_hold, is_kept_out, state_of as balancer_state_of};
 #[cfg(test)]
 pub(crate) use block::is_fresh_at;
 pub(crate) use block::{all_run, paused_services};

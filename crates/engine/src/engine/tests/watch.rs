@@ -219,7 +219,8 @@ pub(super) fn balanced(state: BalancerState, now: Timestamp) -> PoolObservation 
     let mut seen = pool(Answer::Known(RunState::Running), now);
     let shown = |number: usize, admin| {
         let (balancer, backend) = ("192.0.2.10:9999".to_owned(), "web".to_owned());
-        let place = BalancerPlace { balancer, backend, slot: format!("fe{number}"), address: None };
+        let address = Some(format!("192.0.2.1{number}").parse().unwrap());
+        let place = BalancerPlace { balancer, backend, slot: format!("fe{number}"), address };
         BalancerServer { entries: BTreeMap::from([(place, BalancerEntry { admin, up: true, sessions: 0 })]) }
     };
     let servers = BTreeMap::from([
@@ -234,7 +235,13 @@ pub(super) fn balanced(state: BalancerState, now: Timestamp) -> PoolObservation 
 /// A run that drains fe1 behind a balancer, whose entries were recorded before, or were not there yet.
 #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
 fn balanced_run(recorded: bool) -> Engine {
-    let haproxy = json!({"haproxy": {"sites": [{"address": "192.0.2.10:9999", "backends": ["web"]}]}});
+    balanced_run_with(recorded, "by-name")
+}
+
+/// The same, with entries that are found in this way.
+#[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
+fn balanced_run_with(recorded: bool, slots: &str) -> Engine {
+    let haproxy = json!({"haproxy": {"sites": [{"address": "192.0.2.10:9999", "backends": ["web"]}], "slots": slots}});
     let plan = plan_with(|plan| {
         plan["change"]["pools"][0]["load_balancing"]["balancer"] = haproxy;
         plan["steps"][1]["kind"] = json!("balancer-out");
@@ -355,6 +362,27 @@ fn p5_an_entry_that_was_not_recorded_is_told_and_left_as_it_is() {
         Effect::End(_) | Effect::Broken(_) => false,
     });
     assert!(told, "{came:?}");
+}
+
+#[test]
+fn an_entry_that_a_reload_names_anew_is_the_same_where_the_plan_finds_entries_by_address() {
+    for (slots, outs) in [("by-address", 1), ("by-name", 0)] {
+        let mut engine = balanced_run_with(true, slots);
+        let effects = engine.handle(resumed(), at(100));
+        installed(&mut engine, &effects, Vec::new(), at(100));
+        let (ticket, _) = pool_look(&effects).expect("the watch looks");
+        let mut seen = balanced(BalancerState::Drain, at(100));
+        let Answer::Known(observed) = &mut seen.balancer else { panic!("the balancer answers") };
+        let Answer::Known(servers) = &mut observed.servers else { panic!("with its servers") };
+        let own = servers.get_mut(&server(1)).unwrap();
+        let entries = std::mem::take(&mut own.entries).into_iter().map(|(place, entry)| {
+            let place = BalancerPlace { slot: "web9".to_owned(), ..place };
+            (place, BalancerEntry { admin: BalancerState::Ready, ..entry })
+        });
+        own.entries = entries.collect();
+        let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, at(100));
+        assert_eq!(acts(&came), outs, "{slots}: {came:?}");
+    }
 }
 
 /// Has the product say this of the pool in every look that asks it, for so many looks, while fe1 drains. Returns the alarm that
