@@ -126,6 +126,28 @@ impl Engine {
     fn fit(&self, now: Timestamp, needs: SignedDuration) -> Result<Fit, String> {
         self.hours.fit(now, needs)
     }
+
+    /// Has a wait say the earlier of its two ends: a server that can still be given back, or left alone, is when the rest of
+    /// its work would no longer fit into its window.
+    pub(crate) fn bound_by_window(&mut self, position: usize, now: Timestamp) {
+        let Some(step) = self.step_in_hand(position) else { return };
+        if self.state.work[position].back.is_some() || self.is_past_undoing(position) {
+            return;
+        }
+        let Some(WindowState::Inside { ends: Some(ends) }) = self.hours.known_at(now) else { return };
+        let (change, block) = (self.plan.change(), &self.plan.work()[position].block);
+        let needs = if self.state.work[position].is_changed() {
+            limits::room_left(change, self.plan.steps()[step.0 as usize].kind, SignedDuration::ZERO)
+        } else {
+            limits::room(change, block, Since::FirstChange)
+        };
+        let Ok(last) = ends.checked_sub(needs) else { return };
+        let Some(wait) = self.scratch[position].wait.as_mut().filter(|_| last > now) else { return };
+        if wait.until.is_none_or(|until| last < until) {
+            wait.until = Some(last);
+            "its window ends too soon for the rest".clone_into(&mut wait.then);
+        }
+    }
 }
 
 /// What a server needs of its window.

@@ -51,7 +51,7 @@ impl Engine {
 
     /// Whether a server is better finished than turned back: its patch has started, it was restarted, or it is on its
     /// way back already.
-    pub(super) fn is_past_undoing(&self, position: usize) -> bool {
+    pub(crate) fn is_past_undoing(&self, position: usize) -> bool {
         let subject = self.subject(position);
         let kind = self.step_in_hand(position).map(|step| self.plan.steps()[step.0 as usize].kind);
         let returning = kind.is_some_and(|kind| Record::return_path().contains(&kind));

@@ -445,6 +445,7 @@ impl Engine {
             }
         }
         self.scratch[position] = scratch;
+        self.bound_by_window(position, now);
         self.seen_blocked[position] = blocked.unwrap_or(self.seen_blocked[position]);
         ruling
     }
