@@ -88,7 +88,7 @@ fn every_crate_says_what_belongs_in_it() {
 fn pure_crates_carry_the_shared_lint_settings() {
     let settings = |path: PathBuf| -> toml::Table { std::fs::read_to_string(path).unwrap().parse().unwrap() };
     let shared = settings(root().join("clippy.toml"));
-    for name in ["model", "config", "planner", "engine"] {
+    for name in ["model", "config", "planner", "engine", "serve"] {
         let own = settings(root().join("crates").join(name).join("clippy.toml"));
         for (key, value) in &shared {
             assert_eq!(own.get(key), Some(value), "crates/{name}/clippy.toml differs in {key}");
