@@ -94,6 +94,17 @@ impl Exit {
             .map_or_else(|| unreachable!("every exit stands in the table"), |(_, code, _)| *code)
     }
 
+    /// Returns how a process ended that is this program too.
+    pub(crate) fn of_code(code: Option<i32>) -> Self {
+        let known = Self::TABLE.iter().find(|(_, number, _)| Some(i32::from(*number)) == code);
+        known.map_or(Self::Bug, |(exit, ..)| *exit)
+    }
+
+    /// Returns what it means.
+    pub(crate) fn words(self) -> &'static str {
+        Self::TABLE.iter().find(|(exit, ..)| *exit == self).map_or("", |(.., words)| words)
+    }
+
     /// Returns the table as text for the help.
     pub(crate) fn help() -> String {
         let lines: Vec<String> = Self::TABLE.iter().map(|(_, code, text)| format!("  {code:>3}  {text}")).collect();

@@ -19,6 +19,7 @@ mod lab;
 mod people;
 mod plan_file;
 mod runs;
+mod serve;
 mod stage;
 mod terminal;
 mod wiring;
@@ -113,9 +114,8 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         Command::Watch { run } => wait(commands::watch::run(home, &run)),
         Command::Probe(args) => wait(commands::probe::run(home, &args)),
         Command::Notify { plan } => wait(commands::notify::run(&plan)),
-        Command::Approve { plan, emergency, lab } => {
-            wait(commands::run::approve(home, (&plan, emergency.as_deref()), &lab))
-        }
+        Command::Approve(args) => wait(commands::approve::run(home, &args)),
+        Command::Serve(args) => wait(serve::run(home, &args)),
         Command::Lab { list: true, .. } => wait(commands::lab::list()),
         Command::Lab { plan: Some(plan), stop: true, .. } => wait(commands::lab::stop(home, &plan)),
         Command::Lab { plan: None, stop: true, .. } => wait(commands::lab::stop_all()),

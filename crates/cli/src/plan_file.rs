@@ -37,20 +37,36 @@ impl PlanFile {
 pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
     let bytes = bytes(path)?;
     let name = path.display().to_string();
-    let files = |named: &str| beside(path, named);
-    let Parsed { change, warnings } = orchestrate_config::parse_with(&name, &bytes, &files).map_err(|found| {
-        let mistakes = found.items().len() + found.omitted();
-        let empty = found.is_empty_selection();
-        let rendered = orchestrate_config::render(&found, &String::from_utf8_lossy(&bytes), &name, style());
-        let code = found.items().first().map(|item| item.code.to_string()).unwrap_or_default();
-        Failure::BadPlan { path: path.to_owned(), mistakes, empty, code, rendered }
-    })?;
+    let Parsed { change, warnings } = parsed(path, &bytes, style())?;
     if !warnings.is_empty() {
         let source = String::from_utf8_lossy(&bytes);
         output::talk(&orchestrate_config::render_list(&warnings, &source, &name, style()));
         output::talk("");
     }
     Ok(PlanFile { change, bytes })
+}
+
+/// Reads and checks a plan file for a folder of them: warnings are told by `check` and when it is approved. What is no file is
+/// not waited for.
+///
+/// # Errors
+/// As those of [`read`].
+pub(crate) fn read_in_silence(path: &Path) -> Result<Change, Failure> {
+    let unreadable = |source| Failure::PlanUnreadable { path: path.to_owned(), source };
+    let bytes = read_start(path, orchestrate_config::MOST_BYTES as u64 + 1).map_err(unreadable)?;
+    Ok(parsed(path, &bytes, Style::Plain)?.change)
+}
+
+fn parsed(path: &Path, bytes: &[u8], style: Style) -> Result<Parsed, Failure> {
+    let name = path.display().to_string();
+    let files = |named: &str| beside(path, named);
+    orchestrate_config::parse_with(&name, bytes, &files).map_err(|found| {
+        let mistakes = found.items().len() + found.omitted();
+        let empty = found.is_empty_selection();
+        let rendered = orchestrate_config::render(&found, &String::from_utf8_lossy(bytes), &name, style);
+        let code = found.items().first().map(|item| item.code.to_string()).unwrap_or_default();
+        Failure::BadPlan { path: path.to_owned(), mistakes, empty, code, rendered }
+    })
 }
 
 /// Reads a file that a plan names by a path of its own, or by one that begins at the plan.

@@ -49,9 +49,9 @@ pub struct Status {
 }
 
 impl Status {
-    /// Returns a plan as it is listed.
+    /// Returns a plan as it is listed. `text` is its verdict in words.
     #[must_use]
-    pub fn of(plan: &str, known: &Known, verdict: &Verdict, (now, look): (Moment, &Look)) -> Self {
+    pub fn of((plan, text): (&str, String), known: &Known, verdict: &Verdict, now: Moment) -> Self {
         let (title, state) = match &known.file {
             PlanFile::Good(good) => (Some(good.title.clone()), Some(good.calendar.state(now.plan))),
             PlanFile::Written | PlanFile::Broken(_) | PlanFile::Gone => (None, None),
@@ -70,7 +70,7 @@ impl Status {
             plan: plan.to_owned(),
             title,
             state: verdict.word().to_owned(),
-            text: verdict.text(plan, look),
+            text,
             approved,
             approved_by,
             window,
@@ -137,9 +137,10 @@ impl Verdict {
         }
     }
 
-    /// Returns it in words. They stay the same as long as the same is waited for, so that each is told once.
+    /// Returns it in words. They stay the same as long as the same is waited for, so that each is told once. `approve` is the
+    /// command that approves the plan, and `program` how this program is called.
     #[must_use]
-    pub fn text(&self, plan: &str, look: &Look) -> String {
+    pub fn text(&self, (program, approve): (&str, &str), look: &Look) -> String {
         let window = |opening: &Opening| {
             format!(
                 "the window that opens {} and ends {}",
@@ -151,19 +152,19 @@ impl Verdict {
             Self::Written => "is being written, and is read when it has been left alone".to_owned(),
             Self::Broken(why) => format!("cannot be used: {}", clean(why)),
             Self::Gone { run, out } => format!(
-                "the file is gone, and run {run} of it is unfinished{}; `resume {run}` finishes it, `recover {run}` only \
-                 brings back what is out",
+                "the file is gone, and run {run} of it is unfinished{}; `{program} resume {run}` finishes it, `{program} \
+                 recover {run}` only brings back what is out",
                 outside(out)
             ),
             Self::Forgotten => "the file is gone; nothing of it is unfinished".to_owned(),
             Self::Changed { run, differs } => format!(
                 "was changed while run {run} of it is unfinished, and is not begun: {}. Put the plan back as it was, or finish \
-                 the run (`resume {run}`, `recover {run}`) and approve the new plan",
+                 the run (`{program} resume {run}`, `{program} recover {run}`) and approve the new plan",
                 clean(differs)
             ),
-            Self::WaitsForApproval(None) => format!("waits for approval: `orchestrate approve {} --out`", clean(plan)),
+            Self::WaitsForApproval(None) => format!("waits for approval: `{approve}`"),
             Self::WaitsForApproval(Some(why)) => {
-                format!("waits for approval: {}; `orchestrate approve {} --out`", clean(why), clean(plan))
+                format!("waits for approval: {}; `{approve}`", clean(why))
             }
             Self::AtWork => "is at work".to_owned(),
             Self::WaitsForWindow(opening) => format!("waits for {}", window(opening)),

@@ -1,8 +1,10 @@
 //! The command line as it is written.
 
 mod probe;
+mod serve;
 
 pub(crate) use probe::{AuthWord, HostArgs, ProbeArgs, TransportWord};
+pub(crate) use serve::{ApproveArgs, ServeArgs};
 
 use crate::exit::Exit;
 use crate::home::quoted;
@@ -118,6 +120,9 @@ pub(crate) struct RunArgs {
     /// Ends a dry run that found changes to make with exit code 2
     #[arg(long, requires = "dry_run")]
     pub(crate) detailed_exitcode: bool,
+    /// Begins the run in a process of its own, which goes on when the terminal is closed, and ends
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) detach: bool,
     /// How output looks; json gives one event per line during a run
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub(crate) output: Format,
@@ -125,15 +130,23 @@ pub(crate) struct RunArgs {
     pub(crate) approval: ApprovalArgs,
     #[command(flatten)]
     pub(crate) lab: LabArgs,
+    /// Where a start that `serve` makes says how it ended
+    #[arg(long, value_name = "DIR", hide = true, requires = "unattended")]
+    pub(crate) served: Option<PathBuf>,
+    /// Whether this is the process that `--detach` has started
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub(crate) apart: bool,
 }
 
 impl RunArgs {
     /// Returns whether anything of this was given, which makes no sense before a command.
     pub(crate) fn is_given(&self) -> bool {
-        let Self { plan, dry_run, offline, detailed_exitcode, output, approval, lab } = self;
+        let Self { plan, dry_run, offline, detailed_exitcode, detach, output, approval, lab, served, apart } = self;
         let ApprovalArgs { yes, unattended, now, emergency, approve } = approval;
-        let flags = [*dry_run, *offline, *detailed_exitcode, *yes, *unattended, *now, lab.lab, lab.lab_notify];
+        let flags =
+            [*dry_run, *offline, *detailed_exitcode, *detach, *apart, *yes, *unattended, *now, lab.lab, lab.lab_notify];
         plan.is_some()
+            || served.is_some()
             || flags.contains(&true)
             || *output != Format::Text
             || approve.is_some()
@@ -423,15 +436,9 @@ pub(crate) enum Command {
     /// Runs the plan many times on servers in memory: how long it takes, whether it fits, what each fault does to it
     Simulate(SimulateArgs),
     /// Prints the fingerprint that `--approve` takes. The servers are asked, as for a dry run, which needs their credentials
-    Approve {
-        /// The plan file
-        plan: PathBuf,
-        /// The fingerprint of the plan in an emergency, which `--emergency` needs
-        #[arg(long, value_name = "REASON", value_parser = emergency)]
-        emergency: Option<String>,
-        #[command(flatten)]
-        lab: LabArgs,
-    },
+    Approve(ApproveArgs),
+    /// Runs the approved plans of a folder in their windows, each in a process of its own, until it is ended
+    Serve(ServeArgs),
     /// Runs the lab alone, in the foreground, for other clients
     Lab {
         /// The plan file
@@ -584,7 +591,7 @@ mod tests {
         assert_eq!(Cli::nearest("statu").as_deref(), Some("status"));
         // A new command is sorted into one of the two kinds; one that has people told is no reading one.
         let command = Cli::command();
-        let changing = ["resume", "recover", "stop", "hold", "decide", "lab", "lab-process", "notify"];
+        let changing = ["resume", "recover", "stop", "hold", "decide", "lab", "lab-process", "notify", "serve"];
         for name in command.get_subcommands().map(clap::Command::get_name) {
             assert!(READS.contains(&name) || changing.contains(&name), "{name}");
         }
