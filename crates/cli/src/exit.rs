@@ -94,6 +94,11 @@ impl Exit {
             .map_or_else(|| unreachable!("every exit stands in the table"), |(_, code, _)| *code)
     }
 
+    /// Returns the code of a process that is this program too, when it is one that this program ends with.
+    pub(crate) fn known(code: i32) -> Option<u8> {
+        Self::TABLE.iter().map(|(_, number, _)| *number).find(|number| i32::from(*number) == code)
+    }
+
     /// Returns how a process ended that is this program too.
     pub(crate) fn of_code(code: Option<i32>) -> Self {
         let known = Self::TABLE.iter().find(|(_, number, _)| Some(i32::from(*number)) == code);

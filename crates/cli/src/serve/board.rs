@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The list of plans as it was left.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub(crate) struct Counted {
 pub(crate) struct Board {
     path: PathBuf,
     inside: Mutex<(Listing, Counted)>,
+    /// When the folder was looked at last.
+    looked: Mutex<Instant>,
 }
 
 impl Board {
@@ -46,11 +49,16 @@ impl Board {
         let now = Timestamp::now();
         let (process, folder) = (std::process::id(), folder.to_owned());
         let listing = Listing { version: 1, folder, process, since: now, at: now, plans: Vec::new() };
-        Self { path: path(state), inside: Mutex::new((listing, Counted::default())) }
+        Self {
+            path: path(state),
+            inside: Mutex::new((listing, Counted::default())),
+            looked: Mutex::new(Instant::now()),
+        }
     }
 
     /// Leaves the list where it has changed.
     pub(crate) fn publish(&self, plans: Vec<Status>) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let listing = &mut inside.0;
         // A list of nothing is left too: it says that the folder is served.
@@ -62,6 +70,11 @@ impl Board {
         if let Err(error) = orchestrate_files::replace_unsynced(&self.path, &body) {
             tracing::warn!(%error, path = %self.path.display(), "the list of plans cannot be left for others");
         }
+    }
+
+    /// Returns how long ago the folder was looked at.
+    pub(crate) fn age(&self) -> Duration {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     pub(crate) fn begun(&self) {

@@ -4,6 +4,7 @@
 //! keeps a server safe: each start asks for itself whether it may, claims its pools, and refuses another plan than the one
 //! that was approved.
 
+mod api;
 pub(crate) mod approval;
 mod board;
 mod book;
@@ -54,6 +55,7 @@ pub(crate) async fn run(home: &Home, args: &ServeArgs) -> Result<Exit, Failure> 
             std::process::id()
         ),
     );
+    api::begin(home, args, board.clone()).await?;
     let mut supervisor = Supervisor::new(ground, args.at_once, board);
     let told = signals::any();
     tokio::pin!(told);

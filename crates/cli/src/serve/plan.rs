@@ -13,7 +13,7 @@ use orchestrate_display::Look;
 use orchestrate_journal::StateDir;
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::Change;
-use orchestrate_serve::{Approval, Campaign, Known, Moment, PlanFile, Verdict};
+use orchestrate_serve::{Approval, Campaign, Known, Moment, PlanFile, Status, Verdict};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     lab: Option<(PathBuf, Timestamp)>,
     /// What was judged of it last, and when.
     pub(crate) verdict: Option<(Verdict, Instant)>,
+    /// How it is listed since that judgement.
+    listed: Option<(Instant, Status)>,
     /// What was said of it last.
     pub(crate) told: String,
     /// How this program is called, and the command that approves the plan.
@@ -66,6 +68,7 @@ impl Plan {
             change: None,
             lab: None,
             verdict: None,
+            listed: None,
             told: String::new(),
             commands: (program, approve),
         }
@@ -75,6 +78,19 @@ impl Plan {
     pub(crate) fn words(&self, look: &Look) -> Option<String> {
         let (program, approve) = &self.commands;
         self.verdict.as_ref().map(|(verdict, _)| verdict.text((program, approve), look))
+    }
+
+    /// Returns it as it is listed. It is worked out once for each judgement: two hundred calendars are asked for nothing else.
+    pub(crate) fn listed(&mut self, look: &Look) -> Option<Status> {
+        let (verdict, judged) = self.verdict.as_ref()?;
+        if let Some((_, status)) = self.listed.as_ref().filter(|(of, _)| of == judged) {
+            return Some(status.clone());
+        }
+        let (judged, text) = (*judged, self.words(look)?);
+        let log = self.known.last.is_some().then(|| self.book.log().display().to_string());
+        let status = Status { log, ..Status::of((&self.name, text), &self.known, verdict, self.moment()) };
+        self.listed = Some((judged, status.clone()));
+        Some(status)
     }
 
     /// Reads the plan file.

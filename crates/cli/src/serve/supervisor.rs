@@ -6,12 +6,13 @@ use super::folder;
 use super::index::Index;
 use super::plan::{Ground, Plan};
 use super::start;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::output;
 use jiff::Timestamp;
 use orchestrate_display::Look;
 use orchestrate_model::PoolName;
-use orchestrate_serve::{Approval, Campaign, Candidate, End, Last, PlanFile, Quiet, Status, Verdict, judge, turns};
+use orchestrate_serve::{Approval, Campaign, Candidate, End, Last, PlanFile, Quiet, Verdict, judge, turns};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::process::Child;
@@ -128,7 +129,8 @@ impl<'a> Supervisor<'a> {
             let gone = match self.children.get_mut(name).map(Child::try_wait) {
                 Some(Ok(None)) => false,
                 Some(Ok(Some(status))) => {
-                    let exit = status.code().and_then(|code| u8::try_from(code).ok());
+                    // What ends a process by force on Windows gives it a code, which is none of ours.
+                    let exit = status.code().and_then(Exit::known);
                     let why = format!(
                         "its process ended with {status}, and has not said why; {} may",
                         plan.book.log().display()
@@ -293,14 +295,9 @@ impl<'a> Supervisor<'a> {
         self.plans.retain(|_, plan| !matches!(plan.verdict, Some((Verdict::Forgotten, _))));
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let look = Look { style: orchestrate_display::Style::Plain, ..output::log_look() };
-        let list = self.plans.values().filter_map(|plan| {
-            let (verdict, _) = plan.verdict.as_ref()?;
-            let log = plan.known.last.is_some().then(|| plan.book.log().display().to_string());
-            let text = plan.words(&look)?;
-            Some(Status { log, ..Status::of((&plan.name, text), &plan.known, verdict, plan.moment()) })
-        });
+        let list = self.plans.values_mut().filter_map(|plan| plan.listed(&look));
         self.board.publish(list.collect());
     }
 }
