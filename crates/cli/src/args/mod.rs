@@ -4,7 +4,7 @@ mod probe;
 mod serve;
 
 pub(crate) use probe::{AuthWord, HostArgs, ProbeArgs, TransportWord};
-pub(crate) use serve::{ApproveArgs, ServeArgs};
+pub(crate) use serve::{ApproveArgs, ProcessArgs, ServeArgs};
 
 use crate::exit::Exit;
 use crate::home::quoted;
@@ -120,9 +120,6 @@ pub(crate) struct RunArgs {
     /// Ends a dry run that found changes to make with exit code 2
     #[arg(long, requires = "dry_run")]
     pub(crate) detailed_exitcode: bool,
-    /// Begins the run in a process of its own, which goes on when the terminal is closed, and ends
-    #[arg(long, conflicts_with = "dry_run")]
-    pub(crate) detach: bool,
     /// How output looks; json gives one event per line during a run
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub(crate) output: Format,
@@ -130,19 +127,16 @@ pub(crate) struct RunArgs {
     pub(crate) approval: ApprovalArgs,
     #[command(flatten)]
     pub(crate) lab: LabArgs,
-    /// Where a start that `serve` makes says how it ended
-    #[arg(long, value_name = "DIR", hide = true, requires = "unattended")]
-    pub(crate) served: Option<PathBuf>,
-    /// Whether this is the process that `--detach` has started
-    #[arg(long, hide = true, conflicts_with = "detach")]
-    pub(crate) apart: bool,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
 }
 
 impl RunArgs {
     /// Returns whether anything of this was given, which makes no sense before a command.
     pub(crate) fn is_given(&self) -> bool {
-        let Self { plan, dry_run, offline, detailed_exitcode, detach, output, approval, lab, served, apart } = self;
+        let Self { plan, dry_run, offline, detailed_exitcode, output, approval, lab, process } = self;
         let ApprovalArgs { yes, unattended, now, emergency, approve } = approval;
+        let ProcessArgs { detach, apart, served } = process;
         let flags =
             [*dry_run, *offline, *detailed_exitcode, *detach, *apart, *yes, *unattended, *now, lab.lab, lab.lab_notify];
         plan.is_some()

@@ -6,6 +6,20 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+/// In which process a run goes on.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub(crate) struct ProcessArgs {
+    /// Begins the run in a process of its own, which goes on when the terminal is closed, and ends
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) detach: bool,
+    /// Whether this is the process that `--detach` has started
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub(crate) apart: bool,
+    /// Where a start that `serve` makes says how it ended
+    #[arg(long, value_name = "DIR", hide = true, requires = "unattended")]
+    pub(crate) served: Option<PathBuf>,
+}
+
 /// What `approve` takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ApproveArgs {

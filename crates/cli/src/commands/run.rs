@@ -32,10 +32,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
-    match &args.served {
+    match &args.process.served {
         Some(folder) => Box::pin(serve::served(folder, start(home, args))).await,
         None => {
-            if args.apart {
+            if args.process.apart {
                 host::enter_session();
             }
             start(home, args).await
@@ -54,8 +54,8 @@ async fn start(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry::run(home, path, &file, args).await;
     }
-    if args.detach {
-        return detach::run(home, (path, &file), args).await;
+    if args.process.detach {
+        return Box::pin(detach::run(home, (path, &file), args)).await;
     }
     let mut wait = args.approval.waits().then_some(Wait::ForWindow);
     // What could keep people from being told of the night is known before it.
@@ -212,7 +212,7 @@ pub(crate) enum Nights {
 
 impl Nights {
     fn of(args: &RunArgs) -> Self {
-        if args.approval.waits() || args.served.is_some() { Self::All } else { Self::One }
+        if args.approval.waits() || args.process.served.is_some() { Self::All } else { Self::One }
     }
 }
 
@@ -424,7 +424,7 @@ pub(super) async fn consent(
 /// Returns whether nobody is there to decide or confirm anything during the run. Whoever has detached it decides from any
 /// terminal.
 fn nobody_there(args: &RunArgs) -> bool {
-    args.approval.unattended || !(args.apart || args.detach || output::can_ask())
+    args.approval.unattended || !(args.process.apart || args.process.detach || output::can_ask())
 }
 
 /// Refuses a plan that needs an operator, for a start without one: it would stop at the first server it has touched.
