@@ -265,7 +265,16 @@ impl Background {
     /// When it ends before.
     pub fn wait_for_output(&mut self, text: &str) {
         let child = self.child.as_mut().expect("it runs");
-        read_until(child.stdout.as_mut().expect("its output is read"), text);
+        drop(read_until(child.stdout.as_mut().expect("its output is read"), text));
+    }
+
+    /// Returns what it says on stdout until the end of the line.
+    ///
+    /// # Panics
+    /// When it ends before.
+    pub fn rest_of_line(&mut self) -> String {
+        let child = self.child.as_mut().expect("it runs");
+        read_until(child.stdout.as_mut().expect("its output is read"), "\n")
     }
 
     /// Waits until it has said something on stderr. What it has said until then is not in what it leaves behind.
@@ -274,7 +283,7 @@ impl Background {
     /// When it ends before.
     pub fn wait_for_error(&mut self, text: &str) {
         let child = self.child.as_mut().expect("it runs");
-        read_until(child.stderr.as_mut().expect("its errors are read"), text);
+        drop(read_until(child.stderr.as_mut().expect("its errors are read"), text));
     }
 
     /// Waits for its end.
@@ -288,12 +297,13 @@ impl Background {
     }
 }
 
-fn read_until(mut from: impl std::io::Read, text: &str) {
+fn read_until(mut from: impl std::io::Read, text: &str) -> String {
     let (mut said, mut byte) = (Vec::new(), [0]);
     while !String::from_utf8_lossy(&said).contains(text) {
         from.read_exact(&mut byte).expect("it goes on");
         said.push(byte[0]);
     }
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 impl Drop for Background {

@@ -88,7 +88,7 @@ fn every_crate_says_what_belongs_in_it() {
 fn pure_crates_carry_the_shared_lint_settings() {
     let settings = |path: PathBuf| -> toml::Table { std::fs::read_to_string(path).unwrap().parse().unwrap() };
     let shared = settings(root().join("clippy.toml"));
-    for name in ["model", "config", "planner", "engine"] {
+    for name in ["model", "config", "planner", "engine", "serve"] {
         let own = settings(root().join("crates").join(name).join("clippy.toml"));
         for (key, value) in &shared {
             assert_eq!(own.get(key), Some(value), "crates/{name}/clippy.toml differs in {key}");
@@ -130,6 +130,7 @@ const SEAMS: &[(&str, &str)] = &[
     ("crates/files/src/system/unix.rs", "files: owners and modes"),
     ("crates/files/src/system/windows.rs", "files: access lists"),
     ("crates/notify/src/channel.rs", "starting a program that Ctrl-C in the terminal does not reach"),
+    ("crates/web/src/socket.rs", "sockets in the file system"),
     ("crates/wsman/src/auth/current/mod.rs", "the logon of the person: chooses between Windows and elsewhere"),
     ("crates/wsman/tests/strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
     ("tests/src/signals.rs", "ending other programs"),

@@ -209,7 +209,7 @@ async fn p3_mistakes_of_the_wire_leave_unknowns_and_no_second_act() {
             for_s: None,
             effect,
             seconds: 0.0,
-            value: 0,
+            value: Some(0),
         };
         let lab = lab(Scenario { faults: vec![fault], ..Scenario::default() }).await;
         let driver = driver(&lab, 0);
@@ -233,7 +233,7 @@ async fn answers_in_chunks_and_in_utf_16_are_read_like_any_other() {
         for_s: None,
         effect,
         seconds: 0.0,
-        value: 0,
+        value: Some(0),
     };
     let faults = ["PauseService", "Enumerate", "Create", "Receive service-details"];
     for effect in [FaultEffect::Chunked, FaultEffect::Utf16] {

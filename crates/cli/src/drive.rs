@@ -373,7 +373,8 @@ fn verified(folder: &RunFolder, plan: &Plan, state: &RunState) -> Result<String,
     }
 }
 
-fn exit_of(outcome: RunOutcome) -> Exit {
+/// Returns the exit code of a run that ended like this.
+pub(crate) fn exit_of(outcome: RunOutcome) -> Exit {
     match outcome {
         RunOutcome::Done | RunOutcome::Recovered => Exit::Done,
         RunOutcome::ToBeLookedAt | RunOutcome::PartlyDone => Exit::SomeServers,

@@ -94,6 +94,22 @@ impl Exit {
             .map_or_else(|| unreachable!("every exit stands in the table"), |(_, code, _)| *code)
     }
 
+    /// Returns the code of a process that is this program too, when it is one that this program ends with.
+    pub(crate) fn known(code: i32) -> Option<u8> {
+        Self::TABLE.iter().map(|(_, number, _)| *number).find(|number| i32::from(*number) == code)
+    }
+
+    /// Returns how a process ended that is this program too.
+    pub(crate) fn of_code(code: Option<i32>) -> Self {
+        let known = Self::TABLE.iter().find(|(_, number, _)| Some(i32::from(*number)) == code);
+        known.map_or(Self::Bug, |(exit, ..)| *exit)
+    }
+
+    /// Returns what it means.
+    pub(crate) fn words(self) -> &'static str {
+        Self::TABLE.iter().find(|(exit, ..)| *exit == self).map_or("", |(.., words)| words)
+    }
+
     /// Returns the table as text for the help.
     pub(crate) fn help() -> String {
         let lines: Vec<String> = Self::TABLE.iter().map(|(_, code, text)| format!("  {code:>3}  {text}")).collect();

@@ -133,6 +133,18 @@ pub(crate) enum Failure {
     Declined,
     #[error("the plan that was approved is {approved}; the plan now is {found}")]
     OtherPlan { approved: String, found: String },
+    #[error("another start of the plan is at work; it holds {}", path.display())]
+    Served { path: PathBuf },
+    #[error("another process serves {}, and one is enough; it holds {}", what.display(), lock.display())]
+    Serving { what: PathBuf, lock: PathBuf },
+    #[error("{} cannot be served: {why}", path.display())]
+    NotServed { path: PathBuf, why: String },
+    #[error("cannot listen at {at}")]
+    Listen { at: String, source: io::Error },
+    #[error("the token file {} cannot be used: {why}", path.display())]
+    TokenFile { path: PathBuf, why: String },
+    #[error("the run did not begin; what it said is in {}: {said}", log.display())]
+    NotDetached { log: PathBuf, said: String, exit: Exit },
     #[error(transparent)]
     Run(#[from] RunError),
 }
@@ -344,6 +356,18 @@ impl Failure {
                 )),
             ),
             Self::Declined => (Exit::WaitingForApproval, None),
+            Self::Served { .. } => (Exit::PoolHeld, None),
+            Self::Serving { .. } => {
+                (Exit::PoolHeld, help("end it first (SIGTERM, Ctrl-C): the runs that it has begun go on without it"))
+            }
+            Self::NotServed { .. } => (Exit::Usage, help("name the folder that the plans are in")),
+            Self::Listen { .. } => (Exit::Temporary, None),
+            Self::TokenFile { path, .. } => {
+                let file = quoted(path);
+                let text = format!("make one, such as: (umask 077; openssl rand -hex 32 > {file})");
+                (Exit::Usage, Some(text))
+            }
+            Self::NotDetached { exit, .. } => (*exit, None),
             Self::PlanFileChanged { .. } => (Exit::WorldMoved, help("look at its preview, and start it again")),
             Self::OtherPlan { .. } => (Exit::WorldMoved, help("look at the preview again and approve what it shows")),
         }

@@ -53,6 +53,17 @@ impl Home {
         Ok(Self { path, named: common.state_dir.is_some(), program: program(common), copies: Mutex::default() })
     }
 
+    /// Returns the same for another thread.
+    pub(crate) fn again(&self) -> Self {
+        let (path, program) = (self.path.clone(), self.program.clone());
+        Self { path, named: self.named, program, copies: Mutex::default() }
+    }
+
+    /// Returns the state folder where somebody has named it.
+    pub(crate) fn named(&self) -> Option<&Path> {
+        self.named.then_some(self.path.as_path())
+    }
+
     /// Returns the folder for what belongs to labs.
     pub(crate) fn labs(&self) -> PathBuf {
         self.path.join(Self::LABS)

@@ -20,6 +20,13 @@ mod here {
     pub(super) fn set_apart(command: &mut Command) {
         command.process_group(0);
     }
+
+    /// Nothing: whoever leads a group cannot begin a session, so that it is begun by the process itself.
+    pub(super) fn begin_session(_command: &mut Command) {}
+
+    pub(super) fn enter_session() -> std::io::Result<()> {
+        rustix::process::setsid().map(drop).map_err(std::io::Error::from)
+    }
 }
 
 #[cfg(windows)]
@@ -46,6 +53,15 @@ mod here {
     pub(super) fn set_apart(command: &mut Command) {
         command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
     }
+
+    /// Without a console there is nothing whose end would reach it.
+    pub(super) fn begin_session(command: &mut Command) {
+        set_apart(command);
+    }
+
+    pub(super) fn enter_session() -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Returns the folder of this account on this machine for the state of this program. Without a home there is none.
@@ -56,6 +72,19 @@ pub(crate) fn state_folder() -> Option<PathBuf> {
 /// Starts a command apart from our terminal: what is typed there does not reach it, and it outlives the terminal.
 pub(crate) fn set_apart(command: &mut Command) {
     here::set_apart(command);
+}
+
+/// Makes a command ready to have a session of its own, which it enters by [`enter_session`] as the first thing it does.
+pub(crate) fn begin_session(command: &mut Command) {
+    here::begin_session(command);
+}
+
+/// Enters a session of our own: no terminal is ours any more, and the end of one does not reach us. A process that was put
+/// into one by whoever started it stays where it is.
+pub(crate) fn enter_session() {
+    if let Err(error) = here::enter_session() {
+        tracing::debug!(%error, "this process leads a session or a group already");
+    }
 }
 
 /// A kind of operating system.

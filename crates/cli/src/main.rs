@@ -19,6 +19,7 @@ mod lab;
 mod people;
 mod plan_file;
 mod runs;
+mod serve;
 mod stage;
 mod terminal;
 mod wiring;
@@ -105,17 +106,18 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Status { run, output } => commands::status::run(home, run.as_deref(), output),
         Command::Report { run, output } => commands::report::run(home, &run, output),
-        Command::Stop { run } => commands::order::stop(home, &run),
-        Command::Hold { run, server } => commands::order::hold(home, &run, server.as_deref()),
-        Command::Decide { run, server, choice } => commands::order::decide(home, &run, &server, choice),
+        Command::Stop { run } => commands::order::told(commands::order::stop(home, &run)),
+        Command::Hold { run, server } => commands::order::told(commands::order::hold(home, &run, server.as_deref())),
+        Command::Decide { run, server, choice } => {
+            commands::order::told(commands::order::decide(home, &run, &server, choice))
+        }
         Command::Resume(args) => wait(commands::resume::run(home, &args, Way::Resume)),
         Command::Recover(args) => wait(commands::resume::run(home, &args, Way::Recover)),
         Command::Watch { run } => wait(commands::watch::run(home, &run)),
         Command::Probe(args) => wait(commands::probe::run(home, &args)),
         Command::Notify { plan } => wait(commands::notify::run(&plan)),
-        Command::Approve { plan, emergency, lab } => {
-            wait(commands::run::approve(home, (&plan, emergency.as_deref()), &lab))
-        }
+        Command::Approve(args) => wait(commands::approve::run(home, &args)),
+        Command::Serve(args) => wait(serve::run(home, &args)),
         Command::Lab { list: true, .. } => wait(commands::lab::list()),
         Command::Lab { plan: Some(plan), stop: true, .. } => wait(commands::lab::stop(home, &plan)),
         Command::Lab { plan: None, stop: true, .. } => wait(commands::lab::stop_all()),

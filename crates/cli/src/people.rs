@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Place;
 use crate::terminal::{output, signals};
+use crate::wiring::trusted_files;
 use jiff::Timestamp;
 use orchestrate_display::notice::{self, Teller};
 use orchestrate_engine::record::Attended;
@@ -81,6 +82,9 @@ impl Told {
     fn channels(&self) -> Result<Vec<Channel>, Failure> {
         if self.audience == Audience::Nobody {
             return Ok(Vec::new());
+        }
+        if !self.notify.is_empty() {
+            trusted_files()?;
         }
         channels(&self.notify).into_iter().map(|(_, channel)| channel).collect()
     }

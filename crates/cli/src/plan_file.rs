@@ -37,13 +37,7 @@ impl PlanFile {
 pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
     let (parsed, bytes) = parse(path)?;
     let name = path.display().to_string();
-    let Parsed { change, warnings } = parsed.map_err(|found| {
-        let mistakes = found.items().len() + found.omitted();
-        let empty = found.is_empty_selection();
-        let rendered = orchestrate_config::render(&found, &String::from_utf8_lossy(&bytes), &name, style());
-        let code = found.items().first().map(|item| item.code.to_string()).unwrap_or_default();
-        Failure::BadPlan { path: path.to_owned(), mistakes, empty, code, rendered }
-    })?;
+    let Parsed { change, warnings } = parsed.map_err(|found| bad_plan(path, &bytes, &found, style()))?;
     if !warnings.is_empty() {
         let source = String::from_utf8_lossy(&bytes);
         output::talk(&orchestrate_config::render_list(&warnings, &source, &name, style()));
@@ -58,9 +52,32 @@ pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
 /// The file cannot be read.
 pub(crate) fn parse(path: &Path) -> Result<(Result<Parsed, Diagnostics>, Vec<u8>), Failure> {
     let bytes = bytes(path)?;
+    Ok((parsed(path, &bytes), bytes))
+}
+
+/// Reads and checks a plan file for a folder of them: warnings are told by `check` and when it is approved. What is no file is
+/// not waited for.
+///
+/// # Errors
+/// As those of [`read`].
+pub(crate) fn read_in_silence(path: &Path) -> Result<Change, Failure> {
+    let unreadable = |source| Failure::PlanUnreadable { path: path.to_owned(), source };
+    let bytes = read_start(path, orchestrate_config::MOST_BYTES as u64 + 1).map_err(unreadable)?;
+    Ok(parsed(path, &bytes).map_err(|found| bad_plan(path, &bytes, &found, Style::Plain))?.change)
+}
+
+fn parsed(path: &Path, bytes: &[u8]) -> Result<Parsed, Diagnostics> {
     let files = |named: &str| beside(path, named);
-    let parsed = orchestrate_config::parse_with(&path.display().to_string(), &bytes, &files);
-    Ok((parsed, bytes))
+    orchestrate_config::parse_with(&path.display().to_string(), bytes, &files)
+}
+
+fn bad_plan(path: &Path, bytes: &[u8], found: &Diagnostics, style: Style) -> Failure {
+    let mistakes = found.items().len() + found.omitted();
+    let empty = found.is_empty_selection();
+    let name = path.display().to_string();
+    let rendered = orchestrate_config::render(found, &String::from_utf8_lossy(bytes), &name, style);
+    let code = found.items().first().map(|item| item.code.to_string()).unwrap_or_default();
+    Failure::BadPlan { path: path.to_owned(), mistakes, empty, code, rendered }
 }
 
 /// Reads a file that a plan names by a path of its own, or by one that begins at the plan.

@@ -48,6 +48,7 @@ impl Readers {
     /// # Errors
     /// What the plan says about access is missing, not available or not safe.
     pub(crate) fn new(change: &Change, wires: &Wires<'_>, clock: Clock, keeper: &Keeper) -> Result<Self, Failure> {
+        trusted_files()?;
         let mut servers = BTreeMap::new();
         let mut balancers = BTreeMap::new();
         let mut accounts = Accounts::default();
@@ -343,6 +344,19 @@ fn balancer(
             Ok(Some(reader.at(&addresses).map_err(wrong)?))
         }
     }
+}
+
+/// Reads what the environment names as the certificates that are trusted, as every file is read: libraries would read a pipe
+/// for ever, and a device until the memory is full.
+///
+/// # Errors
+/// It cannot be used.
+pub(crate) fn trusted_files() -> Result<(), Failure> {
+    let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) else { return Ok(()) };
+    let path = Path::new(&path);
+    orchestrate_files::read(path, Limit::TEXT, Whose::Anybodys).map(drop).map_err(|error| {
+        Failure::Usage(format!("SSL_CERT_FILE names {}, which cannot be used: {error}", path.display()))
+    })
 }
 
 #[cfg(test)]

@@ -215,6 +215,27 @@ fn p10_name_and_password_in_an_address_are_not_shown() {
 }
 
 #[test]
+fn p10_what_an_address_or_a_text_holds_of_secrets_is_not_shown() {
+    for end in [
+        "notify:\n  - https://hooks.example/hunter2-Tr0ub4dor\n",
+        "notify: https://hooks.example/hunter2-Tr0ub4dor\n",
+        "notify: {to: https://hooks.example/hunter2-Tr0ub4dor}\n",
+        "notify:\n  - slak: https://hooks.example/hunter2-Tr0ub4dor\n",
+        "notify:\n  - {teams: {env: X}, on: https://hooks.example/hunter2-Tr0ub4dor}\n",
+        "notify:\n  - {teams: {env: X}, on: held, sig: hunter2-Tr0ub4dor}\n",
+        "freezes:\n  - {calendar: \"https://cal.example/private-hunter2-Tr0ub4dor/basic.ics\"}\n",
+        "connection: \"Server=x;User=op;Password=hunter2-Tr0ub4dor\"\n",
+        "elsewhere: \"curl -u op:hunter2-Tr0ub4dor https://lb.example/out\"\n",
+        "see: https://wiki.example?token=hunter2-Tr0ub4dor\n",
+    ] {
+        let text = plan("      winrm: {credentials: {env: X}}\n", end);
+        for shown in shown(&text) {
+            assert!(!leaks(&shown), "{end}\n{shown}");
+        }
+    }
+}
+
+#[test]
 fn p10_the_value_of_an_option_of_the_installer_is_not_shown() {
     for arguments in [
         "[/silent, \"/password:S3cr!\", 0x]",

@@ -9,8 +9,12 @@ use jiff::Timestamp;
 
 /// The longest length of time, in seconds: ten years. Longer than any run means "never".
 const LONGEST_S: f64 = 10.0 * 366.0 * 86_400.0;
-/// The largest factor on sessions and their length.
-const LARGEST_FACTOR: f64 = 1_000.0;
+/// The largest factor on sessions, that of all and that of a pool together: what a lab draws at its start takes seconds.
+const LARGEST_FACTOR: f64 = 100.0;
+/// The largest factor on the length of sessions.
+const LARGEST_LENGTH: f64 = 1_000.0;
+/// The busiest service of the usual load: sessions at a time, and how long they last in seconds.
+const BUSIEST: (f64, f64) = (45.0, 240.0);
 /// Most sessions of one service at a time.
 const MOST_SESSIONS: f64 = 100_000.0;
 /// Most sessions of one service that begin in a second. The usual load has one in some seconds.
@@ -93,11 +97,19 @@ impl Scenario {
 
 fn load(load: &Load) -> Result<(), String> {
     within("load.factor", load.factor, LARGEST_FACTOR)?;
-    within("load.length", load.length, LARGEST_FACTOR)?;
+    within("load.length", load.length, LARGEST_LENGTH)?;
     for (name, factor) in &load.pools {
         within(&format!("load.pools.{name}"), *factor, LARGEST_FACTOR)?;
     }
     let factor = load.factor * load.pools.values().copied().fold(1.0, f64::max);
+    within("load.factor times the largest of load.pools", factor, LARGEST_FACTOR)?;
+    let (sessions, mean_s) = BUSIEST;
+    if sessions * factor / (mean_s * load.length).max(1.0) > MOST_BEGINNINGS {
+        return Err(format!(
+            "`load.length` is too short for `load.factor`: more than {MOST_BEGINNINGS} sessions of one service would begin in a \
+             second"
+        ));
+    }
     for (name, own) in &load.services {
         let ServiceLoad { sessions, mean_min, longest_min } = *own;
         let key = format!("load.services.{name}");

@@ -103,7 +103,7 @@ mod tests {
             ("balancer_keeper: sleepy", "`balancer_keeper` cannot be `sleepy`: expected one of `careful`, `absent`"),
             ("sed: 1", "there is no key `sed` here"),
             ("faults: [{operation: Gte, effect: garbage}]", "no request is called `Gte`"),
-            ("load: {factor: 1e308}", "`load.factor` cannot be 1.0e308: a number from 0 to 1000 is needed"),
+            ("load: {factor: 1e308}", "`load.factor` cannot be 1.0e308: a number from 0 to 100 is needed"),
         ] {
             let why = Scenario::read(text).unwrap_err();
             assert!(why.contains(said), "{text}: {why}");

@@ -1,8 +1,10 @@
 //! The command line as it is written.
 
 mod probe;
+mod serve;
 
 pub(crate) use probe::{AuthWord, HostArgs, ProbeArgs, TransportWord};
+pub(crate) use serve::{ApproveArgs, ProcessArgs, ServeArgs};
 
 use crate::exit::Exit;
 use crate::home::quoted;
@@ -129,15 +131,21 @@ pub(crate) struct RunArgs {
     pub(crate) approval: ApprovalArgs,
     #[command(flatten)]
     pub(crate) lab: LabArgs,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
 }
 
 impl RunArgs {
     /// Returns whether anything of this was given, which makes no sense before a command.
     pub(crate) fn is_given(&self) -> bool {
-        let Self { plan, dry_run, offline, brief, detailed_exitcode, output, approval, lab } = self;
+        let Self { plan, dry_run, offline, brief, detailed_exitcode, output, approval, lab, process } = self;
         let ApprovalArgs { yes, unattended, now, emergency, approve } = approval;
-        let flags = [*dry_run, *offline, *brief, *detailed_exitcode, *yes, *unattended, *now, lab.lab, lab.lab_notify];
+        let ProcessArgs { detach, apart, served } = process;
+        let shown = [*dry_run, *offline, *brief, *detailed_exitcode];
+        let begun = [*detach, *apart, *yes, *unattended, *now, lab.lab, lab.lab_notify];
+        let flags = [shown.as_slice(), begun.as_slice()].concat();
         plan.is_some()
+            || served.is_some()
             || flags.contains(&true)
             || *output != Format::Text
             || approve.is_some()
@@ -430,15 +438,9 @@ pub(crate) enum Command {
     /// Runs the plan many times on servers in memory: how long it takes, whether it fits, what each fault does to it
     Simulate(SimulateArgs),
     /// Prints the fingerprint that `--approve` takes. The servers are asked, as for a dry run, which needs their credentials
-    Approve {
-        /// The plan file
-        plan: PathBuf,
-        /// The fingerprint of the plan in an emergency, which `--emergency` needs
-        #[arg(long, value_name = "REASON", value_parser = emergency)]
-        emergency: Option<String>,
-        #[command(flatten)]
-        lab: LabArgs,
-    },
+    Approve(ApproveArgs),
+    /// Runs the approved plans of a folder in their windows, each in a process of its own, until it is ended
+    Serve(ServeArgs),
     /// Runs the lab alone, in the foreground, for other clients
     Lab {
         /// The plan file
@@ -591,7 +593,7 @@ mod tests {
         assert_eq!(Cli::nearest("statu").as_deref(), Some("status"));
         // A new command is sorted into one of the two kinds; one that has people told is no reading one.
         let command = Cli::command();
-        let changing = ["resume", "recover", "stop", "hold", "decide", "lab", "lab-process", "notify"];
+        let changing = ["resume", "recover", "stop", "hold", "decide", "lab", "lab-process", "notify", "serve"];
         for name in command.get_subcommands().map(clap::Command::get_name) {
             assert!(READS.contains(&name) || changing.contains(&name), "{name}");
         }

@@ -1,7 +1,9 @@
 //! One module per command.
 
+pub(crate) mod approve;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod detach;
 pub(crate) mod dry;
 pub(crate) mod explain;
 pub(crate) mod lab;

@@ -12,11 +12,17 @@ use orchestrate_model::ServerName;
 use orchestrate_model::change::HoldChoice;
 use orchestrate_planner::Plan;
 
-pub(crate) fn stop(home: &Home, run: &str) -> Result<Exit, Failure> {
+/// Says what was passed on.
+pub(crate) fn told(passed: Result<String, Failure>) -> Result<Exit, Failure> {
+    output::talk(&passed?);
+    Ok(Exit::Done)
+}
+
+pub(crate) fn stop(home: &Home, run: &str) -> Result<String, Failure> {
     send(home, run, |_found| Ok((Command::Stop { by: by() }, "stop".to_owned())))
 }
 
-pub(crate) fn hold(home: &Home, run: &str, server: Option<&str>) -> Result<Exit, Failure> {
+pub(crate) fn hold(home: &Home, run: &str, server: Option<&str>) -> Result<String, Failure> {
     send(home, run, |found| {
         let server = server.map(|text| server_of(&found.plan, text)).transpose()?;
         in_work(found, server.as_ref())?;
@@ -25,7 +31,7 @@ pub(crate) fn hold(home: &Home, run: &str, server: Option<&str>) -> Result<Exit,
     })
 }
 
-pub(crate) fn decide(home: &Home, run: &str, server: &str, choice: Choice) -> Result<Exit, Failure> {
+pub(crate) fn decide(home: &Home, run: &str, server: &str, choice: Choice) -> Result<String, Failure> {
     let choice = match choice {
         Choice::Retry => HoldChoice::Retry,
         Choice::Skip => HoldChoice::Skip,
@@ -127,7 +133,7 @@ fn send(
     home: &Home,
     run: &str,
     command: impl FnOnce(&Found) -> Result<(Command, String), Failure>,
-) -> Result<Exit, Failure> {
+) -> Result<String, Failure> {
     let (place, folder) = home.run(run)?;
     let found = runs::read(folder)?;
     let state = home.open_if_there(place)?.ok_or_else(|| home.no_run(run))?;
@@ -138,6 +144,5 @@ fn send(
     let (command, said) = command(&found)?;
     found.folder.send(Timestamp::now(), &command)?;
     let holder = runs::said(&holder);
-    output::talk(&format!("{said}: passed on to run {}, worked on by {holder}", found.folder.id()));
-    Ok(Exit::Done)
+    Ok(format!("{said}: passed on to run {}, worked on by {holder}", found.folder.id()))
 }

@@ -3,17 +3,19 @@
 use crate::access;
 use crate::args::{ApprovalArgs, Format, RunArgs};
 use crate::before::{Barred, Ground, Standing, told};
-use crate::commands::dry;
 use crate::commands::resume::{Way, in_our_hands, tell_of};
 use crate::commands::waiting::{self, Came, Wait};
+use crate::commands::{detach, dry};
 use crate::drive::{Drive, Ended, drive, say};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, actor, new_run_id};
+use crate::host;
 use crate::lab::{self, InUse};
 use crate::people::{self, Told};
 use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
+use crate::serve;
 use crate::stage::{Owner, Planned, Stage, abandoned};
 use crate::terminal::live::Manner;
 use crate::terminal::{output, signals};
@@ -34,6 +36,18 @@ const NO_WINDOW: &str =
     "no window of the plan opens in the next four years: what earlier nights have left waits for another plan";
 
 pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
+    match &args.process.served {
+        Some(folder) => Box::pin(serve::served(folder, start(home, args))).await,
+        None => {
+            if args.process.apart {
+                host::enter_session();
+            }
+            start(home, args).await
+        }
+    }
+}
+
+async fn start(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     let Some(path) = &args.plan else {
         return Err(Failure::Usage("a plan file is needed".to_owned()));
     };
@@ -43,6 +57,9 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     let file = plan_file::read(path)?.in_emergency(args.approval.emergency.as_deref());
     if args.dry_run {
         return dry::run(home, path, &file, args).await;
+    }
+    if args.process.detach {
+        return Box::pin(detach::run(home, (path, &file), args)).await;
     }
     let mut wait = args.approval.waits().then_some(Wait::ForWindow);
     // What could keep people from being told of the night is known before it.
@@ -169,7 +186,7 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
     as_approved(&args.approval, &fingerprint)?;
     consent(&args.approval, &fingerprint, &typed.start(&home.program), "continue?").await?;
     keep_access(&found, file)?;
-    let (manner, nights) = (manner(args.output), Nights::of(&args.approval));
+    let (manner, nights) = (manner(args.output), Nights::of(args));
     Ok(Continued { found, claim, manner, nights, typed: typed.clone(), told: Told::of(&file.change, &args.lab) })
 }
 
@@ -199,8 +216,8 @@ pub(crate) enum Nights {
 }
 
 impl Nights {
-    fn of(approval: &ApprovalArgs) -> Self {
-        if approval.waits() { Self::All } else { Self::One }
+    fn of(args: &RunArgs) -> Self {
+        if args.approval.waits() || args.process.served.is_some() { Self::All } else { Self::One }
     }
 }
 
@@ -305,7 +322,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     let header =
         RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
     let (manner, typed) = (manner(args.output), typed.clone());
-    let nights = Nights::of(&args.approval);
+    let nights = Nights::of(args);
     let told = Told::of(&file.change, &args.lab);
     let ready = Ready { folder, plan, entries, journal, claim, manner, nights, typed, told };
     driven(home, stage, ready, Start::New(header)).await
@@ -322,6 +339,34 @@ enum Prepared {
 /// Everything before the first change.
 async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Prepared, Failure> {
     let Beginning { home, state, file, args, typed, standing } = beginning;
+    let plan = match agreed(home, (file, args, typed), stage).await? {
+        Agreed::Run(plan) => plan,
+        Agreed::Nothing { restarts_owed } => return Ok(Prepared::Nothing { restarts_owed }),
+    };
+    let run = new_run_id(Timestamp::now());
+    let claim = claim(state, &plan, &run)?;
+    // Looking and asking take their time, and somebody else may have run the plan meanwhile.
+    let ground = Ground { home, state, place: stage.place, lab: stage.lab.as_ref(), file };
+    if let Some(standing) = standing {
+        ground.unmoved_since(standing)?;
+    }
+    Ok(Prepared::Ready(plan, run, claim))
+}
+
+/// What a person, or an approval, has said yes to.
+pub(super) enum Agreed {
+    /// This plan.
+    Run(Box<Plan>),
+    /// There is nothing to do; on so many servers a restart is due all the same.
+    Nothing { restarts_owed: usize },
+}
+
+/// Looks, shows and asks.
+pub(super) async fn agreed(
+    home: &Home,
+    (file, args, typed): (&PlanFile, &RunArgs, &Typed),
+    stage: &Stage,
+) -> Result<Agreed, Failure> {
     if let Some(why) = stage.outside_window(&file.change)? {
         return Err(Failure::OutsideWindow { why, plan: typed.plan.clone() });
     }
@@ -337,20 +382,13 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Prepared, F
     planned.unrefused()?;
     if !planned.has_work() {
         let owed = planned.plan.findings().iter().filter(|finding| finding.code == codes::RESTART_OWED);
-        return Ok(Prepared::Nothing { restarts_owed: owed.count() });
+        return Ok(Agreed::Nothing { restarts_owed: owed.count() });
     }
-    if nobody_there(&args.approval) {
+    if nobody_there(args) {
         unasked(&planned.plan)?;
     }
     consent(&args.approval, &fingerprint, &typed.start(&home.program), "run this plan?").await?;
-    let run = new_run_id(Timestamp::now());
-    let claim = claim(state, &planned.plan, &run)?;
-    // Looking and asking take their time, and somebody else may have run the plan meanwhile.
-    let ground = Ground { home, state, place: stage.place, lab: stage.lab.as_ref(), file };
-    if let Some(standing) = standing {
-        ground.unmoved_since(standing)?;
-    }
-    Ok(Prepared::Ready(Box::new(planned.plan), run, claim))
+    Ok(Agreed::Run(Box::new(planned.plan)))
 }
 
 /// Claims the pools of a plan for a run.
@@ -375,7 +413,7 @@ fn is_consented(approval: &ApprovalArgs) -> bool {
 }
 
 /// Refuses another plan than the one that was approved.
-fn as_approved(approval: &ApprovalArgs, found: &str) -> Result<(), Failure> {
+pub(super) fn as_approved(approval: &ApprovalArgs, found: &str) -> Result<(), Failure> {
     match &approval.approve {
         Some(approved) if !approval.covers(found) => {
             Err(Failure::OtherPlan { approved: approved.clone(), found: found.to_owned() })
@@ -386,7 +424,7 @@ fn as_approved(approval: &ApprovalArgs, found: &str) -> Result<(), Failure> {
 
 /// Asks once, unless somebody has said yes already. Without a terminal nobody is asked; `start` is then told as the command
 /// that says yes.
-async fn consent(
+pub(super) async fn consent(
     approval: &ApprovalArgs,
     fingerprint: &str,
     start: &str,
@@ -412,9 +450,10 @@ async fn consent(
     }
 }
 
-/// Returns whether nobody is there to decide or confirm anything during the run.
-fn nobody_there(approval: &ApprovalArgs) -> bool {
-    approval.unattended || !output::can_ask()
+/// Returns whether nobody is there to decide or confirm anything during the run. Whoever has detached it decides from any
+/// terminal.
+fn nobody_there(args: &RunArgs) -> bool {
+    args.approval.unattended || !(args.process.apart || args.process.detach || output::can_ask())
 }
 
 /// Refuses a plan that needs an operator, for a start without one: it would stop at the first server it has touched.
@@ -485,21 +524,4 @@ async fn finish(
         output::talk(&format!("{goes_on}; `{program} lab {plan} --stop` ends it"));
     }
     ended.exit
-}
-
-/// Prints the fingerprint of a plan.
-pub(crate) async fn approve(
-    home: &Home,
-    (path, emergency): (&Path, Option<&str>),
-    lab: &crate::args::LabArgs,
-) -> Result<Exit, Failure> {
-    let file = plan_file::read(path)?.in_emergency(emergency);
-    let stage = Stage::open(home, path, &file, lab).await?;
-    let planned = stage.plan(&file.change).await;
-    stage.leave().await;
-    let planned = planned?;
-    planned.heard(&Typed::of_lab(path, lab).offline(&home.program))?;
-    planned.unrefused()?;
-    output::data(&format!("{}\n", planned.plan.fingerprint()))?;
-    Ok(Exit::Done)
 }

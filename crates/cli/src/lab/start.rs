@@ -105,8 +105,10 @@ pub(crate) async fn ensure(wanted: &Wanted<'_>) -> Result<Running, Failure> {
         join(wanted, &directory)?;
         return Ok(Running { directory, found: true, in_use: InUse::of(&path)? });
     }
+    // First: a lab that nothing says is in use would go on for ever where that cannot be said.
+    let in_use = InUse::of(&path)?;
     let directory = start(wanted).await?;
-    Ok(Running { directory, found: false, in_use: InUse::of(&path)? })
+    Ok(Running { directory, found: false, in_use })
 }
 
 /// Waits until no other start looks for the lab of this plan, or starts it. The system gives the lock back when the file is

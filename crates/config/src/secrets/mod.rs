@@ -12,7 +12,7 @@ mod walk;
 pub(crate) use orchestrate_model::secret::looks_secret;
 
 use crate::diagnostic::{Diagnostic, shown};
-use names::{is_word, logons_in};
+use names::{hidden_in, is_word, logons_in};
 use orchestrate_model::secret::MASKED;
 use serde_saphyr::granit_parser::{Event, Parser};
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,6 +116,7 @@ impl Secrets {
             .map(|(range, _)| range)
             // Where the file cannot be parsed, only its lines tell of addresses.
             .chain(logons_in(text))
+            .chain(hidden_in(text))
             .collect();
         for (at, c) in &mut bytes {
             let place = start + *at;

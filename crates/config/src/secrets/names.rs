@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 /// Keys under `access` that hold further keys.
-pub(super) const NESTED: [&str; 4] = ["winrm", "credentials", "cmdlets", "task"];
+pub(super) const NESTED: [&str; 8] = ["winrm", "credentials", "cmdlets", "task", "webhook", "slack", "teams", "on"];
 /// Keys anywhere that hold keys like those of an access: a single value there is a secret, such as the address of a webhook.
 pub(super) const SINGLE: [&str; 5] = ["access", "credentials", "webhook", "slack", "teams"];
 /// Keys under `access` whose single values are no secrets, as long as they have the form that the key expects.
-pub(super) const HARMLESS: [&str; 15] = [
+pub(super) const HARMLESS: [&str; 16] = [
     "transport",
     "port",
     "auth",
@@ -25,6 +25,7 @@ pub(super) const HARMLESS: [&str; 15] = [
     "keytab",
     "principal",
     "certificate",
+    "on",
 ];
 /// The keys at the top of a plan. A file without any of them is something else.
 pub(super) const TOP: [&str; 11] = [
@@ -93,6 +94,49 @@ fn logon_of(word: &str) -> Option<Range<usize>> {
     let of_person = ["sip:", "sips:", "mailto:"].iter().any(|scheme| logon.starts_with(scheme));
     let is_logon = !logon.is_empty() && (scheme.is_some() || (logon.contains(':') && !of_person));
     is_logon.then_some(start..before.len())
+}
+
+/// Returns where in a text the other parts of it stand that may be secrets wherever it is: what follows the host of an address
+/// (webhooks and calendars have their password there), the value beside the name of a secret, as in `Password=x;`, and the
+/// password of a logon that a command is given, as in `curl -u svc:x`.
+pub(super) fn hidden_in(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let (mut at, mut logon) = (0, false);
+    for word in text.split_inclusive(char::is_whitespace) {
+        let whole = word.trim_end_matches(|c: char| c.is_whitespace() || "\"'`)]},".contains(c));
+        let parts = [behind_host(whole), if logon { behind_colon(whole) } else { None }];
+        let parts = parts.into_iter().flatten().chain(values_in(whole));
+        found.extend(parts.map(|part| at + part.start..at + part.end));
+        logon = ["-u", "--user"].contains(&whole);
+        at += word.len();
+    }
+    found
+}
+
+/// What follows the host of an address, without the stroke before it.
+fn behind_host(word: &str) -> Option<Range<usize>> {
+    let host = word.find("://")? + 3;
+    let path = host + word.get(host..)?.find(['/', '?', '#'])? + 1;
+    (path < word.len()).then_some(path..word.len())
+}
+
+fn behind_colon(word: &str) -> Option<Range<usize>> {
+    let from = word.find(':')? + 1;
+    (from < word.len()).then_some(from..word.len())
+}
+
+/// The values beside names of secrets in a text such as `Server=x;User=y;Password=z`.
+fn values_in(word: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for part in word.split_inclusive([';', '&', ',']) {
+        let end = part.trim_end_matches([';', '&', ',']).len();
+        if let Some(sign) = part.find('=').filter(|sign| *sign + 1 < end && hides(part[..*sign].trim())) {
+            found.push(at + sign + 1..at + end);
+        }
+        at += part.len();
+    }
+    found
 }
 
 /// Returns whether a line of a file that cannot be parsed begins with a key of a plan.

@@ -2,8 +2,8 @@
 
 use super::Secrets;
 use super::names::{
-    HARMLESS, NESTED, SINGLE, TOP, begins_with_key_of_plan, first_of_secret, is_fingerprint, is_of_form, is_word,
-    logons_in, resembles_access,
+    HARMLESS, NESTED, SINGLE, TOP, begins_with_key_of_plan, first_of_secret, hidden_in, is_fingerprint, is_of_form,
+    is_word, logons_in, resembles_access,
 };
 use crate::events::{end_of, start_of};
 use orchestrate_model::secret::{hides, option_value};
@@ -170,7 +170,15 @@ impl<'s> Walk<'s> {
             (Inside::Access, None) if frame.is_map() => {
                 return if text.is_none_or(is_word) { Inside::Access } else { Inside::Secret };
             }
-            (Inside::Access, None) => return if text.is_some() { Inside::Secret } else { Inside::Access },
+            (Inside::Access, None) => {
+                let owner = self.frames.iter().rev().nth(1).and_then(|frame| frame.key.as_deref());
+                return match text {
+                    // Words for what people are told of.
+                    Some(text) if owner == Some("on") && is_of_form("on", text) => Inside::Open,
+                    Some(_) => Inside::Secret,
+                    None => Inside::Access,
+                };
+            }
             (Inside::Open, None) => return Inside::Open,
             (_, Some(key)) => key.as_str(),
         };
@@ -188,6 +196,10 @@ impl<'s> Walk<'s> {
             _ if frame.kind == Kind::External => Inside::Open,
             // A single value is for nothing there but a secret.
             (_, text) if SINGLE.contains(&key.trim().to_lowercase().as_str()) => {
+                if text.is_some_and(|text| !text.is_empty()) { Inside::Secret } else { Inside::Access }
+            }
+            // Addresses that are as secret as passwords belong there by name only.
+            (_, text) if self.frames.len() == 1 && key.trim().eq_ignore_ascii_case("notify") => {
                 if text.is_some_and(|text| !text.is_empty()) { Inside::Secret } else { Inside::Access }
             }
             // A key that is nothing: a value that has slipped out of its place.
@@ -237,6 +249,11 @@ impl<'s> Walk<'s> {
         for logon in logons.iter().filter_map(|logon| text.get(logon.clone())) {
             self.found.keep_logon(logon, text);
         }
+        let (hidden, typed_hidden) = (hidden_in(text), hidden_in(typed));
+        for part in hidden.iter().filter_map(|part| text.get(part.clone())) {
+            self.found.keep(part);
+            self.found.keep(text);
+        }
         let value_of = |text: &str| if is_key { None } else { option_value(text) };
         let (value, typed_value) = (value_of(text), value_of(typed));
         let rest = value.map(|from| text.get(from..).unwrap_or_default().trim());
@@ -244,14 +261,17 @@ impl<'s> Walk<'s> {
             self.found.keep(rest);
             self.found.keep(text);
         }
-        if logons.len() != typed_logons.len() || value.is_some() != typed_value.is_some() {
+        let differs = logons.len() != typed_logons.len() || hidden.len() != typed_hidden.len();
+        if differs || value.is_some() != typed_value.is_some() {
             // It was written with escapes, or stands behind an alias.
             self.hide(start, end);
             return rest.is_some_and(str::is_empty);
         }
         let most = typed_value.unwrap_or(typed.len());
-        for logon in typed_logons.into_iter().filter(|logon| logon.end <= most) {
-            self.found.add(start + logon.start..start + logon.end);
+        let mut parts: Vec<_> = typed_logons.into_iter().chain(typed_hidden).filter(|part| part.end <= most).collect();
+        parts.sort_by_key(|part| part.start);
+        for part in parts {
+            self.found.add(start + part.start..start + part.end);
         }
         self.found.add(start + most..end);
         rest.is_some_and(str::is_empty)

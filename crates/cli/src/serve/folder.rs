@@ -1,0 +1,120 @@
+//! The folder of plans: which files there are, and what is in one that has been left alone.
+
+use super::approval;
+use crate::failure::Failure;
+use crate::plan_file;
+use orchestrate_model::Change;
+use orchestrate_planner::windows::Calendar;
+use orchestrate_serve::{Good, PlanFile, Stamp};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Most plans of a folder. Each is looked at every two seconds; more than this is a folder of something else.
+pub(crate) const MOST_PLANS: usize = 2_000;
+
+/// Returns whether a file of this name is a plan.
+fn is_plan(name: &str) -> bool {
+    name.ends_with(".yaml") && !name.ends_with(".lab.yaml") && !name.starts_with('.')
+}
+
+/// Returns whether a file of this name is an approval of a plan.
+pub(crate) fn approved(name: &str) -> Option<&str> {
+    name.strip_suffix(approval::ENDING).filter(|plan| is_plan(plan))
+}
+
+/// Looks at the folder: plans and approvals, by their names.
+pub(crate) fn look(folder: &Path) -> std::io::Result<BTreeMap<String, Stamp>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let Ok(entry) = entry else { continue };
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if !is_plan(&name) && approved(&name).is_none() {
+            continue;
+        }
+        // It may have gone meanwhile, or be a link that leads nowhere.
+        let Ok(file) = std::fs::metadata(entry.path()) else { continue };
+        if !file.is_file() || found.len() > MOST_PLANS * 2 {
+            continue;
+        }
+        let changed = file.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let changed_ns = changed.and_then(|passed| i128::try_from(passed.as_nanos()).ok()).unwrap_or_default();
+        found.insert(name, Stamp { size: file.len(), changed_ns });
+    }
+    Ok(found)
+}
+
+/// Reads a plan.
+pub(crate) fn read(path: &Path) -> (PlanFile, Option<Change>) {
+    let read = plan_file::read_in_silence(path);
+    let good = read.and_then(|change| {
+        let good = Good {
+            title: change.name.clone(),
+            digest: digest(&change),
+            calendar: Calendar::new(&change.windows, &change.freezes)?,
+            pools: change.pools.iter().map(|pool| pool.name.clone()).collect(),
+        };
+        Ok((good, change))
+    });
+    match good {
+        Ok((good, change)) => (PlanFile::Good(Box::new(good)), Some(change)),
+        Err(failure) => (PlanFile::Broken(broken(&failure)), None),
+    }
+}
+
+/// Returns what a change says, as a digest.
+fn digest(change: &Change) -> String {
+    let body = serde_json::to_vec(change).unwrap_or_default();
+    Sha256::digest(body).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
+}
+
+/// Says in one line what is wrong with a plan: how many mistakes, and the first of them.
+fn broken(failure: &Failure) -> String {
+    let said = failure.in_one_line();
+    let Failure::BadPlan { rendered, path, .. } = failure else { return said };
+    let plain = anstream::adapter::strip_str(rendered).to_string();
+    let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default().to_owned();
+    let place = lines.find_map(|line| line.strip_prefix("╭▸ ").or_else(|| line.strip_prefix("--> ")));
+    let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+    format!("{said}: {first}{place}; `orchestrate check {}` lists all", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_and_approvals_are_found_and_nothing_else() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let names =
+            ["a.yaml", "a.yaml.approved", "a.lab.yaml", ".b.yaml", "b.yaml~", "b.yml", "notes.approved", "c.yaml.swp"];
+        for name in names {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("d.yaml")).unwrap();
+        let found: Vec<String> = look(folder.path()).unwrap().into_keys().collect();
+        assert_eq!(found, ["a.yaml", "a.yaml.approved"]);
+    }
+
+    #[test]
+    fn a_comment_is_no_other_plan_and_a_mistake_is_told_in_one_line_with_its_place() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("a.yaml");
+        let text = include_str!("../../../../plans/contoso-front-end.yaml");
+        let digest = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let (PlanFile::Good(good), Some(_)) = read(&path) else { panic!("it is a good plan") };
+            good.digest
+        };
+        assert_eq!(digest(text), digest(&format!("{text}# a comment\n")));
+        assert_ne!(digest(text), digest(&text.replace("soak: 20m", "soak: 21m")));
+        std::fs::write(&path, text.replace("soak: 20m", "sok: 20m")).unwrap();
+        let (PlanFile::Broken(why), None) = read(&path) else { panic!("it has a mistake") };
+        assert!(!why.contains('\n') && why.contains("O1") && why.contains("a.yaml:4"), "{why}");
+    }
+}

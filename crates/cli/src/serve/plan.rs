@@ -1,0 +1,167 @@
+//! One plan of a served folder, with everything that is known of it.
+
+use super::approval;
+use super::book::Book;
+use super::folder;
+use super::index::{Index, Sought};
+use crate::args::LabArgs;
+use crate::home::{Home, Place, quoted};
+use crate::lab;
+use crate::runs;
+use jiff::Timestamp;
+use orchestrate_display::Look;
+use orchestrate_journal::StateDir;
+use orchestrate_lab::LabDirectory;
+use orchestrate_model::Change;
+use orchestrate_serve::{Approval, Campaign, Known, Moment, PlanFile, Status, Verdict};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Where plans are served.
+pub(crate) struct Ground<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) state: &'a StateDir,
+    pub(crate) place: Place,
+    pub(crate) folder: &'a Path,
+    pub(crate) lab: &'a LabArgs,
+}
+
+/// A plan.
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) book: Book,
+    pub(crate) known: Known,
+    change: Option<Change>,
+    /// On a lab: its directory file, and the time that its clock begins with.
+    lab: Option<(PathBuf, Timestamp)>,
+    /// What was judged of it last, and when.
+    pub(crate) verdict: Option<(Verdict, Instant)>,
+    /// How it is listed since that judgement.
+    listed: Option<(Instant, Status)>,
+    /// What was said of it last.
+    pub(crate) told: String,
+    /// How this program is called, and the command that approves the plan.
+    commands: (String, String),
+}
+
+impl Plan {
+    pub(crate) fn new(name: &str, ground: &Ground<'_>) -> Self {
+        let path = ground.folder.join(name);
+        let book = Book::of(ground.state.path(), name);
+        let known = Known {
+            file: PlanFile::Written,
+            approval: Approval::None,
+            campaign: Campaign::None,
+            last: book.last(&path),
+            at_work: book.is_at_work(),
+            elsewhere: None,
+        };
+        let program = ground.home.program.clone();
+        let on = if ground.place == Place::Lab { " --lab" } else { "" };
+        let approve = format!("{program} approve {} --out{on}", quoted(&path));
+        Self {
+            name: name.to_owned(),
+            path,
+            book,
+            known,
+            change: None,
+            lab: None,
+            verdict: None,
+            listed: None,
+            told: String::new(),
+            commands: (program, approve),
+        }
+    }
+
+    /// Returns what becomes of it, in words.
+    pub(crate) fn words(&self, look: &Look) -> Option<String> {
+        let (program, approve) = &self.commands;
+        self.verdict.as_ref().map(|(verdict, _)| verdict.text((program, approve), look))
+    }
+
+    /// Returns it as it is listed. It is worked out once for each judgement: two hundred calendars are asked for nothing else.
+    pub(crate) fn listed(&mut self, look: &Look) -> Option<Status> {
+        let (verdict, judged) = self.verdict.as_ref()?;
+        if let Some((_, status)) = self.listed.as_ref().filter(|(of, _)| of == judged) {
+            return Some(status.clone());
+        }
+        let (judged, text) = (*judged, self.words(look)?);
+        let log = self.known.last.is_some().then(|| self.book.log().display().to_string());
+        let status = Status { log, ..Status::of((&self.name, text), &self.known, verdict, self.moment()) };
+        self.listed = Some((judged, status.clone()));
+        Some(status)
+    }
+
+    /// Reads the plan file.
+    pub(crate) fn read(&mut self, ground: &Ground<'_>) {
+        let (file, change) = folder::read(&self.path);
+        self.lab = change.as_ref().filter(|_| ground.place == Place::Lab).map(|change| {
+            let scenario = lab::scenario_path(&self.path, None);
+            let origin = lab::origin(change, scenario.as_deref(), Timestamp::now());
+            // A scenario that cannot be read is told by the start.
+            (lab::directory_path(ground.home, change), origin.unwrap_or_else(|_unread| Timestamp::now()))
+        });
+        (self.known.file, self.change) = (file, change);
+        self.verdict = None;
+    }
+
+    /// Reads the approval.
+    pub(crate) fn read_approval(&mut self) {
+        self.known.approval = approval::read(&self.path);
+        self.verdict = None;
+    }
+
+    /// The file is there no more.
+    pub(crate) fn gone(&mut self) {
+        (self.known.file, self.change) = (PlanFile::Gone, None);
+        self.verdict = None;
+    }
+
+    /// Takes what the journals say.
+    pub(crate) fn look_up(&mut self, index: &Index, ground: &Ground<'_>) {
+        let campaign = match &self.change {
+            Some(change) => {
+                let sought = Sought { path: &self.path, change, approval: &self.known.approval };
+                index.campaign(&sought, |change| is_there(ground, change))
+            }
+            None => index.of_file(&self.path),
+        };
+        if campaign != self.known.campaign {
+            self.known.campaign = campaign;
+            self.verdict = None;
+        }
+    }
+
+    /// Returns the time for a judgement.
+    pub(crate) fn moment(&self) -> Moment {
+        let here = Timestamp::now();
+        let plan = self
+            .lab
+            .as_ref()
+            .map_or(here, |(directory, origin)| LabDirectory::read(directory).map_or(*origin, |lab| lab.clock().now()));
+        Moment { plan, here }
+    }
+
+    /// Takes who else works on the pools of the plan.
+    pub(crate) fn ask_pools(&mut self, state: &StateDir) {
+        let PlanFile::Good(good) = &self.known.file else { return };
+        let held = good.pools.iter().find_map(|pool| match state.holder(pool) {
+            Ok(None) => None,
+            Ok(Some(holder)) => Some(format!("run {} works on {pool}: {}", holder.run, runs::said(&holder))),
+            Err(error) => Some(format!("who works on {pool} cannot be read: {error}")),
+        });
+        if held != self.known.elsewhere {
+            self.known.elsewhere = held;
+            self.verdict = None;
+        }
+    }
+}
+
+/// Returns whether the servers of a run still are: those of a lab go with it.
+fn is_there(ground: &Ground<'_>, change: &Change) -> bool {
+    match ground.place {
+        Place::Real => true,
+        Place::Lab => lab::directory_path(ground.home, change).exists(),
+    }
+}

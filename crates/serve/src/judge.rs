@@ -1,0 +1,496 @@
+//! The one judgement of a plan: what it waits for, or that it is due.
+
+use crate::end::{End, Last, Next, next};
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::{PoolName, RunId};
+use orchestrate_planner::windows::{Calendar, Opening, WindowState};
+use std::collections::BTreeSet;
+
+/// The time of a judgement. A plan on a lab has the time of its lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the clock of the plan's servers, in which its windows are.
+    pub plan: Timestamp,
+    /// By the clock of this machine, in which starts are counted.
+    pub here: Timestamp,
+}
+
+/// A plan that can be used.
+#[derive(Debug, Clone)]
+pub struct Good {
+    /// Its name.
+    pub title: String,
+    /// What it says, as a digest: a comment or a blank is no other plan.
+    pub digest: String,
+    /// When its windows are.
+    pub calendar: Calendar,
+    /// Its pools.
+    pub pools: BTreeSet<PoolName>,
+}
+
+/// What is known of a plan file.
+#[derive(Debug, Clone)]
+pub enum PlanFile {
+    /// It has not been left alone for long enough to be read.
+    Written,
+    /// It has mistakes, or cannot be read.
+    Broken(String),
+    /// It can be used.
+    Good(Box<Good>),
+    /// It is gone.
+    Gone,
+}
+
+/// Who has said yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody.
+    None,
+    /// There is an approval, and it cannot be used.
+    Unusable(String),
+    /// A person.
+    Given {
+        /// The fingerprint of the plan that was approved.
+        fingerprint: String,
+        /// When.
+        at: Timestamp,
+        /// By whom.
+        by: String,
+    },
+}
+
+/// What the runs in the state folder say of the plan's pools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Campaign {
+    /// No run of what was approved, and none that is unfinished.
+    None,
+    /// A run that is unfinished.
+    Open {
+        /// The run.
+        run: RunId,
+        /// Its fingerprint.
+        fingerprint: String,
+        /// The servers that are out, or may be.
+        out: Vec<String>,
+        /// In what the plan file is another plan, in words. `None`: it is the same.
+        differs: Option<String>,
+        /// How its last start ended. `None`: its records say of no end.
+        ended: Option<End>,
+    },
+    /// What was approved is over.
+    Over {
+        /// The run.
+        run: RunId,
+        /// The exit code that it ended with.
+        exit: u8,
+        /// How it ended, in words.
+        how: String,
+    },
+}
+
+/// Everything that is known of a plan.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its file.
+    pub file: PlanFile,
+    /// Who has said yes.
+    pub approval: Approval,
+    /// The runs on its pools.
+    pub campaign: Campaign,
+    /// Its last start.
+    pub last: Option<Last>,
+    /// Whether that start is at work.
+    pub at_work: bool,
+    /// Who else works on one of its pools, in words.
+    pub elsewhere: Option<String>,
+}
+
+/// What becomes of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The file is being written.
+    Written,
+    /// The file has mistakes.
+    Broken(String),
+    /// The file is gone, and a run of it is unfinished.
+    Gone {
+        /// The run.
+        run: RunId,
+        /// The servers that are out.
+        out: Vec<String>,
+    },
+    /// The file is gone, and nothing of it is unfinished.
+    Forgotten,
+    /// It was changed while its run is unfinished.
+    Changed {
+        /// The run.
+        run: RunId,
+        /// In what.
+        differs: String,
+    },
+    /// A person has to approve it, and why the approval that there may be will not do.
+    WaitsForApproval(Option<String>),
+    /// It was begun, and is at work.
+    AtWork,
+    /// Its window is waited for.
+    WaitsForWindow(Opening),
+    /// No window of it opens any more.
+    NeverOpens,
+    /// The last start was refused or stopped; the next window is waited for.
+    NextWindow {
+        /// With which code.
+        exit: Option<u8>,
+        /// Why.
+        why: String,
+        /// The window. `None`: none opens any more, or it has none.
+        next: Option<Opening>,
+    },
+    /// It is begun again in this window.
+    Again {
+        /// When, by the clock of this machine.
+        at: Timestamp,
+        /// With which code the last start ended.
+        exit: Option<u8>,
+        /// Why.
+        why: String,
+    },
+    /// A person has to look.
+    Person {
+        /// With which code the last start ended.
+        exit: Option<u8>,
+        /// Why.
+        why: String,
+    },
+    /// Everything is done.
+    Done {
+        /// The run, where there was anything to do.
+        run: Option<RunId>,
+    },
+    /// Somebody else works on a pool of it.
+    WaitsForPool(String),
+    /// It could be begun now.
+    Due {
+        /// When its window ends.
+        ends: Option<Timestamp>,
+        /// Which start in this window it will be.
+        tries: u32,
+    },
+}
+
+/// Judges a plan.
+#[must_use]
+pub fn judge(known: &Known, now: Moment) -> Verdict {
+    if known.at_work {
+        return Verdict::AtWork;
+    }
+    let good = match &known.file {
+        PlanFile::Written => return Verdict::Written,
+        PlanFile::Broken(why) => return Verdict::Broken(why.clone()),
+        PlanFile::Gone => return gone(&known.campaign),
+        PlanFile::Good(good) => good,
+    };
+    if let Some(said) = unapproved(known) {
+        return said;
+    }
+    if let Campaign::Over { run, exit, how } = &known.campaign {
+        return match next(Some(*exit)) {
+            Next::Over => Verdict::Done { run: Some(run.clone()) },
+            Next::NextWindow | Next::Again { .. } | Next::Person => {
+                Verdict::Person { exit: Some(*exit), why: format!("run {run}: {how}") }
+            }
+        };
+    }
+    if let Some(said) = stopped(known) {
+        return said;
+    }
+    let tries = match after_last(known, good, now) {
+        Ok(tries) => tries,
+        Err(verdict) => return verdict,
+    };
+    match good.calendar.state(now.plan) {
+        WindowState::Outside { next: None } => Verdict::NeverOpens,
+        WindowState::Outside { next: Some(next) } => Verdict::WaitsForWindow(next),
+        WindowState::Inside { ends } => match &known.elsewhere {
+            Some(who) => Verdict::WaitsForPool(who.clone()),
+            None => Verdict::Due { ends, tries },
+        },
+    }
+}
+
+fn gone(campaign: &Campaign) -> Verdict {
+    match campaign {
+        Campaign::Open { run, out, .. } => Verdict::Gone { run: run.clone(), out: out.clone() },
+        Campaign::None | Campaign::Over { .. } => Verdict::Forgotten,
+    }
+}
+
+/// Says why nobody has approved what would be begun.
+fn unapproved(known: &Known) -> Option<Verdict> {
+    let fingerprint = match &known.approval {
+        Approval::Given { fingerprint, .. } => Some(fingerprint),
+        Approval::None | Approval::Unusable(_) => None,
+    };
+    if let Campaign::Open { run, fingerprint: begun, differs, .. } = &known.campaign {
+        if let Some(differs) = differs {
+            return Some(Verdict::Changed { run: run.clone(), differs: differs.clone() });
+        }
+        if fingerprint.is_some_and(|approved| approved != begun) {
+            let why = format!("run {run} of it is unfinished, and the approval is of another plan");
+            return Some(Verdict::WaitsForApproval(Some(why)));
+        }
+    }
+    match &known.approval {
+        Approval::None => Some(Verdict::WaitsForApproval(None)),
+        Approval::Unusable(why) => Some(Verdict::WaitsForApproval(Some(why.clone()))),
+        Approval::Given { .. } => None,
+    }
+}
+
+/// Says that a run was stopped for a person to look, whoever had begun or resumed it, and nobody has approved it since.
+fn stopped(known: &Known) -> Option<Verdict> {
+    let (Campaign::Open { run, ended: Some(end), .. }, Approval::Given { at, .. }) = (&known.campaign, &known.approval)
+    else {
+        return None;
+    };
+    let why = || format!("run {run}: {}", end.why);
+    (next(end.exit) == Next::Person && end.at >= *at).then(|| Verdict::Person { exit: end.exit, why: why() })
+}
+
+/// Judges by how the last start ended. Returns which start in this window the next one is, where that one may be made.
+fn after_last(known: &Known, good: &Good, now: Moment) -> Result<u32, Verdict> {
+    let Some(last) = last_of_this(known, good) else { return Ok(1) };
+    let same_window = last.window_ends.is_none_or(|ends| now.plan < ends);
+    let (exit, why, at) = match &last.end {
+        Some(end) => (end.exit, end.why.clone(), end.at),
+        None => (None, "it was ended by force, and has not said how far it came".to_owned(), last.begun),
+    };
+    let later = |why: String| {
+        let next = last.window_ends.and_then(|ends| match good.calendar.state(ends.max(now.plan)) {
+            WindowState::Outside { next } => next,
+            // Windows that meet are one opening; a window that opens as another one ends is none.
+            WindowState::Inside { .. } => None,
+        });
+        Verdict::NextWindow { exit, why, next }
+    };
+    match next(exit) {
+        // There was nothing to do: a run would have said so itself.
+        Next::Over if matches!(known.campaign, Campaign::None) => Err(Verdict::Done { run: None }),
+        Next::Person => Err(Verdict::Person { exit, why }),
+        Next::Over | Next::NextWindow | Next::Again { .. } if !same_window => Ok(1),
+        Next::Over | Next::NextWindow => Err(later(why)),
+        Next::Again { most, .. } if last.tries >= most => {
+            Err(later(format!("{why} (start {} of at most {most} in one window)", last.tries)))
+        }
+        Next::Again { after, .. } => {
+            let due = at.checked_add(after).unwrap_or(Timestamp::MAX);
+            // A clock that was set back must not keep a plan waiting for years.
+            let is_over = now.here >= due || due.duration_since(now.here) > after + SignedDuration::from_secs(1);
+            if is_over { Ok(last.tries + 1) } else { Err(Verdict::Again { at: due, exit, why }) }
+        }
+    }
+}
+
+/// Returns the last start when it was of this plan with this approval: what became of another one says nothing.
+fn last_of_this<'a>(known: &'a Known, good: &Good) -> Option<&'a Last> {
+    let Approval::Given { fingerprint, at, .. } = &known.approval else { return None };
+    let same = |last: &&Last| last.digest == good.digest && last.approved == *fingerprint && last.approved_at == *at;
+    known.last.as_ref().filter(same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orchestrate_model::window::{Recurrence, Window};
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-{text}:00Z").parse().unwrap()
+    }
+
+    fn moment(text: &str) -> Moment {
+        Moment { plan: at(text), here: at(text) }
+    }
+
+    /// A plan that is open from 22:00 to 02:00 each night, approved on the 27th at noon.
+    fn known() -> Known {
+        let window = Window {
+            every: Recurrence::Daily,
+            start: "22:00".parse().unwrap(),
+            duration: SignedDuration::from_hours(4),
+            timezone: "UTC".into(),
+        };
+        let good = Good {
+            title: "update".into(),
+            digest: "d".into(),
+            calendar: Calendar::new(&[window], &[]).unwrap(),
+            pools: BTreeSet::from([PoolName::new("pool01.contoso.example").unwrap()]),
+        };
+        Known {
+            file: PlanFile::Good(Box::new(good)),
+            approval: Approval::Given { fingerprint: "f".into(), at: at("27T12:00"), by: "ann".into() },
+            campaign: Campaign::None,
+            last: None,
+            at_work: false,
+            elsewhere: None,
+        }
+    }
+
+    fn ended(exit: Option<u8>, begun: &str, tries: u32) -> Option<Last> {
+        Some(Last {
+            digest: "d".into(),
+            approved: "f".into(),
+            approved_at: at("27T12:00"),
+            begun: at(begun),
+            window_ends: Some(at("28T02:00")),
+            tries,
+            end: Some(End { exit, why: "because".into(), at: at(begun) }),
+        })
+    }
+
+    fn run() -> RunId {
+        RunId::new("20261127-220001-aaaa").unwrap()
+    }
+
+    fn open(fingerprint: &str, differs: Option<&str>) -> Campaign {
+        let differs = differs.map(str::to_owned);
+        let out = vec!["fe1".into()];
+        Campaign::Open { run: run(), fingerprint: fingerprint.into(), out, differs, ended: None }
+    }
+
+    #[test]
+    fn p9_a_plan_is_due_in_its_window_and_waits_for_it_before() {
+        let known = known();
+        let Verdict::WaitsForWindow(next) = judge(&known, moment("27T21:59")) else { panic!("it is due") };
+        assert_eq!((next.starts, next.ends), (at("27T22:00"), at("28T02:00")));
+        assert_eq!(judge(&known, moment("27T22:00")), Verdict::Due { ends: Some(at("28T02:00")), tries: 1 });
+        assert!(matches!(judge(&known, moment("28T02:00")), Verdict::WaitsForWindow(_)));
+    }
+
+    #[test]
+    fn nothing_is_begun_that_nobody_has_approved() {
+        let mut known = known();
+        known.approval = Approval::None;
+        assert_eq!(judge(&known, moment("27T22:30")), Verdict::WaitsForApproval(None));
+        known.approval = Approval::Unusable("it is another account's".into());
+        assert!(matches!(judge(&known, moment("27T22:30")), Verdict::WaitsForApproval(Some(_))));
+        known.approval = Approval::Given { fingerprint: "other".into(), at: at("27T12:00"), by: "ann".into() };
+        known.campaign = open("f", None);
+        assert!(matches!(judge(&known, moment("27T22:30")), Verdict::WaitsForApproval(Some(_))));
+    }
+
+    #[test]
+    fn a_plan_that_was_changed_while_its_run_is_unfinished_is_held_whatever_its_approval() {
+        let mut known = known();
+        known.campaign = open("f", Some("line 3 was `a`, is `b`"));
+        for approval in [known.approval.clone(), Approval::None] {
+            known.approval = approval;
+            assert!(matches!(judge(&known, moment("27T22:30")), Verdict::Changed { .. }));
+        }
+        known.at_work = true;
+        assert_eq!(judge(&known, moment("27T22:30")), Verdict::AtWork, "the run goes on as it was begun");
+        known.at_work = false;
+        known.file = PlanFile::Gone;
+        assert!(matches!(judge(&known, moment("27T22:30")), Verdict::Gone { out, .. } if out == ["fe1"]));
+        known.campaign = Campaign::None;
+        assert_eq!(judge(&known, moment("27T22:30")), Verdict::Forgotten);
+    }
+
+    #[test]
+    fn a_refusal_is_not_repeated_in_its_window_and_the_next_window_tries_anew() {
+        let mut known = known();
+        for exit in [5, 9, 11, 69] {
+            known.last = ended(Some(exit), "27T22:01", 1);
+            let Verdict::NextWindow { next: Some(next), .. } = judge(&known, moment("27T23:00")) else {
+                panic!("{exit} is begun again in the same window")
+            };
+            assert_eq!(next.starts, at("28T22:00"));
+            assert_eq!(judge(&known, moment("28T22:00")), Verdict::Due { ends: Some(at("29T02:00")), tries: 1 });
+        }
+    }
+
+    #[test]
+    fn what_is_for_a_person_waits_until_the_plan_is_changed_or_approved_again() {
+        let mut known = known();
+        for exit in [3, 4, 8, 65, 70, 130] {
+            known.last = ended(Some(exit), "27T22:01", 1);
+            // The records alone say it too.
+            let mut recorded = Known { last: None, campaign: open("f", None), ..known.clone() };
+            if let Campaign::Open { ended, .. } = &mut recorded.campaign {
+                *ended = known.last.as_ref().and_then(|last| last.end.clone());
+            }
+            assert!(matches!(judge(&recorded, moment("28T22:00")), Verdict::Person { .. }), "{exit}");
+            for time in ["27T23:00", "28T22:00", "30T22:00"] {
+                assert!(matches!(judge(&known, moment(time)), Verdict::Person { .. }), "{exit}");
+            }
+        }
+        known.approval = Approval::Given { fingerprint: "f".into(), at: at("28T12:00"), by: "ann".into() };
+        assert!(matches!(judge(&known, moment("28T22:00")), Verdict::Due { tries: 1, .. }));
+    }
+
+    #[test]
+    fn p6_a_start_that_was_ended_by_force_is_made_again_after_a_minute_and_three_times_at_most() {
+        let mut known = known();
+        known.campaign = open("f", None);
+        known.last = ended(None, "27T22:01", 1);
+        assert!(matches!(judge(&known, moment("27T22:01")), Verdict::Again { .. }));
+        assert_eq!(judge(&known, moment("27T22:02")), Verdict::Due { ends: Some(at("28T02:00")), tries: 2 });
+        known.last = ended(None, "27T22:05", 3);
+        assert!(matches!(judge(&known, moment("27T23:00")), Verdict::NextWindow { .. }));
+        assert!(matches!(judge(&known, moment("28T22:00")), Verdict::Due { tries: 1, .. }));
+        // Nobody was there to see it end.
+        known.last = ended(None, "27T22:01", 1).map(|last| Last { end: None, ..last });
+        assert!(matches!(judge(&known, moment("27T22:02")), Verdict::Due { tries: 2, .. }));
+    }
+
+    #[test]
+    fn a_plan_without_windows_is_begun_once_for_each_approval() {
+        let mut known = known();
+        let PlanFile::Good(good) = &mut known.file else { panic!("it is good") };
+        good.calendar = Calendar::new(&[], &[]).unwrap();
+        assert_eq!(judge(&known, moment("27T15:00")), Verdict::Due { ends: None, tries: 1 });
+        known.last = ended(Some(9), "27T15:00", 1).map(|last| Last { window_ends: None, ..last });
+        for time in ["27T15:01", "29T15:00"] {
+            assert!(matches!(judge(&known, moment(time)), Verdict::NextWindow { next: None, .. }));
+        }
+    }
+
+    #[test]
+    fn what_is_done_is_not_begun_again() {
+        let mut known = known();
+        known.campaign = Campaign::Over { run: run(), exit: 0, how: "done".into() };
+        assert_eq!(judge(&known, moment("28T22:30")), Verdict::Done { run: Some(run()) });
+        known.campaign = Campaign::Over { run: run(), exit: 4, how: "stopped by policy".into() };
+        assert!(matches!(judge(&known, moment("28T22:30")), Verdict::Person { exit: Some(4), .. }));
+        known.campaign = Campaign::None;
+        known.last = ended(Some(0), "27T22:01", 1);
+        assert_eq!(judge(&known, moment("28T22:30")), Verdict::Done { run: None }, "there was nothing to do");
+    }
+
+    #[test]
+    fn p12_a_plan_whose_pool_is_in_other_hands_waits_and_says_so() {
+        let mut known = known();
+        known.elsewhere = Some("pool01 is held by bob".into());
+        assert_eq!(judge(&known, moment("27T22:30")), Verdict::WaitsForPool("pool01 is held by bob".into()));
+        known.last = ended(Some(7), "27T22:30", 1);
+        known.elsewhere = None;
+        assert!(matches!(judge(&known, moment("27T22:39")), Verdict::Again { .. }));
+        assert!(matches!(judge(&known, moment("27T22:40")), Verdict::Due { tries: 2, .. }));
+    }
+
+    #[test]
+    fn a_month_of_nights_begins_each_night_once_and_never_outside_a_window() {
+        let mut known = known();
+        known.campaign = open("f", None);
+        let (mut begun, mut now) = (Vec::new(), at("01T12:00"));
+        while now < at("30T00:00") {
+            if let Verdict::Due { ends, tries } = judge(&known, Moment { plan: now, here: now }) {
+                begun.push(now);
+                let end = Some(End { exit: Some(5), why: "the window ends".into(), at: now });
+                known.last =
+                    ended(Some(5), "27T22:01", tries).map(|last| Last { window_ends: ends, end, begun: now, ..last });
+            }
+            now += SignedDuration::from_mins(7);
+        }
+        assert_eq!(begun.len(), 29, "{begun:?}");
+        assert!(begun.iter().all(|at| at.strftime("%H").to_string() == "22"), "{begun:?}");
+    }
+}
