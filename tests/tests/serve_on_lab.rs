@@ -278,7 +278,7 @@ fn a_detached_run_goes_on_without_its_start_and_answers_from_any_terminal() {
     assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
     let run = folder.sandbox.wait_for_record(r#""kind":"step_started","step":4"#);
     for words in [&format!("run {run} goes on by itself"), &format!("watch {run}"), "detached"] {
-        assert!(said.out.contains(&*words), "{words} is missing: {}", said.out);
+        assert!(said.out.contains(words), "{words} is missing: {}", said.out);
     }
     assert_eq!(folder.sandbox.run(&["hold", &run, "fe1"]).code, Some(0));
     assert_eq!(folder.sandbox.wait_for_record(r#""kind":"held""#), run);
