@@ -1,6 +1,6 @@
 //! What differs between the operating systems that the program runs on: where its state is kept, which shell commands are
-//! copied into, and how a process is started that lives by itself. What they tell the program to stop with is in
-//! `terminal::signals`, and files are in a crate of their own.
+//! copied into, how a process is started that lives by itself, and whether one has ended. What they tell the program to stop
+//! with is in `terminal::signals`, and files are in a crate of their own.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::process::Command;
 mod here {
     use etcetera::BaseStrategy as _;
     use std::os::unix::process::CommandExt as _;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::process::Command;
 
     pub(super) fn state_root() -> Option<PathBuf> {
@@ -19,6 +19,11 @@ mod here {
 
     pub(super) fn set_apart(command: &mut Command) {
         command.process_group(0);
+    }
+
+    pub(super) fn is_known_to_have_ended(process: u32) -> bool {
+        let processes = Path::new("/proc");
+        processes.join("self").exists() && !processes.join(process.to_string()).exists()
     }
 }
 
@@ -46,6 +51,11 @@ mod here {
     pub(super) fn set_apart(command: &mut Command) {
         command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
     }
+
+    /// Processes are not listed in the file system, and a number may be another process by now.
+    pub(super) fn is_known_to_have_ended(_process: u32) -> bool {
+        false
+    }
 }
 
 /// Returns the folder of this account on this machine for the state of this program. Without a home there is none.
@@ -56,6 +66,11 @@ pub(crate) fn state_folder() -> Option<PathBuf> {
 /// Starts a command apart from our terminal: what is typed there does not reach it, and it outlives the terminal.
 pub(crate) fn set_apart(command: &mut Command) {
     here::set_apart(command);
+}
+
+/// Returns whether a process has ended for certain. Where the system does not say so, no process has.
+pub(crate) fn is_known_to_have_ended(process: u32) -> bool {
+    here::is_known_to_have_ended(process)
 }
 
 /// A kind of operating system.
