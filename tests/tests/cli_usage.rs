@@ -30,7 +30,6 @@ fn exit_64_for_what_cannot_be_understood() {
         &["status", "no-such-run"],
         &["resume", "no-such-run"],
         &["decide", "no-such-run", "fe1", "retry"],
-        &["lab", PLAN, "--stop"],
         &["--log", "[", "check", PLAN],
         &[PLAN, "--lab-speed", "60", "--yes"],
         &[PLAN, "--lab-speed", "60", "--lab-at", "lab.json"],
@@ -48,6 +47,19 @@ fn exit_64_for_what_cannot_be_understood() {
         assert_eq!(said.code, Some(64), "{arguments:?}: {}", said.err);
         assert!(said.out.is_empty() && !said.err.is_empty(), "{arguments:?}: mistakes are talk, not data");
     }
+}
+
+#[test]
+fn exit_64_for_the_end_of_a_lab_that_does_not_run() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[], &[]);
+    let mut command = sandbox.command(&["lab", &plan, "--stop"]);
+    // Labs are known by account: one that the tester runs is not to be found, and ended.
+    let home = sandbox.path().join("home");
+    command.env("HOME", &home).env("LOCALAPPDATA", &home).env_remove("XDG_STATE_HOME");
+    let said = Said::from(command.output().unwrap());
+    assert_eq!((said.code, said.out.as_str()), (Some(64), ""), "{}", said.err);
+    assert!(said.err.contains("no lab of this plan runs"), "{}", said.err);
 }
 
 #[test]
