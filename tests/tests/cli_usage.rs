@@ -77,6 +77,8 @@ fn exit_65_for_a_bad_plan_with_every_mistake_on_stderr() {
     assert_eq!((said.code, said.out.as_str()), (Some(65), ""));
     assert!(said.err.contains("O1011") && said.err.contains("-->"), "{}", said.err);
     assert!(!said.err.contains('\u{1b}'), "no colours without a terminal");
+    let traced = run(&["--log", "debug", PLAN, "--dry-run", "--offline"]);
+    assert!(traced.err.contains("DEBUG") && !traced.err.contains('\u{1b}'), "{}", traced.err);
     let missing = run(&["check", "no-such-file.yaml"]);
     assert_eq!(missing.code, Some(65));
     // The words between are the system's.
