@@ -73,6 +73,22 @@ pub(crate) fn is_known_to_have_ended(process: u32) -> bool {
     here::is_known_to_have_ended(process)
 }
 
+/// Returns the command that asks for a user's password and puts it into the keyring. Elsewhere than on Windows each keyring
+/// has a program of its own for that.
+pub(crate) fn keeps_password(user: &str) -> Option<String> {
+    keeps_password_on(SYSTEM, shell(), user)
+}
+
+fn keeps_password_on(system: System, shell: Shell, user: &str) -> Option<String> {
+    // The Credential Manager knows a password by one name, which is made of user and service.
+    let [name, user] =
+        [format!("/generic:{user}.orchestrate"), format!("/user:{user}")].map(|word| shell.quoted(&word));
+    match system {
+        System::Unix => None,
+        System::Windows => Some(format!("cmdkey {name} {user} /pass")),
+    }
+}
+
 /// A kind of operating system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum System {
@@ -152,6 +168,16 @@ mod tests {
         ] {
             assert_eq!(shell.quoted(name), word, "{shell:?}");
         }
+    }
+
+    #[test]
+    fn a_password_is_kept_by_a_command_of_windows() {
+        let on = |system, shell| keeps_password_on(system, shell, r"CONTOSO\svc $1");
+        assert_eq!(on(System::Unix, Shell::Sh), None);
+        let powershell = r"cmdkey '/generic:CONTOSO\svc $1.orchestrate' '/user:CONTOSO\svc $1' /pass";
+        assert_eq!(on(System::Windows, Shell::PowerShell).as_deref(), Some(powershell));
+        let cmd = r#"cmdkey "/generic:CONTOSO\svc $1.orchestrate" "/user:CONTOSO\svc $1" /pass"#;
+        assert_eq!(on(System::Windows, Shell::Cmd).as_deref(), Some(cmd));
     }
 
     #[test]
