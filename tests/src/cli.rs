@@ -250,7 +250,18 @@ pub struct Background {
 }
 
 impl Background {
-    /// Sends it a signal, such as `INT` or `KILL`.
+    /// Ends it by force, and returns what it has said until then.
+    ///
+    /// # Panics
+    /// When its output cannot be read.
+    #[must_use]
+    pub fn killed(mut self) -> Said {
+        // It may have ended; the exit code says so.
+        self.child.as_mut().expect("it runs").kill().unwrap_or_default();
+        self.ended()
+    }
+
+    /// Sends it a signal, such as `INT`.
     ///
     /// # Panics
     /// When it has ended before.
