@@ -225,6 +225,9 @@ impl Sandbox {
     #[must_use]
     pub fn redacted(&self, text: &str) -> String {
         let text = text.replace(&*self.path().to_string_lossy(), "SANDBOX");
+        let text = text.replace(&format!("at speed {}\n", lab_speed("40")), "at speed 40\n");
+        let paths = Regex::new(r"SANDBOX\S*").expect("the pattern is well-formed");
+        let text = paths.replace_all(&text, |path: &regex::Captures<'_>| path[0].replace('\\', "/"));
         redact(&text)
     }
 }
