@@ -225,6 +225,9 @@ impl Sandbox {
     #[must_use]
     pub fn redacted(&self, text: &str) -> String {
         let text = text.replace(&*self.path().to_string_lossy(), "SANDBOX");
+        let text = text.replace(&format!("at speed {}\n", lab_speed("40")), "at speed 40\n");
+        let paths = Regex::new(r"SANDBOX\S*").expect("the pattern is well-formed");
+        let text = paths.replace_all(&text, |path: &regex::Captures<'_>| path[0].replace('\\', "/"));
         redact(&text)
     }
 }
@@ -250,7 +253,18 @@ pub struct Background {
 }
 
 impl Background {
-    /// Sends it a signal, such as `INT` or `KILL`.
+    /// Ends it by force, and returns what it has said until then.
+    ///
+    /// # Panics
+    /// When its output cannot be read.
+    #[must_use]
+    pub fn killed(mut self) -> Said {
+        // It may have ended; the exit code says so.
+        self.child.as_mut().expect("it runs").kill().unwrap_or_default();
+        self.ended()
+    }
+
+    /// Sends it a signal, such as `INT`.
     ///
     /// # Panics
     /// When it has ended before.

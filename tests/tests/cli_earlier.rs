@@ -17,8 +17,7 @@ fn draining(sandbox: &Sandbox) -> (String, Background, String) {
 fn killed(sandbox: &Sandbox) -> (String, String, PathBuf) {
     let (plan, run, id) = draining(sandbox);
     sandbox.wait_for_view(r#""out":true"#);
-    run.signal("KILL");
-    assert!(run.ended().was_killed());
+    assert!(run.killed().was_killed());
     let folder = sandbox.runs().remove(0);
     (plan, id, folder)
 }
@@ -51,8 +50,7 @@ fn p7_a_dry_run_says_what_a_start_would_do_about_an_earlier_run() {
     assert!(held.out.starts_with("a start would be refused now, with exit code 7: "), "{}", held.out);
     let json: serde_json::Value = serde_json::from_str(&dry(&sandbox, &plan, &["-o", "json"]).out).unwrap();
     assert_eq!((&json["instead"]["would"], &json["instead"]["exit_code"]), (&"be-refused".into(), &7.into()));
-    run.signal("KILL");
-    assert!(run.ended().was_killed());
+    assert!(run.killed().was_killed());
     let goes_on = dry(&sandbox, &plan, &[]);
     assert!(goes_on.out.starts_with(&format!("run {id}, begun ")), "{}", goes_on.out);
     assert_ne!(goes_on.code, Some(8));

@@ -145,8 +145,7 @@ fn p8_a_state_file_that_is_not_what_was_written_ends_with_70() {
     let plan = sandbox.first_pool(&[("deadline: 30m, ", "deadline: 10h, ")], &[("  length: 0.05", "  length: 20")]);
     let run = sandbox.start(&[&plan, "--lab", "--lab-speed", SPEED, "--yes"]);
     let id = sandbox.wait_for_record(DRAINING);
-    run.signal("KILL");
-    assert!(run.ended().was_killed());
+    assert!(run.killed().was_killed());
     let folder = sandbox.runs()[0].clone();
     let claims = sandbox.state().join("labs").join("claims");
     let claim =

@@ -41,8 +41,7 @@ fn p6_a_killed_run_goes_on_with_the_same_command() {
     for word in ["ann", "process", "since", "trying orchestrate", &run] {
         assert!(second.err.contains(word), "{word} is missing: {}", second.err);
     }
-    first.signal("KILL");
-    assert!(first.ended().was_killed());
+    assert!(first.killed().was_killed());
     let status = sandbox.run(&["status"]);
     assert!(status.out.contains("INTERRUPTED, 1 may be out"), "{}", status.out);
     let nobody = sandbox.run(&["stop", &run]);
@@ -75,8 +74,7 @@ fn p9_a_run_in_an_emergency_works_in_a_freeze_and_says_so() {
     let id = sandbox.wait_for_record(DRAINING);
     let status = sandbox.run(&["status", &id]);
     assert!(status.out.contains("EMERGENCY, at any time, in freezes too: exploited in the wild"), "{}", status.out);
-    run.signal("KILL");
-    assert!(run.ended().was_killed());
+    assert!(run.killed().was_killed());
     let recovered = sandbox.run(&["recover", &id]);
     assert_eq!(recovered.code, Some(0), "{}\n{}", recovered.out, recovered.err);
     assert!(recovered.out.contains("EMERGENCY, at any time"), "{}", recovered.out);
@@ -181,8 +179,7 @@ fn p6_a_recovery_begins_nothing_on_the_servers_that_the_run_had_only_looked_at()
     let plan = plan(&sandbox, &[], &[]);
     let run = sandbox.start(&lab(&plan, &["--yes"]));
     let id = sandbox.wait_for_record(r#""kind":"step_started","step":0"#);
-    run.signal("KILL");
-    assert!(run.ended().was_killed());
+    assert!(run.killed().was_killed());
     std::fs::remove_file(&plan).unwrap();
     let said = sandbox.run(&["recover", &id]);
     assert_eq!(said.code, Some(0), "the plan file is not needed: {}\n{}", said.out, said.err);

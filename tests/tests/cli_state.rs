@@ -128,8 +128,7 @@ fn p12_what_another_control_host_has_in_hand_is_not_taken_up_by_a_copy_of_its_st
     let plan = sandbox.first_pool(&[("deadline: 30m, ", "deadline: 10h, ")], &[]);
     let run = sandbox.start(&[&plan, "--lab", "--lab-speed", "40", "--yes"]);
     let id = sandbox.wait_for_record(r#""kind":"step_started","step":5"#);
-    run.signal("KILL");
-    assert!(run.ended().was_killed());
+    assert!(run.killed().was_killed());
     let elsewhere = sandbox.path().join("elsewhere");
     copy(&sandbox.state(), &elsewhere);
     let (lab, elsewhere) = (sandbox.lab_file().display().to_string(), elsewhere.display().to_string());

@@ -30,7 +30,6 @@ fn exit_64_for_what_cannot_be_understood() {
         &["status", "no-such-run"],
         &["resume", "no-such-run"],
         &["decide", "no-such-run", "fe1", "retry"],
-        &["lab", PLAN, "--stop"],
         &["--log", "[", "check", PLAN],
         &[PLAN, "--lab-speed", "60", "--yes"],
         &[PLAN, "--lab-speed", "60", "--lab-at", "lab.json"],
@@ -51,6 +50,19 @@ fn exit_64_for_what_cannot_be_understood() {
 }
 
 #[test]
+fn exit_64_for_the_end_of_a_lab_that_does_not_run() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[], &[]);
+    let mut command = sandbox.command(&["lab", &plan, "--stop"]);
+    // Labs are known by account: one that the tester runs is not to be found, and ended.
+    let home = sandbox.path().join("home");
+    command.env("HOME", &home).env("LOCALAPPDATA", &home).env_remove("XDG_STATE_HOME");
+    let said = Said::from(command.output().unwrap());
+    assert_eq!((said.code, said.out.as_str()), (Some(64), ""), "{}", said.err);
+    assert!(said.err.contains("no lab of this plan runs"), "{}", said.err);
+}
+
+#[test]
 fn exit_0_for_a_good_plan_with_data_on_stdout_only() {
     let said = run(&["check", PLAN]);
     assert_eq!(said.code, Some(0), "{}", said.err);
@@ -65,6 +77,8 @@ fn exit_65_for_a_bad_plan_with_every_mistake_on_stderr() {
     assert_eq!((said.code, said.out.as_str()), (Some(65), ""));
     assert!(said.err.contains("O1011") && said.err.contains("-->"), "{}", said.err);
     assert!(!said.err.contains('\u{1b}'), "no colours without a terminal");
+    let traced = run(&["--log", "debug", PLAN, "--dry-run", "--offline"]);
+    assert!(traced.err.contains("DEBUG") && !traced.err.contains('\u{1b}'), "{}", traced.err);
     let missing = run(&["check", "no-such-file.yaml"]);
     assert_eq!(missing.code, Some(65));
     // The words between are the system's.

@@ -1,6 +1,7 @@
 //! Where user names and passwords come from: read at the start, and once more when they were refused.
 
 use crate::failure::Failure;
+use crate::host;
 use crate::terminal::output;
 use orchestrate_driver_winrm::{ClientCertificate, Credentials, Login, Source};
 use orchestrate_files::{Exposed, Limit, Whose};
@@ -51,6 +52,9 @@ impl CredentialError {
             Self::Variable(_) => Some("set it, or write `credentials: {file: PATH}`".to_owned()),
             Self::Open { mend, .. } => Some(format!("take the file away from others: {mend}")),
             Self::Prompt { .. } => Some("start it at a terminal, or write `credentials: {file: PATH}`".to_owned()),
+            Self::Keyring { user, .. } if cfg!(feature = "keyring") => {
+                host::keeps_password(user).map(|command| format!("put it there: {command}"))
+            }
             Self::Unreadable { .. }
             | Self::Odd { .. }
             | Self::Command { .. }

@@ -297,8 +297,20 @@ fn copied(here: &Path, from: &Path) -> String {
     format!(
         "{} was copied or moved from {}: whether somebody works on these runs from there cannot be seen here, only on the servers",
         here.display(),
-        from.display()
+        as_written(&from.display().to_string())
     )
+}
+
+/// Returns a path as people write it: that of a folder of Windows has a mark in its one spelling, which only paths of more
+/// than 260 characters need.
+fn as_written(path: &str) -> String {
+    match path.strip_prefix(r"\\?\") {
+        Some(rest) if path.len() < 260 => match rest.strip_prefix(r"UNC\") {
+            Some(share) => format!(r"\\{share}"),
+            None => rest.to_owned(),
+        },
+        Some(_) | None => path.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -308,6 +320,21 @@ mod tests {
 
     fn home(path: &Path) -> Result<Home, Failure> {
         Home::find(&Common { state_dir: Some(path.to_owned()), log: None })
+    }
+
+    #[test]
+    fn a_path_is_told_as_people_write_it() {
+        let long = format!(r"\\?\C:\{}", "a\\".repeat(150));
+        let paths = [
+            (r"\\?\C:\ops\state", r"C:\ops\state"),
+            (r"\\?\UNC\server\share\state", r"\\server\share\state"),
+            (r"\\server\share", r"\\server\share"),
+            ("/var/lib/state", "/var/lib/state"),
+            (&long, &long),
+        ];
+        for (path, told) in paths {
+            assert_eq!(as_written(path), told);
+        }
     }
 
     #[test]

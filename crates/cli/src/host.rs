@@ -1,6 +1,6 @@
 //! What differs between the operating systems that the program runs on: where its state is kept, which shell commands are
-//! copied into, and how a process is started that lives by itself. What they tell the program to stop with is in
-//! `terminal::signals`, and files are in a crate of their own.
+//! copied into, how a process is started that lives by itself, and whether one has ended. What they tell the program to stop
+//! with is in `terminal::signals`, and files are in a crate of their own.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::process::Command;
 mod here {
     use etcetera::BaseStrategy as _;
     use std::os::unix::process::CommandExt as _;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::process::Command;
 
     pub(super) fn state_root() -> Option<PathBuf> {
@@ -26,6 +26,11 @@ mod here {
 
     pub(super) fn enter_session() -> std::io::Result<()> {
         rustix::process::setsid().map(drop).map_err(std::io::Error::from)
+    }
+
+    pub(super) fn is_known_to_have_ended(process: u32) -> bool {
+        let processes = Path::new("/proc");
+        processes.join("self").exists() && !processes.join(process.to_string()).exists()
     }
 }
 
@@ -62,6 +67,11 @@ mod here {
     pub(super) fn enter_session() -> std::io::Result<()> {
         Ok(())
     }
+
+    /// Processes are not listed in the file system, and a number may be another process by now.
+    pub(super) fn is_known_to_have_ended(_process: u32) -> bool {
+        false
+    }
 }
 
 /// Returns the folder of this account on this machine for the state of this program. Without a home there is none.
@@ -84,6 +94,27 @@ pub(crate) fn begin_session(command: &mut Command) {
 pub(crate) fn enter_session() {
     if let Err(error) = here::enter_session() {
         tracing::debug!(%error, "this process leads a session or a group already");
+    }
+}
+
+/// Returns whether a process has ended for certain. Where the system does not say so, no process has.
+pub(crate) fn is_known_to_have_ended(process: u32) -> bool {
+    here::is_known_to_have_ended(process)
+}
+
+/// Returns the command that asks for a user's password and puts it into the keyring. Elsewhere than on Windows each keyring
+/// has a program of its own for that.
+pub(crate) fn keeps_password(user: &str) -> Option<String> {
+    keeps_password_on(SYSTEM, shell(), user)
+}
+
+fn keeps_password_on(system: System, shell: Shell, user: &str) -> Option<String> {
+    // The Credential Manager knows a password by one name, which is made of user and service.
+    let [name, user] =
+        [format!("/generic:{user}.orchestrate"), format!("/user:{user}")].map(|word| shell.quoted(&word));
+    match system {
+        System::Unix => None,
+        System::Windows => Some(format!("cmdkey {name} {user} /pass")),
     }
 }
 
@@ -166,6 +197,16 @@ mod tests {
         ] {
             assert_eq!(shell.quoted(name), word, "{shell:?}");
         }
+    }
+
+    #[test]
+    fn a_password_is_kept_by_a_command_of_windows() {
+        let on = |system, shell| keeps_password_on(system, shell, r"CONTOSO\svc $1");
+        assert_eq!(on(System::Unix, Shell::Sh), None);
+        let powershell = r"cmdkey '/generic:CONTOSO\svc $1.orchestrate' '/user:CONTOSO\svc $1' /pass";
+        assert_eq!(on(System::Windows, Shell::PowerShell).as_deref(), Some(powershell));
+        let cmd = r#"cmdkey "/generic:CONTOSO\svc $1.orchestrate" "/user:CONTOSO\svc $1" /pass"#;
+        assert_eq!(on(System::Windows, Shell::Cmd).as_deref(), Some(cmd));
     }
 
     #[test]

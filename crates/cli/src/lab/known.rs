@@ -98,9 +98,7 @@ impl Drop for Known {
 fn is_gone(lab: &LabDirectory, error: &LabError) -> bool {
     let closed = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
     let refused = matches!(error, LabError::NoAnswer { source, .. } if source.downcast_ref::<std::io::Error>().is_some_and(closed));
-    let processes = Path::new("/proc");
-    let dead = processes.join("self").exists() && !processes.join(lab.pid.to_string()).exists();
-    refused || dead
+    refused || host::is_known_to_have_ended(lab.pid)
 }
 
 /// Returns what people know a lab by, where it was noted.

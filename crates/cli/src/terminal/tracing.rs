@@ -1,6 +1,7 @@
 //! Traces for developers, to stderr and only on demand.
 
 use crate::failure::Failure;
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt as _, FilterFn};
 use tracing_subscriber::prelude::*;
@@ -19,7 +20,10 @@ pub(crate) fn start(filter: Option<&str>) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|error| Failure::Usage(format!("--log {filter}: {error}")))?;
     // Whatever the filter says: these trace tokens, keys and what they decrypt.
     let quiet = FilterFn::new(|data| !QUIET.iter().any(|name| data.target().starts_with(name)));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter.and(quiet));
+    // A file, or a console that shows the codes of colours as characters, gets none.
+    let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+    let layer = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let layer = layer.with_filter(filter.and(quiet));
     tracing_subscriber::registry().with(layer).init();
     Ok(())
 }
