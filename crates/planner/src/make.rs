@@ -82,7 +82,11 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
         pool_edges,
         seen: &pools.seen,
     });
-    let forecast = forecast(&demand, &schedule, &calendar, now);
+    let forecast = forecast(&demand, &schedule, &calendar, now, |batch| {
+        let pool = &change.pools[batch.pool];
+        let positions = &pools.batches[batch.pool][batch.number];
+        (pool.name.clone(), positions.iter().map(|position| pool.servers[*position].name.clone()).collect())
+    });
     let mut plan = Plan {
         schema: plan::SCHEMA,
         change: change.clone(),
