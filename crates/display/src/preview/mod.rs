@@ -4,6 +4,7 @@ mod alike;
 mod doing;
 mod graph;
 mod json;
+mod said;
 mod text;
 mod verdict;
 
