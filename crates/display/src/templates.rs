@@ -6,8 +6,12 @@ use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 use std::fmt;
 
-const TEMPLATES: [(&str, &str); 2] =
-    [("report.md", include_str!("report/report.md")), ("report.html", include_str!("report/report.html"))];
+const TEMPLATES: [(&str, &str); 4] = [
+    ("report.md", include_str!("report/report.md")),
+    ("report.html", include_str!("report/report.html")),
+    ("preview.html", include_str!("preview/preview.html")),
+    ("timeline.svg", include_str!("preview/timeline.svg")),
+];
 
 /// A page could not be written: a mistake of the program.
 #[derive(Debug)]

@@ -22,6 +22,11 @@ pub(super) fn pools(plan: &Plan) -> Vec<String> {
     told_pools(plan, |kind, names| format!("{kind}: {}", names.join(", ")))
 }
 
+/// Says of which kinds the pools are, each by its name only where they are few.
+pub(super) fn kinds_of_pools(plan: &Plan) -> Vec<String> {
+    told_pools(plan, |kind, _names| kind)
+}
+
 fn told_pools(plan: &Plan, several: impl Fn(String, &[&str]) -> String) -> Vec<String> {
     let pools = &plan.change().pools;
     if pools.len() <= MOST_LINES {

@@ -64,7 +64,8 @@ fn cut(change: &Change) -> String {
     }
 }
 
-fn at_worst(preview: &Preview<'_>, look: &Look) -> String {
+/// Says how long it takes at worst, and when that is.
+pub(super) fn at_worst(preview: &Preview<'_>, look: &Look) -> String {
     let forecast = &preview.report.forecast;
     let windows = match forecast.openings {
         Some(openings) if openings > 1 => format!(" in {}", count(openings as u64, "window")),
