@@ -25,6 +25,7 @@ fn exit_64_for_what_cannot_be_understood() {
         &["--no-such-option", PLAN],
         &[PLAN, "--offline"],
         &[PLAN, "-o", "dot"],
+        &[PLAN, "-o", "html"],
         &["--yes", "status"],
         &["explain", "O9999"],
         &["status", "no-such-run"],
@@ -209,6 +210,21 @@ fn the_graph_has_every_step_and_the_reasons() {
     assert!(dot.starts_with("digraph") && dot.contains("one at a time"), "{dot}");
     let mermaid = run(&[PLAN, "--dry-run", "--offline", "-o", "mermaid"]).out;
     assert!(mermaid.starts_with("flowchart") && mermaid.contains("central management"), "{mermaid}");
+}
+
+#[test]
+fn the_page_and_the_picture_of_a_preview_are_whole_files() {
+    let page = run(&[PLAN, "--dry-run", "--offline", "-o", "html"]);
+    assert_eq!(page.code, Some(0), "{}", page.err);
+    assert!(page.out.starts_with("<!doctype html>") && page.out.ends_with("</html>\n"), "{}", page.out);
+    assert!(
+        page.out.contains("Europe&#x2f;Paris") && page.out.contains("without looking at the servers"),
+        "{}",
+        page.out
+    );
+    let picture = run(&[PLAN, "--dry-run", "--offline", "-o", "svg"]);
+    assert_eq!(picture.code, Some(0), "{}", picture.err);
+    assert!(picture.out.starts_with("<svg ") && picture.out.ends_with("</svg>\n"), "{}", picture.out);
 }
 
 #[test]

@@ -153,7 +153,10 @@ fn a_plan_that_is_changed_in_mid_run_is_held_with_what_differs_and_one_that_is_g
     let text = std::fs::read_to_string(&plan).unwrap();
     std::fs::write(&plan, text.replace("soak: 2m", "soak: 3m")).unwrap();
     assert_eq!(folder.listed("first.yaml")["state"], "at_work", "the run goes on as it was begun");
-    assert_eq!(folder.sandbox.run(&["stop", &run]).code, Some(0));
+    let claims = folder.sandbox.state().join("labs").join("claims");
+    let holder = std::fs::read_to_string(claims.join("pool.first.example.json")).unwrap();
+    let holder: serde_json::Value = serde_json::from_str(&holder).unwrap();
+    kill(&holder["holder"]["process"].to_string());
     let held = folder.wait_for("first.yaml", "changed");
     let words = held["text"].as_str().unwrap();
     assert!(words.contains("soak was ") && words.contains(&format!("resume {run}")), "{words}");
@@ -162,7 +165,6 @@ fn a_plan_that_is_changed_in_mid_run_is_held_with_what_differs_and_one_that_is_g
     assert_eq!(gone["run"], run.as_str(), "{gone}");
     let said = ended(served);
     assert_eq!(told(&said, "first.yaml", "is begun"), 1, "{}", said.out);
-    assert_eq!(told(&said, "first.yaml", "ended with 130"), 1, "{}", said.out);
 }
 
 #[test]

@@ -21,9 +21,11 @@ pub mod stopping;
 mod style;
 pub mod summary;
 pub mod taking_up;
+mod templates;
 mod text;
 mod watch;
 pub mod words;
 
 pub use style::{Look, Style};
+pub use templates::Unwritten;
 pub use text::{clean, duration};

@@ -4,11 +4,11 @@
 
 use crate::limits::{self, Since};
 use crate::order::PoolEdge;
-use crate::schedule::{Demand, Schedule};
+use crate::schedule::{Batch, Demand, Schedule};
 use crate::scope::PoolScope;
 use crate::windows::{Calendar, Opening};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::{Change, Pool};
+use orchestrate_model::{Change, Pool, PoolName, ServerName};
 use serde::Serialize;
 
 /// How many openings are looked through before the work is called too long to place.
@@ -40,6 +40,33 @@ pub struct Forecast {
     pub openings: Option<usize>,
     /// How many batches of one pool, one after the other, fit into the next opening. `None` without windows.
     pub batches_per_opening: Option<u64>,
+    /// Which servers go out when at worst, in the order in which they are taken. Together these are all servers that are
+    /// taken out.
+    pub schedule: Vec<PlacedBatch>,
+}
+
+/// Servers of one pool that may be out together, and when that is at worst.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlacedBatch {
+    /// Their pool.
+    pub pool: PoolName,
+    /// Their batch within the pool, from 0.
+    pub batch: u32,
+    /// The servers, in the order of the plan.
+    pub servers: Vec<ServerName>,
+    /// When that is. `None`: neither they nor what they wait for fit the openings ahead.
+    pub placed: Option<Placement>,
+}
+
+/// When work is done at worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Placement {
+    /// When it begins at worst: with every wait before it at its limit.
+    pub begins: Timestamp,
+    /// When it is over at worst.
+    pub ends: Timestamp,
+    /// The opening that it is done in. `None` when the plan has neither windows nor freezes.
+    pub opening: Option<Opening>,
 }
 
 impl Forecast {
@@ -81,11 +108,13 @@ pub(crate) fn room_of(change: &Change, scope: &PoolScope) -> SignedDuration {
     limits::room(change, &scope.block, Since::Begin)
 }
 
+/// Returns the forecast. `servers` names the servers of a batch.
 pub(crate) fn forecast(
     demand: &Demand<'_>,
     likely: &Likely,
     schedule: &Schedule,
     (calendar, now): (&Calendar, Timestamp),
+    servers: impl Fn(&Batch) -> (PoolName, Vec<ServerName>),
 ) -> Forecast {
     let placed = Placed::of(schedule, &likely.room, calendar, now);
     let most =
@@ -95,6 +124,12 @@ pub(crate) fn forecast(
     let per_opening = next.filter(|_| !calendar.is_always_open() && room.is_positive()).map(|opening| {
         let left = opening.ends.duration_since(opening.starts.max(now));
         u64::try_from(left.as_secs() / room.as_secs().max(1)).unwrap_or(0)
+    });
+    let in_order = schedule.order.iter().map(|&position| {
+        let batch = &schedule.batches[position];
+        let (pool, servers) = servers(batch);
+        let number = u32::try_from(batch.number).unwrap_or(u32::MAX);
+        PlacedBatch { pool, batch: number, servers, placed: placed.batches[position] }
     });
     Forecast {
         servers: schedule.batches.iter().map(|batch| batch.servers).sum(),
@@ -108,6 +143,7 @@ pub(crate) fn forecast(
         ends: placed.ends,
         openings: placed.openings,
         batches_per_opening: per_opening,
+        schedule: in_order.collect(),
     }
 }
 
@@ -185,33 +221,54 @@ struct Placed {
     begins: Option<Timestamp>,
     ends: Option<Timestamp>,
     openings: Option<usize>,
+    /// For each batch where it is placed.
+    batches: Vec<Option<Placement>>,
 }
 
 impl Placed {
     /// `room`: what has to be left of an opening for a batch of each pool.
     fn of(schedule: &Schedule, room: &[SignedDuration], calendar: &Calendar, now: Timestamp) -> Self {
+        let mut batches: Vec<Option<Placement>> = vec![None; schedule.batches.len()];
         if schedule.order.is_empty() {
-            return Self { begins: Some(now), ends: Some(now), openings: Some(0) };
+            return Self { begins: Some(now), ends: Some(now), openings: Some(0), batches };
         }
         if calendar.is_always_open() {
-            return Self { begins: Some(now), ends: now.checked_add(schedule.length()).ok(), openings: Some(1) };
+            for (place, (batch, begins)) in batches.iter_mut().zip(schedule.batches.iter().zip(&schedule.begins)) {
+                *place = placement(now, *begins, batch.takes);
+            }
+            return Self {
+                begins: Some(now),
+                ends: now.checked_add(schedule.length()).ok(),
+                openings: Some(1),
+                batches,
+            };
         }
         let openings = calendar.openings(now, OPENINGS);
-        let mut ends = vec![now; schedule.batches.len()];
         let mut used = std::collections::BTreeSet::new();
-        let mut begins: Option<Timestamp> = None;
         for &batch in &schedule.order {
-            let after = schedule.waits_for[batch].iter().map(|before| ends[*before]).max().unwrap_or(now).max(now);
+            // What waits for work that has no place has none either.
+            let ends: Option<Vec<Timestamp>> =
+                schedule.waits_for[batch].iter().map(|before| Some(batches[*before]?.ends)).collect();
+            let Some(ends) = ends else { continue };
+            let after = ends.into_iter().max().unwrap_or(now).max(now);
             let takes = room[schedule.batches[batch].pool];
-            let Some((opening, starts)) = place(&openings, after, takes) else {
-                return Self { begins, ends: None, openings: None };
-            };
-            used.insert(opening);
-            begins = Some(begins.map_or(starts, |earliest| earliest.min(starts)));
-            ends[batch] = starts + takes;
+            if let Some((opening, begins)) = place(&openings, after, takes) {
+                used.insert(opening);
+                let opening = Some(openings[opening]);
+                batches[batch] = Some(Placement { begins, ends: begins + takes, opening });
+            }
         }
-        Self { begins, ends: ends.into_iter().max(), openings: Some(used.len()) }
+        let begins = batches.iter().flatten().map(|placed| placed.begins).min();
+        let all = batches.iter().all(Option::is_some);
+        let ends = batches.iter().flatten().map(|placed| placed.ends).max().filter(|_| all);
+        Self { begins, ends, openings: all.then_some(used.len()), batches }
     }
+}
+
+/// Returns where work stands that no window interrupts. `None` at the end of time.
+fn placement(now: Timestamp, begins: SignedDuration, takes: SignedDuration) -> Option<Placement> {
+    let begins = now.checked_add(begins).ok()?;
+    Some(Placement { begins, ends: begins.checked_add(takes).ok()?, opening: None })
 }
 
 /// Returns the first opening with room for work of this length after a time, and when the work begins in it.

@@ -120,6 +120,14 @@ pub fn drain(change: &Change, block: &[ServiceName]) -> SignedDuration {
     own.max().unwrap_or(maintenance.drain.deadline)
 }
 
+/// Returns what a server may spend time on, in order, and how long on each at worst: together its worst case. Where a plan
+/// has no such step it is time that is kept for what may become necessary, as when an installer restarts the server itself.
+#[must_use]
+pub fn parts(change: &Change, block: &[ServiceName]) -> Vec<(StepKind, SignedDuration)> {
+    let kinds = std::iter::once(StepKind::Record).chain(CHANGING);
+    kinds.map(|kind| (kind, of_step(change, block, kind))).filter(|(_, limit)| limit.is_positive()).collect()
+}
+
 /// Returns what a server takes at worst from before its first change until it is proven back and has soaked.
 #[must_use]
 pub fn worst_case(change: &Change, block: &[ServiceName]) -> SignedDuration {

@@ -83,7 +83,11 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
         seen: &pools.seen,
     });
     let likely = Likely::of(change, &pools.scopes);
-    let forecast = forecast(&demand, &likely, &schedule, (&calendar, now));
+    let forecast = forecast(&demand, &likely, &schedule, (&calendar, now), |batch| {
+        let pool = &change.pools[batch.pool];
+        let positions = &pools.batches[batch.pool][batch.number];
+        (pool.name.clone(), positions.iter().map(|position| pool.servers[*position].name.clone()).collect())
+    });
     let mut plan = Plan {
         schema: plan::SCHEMA,
         change: change.clone(),

@@ -312,10 +312,24 @@ pub(crate) enum Format {
     Text,
     /// For programs, versioned
     Json,
+    /// One page for a change board that needs nothing else; previews only
+    Html,
+    /// The timeline alone, as a picture; previews only
+    Svg,
     /// The graph of the steps for Graphviz; previews only
     Dot,
     /// The graph of the steps for Mermaid; previews only
     Mermaid,
+}
+
+impl Format {
+    /// Returns whether only a preview is to be had in this form.
+    pub(crate) fn previews_only(self) -> bool {
+        match self {
+            Self::Text | Self::Json => false,
+            Self::Html | Self::Svg | Self::Dot | Self::Mermaid => true,
+        }
+    }
 }
 
 /// For people or for programs.

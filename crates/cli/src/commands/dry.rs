@@ -5,12 +5,12 @@ use crate::args::{Format, LabArgs, RunArgs};
 use crate::before::{Ground, told};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Place, Typed};
+use crate::home::{Home, Place, Typed, quoted};
 use crate::lab;
 use crate::plan_file::PlanFile;
 use crate::stage::{Owner, Planned, Stage};
 use crate::terminal::output;
-use orchestrate_display::preview::{self, Detail, Instead};
+use orchestrate_display::preview::{self, Detail, Ground as On, Instead, Start};
 use orchestrate_lab::LabDirectory;
 use std::path::Path;
 
@@ -73,11 +73,31 @@ impl Outlook {
     }
 }
 
+/// How the plan is started, as a page has its readers type it.
+struct Started {
+    command: String,
+    on: On,
+}
+
+fn as_started(home: &Home, args: &RunArgs) -> Started {
+    let plan = args.plan.as_deref().map(|plan| Typed::of(plan, args).start(&home.program));
+    // The plan in an emergency has another fingerprint than the usual one.
+    let emergency = args.approval.emergency.as_ref().map(|why| format!(" --emergency {}", quoted(Path::new(why))));
+    let on = if args.lab.is_wanted() { On::Lab } else { On::Real };
+    Started { command: format!("{}{}", plan.unwrap_or_default(), emergency.unwrap_or_default()), on }
+}
+
+impl Started {
+    fn as_start(&self) -> Start<'_> {
+        Start { command: &self.command, on: self.on }
+    }
+}
+
 /// Shows the preview and says how a dry run ends: as the start would, where that would be refused.
 fn show(home: &Home, planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Failure> {
     let typed = args.plan.as_deref().map(|plan| Typed::of(plan, args).offline(&home.program));
     let heard = planned.heard(&typed.unwrap_or_default());
-    if heard.is_err() && args.output == Format::Text {
+    if heard.is_err() && matches!(args.output, Format::Text | Format::Html | Format::Svg) {
         // Pages of what is not known would hide the one thing that is.
         return heard.map(|()| Exit::Done);
     }
@@ -86,6 +106,8 @@ fn show(home: &Home, planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Re
     let detail = if args.brief { Detail::Brief } else { Detail::Full };
     output::data(&match args.output {
         Format::Text => preview::text(&preview, detail, &output::look()),
+        Format::Html => preview::html(&preview, as_started(home, args).as_start(), &output::look())?,
+        Format::Svg => preview::svg(&preview, &output::look())?,
         Format::Json => format!("{:#}\n", preview::json(&preview)),
         Format::Dot => preview::dot(&planned.plan),
         Format::Mermaid => preview::mermaid(&planned.plan),

@@ -51,8 +51,8 @@ async fn start(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     let Some(path) = &args.plan else {
         return Err(Failure::Usage("a plan file is needed".to_owned()));
     };
-    if !args.dry_run && matches!(args.output, Format::Dot | Format::Mermaid) {
-        return Err(Failure::Usage("-o dot and -o mermaid are for --dry-run".to_owned()));
+    if !args.dry_run && args.output.previews_only() {
+        return Err(Failure::Usage("-o html, svg, dot and mermaid are for --dry-run".to_owned()));
     }
     let file = plan_file::read(path)?.in_emergency(args.approval.emergency.as_deref());
     if args.dry_run {
@@ -143,7 +143,9 @@ fn show(planned: &Planned, format: Format) -> Result<(), Failure> {
     let preview = planned.preview(&fingerprint, None);
     output::data(&match format {
         Format::Json => format!("{}\n", events::preview(&preview)),
-        Format::Text | Format::Dot | Format::Mermaid => preview::text(&preview, Detail::Brief, &output::look()),
+        Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Mermaid => {
+            preview::text(&preview, Detail::Brief, &output::look())
+        }
     })
 }
 
@@ -470,7 +472,7 @@ fn attended(approval: &ApprovalArgs) -> Attended {
 fn manner(format: Format) -> Manner {
     match format {
         Format::Json => Manner::Json,
-        Format::Text | Format::Dot | Format::Mermaid => Manner::Text,
+        Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Mermaid => Manner::Text,
     }
 }
 

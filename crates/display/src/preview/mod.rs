@@ -4,12 +4,18 @@ mod alike;
 mod doing;
 mod graph;
 mod json;
+mod matrix;
+mod nights;
+mod page;
+mod said;
 mod text;
+mod timeline;
 mod verdict;
 
 pub use doing::{Doing, doings};
 pub use graph::{dot, mermaid};
 pub use json::{PREVIEW_VERSION, json};
+pub use page::{Ground, Start, html, svg};
 pub use text::{Detail, finding, text};
 
 use crate::text::clean;
@@ -123,5 +129,7 @@ fn works(plan: &Plan) -> impl Iterator<Item = (WorkId, &ServerWork)> {
     plan.work().iter().enumerate().map(|(position, work)| (orchestrate_engine::state::work_id(position), work))
 }
 
+#[cfg(test)]
+mod page_tests;
 #[cfg(test)]
 mod tests;

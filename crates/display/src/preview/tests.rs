@@ -3,12 +3,13 @@ use crate::fixture::{asked, at, plan, seen, server};
 use crate::style::{Look, Style};
 use crate::text::width;
 use jiff::SignedDuration;
-use orchestrate_model::{Answer, RunId, ServiceName, Verdict};
-use orchestrate_planner::forecast::Forecast;
+use orchestrate_model::{Answer, PoolName, RunId, ServiceName, Verdict};
+use orchestrate_planner::forecast::{Forecast, PlacedBatch, Placement};
 use orchestrate_planner::report::ServerSafety;
+use orchestrate_planner::windows::Opening;
 use orchestrate_planner::{Plan, Report, StepKind};
 
-fn report(plan: &Plan) -> Report {
+pub(super) fn report(plan: &Plan) -> Report {
     Report {
         order: Vec::new(),
         safety: vec![ServerSafety { pool: plan.change().pools[0].name.clone(), server: server(1), asked: asked() }],
@@ -24,12 +25,26 @@ fn report(plan: &Plan) -> Report {
             ends: Some(at(86_400)),
             openings: Some(2),
             batches_per_opening: Some(1),
+            schedule: schedule(),
         },
         findings: Vec::new(),
     }
 }
 
-fn with_preview<T>(use_it: impl FnOnce(&Preview<'_>) -> T) -> T {
+/// Two servers in the first night, one in the second.
+fn schedule() -> Vec<PlacedBatch> {
+    let hour = |hour: i64| at(3600 * hour);
+    let placed = |number: u32, begins: i64, night: i64| {
+        let opening = Some(Opening { starts: hour(night), ends: hour(night + 14) });
+        let begins = hour(begins);
+        let placed = Some(Placement { begins, ends: begins + SignedDuration::from_mins(460), opening });
+        let servers = vec![server(number as usize + 1)];
+        PlacedBatch { pool: PoolName::new(crate::fixture::POOL).unwrap(), batch: number, servers, placed }
+    };
+    vec![placed(0, 0, 0), placed(1, 24 * 7, 24 * 7), placed(2, 24 * 14, 24 * 14)]
+}
+
+pub(super) fn with_preview<T>(use_it: impl FnOnce(&Preview<'_>) -> T) -> T {
     let (plan, seen) = (plan(), seen());
     let report = report(&plan);
     let fingerprint = "5e3a91c07d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a089f86";
@@ -69,7 +84,7 @@ fn servers_with_the_same_answers_are_told_once() {
 }
 
 /// A plan of so many servers of one pool, all alike.
-fn large(servers: usize) -> Plan {
+pub(super) fn large(servers: usize) -> Plan {
     let mut written = serde_json::to_value(plan()).unwrap();
     let (pool, work) = (written["change"]["pools"][0]["servers"][0].clone(), written["work"][0].clone());
     let steps = written["steps"].as_array().unwrap().clone();

@@ -1,20 +1,19 @@
 //! The preview for people: readable at two in the morning.
 
 use super::alike::{Alike, Called, alike, alike_findings, alike_in_safety, subject};
-use super::doing::{ANY, Doing, doings, scope, services, sessions};
+use super::doing::{ANY, Doing, services};
+use super::said::{
+    MOST_LINES, alike_asked, counted, feature, forecast, not_asked, order_by_pool, pool_steps, pools, rules, same_of,
+    sessions_now, why,
+};
 use super::verdict::verdict;
-use super::{Preview, Waits, works};
+use super::{Preview, works};
 use crate::style::{Look, Tone};
-use crate::text::{clean, count, duration, list, pad, width};
+use crate::text::{clean, list, pad, width};
 use crate::words;
-use jiff::Timestamp;
-use orchestrate_model::change::WindowFit;
-use orchestrate_model::{Pool, ServerName, ServiceName, Verdict};
-use orchestrate_planner::forecast::Forecast;
-use orchestrate_planner::plan::StepTarget;
-use orchestrate_planner::safety::{Asked, Covered, Question};
-use orchestrate_planner::{Finding, Severity, Step, StepKind, quorum};
-use std::collections::BTreeMap;
+use orchestrate_model::Verdict;
+use orchestrate_planner::safety::Asked;
+use orchestrate_planner::{Finding, Step, StepKind};
 
 /// How much a preview says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +56,6 @@ struct Page<'a> {
     lines: Vec<String>,
 }
 
-/// Most servers that have a line, or a number, of their own. More are told together.
-const MOST_LINES: usize = 16;
-
 /// Columns before the text of a step.
 const STEP_INDENT: usize = 20;
 
@@ -92,66 +88,24 @@ impl<'a> Page<'a> {
         }
         let short = self.preview.fingerprint.get(..12).unwrap_or(self.preview.fingerprint);
         self.hang("  ", &format!("plan {short}"));
-        self.pools();
-    }
-
-    /// Names the pools: those of one kind together, where they are many.
-    fn pools(&mut self) {
-        let pools = &self.preview.plan.change().pools;
-        if pools.len() <= MOST_LINES {
-            for pool in pools {
-                self.hang("  ", &format!("{}: {}", pool.name, kind_of(pool)));
-            }
-            return;
-        }
-        let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
-        for pool in pools {
-            let kind = kind_of(pool);
-            match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                Some((_, names)) => names.push(pool.name.as_str()),
-                None => kinds.push((kind, vec![pool.name.as_str()])),
-            }
-        }
-        for (kind, names) in kinds {
-            self.hang("  ", &format!("{}, {kind} each: {}", count(names.len() as u64, "pool"), names.join(", ")));
+        for said in pools(self.preview.plan) {
+            self.hang("  ", &said);
         }
     }
 
     fn rules(&mut self) {
-        let change = self.preview.plan.change();
         self.heading("Rules");
-        self.hang("  blocks    ", &scope(self.preview.plan));
-        self.hang("  budget    ", &words::budget(change));
-        self.hang("  drain     ", &words::drain_rule(change));
-        self.hang("  stop      ", &words::stop_when(change.stop_when));
-        let fabric = change.pools.iter().filter(|pool| pool.has_fabric() && pool.servers.len() > 1);
-        for said in once_each(fabric.map(|pool| (pool.name.as_str(), cold_start(pool)))) {
-            self.hang("  start     ", &said);
-        }
-        for feature in &change.maintenance.accept_loss {
-            self.hang("  accepted  ", &format!("the loss of {feature}: {}", feature.loss()));
-        }
-        for (pool, why) in change.pools.iter().filter_map(|pool| Some((pool, pool.accept_outage.as_ref()?))) {
-            self.hang("  accepted  ", &format!("{} is without service meanwhile: {}", pool.name, clean(why)));
-        }
-        let alone: Vec<&str> = change.maintenance.drain.by_sessions_alone.iter().map(ServiceName::as_str).collect();
-        if !alone.is_empty() {
-            let text = "drained by their sessions alone where a server has no draining state, because the plan says so";
-            self.hang("  accepted  ", &format!("{}: {text}", alone.join(", ")));
-        }
-        for channel in &change.notify {
-            let on: Vec<&str> = channel.on.iter().map(|occasion| occasion.word()).collect();
-            self.hang("  tells     ", &format!("by {}: {}", channel.to.word(), on.join(", ")));
-        }
-        for (service, wait) in &change.maintenance.unmeasured {
-            self.hang("  accepted  ", &format!("{service} cannot be measured: waits {} instead", duration(*wait)));
+        for (about, said) in rules(self.preview.plan) {
+            self.hang(&format!("  {}", pad(about, 10)), &said);
         }
     }
 
     fn order(&mut self) {
         self.heading("Order");
         if self.preview.plan.work().len() > MOST_LINES {
-            self.order_by_pool();
+            for (pool, said) in order_by_pool(self.preview.plan, &self.called) {
+                self.hang("  ", &format!("{pool}: {said}"));
+            }
             return;
         }
         let names = self.preview.plan.work().iter().map(|work| width(work.server.as_str())).max().unwrap_or(0);
@@ -163,29 +117,6 @@ impl<'a> Page<'a> {
                 None => why(&waits),
             };
             self.hang(&lead, &text);
-        }
-    }
-
-    /// Names the servers of each pool in their order, those that are passed over apart.
-    fn order_by_pool(&mut self) {
-        let plan = self.preview.plan;
-        for pool in &plan.change().pools {
-            let own = || plan.work().iter().filter(|work| plan.pool_of(work).name == pool.name);
-            let go: Vec<&ServerName> = own().filter(|work| work.skip.is_none()).map(|work| &work.server).collect();
-            let mut over: BTreeMap<String, Vec<&ServerName>> = BTreeMap::new();
-            for (work, why) in own().filter_map(|work| Some((work, work.skip.as_ref()?))) {
-                // What is said of a server names it.
-                let why = clean(why).replace(work.server.as_str(), ANY).replace(work.server.short(), ANY);
-                over.entry(why).or_default().push(&work.server);
-            }
-            if !go.is_empty() {
-                let names = self.called.list(go.iter().copied());
-                self.hang("  ", &format!("{}: {}", pool.name, names));
-            }
-            for (why, names) in over {
-                let names = self.called.list(names.iter().copied());
-                self.hang("  ", &format!("{}: passed over: {names}: {why}", pool.name));
-            }
         }
     }
 
@@ -205,12 +136,7 @@ impl<'a> Page<'a> {
     fn safety(&mut self) {
         self.heading("Safety: may each server go out now?");
         if self.preview.report.safety.is_empty() {
-            let why = if self.preview.seen.is_empty() {
-                "not asked: this preview was made without looking at the servers"
-            } else {
-                "not asked: no server has anything to be done"
-            };
-            self.hang("  ", why);
+            self.hang("  ", not_asked(&self.preview));
             return;
         }
         let preview = self.preview;
@@ -280,21 +206,16 @@ impl<'a> Page<'a> {
             for (number, (step, does)) in group.steps.iter().enumerate() {
                 self.step(number + 1, step, does);
                 if step.kind == StepKind::Drain && group.works.len() > 1 {
-                    self.sessions_now(&group);
+                    let said = sessions_now(&self.preview, &self.called, &group);
+                    said.iter().for_each(|said| self.hang(&" ".repeat(STEP_INDENT), said));
                 }
             }
         }
-        let pools: Vec<&Step> =
-            preview.plan.steps().iter().filter(|step| matches!(step.target, StepTarget::Pool(_))).collect();
+        let pools = pool_steps(preview.plan);
         if !pools.is_empty() {
             self.heading("After the servers");
-            let mut told: Vec<Vec<Doing>> = Vec::new();
-            for step in pools {
-                let does = doings(preview.plan, step, None);
-                if !told.contains(&does) {
-                    self.step(told.len() + 1, step, &does);
-                    told.push(does);
-                }
+            for (number, (step, does)) in pools.iter().enumerate() {
+                self.step(number + 1, step, does);
             }
         }
     }
@@ -307,25 +228,6 @@ impl<'a> Page<'a> {
         };
         self.lines.push(String::new());
         self.lines.extend(self.look.hang("", Tone::Strong, &text));
-    }
-
-    /// Says how many sessions each server of a group has now; of many servers the sum, and the most.
-    fn sessions_now(&mut self, group: &Alike<'_>) {
-        let counted = group.works.iter().filter_map(|(_, work)| {
-            let seen = self.preview.seen(work)?;
-            Some((&work.server, sessions(work, seen)))
-        });
-        let counted: Vec<(&ServerName, u64)> = counted.collect();
-        let Some((busiest, most)) = counted.iter().max_by_key(|(_, sessions)| *sessions) else { return };
-        let text = if counted.len() > MOST_LINES {
-            let all = counted.iter().map(|(_, sessions)| sessions).fold(0, |all: u64, one| all.saturating_add(*one));
-            format!("sessions now: {all} on {} servers, most on {busiest}: {most}", counted.len())
-        } else {
-            let each: Vec<String> =
-                counted.iter().map(|(server, sessions)| format!("{} {sessions}", self.called.one(server))).collect();
-            format!("sessions now: {}", each.join(", "))
-        };
-        self.hang(&" ".repeat(STEP_INDENT), &text);
     }
 
     fn step(&mut self, number: usize, step: &Step, does: &[Doing]) {
@@ -345,50 +247,9 @@ impl<'a> Page<'a> {
     }
 
     fn forecast(&mut self) {
-        let forecast = &self.preview.report.forecast;
         self.heading("Forecast, if every drain lasts until its deadline");
-        let at = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| self.look.date_time(time));
-        let (length, likely) = (duration(forecast.length), duration(forecast.likely));
-        let mut lines = vec![
-            self.outages(forecast),
-            match duration(forecast.lower_bound) {
-                least if least == length => {
-                    format!("{length} in all, likely {likely}; no order of the servers takes less")
-                }
-                least => format!("{length} in all, likely {likely}; no order of the servers takes less than {least}"),
-            },
-            match (forecast.begins, forecast.ends) {
-                (Some(_), None) if forecast.servers > 0 => {
-                    format!("from {}; not all of it fits into the windows that are left", at(forecast.begins))
-                }
-                (begins, ends) => format!("from {} to {}", at(begins), at(ends)),
-            },
-        ];
-        if let Some(openings) = forecast.openings.filter(|openings| *openings > 1) {
-            lines.push(format!("spread over {}", count(openings as u64, "window")));
-        }
-        if let Some(batches) = forecast.batches_per_opening {
-            let each = match self.preview.plan.change().maintenance.fit {
-                WindowFit::Worst => "at worst".to_owned(),
-                WindowFit::Likely => format!("of {} each, with the reserve", duration(forecast.room)),
-            };
-            lines.push(format!("the next window has room for {} {each}", count(batches, "batch")));
-        }
-        for line in lines {
+        for line in forecast(&self.preview, self.look) {
             self.hang("  ", &line);
-        }
-    }
-
-    /// Says how many servers go out, for how long, and whether at once.
-    fn outages(&self, forecast: &Forecast) -> String {
-        let servers = count(forecast.servers as u64, "server");
-        let one = format!("{}, likely for {}", duration(forecast.one_server), duration(forecast.one_likely));
-        let change = self.preview.plan.change();
-        match (forecast.servers, change.maintenance.at_once, change.pools.len()) {
-            (0 | 1, ..) => format!("{servers} out, for up to {one}"),
-            (_, 1, 1) => format!("{servers}, one after another, each out for up to {one}"),
-            (_, most, 1) => format!("{servers}, at most {most} at once, each out for up to {one}"),
-            (_, most, _) => format!("{servers}, at most {most} of a pool at once, each out for up to {one}"),
         }
     }
 
@@ -397,101 +258,15 @@ impl<'a> Page<'a> {
         if findings.is_empty() {
             return;
         }
-        let many = |severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
-        let counted = [Severity::Refusal, Severity::Warning, Severity::Note]
-            .into_iter()
-            .filter(|severity| many(*severity) > 0)
-            .map(|severity| count(many(severity), words::severity(severity)));
-        let counted: Vec<String> = counted.collect();
-        self.heading(&format!("Findings: {}", list(&counted)));
+        self.heading(&format!("Findings: {}", counted(findings)));
         for (first, like) in alike_findings(findings) {
             self.lines.extend(self::finding(first, self.look));
-            if !like.is_empty() {
+            if let Some(said) = same_of(&like) {
                 let indent = " ".repeat(2 + width(words::severity(first.severity)) + 1 + width(&first.code) + 2);
-                let named = &like[..like.len().min(MOST_LINES)];
-                let more = match like.len() - named.len() {
-                    0 => String::new(),
-                    more => format!(" and {more} more, which -o json names"),
-                };
-                self.hang(&indent, &format!("the same of {}{more}", named.join(", ")));
+                self.hang(&indent, &said);
             }
         }
     }
-}
-
-/// Says why a server has its place in the order.
-fn why(waits: &Waits<'_>) -> String {
-    if waits.is_empty() {
-        return "first: nothing has to be finished before it".to_owned();
-    }
-    let said: Vec<String> = waits
-        .iter()
-        .map(|(name, reasons)| {
-            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-            format!("after {name} ({})", reasons.join("; "))
-        })
-        .collect();
-    said.join(", ")
-}
-
-/// Returns whether two questions are about features with one and the same answer, which is then shown once.
-fn alike_asked(one: &Asked, other: &Asked) -> bool {
-    let features = feature(one.question).is_some() && feature(other.question).is_some();
-    features && one.verdict == other.verdict && one.advice == other.advice
-}
-
-fn feature(question: Question) -> Option<String> {
-    match question {
-        Question::Coverage(Covered::Feature(feature)) => Some(feature.to_string()),
-        Question::Coverage(Covered::Records | Covered::WebName | Covered::External)
-        | Question::Fresh
-        | Question::Budget
-        | Question::SharedBudget
-        | Question::Remaining
-        | Question::Quorum
-        | Question::UpgradeDomain
-        | Question::Balancer
-        | Question::Ready
-        | Question::Replication
-        | Question::CentralManagement
-        | Question::Lease
-        | Question::Blockable
-        | Question::Staged
-        | Question::Fit => None,
-    }
-}
-
-/// Returns what is said of several pools once, with `POOL` for the name of each; what is said of one names it.
-fn once_each<'p>(said: impl Iterator<Item = (&'p str, String)>) -> Vec<String> {
-    let mut texts: Vec<(String, &str, usize)> = Vec::new();
-    for (pool, text) in said {
-        match texts.iter_mut().find(|(known, ..)| *known == text) {
-            Some((_, _, pools)) => *pools += 1,
-            None => texts.push((text, pool, 1)),
-        }
-    }
-    let told = texts.into_iter().map(|(text, pool, pools)| match pools {
-        1 => text.replace(EACH, pool),
-        several => format!("{} ({several} pools)", text.replace(EACH, "each pool")),
-    });
-    told.collect()
-}
-
-/// What stands for the name of a pool until it is known of how many the same is said.
-const EACH: &str = "\u{fffc}";
-
-/// Returns what a pool needs to come up when all of it was down, which no run brings about and every operator fears.
-fn cold_start(pool: &Pool) -> String {
-    let servers = pool.servers.len();
-    match u32::try_from(servers).ok().and_then(|servers| quorum::start(pool.product, servers)) {
-        Some(need) => format!("after a full stop {EACH} starts once {need} of its {servers} servers run"),
-        None => format!("after a full stop: not documented for {servers} servers ({EACH})"),
-    }
-}
-
-fn kind_of(pool: &Pool) -> String {
-    let servers = count(pool.servers.len() as u64, "server");
-    format!("{}, {}, {servers}", pool.product.title(), pool.role)
 }
 
 /// Returns one finding as lines, with its advice.

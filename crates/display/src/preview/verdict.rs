@@ -65,7 +65,7 @@ fn cut(change: &Change) -> String {
 }
 
 /// How long the work takes, likely and at worst, and in which nights by what has to fit into them.
-fn how_long(preview: &Preview<'_>, look: &Look) -> String {
+pub(super) fn how_long(preview: &Preview<'_>, look: &Look) -> String {
     let forecast = &preview.report.forecast;
     let windows = match forecast.openings {
         Some(openings) if openings > 1 => format!(" in {}", count(openings as u64, "window")),

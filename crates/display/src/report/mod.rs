@@ -7,12 +7,10 @@ use crate::counted::uncounted;
 use crate::log::Log;
 use crate::style::Look;
 use crate::summary::{self, Context};
+use crate::templates::{Unwritten, rendered};
 use crate::text::{clean, duration};
 use crate::words;
 use jiff::{SignedDuration, Timestamp};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment};
 use orchestrate_engine::record::{Attended, StepEnd};
 use orchestrate_engine::state::{self, StepState, WorkState};
 use orchestrate_engine::{Record, RunState};
@@ -20,11 +18,6 @@ use orchestrate_model::version::ComponentVersion;
 use orchestrate_planner::{Plan, ServerWork, StepKind, limits};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// The templates, by the name under which they are asked for. The ending says how texts are escaped.
-const TEMPLATES: [(&str, &str); 2] =
-    [("report.md", include_str!("report.md")), ("report.html", include_str!("report.html"))];
 
 /// A form of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,18 +29,6 @@ pub enum Form {
     /// A line per server, for spreadsheets.
     Csv,
 }
-
-/// A report could not be written: a mistake of the program.
-#[derive(Debug)]
-pub struct Unwritten(String);
-
-impl fmt::Display for Unwritten {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the report cannot be written: {}", self.0)
-    }
-}
-
-impl std::error::Error for Unwritten {}
 
 /// What a report says.
 #[derive(Debug, Serialize)]
@@ -255,45 +236,9 @@ fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> String {
     }
 }
 
-fn rendered(name: &str, facts: &Report) -> Result<String, Unwritten> {
-    let wrong = |error: minijinja::Error| Unwritten(format!("{error:#}"));
-    let mut templates = Environment::new();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
-    templates.set_syntax(syntax.map_err(wrong)?);
-    templates
-        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
-    templates.add_filter("cell", cell);
-    templates.add_filter("line", line);
-    for (name, source) in TEMPLATES {
-        templates.add_template(name, source).map_err(wrong)?;
-    }
-    let template = templates.get_template(name).map_err(wrong)?;
-    template.render(Serde(facts)).map_err(wrong)
-}
-
-/// Returns a text as it stands in a line of Markdown: nothing in it is markup. Servers and people write these texts.
-fn line(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '!' => safe.extend(['\\', c]),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
-/// Returns a text as it stands in a cell of a table in Markdown.
-fn cell(text: &str) -> String {
-    if text.is_empty() { " ".to_owned() } else { line(text) }
-}
-
 /// Returns a line per server.
 fn csv(facts: &Report) -> Result<String, Unwritten> {
-    let wrong = |error: &dyn fmt::Display| Unwritten(error.to_string());
+    let wrong = Unwritten::because;
     let mut table = csv::Writer::from_writer(Vec::new());
     let head =
         ["run", "pool", "server", "end", "began", "ended", "took", "sessions cut", "restarts", "versions", "facts"];

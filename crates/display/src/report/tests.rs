@@ -1,7 +1,8 @@
-use super::{Form, cell, report};
+use super::{Form, report};
 use crate::fixture::{at, plan};
 use crate::style::Look;
 use crate::summary::Context;
+use crate::templates::cell;
 use jiff::Timestamp;
 use orchestrate_engine::record::{Actor, Attended, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd};
 use orchestrate_engine::state::StepState;

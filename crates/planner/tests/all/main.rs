@@ -11,6 +11,7 @@ mod external;
 mod findings;
 mod order;
 mod ours;
+mod placed;
 mod properties;
 mod quorum;
 mod records;

@@ -1,0 +1,74 @@
+//! Facts in, a page out. What a template is for says the ending of its name, and so does how texts are escaped in it.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment};
+use serde::Serialize;
+use std::fmt;
+
+const TEMPLATES: [(&str, &str); 4] = [
+    ("report.md", include_str!("report/report.md")),
+    ("report.html", include_str!("report/report.html")),
+    ("preview.html", include_str!("preview/preview.html")),
+    ("timeline.svg", include_str!("preview/timeline.svg")),
+];
+
+/// A page could not be written: a mistake of the program.
+#[derive(Debug)]
+pub struct Unwritten(String);
+
+impl Unwritten {
+    pub(crate) fn because(error: &dyn fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the page cannot be written: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unwritten {}
+
+/// Returns the page that a template makes of these facts.
+///
+/// # Errors
+/// The template is wrong.
+pub(crate) fn rendered(name: &str, facts: &impl Serialize) -> Result<String, Unwritten> {
+    let wrong = |error: minijinja::Error| Unwritten(format!("{error:#}"));
+    let mut templates = Environment::new();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    templates.set_syntax(syntax.map_err(wrong)?);
+    templates.set_auto_escape_callback(|name| {
+        let markup = [".html", ".svg"].iter().any(|ending| name.ends_with(ending));
+        if markup { AutoEscape::Html } else { AutoEscape::None }
+    });
+    templates.add_filter("cell", cell);
+    templates.add_filter("line", line);
+    for (name, source) in TEMPLATES {
+        templates.add_template(name, source).map_err(wrong)?;
+    }
+    let template = templates.get_template(name).map_err(wrong)?;
+    template.render(Serde(facts)).map_err(wrong)
+}
+
+/// Returns a text as it stands in a line of Markdown: nothing in it is markup. Servers and people write these texts.
+fn line(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '!' => safe.extend(['\\', c]),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+/// Returns a text as it stands in a cell of a table in Markdown.
+pub(crate) fn cell(text: &str) -> String {
+    if text.is_empty() { " ".to_owned() } else { line(text) }
+}
