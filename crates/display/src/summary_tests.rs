@@ -44,6 +44,11 @@ fn said(state: &RunState) -> String {
     )
 }
 
+/// A text wherever its lines end.
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn p8_a_run_that_leaves_a_server_out_names_the_command_that_brings_it_back() {
     let mut state = state();
@@ -174,7 +179,7 @@ fn p8_that_nothing_is_out_is_said_only_when_every_server_was_seen_to_serve() {
     let pool = plan().change().pools[0].name.clone();
     let absent = ServerName::new("fe9.contoso.example").unwrap();
     state.pools_seen.insert(pool.clone(), BTreeMap::from([(absent, "no answer".to_owned())]));
-    let told = said(&state);
+    let told = in_one_line(&said(&state));
     assert!(told.contains("1 server is not seen to serve: fe9 (no answer)"), "{told}");
     assert!(!told.contains("nothing is out"), "{told}");
     assert_eq!(told.matches("fe9 (no answer) is out").count(), state.work.len(), "each reason is said once: {told}");
@@ -356,7 +361,7 @@ fn p8_a_restart_that_was_asked_for_and_never_seen_is_not_counted() {
     let mut state = state();
     state.work[0].restarts.push(RestartAsked { at: at(900), booted: at(-9) });
     state.work[1].boots.clear();
-    let said = said(&state);
+    let said = in_one_line(&said(&state));
     assert!(said.contains("1 restart of 2 that were asked for"), "{said}");
     assert!(said.contains("0 restarts of 1 that were asked for"), "{said}");
     // Computed from uptime and clock, the same boot time moves by seconds.
