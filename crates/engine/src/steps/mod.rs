@@ -313,7 +313,7 @@ impl Case<'_> {
         let own = self.subject.own;
         self.own.installer == Answer::Known(InstallerState::NotStarted)
             && own.installer.is_none()
-            && own.tokens.len() <= 1
+            && own.tokens.len() <= own.gave_up_busy + 1
     }
 
     /// Whether the run stops: then no installer and no restart is asked for that was not asked for before.

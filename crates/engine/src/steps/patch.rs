@@ -140,7 +140,7 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
         }
         Answer::Known(InstallerState::Running) => "the installer is running".to_owned(),
         Answer::Known(InstallerState::Vanished | InstallerState::Killed { .. } | InstallerState::NeverRan { .. })
-            if case.subject.own.has(Mark::StartAnew) =>
+            if case.subject.own.has(Mark::StartAnew) && !case.is_stopping() =>
         {
             let next = next_token(&case.subject).unwrap_or(token);
             return start(case, scratch, (patch, next));
