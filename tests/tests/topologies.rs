@@ -191,7 +191,7 @@ fn t6_is_refused_because_both_sites_of_a_pair_are_in_it() {
         &[
             "pool61.contoso.example and pool62.contoso.example are paired",
             "5 of 6 would run, 3 needed",
-            "after a full stop pool61.contoso.example starts once 5 of its 6 servers run",
+            "after a full stop each pool starts once 5 of its 6 servers run (2 pools)",
             "of all pools labelled site=paris never more than 1",
             "6. fe611.contoso.example UD1 after fe616.contoso.example (one at a time; the active central management server is last in its pool)",
             "13. med61.contoso.example",
@@ -254,7 +254,6 @@ fn t8_needs_several_nights_and_says_that_levels_are_mixed_in_between() {
         &said,
         &[
             "11 of the first 12 would run, 7 needed",
-            "12 of the first 12 would run, 7 needed",
             "after a full stop pool08.contoso.example starts once 12 of its 16 servers run",
             "16 servers, each out for up to 6 h 25 min, need 16 windows at worst: the next one has room for 1 server of a pool",
             "The pool stays at mixed levels in between",
@@ -272,7 +271,7 @@ fn t9_says_what_an_edge_pool_loses_and_that_it_has_no_readiness_state() {
         &[
             "public IM, XMPP and old federation partners have no fail-over while an Edge server is out",
             "edge09.contoso.example has no readiness state: the gate looks at services only",
-            "med09.contoso.example has no readiness state: the gate looks at services only",
+            "the same of med09.contoso.example",
             "3. edge91.contoso.example after med92.contoso.example",
             "external names in order yes sip.contoso.example, webconf.contoso.example and av.contoso.example list the \
              external addresses of the 2 servers and nothing else at 1 name server, kept for up to 300 s",

@@ -28,7 +28,7 @@ fn p2_t9_names_the_external_record_that_misses_a_server() {
     assert_refused(
         "records: {webconf.contoso.example: [203.0.113.91]}",
         &[
-            "edge91.contoso.example NO",
+            "edge91, edge92 NO",
             "refusal O2055 webconf.contoso.example does not list edge92.contoso.example (203.0.113.93) at",
             "Clients outside may not have another server to go to while one is blocked do: Add the record to \
              webconf.contoso.example",

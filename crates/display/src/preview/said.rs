@@ -16,7 +16,7 @@ use orchestrate_planner::{Finding, Plan, Severity, Step, quorum};
 use std::collections::BTreeMap;
 
 /// Most servers that have a line, or a number, of their own. More are told together.
-pub(super) const MOST_LINES: usize = 16;
+pub(super) const MOST_LINES: usize = 20;
 
 /// Names the pools: those of one kind together, where they are many.
 pub(super) fn pools(plan: &Plan) -> Vec<String> {
