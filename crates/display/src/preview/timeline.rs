@@ -205,7 +205,7 @@ impl<'d> Drawing<'d> {
     fn heading(&mut self, preview: &Preview<'_>) {
         let name = cut(&clean(&preview.plan.change().name), 100);
         self.write((0.0, 18.0), "title", name);
-        let said = super::verdict::how_long(preview, self.look);
+        let said = super::verdict::how_long(preview, self.look).join(". ");
         self.write((0.0, 36.0), "day", cut(&said, 150));
         self.y = 50.0;
         self.cut();

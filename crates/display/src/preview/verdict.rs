@@ -34,7 +34,7 @@ pub(super) fn verdict(preview: &Preview<'_>, look: &Look) -> Vec<(Tone, String)>
     } else {
         (Tone::Good, format!("Ready: {todo}; every safety question is answered with yes. {cut}.{warnings}"))
     };
-    vec![(tone, said), (Tone::Plain, how_long(preview, look))]
+    std::iter::once((tone, said)).chain(how_long(preview, look).into_iter().map(|text| (Tone::Plain, text))).collect()
 }
 
 /// What the change is for.
@@ -65,26 +65,25 @@ fn cut(change: &Change) -> String {
 }
 
 /// How long the work takes, likely and at worst, and in which nights by what has to fit into them.
-pub(super) fn how_long(preview: &Preview<'_>, look: &Look) -> String {
+pub(super) fn how_long(preview: &Preview<'_>, look: &Look) -> Vec<String> {
     let forecast = &preview.report.forecast;
     let windows = match forecast.openings {
         Some(openings) if openings > 1 => format!(" in {}", count(openings as u64, "window")),
         Some(_) | None => String::new(),
     };
     let when = match (forecast.begins, forecast.ends) {
-        (Some(begins), Some(ends)) => {
-            format!("{windows}, from {} to {}", look.date_time(begins), look.date_time(ends))
-        }
+        (Some(begins), Some(ends)) => format!("From {} to {}", look.date_time(begins), look.date_time(ends)),
         (Some(begins), None) => {
-            format!(", from {}; NOT all of it fits into the windows that are left", look.date_time(begins))
+            format!("From {}; NOT all of it fits into the windows that are left", look.date_time(begins))
         }
-        (None, _) => "; NO window opens any more".to_owned(),
+        (None, _) => "NO window opens any more".to_owned(),
     };
     let (likely, worst) = (duration(forecast.likely), duration(forecast.length));
-    match preview.plan.change().maintenance.fit {
-        WindowFit::Worst => format!("Likely {likely} of work, at worst {worst}{when}"),
+    let length = match preview.plan.change().maintenance.fit {
+        WindowFit::Worst => format!("Likely {likely} of work, at worst {worst}{windows}"),
         WindowFit::Likely => {
-            format!("Likely {likely} of work{when}; at worst {worst}, and then a server may end after its window")
+            format!("Likely {likely} of work{windows}; at worst {worst}, and then a server may end after its window")
         }
-    }
+    };
+    vec![length, when]
 }
