@@ -304,6 +304,7 @@ pub(crate) async fn tried(change: &Change) -> Result<Exit, Failure> {
     if change.notify.is_empty() {
         output::data("the plan names nobody who is told (`notify`)\n")?;
     }
+    trusted_files()?;
     let mut exit = Exit::Done;
     for (name, channel) in channels(&change.notify) {
         let said = match channel {

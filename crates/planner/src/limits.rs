@@ -120,11 +120,16 @@ pub fn drain(change: &Change, block: &[ServiceName]) -> SignedDuration {
     own.max().unwrap_or(maintenance.drain.deadline)
 }
 
-/// Returns what a server may spend time on, in order, and how long on each at worst: together its worst case. Where a plan
-/// has no such step it is time that is kept for what may become necessary, as when an installer restarts the server itself.
+/// Returns what a server may spend time on, in order, and how long on each: together what has to fit into its window, without
+/// the reserve. Where a plan has no such step it is time that is kept for what may become necessary, as when an installer
+/// restarts the server itself.
 #[must_use]
 pub fn parts(change: &Change, block: &[ServiceName]) -> Vec<(StepKind, SignedDuration)> {
     let kinds = std::iter::once(StepKind::Record).chain(CHANGING);
+    let of_step = match change.maintenance.fit {
+        WindowFit::Worst => of_step,
+        WindowFit::Likely => likely_of_step,
+    };
     kinds.map(|kind| (kind, of_step(change, block, kind))).filter(|(_, limit)| limit.is_positive()).collect()
 }
 

@@ -5,7 +5,7 @@
 //! another plan than that.
 
 use super::resume::{Way, tell_of};
-use super::run::{Agreed, agreed, as_approved, consent};
+use super::run::{Agreed, agreed, as_approved, consent, nothing_to_do};
 use crate::args::RunArgs;
 use crate::before::{Ground, told};
 use crate::exit::Exit;
@@ -39,11 +39,10 @@ pub(super) async fn run(home: &Home, (path, file): (&Path, &PlanFile), args: &Ru
     }
     let stage = Stage::open(home, path, file, &args.lab).await?;
     let agreed = match agreed_to(home, &state, (path, file, args), &stage).await {
-        Ok(Some(fingerprint)) => fingerprint,
-        Ok(None) => {
+        Ok(Ok(fingerprint)) => fingerprint,
+        Ok(Err(restarts_owed)) => {
             stage.leave().await;
-            output::talk("nothing to do");
-            return Ok(Exit::Done);
+            return Ok(nothing_to_do(restarts_owed));
         }
         Err(failure) => return Err(stage.abandon(failure).await),
     };
@@ -56,20 +55,21 @@ pub(super) async fn run(home: &Home, (path, file): (&Path, &PlanFile), args: &Ru
     }
 }
 
-/// Returns the fingerprint that somebody has said yes to: of a new run, or of one that a start goes on with.
+/// Returns the fingerprint that somebody has said yes to, of a new run, or of one that a start goes on with; or, where there is
+/// nothing to do, on how many servers a restart is due all the same.
 async fn agreed_to(
     home: &Home,
     state: &StateDir,
     (path, file, args): (&Path, &PlanFile, &RunArgs),
     stage: &Stage,
-) -> Result<Option<String>, Failure> {
+) -> Result<Result<String, usize>, Failure> {
     let typed = Typed::of(path, args);
     let ground = Ground { home, state, place: stage.place, lab: stage.lab.as_ref(), file };
     ground.free()?;
     let Some(found) = ground.unfinished().await? else {
         return Ok(match agreed(home, (file, args, &typed), stage).await? {
-            Agreed::Run(plan) => Some(plan.fingerprint().to_string()),
-            Agreed::Nothing { .. } => None,
+            Agreed::Run(plan) => Ok(plan.fingerprint().to_string()),
+            Agreed::Nothing { restarts_owed } => Err(restarts_owed),
         });
     };
     output::talk(&format!("found {}; continuing", told(&found)));
@@ -81,7 +81,7 @@ async fn agreed_to(
     let fingerprint = found.plan.fingerprint().to_string();
     as_approved(&args.approval, &fingerprint)?;
     consent(&args.approval, &fingerprint, &typed.start(&home.program), "continue?").await?;
-    Ok(Some(fingerprint))
+    Ok(Ok(fingerprint))
 }
 
 /// Starts the process that goes on, and waits until it is on its way.

@@ -303,12 +303,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
         Ok(Prepared::Ready(plan, run, claim)) => (*plan, run, claim),
         Ok(Prepared::Nothing { restarts_owed }) => {
             stage.leave().await;
-            output::talk("nothing to do");
-            if restarts_owed == 0 {
-                return Ok(Exit::Done);
-            }
-            output::talk("a restart is due on a server that is at its level: see the warning above");
-            return Ok(Exit::SomeServers);
+            return Ok(nothing_to_do(restarts_owed));
         }
         Err(failure) => return Err(stage.abandon(failure).await),
     };
@@ -361,6 +356,16 @@ pub(super) enum Agreed {
     Run(Box<Plan>),
     /// There is nothing to do; on so many servers a restart is due all the same.
     Nothing { restarts_owed: usize },
+}
+
+/// Says that there is nothing to do, and what is left all the same.
+pub(super) fn nothing_to_do(restarts_owed: usize) -> Exit {
+    output::talk("nothing to do");
+    if restarts_owed == 0 {
+        return Exit::Done;
+    }
+    output::talk("a restart is due on a server that is at its level: see the warning above");
+    Exit::SomeServers
 }
 
 /// Looks, shows and asks.

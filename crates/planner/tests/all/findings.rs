@@ -430,6 +430,12 @@ fn p9_what_has_to_fit_into_a_window_is_the_worst_case_unless_the_plan_says_what_
 
     let block = [service("RTCSRV")];
     let of = |since| limits::room(&change, &block, since);
+    let parts = limits::parts(&change, &block).into_iter().map(|(_, length)| length);
+    assert_eq!(
+        parts.fold(minutes(0), |sum, more| sum + more) + RESERVE,
+        forecast.room,
+        "what is drawn is what has to fit"
+    );
     assert_eq!(of(Since::Begin) - of(Since::FirstChange), minutes(1));
     let left = |kind, spent| limits::room_left(&change, kind, minutes(spent));
     assert_eq!(left(orchestrate_planner::StepKind::Drain, 50), minutes(5 + 45 + 20 + 2 + 20 + 15 + 20));
