@@ -63,8 +63,12 @@ fn handle(
         return status(StatusCode::UNAUTHORIZED);
     }
     match (request.method(), request.uri().path()) {
+        (&Method::GET, "/report") if shared.is_closing() => return status(StatusCode::GONE),
         (&Method::GET, "/report") => {}
-        (&Method::POST, "/stop") => stop.store(true, std::sync::atomic::Ordering::SeqCst),
+        (&Method::POST, "/stop") => {
+            shared.close();
+            stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
         (_, "/report" | "/stop") => return status(StatusCode::METHOD_NOT_ALLOWED),
         _ => return status(StatusCode::NOT_FOUND),
     }

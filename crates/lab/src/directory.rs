@@ -25,6 +25,9 @@ const VERSION: u32 = 1;
 /// How long a lab may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often a lab that was told to stop is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
 /// The largest report that is read, in bytes.
 const LARGEST_REPORT: usize = 64 << 20;
 
@@ -137,12 +140,24 @@ impl LabDirectory {
         self.ask(Method::GET, "/report").await
     }
 
-    /// Asks the lab to stop and returns its last report.
+    /// Asks the lab to stop, waits until it has, and returns its last report.
+    ///
+    /// Who returns earlier leaves a lab that still answers for a moment and whose servers are gone: the next start of the
+    /// plan would join it.
     ///
     /// # Errors
-    /// When the lab does not answer, or not as a lab does.
+    /// When the lab does not answer, or not as a lab does, or has not ended ten seconds later.
     pub async fn stop(&self) -> Result<LabReport, LabError> {
-        self.ask(Method::POST, "/stop").await
+        let report = self.ask(Method::POST, "/stop").await?;
+        let ended = async {
+            while TcpStream::connect(self.control).await.is_ok() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, ended).await {
+            Ok(()) => Ok(report),
+            Err(elapsed) => Err(LabError::NoAnswer { address: self.control, source: Box::new(elapsed) }),
+        }
     }
 
     async fn ask(&self, method: Method, path: &'static str) -> Result<LabReport, LabError> {

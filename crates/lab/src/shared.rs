@@ -9,6 +9,7 @@ use orchestrate_driver::Clock;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Whether each server answers.
     answering: Vec<watch::Sender<bool>>,
+    /// Set with the order to stop, before it is answered.
+    closing: AtomicBool,
     /// Set once the lab is to stop.
     stopping: watch::Sender<bool>,
 }
@@ -109,6 +112,7 @@ impl Shared {
             record_path: path,
             state: Mutex::new(State { world, hosts, faults, record: file, asked: Instant::now() }),
             answering,
+            closing: AtomicBool::new(false),
             stopping: watch::Sender::new(false),
         }
     }
@@ -140,6 +144,16 @@ impl Shared {
     /// Returns what tells that the lab is to stop.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
+    }
+
+    /// Notes that the lab has been told to stop: from now on it is not one that a start may join.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns whether the lab has been told to stop.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
     }
 
     /// Asks the lab to stop.

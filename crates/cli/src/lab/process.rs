@@ -71,8 +71,10 @@ pub(crate) async fn foreground(
     let report = tokio::select! {
         report = &mut stopped => report,
         _ = signals::any() => {
-            directory.stop().await?;
-            stopped.await
+            // Both at once: the order waits for the end, which this very process has to come to.
+            let (told, report) = tokio::join!(directory.stop(), stopped);
+            told?;
+            report
         }
     };
     drop(known);
