@@ -10,13 +10,15 @@ use crate::wiring::{Readers, Wires};
 use jiff::Timestamp;
 use orchestrate_display::preview::{Instead, Preview};
 use orchestrate_driver::Clock;
-use orchestrate_executor::{Crew, survey};
+use orchestrate_driver::limits::LOOK_LIMIT;
+use orchestrate_executor::{Crew, survey_of};
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::{Change, PoolName, PoolObservation, ServerName};
 use orchestrate_planner::windows::{Calendar, WindowState};
-use orchestrate_planner::{ControlHost, Observations, Plan, Report, codes, make};
+use orchestrate_planner::{ControlHost, Observations, Plan, Report, codes, make, tell_once};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// Where a run or a preview happens.
 pub(crate) struct Stage {
@@ -123,28 +125,50 @@ impl Stage {
             let servers = orchestrate_model::readable::count(servers, "server");
             output::talk(&format!("asking {servers}, the name servers and the balancers ..."));
         }
-        let mut planned = self.looked_at(change).await?;
+        let mut seen = Observations::default();
+        let all = change.pools.iter().map(|pool| pool.name.clone()).collect();
+        let mut planned = self.looked_at(change, &mut seen, all).await?;
         let looks = match self.place {
             Place::Real => LOOKS,
             Place::Lab => LOOKS_ON_A_LAB,
         };
         for _again in 1..looks {
-            if !planned.is_stale() {
+            // Only there: what the others said is of the moment of their own look.
+            let stale = planned.stale();
+            if stale.is_empty() {
                 break;
             }
-            output::talk("the evidence was too old when it was there; asking once more ...");
-            planned = self.looked_at(change).await?;
+            output::talk(&format!("what {} said was too old when it was all there; asking once more ...", few(&stale)));
+            planned = self.looked_at(change, &mut seen, stale).await?;
         }
         Ok(planned)
     }
 
-    /// Looks once at every pool and makes the plan.
-    async fn looked_at(&self, change: &Change) -> Result<Planned, Failure> {
-        let looking = output::patiently(|| "answers".to_owned(), self.look(change));
-        let mut observations = tokio::select! {
-            observations = looking => observations,
+    /// Looks once at these pools, and makes the plan with what was seen of the others before.
+    async fn looked_at(
+        &self,
+        change: &Change,
+        observations: &mut Observations,
+        pools: BTreeSet<PoolName>,
+    ) -> Result<Planned, Failure> {
+        let open = Mutex::new(pools.clone());
+        let open = || open.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits_for = || {
+            let limit = LOOK_LIMIT.as_secs();
+            format!("the answers of {}; a look at a server may take {limit} s", few(&open()))
+        };
+        let which = |pool: &PoolName| pools.contains(pool);
+        let over = |pool: &PoolName| {
+            open().remove(pool);
+        };
+        let eyes = self.readers.eyes();
+        let looking = survey_of(&self.crew, &eyes, (change, &which), &self.clock, &over);
+        let looked = tokio::select! {
+            looked = output::patiently(waits_for, looking) => looked,
             _ = signals::any() => return Err(Failure::Interrupted("the servers were being looked at")),
         };
+        observations.pools.extend(looked.pools);
+        observations.looked.extend(looked.looked);
         observations.control_host = match self.place {
             Place::Real => ControlHost {
                 names: BTreeSet::from([gethostname::gethostname().to_string_lossy().into_owned()]),
@@ -153,14 +177,10 @@ impl Stage {
             // The lab's servers are on this machine only in name.
             Place::Lab => ControlHost::default(),
         };
-        let (plan, report) = make(change, &observations, self.clock.now())?;
-        Ok(Planned { plan, report, seen: observations.pools })
-    }
-
-    /// Looks at every pool.
-    async fn look(&self, change: &Change) -> Observations {
-        let eyes = self.readers.eyes();
-        survey(&self.crew, &eyes, change, &self.clock).await
+        let (plan, report) = make(change, observations, self.clock.now())?;
+        let mut seen = observations.pools.clone();
+        tell_once(&mut seen);
+        Ok(Planned { plan, report, seen })
     }
 
     /// Says why nothing may be begun now, if it may not (promise P9).
@@ -232,8 +252,17 @@ type InLab = (LabDirectory, Owner, Option<lab::InUse>);
 const LOOKS: usize = 3;
 const LOOKS_ON_A_LAB: usize = 20;
 
-/// Most servers of one cause that are named.
+/// Most servers of one cause, and most pools, that are named.
 const NAMED: usize = 4;
+
+/// Names pools, the first few of many.
+fn few(pools: &BTreeSet<PoolName>) -> String {
+    let named: Vec<&str> = pools.iter().take(NAMED).map(PoolName::as_str).collect();
+    match pools.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
 
 /// Says why servers do not answer: each cause once, with the first server that it was seen at.
 fn causes(silent: &[(&ServerName, &str)]) -> String {
@@ -299,9 +328,12 @@ impl Planned {
         }
     }
 
-    /// Returns whether the evidence was too old when it was there, and nothing else speaks against the plan.
-    fn is_stale(&self) -> bool {
-        self.plan.refusals().next().is_some() && self.plan.refusals().all(|finding| finding.code == codes::STALE)
+    /// Returns the pools whose evidence was too old when it was there, if nothing else speaks against the plan.
+    fn stale(&self) -> BTreeSet<PoolName> {
+        if self.plan.refusals().any(|finding| finding.code != codes::STALE) {
+            return BTreeSet::new();
+        }
+        self.plan.refusals().filter_map(|finding| finding.pool.clone()).collect()
     }
 
     /// Returns whether there is anything to do, or to look at anew: a component that is below the level is a question, and

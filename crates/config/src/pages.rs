@@ -193,6 +193,8 @@ pub const PAGES: &[Page] = pages![
     "O2104",
     "O2105",
     "O2106",
+    "O2107",
+    "O2108",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -4,7 +4,7 @@
 use crate::link::Glance;
 use crate::reader::{Inner, WinrmReader};
 use crate::rights::{self, Who};
-use crate::script::{Look, Trouble};
+use crate::script::{Look, Trouble, without_host};
 use crate::target::WinrmTarget;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue::{self, DrainClass};
@@ -16,7 +16,7 @@ use orchestrate_model::probe::{
 };
 use orchestrate_model::{Answer, Ask, Product, Role, RunState, ServerObservation, ServiceName};
 use orchestrate_wsman::{
-    Endpoint, Error, Instance, Logon, NotSent, Survey, Transport, Trust, Unanswered, UsedMechanism, plain, survey,
+    Endpoint, Instance, Logon, NotSent, Survey, Transport, Trust, Unanswered, UsedMechanism, plain, survey,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -385,12 +385,6 @@ fn ahead(theirs: Timestamp, (before, after): (Timestamp, Timestamp), source: &'s
 
 fn clock(system: &Instance, asked: (Timestamp, Timestamp)) -> Option<ClockFacts> {
     Some(ahead(system.time("LocalDateTime")?, asked, "Win32_OperatingSystem"))
-}
-
-/// Returns an error without the name of the server, which every row is about anyway.
-fn without_host(error: &Error) -> String {
-    let text = error.to_string();
-    text.strip_prefix(&format!("{}: ", error.host)).unwrap_or(&text).to_owned()
 }
 
 /// A part of what the script says: a value, or why there is none.

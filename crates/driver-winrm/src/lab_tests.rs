@@ -6,9 +6,11 @@ use crate::powershell_tests::{Host, host};
 use crate::reader::WinrmReader;
 use crate::script::Look;
 use crate::target::{WinrmLimits, WinrmTarget};
-use orchestrate_lab::{Lab, LabConfig};
+use orchestrate_driver::Observe;
+use orchestrate_lab::{Lab, LabConfig, Scenario};
+use orchestrate_model::observe::{Ask, ObstacleKind, Part};
 use orchestrate_model::pool::Cmdlets;
-use orchestrate_model::{Change, Keeper};
+use orchestrate_model::{Change, Keeper, ServiceName};
 use orchestrate_wsman::{Auth, Credentials, Transport, Trust};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -104,6 +106,38 @@ async fn the_lab_answers_with_the_names_and_kinds_that_a_real_powershell_gives()
     let mut odd = Vec::new();
     differences("x", &json!({"a": [{"b": 1}], "c": 1}), &json!({"a": [{"b": "1"}]}), &mut odd);
     assert_eq!(odd.len(), 2, "the comparison finds what differs: {odd:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_every_script_from_running_is_told_once_and_in_each_answer() {
+    let everything = Ask {
+        parts: [Part::Host, Part::Versions, Part::Readiness, Part::Replication, Part::Lease, Part::Fitness].into(),
+        services: vec![ServiceName::new("RTCSRV").unwrap()],
+        sessions: vec![ServiceName::new("RTCSRV").unwrap()],
+        ..Ask::default()
+    };
+    for (scenario, kind) in [
+        ("load: {factor: 0}", None),
+        ("faults: [{operation: Create, effect: quota, count: 1000}]", Some(ObstacleKind::Quota)),
+        ("faults: [{operation: Create, effect: access-denied, count: 1000}]", Some(ObstacleKind::AccessDenied)),
+        ("servers: {fe1.contoso.example: {machine: {powershell: constrained}}}", Some(ObstacleKind::Restricted)),
+        ("cmdlets: {session: operations-error}", Some(ObstacleKind::SecondMachine)),
+    ] {
+        let scenario_read = Scenario::read(scenario).unwrap();
+        let config = LabConfig { speed: 60.0, scenario: scenario_read, ..LabConfig::new(change()) };
+        let lab = Lab::start(config).await.unwrap();
+        let reader = reader(&lab);
+        let seen = reader.observe(&everything).await;
+        reader.close().await;
+        assert!(seen.host.known().is_some() && seen.service(&everything.services[0]).is_some(), "{scenario}: {seen:?}");
+        let met: Vec<ObstacleKind> = seen.obstacles.iter().map(|obstacle| obstacle.kind).collect();
+        assert_eq!(met, Vec::from_iter(kind), "{scenario}: {:?}", seen.obstacles);
+        for told in seen.obstacles.iter().flat_map(|obstacle| &obstacle.told) {
+            let why = seen.readiness.why_unknown().unwrap_or_default();
+            let of_another = seen.obstacles.iter().flat_map(|obstacle| &obstacle.told).any(|told| why.contains(told));
+            assert!(why.contains(told) || of_another, "{scenario}: {told} is not in {why}");
+        }
+    }
 }
 
 fn real(host: &Host, look: Look, request: &Value) -> Value {

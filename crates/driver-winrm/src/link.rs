@@ -3,11 +3,14 @@
 use crate::by_task::{self, Asking};
 use crate::hop;
 use crate::outcome::is_out_of_reach;
-use crate::script::{self, Lever, Look, POWERSHELL, Script, Trouble};
+use crate::script::{self, Lever, Look, POWERSHELL, Script, Trouble, without_host};
 use crate::target::{WinrmLimits, WinrmTarget};
 use crate::worker::{Started, Worked, Worker};
+use orchestrate_model::observe::{Obstacle, ObstacleKind};
 use orchestrate_model::pool::{Cmdlets, TaskAccount};
-use orchestrate_wsman::{Auth, Client, Error, FaultClass, Instance, Limits, Output, SetupError, Shell, ShellOptions};
+use orchestrate_wsman::{
+    Auth, Client, Error, FaultClass, Instance, Limits, Outcome, Output, SetupError, Shell, ShellOptions,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -154,7 +157,13 @@ impl Link {
     /// Returns what one look goes through, which has to be over after the limit of an observation.
     pub(crate) fn glance(&self) -> Glance<'_> {
         let limit = self.limits.observation;
-        Glance { link: self, until: Instant::now() + limit, limit, lost: std::sync::Mutex::default() }
+        Glance {
+            link: self,
+            until: Instant::now() + limit,
+            limit,
+            lost: std::sync::Mutex::default(),
+            met: Met::default(),
+        }
     }
 
     /// Runs a script that only looks, or that may be run twice. When the server has lost the shell, it is run once more in a
@@ -297,6 +306,70 @@ pub(crate) struct Glance<'a> {
     until: Instant,
     limit: Duration,
     lost: std::sync::Mutex<Lost>,
+    met: Met,
+}
+
+/// What scripts came to in one look: whether any has run, and what stood in the way of those that have not.
+#[derive(Debug, Default)]
+struct Met(std::sync::Mutex<Ways>);
+
+/// The kinds of scripts.
+#[derive(Debug, Default)]
+struct Ways {
+    /// All of them.
+    all: Way,
+    /// Those that ask the product.
+    product: Way,
+}
+
+/// What one kind of scripts came to.
+#[derive(Debug, Default)]
+struct Way {
+    open: bool,
+    obstacle: Option<Obstacle>,
+}
+
+impl Met {
+    fn ways<T>(&self, act: impl FnOnce(&mut Ways) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, kind: ObstacleKind, told: String) {
+        self.ways(|ways| {
+            let way = if kind.is_of_product() { &mut ways.product } else { &mut ways.all };
+            let obstacle = way.obstacle.get_or_insert_with(|| Obstacle { kind, told: Vec::new() });
+            if obstacle.kind == kind && !obstacle.told.contains(&told) {
+                obstacle.told.push(told);
+            }
+        });
+    }
+
+    /// Notes what became of a script.
+    fn ended<A>(&self, look: Look, result: &Result<A, Trouble>) {
+        match result {
+            Err(Trouble { obstacle: Some((kind, told)), .. }) => {
+                self.note(*kind, told.clone());
+                self.ways(|ways| ways.all.open |= kind.is_of_product());
+            }
+            // It ran, and came to an error of its own.
+            Err(trouble) if trouble.fault.is_none() && trouble.outcome == Outcome::Refused => {
+                self.ways(|ways| ways.all.open = true);
+            }
+            Err(_) => {}
+            Ok(_) => self.ways(|ways| {
+                ways.all.open = true;
+                ways.product.open |= look.asks_the_product();
+            }),
+        }
+    }
+
+    /// What stood in the way of every script that was to run, and of every one that asks the product.
+    fn obstacles(&self) -> Vec<Obstacle> {
+        self.ways(|ways| {
+            let ways = [&ways.all, &ways.product].into_iter();
+            ways.filter(|way| !way.open).filter_map(|way| way.obstacle.clone()).collect()
+        })
+    }
 }
 
 /// Which connections are out of reach, and why.
@@ -317,6 +390,16 @@ impl Glance<'_> {
         self.until
     }
 
+    /// What stood in the way of many questions at once.
+    pub(crate) fn obstacles(&self) -> Vec<Obstacle> {
+        self.met.obstacles()
+    }
+
+    /// Notes that a cmdlet was not let in at a second machine, and how that is told.
+    pub(crate) fn not_let_in(&self, told: &str) {
+        self.met.note(ObstacleKind::SecondMachine, told.to_owned());
+    }
+
     /// Returns by which way the cmdlets of the product are asked.
     pub(crate) fn cmdlets(&self) -> &Cmdlets {
         &self.link.cmdlets
@@ -324,6 +407,12 @@ impl Glance<'_> {
 
     /// Runs a script that only looks, after those that were asked for before it.
     pub(crate) async fn look<A: DeserializeOwned>(&self, look: Look, request: &impl Serialize) -> Result<A, Trouble> {
+        let result = self.asked(look, request).await;
+        self.met.ended(look, &result);
+        result
+    }
+
+    async fn asked<A: DeserializeOwned>(&self, look: Look, request: &impl Serialize) -> Result<A, Trouble> {
         let script = look.script();
         let request = script::request(request)?;
         let output = match &self.link.cmdlets {
@@ -332,7 +421,9 @@ impl Glance<'_> {
         };
         script::answer(script, &output).map_err(|trouble| match hop::recognise(&trouble.text, &trouble.problems) {
             Some(second) if look.asks_the_product() => {
-                Trouble { text: hop::explain(&trouble.text, second, &self.link.cmdlets), ..trouble }
+                let text = hop::explain(&trouble.text, second, &self.link.cmdlets);
+                let obstacle = Some((ObstacleKind::SecondMachine, text.clone()));
+                Trouble { text, obstacle, ..trouble }
             }
             Some(_) | None => trouble,
         })
@@ -346,8 +437,12 @@ impl Glance<'_> {
     ) -> Result<Option<A>, Trouble> {
         let script = look.script();
         let request = script::request(request)?;
-        let output = self.run(script, Put::AsLineOnly(&request)).await?;
-        output.map(|output| script::answer(script, &output)).transpose()
+        let output = self.run(script, Put::AsLineOnly(&request)).await;
+        let result = output.and_then(|output| output.map(|output| script::answer(script, &output)).transpose());
+        if !matches!(result, Ok(None)) {
+            self.met.ended(look, &result);
+        }
+        result
     }
 
     /// Runs a script that only looks in a scheduled task that is made for it.
@@ -406,7 +501,9 @@ impl Glance<'_> {
 
     fn note(&self, error: Error, whose: impl FnOnce(&mut Lost) -> &mut Option<Trouble>) -> Trouble {
         let is_lost = is_out_of_reach(&error);
-        let trouble = Trouble::from(error);
+        let told = is_lost.then(|| without_host(&error));
+        let mut trouble = Trouble::from(error);
+        trouble.obstacle = trouble.obstacle.or(told.map(|told| (ObstacleKind::NoScript, told)));
         if is_lost {
             self.with(|lost| *whose(lost) = Some(trouble.clone()));
         }

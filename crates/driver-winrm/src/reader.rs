@@ -149,6 +149,7 @@ impl Inner {
         seen.fabric = flatten(fabric);
         seen.lease = flatten(lease);
         seen.fitness = flatten(fitness);
+        seen.obstacles = glance.obstacles();
         seen
     }
 

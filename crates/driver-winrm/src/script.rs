@@ -6,6 +6,7 @@
 use crate::hop::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use orchestrate_model::observe::ObstacleKind;
 use orchestrate_wsman::{Cause, Error, FaultClass, Outcome, Output, Unresolved, clixml, plain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -312,6 +313,8 @@ pub(crate) struct Trouble {
     pub(crate) slow: bool,
     /// The chain of errors that the script itself came to.
     pub(crate) problems: Vec<Problem>,
+    /// Why no script would have run, whichever it was, with how that is told.
+    pub(crate) obstacle: Option<(ObstacleKind, String)>,
 }
 
 impl fmt::Display for Trouble {
@@ -324,7 +327,7 @@ impl Trouble {
     /// Returns trouble of which nobody knows what happened.
     pub(crate) fn unknown(text: impl Into<String>) -> Self {
         let (outcome, text) = (Outcome::Unknown, text.into());
-        Self { outcome, text, passing: false, fault: None, slow: false, problems: Vec::new() }
+        Self { outcome, text, passing: false, fault: None, slow: false, problems: Vec::new(), obstacle: None }
     }
 
     /// Returns trouble that came before anything was sent.
@@ -335,6 +338,12 @@ impl Trouble {
     /// Returns trouble of which the server has said that what was asked for did not happen, and never will.
     pub(crate) fn refused(text: impl Into<String>) -> Self {
         Self { outcome: Outcome::Refused, ..Self::unknown(text) }
+    }
+
+    /// Returns trouble of this script that every other script would have had as well.
+    fn of_all(self, script: Script, kind: ObstacleKind) -> Self {
+        let told = self.text.clone();
+        Self { text: format!("script {}: {told}", script.name), obstacle: Some((kind, told)), ..self }
     }
 
     /// Returns the same trouble, where something was done before it came: nobody knows how much.
@@ -352,8 +361,31 @@ impl From<Error> for Trouble {
             slow: matches!(&*error.cause, Cause::Unresolved(Unresolved::CommandTimeout(_))),
             text: error.to_string(),
             problems: Vec::new(),
+            obstacle: obstacle(&error).map(|kind| (kind, without_host(&error))),
         }
     }
+}
+
+/// Returns what an error says about every script, if it does.
+fn obstacle(error: &Error) -> Option<ObstacleKind> {
+    match error.fault_class() {
+        Some(FaultClass::Quota) => Some(ObstacleKind::Quota),
+        Some(FaultClass::AccessDenied) => Some(ObstacleKind::AccessDenied),
+        Some(FaultClass::FileNotFound) => Some(ObstacleKind::NoPowerShell),
+        // A shell is the same whatever it is for.
+        Some(FaultClass::NotFound | FaultClass::BadQuery | FaultClass::Malformed | FaultClass::Other)
+            if error.operation == "Create" =>
+        {
+            Some(ObstacleKind::NoScript)
+        }
+        Some(_) | None => None,
+    }
+}
+
+/// Returns an error without the name of the server, which stands beside it.
+pub(crate) fn without_host(error: &Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix(&format!("{}: ", error.host)).unwrap_or(&text).to_owned()
 }
 
 /// Stands before the answer. What else is printed may stand before it in the same line, when it has no line end.
@@ -368,11 +400,13 @@ pub(crate) fn answer<A: DeserializeOwned>(script: Script, output: &Output) -> Re
     let Some(marked) = last_after(&output.stdout, MARK) else {
         if let Some(unable) = last_after(&output.stdout, UNABLE) {
             // Nothing of the script has run.
-            return Err(Trouble::refused(format!("script {name}: {}", why_unable(unable))));
+            let (kind, why) = why_unable(unable);
+            return Err(Trouble::refused(why).of_all(script, kind));
         }
         let said = clixml::said(&output.stderr);
         let said = if said.is_empty() { "it said nothing".to_owned() } else { said };
-        return Err(shape(&format!("no answer, exit code {}: {said}", output.exit_code)));
+        let text = format!("no answer, exit code {}: {said}", output.exit_code);
+        return Err(Trouble::unknown(text).of_all(script, ObstacleKind::NoScript));
     };
     let bytes = STANDARD.decode(marked).map_err(|_damaged| shape("the answer is not base64"))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|_damaged| shape("the answer is not JSON"))?;
@@ -394,18 +428,21 @@ fn last_after<'a>(stdout: &'a str, mark: &str) -> Option<&'a str> {
 }
 
 /// Returns what a PowerShell that cannot run our scripts lacks, and the ways out.
-fn why_unable(said: &str) -> String {
+fn why_unable(said: &str) -> (ObstacleKind, String) {
     let (mode, version) = said.split_once(' ').unwrap_or((said, "unknown"));
     let (mode, version) = (plain(mode), plain(version));
     if mode == "FullLanguage" {
-        return format!("PowerShell 3.0 or later is needed, found {version}: install Windows Management Framework 3.0");
+        let why =
+            format!("PowerShell 3.0 or later is needed, found {version}: install Windows Management Framework 3.0");
+        return (ObstacleKind::OldPowerShell, why);
     }
-    format!(
+    let why = format!(
         "PowerShell {version} runs in {mode} here, expected FullLanguage: a policy of this server (AppLocker or Windows \
          Defender Application Control) restricts scripts of this account. Allow them for the account of the maintenance \
          (AppLocker: a rule for all scripts; Application Control: without script enforcement), or use an account \
          that the policy does not restrict"
-    )
+    );
+    (ObstacleKind::Restricted, why)
 }
 
 /// Returns a request as data.

@@ -63,6 +63,7 @@ async fn activity(glance: &Glance<'_>, services: &[&str]) -> Result<Said, Troubl
     for error in errors.values_mut() {
         if let Some(second) = hop::recognise(error, &causes) {
             *error = hop::explain(error, second, glance.cmdlets());
+            glance.not_let_in(error);
         }
     }
     Ok(Said { activity, errors, causes })

@@ -16,7 +16,7 @@ mod run;
 pub use act::{Fence, NoFence};
 pub use crew::Crew;
 pub use events::{Event, Events, Heard, Listener, Quiet};
-pub use look::{look, survey};
+pub use look::{look, survey, survey_of};
 pub use pulse::Pulse;
 pub use run::{Finished, Run, RunError};
 

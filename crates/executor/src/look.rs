@@ -43,7 +43,18 @@ const LOOKS: usize = 3;
 /// Looks at every pool of a change, for planning and previews. The pools are taken a few at a time, so that what is seen
 /// of one is of one moment, however many there are.
 pub async fn survey(crew: &Crew, eyes: &Eyes, change: &Change, clock: &Clock) -> Observations {
-    let looks = change.pools.iter().map(|pool| {
+    survey_of(crew, eyes, (change, &|_| true), clock, &|_| {}).await
+}
+
+/// The same for those pools that `which` picks. `over` is told of each pool whose look is over.
+pub async fn survey_of(
+    crew: &Crew,
+    eyes: &Eyes,
+    (change, which): (&Change, &(dyn Fn(&PoolName) -> bool + Sync)),
+    clock: &Clock,
+    over: &(dyn Fn(&PoolName) + Sync),
+) -> Observations {
+    let looks = change.pools.iter().filter(|pool| which(&pool.name)).map(|pool| {
         let evidence = scope::evidence(change, pool, None);
         Look {
             pool: pool.name.clone(),
@@ -55,7 +66,11 @@ pub async fn survey(crew: &Crew, eyes: &Eyes, change: &Change, clock: &Clock) ->
         }
     });
     let looks: Vec<Look> = looks.collect();
-    let seen = looks.iter().map(|wanted| of_one_moment(crew, eyes, wanted, clock));
+    let seen = looks.iter().map(|wanted| async move {
+        let seen = of_one_moment(crew, eyes, wanted, clock).await;
+        over(&wanted.pool);
+        seen
+    });
     let seen: Vec<_> = stream::iter(seen).buffer_unordered(POOLS_AT_ONCE).collect().await;
     let looked = seen.iter().map(|(seen, over)| (seen.pool.clone(), *over)).collect();
     let pools = seen.into_iter().map(|(seen, _)| (seen.pool.clone(), seen)).collect();

@@ -47,6 +47,14 @@ impl<T> Answer<T> {
         }
     }
 
+    /// The same, to be changed.
+    pub fn reason_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Known(_) => None,
+            Self::Unknown(reason) => Some(reason),
+        }
+    }
+
     /// Returns a reference to the value, or the reason as an error, for use with `?`.
     ///
     /// # Errors

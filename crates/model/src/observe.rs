@@ -103,6 +103,55 @@ pub struct ServerObservation {
     /// Whether it is fit for an installer.
     #[serde(default)]
     pub fitness: Answer<Fitness>,
+    /// What stood in the way of many of the questions at once. Not a word about it: nothing of the kind was met.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// One cause that leaves many questions to a server without an answer, although the server is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Obstacle {
+    /// What it is.
+    pub kind: ObstacleKind,
+    /// How it was told, without the name of the server. Each text stands as it is in the reason of every answer that is
+    /// missing because of it; the first was met first.
+    pub told: Vec<String>,
+}
+
+/// What stands in the way of many questions to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObstacleKind {
+    /// No script runs: too many shells or processes of the account.
+    Quota,
+    /// No script runs: the account may not open a shell.
+    AccessDenied,
+    /// No script runs as ours have to: a policy of the server restricts the scripts of the account.
+    Restricted,
+    /// No script runs: the PowerShell there is older than 3.0.
+    OldPowerShell,
+    /// No script runs: there is no PowerShell where it belongs, or nothing may start it.
+    NoPowerShell,
+    /// No script runs, and why stands in what was told.
+    NoScript,
+    /// Scripts run, and the product's cmdlets are not let in at a second machine: the directory, or SQL.
+    SecondMachine,
+}
+
+impl ObstacleKind {
+    /// Whether scripts run, and only what asks the product is in the way.
+    #[must_use]
+    pub fn is_of_product(self) -> bool {
+        match self {
+            Self::SecondMachine => true,
+            Self::Quota
+            | Self::AccessDenied
+            | Self::Restricted
+            | Self::OldPowerShell
+            | Self::NoPowerShell
+            | Self::NoScript => false,
+        }
+    }
 }
 
 /// What makes an installer fail on a machine, whatever it installs.
@@ -133,6 +182,52 @@ impl ServerObservation {
             central_management: Answer::unknown(reason),
             lease: Answer::unknown(reason),
             fitness: Answer::unknown(reason),
+            obstacles: Vec::new(),
+        }
+    }
+
+    /// Changes every reason why something is not known.
+    pub fn change_reasons(&mut self, mut change: impl FnMut(&mut String)) {
+        let Self { host, services, sessions, versions, installer, file, readiness, replication, fabric, .. } = self;
+        let Self { central_management, lease, fitness, .. } = self;
+        let mut of = |reason: Option<&mut String>| {
+            if let Some(reason) = reason {
+                change(reason);
+            }
+        };
+        for reason in [
+            host.reason_mut(),
+            versions.reason_mut(),
+            installer.reason_mut(),
+            file.reason_mut(),
+            readiness.reason_mut(),
+            replication.reason_mut(),
+            fabric.reason_mut(),
+            central_management.reason_mut(),
+            lease.reason_mut(),
+        ] {
+            of(reason);
+        }
+        match services {
+            Answer::Unknown(reason) => of(Some(reason)),
+            Answer::Known(services) => {
+                for ServiceStatus { state, start, dependents, .. } in services.values_mut() {
+                    of(state.reason_mut());
+                    of(start.reason_mut());
+                    of(dependents.reason_mut());
+                }
+            }
+        }
+        for SessionReading { measures, draining } in sessions.values_mut() {
+            measures.iter_mut().for_each(|measure| of(measure.value.reason_mut()));
+            of(draining.as_mut().and_then(Answer::reason_mut));
+        }
+        match fitness {
+            Answer::Unknown(reason) => of(Some(reason)),
+            Answer::Known(Fitness { free, pending }) => {
+                of(free.reason_mut());
+                pending.values_mut().for_each(|sign| of(sign.reason_mut()));
+            }
         }
     }
 

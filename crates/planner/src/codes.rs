@@ -94,4 +94,6 @@ codes! {
     RESTARTS_FIRST_NOT = "O2104", "a restart before the installer that the plan rules out";
     MAY_OVERRUN = "O2105", "a server may end after its window, as the plan says";
     RESTART_OWED = "O2106", "a server at the level has a restart to come";
+    NO_SCRIPT = "O2107", "no script runs on a server";
+    SECOND_MACHINE = "O2108", "the product says nothing to the account";
 }

@@ -28,6 +28,7 @@ pub mod windows;
 mod words;
 
 pub use codes::CODES;
+pub use findings::tell_once;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use make::{ControlHost, Observations, PlanError, make};
 pub use plan::{Edge, EdgeReason, Finding, Plan, ServerWork, Severity, Step, StepId, StepKind, StepTarget};

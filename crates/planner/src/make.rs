@@ -1,7 +1,7 @@
 //! The one way to make a plan.
 
 use crate::check::{self, Violation};
-use crate::findings::{self, Context};
+use crate::findings::{self, Context, Obstacles};
 use crate::forecast::{self, Likely, forecast};
 use crate::order;
 use crate::plan::{Plan, ServerWork};
@@ -96,13 +96,15 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
         edges: built.edges,
         findings: Vec::new(),
     };
-    let safety = pools.safety(&plan, |pool| seen.looked.get(pool).copied().unwrap_or(now));
+    let mut safety = pools.safety(&plan, |pool| seen.looked.get(pool).copied().unwrap_or(now));
+    let obstacles = Obstacles::of(&pools.looks);
     let context = Context {
         change,
         seen,
         looks: &pools.looks,
         scopes: &pools.scopes,
         safety: &safety,
+        obstacles: &obstacles,
         dropped: &pools_order.dropped,
         calendar: &calendar,
         now,
@@ -112,6 +114,7 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
     if !broken.is_empty() {
         return Err(PlanError::Broken(broken));
     }
+    obstacles.shorten_all(&mut safety);
     let report = Report { order: report::order(&plan), safety, forecast, findings: plan.findings.clone() };
     Ok((plan, report))
 }

@@ -27,17 +27,19 @@ pub(crate) fn talk(line: &str) {
 /// How often somebody at a terminal is told that answers are still waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Does something that may take its time, and says at a terminal what it still waits for.
+/// The same where what is said is kept, as in the log of a scheduled start.
+const PATIENCE_OF_A_LOG: Duration = Duration::from_secs(60);
+
+/// Does something that may take its time, and says what it still waits for: often at a terminal, seldom elsewhere.
 pub(crate) async fn patiently<T>(waits_for: impl Fn() -> String, work: impl Future<Output = T>) -> T {
     let began = tokio::time::Instant::now();
+    let patience = if is_live() { PATIENCE } else { PATIENCE_OF_A_LOG };
     let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
             done = &mut work => return done,
-            () = tokio::time::sleep(PATIENCE) => {
-                if is_live() {
-                    talk(&format!("still waiting for {} ({} s)", waits_for(), began.elapsed().as_secs()));
-                }
+            () = tokio::time::sleep(patience) => {
+                talk(&format!("still waiting for {} ({} s)", waits_for(), began.elapsed().as_secs()));
             }
         }
     }

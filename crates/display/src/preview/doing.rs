@@ -8,7 +8,7 @@ use orchestrate_model::{Answer, Pool, RunState, ServerObservation, ServiceName, 
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::scope::each_after;
 use orchestrate_planner::{Plan, ServerWork, Step, StepKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One thing that a step would do, and the services that it would do it to, in order. No service: it is about the
 /// whole server or pool.
@@ -186,6 +186,29 @@ impl Place<'_> {
         })
     }
 
+    /// Returns how many sessions the services that are blocked have, and of which that is not known.
+    fn sessions(&self, seen: &ServerObservation) -> (Vec<String>, Vec<String>) {
+        let (mut now, mut unknown) = (Vec::new(), Vec::new());
+        // What several services lack for the same reason is told once, without the counters that were not even asked.
+        let mut by_cause: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (service, reading) in seen.sessions.iter().filter(|(service, _)| self.work.block.contains(service)) {
+            match reading.left() {
+                Answer::Known(0) => {}
+                Answer::Known(left) => now.push(format!("{service} {left}")),
+                Answer::Unknown(why) => {
+                    let cause = reading.measures.iter().find_map(|measure| measure.value.why_unknown());
+                    by_cause.entry(cause.unwrap_or_default()).or_default().push(service.to_string());
+                    unknown.push((cause.unwrap_or_default(), format!("{service}: {}", clean(&why))));
+                }
+            }
+        }
+        by_cause.retain(|cause, services| !cause.is_empty() && services.len() > 1);
+        unknown.retain(|(cause, _)| !by_cause.contains_key(cause));
+        let together = by_cause.into_iter().map(|(cause, of)| format!("{}: {}", of.join(", "), clean(cause)));
+        let unknown = unknown.into_iter().map(|(_, told)| told).chain(together).collect();
+        (now, unknown)
+    }
+
     fn drain(&self) -> Vec<Doing> {
         let mut doings = vec![Doing::whole(format!(
             "waits until every session count is 0 three times, 10 s apart; {}",
@@ -194,15 +217,8 @@ impl Place<'_> {
         let Some(seen) = self.seen else {
             return doings;
         };
-        let (mut now, mut unknown) = (Vec::new(), Vec::new());
+        let (now, unknown) = self.sessions(seen);
         let blocked = |service: &ServiceName| self.work.block.contains(service);
-        for (service, reading) in seen.sessions.iter().filter(|(service, _)| blocked(service)) {
-            match reading.left() {
-                Answer::Known(0) => {}
-                Answer::Known(left) => now.push(format!("{service} {left}")),
-                Answer::Unknown(why) => unknown.push(format!("{service}: {}", clean(&why))),
-            }
-        }
         if !now.is_empty() {
             doings.push(Doing { counted: true, ..Doing::whole(format!("sessions now: {}", now.join(", "))) });
         } else if unknown.is_empty() && seen.sessions.keys().any(blocked) {

@@ -23,6 +23,14 @@ fn change() -> Change {
     change
 }
 
+fn two_pools() -> Change {
+    let mut change = change();
+    let mut second = change.pools[0].clone();
+    second.name = orchestrate_model::PoolName::new("second.contoso.example").expect("a name");
+    change.pools.push(second);
+    change
+}
+
 /// What a driver does instead of answering.
 #[derive(Debug, Clone, Copy)]
 enum Stubborn {
@@ -177,6 +185,21 @@ async fn p3_a_driver_that_fails_leaves_what_it_was_asked_unknown() {
             assert!(why.contains("a mistake of its own"), "{why}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_survey_of_some_pools_asks_no_others_and_tells_of_each_that_is_over() {
+    let change = two_pools();
+    let (asked, over) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(true)));
+    let eyes = eyes(&change, Stubborn::Panics, &asked, &over);
+    let last = &change.pools.last().expect("a pool").name;
+    let told = std::sync::Mutex::new(Vec::new());
+    let note = |pool: &orchestrate_model::PoolName| told.lock().expect("no panic").push(pool.clone());
+    let which = |pool: &orchestrate_model::PoolName| pool == last;
+    let seen = crate::survey_of(&Crew::here(), &eyes, (&change, &which), &Clock::real(), &note).await;
+    assert_eq!(seen.pools.keys().collect::<Vec<_>>(), [last]);
+    assert_eq!(seen.looked.keys().collect::<Vec<_>>(), [last]);
+    assert_eq!(*told.lock().expect("no panic"), [last.clone()]);
 }
 
 #[tokio::test(start_paused = true)]

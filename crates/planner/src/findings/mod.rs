@@ -8,6 +8,7 @@ mod external;
 mod installer;
 mod lease;
 mod level;
+mod obstacles;
 mod owed;
 mod services;
 mod silence;
@@ -23,6 +24,8 @@ use crate::safety::Look;
 use crate::scope::PoolScope;
 use crate::windows::Calendar;
 use jiff::Timestamp;
+pub(crate) use obstacles::Obstacles;
+pub use obstacles::tell_once;
 use orchestrate_model::{Change, Pool, ServerName};
 use std::fmt::Display;
 
@@ -35,6 +38,8 @@ pub(crate) struct Context<'a> {
     pub(crate) scopes: &'a [PoolScope],
     /// The questions about each server that is to go, in the order of the plan.
     pub(crate) safety: &'a [ServerSafety],
+    /// What stood in the way of many questions at once.
+    pub(crate) obstacles: &'a Obstacles<'a>,
     /// The usual order of pools where it gives way to the plan's.
     pub(crate) dropped: &'a [PoolEdge],
     pub(crate) calendar: &'a Calendar,
@@ -79,6 +84,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     stated::drained(context, plan, &mut found);
     installer::change(context, &mut found);
     timing::change(context, forecast, &mut found);
+    context.obstacles.fold(&mut found);
     found.sort_by(|a, b| {
         let key = |f: &Finding| (f.severity, f.code.clone());
         key(a).cmp(&key(b)).then_with(|| (&a.pool, &a.server, &a.message).cmp(&(&b.pool, &b.server, &b.message)))

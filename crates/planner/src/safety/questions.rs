@@ -306,15 +306,9 @@ fn said_ready(look: &Look<'_>, server: &ServerName) -> Verdict {
         Some(super::ours::explained(look, server, readiness, readiness_says(look.pool, server, witness, readiness)))
     });
     words.reduce(Verdict::and).unwrap_or_else(|| {
-        // Most often they have one cause, which is told once.
-        let mut silent: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for other in look.others(server).filter(|other| other.standing.serves()) {
-            if let Some(why) = other.seen.and_then(|seen| seen.readiness.why_unknown()) {
-                silent.entry(why).or_default().push(other.server.name.short());
-            }
-        }
-        let silent = list(silent.into_iter().map(|(why, names)| format!("{}: {why}", few(&names))));
-        let name = server.short();
+        let others = look.others(server).filter(|other| other.standing.serves());
+        let silent = others.filter_map(|other| Some((other.server, other.seen?.readiness.why_unknown()?)));
+        let (name, silent) = (server.short(), why_silent(silent));
         Verdict::Unknown(format!("{name} may not go: no other server could say whether the pool is ready ({silent})"))
     })
 }
@@ -354,6 +348,16 @@ fn readiness_says(pool: &Pool, server: &ServerName, witness: &ServerName, readin
     }
 }
 
+/// Returns why servers do not say something: most often they have one cause, which is told once.
+fn why_silent<'a>(silent: impl Iterator<Item = (&'a Server, &'a str)>) -> String {
+    let mut by_cause: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (server, why) in silent {
+        let without = why.strip_prefix(server.name.as_str()).and_then(|rest| rest.strip_prefix(": "));
+        by_cause.entry(without.unwrap_or(why)).or_default().push(server.name.short());
+    }
+    list(by_cause.into_iter().map(|(why, names)| format!("{}: {why}", few(&names))))
+}
+
 pub(super) fn replication(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
     let hosts = |server: &&Server| server.hosts.contains(&Hosted::CentralManagement);
     look.pool.servers.iter().find(hosts)?;
@@ -368,7 +372,12 @@ pub(super) fn replication(look: &Look<'_>, server: &ServerName) -> Option<Asked>
     let mut unnamed = unnamed_replicas(look.pool, &known);
     unnamed.retain(|unnamed| !look.away.iter().any(|away| away.short() == *unnamed));
     let verdict = if known.is_empty() {
-        Verdict::Unknown(format!("{name} may not go: no server could say whether the replicas are up to date"))
+        let silent = look
+            .servers()
+            .filter_map(|(server, _)| Some((server, look.seen.servers.get(&server.name)?.replication.why_unknown()?)));
+        let silent = why_silent(silent);
+        let silent = if silent.is_empty() { silent } else { format!(" ({silent})") };
+        Verdict::Unknown(format!("{name} may not go: no server could say whether the replicas are up to date{silent}"))
     } else if !behind.is_empty() {
         Verdict::No(format!("{name} may not go: replicas behind: {}", list(behind)))
     } else if !unnamed.is_empty() {

@@ -519,6 +519,49 @@ fn a_restart_that_a_server_at_the_level_still_needs_is_not_forgotten() {
 }
 
 #[test]
+fn one_cause_of_every_script_is_one_refusal_with_what_follows_from_it() {
+    use orchestrate_model::observe::{Obstacle, ObstacleKind};
+    let change = three();
+    let told = "Create shell: refused: QuotaLimit: too many shells";
+    let seen = |kind: Option<ObstacleKind>| {
+        let mut world = healthy_world(&change);
+        for server in world.pools.values_mut().flat_map(|pool| pool.servers.values_mut()) {
+            let why = format!("{}: {told}", server.server);
+            server.readiness = Answer::unknown(&why);
+            server.lease = Answer::unknown(&why);
+            server.fitness = Answer::unknown(&why);
+            server.file = Answer::unknown(&why);
+            for measure in server.sessions.values_mut().flat_map(|reading| &mut reading.measures) {
+                measure.value = Answer::unknown(&why);
+            }
+            server.obstacles = kind.map(|kind| Obstacle { kind, told: vec![told.to_owned()] }).into_iter().collect();
+        }
+        world
+    };
+    let (apart, _) = planned(&change, &seen(None));
+    assert!(apart.refusals().count() > 10, "without the common cause each question speaks for itself");
+    let (plan, report) = planned(&change, &seen(Some(ObstacleKind::Quota)));
+    let refusals: Vec<&orchestrate_planner::Finding> = plan.refusals().collect();
+    let [only] = refusals.as_slice() else { panic!("{refusals:#?}") };
+    assert_eq!(only.code, "O2107");
+    for word in ["fe1, fe2 and fe3", told, "O2016", "O2022", "O2049", "O2081"] {
+        assert!(only.message.contains(word), "{word}: {}", only.message);
+    }
+    assert!(only.advice.contains("MaxShellsPerUser"), "{}", only.advice);
+    let open = report.safety.iter().flat_map(|safety| &safety.asked).filter(|asked| !asked.verdict.is_yes());
+    for asked in open {
+        assert!(!asked.verdict.text().contains("QuotaLimit"), "{asked:?}");
+        assert_eq!(asked.advice, "Mend O2107 first.", "{asked:?}");
+    }
+    let mut world = seen(Some(ObstacleKind::Quota)).pools;
+    orchestrate_planner::tell_once(&mut world);
+    let text = serde_json::to_string(&world.values().map(|pool| &pool.servers).collect::<Vec<_>>()).unwrap();
+    assert_eq!(text.matches("QuotaLimit").count(), 3, "once for each server, as the obstacle itself: {text}");
+    let (plan, _) = planned(&change, &seen(Some(ObstacleKind::SecondMachine)));
+    assert_eq!(plan.refusals().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["O2108"]);
+}
+
+#[test]
 fn t8_sixteen_servers_need_a_night_each_at_worst() {
     let mut pool = pool("pool08", "fe", "192.0.2", 16);
     pool.product = Product::Sfb2019;

@@ -169,6 +169,7 @@ pub(crate) fn healthy(pool: &Pool, server: &Server) -> ServerObservation {
     let version =
         ComponentVersion { component: "Core Components".into(), version: Version::parse("5.0.8308.866").unwrap() };
     ServerObservation {
+        obstacles: Vec::new(),
         server: server.name.clone(),
         taken: now(),
         host: Answer::Known(HostFacts { booted: now(), local_time: now(), system: "Windows".into() }),

@@ -79,6 +79,7 @@ impl World {
         });
         let stamp = |at: Ms| self.stamp(at);
         ServerObservation {
+            obstacles: Vec::new(),
             server: machine.name.clone(),
             taken,
             host: asked(ask, Part::Host, || HostFacts {
