@@ -12,7 +12,9 @@ use crate::terminal::output;
 use orchestrate_engine::record::ServerEnd;
 use orchestrate_journal::{ClaimError, JournalError, StateDir};
 use orchestrate_lab::LabDirectory;
-use orchestrate_model::{PoolName, RunId};
+use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::{Change, PoolName, RunId, ServerName};
+use orchestrate_planner::Owed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -165,6 +167,50 @@ impl Ground<'_> {
         }
         Ok(())
     }
+}
+
+/// Most runs that are read for what they have left to do, newest first.
+const READ_BACK: usize = 30;
+
+/// Returns the servers of a change on which an installer of an earlier run has asked for a restart that the run did not
+/// see, by the newest run that ran one there. Windows does not always show such a restart.
+pub(crate) fn owed(home: &Home, place: Place, change: &Change) -> Result<BTreeMap<ServerName, Owed>, Failure> {
+    let Some(state) = home.open_if_there(place)? else { return Ok(BTreeMap::new()) };
+    let mut open: BTreeSet<&ServerName> =
+        change.pools.iter().flat_map(|pool| &pool.servers).map(|server| &server.name).collect();
+    let pools: BTreeSet<&PoolName> = change.pools.iter().map(|pool| &pool.name).collect();
+    let mut owed = BTreeMap::new();
+    for folder in state.runs()?.into_iter().rev().take(READ_BACK) {
+        if open.is_empty() {
+            break;
+        }
+        // One that cannot be read bars a start where that matters; here it only has nothing to say.
+        if runs::pools_of(&folder).is_ok_and(|of| !pools.iter().any(|pool| of.contains(*pool))) {
+            continue;
+        }
+        let run = folder.id().to_string();
+        let found = match runs::read(folder) {
+            Ok(found) => found,
+            Err(failure) => {
+                tracing::warn!(
+                    run,
+                    why = failure.in_one_line(),
+                    "whether it has left a restart to be made is not known"
+                );
+                continue;
+            }
+        };
+        for (work, state) in found.plan.work().iter().zip(&found.state.work) {
+            let (Some((code, meaning)), Some(ended)) = (&state.installer, state.installer_ended) else { continue };
+            if !open.remove(&work.server) || state.restart_proven.is_some() {
+                continue;
+            }
+            if matches!(meaning, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted) {
+                owed.insert(work.server.clone(), Owed { run: run.clone(), code: *code, ended });
+            }
+        }
+    }
+    Ok(owed)
 }
 
 /// Returns what is said about a run that is taken up again.

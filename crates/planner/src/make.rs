@@ -30,6 +30,19 @@ pub struct Observations {
     pub looked: BTreeMap<PoolName, Timestamp>,
     /// The machine that the run is controlled from.
     pub control_host: ControlHost,
+    /// Servers on which an installer of an earlier run has asked for a restart that the run did not see.
+    pub owed: BTreeMap<ServerName, Owed>,
+}
+
+/// A restart that an installer has asked for in an earlier run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The run.
+    pub run: String,
+    /// What the installer ended with.
+    pub code: i64,
+    /// When it ended, by the clock of the control host.
+    pub ended: Timestamp,
 }
 
 /// The machine that the run is controlled from, as far as it knows itself.

@@ -519,6 +519,32 @@ fn a_restart_that_a_server_at_the_level_still_needs_is_not_forgotten() {
 }
 
 #[test]
+fn a_restart_that_an_earlier_run_has_left_is_told_until_the_server_was_booted() {
+    use orchestrate_model::Version;
+    use orchestrate_model::version::ComponentVersion;
+    use orchestrate_planner::Owed;
+    let change = three();
+    let level = Version::parse("5.0.8308.1149").unwrap();
+    let told = |up: jiff::SignedDuration, ended: jiff::SignedDuration| {
+        let mut world = healthy_world(&change);
+        let first = world.pools.values_mut().next().unwrap().servers.values_mut().next().unwrap();
+        first.versions = Answer::Known(vec![ComponentVersion { component: "Core".into(), version: level.clone() }]);
+        let Answer::Known(host) = &mut first.host else { panic!("{:?}", first.host) };
+        // Its clock is wrong by an hour, which changes nothing.
+        host.local_time = now() + minutes(60);
+        host.booted = host.local_time - up;
+        let owed = Owed { run: "r1".to_owned(), code: 3010, ended: now() - ended };
+        world.owed.insert(first.server.clone(), owed);
+        let (plan, _) = planned(&change, &world);
+        let message = plan.findings().iter().find(|finding| finding.code == "O2106").map(|found| found.message.clone());
+        message
+    };
+    let text = told(minutes(600), minutes(60)).unwrap();
+    assert!(text.contains("run r1 ended with 3010") && text.contains("it is up since"), "{text}");
+    assert_eq!(told(minutes(30), minutes(60)), None, "booted after the installer");
+}
+
+#[test]
 fn one_cause_of_every_script_is_one_refusal_with_what_follows_from_it() {
     use orchestrate_model::observe::{Obstacle, ObstacleKind};
     let change = three();
