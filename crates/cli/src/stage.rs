@@ -167,7 +167,7 @@ impl Stage {
             open().remove(pool);
         };
         let eyes = self.readers.eyes();
-        let looking = survey_of(&self.crew, &eyes, (change, &which), &self.clock, &over);
+        let looking = Box::pin(survey_of(&self.crew, &eyes, (change, &which), &self.clock, &over));
         let looked = tokio::select! {
             looked = output::patiently(waits_for, looking) => looked,
             _ = signals::any() => return Err(Failure::Interrupted("the servers were being looked at")),
@@ -185,7 +185,7 @@ impl Stage {
         let (plan, report) = make(change, observations, self.clock.now())?;
         let mut seen = observations.pools.clone();
         tell_once(&mut seen);
-        Ok(Planned { plan, report, seen })
+        Ok(Planned { plan, report, seen, unheard: unheard(&observations.pools) })
     }
 
     /// Says why nothing may be begun now, if it may not (promise P9).
@@ -299,18 +299,29 @@ fn causes(silent: &[(&ServerName, &str)]) -> String {
     said.take(NAMED).collect::<Vec<_>>().join("; ")
 }
 
+/// Returns why not a single server could be asked, if it was so.
+fn unheard(seen: &BTreeMap<PoolName, PoolObservation>) -> Option<String> {
+    let servers = seen.values().flat_map(|pool| pool.servers.values());
+    let silent: Option<Vec<(&ServerName, &str)>> = servers
+        .map(|server| Some((&server.server, server.host.why_unknown().and(server.services.why_unknown())?)))
+        .collect();
+    silent.filter(|silent| !silent.is_empty()).map(|silent| causes(&silent))
+}
+
 /// A plan with what it was made from.
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) report: Report,
     pub(crate) seen: BTreeMap<PoolName, PoolObservation>,
+    /// Why not a single server could be asked, where it was so.
+    unheard: Option<String>,
 }
 
 impl Planned {
     /// Returns the plan for a change that nobody was asked about.
     pub(crate) fn offline(change: &Change) -> Result<Self, Failure> {
         let (plan, report) = make(change, &Observations::default(), Timestamp::now())?;
-        Ok(Self { plan, report, seen: BTreeMap::new() })
+        Ok(Self { plan, report, seen: BTreeMap::new(), unheard: None })
     }
 
     /// Returns the preview of the plan.
@@ -351,18 +362,9 @@ impl Planned {
     /// Refuses to go on when not a single server could be asked: all else that is not known follows from that. `offline` is
     /// the command that shows the plan without them.
     pub(crate) fn heard(&self, offline: &str) -> Result<(), Failure> {
-        let servers = || self.seen.values().flat_map(|pool| pool.servers.values());
-        let mut silent = Vec::new();
-        for server in servers() {
-            match (server.services.why_unknown(), server.host.why_unknown()) {
-                (Some(text), Some(_)) => silent.push((&server.server, text)),
-                (None, _) | (_, None) => return Ok(()),
-            }
-        }
-        if silent.is_empty() {
-            Ok(())
-        } else {
-            Err(Failure::Unreachable { why: causes(&silent), offline: offline.to_owned() })
+        match &self.unheard {
+            None => Ok(()),
+            Some(why) => Err(Failure::Unreachable { why: why.clone(), offline: offline.to_owned() }),
         }
     }
 }

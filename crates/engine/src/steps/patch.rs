@@ -1,6 +1,7 @@
 //! Running the installer once, by token, and proving the level it leads to.
 
-use super::block::still_stopped;
+use super::block::{paused_services, still_stopped};
+use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch, restart, under_way};
 use crate::constants::{
     BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK,
@@ -10,13 +11,14 @@ use crate::look::Subject;
 use crate::record::{Boot, Record, StepEnd};
 use crate::state::{Mark, steps_of};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::Answer;
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, Patch, Scope};
 use orchestrate_model::exit_code;
 use orchestrate_model::observe::InstallerState;
 use orchestrate_model::version::{ComponentVersion, Reached};
+use orchestrate_model::{Answer, RunState, ServiceName};
 use orchestrate_planner::{StepKind, limits};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns the token under which the installer is asked about, or started next.
 ///
@@ -121,11 +123,17 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
     // Nothing has begun: what is refused is asked for as long as an installation that is in the way is waited for.
     let asked_since = case.subject.own.installer_ended.map_or(case.since, |ended| ended.max(case.since));
     let unstarted_late = case.is_over(asked_since, INSTALLER_BUSY + INSTALLER_BUSY_WAIT + before);
+    let in_use = note_use(case, scratch);
     let text = match &case.own.installer {
         Answer::Known(InstallerState::Finished { exit_code }) => {
             let meaning = meaning(patch, *exit_code);
-            let record = Record::InstallerEnded { work: case.subject.id, exit_code: *exit_code, meaning };
-            return Ruling { records: vec![record], next: Judgement::LookAgain };
+            let mut records = vec![Record::InstallerEnded { work: case.subject.id, exit_code: *exit_code, meaning }];
+            // Nothing asks before it any more; what runs on before another restart is blocked and drained once more.
+            if meaning == ExitMeaning::RestartStarted {
+                let uncounted: BTreeSet<ServiceName> = std::mem::take(&mut scratch.last_counts).into_keys().collect();
+                records.extend(ended_uncounted(case, uncounted));
+            }
+            return Ruling { records, next: Judgement::LookAgain };
         }
         Answer::Known(InstallerState::NotStarted) if case.is_proven_unstarted() && case.is_stopping() => {
             return case.stopped().into();
@@ -138,7 +146,12 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
                 .give_up(format!("{}: the installer could not be started{why}", case.subject.work.server))
                 .into();
         }
-        Answer::Known(InstallerState::Running) => "the installer is running".to_owned(),
+        Answer::Known(InstallerState::Running) if in_use.is_empty() => "the installer is running".to_owned(),
+        Answer::Known(InstallerState::Running) => format!(
+            "the installer is running, and meanwhile {} as well, started by it or by another hand: sessions there are not \
+             counted",
+            in_use.join(", ")
+        ),
         Answer::Known(InstallerState::Vanished | InstallerState::Killed { .. } | InstallerState::NeverRan { .. })
             if case.subject.own.has(Mark::StartAnew) && !case.is_stopping() =>
         {
@@ -146,7 +159,10 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
             return start(case, scratch, (patch, next));
         }
         Answer::Known(InstallerState::Vanished) => {
-            return hold(case, "the installer was started, is not running, and left no result");
+            let booted = booted_meanwhile(case).map_or_else(String::new, |booted| {
+                format!("; the server was booted {} since then", booted.strftime("%Y-%m-%d %H:%M:%SZ"))
+            });
+            return hold(case, &format!("the installer was started, is not running, and left no result{booted}"));
         }
         Answer::Known(InstallerState::Killed { note }) => {
             return hold(
@@ -163,8 +179,44 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
     if late {
         return hold(case, &format!("{text} after {limit:#}"));
     }
+    if let Some(record) = stopped_meanwhile(case, scratch) {
+        return Ruling { records: vec![record], next: Judgement::LookAgain };
+    }
     let wait = case.wait_from(since, ("the installer", text), (limit, "the server is held out of service"));
     Judgement::Wait(wait, SLOW_LOOK).into()
+}
+
+/// Notes which services that were stopped for the installer run while it does, and returns them: nothing counts what people
+/// do on them.
+fn note_use(case: &Case<'_>, scratch: &mut Scratch) -> Vec<String> {
+    let starts = case.subject.own.token.is_none();
+    let runs = |name: &ServiceName| case.state(name).is_ok_and(|state| state != RunState::Stopped);
+    let services = paused_services(&case.subject).into_iter().filter(|name| !starts && runs(name));
+    let services: Vec<ServiceName> = services.collect();
+    scratch.last_counts.extend(services.iter().map(|name| (name.clone(), None)));
+    services.iter().map(ToString::to_string).collect()
+}
+
+/// Says so when what ran beside the installer does not run any more.
+fn stopped_meanwhile(case: &Case<'_>, scratch: &mut Scratch) -> Option<Record> {
+    let is_stopped = |name: &ServiceName| matches!(case.state(name), Ok(RunState::Stopped));
+    let gone: BTreeSet<ServiceName> = scratch.last_counts.keys().filter(|name| is_stopped(name)).cloned().collect();
+    scratch.last_counts.retain(|name, _| !gone.contains(name));
+    ended_uncounted(case, gone)
+}
+
+fn ended_uncounted(case: &Case<'_>, uncounted: BTreeSet<ServiceName>) -> Option<Record> {
+    let sessions = BTreeMap::new();
+    let noticed = !uncounted.is_empty();
+    noticed.then_some(Record::StoppedByOthers { work: case.subject.id, sessions, uncounted })
+}
+
+/// When the server was booted, if it was since the installer in hand was started.
+fn booted_meanwhile(case: &Case<'_>) -> Option<Timestamp> {
+    let own = case.subject.own;
+    let host = case.own.host.known()?;
+    let since = own.token_since.zip(own.booted_before)?;
+    is_boot_since(case, host, since).then_some(host.booted)
 }
 
 fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, InstallerToken)) -> Ruling {

@@ -536,8 +536,7 @@ fn a_restart_that_an_earlier_run_has_left_is_told_until_the_server_was_booted() 
         let owed = Owed { run: "r1".to_owned(), code: 3010, ended: now() - ended };
         world.owed.insert(first.server.clone(), owed);
         let (plan, _) = planned(&change, &world);
-        let message = plan.findings().iter().find(|finding| finding.code == "O2106").map(|found| found.message.clone());
-        message
+        plan.findings().iter().find(|finding| finding.code == "O2106").map(|found| found.message.clone())
     };
     let text = told(minutes(600), minutes(60)).unwrap();
     assert!(text.contains("run r1 ended with 3010") && text.contains("it is up since"), "{text}");

@@ -272,6 +272,33 @@ fn p8_a_server_that_a_stop_was_giving_back_is_begun_again_when_the_run_is_taken_
     }
 }
 
+#[test]
+fn p4_what_another_hand_starts_beside_the_installer_is_told_and_its_sessions_are_not_counted() {
+    let running = |state: RunState, now| {
+        let mut seen = fe1(state, Answer::Known(0), now);
+        seen.servers.get_mut(&server(1)).unwrap().installer = Answer::Known(InstallerState::Running);
+        seen
+    };
+    let mut engine = after(&patching(Attended::Yes));
+    let effects = engine.handle(resumed(), at(30));
+    let effects = answer(&mut engine, &effects, running(RunState::Running, at(30)), at(30));
+    let wait = engine.view(at(30)).servers[0].wait.clone().expect("it waits");
+    assert!(wait.why.contains("RTCSRV as well") && wait.why.contains("not counted"), "{wait:?}");
+    let (effects, now) = wake(&mut engine, &effects);
+    let effects = answer(&mut engine, &effects, running(RunState::Stopped, now), now);
+    let gone = |effect: &Effect| matches!(effect, Effect::Record(Record::StoppedByOthers { .. }));
+    assert_eq!(effects.iter().filter(|effect| gone(effect)).count(), 1, "{effects:?}");
+    assert_eq!(engine.state().work[0].stopped_uncounted.len(), 1);
+    // The same where the installer restarts the server before any look shows the service stopped.
+    let mut engine = after(&patching(Attended::Yes));
+    let effects = engine.handle(resumed(), at(30));
+    let effects = answer(&mut engine, &effects, running(RunState::Running, at(30)), at(30));
+    let (effects, now) = wake(&mut engine, &effects);
+    let ended = Answer::Known(InstallerState::Finished { exit_code: 1641 });
+    answer(&mut engine, &effects, installing(ended, now), now);
+    assert_eq!(engine.state().work[0].stopped_uncounted.len(), 1);
+}
+
 /// Lives with fe1 in its patch step, where the installer is started as `answer` says, until it is given up or the end.
 fn patched(answer: impl Fn(Timestamp) -> ActOutcome, most: Timestamp) -> (Engine, Timestamp, Option<Timestamp>) {
     let mut records = draining(Attended::Yes);
