@@ -42,7 +42,7 @@ pub(crate) async fn run(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
             if args.process.apart {
                 host::enter_session();
             }
-            start(home, args).await
+            Box::pin(start(home, args)).await
         }
     }
 }
