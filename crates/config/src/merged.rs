@@ -350,7 +350,7 @@ fn maintenance(maintenance: Maintenance) -> Option<change::Maintenance> {
         soak: maintenance.soak.map_or(SOAK, |at| at.value.0),
         accept_loss: values(maintenance.accept_loss).collect(),
         unmeasured,
-        on_hold: maintenance.on_hold.map_or(HoldChoice::Stop, |at| at.value),
+        on_hold: maintenance.on_hold.map_or_else(|| HoldChoice::Stop.into(), |at| at.value.0),
         pool_unsafe: maintenance.pool_unsafe.map_or(PoolUnsafe::Stop, |at| at.value),
         fit: maintenance.fit.map_or(WindowFit::Worst, |at| at.value),
     })

@@ -343,3 +343,22 @@ fn what_would_mean_something_else_later_is_refused() {
     assert_eq!(told("{teams: {file: 'https://x.example/?sig=x'}}"), ["O1022"]);
     assert_eq!(told("{command: 'page --high'}"), ["O1015"]);
 }
+
+#[test]
+fn what_is_done_with_a_held_server_may_be_chosen_by_why_it_is_held() {
+    use orchestrate_model::hold::{HoldCause, HoldChoice};
+    let on_hold = |text: &str| with(T1, &[("  drain: {", &format!("  on_hold: {text}\n  drain: {{"))]);
+    let parsed = good(&on_hold("{drain_deadline: return, installer_lost: skip, otherwise: abandon}"));
+    let chosen = &parsed.change.maintenance.on_hold;
+    assert_eq!(chosen.choice(HoldCause::DrainDeadline), HoldChoice::Return);
+    assert_eq!(chosen.choice(HoldCause::InstallerLost), HoldChoice::Skip);
+    assert_eq!(chosen.choice(HoldCause::NoAnswer), HoldChoice::Abandon);
+    let one = good(&on_hold("retry")).change.maintenance.on_hold;
+    assert!(HoldCause::ALL.iter().all(|cause| one.choice(*cause) == HoldChoice::Retry));
+    let few = good(&on_hold("{asked: return}")).change.maintenance.on_hold;
+    assert_eq!(few.choice(HoldCause::NoAnswer), HoldChoice::Stop, "what is not named stops");
+    // A choice that such a hold never offers, one that only a person can make, a cause that there is not.
+    for bad in ["{drain_deadline: skip}", "{not_proven: return}", "{balancer_by_hand: confirm}", "{drain: return}"] {
+        assert_eq!(codes(&errors(&on_hold(bad))), ["O1014"], "{bad}");
+    }
+}

@@ -94,7 +94,7 @@ fn below(server: &ServerView, now: Timestamp, look: &Look) -> Option<String> {
     match &server.phase {
         Phase::Held(hold) => {
             let choices: Vec<&str> = hold.choices.iter().map(|choice| choice.word()).collect();
-            Some(format!("{}; decide: {}", clean(&hold.reason), choices.join(", ")))
+            Some(format!("{}; decide: {} (explain {})", clean(&hold.reason), choices.join(", "), hold.cause.code()))
         }
         Phase::Waiting | Phase::Step { .. } => server.wait.as_ref().map(|wait| waiting(wait, now, look)),
         Phase::Ended(end) => words::end_why(end).map(clean),

@@ -40,6 +40,7 @@ fn view() -> View {
     let hold = Hold {
         since: at(60),
         step: StepId(3),
+        cause: orchestrate_model::hold::HoldCause::InstallerLost,
         reason: "the installer vanished".to_owned(),
         choices: vec![HoldChoice::Retry, HoldChoice::Abandon],
     };

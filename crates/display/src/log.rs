@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::record::{Attended, RunHeader, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
 use orchestrate_engine::{Intent, IntentId, Record};
 use orchestrate_model::Answer;
-use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::change::{ExitMeaning, HoldCause, HoldChoice};
 use orchestrate_model::exit_code;
 use orchestrate_model::{Act, ActOutcome, RunId, ServerName};
 use orchestrate_planner::plan::{StepTarget, WorkId};
@@ -272,7 +272,7 @@ impl<'a> Log<'a> {
             Record::TurnedBack { why, .. } => {
                 (Tone::Warn, format!("goes back into service without the rest of its steps: {}", clean(&why.text)))
             }
-            Record::Held { work, step, reason, choices } => self.held(*work, *step, reason, choices),
+            Record::Held { work, step, cause, reason, choices } => self.held((*work, *step), *cause, reason, choices),
             Record::Decided { choice, by, .. } => {
                 (Tone::Strong, format!("decided by {}: {}", clean(by), choice.word()))
             }
@@ -363,7 +363,13 @@ impl<'a> Log<'a> {
         format!("{lead}; what is in hand is finished or undone first: {}; {second}{back}", list(&names))
     }
 
-    fn held(&self, work: WorkId, step: StepId, reason: &str, choices: &[HoldChoice]) -> (Tone, String) {
+    fn held(
+        &self,
+        (work, step): (WorkId, StepId),
+        cause: HoldCause,
+        reason: &str,
+        choices: &[HoldChoice],
+    ) -> (Tone, String) {
         let kind = self.plan.steps()[step.0 as usize].kind;
         let choices: Vec<&str> = choices.iter().map(|choice| choice.word()).collect();
         let choices = choices.join(", ");
@@ -374,7 +380,7 @@ impl<'a> Log<'a> {
             }
             None => format!("decide: {choices}"),
         };
-        (Tone::Bad, format!("HELD in {kind}: {}; {how}", clean(reason)))
+        (Tone::Bad, format!("HELD in {kind}, {}: {}; {how}", cause.code(), clean(reason)))
     }
 }
 

@@ -79,6 +79,7 @@ fn records() -> Vec<Record> {
         Record::Held {
             work,
             step: StepId(3),
+            cause: orchestrate_model::hold::HoldCause::DrainDeadline,
             reason: "42 sessions are left after 2h".to_owned(),
             choices: vec![HoldChoice::Retry, HoldChoice::Return],
         },

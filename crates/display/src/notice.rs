@@ -65,15 +65,16 @@ impl Teller<'_> {
             Record::StepDone { step, how: StepEnd::Done, proof } if self.is(*step, StepKind::Gate) => {
                 (Occasion::Back, format!("{short} is back in service"), clean(proof), Vec::new())
             }
-            Record::Held { step, reason, choices, .. } => {
+            Record::Held { step, cause, reason, choices, .. } => {
                 let kind = self.plan.steps().get(step.0 as usize).map_or("its step", |step| step.kind.word());
                 match self.attended {
                     Attended::Yes => {
                         let title = format!("{short} is held in {kind} and waits for a decision");
-                        (Occasion::Held, title, clean(reason), self.decisions(&work_name(self.plan, record), choices))
+                        let text = format!("{} ({})", clean(reason), cause.code());
+                        (Occasion::Held, title, text, self.decisions(&work_name(self.plan, record), choices))
                     }
                     Attended::No => {
-                        let choice = self.plan.change().maintenance.on_hold;
+                        let choice = self.plan.change().maintenance.on_hold.choice(*cause);
                         let choice = if choices.contains(&choice) { choice } else { HoldChoice::Stop };
                         let title = format!("{short} is held in {kind}, and the plan decides: {}", choice.word());
                         (Occasion::Held, title, clean(reason), Vec::new())
@@ -166,7 +167,13 @@ mod tests {
         let work = orchestrate_planner::plan::WorkId(0);
         let step = plan.steps().iter().find(|step| step.kind == StepKind::Drain).unwrap().id;
         let choices = vec![HoldChoice::Return, HoldChoice::Stop];
-        let held = Record::Held { work, step, reason: "2 sessions are left".to_owned(), choices };
+        let held = Record::Held {
+            work,
+            step,
+            cause: orchestrate_model::hold::HoldCause::DrainDeadline,
+            reason: "2 sessions are left".to_owned(),
+            choices,
+        };
         let notice = teller.of(&held).unwrap();
         let (short, full) = (plan.work()[0].server.short(), &plan.work()[0].server);
         assert_eq!(notice.title, format!("{short} is held in drain and waits for a decision"));

@@ -164,6 +164,7 @@ fn in_work(run: &RunStatus, view: &View, program: &str, now: Timestamp, look: &L
             let age = duration(now.duration_since(hold.since));
             let server = &server.server;
             lines.push(format!("    held for {age}; decide with:  {program} decide {} {server} CHOICE", run.run));
+            lines.push(format!("    what each choice does:  {program} explain {}", hold.cause.code()));
         }
     }
     lines

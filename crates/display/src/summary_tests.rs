@@ -223,6 +223,7 @@ fn a_list_of_runs_says_who_waits_for_a_decision() {
     let mut state = state();
     state.work[1].held = Some(Hold {
         step: StepId(0),
+        cause: orchestrate_model::hold::HoldCause::InstallerFailed,
         reason: "the installer ended with exit code 1603".to_owned(),
         choices: vec![HoldChoice::Retry],
         since: at(100),

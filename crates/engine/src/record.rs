@@ -5,7 +5,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
-use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::observe::{BalancerPlace, BalancerState};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
@@ -122,6 +123,8 @@ pub enum Record {
         work: WorkId,
         /// The step in hand.
         step: StepId,
+        /// Why, as one of the causes that have a page.
+        cause: HoldCause,
         /// What is known.
         reason: String,
         /// What the operator can choose.

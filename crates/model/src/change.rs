@@ -1,6 +1,7 @@
 //! One change: what a plan file asks for, validated.
 
 use crate::exit_code;
+pub use crate::hold::{HoldCause, HoldChoice, OnHold};
 use crate::ids::{Label, PoolName, ServiceName};
 use crate::notify::Channel;
 use crate::pool::{DnsSettings, Pool, Server};
@@ -102,7 +103,7 @@ pub struct Maintenance {
     /// read has to be zero all the same.
     pub unmeasured: BTreeMap<ServiceName, SignedDuration>,
     /// What an unattended run does with a hold.
-    pub on_hold: HoldChoice,
+    pub on_hold: OnHold,
     /// What a run does when a pool can no longer do without a server that is out and not yet being patched.
     #[serde(default)]
     pub pool_unsafe: PoolUnsafe,
@@ -294,39 +295,6 @@ pub enum RestartPolicy {
     WhenNeeded,
     /// Always.
     Always,
-}
-
-/// What can be done about a held server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HoldChoice {
-    /// Stop the run where it is and say what is out.
-    Stop,
-    /// Do the step again, after a look at the server.
-    Retry,
-    /// Count the step as done and go on with the next one of this server.
-    Skip,
-    /// What a person was asked to do is done: count the step as done. No plan can say that beforehand.
-    Confirm,
-    /// Bring the server back as it was recorded.
-    Return,
-    /// Leave the server out, and go on without it as far as the budget lets.
-    Abandon,
-}
-
-impl HoldChoice {
-    /// Returns the word used in plan files and on the command line.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Retry => "retry",
-            Self::Skip => "skip",
-            Self::Confirm => "confirm",
-            Self::Return => "return",
-            Self::Abandon => "abandon",
-        }
-    }
 }
 
 /// A budget that the pools with one label share.

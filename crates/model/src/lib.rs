@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod change;
 pub mod exit_code;
 pub mod external;
+pub mod hold;
 pub mod host;
 pub mod ids;
 pub mod lease;

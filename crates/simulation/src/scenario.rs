@@ -10,8 +10,8 @@ use crate::world::{
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::Command;
 use orchestrate_model::change::{
-    AtDeadline, Drain, HoldChoice, Maintenance, Patch, PendingRestart, PoolUnsafe, RestartPolicy, Scope, SharedBudget,
-    StartTypePolicy, StopWhen, WindowFit,
+    AtDeadline, Drain, HoldCause, HoldChoice, Maintenance, Patch, PendingRestart, PoolUnsafe, RestartPolicy, Scope,
+    SharedBudget, StartTypePolicy, StopWhen, WindowFit,
 };
 use orchestrate_model::pool::{
     Access, Balancer, DnsSettings, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
@@ -74,6 +74,7 @@ impl Scenario {
         }
         let due = draw_restart_first(&mut change, seed);
         draw_fit(&mut change, seed);
+        draw_on_hold(&mut change, seed);
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
@@ -167,6 +168,23 @@ const FIT: u64 = 0x6669_7400_0000_0000;
 fn draw_fit(change: &mut Change, seed: u64) {
     if Dice::new(seed ^ FIT).chance(0.15) {
         change.maintenance.fit = WindowFit::Likely;
+    }
+}
+
+/// Makes the dice for choices by cause others than those of the seed.
+const ON_HOLD: u64 = 0x686F_6C64_0000_0000;
+
+/// In some nights the plan chooses for some causes of holds apart.
+fn draw_on_hold(change: &mut Change, seed: u64) {
+    let mut dice = Dice::new(seed ^ ON_HOLD);
+    if !dice.chance(0.2) {
+        return;
+    }
+    for cause in HoldCause::ALL {
+        if dice.chance(0.4) {
+            let choice = dice.pick(cause.choices());
+            change.maintenance.on_hold.by_cause.insert(*cause, choice);
+        }
     }
 }
 
@@ -359,7 +377,7 @@ pub fn example_change(servers: u32) -> Change {
             patch: Some(patch(&mut dice)),
             restart: RestartPolicy::WhenNeeded,
             soak: SignedDuration::from_mins(5),
-            on_hold: HoldChoice::Stop,
+            on_hold: HoldChoice::Stop.into(),
             ..maintenance(&mut dice)
         },
         budgets: Vec::new(),
@@ -458,7 +476,7 @@ fn maintenance(dice: &mut Dice) -> Maintenance {
         soak: minutes(dice, 0, 5),
         accept_loss: Vec::new(),
         unmeasured: BTreeMap::new(),
-        on_hold: dice.pick(&holds),
+        on_hold: dice.pick(&holds).into(),
         pool_unsafe: PoolUnsafe::Stop,
         fit: WindowFit::Worst,
     }

@@ -5,6 +5,7 @@
 mod choices;
 mod external;
 mod notify;
+mod on_hold;
 
 pub(crate) use choices::{
     AfterDays, BalancerChoice, CmdletsChoice, CredentialsChoice, Every, Freeze, LevelChoice, ScopeChoice, SiteChoice,
@@ -21,8 +22,9 @@ use crate::scalars::{BalancerName, Current, RuntimeApi, ServiceText, VariablePre
 use crate::sizes::Size;
 use crate::texts::{Argument, LabelKey, LabelValue, Line};
 use jiff::civil::{Date, Time};
+pub(crate) use on_hold::OnHoldChoice;
 use orchestrate_model::change::{
-    AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy, WindowFit,
+    AtDeadline, ExitMeaning, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy, WindowFit,
 };
 use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain};
@@ -284,8 +286,8 @@ written! {
         optional soak: Pause,
         /// Features whose loss is accepted, by name.
         optional accept_loss: Vec<At<Feature>>,
-        /// What an unattended run does with a server that is held. Default: stop.
-        optional on_hold: HoldChoice,
+        /// What an unattended run does with a server that is held: one choice, or one for each cause. Default: stop.
+        optional on_hold: OnHoldChoice,
         /// What happens when the pool can no longer do without a server that is out and not yet being patched: the server
         /// goes back, and the run stops (default), or waits until it can and goes on.
         optional pool_unsafe: PoolUnsafe,

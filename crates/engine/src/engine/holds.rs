@@ -7,7 +7,7 @@ use crate::record::{Record, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
 use crate::state::{Hold, Mark, work_id};
 use crate::steps::paused_services;
 use jiff::Timestamp;
-use orchestrate_model::change::HoldChoice;
+use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::{Answer, PoolObservation, RunState as ServiceRunState, ServiceName};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::plan::WorkId;
@@ -76,7 +76,7 @@ impl Engine {
         }
         choices.extend([HoldChoice::Abandon, HoldChoice::Stop]);
         let reason = format!("{by} asked to hold it");
-        self.record(now, Record::Held { work: id, step, reason, choices });
+        self.record(now, Record::Held { work: id, step, cause: HoldCause::Asked, reason, choices });
         true
     }
 
@@ -212,7 +212,7 @@ impl Engine {
     /// What the plan chooses in an operator's place. Work done by hand, and a state that somebody else left behind, are
     /// a person's to confirm: no plan can say beforehand that they were looked at.
     fn planned_choice(&self, position: usize, hold: &Hold) -> HoldChoice {
-        let planned = self.plan.change().maintenance.on_hold;
+        let planned = self.plan.change().maintenance.on_hold.choice(hold.cause);
         let kind = self.plan.steps()[hold.step.0 as usize].kind;
         let spent = planned == HoldChoice::Retry && self.state.work[position].retries >= PLANNED_RETRIES;
         let unseen = planned == HoldChoice::Skip

@@ -473,10 +473,10 @@ impl Engine {
                 self.record(now, Record::Reopened { steps, why });
             }
             Judgement::TurnBack(why) => self.turn_back(id, why, now),
-            Judgement::Hold(reason, choices) => {
+            Judgement::Hold(cause, reason, choices) => {
                 // Held is held: who asked for it need not be served a second time.
                 self.to_hold.remove(&id);
-                self.record(now, Record::Held { work: id, step, reason, choices });
+                self.record(now, Record::Held { work: id, step, cause, reason, choices });
             }
         }
     }

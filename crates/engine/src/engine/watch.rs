@@ -16,6 +16,7 @@ use crate::steps;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Change;
 use orchestrate_model::change::PoolUnsafe;
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::pool::{Balancer, Pool};
 use orchestrate_model::time::after;
@@ -356,7 +357,8 @@ impl Engine {
             let (reason, choices) = steps::balancer_hold(&subject);
             self.positions[position] = Position::Idle;
             self.to_hold.remove(&id);
-            self.record(now, Record::Held { work: id, step, reason, choices });
+            let cause = HoldCause::BalancerUndone;
+            self.record(now, Record::Held { work: id, step, cause, reason, choices });
             return;
         }
         let pool = subject.pool.name.clone();

@@ -265,8 +265,9 @@ impl RunState {
                 state.snapshot = Some(snapshot.clone());
             }
             Record::TurnedBack { work, why } => self.turn_back(plan, *work, why)?,
-            Record::Held { work, step, reason, choices } => {
-                let hold = Hold { since: at, step: *step, reason: reason.clone(), choices: choices.clone() };
+            Record::Held { work, step, cause, reason, choices } => {
+                let hold =
+                    Hold { since: at, step: *step, cause: *cause, reason: reason.clone(), choices: choices.clone() };
                 // Whoever was asked to take it out of the balancer may have done so before they say it.
                 let asked = plan.steps()[step.0 as usize].kind == StepKind::BalancerOut
                     && plan.pool_of(plan.work_of(*work)).load_balancing.balancer == Balancer::Operator;

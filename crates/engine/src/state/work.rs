@@ -144,6 +144,8 @@ pub struct Hold {
     pub since: Timestamp,
     /// The step in hand.
     pub step: StepId,
+    /// Why, as one of the causes that have a page.
+    pub cause: orchestrate_model::hold::HoldCause,
     /// What is known.
     pub reason: String,
     /// What the operator can choose.

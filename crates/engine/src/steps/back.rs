@@ -8,6 +8,7 @@ use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
 use jiff::Timestamp;
 use orchestrate_model::act::Act;
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::readable::count;
 use orchestrate_model::{PoolObservation, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode};
 use orchestrate_planner::scope::each_after;
@@ -165,7 +166,7 @@ fn not_back(case: &Case<'_>, scratch: &mut Scratch, left: Left) -> Judgement {
     }));
     let text =
         format!("{server} is not back as it was: {}. Everything else of its {all} services is back", parts.join("; "));
-    Judgement::Hold(text, case.choices())
+    Judgement::Hold(HoldCause::NotRestored, text, case.choices())
 }
 
 /// Has the balancers send people to the server again, where what is missing is not what they come for. Returns what
@@ -199,7 +200,7 @@ fn late_or(case: &Case<'_>, what: &str, why: &str, scratch: &mut Scratch) -> Jud
     scratch.unknown_looks += 1;
     if case.is_late(RETURN_DEADLINE) {
         let text = format!("{} is not back after {RETURN_DEADLINE:#}: {why}", case.subject.work.server);
-        return Judgement::Hold(text, case.choices());
+        return Judgement::Hold(HoldCause::NotRestored, text, case.choices());
     }
     let limit = Some((RETURN_DEADLINE, "the server is held"));
     // What is not there within minutes takes its time.

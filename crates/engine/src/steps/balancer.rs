@@ -9,7 +9,7 @@ use crate::record::StepEnd;
 use crate::state::{Mark, StepState, steps_of};
 use jiff::Timestamp;
 use orchestrate_model::act::Act;
-use orchestrate_model::change::HoldChoice;
+use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::observe::{BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::pool::{Balancer, SlotNames};
 use orchestrate_model::{PoolObservation, Product, ServiceName};
@@ -128,7 +128,8 @@ fn put_back(case: &Case<'_>, scratch: &mut Scratch, recorded: &BTreeMap<Balancer
 /// A balancer that reloads, or looks a name up again, may have the entry back in a moment.
 fn not_back(case: &Case<'_>, why: &str) -> Judgement {
     if case.is_late(BALANCER_BACK) {
-        return Judgement::Hold(format!("{} is not back: {why}", case.subject.work.server), case.choices());
+        let text = format!("{} is not back: {why}", case.subject.work.server);
+        return Judgement::Hold(HoldCause::BalancerNotBack, text, case.choices());
     }
     case.wait_for_balancer("the balancer to have it as recorded", why)
 }
@@ -275,7 +276,7 @@ fn by_hand(case: &Case<'_>, direction: &str) -> Judgement {
     );
     let choices = case.choices().into_iter();
     let choices = choices.map(|choice| if choice == HoldChoice::Skip { HoldChoice::Confirm } else { choice });
-    Judgement::Hold(text, choices.collect())
+    Judgement::Hold(HoldCause::BalancerByHand, text, choices.collect())
 }
 
 /// Returns the server as all its balancers have it.

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{AtDeadline, Drain, Scope};
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::DrainingState;
 use orchestrate_model::{Answer, RunState, ServiceName};
 use orchestrate_planner::StepKind;
@@ -469,7 +470,7 @@ fn reassert(case: &Case<'_>, scratch: &mut Scratch, found: Vec<(ServiceName, Str
                 case.subject.work.server,
                 times + 1
             );
-            return Judgement::Hold(text, case.choices()).into();
+            return Judgement::Hold(HoldCause::BlockUndone, text, case.choices()).into();
         }
         names.push(format!("{service} {found}"));
         records.push(Record::Reasserted { work: case.subject.id, service, found });
@@ -508,7 +509,7 @@ fn at_deadline(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
 
 fn hold(case: &Case<'_>, sample: &Sample) -> Ruling {
     let text = deadline_text(case, sample);
-    Judgement::Hold(text, case.choices()).into()
+    Judgement::Hold(HoldCause::DrainDeadline, text, case.choices()).into()
 }
 
 fn turn_back(case: &Case<'_>, sample: &Sample) -> Ruling {

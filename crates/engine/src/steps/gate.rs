@@ -7,6 +7,7 @@ use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{FABRIC_WAIT, GATE_DEADLINE, REASSERTIONS, SLOW_LOOK, SOAK_RESTARTS, SOAK_SAMPLE};
 use crate::record::{Record, StepEnd};
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::{BalancerPlace, BalancerState, ReadinessState};
 use orchestrate_model::time::after;
 use orchestrate_model::{Answer, ServerName, Verdict};
@@ -131,14 +132,14 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Ok((replicas, central)) => return fabric(case, scratch, format!("{proof}{replicas}{central}")),
             Err(why) => why,
         },
-        Sample::Trouble(why) => return hold(case, &why).into(),
+        Sample::Trouble(why) => return hold(case, HoldCause::NotProven, &why).into(),
         Sample::Fallen(why) => return fallen(case, why).into(),
         Sample::NotYet(why) => why,
     };
     // The next look asks another server about the pool: the one that was asked may be the one that does not know.
     scratch.unknown_looks += 1;
     if case.is_late(GATE_DEADLINE) {
-        return hold(case, &why).into();
+        return hold(case, HoldCause::NotProven, &why).into();
     }
     let limit = Some((GATE_DEADLINE, "the server is held"));
     Judgement::Wait(case.wait("proof that the server is back", why, limit), SLOW_LOOK).into()
@@ -251,15 +252,16 @@ fn fallen(case: &Case<'_>, why: String) -> Judgement {
     if case.subject.own.mended >= REASSERTIONS {
         return hold(
             case,
+            HoldCause::ReturnUndone,
             &format!("brought back {} times before, and changed by another hand again: {why}", case.subject.own.mended),
         );
     }
     Judgement::Reopen(vec![StepKind::Return, StepKind::BalancerIn, StepKind::Gate, StepKind::Soak], why)
 }
 
-fn hold(case: &Case<'_>, why: &str) -> Judgement {
+fn hold(case: &Case<'_>, cause: HoldCause, why: &str) -> Judgement {
     let text = format!("{} is not proven back: {why}", case.subject.work.server);
-    Judgement::Hold(text, case.choices())
+    Judgement::Hold(cause, text, case.choices())
 }
 
 pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
@@ -281,12 +283,12 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             "the next server is taken".clone_into(&mut wait.then);
             return Judgement::Wait(wait, SOAK_SAMPLE.min(soak - good)).into();
         }
-        Sample::Trouble(why) => return hold(case, &why).into(),
+        Sample::Trouble(why) => return hold(case, HoldCause::SoakBroken, &why).into(),
         Sample::Fallen(why) => return fallen(case, why).into(),
         Sample::NotYet(why) => why,
     };
     if scratch.soak_restarts >= SOAK_RESTARTS {
-        return hold(case, &why).into();
+        return hold(case, HoldCause::SoakBroken, &why).into();
     }
     let mut records = Vec::new();
     if scratch.good_since.take().is_some() {
@@ -297,7 +299,7 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let since = *scratch.bad_since.get_or_insert(case.now);
     let rest = GATE_DEADLINE - case.now.duration_since(since);
     if !rest.is_positive() {
-        return hold(case, &why).into();
+        return hold(case, HoldCause::SoakBroken, &why).into();
     }
     let wait = case.wait_on("the pool to be good again", why, (rest, "the server is held"));
     Ruling { records, next: Judgement::Wait(wait, SLOW_LOOK) }

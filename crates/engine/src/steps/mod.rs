@@ -38,7 +38,7 @@ use crate::record::{Record, StepEnd, StopWhy, Why, WhyKind};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
-use orchestrate_model::change::HoldChoice;
+use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::observe::InstallerState;
 use orchestrate_model::time::after;
 use orchestrate_model::version::ComponentVersion;
@@ -186,7 +186,7 @@ pub(crate) enum Judgement {
     /// Bring the server back as it was.
     TurnBack(Why),
     /// Wait for the operator.
-    Hold(String, Vec<HoldChoice>),
+    Hold(HoldCause, String, Vec<HoldChoice>),
 }
 
 /// A judgement, and what is written down before it is followed.
@@ -329,9 +329,13 @@ impl Case<'_> {
 
     /// Gives up by the rule of the design: before the patch the server goes back, afterwards it is held.
     pub(crate) fn give_up(&self, why: String) -> Judgement {
+        self.give_up_for(HoldCause::StepFailed, why)
+    }
+
+    fn give_up_for(&self, cause: HoldCause, why: String) -> Judgement {
         let patching = self.subject.is_patching() && !self.is_proven_unstarted();
         if patching || self.subject.own.back.is_some() {
-            Judgement::Hold(why, self.choices())
+            Judgement::Hold(cause, why, self.choices())
         } else {
             Judgement::TurnBack(Why { kind: WhyKind::Failed, text: why })
         }
@@ -344,12 +348,13 @@ impl Case<'_> {
         }
         scratch.unknown_looks += 1;
         if scratch.unknown_looks >= UNKNOWN_LOOKS {
-            return self.give_up(format!(
+            let why = format!(
                 "{}: no answer after {} looks in the {} step: {why}",
                 self.subject.work.server,
                 scratch.unknown_looks,
                 self.kind.word()
-            ));
+            );
+            return self.give_up_for(HoldCause::NoAnswer, why);
         }
         let then = "the server goes back, or is held if it is being patched";
         let rest = UNKNOWN_LOOK * i32::try_from(UNKNOWN_LOOKS - scratch.unknown_looks).unwrap_or(i32::MAX);

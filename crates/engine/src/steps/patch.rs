@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, Patch, Scope};
 use orchestrate_model::exit_code;
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::InstallerState;
 use orchestrate_model::version::{ComponentVersion, Reached};
 use orchestrate_model::{Answer, RunState, ServiceName};
@@ -74,7 +75,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Judgement::Done(StepEnd::Done, proof).into()
         }
         Some((code, ExitMeaning::Failed)) => {
-            hold(case, &format!("the installer ended with {}", exit_code::text(*code)))
+            hold(case, HoldCause::InstallerFailed, &format!("the installer ended with {}", exit_code::text(*code)))
         }
         Some((code, ExitMeaning::Busy)) => busy(case, scratch, *code, (patch, token)),
         None => match restart::first(case, scratch) {
@@ -162,22 +163,27 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
             let booted = booted_meanwhile(case).map_or_else(String::new, |booted| {
                 format!("; the server was booted {} since then", booted.strftime("%Y-%m-%d %H:%M:%SZ"))
             });
-            return hold(case, &format!("the installer was started, is not running, and left no result{booted}"));
+            return hold(
+                case,
+                HoldCause::InstallerLost,
+                &format!("the installer was started, is not running, and left no result{booted}"),
+            );
         }
         Answer::Known(InstallerState::Killed { note }) => {
             return hold(
                 case,
+                HoldCause::InstallerLost,
                 &format!("the installer did not end by its deadline, and how far it came is not known: {note}"),
             );
         }
         Answer::Known(InstallerState::NeverRan { why }) => {
-            return hold(case, &format!("the server could not run the installer: {why}"));
+            return hold(case, HoldCause::InstallerLost, &format!("the server could not run the installer: {why}"));
         }
         Answer::Unknown(why) if !case.subject.own.patch_started() => return case.unknown(scratch, why).into(),
         Answer::Unknown(why) => format!("what the installer does is unknown: {why}"),
     };
     if late {
-        return hold(case, &format!("{text} after {limit:#}"));
+        return hold(case, HoldCause::InstallerLate, &format!("{text} after {limit:#}"));
     }
     if let Some(record) = stopped_meanwhile(case, scratch) {
         return Ruling { records: vec![record], next: Judgement::LookAgain };
@@ -227,10 +233,18 @@ fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, Instal
             1 => "once, and another attempt could end later than was stated".to_owned(),
             times => format!("{times} times"),
         };
-        return hold(case, &format!("another installation runs on it; the installer ended with {code} {times}"));
+        return hold(
+            case,
+            HoldCause::InstallerBusy,
+            &format!("another installation runs on it; the installer ended with {code} {times}"),
+        );
     }
     if case.is_stopping() {
-        return hold(case, &format!("the run stops, and the installer ended with {code}: another one was running"));
+        return hold(
+            case,
+            HoldCause::InstallerBusy,
+            &format!("the run stops, and the installer ended with {code}: another one was running"),
+        );
     }
     // Counted from when it gave up, whoever takes the run up again.
     let since = case.subject.own.installer_ended.unwrap_or(case.since);
@@ -243,9 +257,9 @@ fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, Instal
     Judgement::Wait(wait, SLOW_LOOK).into()
 }
 
-fn hold(case: &Case<'_>, why: &str) -> Ruling {
+fn hold(case: &Case<'_>, cause: HoldCause, why: &str) -> Ruling {
     let text = format!("{}: {why}. Nothing is guessed", case.subject.work.server);
-    Judgement::Hold(text, case.choices()).into()
+    Judgement::Hold(cause, text, case.choices()).into()
 }
 
 pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {

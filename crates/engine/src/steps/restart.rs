@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use orchestrate_model::Answer;
 use orchestrate_model::act::Act;
 use orchestrate_model::change::{ExitMeaning, Patch, RestartPolicy};
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::HostFacts;
 use orchestrate_model::time::after;
 use orchestrate_planner::{StepKind, safety};
@@ -172,6 +173,7 @@ fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, 
         return restart(case, scratch, last.booted);
     }
     Judgement::Hold(
+        HoldCause::RestartNotBegun,
         format!("{} was asked to restart {asked} times and has not gone down", case.subject.work.server),
         case.choices(),
     )
@@ -181,7 +183,7 @@ fn wait(case: &Case<'_>, asked: Timestamp, why: &str) -> Judgement {
     if case.is_over(asked, RESTART_DEADLINE) {
         let text =
             format!("{} has not come back {RESTART_DEADLINE:#} after its restart: {why}", case.subject.work.server);
-        return Judgement::Hold(text, case.choices());
+        return Judgement::Hold(HoldCause::RestartNotBack, text, case.choices());
     }
     let limit = (RESTART_DEADLINE, "the server is held out of service");
     let wait = case.wait_from(asked, ("the server to come back", why.to_owned()), limit);

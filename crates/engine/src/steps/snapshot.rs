@@ -7,6 +7,7 @@ use crate::record::{Record, RecordedService, Snapshot, StepEnd};
 use crate::state::Mark;
 use jiff::SignedDuration;
 use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::{BalancerPlace, BalancerState};
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::readable::count;
@@ -59,7 +60,7 @@ fn rule(case: &Case<'_>, scratch: &mut Scratch, snapshot: Snapshot) -> Ruling {
             case.subject.work.server,
             found.join("; ")
         );
-        return Judgement::Hold(reason, case.choices()).into();
+        return Judgement::Hold(HoldCause::FoundState, reason, case.choices()).into();
     }
     let proof = format!(
         "{}, booted {}{}{}",

@@ -12,6 +12,7 @@ use crate::state::WorkState;
 use jiff::Timestamp;
 use orchestrate_model::Answer;
 use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::{HostFacts, InstallerState};
 use orchestrate_model::time::after;
 
@@ -50,7 +51,7 @@ pub(super) fn installer(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling
             if case.is_over(since, limit) {
                 let text =
                     format!("{}: the installer is still running; it is not touched before", case.subject.work.server);
-                return Some(Judgement::Hold(text, case.choices()).into());
+                return Some(Judgement::Hold(HoldCause::InstallerLate, text, case.choices()).into());
             }
             let what = ("the installer to end", "it is still running".to_owned());
             let wait = case.wait_from(since, what, (limit, "the server is held"));

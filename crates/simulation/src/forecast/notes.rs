@@ -5,7 +5,7 @@ use super::text::word;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::{Command, Engine, Record, ServerEnd};
 use orchestrate_executor::Listener;
-use orchestrate_model::change::HoldChoice;
+use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::{Plan, StepId, StepKind};
 use std::collections::BTreeMap;
@@ -76,14 +76,9 @@ impl Notes {
 
     /// Keeps why a server was held, in words that are the same for every server: its name and the numbers after the
     /// reason are left out.
-    fn trouble(&mut self, work: WorkId, step: StepId, reason: &str) {
-        let server = &self.plan.work_of(work).server;
+    fn trouble(&mut self, step: StepId, cause: HoldCause) {
         let kind = self.plan.steps()[step.0 as usize].kind;
-        let names = [server.as_str(), server.short()];
-        let reason = names.iter().find_map(|name| reason.strip_prefix(&format!("{name}: "))).unwrap_or(reason);
-        let reason = reason.split(": ").next().unwrap_or(reason);
-        let reason = reason.replace(server.as_str(), "the server").replace(server.short(), "the server");
-        self.trouble = Some(format!("held in {kind}: {reason}"));
+        self.trouble = Some(format!("held in {kind}: {}", cause.title()));
     }
 
     /// Takes a line of the story of a night: records are told as in any other run, the rest is told as it stands.
@@ -112,11 +107,11 @@ impl Notes {
     }
 
     /// Decides as the plan says; work that is left to a person is done at once.
-    fn decide(&mut self, work: WorkId, step: StepId, choices: &[HoldChoice]) {
+    fn decide(&mut self, work: WorkId, (step, cause): (StepId, HoldCause), choices: &[HoldChoice]) {
         let times = self.decided.entry(work).or_default();
         *times += 1;
         let by_hand = matches!(self.plan.steps()[step.0 as usize].kind, StepKind::BalancerOut | StepKind::BalancerIn);
-        let planned = self.plan.change().maintenance.on_hold;
+        let planned = self.plan.change().maintenance.on_hold.choice(cause);
         let choice = if by_hand && choices.contains(&HoldChoice::Confirm) {
             HoldChoice::Confirm
         } else if *times <= DECISIONS && choices.contains(&planned) {
@@ -154,11 +149,11 @@ impl Listener for Notes {
                 self.say(at, text);
             }
             Record::SessionsCut { sessions, .. } => self.cut += sessions.values().sum::<u64>(),
-            Record::Held { work, step, choices, reason } => {
-                self.trouble(*work, *step, reason);
+            Record::Held { work, step, cause, choices, reason } => {
+                self.trouble(*step, *cause);
                 let text = format!("{} is held: {reason}", self.name(*work));
                 self.say(at, text);
-                self.decide(*work, *step, choices);
+                self.decide(*work, (*step, *cause), choices);
             }
             Record::TurnedBack { work, why } => {
                 let text = format!("{} goes back: {}", self.name(*work), why.text);

@@ -19,7 +19,7 @@ fn patching(attended: Attended) -> Vec<Record> {
 
 fn held_with(records: &mut Vec<Record>, step: StepId, reason: &str) {
     let choices = vec![HoldChoice::Retry, HoldChoice::Return, HoldChoice::Abandon, HoldChoice::Stop];
-    records.push(Record::Held { work: FE1, step, reason: reason.to_owned(), choices });
+    records.push(Record::Held { work: FE1, step, cause: HoldCause::InstallerLost, reason: reason.to_owned(), choices });
 }
 
 fn decided(engine: &mut Engine, choice: HoldChoice, since: Option<Timestamp>) -> Vec<Effect> {

@@ -19,7 +19,7 @@ use crate::record::{
 };
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{InstallerRun, InstallerToken};
-use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::change::{ExitMeaning, HoldCause, HoldChoice};
 use orchestrate_model::observe::{DrainingState, HostFacts, Measure, SessionReading};
 use orchestrate_model::{
     Act, ActOutcome, Answer, LeaseState, PoolObservation, RunId, RunState, ServerName, ServerObservation, ServiceName,
@@ -87,7 +87,7 @@ fn plan_with(change_it: impl FnOnce(&mut serde_json::Value)) -> Arc<Plan> {
             "drain": {"deadline": minutes(60), "at_deadline": "cut", "stuck_after": minutes(30), "per_service": {}},
             "patch": {"installer": "C:\\CU\\setup.exe", "arguments": [], "sha256": "00", "deadline": minutes(45),
                 "level": null, "exit_codes": {}},
-            "restart": "when-needed", "soak": minutes(20), "accept_loss": [], "unmeasured": {}, "on_hold": "stop",
+            "restart": "when-needed", "soak": minutes(20), "accept_loss": [], "unmeasured": {}, "on_hold": {"otherwise": "stop"},
         },
         "budgets": [], "stop_when": {"failed": 3}, "windows": [], "freezes": [], "dns": {"resolvers": []},
     });
@@ -159,7 +159,13 @@ fn failed(attended: Attended) -> Vec<Record> {
     records.extend(intended(2, PATCH, Act::StartInstaller(run)));
     records.push(Record::InstallerEnded { work: FE1, exit_code: 1603, meaning: ExitMeaning::Failed });
     let choices = vec![HoldChoice::Retry, HoldChoice::Skip, HoldChoice::Return, HoldChoice::Abandon, HoldChoice::Stop];
-    records.push(Record::Held { work: FE1, step: PATCH, reason: "it ended with 1603".to_owned(), choices });
+    records.push(Record::Held {
+        work: FE1,
+        step: PATCH,
+        cause: HoldCause::InstallerFailed,
+        reason: "it ended with 1603".to_owned(),
+        choices,
+    });
     records
 }
 

@@ -42,7 +42,13 @@ const IN: StepId = StepId(7);
 
 fn held_in(step: StepId) -> Record {
     let choices = vec![HoldChoice::Retry, HoldChoice::Skip, HoldChoice::Abandon, HoldChoice::Stop];
-    Record::Held { work: FE1, step, reason: "a person works the balancer".to_owned(), choices }
+    Record::Held {
+        work: FE1,
+        step,
+        cause: HoldCause::BalancerByHand,
+        reason: "a person works the balancer".to_owned(),
+        choices,
+    }
 }
 
 fn skipped() -> Record {
@@ -107,4 +113,26 @@ fn a_hold_that_is_asked_for_on_the_way_back_is_answered_and_not_remembered() {
     let effects = said(&mut engine, Command::Hold { server: Some(server(1)), by: "ann".to_owned() });
     assert!(engine.to_hold.is_empty());
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Record::Note { .. }))), "{effects:?}");
+}
+
+#[test]
+fn p8_an_unattended_run_chooses_by_why_a_server_is_held() {
+    let chosen = |on_hold: serde_json::Value| {
+        let plan = plan_with(|plan| plan["change"]["maintenance"]["on_hold"] = on_hold);
+        let mut engine = after_in(plan, &failed(Attended::No));
+        let effects = engine.handle(Input::Begin(Start::Resume { by: actor(), attended: Attended::No }), at(100));
+        answer(&mut engine, &effects, fe1(RunState::Stopped, Answer::Known(0), at(100)), at(100));
+        engine.state().work[0].clone()
+    };
+    let back = chosen(json!({"by_cause": {"installer_failed": "return"}, "otherwise": "stop"}));
+    let why = back.back.as_ref().or(match &back.end {
+        Some(ServerEnd::Returned { why }) => Some(why),
+        Some(_) | None => None,
+    });
+    assert!(why.is_some_and(|why| why.text.contains("the plan chose return")), "{back:?}");
+    let other = chosen(json!({"by_cause": {"drain_deadline": "return"}, "otherwise": "abandon"}));
+    assert!(
+        matches!(other.end, Some(ServerEnd::Out { .. })),
+        "the installer failed, and no session was left: {other:?}"
+    );
 }

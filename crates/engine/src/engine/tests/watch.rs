@@ -130,7 +130,18 @@ fn p1_a_held_server_is_given_back_as_well() {
     let choices = vec![HoldChoice::Retry, HoldChoice::Return];
     records.push(Record::Resumed { by: actor(), recover: false, attended: Attended::Yes });
     let (mut engine, effects) = taken_up(&records, false);
-    engine.replay(at(100), &Record::Held { work: FE1, step: DRAIN, reason: "late".to_owned(), choices }).unwrap();
+    engine
+        .replay(
+            at(100),
+            &Record::Held {
+                work: FE1,
+                step: DRAIN,
+                cause: HoldCause::DrainDeadline,
+                reason: "late".to_owned(),
+                choices,
+            },
+        )
+        .unwrap();
     watched(&mut engine, &effects, &Answer::Known(RunState::Stopped), SignedDuration::from_mins(1));
     let work = &engine.state().work[0];
     assert!(work.held.is_none() && work.back.is_some(), "nobody has to come for it: {work:?}");
