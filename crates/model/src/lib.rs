@@ -15,6 +15,7 @@ pub mod external;
 pub mod host;
 pub mod ids;
 pub mod lease;
+pub mod look_alike;
 pub mod notify;
 pub mod observe;
 pub mod pool;
