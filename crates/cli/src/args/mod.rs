@@ -1,5 +1,6 @@
 //! The command line as it is written.
 
+pub(crate) mod printed;
 mod probe;
 mod serve;
 
