@@ -405,6 +405,7 @@ pub fn new_identity() -> String {
 /// Refuses a state folder that others can put another in the place of, or whose name is not ours alone.
 fn all_ours(path: &Path) -> Result<(), JournalError> {
     orchestrate_files::own_place(path).map_err(|source| JournalError::of_folder(path.to_owned(), source))?;
+    ours(&path.join("claims"), |_name| true)?;
     ours(path, |name| name == IDENTITY)
 }
 

@@ -2,6 +2,7 @@
 //! expected there, in the words of the format and not in those of the program.
 
 use crate::scenario::Scenario;
+use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Error;
 use std::collections::BTreeMap;
@@ -22,6 +23,16 @@ impl Scenario {
     }
 }
 
+/// Reads a time, which is stated in full or not at all.
+pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let odd = |_error| {
+        let text = orchestrate_model::text::quoted(&text);
+        serde::de::Error::custom(format!("{text} is no time: write it with its zone, as `2026-11-28T21:00:00Z`"))
+    };
+    text.parse().map(Some).map_err(odd)
+}
+
 fn said(error: &Error, text: &str) -> String {
     let place = error.location().map(|place| (place.line(), place.column())).filter(|(line, _)| *line > 0);
     let key = place.and_then(|(line, column)| key_before(text, line, column));
@@ -29,7 +40,9 @@ fn said(error: &Error, text: &str) -> String {
     let why = match error {
         Error::SerdeMissingField { field, .. } => format!("`{field}` is missing: it has to be stated here"),
         Error::SerdeUnknownField { field, expected, .. } => {
-            format!("there is no key `{field}` here; known keys: {}", words(expected))
+            // A blank that looks like a space and is none is shown by its number.
+            let field = orchestrate_model::text::quoted(field);
+            format!("there is no key `{}` here; known keys: {}", field.trim_matches('"'), words(expected))
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             format!("{key} cannot be `{variant}`: expected one of {}", words(expected))
@@ -190,6 +203,10 @@ mod tests {
             ("load: 5", "`load` has to be a mapping"),
             ("balancer_keeper: sleepy", "`balancer_keeper` cannot be `sleepy`: expected one of `careful`, `absent`"),
             ("sed: 1", "there is no key `sed` here"),
+            ("seed\u{a0}: 1", "there is no key `seed<U+00A0>` here"),
+            ("begins: 2026-11-27T99:00Z", "\"2026-11-27T99:00Z\" is no time: write it with its zone"),
+            ("begins: tomorrow", "is no time"),
+            ("servers: {\"fe1\u{a0}.contoso.example\": {}}", "the character U+00A0 is not allowed"),
             ("seed: 1\nseed: 2\n", "the key `seed` is written twice"),
             (
                 "servers: {fe1.contoso.example: {power: down}, FE1.contoso.example: {}}",

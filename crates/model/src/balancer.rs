@@ -41,7 +41,7 @@ impl fmt::Display for BalancerPlace {
 
 /// A text that names no entry of a balancer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a balancer, backend/server and an address, each after a blank, found {found:?}")]
+#[error("expected a balancer, backend/server and an address, each after a blank, found {}", crate::text::quoted(found))]
 pub struct NoBalancerPlace {
     /// The text.
     pub found: String,

@@ -13,7 +13,7 @@ pub struct Version(Vec<u64>);
 
 /// The text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a version: numbers separated by dots are needed, such as 5.0.8308.1149")]
+#[error("{} is not a version: numbers separated by dots are needed, such as 5.0.8308.1149", crate::text::quoted(.0))]
 pub struct VersionError(pub String);
 
 impl Version {
