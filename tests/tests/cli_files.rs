@@ -118,6 +118,35 @@ fn what_a_run_writes_is_its_owners_alone_whatever_the_umask_and_a_folder_open_to
         "{}",
         open.err
     );
+    std::fs::set_permissions(&runs, std::fs::Permissions::from_mode(0o700)).unwrap();
+    // Every file of the run, the claims, and the name of the folder: one rule.
+    let labs = sandbox.state().join("labs");
+    let ours =
+        |path: &PathBuf| path.starts_with(&runs) || path.starts_with(labs.join("claims")) || path.ends_with("identity");
+    let files: Vec<PathBuf> = everything_in(&labs).into_iter().filter(|path| path.is_file() && ours(path)).collect();
+    assert!(files.len() >= 8, "{files:?}");
+    for path in files {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let said = sandbox.run(&["status", "last"]);
+        let told =
+            said.err.contains("can be written by others (mode 666)") && said.err.contains(&path.display().to_string());
+        assert!(said.code != Some(0) && told, "{}: {:?}\n{}\n{}", path.display(), said.code, said.out, said.err);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    assert_eq!(sandbox.run(&["status", "last"]).code, Some(0));
+    // Whoever can rename the folder can put another one in its place.
+    std::fs::set_permissions(sandbox.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    for order in [&["status"][..], &["recover", "last"], &[plan.as_str(), "--lab", "--yes"]] {
+        let said = sandbox.run(order);
+        let told = said.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_ne!(said.code, Some(0), "{order:?}: {}", said.out);
+        assert!(
+            told.contains("who can put another folder in the place of ours") && told.contains("chmod go-w"),
+            "{told}"
+        );
+    }
+    std::fs::set_permissions(sandbox.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
+    assert_eq!(sandbox.run(&["status", "last"]).code, Some(0), "in a folder with the sticky bit nobody else can");
 }
 
 #[test]
@@ -132,9 +161,17 @@ fn an_inbox_full_of_traps_neither_holds_up_a_run_nor_gives_it_orders() {
     symlink(&secret, inbox.join("1.json")).unwrap();
     std::fs::create_dir(inbox.join("2.json")).unwrap();
     std::fs::File::create(inbox.join("3.json")).unwrap().set_len(3_000_000_000).unwrap();
+    std::fs::write(inbox.join("4.json"), r#"{"Stop": {"by": "x", "now": 1}}"#).unwrap();
+    std::fs::write(inbox.join("stop"), "now").unwrap();
+    for trap in ["0.json", "1.json", "2.json", "3.json", "4.json", "stop"] {
+        let told = format!("{trap} in the inbox of the run is no order, and was passed over");
+        assert_eq!(sandbox.wait_for_record(&told), id);
+    }
     let stop = sandbox.run(&["stop", &id]);
     assert_eq!(stop.code, Some(0), "{}", stop.err);
     let said = run.ended();
+    let told = said.out.matches("in the inbox of the run is no order").count();
+    assert!(told <= 6, "each is told once: {}", said.out);
     assert_eq!(said.code, Some(130), "the order behind the traps was obeyed: {}\n{}", said.out, said.err);
     assert_eq!(std::fs::read_to_string(secret).unwrap(), "not a command");
 }

@@ -3,7 +3,12 @@
 
 use orchestrate_tests::cli::Sandbox;
 use serde_json::Value;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 /// A plan that tells a program, which writes one line for each notice, and a web server that is not there.
 fn plan(sandbox: &Sandbox, notices: &Path, scenario: &[(&str, &str)]) -> String {
@@ -53,6 +58,31 @@ fn a_held_server_and_the_end_of_the_run_are_told_and_a_dead_way_stops_nothing() 
     let report = sandbox.run(&["report", run]);
     assert_eq!(report.code, Some(0), "{}", report.err);
     assert!(report.out.contains("1603") && !report.out.contains("T0KEN"), "{}", report.out);
+}
+
+#[test]
+fn the_end_of_a_run_is_told_while_its_terminal_is_held() {
+    let sandbox = Sandbox::default();
+    let file = sandbox.path().join("notices");
+    let plan = plan(&sandbox, &file, &[("exit_code: 3010", "exit_code: 1603")]);
+    let (terminal, theirs) = UnixStream::pair().unwrap();
+    let mut held = theirs.try_clone().unwrap();
+    let lab = [plan.as_str(), "--lab", "--lab-speed", "40", "--unattended", "--now", "--lab-notify"];
+    let mut command = sandbox.command(&lab);
+    let mut child = command.stdout(OwnedFd::from(theirs)).stderr(Stdio::null()).spawn().unwrap();
+    drop(command);
+    let run = sandbox.wait_for_record(r#""kind":"step_started","step":4"#);
+    // What is full takes nothing, as a terminal does after Ctrl-S.
+    let filling = std::thread::spawn(move || while held.write_all(&[b'.'; 4096]).is_ok() {});
+    let began = Instant::now();
+    while !notices(&file).iter().any(|notice| notice["event"] == "ended") {
+        assert!(began.elapsed() < Duration::from_secs(240), "nobody was told of the end: {:?}", notices(&file));
+        assert!(child.try_wait().unwrap().is_none(), "its terminal is held, so that it cannot end");
+        std::thread::yield_now();
+    }
+    drop(terminal);
+    filling.join().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4), "run {run}");
 }
 
 #[test]

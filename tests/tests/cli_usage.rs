@@ -23,6 +23,8 @@ fn exit_64_for_what_cannot_be_understood() {
     for arguments in [
         &[][..],
         &["--no-such-option", PLAN],
+        &[PLAN, "\u{2013}\u{2013}dry-run"],
+        &["check", "\u{201c}plans/contoso-front-end.yaml\u{201d}"],
         &[PLAN, "--offline"],
         &[PLAN, "-o", "dot"],
         &[PLAN, "-o", "html"],

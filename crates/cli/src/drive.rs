@@ -5,10 +5,11 @@ use crate::commands;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Typed, actor, quoted};
-use crate::people::{About, People, Told};
+use crate::people::{About, People, Speaker, Told};
 use crate::runs;
 use crate::terminal::live::{Manner, Screen};
 use crate::terminal::{output, signals};
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use orchestrate_display::events;
 use orchestrate_display::log::Log;
@@ -17,8 +18,10 @@ use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::record::{Attended, RunOutcome, StopWhy};
 use orchestrate_engine::{Command, Engine, Record, RunState, Signal, Start, View};
 use orchestrate_executor::{Crew, Event, Events, Finished, Heard, Listener, Pulse, Run};
-use orchestrate_journal::{Claim, Entries, Journal, JournalError, Kept, RunFolder, StateDir};
+use orchestrate_journal::{Claim, Entries, Journal, JournalError, Kept, RunFolder, StateDir, Taken};
 use orchestrate_planner::Plan;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,8 +78,9 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     };
     folder.open_inbox()?;
     // What was said to an earlier start is no order to this one.
-    for command in folder.take_commands()? {
-        let said = commands::order::said(&command);
+    let earlier = folder.take_commands()?;
+    for command in &earlier.commands {
+        let said = commands::order::said(command);
         output::talk(&format!("passed over, since it was said to an earlier start of the run: {said}"));
     }
     let (commands, received) = mpsc::unbounded_channel();
@@ -94,26 +98,58 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
         log.pass(record);
     }
     let mut screen = Screen::new(&plan, log, manner, clock);
+    let ending = Ending { people, folder: folder.clone(), plan: plan.clone() };
     let running = async move {
-        let finished = run.execute(start, received, &mut telling).await;
+        let ran = AssertUnwindSafe(run.execute(start, received, &mut telling)).catch_unwind().await;
         drop(telling);
-        finished
+        ending.told(ran).await
     };
-    // The run has a task of its own: a terminal that is held, or a pipe that nobody reads, stops what is shown and not
-    // the run.
+    // The run has a task of its own: a terminal that is held, or a pipe that nobody reads, stops what is shown and neither
+    // the run nor the word of its end.
     let running = tokio::spawn(running);
-    show(&mut screen, heard, &folder, &mut kept.records).await;
-    let finished = match running.await {
-        Ok(finished) => finished,
+    // A mistake in what is shown is told where it happens, and ends no run.
+    let shown = AssertUnwindSafe(show(&mut screen, heard, &folder, &mut kept.records)).catch_unwind().await;
+    let (finished, known) = match running.await {
+        Ok(ended) => ended,
         Err(ended) => std::panic::resume_unwind(ended.into_panic()),
     };
     listening.abort();
-    screen.close();
-    let broken = finished.outcome.as_ref().err().map(ToString::to_string);
-    let known = people.ended(&finished.state, broken.as_deref()).await;
+    if shown.is_ok() {
+        screen.close();
+    }
     let ended = tell(&Telling { home, folder: &folder, plan: &plan, kept, manner, typed }, finished);
     known.close().await;
     Ok(ended)
+}
+
+/// What it takes to tell people of the end of a run, whatever becomes of the terminal.
+struct Ending {
+    people: People,
+    folder: RunFolder,
+    plan: Arc<Plan>,
+}
+
+impl Ending {
+    /// Tells people how the run ended. One that a mistake of this program has broken off is told as far as its journal goes,
+    /// and the mistake goes on.
+    async fn told(self, ran: std::thread::Result<Finished>) -> (Finished, Speaker) {
+        let Self { people, folder, plan } = self;
+        match ran {
+            Ok(finished) => {
+                let broken = finished.outcome.as_ref().err().map(ToString::to_string);
+                let known = people.ended(&finished.state, broken.as_deref()).await;
+                (finished, known)
+            }
+            Err(mistake) => {
+                let entries = folder.entries().ok();
+                let state = entries.and_then(|entries| runs::fold(&plan, &entries).ok());
+                let state = state.unwrap_or_else(|| RunState::new(&plan));
+                let text = "a mistake of orchestrate itself ended it (exit code 70); nothing goes on by itself";
+                people.ended(&state, Some(text)).await.close().await;
+                std::panic::resume_unwind(mistake)
+            }
+        }
+    }
 }
 
 /// Whether a person decides about the holds of a start.
@@ -195,7 +231,7 @@ async fn listen(commands: mpsc::UnboundedSender<Command>, folder: RunFolder) {
         let actor = actor();
         format!("{}@{}", actor.user, actor.host)
     };
-    let (mut asked, mut deaf) = (false, false);
+    let (mut asked, mut ear) = (false, Ear::default());
     let mut inbox = tokio::time::interval(INBOX_EVERY);
     let signal = signals::any();
     tokio::pin!(signal);
@@ -211,7 +247,7 @@ async fn listen(commands: mpsc::UnboundedSender<Command>, folder: RunFolder) {
                     (true, Signal::Keys | Signal::System) => vec![Command::StopNow { by: by() }],
                 }
             }
-            _ = inbox.tick() => heard_or_deaf(folder.take_commands(), &mut deaf),
+            _ = inbox.tick() => ear.heard(folder.take_commands()),
         };
         for command in heard {
             if commands.send(command).is_err() {
@@ -221,21 +257,48 @@ async fn listen(commands: mpsc::UnboundedSender<Command>, folder: RunFolder) {
     }
 }
 
-/// Returns the orders of other terminals, or says once that none can be taken, and once that they can again.
-fn heard_or_deaf(taken: Result<Vec<Command>, orchestrate_journal::JournalError>, deaf: &mut bool) -> Vec<Command> {
-    match taken {
-        Ok(commands) if !std::mem::take(deaf) => commands,
-        Ok(commands) => {
-            let text = "orders of other terminals are taken again".to_owned();
-            [Command::Told { text }].into_iter().chain(commands).collect()
+/// Most things in an inbox that are told of: more of them say nothing new.
+const MOST_PASSED_OVER: usize = 20;
+
+/// What was told of the inbox already.
+#[derive(Default)]
+struct Ear {
+    /// No order could be taken.
+    deaf: bool,
+    /// What lies there and is no order.
+    passed_over: BTreeSet<String>,
+}
+
+impl Ear {
+    /// Returns the orders of other terminals. What is none is told once, with its name and why; that none can be taken is told
+    /// once, and once that they can again.
+    fn heard(&mut self, taken: Result<Taken, JournalError>) -> Vec<Command> {
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(_) if self.deaf => return Vec::new(),
+            Err(error) => {
+                self.deaf = true;
+                let text =
+                    format!("no orders of other terminals can be taken ({error}); Ctrl-C in this one works as always");
+                return vec![Command::Told { text }];
+            }
+        };
+        let again = std::mem::take(&mut self.deaf).then(|| "orders of other terminals are taken again".to_owned());
+        let odd = taken.passed_over.into_iter().filter_map(|(name, why)| self.passed_over(name, &why));
+        let texts: Vec<String> = again.into_iter().chain(odd).collect();
+        texts.into_iter().map(|text| Command::Told { text }).chain(taken.commands).collect()
+    }
+
+    fn passed_over(&mut self, name: String, why: &str) -> Option<String> {
+        let told = self.passed_over.len();
+        if told > MOST_PASSED_OVER || !self.passed_over.insert(name.clone()) {
+            return None;
         }
-        Err(_) if *deaf => Vec::new(),
-        Err(error) => {
-            *deaf = true;
-            let text =
-                format!("no orders of other terminals can be taken ({error}); Ctrl-C in this one works as always");
-            vec![Command::Told { text }]
-        }
+        Some(if told < MOST_PASSED_OVER {
+            format!("{name} in the inbox of the run is no order, and was passed over: {why}")
+        } else {
+            "more lies in the inbox of the run that is no order: it is passed over without a word".to_owned()
+        })
     }
 }
 
@@ -383,5 +446,58 @@ pub(crate) fn exit_of(outcome: RunOutcome) -> Exit {
         RunOutcome::HeldElsewhere => Exit::PoolHeld,
         RunOutcome::Interrupted => Exit::Interrupted,
         RunOutcome::Bug => Exit::Bug,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Place;
+    use crate::stage::Planned;
+    use orchestrate_model::RunId;
+    use orchestrate_model::notify::{Channel, Occasion, Target};
+
+    #[tokio::test]
+    async fn a_mistake_of_our_own_that_ends_a_run_is_told_to_people() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let told = folder.path().join("told");
+        let plans = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plans/contoso-front-end.yaml");
+        let mut change = crate::plan_file::read(&plans).unwrap().change;
+        let words = ["sh", "-c", "cat > \"$1\"", "sh", &told.display().to_string()];
+        let to = Target::Command(words.into_iter().map(str::to_owned).collect());
+        change.notify = vec![Channel { to, on: Occasion::USUAL.into() }];
+        let plan = Arc::new(Planned::offline(&change).unwrap().plan);
+        let run = RunId::new("20261127-220000-0001").unwrap();
+        let state = StateDir::open(&folder.path().join("state")).unwrap();
+        let about =
+            About { plan: plan.clone(), run: run.clone(), program: "orchestrate".to_owned(), attended: Attended::No };
+        let (commands, _received) = mpsc::unbounded_channel();
+        let people = People::begin_or_say(Told::at(Place::Real, &change), about, commands);
+        let ending = Ending { people, folder: state.create_run(&run, &plan, b"").unwrap(), plan };
+        let mistake: Box<dyn std::any::Any + Send> = Box::new("index out of bounds");
+        let went_on = AssertUnwindSafe(ending.told(Err(mistake))).catch_unwind().await;
+        assert!(went_on.is_err(), "the mistake is one all the same");
+        let notice = std::fs::read_to_string(&told).unwrap();
+        assert!(notice.contains("a mistake of orchestrate itself ended it (exit code 70)"), "{notice}");
+        assert!(
+            notice.contains("broke off") && notice.contains("orchestrate recover 20261127-220000-0001"),
+            "{notice}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_order_is_told_once_and_not_without_end() {
+        let taken = |names: &[String]| {
+            let passed_over = names.iter().map(|name| (name.clone(), "it is a folder".to_owned())).collect();
+            Ok(Taken { commands: vec![Command::Told { text: "x".to_owned() }], passed_over })
+        };
+        let mut ear = Ear::default();
+        let first = ear.heard(taken(&["d.json".to_owned()]));
+        assert_eq!(first.len(), 2);
+        assert!(format!("{first:?}").contains("d.json in the inbox of the run is no order"), "{first:?}");
+        assert_eq!(ear.heard(taken(&["d.json".to_owned()])).len(), 1, "it lies there still");
+        let many: Vec<String> = (0..100).map(|number| format!("{number}.txt")).collect();
+        assert_eq!(ear.heard(taken(&many)).len(), MOST_PASSED_OVER + 1);
+        assert_eq!(ear.heard(taken(&many)).len(), 1);
     }
 }

@@ -74,6 +74,7 @@ impl Home {
         self.may_be_begun()?;
         // That of labs lies in it: whoever can write here can put another one in its place.
         orchestrate_files::create_folder(&self.path)
+            .and_then(|()| orchestrate_files::own_place(&self.path))
             .map_err(|source| JournalError::of_folder(self.path.clone(), source))?;
         if let Some(state) = self.open_if_there(place)? {
             self.tell_copied(&state);

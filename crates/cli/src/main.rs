@@ -41,6 +41,9 @@ fn main() -> ExitCode {
 }
 
 fn program() -> Exit {
+    if let Some(slip) = args::printed::found(std::env::args_os()) {
+        return Failure::Usage(slip).tell("orchestrate");
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -121,6 +121,10 @@ codes! {
     BALANCER_CONTRADICTS = "O1046";
     /// A pool is referred to that is outside this file (warning).
     POOL_OUTSIDE = "O1047";
+    /// A counter that stands for sessions does not say how many there are.
+    NO_LEVEL = "O1048";
+    /// The drain names a service that no server of the plan blocks.
+    DRAIN_OUTSIDE_SCOPE = "O1049";
     /// A service is unknown.
     UNKNOWN_SERVICE = "O1050";
     /// A component cannot be blocked apart from its service.
@@ -133,7 +137,7 @@ codes! {
     AT_ONCE_TAKES_POOL = "O1054";
     /// The service is part of the platform and is never blocked.
     NEVER_BLOCKED = "O1055";
-    /// No pool of the file runs a service of the scope, or of the drain (warning).
+    /// No pool of the file runs a service of the scope, or one is named that has no draining state (warning).
     SCOPE_MATCHES_NOTHING = "O1056";
     /// The Windows name of a service is not known.
     NAME_NOT_KNOWN = "O1057";

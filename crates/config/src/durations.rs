@@ -7,8 +7,11 @@ use crate::yaml::Node;
 use jiff::{SignedDuration, SpanRelativeTo};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-/// Longest duration. More than a year is a mistake, and keeps time arithmetic far from its limits.
-const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
+/// Longest duration, as long as the longest window: nothing that is waited for takes more than a week of one server, and a
+/// larger number is a slip of the hand.
+const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+const TOO_LONG: &str = "nothing is waited for longer than seven days: write `7d` or less";
 
 /// The units, the largest first, with their seconds.
 const UNITS: [(char, i64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
@@ -16,6 +19,10 @@ const UNITS: [(char, i64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)
 /// A duration of at least one second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Length(pub(crate) SignedDuration);
+
+/// How long a window is open. A rule of its own says what is too long, and why.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenFor(pub(crate) SignedDuration);
 
 /// A duration that may be zero.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +35,8 @@ fn exact(text: &str) -> Option<i64> {
     let mut seconds: i64 = 0;
     while !rest.is_empty() {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number: i64 = rest[..digits].parse().ok()?;
+        // Some read a number with zeros in front as octal.
+        let number: i64 = (digits == 1 || !rest.starts_with('0')).then(|| rest[..digits].parse().ok()).flatten()?;
         let unit = rest[digits..].chars().next()?;
         let position = units.iter().position(|(name, _)| *name == unit)?;
         seconds = seconds.checked_add(number.checked_mul(units[position].1)?)?;
@@ -53,12 +61,28 @@ fn spelled(mut seconds: i64) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// Returns a text without the zeros in front of its numbers.
+fn zeros_dropped(text: &str) -> Option<String> {
+    let mut kept = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = part.trim_start_matches('0');
+        // A number of zeros alone stays one.
+        let zero = part.len() > digits.len() && !digits.starts_with(|c: char| c.is_ascii_digit());
+        kept.push_str(if zero { "0" } else { "" });
+        kept.push_str(digits);
+    }
+    (kept != text).then_some(kept)
+}
+
 /// Says how what was written is written here.
 fn way_out(text: &str) -> String {
     let text = text.trim();
     if text.parse::<f64>().is_ok() {
         let number = text.trim_start_matches(['-', '+']);
         return format!("a duration needs a unit: `{number}s`, `{number}m` or `{number}h`");
+    }
+    if let Some(seconds) = zeros_dropped(text).as_deref().and_then(exact) {
+        return format!("write each number without zeros in front: `{}`", spelled(seconds));
     }
     let understood = text.parse::<jiff::Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     match understood {
@@ -70,10 +94,14 @@ fn way_out(text: &str) -> String {
     }
 }
 
+fn whole(text: &str) -> Result<SignedDuration, String> {
+    exact(text).map(SignedDuration::from_secs).ok_or_else(|| way_out(text))
+}
+
 fn duration(text: &str) -> Result<SignedDuration, String> {
-    let duration = exact(text).map(SignedDuration::from_secs).ok_or_else(|| way_out(text))?;
+    let duration = whole(text)?;
     if duration > LONGEST {
-        return Err("a duration of more than a year is not supported".to_owned());
+        return Err(TOO_LONG.to_owned());
     }
     Ok(duration)
 }
@@ -81,7 +109,7 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
 fn duration_schema() -> Schema {
     json_schema!({
         "type": "string",
-        "pattern": "^([0-9]+d)?( ?[0-9]+h)?( ?[0-9]+m)?( ?[0-9]+s)?$",
+        "pattern": "^((0|[1-9][0-9]*)d)?( ?(0|[1-9][0-9]*)h)?( ?(0|[1-9][0-9]*)m)?( ?(0|[1-9][0-9]*)s)?$",
         "minLength": 2,
         "examples": ["90s", "45m", "2h", "1h30m"],
     })
@@ -91,6 +119,20 @@ impl Written for Length {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         parsed(node, reader, codes::BAD_DURATION, "a duration", |text| {
             let duration = duration(text)?;
+            let long_enough = duration >= SignedDuration::from_secs(1);
+            long_enough.then_some(Self(duration)).ok_or_else(|| "zero makes no sense here".to_owned())
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        duration_schema()
+    }
+}
+
+impl Written for OpenFor {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_DURATION, "a duration", |text| {
+            let duration = whole(text)?;
             let long_enough = duration >= SignedDuration::from_secs(1);
             long_enough.then_some(Self(duration)).ok_or_else(|| "zero makes no sense here".to_owned())
         })
@@ -117,9 +159,15 @@ mod tests {
 
     #[test]
     fn a_duration_has_one_spelling() {
-        for (text, seconds) in
-            [("90s", 90), ("1h30m", 5400), ("1h 30m", 5400), ("7d", 604_800), ("0s", 0), ("2d 1s", 172_801)]
-        {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("1h30m", 5400),
+            ("1h 30m", 5400),
+            ("7d", 604_800),
+            ("0s", 0),
+            ("2d 1s", 172_801),
+            ("0h5m", 300),
+        ] {
             assert_eq!(duration(text), Ok(SignedDuration::from_secs(seconds)), "{text}");
         }
         for text in [
@@ -145,6 +193,12 @@ mod tests {
             "1h\n30m",
             "99999999999999999999d",
             "９s",
+            "007m",
+            "00s",
+            "1h05m",
+            "8d",
+            "169h",
+            "366d",
         ] {
             assert!(duration(text).is_err(), "{text:?}");
         }
@@ -162,6 +216,10 @@ mod tests {
             ("-1h", "negative"),
             ("soon", "`45m`"),
             ("500ms", "`90s`"),
+            ("007m", "`7m`"),
+            ("1h05m", "`1h5m`"),
+            ("00s", "`0s`"),
+            ("366d", "seven days"),
         ] {
             let help = duration(text).unwrap_err();
             assert!(help.contains(said), "{text}: {help}");

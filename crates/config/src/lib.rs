@@ -13,6 +13,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod codes;
+mod compared;
 mod diagnostic;
 mod durations;
 mod events;

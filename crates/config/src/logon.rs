@@ -4,7 +4,7 @@ use crate::codes;
 use crate::reader::{Reader, Written};
 use crate::scalars::parsed;
 use crate::yaml::Node;
-use orchestrate_model::host::is_host;
+use orchestrate_model::host::{is_host, is_of_a_machine, is_port, port_slip};
 use orchestrate_model::pool::TaskAccount;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use std::net::IpAddr;
@@ -41,10 +41,15 @@ pub(crate) struct Kdc(pub(crate) String);
 impl Written for Kdc {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         parsed(node, reader, codes::BAD_ADDRESS, "a KDC, as `host` or `host:port`", |text| {
-            let is_address = text.parse::<IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok();
+            if let Ok(address) = text.parse::<IpAddr>() {
+                let nowhere = || "this address belongs to no single machine".to_owned();
+                return is_of_a_machine(address).then(|| Self(text.to_owned())).ok_or_else(nowhere);
+            }
+            if let Some(help) = port_slip(text) {
+                return Err(help);
+            }
             let (host, port) = text.rsplit_once(':').unwrap_or((text, "88"));
-            let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
-            (is_address || (is_host(host) && is_port)).then(|| Self(text.to_owned())).ok_or_else(String::new)
+            (is_host(host) && is_port(port)).then(|| Self(text.to_owned())).ok_or_else(String::new)
         })
     }
 

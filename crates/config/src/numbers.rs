@@ -48,7 +48,11 @@ fn without_zeros(text: &str) -> Option<String> {
 fn number(node: &Node, reader: &mut Reader, (least, most): (i64, i64)) -> Option<i64> {
     let text = reader.text(node, "a whole number")?;
     let Some(number) = is_plain(text).then(|| text.parse::<i64>().ok()).flatten() else {
-        let help = meant(text).map(|meant| format!("write it with digits only: `{meant}`"));
+        let help = if text.ends_with('%') {
+            Some("a part of a hundred is not taken: write how many it is at most".to_owned())
+        } else {
+            meant(text).map(|meant| format!("write it with digits only: `{meant}`"))
+        };
         reader.report(
             Diagnostic::error(codes::WRONG_TYPE, node.span, format!("{} is not a whole number", quoted(text)))
                 .label("expected a whole number")

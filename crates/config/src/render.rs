@@ -44,8 +44,35 @@ pub fn render_list(diagnostics: &[Diagnostic], source: &str, file_name: &str, st
     }
     .decor_style(DecorStyle::Ascii);
     let file = File { name: file_name, source, secrets: Secrets::of(source) };
-    let texts: Vec<String> = diagnostics.iter().map(|item| render_one(item, &file, &renderer)).collect();
+    let texts: Vec<String> = folded(diagnostics).iter().map(|item| render_one(item, &file, &renderer)).collect();
     texts.join("\n\n")
+}
+
+/// Most places of one mistake that are listed.
+const MOST_PLACES: usize = 8;
+
+/// Returns the diagnostics with equal ones told once, at the first place, with the others: two hundred pools that share a
+/// mistake are one mistake to whoever reads it.
+fn folded(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
+    let mut told: Vec<(&Diagnostic, Vec<String>)> = Vec::new();
+    for item in diagnostics {
+        let is_same = |other: &Diagnostic| {
+            (item.code, item.severity, &item.message, &item.label)
+                == (other.code, other.severity, &other.message, &other.label)
+                && (&item.help, &item.notes) == (&other.help, &other.notes)
+        };
+        match told.iter_mut().find(|(other, _)| is_same(other)) {
+            Some((_, places)) => places.push(format!("{}:{}", item.span.line, item.span.column)),
+            None => told.push((item, Vec::new())),
+        }
+    }
+    let with_places = |(item, places): (&Diagnostic, Vec<String>)| {
+        let more = places.len().saturating_sub(MOST_PLACES);
+        let text = places[..places.len() - more].join(", ");
+        let more = if more == 0 { String::new() } else { format!(" and {more} more places") };
+        if text.is_empty() { item.clone() } else { item.clone().note(format!("the same in line {text}{more}")) }
+    };
+    told.into_iter().map(with_places).collect()
 }
 
 /// The file that diagnostics are about.

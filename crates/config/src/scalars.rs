@@ -12,6 +12,7 @@ use orchestrate_model::catalogue::{self, Resolved};
 use orchestrate_model::change::{
     AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy, WindowFit,
 };
+use orchestrate_model::host;
 use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::window::{Day, Week};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain, Version};
@@ -134,9 +135,7 @@ impl Written for IpAddr {
             let address =
                 text.parse::<Self>().ok().ok_or_else(|| "write it like `192.0.2.11` or `2001:db8::11`".to_owned())?;
             let address = address.to_canonical();
-            // RFC 1122, section 3.2.1.3, and RFC 1112, section 4: "this network" and the addresses that are reserved.
-            let nowhere = matches!(address, Self::V4(address) if matches!(address.octets()[0], 0 | 240..));
-            if nowhere || address.is_unspecified() || address.is_multicast() {
+            if !host::is_of_a_machine(address) {
                 return Err("this address belongs to no single machine".to_owned());
             }
             if is_link_local(address) {
@@ -158,11 +157,16 @@ impl Written for SocketAddr {
         parsed(node, reader, codes::BAD_ADDRESS, "the IP address of a name server, with or without a port", |text| {
             let with_port = text.parse::<Self>();
             let alone = || text.parse::<IpAddr>().map(|address| Self::new(address, 53));
-            with_port
-                .or_else(|_| alone())
-                .ok()
-                .map(|found| Self::new(found.ip().to_canonical(), found.port()))
-                .filter(|found| found.port() != 0 && !found.ip().is_unspecified() && !found.ip().is_multicast())
+            if let Some(help) = host::port_slip(text).filter(|_| alone().is_err()) {
+                return Err(help);
+            }
+            let found = with_port.or_else(|_| alone()).ok();
+            let found = found.map(|found| Self::new(found.ip().to_canonical(), found.port()));
+            if found.is_some_and(|found| !host::is_of_a_machine(found.ip())) {
+                return Err("this address belongs to no single machine".to_owned());
+            }
+            found
+                .filter(|found| found.port() != 0)
                 .ok_or_else(|| "write it like `192.0.2.53` or `\"192.0.2.53:53\"`".to_owned())
         })
     }
@@ -180,12 +184,12 @@ impl Written for RuntimeApi {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         parsed(node, reader, codes::BAD_ADDRESS, "`host:port` or the path of a socket", |text| {
             is_runtime_address(text).then(|| Self(text.to_owned())).ok_or_else(|| {
-                let help = if text.starts_with('/') {
-                    "write the path of the socket itself, without `..`"
-                } else {
-                    "write it like `\"192.0.2.10:9999\"`: the name of the host, or its whole address"
-                };
-                help.to_owned()
+                if text.starts_with('/') {
+                    return "write the path of the socket itself, without `..`".to_owned();
+                }
+                host::port_slip(text).unwrap_or_else(|| {
+                    "write it like `\"192.0.2.10:9999\"`: the name of the host, or its whole address".to_owned()
+                })
             })
         })
     }
@@ -232,12 +236,18 @@ impl Written for Time {
             let shaped = (2..=3).contains(&text.split(':').count()) && text.split(':').all(digits);
             // A leap second would be read as the one before it.
             let time = text.parse::<Self>().ok().filter(|_| shaped && !text.ends_with(":60"));
-            time.ok_or_else(|| "write it like `\"22:00\"`, between `\"00:00\"` and `\"23:59\"`".to_owned())
+            let time =
+                time.ok_or_else(|| "write it like `\"22:00\"`, between `\"00:00\"` and `\"23:59\"`".to_owned())?;
+            // Previews, logs and calendars show hours and minutes.
+            if time.second() == 0 {
+                return Ok(time);
+            }
+            Err(format!("a window opens at a whole minute: write `\"{:02}:{:02}\"`", time.hour(), time.minute()))
         })
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9]{2}:[0-9]{2}(:[0-9]{2})?$", "examples": ["22:00"] })
+        json_schema!({ "type": "string", "pattern": "^[0-9]{2}:[0-9]{2}(:00)?$", "examples": ["22:00"] })
     }
 }
 
@@ -288,11 +298,15 @@ impl Written for Version {
         parsed(node, reader, codes::BAD_VERSION, "a version", |text| {
             let odd = || "write numbers separated by dots, like `5.0.8308.1149`".to_owned();
             let version = Self::parse(text).ok().ok_or_else(odd)?;
+            // What a server reports is taken as it is; a plan has one spelling, which every message repeats.
+            if version.to_string() != text {
+                return Err(format!("write each number with its digits only: `{version}`"));
+            }
             // Windows keeps four numbers of 16 bits: a server never reports another version.
             if version.parts() > 4 {
                 return Err(format!("it has {} numbers; a version of Windows has at most four", version.parts()));
             }
-            let large = text.trim().split('.').find(|part| part.parse::<u64>().is_ok_and(|part| part > 65_535));
+            let large = text.split('.').find(|part| part.parse::<u64>().is_ok_and(|part| part > 65_535));
             match large {
                 Some(part) => Err(format!("`{part}` is too large: a number of a version of Windows is at most 65535")),
                 None => Ok(version),

@@ -4,7 +4,8 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::reader::{Reader, Written, secret_key};
 use crate::secrets::looks_secret;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Cut, Node, Value};
+use orchestrate_model::look_alike;
 use orchestrate_model::readable::is_padded;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -28,10 +29,39 @@ fn readable<'n>(node: &'n Node, reader: &mut Reader) -> Option<&'n str> {
     None
 }
 
+/// Reports a text that ends at a `#`, which begins a comment in YAML: `CU November #42` is `CU November`. With a blank behind
+/// it, it is hardly a number of a ticket, except in sentences.
+fn uncut(node: &Node, reader: &mut Reader, is_sentence: Sentence) -> Option<()> {
+    let cut = match &node.value {
+        Value::Scalar { cut, .. } => *cut,
+        Value::Nothing | Value::List(_) | Value::Map(_) => Cut::Nothing,
+    };
+    match (cut, is_sentence) {
+        (Cut::Nothing, _) | (Cut::Comment, Sentence::No) => return Some(()),
+        (Cut::Word, _) | (Cut::Comment, Sentence::Yes) => {}
+    }
+    let why = format!("{} ends here: in YAML a `#` after a blank begins a comment", reader.whole_path());
+    reader.report(
+        Diagnostic::error(codes::BAD_TEXT, node.span, why)
+            .label("what follows on this line is not part of it")
+            .help("put the whole text in quotes; a comment stands on a line of its own"),
+    );
+    None
+}
+
+/// Whether a text is a sentence for people.
+#[derive(Clone, Copy)]
+enum Sentence {
+    Yes,
+    No,
+}
+
 /// A text of one or several lines, for people to read.
 impl Written for String {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        readable(node, reader).map(str::to_owned)
+        let text = readable(node, reader)?;
+        uncut(node, reader, Sentence::Yes)?;
+        Some(text.to_owned())
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -43,24 +73,41 @@ impl Written for String {
 #[derive(Debug, Clone)]
 pub(crate) struct Argument(pub(crate) String);
 
+/// Returns a text of one line, blanks at its ends included.
+fn one_line(node: &Node, reader: &mut Reader) -> Option<String> {
+    let text = readable(node, reader)?;
+    uncut(node, reader, Sentence::No)?;
+    // A block ends with a line break that is not part of what was written in it.
+    let block = matches!(node.value, Value::Scalar { block: true, .. });
+    let text = if block { text.trim_end_matches('\n') } else { text };
+    if !text.contains(['\n', '\t']) {
+        return Some(text.to_owned());
+    }
+    let why = format!("{} holds a tab or a line break", reader.whole_path());
+    let diagnostic = Diagnostic::error(codes::BAD_TEXT, node.span, why);
+    reader.report(if block {
+        diagnostic.label("expected one line").help("write it on the line of its key")
+    } else {
+        diagnostic
+            .label("in double quotes `\\t` is a tab and `\\n` a line break")
+            .help(r"write Windows paths without quotes or in single quotes: 'C:\temp\new.exe'")
+    });
+    None
+}
+
 impl Written for Argument {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let text = readable(node, reader)?;
-        // A block ends with a line break that is not part of what was written in it.
-        let block = matches!(node.value, Value::Scalar { block: true, .. });
-        let text = if block { text.trim_end_matches('\n') } else { text };
-        if !text.contains(['\n', '\t']) {
-            return Some(Self(text.to_owned()));
-        }
-        let why = format!("{} holds a tab or a line break", reader.whole_path());
-        let diagnostic = Diagnostic::error(codes::BAD_TEXT, node.span, why);
-        reader.report(if block {
-            diagnostic.label("expected one line").help("write it on the line of its key")
-        } else {
-            diagnostic
-                .label("in double quotes `\\t` is a tab and `\\n` a line break")
-                .help(r"write Windows paths without quotes or in single quotes: 'C:\temp\new.exe'")
-        });
+        let text = one_line(node, reader)?;
+        let Some(typed) = look_alike::typed(&text) else { return Some(Self(text)) };
+        let why = format!(
+            "{} holds a dash or a quotation mark of printed text: no program takes it for the typed one",
+            quoted(&text)
+        );
+        reader.report(
+            Diagnostic::error(codes::BAD_TEXT, node.span, why)
+                .label("a word processor or a web page has replaced what was typed")
+                .help(format!("write {}", quoted(&typed))),
+        );
         None
     }
 
@@ -75,7 +122,7 @@ pub(crate) struct Line(pub(crate) String);
 
 impl Written for Line {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let Argument(text) = Argument::read(node, reader)?;
+        let text = one_line(node, reader)?;
         if !is_padded(&text) {
             return Some(Self(text));
         }

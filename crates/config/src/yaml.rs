@@ -37,11 +37,31 @@ pub(crate) enum Value {
     /// Nothing, `null` or `~`.
     Nothing,
     /// A text as it is written, without quotes: plain, or in quotes, or as a block of lines.
-    Scalar { text: String, plain: bool, block: bool },
+    Scalar { text: String, plain: bool, block: bool, cut: Cut },
     /// A list.
     List(Vec<Node>),
     /// A mapping in the order of the file, repeated keys included.
     Map(Vec<(Node, Node)>),
+}
+
+/// What follows a plain text on its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Nothing that may have been meant as a part of it.
+    Nothing,
+    /// After one blank a `#` with a word at it, such as `#42`.
+    Word,
+    /// After one blank a `#` and a blank.
+    Comment,
+}
+
+impl Cut {
+    /// Returns what follows the byte at which a text ends.
+    fn after(end: usize, source: &str) -> Self {
+        // Comments that are lined up stand further away.
+        let Some(rest) = source.get(end..).and_then(|rest| rest.strip_prefix(" #")) else { return Self::Nothing };
+        if rest.starts_with(|c: char| !c.is_whitespace()) { Self::Word } else { Self::Comment }
+    }
 }
 
 impl Value {
@@ -197,8 +217,9 @@ fn scalar(text: String, span: Span, source: &Source<'_>) -> Value {
             text: typed.text.clone().into_owned(),
             plain: typed.style == Style::Plain,
             block: typed.style == Style::Block,
+            cut: if typed.style == Style::Plain { Cut::after(span.end, source.text) } else { Cut::Nothing },
         },
-        None => Value::Scalar { text, plain: false, block: false },
+        None => Value::Scalar { text, plain: false, block: false, cut: Cut::Nothing },
     }
 }
 

@@ -99,3 +99,19 @@ fn an_empty_selection_is_told_apart_from_a_bad_plan() {
     assert!(plan("O1056-scope-matches-nothing").is_empty_selection());
     assert!(!plan("O1050-unknown-service").is_empty_selection());
 }
+
+#[test]
+fn equal_mistakes_of_many_pools_are_told_once_with_their_places() {
+    let pool = |number: usize| {
+        format!(
+            "  p{number}.a.example:\n    product: lync2013\n    role: front-end\n    load_balancing: {{sip: dnss}}\n    servers: \
+             {{s{number}.a.example: {{}}}}\n"
+        )
+    };
+    let pools: String = (0..60).map(pool).collect();
+    let text = format!("version: 1\nname: n\nreason: r\npools:\n{pools}maintenance: {{scope: all-services}}\n");
+    let found = parse("plan.yaml", text.as_bytes()).unwrap_err();
+    let shown = render(&found, &text, "plan.yaml", Style::Plain);
+    assert_eq!(shown.matches("`dnss` is not one of the words").count(), 1, "{shown}");
+    assert!(shown.contains("the same in line 13:27, 18:27,") && shown.contains("and 51 more places"), "{shown}");
+}

@@ -152,12 +152,24 @@ fn pools_are_joined_by_what_their_roles_allow() {
 }
 
 #[test]
-fn what_the_drain_says_about_services_that_nobody_runs_is_a_warning() {
+fn what_the_drain_says_about_services_that_no_server_is_drained_of_is_refused() {
     let drain = |words: &str| with(T1, &[("  drain: {", &format!("  drain: {{{words}, "))]);
-    assert_eq!(codes(&good(&drain("services: {RTCMRAUTH: {deadline: 4h}}")).warnings), ["O1056"]);
-    assert_eq!(codes(&good(&drain("unmeasured: {RTCMEDIARELAY: 30m}")).warnings), ["O1056"]);
+    for nothing in [
+        "services: {RTCMRAUTH: {deadline: 4h}}",
+        "unmeasured: {RTCMEDIARELAY: 30m}",
+        "by_sessions_alone: [RTCMRAUTH]",
+        // An optional service, which is not drained unless the pool names it.
+        "services: {RTCXMPPTGW: {deadline: 4h}}",
+        // One without sessions.
+        "services: {REPLICA: {deadline: 4h}}",
+    ] {
+        assert_eq!(codes(&errors(&drain(nothing))), ["O1049"], "{nothing}");
+    }
+    // One that the pool names.
     assert!(good(&drain("services: {RTCMEDSRV: {deadline: 4h}}")).warnings.is_empty());
-    assert_eq!(codes(&good(&drain("by_sessions_alone: [RTCMRAUTH]")).warnings), ["O1056"]);
+    let chosen = |words: &str| with(&drain(words), &[("scope: all-services", "scope: {services: [RTCRGS]}")]);
+    assert_eq!(codes(&errors(&chosen("services: {RTCSRV: {deadline: 4h}}"))), ["O1049"]);
+    good(&chosen("services: {Response Group: {deadline: 4h}}"));
 }
 
 #[test]
@@ -193,7 +205,7 @@ fn a_level_is_one_of_the_pool_s_product() {
     for (product, other) in [("lync2013", "6.0.9319.580"), ("sfb2015", "5.0.8308.1"), ("sfb2019", "70.0.2046.1")] {
         assert_eq!(codes(&errors(&level(product, other))), ["O1027"], "{product} at {other}");
     }
-    for (product, short) in [("sfb2019", "70.2046"), ("lync2013", "5.01")] {
+    for (product, short) in [("sfb2019", "70.2046"), ("lync2013", "5.1")] {
         assert_eq!(codes(&errors(&level(product, short))), ["O1027", "O1097"], "{product} at {short}");
     }
     good(&level("sfb2015", "{Core Components: 6.0.9319.1, Runtime: 5.0.8308.1}"));

@@ -36,7 +36,10 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HaproxySettingsError {
     /// The address is neither a path nor `host:port`.
-    #[error("{found:?} is not an address of a runtime API; give host:port or the absolute path of a socket")]
+    #[error(
+        "{} is not an address of a runtime API; give host:port or the absolute path of a socket",
+        orchestrate_model::text::quoted(found)
+    )]
     Address {
         /// The text.
         found: String,
@@ -374,7 +377,10 @@ impl ChangeBalancer for HaproxySwitch {
         let place = &runtime.address;
         match runtime.command(&command).await {
             Ok(answer) if answer.trim().is_empty() => ActOutcome::Accepted,
-            Ok(answer) => ActOutcome::Failed(format!("{place}, \"{command}\": answered {:?}", tables::brief(&answer))),
+            Ok(answer) => ActOutcome::Failed(format!(
+                "{place}, \"{command}\": answered {}",
+                orchestrate_model::text::quoted(&tables::brief(&answer))
+            )),
             Err(CommandError::Closed) => self.after_silence(runtime, at, to).await,
             Err(error @ CommandError::NotSent { .. }) => ActOutcome::Retry(format!("{place}, \"{command}\": {error}")),
             Err(error) => ActOutcome::Unknown(format!("{place}, \"{command}\": {error}")),

@@ -47,7 +47,7 @@ async fn level(runtime: &Runtime) -> Result<Level, String> {
     } else if said.starts_with("Require 'backend/server'") {
         Ok(Level::Admin)
     } else {
-        Err(format!("\"{NOTHING}\" was answered {said:?}"))
+        Err(format!("\"{NOTHING}\" was answered {}", orchestrate_model::text::quoted(&said)))
     }
 }
 

@@ -80,7 +80,7 @@ pub(crate) fn output(host: &str, account: &TaskAccount, said: Said) -> Result<Ou
                 None => text,
             }))
         }
-        other => Err(Trouble::unknown(format!("a task as {account} gave {:?}", plain(other)))),
+        other => Err(Trouble::unknown(format!("a task as {account} gave {}", orchestrate_model::text::quoted(other)))),
     }
 }
 

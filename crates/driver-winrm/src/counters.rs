@@ -309,16 +309,25 @@ fn property(lookup: &Lookup, counter: &Counter) -> Result<(String, String), Read
     let Some(class) = classes.get(&counter.object.to_lowercase()) else {
         return Err(match trouble {
             Some(trouble) => Reading::unknown(trouble),
-            None => Reading::absent(format!("the server has no counter set {:?}", counter.object)),
+            None => Reading::absent(format!(
+                "the server has no counter set {}",
+                orchestrate_model::text::quoted(&counter.object)
+            )),
         });
     };
     let Some(property) = class.properties.get(&counter.counter.to_lowercase()) else {
-        return Err(Reading::absent(format!("the counter set {:?} has no such counter", counter.object)));
+        return Err(Reading::absent(format!(
+            "the counter set {} has no such counter",
+            orchestrate_model::text::quoted(&counter.object)
+        )));
     };
     // The names come from the server and go into a query.
     for name in [&class.class, property] {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(Reading::unknown(format!("{:?} is not a name that WMI would give", plain(name))));
+            return Err(Reading::unknown(format!(
+                "{} is not a name that WMI would give",
+                orchestrate_model::text::quoted(name)
+            )));
         }
     }
     Ok((class.class.clone(), property.clone()))
@@ -350,7 +359,9 @@ fn value(rows: &[Row], counter: &Counter, property: &str) -> Reading {
     match row.get(property) {
         Some(text) => match text.parse() {
             Ok(value) => Reading { value: Answer::Known(value), absent: false },
-            Err(_not_whole) => Reading::unknown(format!("{:?} is not a whole number", plain(text))),
+            Err(_not_whole) => {
+                Reading::unknown(format!("{} is not a whole number", orchestrate_model::text::quoted(text)))
+            }
         },
         None => Reading::unknown("the counter has no value"),
     }

@@ -68,7 +68,9 @@ pub(crate) async fn hold(link: &Link, us: &Keeper, ask: &LeaseAsk) -> LeaseOutco
             ("ours", from) => LeaseOutcome::Ours { from: from.map(Told::lease) },
             ("taken", Some(lease)) => LeaseOutcome::Taken(lease.lease()),
             ("busy", _) => LeaseOutcome::Unknown("another control host is at the lease just now".to_owned()),
-            (other, _) => LeaseOutcome::Unknown(format!("taking the lease gave {:?}", plain(other))),
+            (other, _) => {
+                LeaseOutcome::Unknown(format!("taking the lease gave {}", orchestrate_model::text::quoted(other)))
+            }
         },
     }
 }
@@ -83,7 +85,7 @@ pub(crate) async fn release(link: &Link, us: &Keeper) -> Result<(), String> {
     match said {
         // One that is another's by now is not ours any more, which is all that was wanted.
         Ok(said) if matches!(said.result.as_str(), "free" | "taken") => Ok(()),
-        Ok(said) => Err(format!("giving the lease back gave {:?}", plain(&said.result))),
+        Ok(said) => Err(format!("giving the lease back gave {}", orchestrate_model::text::quoted(&said.result))),
         Err(trouble) => Err(trouble.to_string()),
     }
 }

@@ -59,7 +59,12 @@ fn of_catalogue(facts: &catalogue::MeasureFacts) -> Want {
 fn by_name(name: &str) -> Want {
     let source = if name.starts_with('\\') {
         Counter::parse(name).map_or_else(
-            || Source::Nowhere(format!(r"expected a counter path such as \Set(instance)\Counter, found {name:?}")),
+            || {
+                Source::Nowhere(format!(
+                    r"expected a counter path such as \Set(instance)\Counter, found {}",
+                    orchestrate_model::text::quoted(name)
+                ))
+            },
             Source::Counter,
         )
     } else {

@@ -277,7 +277,9 @@ impl Inner {
                 Some(up_to_date) => Ok((server, up_to_date)),
                 None => Err(format!("it is not said whether the replica of {server} is up to date")),
             },
-            Err(error) => Err(format!("a replica has an odd name, {:?}: {error}", plain(&replica.fqdn))),
+            Err(error) => {
+                Err(format!("a replica has an odd name, {}: {error}", orchestrate_model::text::quoted(&replica.fqdn)))
+            }
         };
         match said {
             // Every server of the deployment has one, the one that was asked too.
@@ -349,7 +351,9 @@ impl Inner {
             ("killed", _) => Answer::Known(InstallerState::Killed { note: detail }),
             // One whose end is known and whose exit code is not has left no result either.
             ("vanished", _) | ("finished", None) => Answer::Known(InstallerState::Vanished),
-            (other, _) => Answer::unknown(format!("the state of the installer is {:?}", plain(other))),
+            (other, _) => {
+                Answer::unknown(format!("the state of the installer is {}", orchestrate_model::text::quoted(other)))
+            }
         }
     }
 
@@ -368,7 +372,7 @@ impl Inner {
                 if is_hash {
                     Answer::Known(FileFacts::Found { sha256 })
                 } else {
-                    Answer::unknown(format!("{:?} is no SHA-256", plain(&found)))
+                    Answer::unknown(format!("{} is no SHA-256", orchestrate_model::text::quoted(&found)))
                 }
             }
             Err(trouble) => Answer::unknown(trouble),
@@ -453,7 +457,10 @@ pub(crate) fn check_token(token: &InstallerToken) -> Result<(), String> {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let text = token.0.as_str();
     if text.is_empty() || text.len() > 128 || text.starts_with('.') || text.ends_with('.') || !text.chars().all(safe) {
-        return Err(format!("{:?} cannot be the name of an installation on a server", plain(text)));
+        return Err(format!(
+            "{} cannot be the name of an installation on a server",
+            orchestrate_model::text::quoted(text)
+        ));
     }
     Ok(())
 }

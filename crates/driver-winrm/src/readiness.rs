@@ -26,7 +26,10 @@ pub(crate) fn parse(answer: &Value, pool: &PoolName) -> Answer<Readiness> {
     if let Some(other) = find(answer, POOL).and_then(name) {
         let other = other.trim_end_matches('.');
         if !other.eq_ignore_ascii_case(pool.as_str()) {
-            return Answer::unknown(format!("expected the readiness of {pool}, found that of {:?}", plain(other)));
+            return Answer::unknown(format!(
+                "expected the readiness of {pool}, found that of {}",
+                orchestrate_model::text::quoted(other)
+            ));
         }
     }
     let domains = list(find(answer, DOMAINS)).into_iter().filter_map(|domain| self::domain(domain, pool)).collect();

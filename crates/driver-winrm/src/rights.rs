@@ -124,7 +124,7 @@ fn allows(rules: &Option<Vec<Rule>>, sids: &BTreeSet<String>, wanted: u32) -> bo
 /// Reads the access list of a security descriptor. `None`: it has none.
 fn rules(sddl: &str) -> Result<Option<Vec<Rule>>, String> {
     let sddl = sddl.trim();
-    let odd = || format!("{:?} is no security descriptor", plain(sddl));
+    let odd = || format!("{} is no security descriptor", orchestrate_model::text::quoted(sddl));
     let Some(at) = sddl.find("D:") else { return if sddl.starts_with("O:") { Ok(None) } else { Err(odd()) } };
     let list = &sddl[at + 2..];
     if list.starts_with("NO_ACCESS_CONTROL") {
@@ -143,7 +143,12 @@ fn rules(sddl: &str) -> Result<Option<Vec<Rule>>, String> {
         let is_allowed = match *kind {
             "A" | "OA" => true,
             "D" | "OD" => false,
-            other => return Err(format!("entries of the kind {:?} are not understood", plain(other))),
+            other => {
+                return Err(format!(
+                    "entries of the kind {} are not understood",
+                    orchestrate_model::text::quoted(other)
+                ));
+            }
         };
         rules.push(Rule { is_allowed, mask: mask(rights).ok_or_else(odd)?, whose: self::whose(whose) });
     }

@@ -247,7 +247,10 @@ impl WinrmServer {
             "unclear" => {
                 ActOutcome::Unknown(format!("{server}: whether {installer} was started is not known: {detail}"))
             }
-            other => ActOutcome::Unknown(format!("{server}: starting {installer} gave {:?}", plain(other))),
+            other => ActOutcome::Unknown(format!(
+                "{server}: starting {installer} gave {}",
+                orchestrate_model::text::quoted(other)
+            )),
         }
     }
 }

@@ -53,7 +53,10 @@ pub(crate) async fn rows(link: &Link, names: &[ServiceName], wanted: Wanted) -> 
                     Ok(name) => name,
                     // Left out it would be taken for a service that is not there.
                     Err(error) => {
-                        let text = format!("a service of the product has an odd name, {:?}: {error}", plain(name));
+                        let text = format!(
+                            "a service of the product has an odd name, {}: {error}",
+                            orchestrate_model::text::quoted(name)
+                        );
                         return Ok(Err(text));
                     }
                 },
@@ -285,7 +288,7 @@ fn state(text: Option<&str>) -> Answer<RunState> {
     let Some(text) = text else { return Answer::unknown("Win32_Service.State is missing") };
     let known = states.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
     known.map_or_else(
-        || Answer::unknown(format!("Win32_Service.State is {:?}", plain(text))),
+        || Answer::unknown(format!("Win32_Service.State is {}", orchestrate_model::text::quoted(text))),
         |(_, state)| Answer::Known(*state),
     )
 }
@@ -298,7 +301,7 @@ fn start(row: &Instance, detail: &Result<&Detail, String>) -> Answer<StartType> 
         "disabled" => StartMode::Disabled,
         "boot" => StartMode::Boot,
         "system" => StartMode::System,
-        _ => return Answer::unknown(format!("Win32_Service.StartMode is {:?}", plain(text))),
+        _ => return Answer::unknown(format!("Win32_Service.StartMode is {}", orchestrate_model::text::quoted(text))),
     };
     // The flag means nothing with the other modes, where a left-over in the registry may still say otherwise.
     if mode != StartMode::Automatic {

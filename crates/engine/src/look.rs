@@ -126,6 +126,28 @@ pub(crate) fn sharing<'a>(change: &'a Change, pool: &'a Pool) -> impl Iterator<I
     change.pools.iter().filter(move |other| other.labels.iter().any(|label| labels.contains(label)))
 }
 
+/// The scopes of pools of one change. Pools of one kind have one, and a change of hundreds of pools has few kinds.
+pub(crate) struct Scopes<'a> {
+    change: &'a Change,
+    known: Vec<(&'a Pool, scope::PoolScope)>,
+}
+
+impl<'a> Scopes<'a> {
+    pub(crate) fn of(change: &'a Change) -> Self {
+        Self { change, known: Vec::new() }
+    }
+
+    /// Returns the scope of a pool of the change.
+    pub(crate) fn scope(&mut self, pool: &'a Pool) -> &scope::PoolScope {
+        let kind = |pool: &'a Pool| (pool.product, pool.role, &pool.extra_services);
+        let position = self.known.iter().position(|(other, _)| kind(other) == kind(pool)).unwrap_or_else(|| {
+            self.known.push((pool, scope::PoolScope::of(self.change, pool)));
+            self.known.len() - 1
+        });
+        &self.known[position].1
+    }
+}
+
 impl Look {
     /// Returns what the step in hand has to see.
     pub(crate) fn for_step(subject: &Subject<'_>, kind: StepKind, scratch: &Scratch) -> Self {
@@ -259,8 +281,9 @@ impl Look {
         let change = subject.plan.change();
         let mut servers = BTreeMap::new();
         let others = sharing(change, subject.pool).filter(|pool| pool.name != subject.pool.name);
+        let mut scopes = Scopes::of(change);
         for pool in std::iter::once(subject.pool).chain(others) {
-            let ask = Ask { services: scope::PoolScope::of(change, pool).serving, ..Ask::default() };
+            let ask = Ask { services: scopes.scope(pool).serving.clone(), ..Ask::default() };
             servers.extend(pool.servers.iter().map(|server| (server.name.clone(), ask.clone())));
         }
         Self {
@@ -282,8 +305,9 @@ impl Look {
         asked.services.extend(more);
         let more: Vec<ServiceName> = own.sessions.into_iter().filter(|name| !asked.sessions.contains(name)).collect();
         asked.sessions.extend(more);
+        let mut scopes = Scopes::of(subject.plan.change());
         for pool in sharing(subject.plan.change(), subject.pool).filter(|pool| pool.name != subject.pool.name) {
-            let services = scope::PoolScope::of(subject.plan.change(), pool).serving;
+            let services = scopes.scope(pool).serving.clone();
             let ask = Ask { services, ..Ask::default() };
             evidence.servers.extend(pool.servers.iter().map(|server| (server.name.clone(), ask.clone())));
         }

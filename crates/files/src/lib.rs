@@ -9,10 +9,10 @@ mod read;
 mod system;
 mod write;
 
-pub use own::{Exposed, create_folder, own_folder};
+pub use own::{Exposed, create_folder, own_file, own_folder, own_place};
 pub use read::{Limit, Whose, read, read_start};
 pub use system::{cut, is_pipe, is_service, keep_streams, remove, sync_folder};
-pub use write::{append_to, create, open_lock, overwrite, replace, replace_unsynced};
+pub use write::{NEW, append_to, create, open_lock, overwrite, replace, replace_unsynced};
 
 #[cfg(test)]
 mod tests;

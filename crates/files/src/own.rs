@@ -60,6 +60,30 @@ pub fn own_folder(path: &Path) -> io::Result<()> {
     refused(path, system::exposed_folder(path)?)
 }
 
+/// Checks a file of ours that is not read now: whose it is, and that no one else can write into it. It is no link.
+///
+/// # Errors
+/// The system's answer, or [`io::ErrorKind::PermissionDenied`] with an [`Exposed`].
+pub fn own_file(path: &Path) -> io::Result<()> {
+    check(path, &system::open_own(path)?)
+}
+
+/// Checks a folder as [`own_folder`] does, and every folder above it: whoever can rename one of them can put another in the
+/// place of ours, whatever its own mode is.
+///
+/// # Errors
+/// The system's answer, or [`io::ErrorKind::PermissionDenied`] with an [`Exposed`].
+pub fn own_place(path: &Path) -> io::Result<()> {
+    own_folder(path)?;
+    // As it is named, where a link may lead elsewhere, and where it is.
+    for place in [std::path::absolute(path)?, path.canonicalize()?] {
+        for above in place.ancestors().skip(1) {
+            refused(above, system::exposed_above(above)?)?;
+        }
+    }
+    Ok(())
+}
+
 /// Creates a folder that only its owner can enter, with those above it, so that their names survive a loss of power. One
 /// that is there is checked.
 ///

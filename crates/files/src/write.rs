@@ -5,11 +5,14 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+/// The beginning of the names of files that are being written.
+pub const NEW: &str = ".new-";
+
 /// Opens a new file in the folder of another one.
 fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     // A new file under a name that nobody knows beforehand, never one that is there.
-    tempfile::Builder::new().prefix(".new-").make_in(folder, |path| system::open_to_write(path, system::Make::New))
+    tempfile::Builder::new().prefix(NEW).make_in(folder, |path| system::open_to_write(path, system::Make::New))
 }
 
 /// Gives a new file its name, in the place of what is there.

@@ -6,7 +6,7 @@
 
 use crate::claim::{Claim, ClaimError, Holder};
 use crate::error::JournalError;
-use crate::inbox;
+use crate::inbox::{self, Taken};
 use crate::journal::Journal;
 use crate::line::{self, Entries};
 use crate::storage::FileStorage;
@@ -68,6 +68,7 @@ impl StateDir {
         for folder in [path.to_owned(), path.join("runs"), path.join("claims")] {
             orchestrate_files::create_folder(&folder).map_err(|source| JournalError::of_folder(folder, source))?;
         }
+        all_ours(path)?;
         let mut state = Self { path: path.to_owned(), before: None };
         if state.identity().is_none() {
             state.before = state.came_from().and_then(|_| read_own(&path.join(IDENTITY), Limit::SMALL).ok());
@@ -97,6 +98,7 @@ impl StateDir {
                 Err(source) => return Err(JournalError::of_folder(folder, source)),
             }
         }
+        all_ours(path)?;
         Ok(Some(Self { path: path.to_owned(), before: None }))
     }
 
@@ -231,7 +233,8 @@ impl RunFolder {
             let why = "it is a link, and no folder of a run".to_owned();
             return Err(JournalError::Unreadable { path: self.path.clone(), why });
         }
-        orchestrate_files::own_folder(&self.path).map_err(of)
+        orchestrate_files::own_folder(&self.path).map_err(of)?;
+        ours(&self.path, |_name| true)
     }
 
     /// Returns the run's plan.
@@ -333,7 +336,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// The system's answer.
-    pub fn take_commands(&self) -> Result<Vec<Command>, JournalError> {
+    pub fn take_commands(&self) -> Result<Taken, JournalError> {
         inbox::take(&self.path.join("inbox"))
     }
 
@@ -397,6 +400,33 @@ fn here(folder: &Path) -> PathBuf {
 #[must_use]
 pub fn new_identity() -> String {
     uuid::Uuid::new_v4().to_string()
+}
+
+/// Refuses a state folder that others can put another in the place of, or whose name is not ours alone.
+fn all_ours(path: &Path) -> Result<(), JournalError> {
+    orchestrate_files::own_place(path).map_err(|source| JournalError::of_folder(path.to_owned(), source))?;
+    ours(&path.join("claims"), |_name| true)?;
+    ours(path, |name| name == IDENTITY)
+}
+
+/// Refuses a folder with a file of ours that others can change. One that is no file, or a link, is for whoever reads it.
+fn ours(folder: &Path, counts: impl Fn(&str) -> bool) -> Result<(), JournalError> {
+    let listing = std::fs::read_dir(folder).map_err(JournalError::io("read", folder))?;
+    for entry in listing.filter_map(Result::ok) {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !is_file || !entry.file_name().to_str().is_some_and(&counts) {
+            continue;
+        }
+        let path = entry.path();
+        match orchestrate_files::own_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(JournalError::of("use", path, error));
+            }
+            // It is replaced while a run goes on; what cannot be opened is for whoever reads it.
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn read_own(path: &Path, limit: Limit) -> std::io::Result<Vec<u8>> {

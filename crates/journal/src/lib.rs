@@ -17,6 +17,7 @@ mod tests;
 pub use claim::{Claim, ClaimError, Holder};
 pub use error::JournalError;
 pub use folder::{Kept, RunFolder, Started, StateDir, new_identity};
+pub use inbox::Taken;
 pub use journal::{Journal, Receipt};
 pub use line::{Entries, Entry, read};
 pub use storage::{FileStorage, MemoryStorage, Storage};

@@ -166,9 +166,12 @@ fn server(key: &str, own: &ServerScenario) -> Result<(), String> {
     for (name, sessions) in &own.endless {
         within(&format!("{key}.endless.{name}"), f64::from(*sessions), MOST_SESSIONS)?;
     }
-    let MachineScenario { free_gib, clock_ahead_s, pending_since_s, .. } = &own.machine;
+    let MachineScenario { free_gib, clock_ahead_s, pending_since_s, shells_per_user, .. } = &own.machine;
     within(&format!("{key}.machine.free_gib"), *free_gib, DISK_GIB)?;
     within(&format!("{key}.machine.pending_since_s"), *pending_since_s, LONGEST_S)?;
+    if *shells_per_user == 0 {
+        return Err(format!("`{key}.machine.shells_per_user` cannot be 0: nobody could ask the server anything"));
+    }
     // A clock may be behind, too.
     if !clock_ahead_s.is_finite() || clock_ahead_s.abs() > LONGEST_S {
         let (found, most) = (short(*clock_ahead_s), short(LONGEST_S));
@@ -227,6 +230,10 @@ mod tests {
         for odd in [Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH] {
             assert!(Scenario { begins: Some(odd), ..good.clone() }.check().unwrap_err().contains("begins"));
         }
+        let mut deaf = good.clone();
+        let name = orchestrate_model::ServerName::new("fe1.contoso.example").unwrap();
+        deaf.servers.entry(name).or_default().machine.shells_per_user = 0;
+        assert!(deaf.check().unwrap_err().contains("shells_per_user"));
         let mut backwards = good.clone();
         backwards.installer.duration_s = (2.0, 1.0);
         assert!(backwards.check().is_err());

@@ -2,7 +2,11 @@
 //! expected there, in the words of the format and not in those of the program.
 
 use crate::scenario::Scenario;
+use jiff::Timestamp;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Error;
+use std::collections::BTreeMap;
+use std::fmt;
 
 impl Scenario {
     /// Returns the scenario that the text of a file holds, after all its checks.
@@ -11,9 +15,22 @@ impl Scenario {
     /// The place, the key and what is expected there, in one sentence without a full stop.
     pub fn read(text: &str) -> Result<Self, String> {
         let scenario: Self = serde_saphyr::from_str(text).map_err(|error| said(error.without_snippet(), text))?;
+        // Names have no case: the second of two spellings would take the place of the first, and nobody would hear of it.
+        let keys: Keys = serde_saphyr::from_str(text).map_err(|error| said(error.without_snippet(), text))?;
+        keys.0.map_or(Ok(()), Err)?;
         scenario.check()?;
         Ok(scenario)
     }
+}
+
+/// Reads a time, which is stated in full or not at all.
+pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let odd = |_error| {
+        let text = orchestrate_model::text::quoted(&text);
+        serde::de::Error::custom(format!("{text} is no time: write it with its zone, as `2026-11-28T21:00:00Z`"))
+    };
+    text.parse().map(Some).map_err(odd)
 }
 
 fn said(error: &Error, text: &str) -> String {
@@ -23,7 +40,9 @@ fn said(error: &Error, text: &str) -> String {
     let why = match error {
         Error::SerdeMissingField { field, .. } => format!("`{field}` is missing: it has to be stated here"),
         Error::SerdeUnknownField { field, expected, .. } => {
-            format!("there is no key `{field}` here; known keys: {}", words(expected))
+            // A blank that looks like a space and is none is shown by its number.
+            let field = orchestrate_model::text::quoted(field);
+            format!("there is no key `{}` here; known keys: {}", field.trim_matches('"'), words(expected))
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             format!("{key} cannot be `{variant}`: expected one of {}", words(expected))
@@ -34,6 +53,10 @@ fn said(error: &Error, text: &str) -> String {
         | Error::SerdeInvalidValue { expected, .. }
         | Error::SerdeInvalidLength { expected, .. } => format!("{key} has to be {}", thing(expected)),
         Error::Unexpected { expected, .. } => format!("{key} has to be {}", thing(expected)),
+        Error::DuplicateMappingKey { key, .. } => match key {
+            Some(key) => format!("the key `{key}` is written twice"),
+            None => "a key is written twice".to_owned(),
+        },
         Error::Message { msg, .. } => format!("{key} cannot be used: {msg}"),
         other => {
             let text = other.to_string();
@@ -44,6 +67,84 @@ fn said(error: &Error, text: &str) -> String {
     match place {
         Some((line, column)) => format!("line {line}, column {column}: {why}"),
         None => why,
+    }
+}
+
+/// What two keys of one mapping in a file say together that neither says alone: they are one name in two spellings.
+struct Keys(Option<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeysVisitor)
+    }
+}
+
+struct KeysVisitor;
+
+impl<'de> Visitor<'de> for KeysVisitor {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Keys, E> {
+        Ok(Keys(None))
+    }
+
+    fn visit_none<E>(self) -> Result<Keys, E> {
+        Ok(Keys(None))
+    }
+
+    fn visit_bool<E>(self, _value: bool) -> Result<Keys, E> {
+        Ok(Keys(None))
+    }
+
+    fn visit_i64<E>(self, _value: i64) -> Result<Keys, E> {
+        Ok(Keys(None))
+    }
+
+    fn visit_u64<E>(self, _value: u64) -> Result<Keys, E> {
+        Ok(Keys(None))
+    }
+
+    fn visit_i128<E>(self, _value: i128) -> Result<Keys, E> {
+        Ok(Keys(None))
+    }
+
+    fn visit_u128<E>(self, _value: u128) -> Result<Keys, E> {
+        Ok(Keys(None))
+    }
+
+    fn visit_f64<E>(self, _value: f64) -> Result<Keys, E> {
+        Ok(Keys(None))
+    }
+
+    fn visit_str<E>(self, _text: &str) -> Result<Keys, E> {
+        Ok(Keys(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Keys, A::Error> {
+        let mut found = None;
+        while let Some(Keys(item)) = seq.next_element()? {
+            found = found.or(item);
+        }
+        Ok(Keys(found))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+        let mut found = None;
+        let mut first: BTreeMap<String, String> = BTreeMap::new();
+        while let Some((key, Keys(value))) = map.next_entry::<String, Keys>()? {
+            let one = key.trim_end_matches('.').to_lowercase();
+            if let Some(other) = first.get(&one) {
+                found = found
+                    .or_else(|| Some(format!("`{other}` and `{key}` are one name: each stands in one mapping once")));
+            }
+            first.insert(one, key);
+            found = found.or(value);
+        }
+        Ok(Keys(found))
     }
 }
 
@@ -102,6 +203,17 @@ mod tests {
             ("load: 5", "`load` has to be a mapping"),
             ("balancer_keeper: sleepy", "`balancer_keeper` cannot be `sleepy`: expected one of `careful`, `absent`"),
             ("sed: 1", "there is no key `sed` here"),
+            ("seed\u{a0}: 1", "there is no key `seed<U+00A0>` here"),
+            ("begins: 2026-11-27T99:00Z", "\"2026-11-27T99:00Z\" is no time: write it with its zone"),
+            ("begins: tomorrow", "is no time"),
+            ("servers: {\"fe1\u{a0}.contoso.example\": {}}", "the character U+00A0 is not allowed"),
+            ("seed: 1\nseed: 2\n", "the key `seed` is written twice"),
+            (
+                "servers: {fe1.contoso.example: {power: down}, FE1.contoso.example: {}}",
+                "`fe1.contoso.example` and `FE1.contoso.example` are one name",
+            ),
+            ("services: {pause_s: {RTCSRV: 1, rtcsrv: 2}}", "`RTCSRV` and `rtcsrv` are one name"),
+            ("dns: {aliases: {a.example: b.example, a.example.: c.example}}", "are one name"),
             ("faults: [{operation: Gte, effect: garbage}]", "no request is called `Gte`"),
             ("load: {factor: 1e308}", "`load.factor` cannot be 1.0e308: a number from 0 to 100 is needed"),
         ] {

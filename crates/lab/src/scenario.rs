@@ -17,6 +17,7 @@ pub struct Scenario {
     /// The seed of everything that is drawn. The same seed gives the same sessions.
     pub seed: u64,
     /// When the time of the lab begins. Without it: with the next opening of the plan's windows, or now.
+    #[serde(deserialize_with = "crate::reading::time")]
     pub begins: Option<Timestamp>,
     /// How many sessions there are, and for how long.
     pub load: Load,

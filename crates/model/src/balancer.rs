@@ -41,7 +41,7 @@ impl fmt::Display for BalancerPlace {
 
 /// A text that names no entry of a balancer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a balancer, backend/server and an address, each after a blank, found {found:?}")]
+#[error("expected a balancer, backend/server and an address, each after a blank, found {}", crate::text::quoted(found))]
 pub struct NoBalancerPlace {
     /// The text.
     pub found: String,
@@ -97,11 +97,10 @@ pub fn is_runtime_address(text: &str) -> bool {
     }
     if text.starts_with('/') {
         // A folder above says nothing by its spelling of which socket it is.
-        return text.len() <= LONGEST_SOCKET && text.split('/').all(|part| part != "..");
+        return text.len() <= LONGEST_SOCKET && !text.ends_with('/') && text.split('/').all(|part| part != "..");
     }
     let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    digits && port.parse::<u16>().is_ok_and(|port| port > 0) && crate::host::is_host(host)
+    crate::host::is_port(port) && crate::host::is_host(host) && crate::host::port_slip(text).is_none()
 }
 
 /// Longest path of a socket that the systems take.

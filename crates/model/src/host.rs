@@ -39,6 +39,44 @@ pub(crate) fn is_number(label: &str) -> bool {
     digits || hexadecimal.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
+/// Returns whether a text is the number of a port in its one spelling: digits, and no zeros in front.
+#[must_use]
+pub fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.parse::<u16>().is_ok()
+}
+
+/// Returns whether an address can be that of one machine: not "this network", none of those that are reserved or stand for
+/// a group (RFC 1122, section 3.2.1.3; RFC 1112, section 4).
+#[must_use]
+pub fn is_of_a_machine(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let nowhere = matches!(address, IpAddr::V4(address) if matches!(address.octets()[0], 0 | 240..));
+    !nowhere && !address.is_unspecified() && !address.is_multicast()
+}
+
+/// Says what is wrong with a host and its port, as `host:port`, where each of the two parts may be read by itself: an IPv6
+/// address without brackets, whose last group may be meant for a port; zeros in front of a port; an address of no machine.
+#[must_use]
+pub fn port_slip(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let digits = port.trim_start_matches('0');
+    if host.is_empty() {
+        return Some("the name of the host, or its address, is missing before the `:`".to_owned());
+    }
+    if host.contains(':') && !host.starts_with('[') {
+        let both = host.parse::<Ipv6Addr>().is_ok() && is_port(digits);
+        let address = if both { host } else { "2001:db8::1" };
+        let port = if both { digits } else { "9999" };
+        return Some(format!("an IPv6 address with a port stands in brackets: `\"[{address}]:{port}\"`"));
+    }
+    if digits.len() < port.len() && is_port(digits) {
+        return Some(format!("write the port without zeros in front: `\"{host}:{digits}\"`"));
+    }
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let address = inner.parse::<IpAddr>().ok()?;
+    (!is_of_a_machine(address)).then(|| "this address belongs to no single machine".to_owned())
+}
+
 /// Returns a host in the spelling in which equal ones are compared: names have no case and no dot at their end, and this
 /// machine has one name.
 #[must_use]
@@ -70,6 +108,28 @@ mod tests {
             ["", ".", "127.1", "0x7f000001", "2130706433", "lb.0X1f", "0x", "a..b", "-a", "a-", "a b", "[lb1]", &long]
         {
             assert!(!is_host(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_host_with_a_port_has_one_meaning() {
+        for good in ["lb1:9999", "192.0.2.10:9999", "[2001:db8::1]:9999", "127.0.0.1:1"] {
+            assert_eq!(port_slip(good), None, "{good}");
+        }
+        for (bad, said) in [
+            ("2001:db8::1:9999", "`\"[2001:db8::1]:9999\"`"),
+            ("::1:099", "`\"[::1]:99\"`"),
+            ("lb1:09999", "`\"lb1:9999\"`"),
+            (":09999", "missing"),
+            ("0.0.0.0:9999", "no single machine"),
+            ("[::]:9999", "no single machine"),
+            ("224.0.0.1:99", "no single machine"),
+            ("255.255.255.255:99", "no single machine"),
+        ] {
+            assert!(port_slip(bad).is_some_and(|help| help.contains(said)), "{bad}: {:?}", port_slip(bad));
+        }
+        for bad in ["", "0", "08", "+8", "65536", "٣"] {
+            assert!(!is_port(bad), "{bad}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! They compare without regard to ASCII case, as DNS and the Windows service manager do.
 
 use crate::readable::{is_hidden, is_padded};
+use crate::text;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -27,7 +28,7 @@ pub enum NameError {
         most: usize,
     },
     /// A character that the field does not allow.
-    #[error("the character {found:?} is not allowed in a {kind}")]
+    #[error("the character {} is not allowed in a {kind}", text::character(*found))]
     Character {
         /// The character.
         found: char,
@@ -35,13 +36,13 @@ pub enum NameError {
         kind: &'static str,
     },
     /// A DNS label that is empty, too long, or begins or ends with a hyphen.
-    #[error("{label:?} is not a valid part of a DNS name")]
+    #[error("{} is not a valid part of a DNS name", text::quoted(label))]
     Label {
         /// The label.
         label: String,
     },
     /// A host name without a domain.
-    #[error("{found:?} has no domain; a fully qualified name such as {found}.contoso.example is needed")]
+    #[error("{} has no domain; a fully qualified name such as {found}.contoso.example is needed", text::quoted(found))]
     NotQualified {
         /// The text.
         found: String,

@@ -16,6 +16,7 @@ pub mod hold;
 pub mod host;
 pub mod ids;
 pub mod lease;
+pub mod look_alike;
 pub mod notify;
 pub mod observe;
 pub mod pool;

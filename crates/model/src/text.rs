@@ -31,6 +31,29 @@ pub fn name(text: &str) -> String {
     bounded(text, LONGEST_NAME)
 }
 
+/// Returns foreign text between quotes, cut at [`LONGEST_FOREIGN`] characters, with the number of each character in it that is
+/// not seen or looks like a space and is none: `"Core<U+00A0>Components"`. Messages never show it in the spelling of a
+/// programming language.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut shown: String = text.chars().take(LONGEST_FOREIGN).map(visible).collect();
+    if text.chars().nth(LONGEST_FOREIGN).is_some() {
+        shown.push_str("...");
+    }
+    format!("\"{shown}\"")
+}
+
+/// Returns one character between quotes, or its number where nobody would see it.
+#[must_use]
+pub fn character(c: char) -> String {
+    let shown = visible(c);
+    if shown.starts_with('<') && c != '<' { shown.trim_matches(['<', '>']).to_owned() } else { format!("'{c}'") }
+}
+
+fn visible(c: char) -> String {
+    if c != ' ' && (is_unseen(c) || c.is_whitespace()) { format!("<U+{:04X}>", u32::from(c)) } else { c.to_string() }
+}
+
 /// Returns text on one line, with a blank for each run of what is unseen, cut at `most` characters with a word on what is missing.
 #[must_use]
 pub fn bounded(text: &str, most: usize) -> String {
@@ -62,6 +85,18 @@ pub fn bounded(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoted_text_shows_what_is_not_seen_by_its_number_and_nothing_in_the_spelling_of_rust() {
+        assert_eq!(quoted("Core\u{a0}Components"), "\"Core<U+00A0>Components\"");
+        assert_eq!(quoted("C:\\CU\\a b"), "\"C:\\CU\\a b\"");
+        assert_eq!(quoted("é\n\u{200b}"), "\"é<U+000A><U+200B>\"");
+        assert!(quoted(&"a".repeat(500)).ends_with("aaa...\""));
+        assert_eq!(
+            (character('\u{a0}'), character('\''), character('<')),
+            ("U+00A0".to_owned(), "'''".to_owned(), "'<'".to_owned())
+        );
+    }
 
     #[test]
     fn what_is_unseen_becomes_a_blank() {

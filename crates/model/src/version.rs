@@ -13,7 +13,7 @@ pub struct Version(Vec<u64>);
 
 /// The text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a version: numbers separated by dots are needed, such as 5.0.8308.1149")]
+#[error("{} is not a version: numbers separated by dots are needed, such as 5.0.8308.1149", crate::text::quoted(.0))]
 pub struct VersionError(pub String);
 
 impl Version {
@@ -22,9 +22,9 @@ impl Version {
     /// # Errors
     /// When a part is not a number, or there are none or more than eight parts.
     pub fn parse(text: &str) -> Result<Self, VersionError> {
-        let parts: Result<Vec<u64>, _> = text.trim().split('.').map(str::parse::<u64>).collect();
+        let parts: Option<Vec<u64>> = text.trim().split('.').map(number).collect();
         match parts {
-            Ok(parts) if !parts.is_empty() && parts.len() <= 8 => Ok(Self(parts)),
+            Some(parts) if !parts.is_empty() && parts.len() <= 8 => Ok(Self(parts)),
             _ => Err(VersionError(text.to_owned())),
         }
     }
@@ -92,6 +92,11 @@ impl From<Version> for String {
     fn from(version: Version) -> Self {
         version.to_string()
     }
+}
+
+/// Digits and nothing else: `+1149` is no part of a version.
+fn number(part: &str) -> Option<u64> {
+    part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten()
 }
 
 /// One installed component and its version.

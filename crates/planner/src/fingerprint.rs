@@ -15,7 +15,7 @@ pub struct Fingerprint([u8; 32]);
 
 /// The text is not a fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a fingerprint: 64 hexadecimal digits are needed")]
+#[error("{} is not a fingerprint: 64 hexadecimal digits are needed", orchestrate_model::text::quoted(.0))]
 pub struct FingerprintError(String);
 
 /// What the fingerprint covers: the change and the work, not what was seen of the world while planning. Findings and

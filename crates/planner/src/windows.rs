@@ -91,7 +91,7 @@ pub enum Fit {
 
 /// The time zone of a window is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a known time zone: an IANA name such as Europe/Paris is needed")]
+#[error("{} is not a known time zone: an IANA name such as Europe/Paris is needed", orchestrate_model::text::quoted(.0))]
 pub struct UnknownZone(pub String);
 
 /// The windows and freezes of a plan, ready to be asked about any time.

@@ -1,5 +1,6 @@
 //! The command line as it is written.
 
+pub(crate) mod printed;
 mod probe;
 mod serve;
 
@@ -249,6 +250,33 @@ const MOST_OPENINGS: usize = 1_000;
 fn openings(text: &str) -> Result<NonZeroUsize, String> {
     let number: Option<NonZeroUsize> = text.parse().ok();
     number.filter(|number| number.get() <= MOST_OPENINGS).ok_or_else(|| format!("1 to {MOST_OPENINGS} can be listed"))
+}
+
+/// Reads a whole number in a range, and says which numbers there are when it is none of them.
+pub(crate) fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("a whole number from {least} to {most} is needed"))
+}
+
+/// Reads a number of runs.
+fn runs(text: &str) -> Result<NonZeroU32, String> {
+    let number = whole(text, 1, u64::from(u32::MAX))?;
+    u32::try_from(number).ok().and_then(NonZeroU32::new).ok_or_else(|| "it is none".to_owned())
+}
+
+/// Reads a seed.
+fn seed(text: &str) -> Result<u64, String> {
+    whole(text, 0, u64::MAX)
+}
+
+/// Reads most sessions of a service.
+fn sessions(text: &str) -> Result<u32, String> {
+    u32::try_from(whole(text, 0, 100_000)?).map_err(|error| error.to_string())
+}
+
+/// Reads minutes, a week of them at most.
+fn minutes(text: &str) -> Result<u32, String> {
+    u32::try_from(whole(text, 1, 10_080)?).map_err(|error| error.to_string())
 }
 
 /// Reads the speed of a lab.
@@ -513,19 +541,19 @@ pub(crate) struct SimulateArgs {
     /// The plan file
     pub(crate) plan: PathBuf,
     /// How many runs [default: 300, or one with `--seed`]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = runs)]
     pub(crate) runs: Option<NonZeroU32>,
     /// The seed of the first run; without `--runs` that one run is told as a timeline
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
     /// Faults to try one by one, by commas; `all` tries every one
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     pub(crate) faults: Vec<String>,
     /// Most sessions of one service of a server when it is blocked
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = sessions)]
     pub(crate) sessions: u32,
     /// How long sessions last on average, at most, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_080))]
+    #[arg(long, value_name = "MINUTES", default_value_t = 10, value_parser = minutes)]
     pub(crate) session_mean_min: u32,
     /// How output looks
     #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]

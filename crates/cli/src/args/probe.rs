@@ -2,7 +2,14 @@
 
 use super::{LabArgs, TextOrJson};
 use clap::{Args, ValueEnum};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
+
+/// Reads a port.
+fn port(text: &str) -> Result<NonZeroU16, String> {
+    let number = super::whole(text, 1, 65_535)?;
+    u16::try_from(number).ok().and_then(NonZeroU16::new).ok_or_else(|| "it is none".to_owned())
+}
 
 /// What `probe` takes.
 #[derive(Debug, Clone, Args)]
@@ -45,8 +52,8 @@ pub(crate) struct HostArgs {
     #[arg(long, value_name = "ADDRESS", help_heading = "A server without a plan")]
     pub(crate) address: Option<std::net::IpAddr>,
     /// The port, when it is not the usual one of the transport
-    #[arg(long, value_name = "PORT", requires = "transport", help_heading = "A server without a plan")]
-    pub(crate) port: Option<std::num::NonZeroU16>,
+    #[arg(long, value_name = "PORT", value_parser = port, requires = "transport", help_heading = "A server without a plan")]
+    pub(crate) port: Option<NonZeroU16>,
     /// The SHA-256 of the certificate to trust
     #[arg(long, value_name = "SHA256", help_heading = "A server without a plan")]
     pub(crate) pin: Option<String>,

@@ -6,6 +6,12 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+/// Reads a number of runs at once.
+fn at_once(text: &str) -> Result<NonZeroUsize, String> {
+    let number = super::whole(text, 1, 10_000)?;
+    usize::try_from(number).ok().and_then(NonZeroUsize::new).ok_or_else(|| "it is none".to_owned())
+}
+
 /// In which process a run goes on.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub(crate) struct ProcessArgs {
@@ -42,7 +48,7 @@ pub(crate) struct ServeArgs {
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// How many runs may work at once, over all plans
-    #[arg(long, value_name = "N", default_value_t = orchestrate_serve::AT_ONCE)]
+    #[arg(long, value_name = "N", value_parser = at_once, default_value_t = orchestrate_serve::AT_ONCE)]
     pub(crate) at_once: NonZeroUsize,
     /// Lists what becomes of each plan, as the serving process has left it, and serves nothing
     #[arg(long, conflicts_with_all = ["listen", "socket", "token_file", "lab_speed"])]

@@ -85,14 +85,37 @@ fn text(path: &Path) -> Result<Exit, Failure> {
     let refused = planned.unrefused();
     let word = if refused.is_ok() { "good" } else { "well-formed, and a start would be refused" };
     output::data(&format!("{}: {word}: {pools}, {}\n", path.display(), count(servers, "server")))?;
-    for pool in &file.change.pools {
-        output::talk(&format!("note: {}: {}", pool.name, way(pool)));
+    for line in ways(&file.change.pools) {
+        output::talk(&line);
     }
     let look = Look { style: output::talk_style(), ..output::look() };
     for finding in of_file(&planned) {
         output::talk(&preview::finding(finding, &look).join("\n"));
     }
     refused.map(|()| Exit::Done)
+}
+
+/// Most pools that a line names.
+const MOST_NAMED: usize = 4;
+
+/// Returns by which ways the pools are reached: each way once, with its pools.
+fn ways(pools: &[Pool]) -> Vec<String> {
+    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+    for pool in pools {
+        let (way, name) = (way(pool), pool.name.as_str());
+        match told.iter_mut().find(|(other, _)| *other == way) {
+            Some((_, names)) => names.push(name),
+            None => told.push((way, vec![name])),
+        }
+    }
+    let line = |(way, names): (String, Vec<&str>)| {
+        let more = names.len().saturating_sub(MOST_NAMED);
+        // One more name is as short as saying that there is one.
+        let shown = if more > 1 { &names[..MOST_NAMED] } else { &names[..] };
+        let more = if more > 1 { format!(" and {more} more pools") } else { String::new() };
+        format!("note: {}{more}: {way}", shown.join(", "))
+    };
+    told.into_iter().map(line).collect()
 }
 
 /// Returns how the servers of a pool are reached, and what keeps the messages to them to themselves.
@@ -126,4 +149,22 @@ fn way(pool: &Pool) -> String {
         Cmdlets::Task(account) => format!("; the product's cmdlets in scheduled tasks as {account}"),
     };
     format!("{transport}; logon by {auth}{cmdlets}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_hundred_pools_that_are_reached_alike_are_one_note() {
+        let plans = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plans/contoso-front-end.yaml");
+        let change = plan_file::read(&plans).unwrap().change;
+        let many = vec![change.pools[0].clone(); 200];
+        let notes = ways(&many);
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].contains("pool01.contoso.example and 196 more pools: WinRM over http"), "{notes:?}");
+        let mut other = change.pools[0].clone();
+        other.access = Access::Unstated;
+        assert_eq!(ways(&[change.pools[0].clone(), other]).len(), 2);
+    }
 }

@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::output;
 use clap::CommandFactory;
+use orchestrate_model::text;
 
 pub(crate) fn run(name: Option<&str>) -> Result<Exit, Failure> {
     let mut command = Cli::command();
@@ -14,7 +15,9 @@ pub(crate) fn run(name: Option<&str>) -> Result<Exit, Failure> {
         Some(name) => {
             let known = || command.get_subcommands().filter(|command| !command.is_hide_set());
             let names: Vec<&str> = known().map(clap::Command::get_name).collect();
-            let none = || Failure::Usage(format!("there is no command {name:?}; there are {}", names.join(", ")));
+            let none = || {
+                Failure::Usage(format!("there is no command {}; there are {}", text::quoted(name), names.join(", ")))
+            };
             known().find(|command| command.get_name() == name).cloned().ok_or_else(none)?
         }
     };

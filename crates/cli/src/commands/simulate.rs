@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::plan_file;
 use crate::terminal::output;
 use jiff::Timestamp;
+use orchestrate_model::text;
 use orchestrate_simulation::{Fault, Forecast, Options, SessionAssumption, SimulateError, simulate};
 use std::num::NonZeroU32;
 
@@ -54,8 +55,9 @@ fn faults(words: &[String]) -> Result<Vec<Fault>, Failure> {
     words
         .iter()
         .map(|word| {
-            Fault::from_word(word)
-                .ok_or_else(|| Failure::Usage(format!("there is no fault called {word:?}; there are all, {}", known())))
+            Fault::from_word(word).ok_or_else(|| {
+                Failure::Usage(format!("there is no fault called {}; there are all, {}", text::quoted(word), known()))
+            })
         })
         .collect()
 }

@@ -114,7 +114,11 @@ impl Source for Answers {
                         .iter()
                         .filter_map(|choice| choice.to_possible_value().map(|value| value.get_name().to_owned()))
                         .collect();
-                    Err(Failure::Usage(format!("there is no choice {choice:?}; the choices are {}", words.join(", "))))
+                    Err(Failure::Usage(format!(
+                        "there is no choice {}; the choices are {}",
+                        orchestrate_model::text::quoted(&choice),
+                        words.join(", ")
+                    )))
                 }
             },
         };

@@ -45,9 +45,9 @@ fn parse(text: &str, written: Option<Timestamp>) -> Result<Approval, String> {
     let mut lines = text.lines().map(str::trim);
     let fingerprint = Fingerprint::parse(lines.next().unwrap_or_default()).map_err(|error| error.to_string())?;
     let at = match lines.next() {
-        Some(text) if !text.is_empty() => {
-            text.parse().map_err(|_not_one| format!("its second line is no time: {text:?}"))?
-        }
+        Some(text) if !text.is_empty() => text
+            .parse()
+            .map_err(|_not_one| format!("its second line is no time: {}", orchestrate_model::text::quoted(text)))?,
         Some(_) | None => written.ok_or("it does not say when it was given")?,
     };
     let by = lines.next().filter(|by| !by.is_empty()).unwrap_or("a person who is not named").to_owned();

@@ -84,7 +84,7 @@ fn left(at_work: &[String], program: &str) -> String {
 /// Returns the folder of plans. One that others can write into is refused: whoever can write an approval can have it run.
 fn ours(folder: &Path) -> Result<PathBuf, Failure> {
     let refused = |why: String| Failure::NotServed { path: folder.to_owned(), why };
-    orchestrate_files::own_folder(folder).map_err(|error| refused(error.to_string()))?;
+    orchestrate_files::own_place(folder).map_err(|error| refused(error.to_string()))?;
     let absolute = std::fs::canonicalize(folder).map_err(|error| refused(error.to_string()))?;
     let found = folder::look(&absolute).map_err(|error| refused(error.to_string()))?;
     if found.len() > folder::MOST_PLANS {

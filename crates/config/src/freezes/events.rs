@@ -6,6 +6,7 @@ use icalendar::parser::{Component, Property, read_components, unfold};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Span, Timestamp, ToSpan};
+use orchestrate_model::text;
 use orchestrate_model::text::bounded;
 use orchestrate_model::window::{Freeze, FrozenDays, FrozenSpan};
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ pub(super) fn read(text: &str, zone: Option<&str>) -> Result<Vec<Freeze>, String
         let of = OfCalendar { zones, floating, plan: zone, moved };
         for event in &events {
             let found = of.freezes(event);
-            freezes.extend(found.map_err(|why| format!("the event {:?}: {why}", reason(event)))?);
+            freezes.extend(found.map_err(|why| format!("the event {}: {why}", text::quoted(&reason(event))))?);
             if freezes.len() > MOST_FREEZES {
                 return Err(format!("its events recur more than {MOST_FREEZES} times in all"));
             }
@@ -193,7 +194,7 @@ impl OfCalendar<'_> {
             });
         };
         let text = duration.val.as_str();
-        let span: Span = text.parse().map_err(|_odd| format!("its length {text:?} is none"))?;
+        let span: Span = text.parse().map_err(|_odd| format!("its length {} is none", text::quoted(text)))?;
         match (span.signum(), start) {
             (-1, _) => Err(before()),
             (0, _) => Ok(None),
@@ -241,7 +242,7 @@ impl OfCalendar<'_> {
     }
 
     fn one(&self, text: &str, zone: Option<&TimeZone>) -> Result<When, String> {
-        let none = || format!("{:?} is no day and no time", bounded(text, 40));
+        let none = || format!("{} is no day and no time", text::quoted(&bounded(text, 40)));
         if let Ok(day) = Date::strptime(DAY, text) {
             return Ok(When::Day(day));
         }

@@ -33,9 +33,9 @@ impl Zones {
     /// Returns a time zone by the name that an event has for it: one of IANA, one of Windows, or one that the calendar
     /// describes.
     pub(super) fn get(&self, name: &str) -> Result<TimeZone, String> {
-        named(name)
-            .or_else(|| self.0.get(name).cloned())
-            .ok_or_else(|| format!("the time zone {name:?} is known neither here nor in the file"))
+        named(name).or_else(|| self.0.get(name).cloned()).ok_or_else(|| {
+            format!("the time zone {} is known neither here nor in the file", orchestrate_model::text::quoted(name))
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::reader::{At, Entries, Given, OneOrMany, Reader};
 use crate::scalars::{BalancerName, RuntimeApi};
 use crate::written::{BalancerChoice, Haproxy, LoadBalancing, Pool, Server, SiteChoice};
 use orchestrate_model::ServerName;
+use orchestrate_model::pool::SlotNames;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ pub(crate) fn check(reader: &mut Reader, balancing: &LoadBalancing, pool: &Pool)
     sites(reader, written, *span);
     not_too_many(reader, written, *span);
     names(reader, written, pool);
+    slots(reader, written);
     accepted(reader, written);
 }
 
@@ -47,6 +49,23 @@ fn sites(reader: &mut Reader, written: &Haproxy, span: Span) {
         }
     }
     twice(reader, &addresses);
+}
+
+/// `names` says which server a name in the balancer stands for, and `by-address` that names there say nothing: a template gives
+/// the name to another server with the next reload.
+fn slots(reader: &mut Reader, written: &Haproxy) {
+    let by_address = written.slots.as_ref().filter(|slots| slots.value == SlotNames::ByAddress);
+    let (Some(slots), Some(names)) = (by_address, &written.names) else { return };
+    reader.report(
+        Diagnostic::error(
+            codes::CHOOSE_ONE,
+            slots.span,
+            "`slots: by-address` says that names in the balancer say nothing, and `names` says what they stand for",
+        )
+        .label("expected one of the two")
+        .help("leave `names` out where the balancer gives its names by itself; leave `slots` out where they are fixed")
+        .note(format!("`names` is in line {}", names.span.line)),
+    );
 }
 
 /// Most entries of one server: backends at one balancer, over all balancers. Each is asked for and watched on its own.

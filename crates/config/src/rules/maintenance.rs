@@ -2,10 +2,11 @@
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Span};
+use crate::numbers::Count;
 use crate::reader::{At, Reader};
-use crate::written::{Drain, Maintenance, Plan};
-use orchestrate_model::Label;
+use crate::written::{Drain, Maintenance, Plan, Pool};
 use orchestrate_model::change::AtDeadline;
+use orchestrate_model::{Label, readable};
 use std::collections::BTreeSet;
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
@@ -31,6 +32,32 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
         }
     }
     budgets(reader, plan);
+    stop_when(reader, plan);
+}
+
+/// A number of failed servers that the plan does not have stops nothing.
+fn stop_when(reader: &mut Reader, plan: &Plan) {
+    let Some(failed) = plan.stop_when.as_ref().and_then(|stop| stop.value.failed.as_ref()) else { return };
+    let pools = plan.pools.iter().flat_map(|pools| &pools.value.0);
+    let servers = pools.map(|(_, pool)| pool.as_ref()?.value.servers.as_ref().map(|servers| servers.value.0.len()));
+    // A pool that could not be read may have any number of them.
+    let Some(servers) = servers.sum::<Option<usize>>().filter(|servers| *servers > 0) else { return };
+    beyond(reader, ("stop_when.failed", failed), servers, "the plan has");
+}
+
+/// Reports a number of servers that is more than there are: it would never be reached.
+fn beyond(reader: &mut Reader, (key, count): (&str, &At<Count>), servers: usize, whose: &str) {
+    let wanted = count.value.0;
+    if usize::try_from(wanted).is_ok_and(|wanted| wanted <= servers) {
+        return;
+    }
+    let text = format!("`{key}` is {wanted}, and {whose} {}", readable::count(servers, "server"));
+    let label = if servers == 1 { "expected 1".to_owned() } else { format!("expected 1 to {servers}") };
+    reader.report(
+        Diagnostic::error(codes::OUT_OF_RANGE, count.span, text)
+            .label(label)
+            .help("so many servers can never be meant: the number would limit nothing"),
+    );
 }
 
 /// Reports what is in a list twice.
@@ -96,20 +123,30 @@ fn cut(reader: &mut Reader, drain: &Drain) {
     }
 }
 
+fn labels_of(pool: &Pool) -> impl Iterator<Item = Label> {
+    let labels = pool.labels.iter().flat_map(|labels| labels.value.good());
+    labels.filter_map(|(key, value)| Label::new(&format!("{}={}", key.value.0, value.value.0)).ok())
+}
+
+/// Returns how many servers the pools with a label have, where all of them could be read.
+fn labelled(plan: &Plan, label: &Label) -> Option<usize> {
+    let pools = plan.pools.iter().flat_map(|pools| &pools.value.0);
+    let pools: Vec<&Pool> = pools.map(|(_, pool)| Some(&pool.as_ref()?.value)).collect::<Option<_>>()?;
+    let own = pools.into_iter().filter(|pool| labels_of(pool).any(|other| other == *label));
+    own.map(|pool| Some(pool.servers.as_ref()?.value.0.len())).sum::<Option<usize>>().filter(|servers| *servers > 0)
+}
+
 fn budgets(reader: &mut Reader, plan: &Plan) {
-    let labels: BTreeSet<Label> = plan
-        .pools
-        .iter()
-        .flat_map(|pools| pools.value.good())
-        .filter_map(|(_, pool)| pool.value.labels.as_ref())
-        .flat_map(|labels| labels.value.good())
-        .filter_map(|(key, value)| Label::new(&format!("{}={}", key.value.0, value.value.0)).ok())
-        .collect();
+    let pools = plan.pools.iter().flat_map(|pools| pools.value.good());
+    let labels: BTreeSet<Label> = pools.flat_map(|(_, pool)| labels_of(&pool.value)).collect();
     let mut seen: Vec<At<Label>> = Vec::new();
-    for label in plan.budgets.iter().flat_map(|budgets| &budgets.value).filter_map(|budget| budget.value.label.as_ref())
-    {
+    for budget in plan.budgets.iter().flat_map(|budgets| &budgets.value) {
+        let Some(label) = &budget.value.label else { continue };
         seen.push(label.clone());
         if labels.contains(&label.value) {
+            if let (Some(at_once), Some(servers)) = (&budget.value.at_once, labelled(plan, &label.value)) {
+                beyond(reader, ("at_once", at_once), servers, "the pools with this label have");
+            }
             continue;
         }
         let help = reader.suggest(label.value.as_str(), labels.iter().map(Label::as_str)).unwrap_or_else(|| {

@@ -1,9 +1,9 @@
 //! Keys that are one in different spellings: only one of the two could be meant.
 
 use crate::codes;
+use crate::compared::Component;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::reader::{At, Reader};
-use crate::texts::Line;
 use crate::written::{LevelChoice, Patch, Plan};
 use orchestrate_model::change::ExitMeaning;
 use orchestrate_model::{exit_code, version};
@@ -13,6 +13,7 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
     let patch = plan.maintenance.as_ref().and_then(|maintenance| maintenance.value.patch.as_ref());
     let Some(patch) = patch else { return };
     exit_codes(reader, &patch.value);
+    contradicted(reader, &patch.value);
     two_forms(reader, &patch.value);
     components(reader, &patch.value);
 }
@@ -29,6 +30,44 @@ fn exit_codes(reader: &mut Reader, patch: &Patch) {
             Diagnostic::error(codes::DUPLICATE_KEY, key.span, format!("the exit code {code} is written twice"))
                 .label("the second one")
                 .note(format!("the first one is in line {}, column {}", earlier.line, earlier.column)),
+        );
+    }
+}
+
+/// What Windows itself says with a code, and the meanings that this leaves.
+const OF_WINDOWS: [(i64, &str, &[ExitMeaning]); 5] = [
+    (0, "success", &[ExitMeaning::Done, ExitMeaning::RestartNeeded, ExitMeaning::RestartStarted]),
+    (1603, "a fatal error", &[ExitMeaning::Failed, ExitMeaning::Busy]),
+    (
+        1618,
+        "another installation is under way, so that this one did not begin",
+        &[ExitMeaning::Busy, ExitMeaning::Failed],
+    ),
+    (1641, "success, and that the installer has begun a restart", &[ExitMeaning::RestartStarted, ExitMeaning::Failed]),
+    (
+        3010,
+        "success, and that a restart is needed",
+        &[ExitMeaning::RestartNeeded, ExitMeaning::Done, ExitMeaning::Failed],
+    ),
+];
+
+/// A meaning against what the code says everywhere: a patch would count as failed that was installed, or the other way round.
+fn contradicted(reader: &mut Reader, patch: &Patch) {
+    for (key, meaning) in patch.exit_codes.iter().flat_map(|codes| codes.value.good()) {
+        let is = |code: i64| key.value.0 == code || exit_code::other_form(key.value.0) == Some(code);
+        let Some((_, says, may)) = OF_WINDOWS.iter().find(|(code, ..)| is(*code)) else { continue };
+        if may.contains(&meaning.value) {
+            continue;
+        }
+        let code = exit_code::text(key.value.0);
+        reader.report(
+            Diagnostic::error(
+                codes::BAD_EXIT_CODE,
+                meaning.span,
+                format!("the exit code {code} says {says}, and is to mean something else here"),
+            )
+            .label("this contradicts the code")
+            .help("leave the code out: what it means is known; `exit_codes` is for codes that an installer has for itself"),
         );
     }
 }
@@ -61,7 +100,7 @@ fn two_forms(reader: &mut Reader, patch: &Patch) {
 fn components(reader: &mut Reader, patch: &Patch) {
     let Some(LevelChoice::Components(components)) = patch.level.as_ref().map(|level| &level.value) else { return };
     // Equal ones end with the same part, so that few are compared with each other.
-    let mut by_part: BTreeMap<String, Vec<&At<Line>>> = BTreeMap::new();
+    let mut by_part: BTreeMap<String, Vec<&At<Component>>> = BTreeMap::new();
     for name in components.keys() {
         let part = name.value.0.rsplit(", ").next().unwrap_or_default().trim().to_lowercase();
         let before = by_part.entry(part).or_default();

@@ -48,7 +48,8 @@ pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
     }
     let Some(maintenance) = &mut plan.maintenance else { return };
     let pools = Kinds { pools, strangers: &strangers };
-    let run = Run { pools: &pools.pools, extra: &extra };
+    let chosen = chosen(maintenance.value.scope.as_mut(), reader, &pools);
+    let run = Run { pools: &pools.pools, extra: &extra, chosen: chosen.as_ref() };
     if let Some(drain) = &mut maintenance.value.drain {
         for (service, _) in drain.value.services.iter_mut().flat_map(|services| services.value.good_mut()) {
             one(service, reader, (&pools, Use::Mention));
@@ -65,13 +66,24 @@ pub(crate) fn resolve(plan: &mut Plan, reader: &mut Reader) {
         }
     }
     if let Some(At { value: ScopeChoice::Services(scope), .. }) = &mut maintenance.value.scope
-        && let Some(services) = &mut scope.services
+        && let Some(services) = &scope.services
     {
-        for service in &mut services.value {
-            one(service, reader, (&pools, Use::Block));
-        }
         scope_rules(services, reader, &run);
     }
+}
+
+/// Fills in the services of the scope, and returns them where all could be read: `None` too for whole servers.
+fn chosen(
+    scope: Option<&mut At<ScopeChoice>>,
+    reader: &mut Reader,
+    kinds: &Kinds<'_>,
+) -> Option<BTreeSet<ServiceName>> {
+    let Some(At { value: ScopeChoice::Services(scope), .. }) = scope else { return None };
+    let services = scope.services.as_mut()?;
+    for service in &mut services.value {
+        one(service, reader, (kinds, Use::Block));
+    }
+    services.value.iter().map(|service| service.value.service.clone()).collect()
 }
 
 /// Returns the services that are no part of the product and that the plan knows all the same: a pool names them among its
@@ -98,6 +110,8 @@ struct Run<'a> {
     pools: &'a Pools,
     /// Services that pools name besides those of their roles.
     extra: &'a BTreeSet<ServiceName>,
+    /// Services that the scope chooses, where it does.
+    chosen: Option<&'a BTreeSet<ServiceName>>,
 }
 
 impl Run<'_> {
@@ -113,12 +127,42 @@ impl Run<'_> {
         !self.pools.is_empty() && !self.extra.contains(service) && !self.pools.iter().any(runs)
     }
 
-    /// Warns of a service that the drain says something about and that no pool runs.
+    /// Reports a service that the drain says something about and that no server blocks.
     fn mentioned(&self, at: &At<ServiceText>, reader: &mut Reader, what: &str) {
-        let Some(service) = at.value.service.as_ref().filter(|service| self.lacks(service)) else { return };
-        let text = format!("no pool of this file runs `{service}`");
-        let warning = Diagnostic::warning(codes::SCOPE_MATCHES_NOTHING, at.span, text);
-        reader.report(where_it_runs(warning, service).label(format!("this {what} is for nothing")));
+        let Some(service) = &at.value.service else { return };
+        let label = format!("this {what} is for nothing");
+        if self.lacks(service) {
+            let text = format!("no pool of this file runs `{service}`");
+            let error = Diagnostic::error(codes::DRAIN_OUTSIDE_SCOPE, at.span, text);
+            reader.report(where_it_runs(error, service).label(label));
+        } else if self.chosen.is_some_and(|chosen| !chosen.contains(service)) {
+            let text = format!("the scope does not name `{service}`, so that it is not blocked");
+            let error = Diagnostic::error(codes::DRAIN_OUTSIDE_SCOPE, at.span, text).label(label);
+            reader.report(
+                error.help("add it to the services of the scope, also where it is blocked for the sake of another"),
+            );
+        } else if self.chosen.is_none() && !self.waits_for(service) {
+            let text = format!("no server of this file is drained of `{service}`");
+            let error = Diagnostic::error(codes::DRAIN_OUTSIDE_SCOPE, at.span, text).label(label);
+            reader.report(error.help(
+                if catalogue::service(service).is_some_and(|facts| facts.drain != DrainClass::Session) {
+                    "leave it out: it has no sessions that are waited for"
+                } else {
+                    "name it under `services` of the pool whose servers run it, or leave it out"
+                },
+            ));
+        }
+    }
+
+    /// Returns whether a service is blocked and waited for when whole servers are: it has sessions, and servers of a role run
+    /// it always, or a pool names it. Without a pool that could be read nothing is said.
+    fn waits_for(&self, service: &ServiceName) -> bool {
+        let has_sessions = catalogue::service(service).is_none_or(|facts| facts.drain == DrainClass::Session);
+        let usual = |(product, role): &(Product, Role)| {
+            let mut expected = catalogue::expected(*product, *role).filter_map(ServiceFacts::service_name);
+            expected.any(|name| name == *service)
+        };
+        self.pools.is_empty() || (has_sessions && (self.extra.contains(service) || self.pools.iter().any(usual)))
     }
 
     /// Warns of a service that has no draining state on any server: its sessions alone say that it is drained.

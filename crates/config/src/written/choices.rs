@@ -4,12 +4,12 @@ use super::{
     ByTask, Credentials, Elsewhere, FreezeCalendar, FreezeDays, HaproxyChoice, HaproxySite, ScopeServices, WeeksOfMonth,
 };
 use crate::codes;
+use crate::compared::Component;
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::logon::Runs;
 use crate::numbers::{DayOfMonth, DaysLater};
 use crate::reader::{At, Entries, Fields, OneOrMany, Reader, Shape, Written, object_schema};
 use crate::scalars::{DAYS, RuntimeApi, word};
-use crate::texts::Line;
 use crate::yaml::{Node, Value};
 use jiff::civil::Date;
 use orchestrate_model::Version;
@@ -237,7 +237,7 @@ pub(crate) enum LevelChoice {
     /// One version.
     Highest(Version),
     /// A version for each component.
-    Components(Entries<Line, Version>),
+    Components(Entries<Component, Version>),
 }
 
 impl Written for LevelChoice {

@@ -13,7 +13,8 @@ pub(crate) use choices::{
 pub(crate) use external::{ExternalAddresses, ExternalNames};
 pub(crate) use notify::{AddressChoice, Notify, NotifyChoice};
 
-use crate::durations::{Length, Pause};
+use crate::compared::SessionCounter;
+use crate::durations::{Length, OpenFor, Pause};
 use crate::hashes::Sha256;
 use crate::logon::{Kdc, Realm};
 use crate::numbers::{Count, ExitCode, FormatVersion, Port};
@@ -98,7 +99,7 @@ written! {
         /// Database work that follows when all servers of the pool are done.
         optional database: Database,
         /// Session measures that replace those of the catalogue, by service: counter paths or activity keys.
-        optional measures: Entries<ServiceText, Filled<Line>>,
+        optional measures: Entries<ServiceText, Filled<SessionCounter>>,
     }
 }
 
@@ -383,7 +384,7 @@ written! {
         /// The local time at which it opens.
         required start: Time,
         /// For how long, at most seven days.
-        required duration: Length,
+        required duration: OpenFor,
         /// The time zone of `start`.
         required timezone: Zone,
     }

@@ -63,6 +63,8 @@ pub struct Engine {
     positions: Vec<Position>,
     /// The steps of each server in their order.
     pub(crate) chains: Vec<Vec<StepId>>,
+    /// The servers of each pool, by position: asked for at every input, and hundreds of pools have hundreds of servers.
+    of_pools: Vec<Vec<usize>>,
     /// What each step waits for.
     needs: Vec<Vec<StepId>>,
     /// Decisions about holds.
@@ -90,6 +92,10 @@ impl Engine {
                 chains[work.0 as usize].push(step.id);
             }
         }
+        let mut of_pools = vec![Vec::new(); plan.change().pools.len()];
+        for (position, work) in plan.work().iter().enumerate() {
+            of_pools[work.pool as usize].push(position);
+        }
         let mut needs = vec![Vec::new(); plan.steps().len()];
         for edge in plan.edges() {
             needs[edge.after.0 as usize].push(edge.before);
@@ -99,6 +105,7 @@ impl Engine {
             scratch: vec![Scratch::default(); plan.work().len()],
             positions: vec![Position::Idle; plan.work().len()],
             chains,
+            of_pools,
             needs,
             decisions: BTreeMap::new(),
             watches: vec![watch::Watch::default(); plan.change().pools.len()],

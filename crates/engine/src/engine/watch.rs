@@ -102,20 +102,18 @@ impl Doubt {
 impl Engine {
     /// Returns the servers of a pool that are out and not proven back, by position.
     fn watched(&self, pool: usize) -> Vec<usize> {
-        let of_pool = |position: &usize| self.plan.work()[*position].pool as usize == pool;
         let out = |position: &usize| self.state.work[*position].is_out();
-        (0..self.state.work.len()).filter(of_pool).filter(out).collect()
+        self.of_pools[pool].iter().copied().filter(out).collect()
     }
 
     /// Returns the servers of a pool that are back and still watched, by position: the pool has all it had, and what goes
     /// wrong in it now is another server's.
     fn soaking(&self, pool: usize) -> Vec<usize> {
-        let of_pool = |position: &usize| self.plan.work()[*position].pool as usize == pool;
         let soaks = |position: &usize| {
             let work = &self.state.work[*position];
             work.is_active() && work.proven_back && work.back.is_none()
         };
-        (0..self.state.work.len()).filter(of_pool).filter(soaks).collect()
+        self.of_pools[pool].iter().copied().filter(soaks).collect()
     }
 
     /// Looks at every pool that has servers out, or one in its soak.
@@ -401,12 +399,11 @@ impl Engine {
     pub(super) fn see_pools(&mut self, now: Timestamp) -> bool {
         let mut going = false;
         for pool in 0..self.watches.len() {
-            let of_pool = |position: &usize| self.plan.work()[*position].pool as usize == pool;
             let begun = |position: &usize| {
                 let work = &self.state.work[*position];
                 (work.started.is_some() && !self.state.recover) || work.as_recorded().is_some()
             };
-            let mut works = (0..self.state.work.len()).filter(of_pool).filter(begun);
+            let mut works = self.of_pools[pool].iter().copied().filter(begun);
             let name = &self.plan.change().pools[pool].name;
             let Some(first) = works.next().filter(|_| !self.state.pools_seen.contains_key(name)) else { continue };
             going = true;

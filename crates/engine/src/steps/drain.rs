@@ -152,7 +152,9 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let why = format!("{}{}", why(scratch, &sample), forecast(scratch, &sample, case.now));
     let limit = match first {
         Some((deadline, action)) => (deadline, then(action)),
-        None if sample.by_time.is_empty() => (drain.deadline.max(case.elapsed() + QUIET), "the server is stopped"),
+        None if sample.by_time.is_empty() => {
+            (drain.deadline.max(case.elapsed() + QUIET), "the server is stopped once three samples in a row are zero")
+        }
         None => (longest_time(case, &sample), "three zero samples are taken"),
     };
     let pace = pace(&sample, limit.0.saturating_sub(case.elapsed()));

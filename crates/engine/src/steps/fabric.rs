@@ -99,7 +99,7 @@ fn quote<'a>(lines: impl Iterator<Item = &'a str>) -> Option<String> {
         .map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let line: String = words.join(" ").chars().take(LONGEST).collect();
-            format!("{line:?}")
+            orchestrate_model::text::quoted(&line)
         })
         .collect();
     let (first, rest) = lines.split_at(lines.len().min(QUOTED));

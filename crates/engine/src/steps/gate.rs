@@ -60,7 +60,9 @@ fn sample(case: &Case<'_>) -> Sample {
         Some(ReadinessState::InsufficientActiveFrontEnds) => {
             Sample::Trouble("the pool says that too few front ends are active".to_owned())
         }
-        Some(ReadinessState::Other(word)) => Sample::NotYet(format!("the pool says {word:?}")),
+        Some(ReadinessState::Other(word)) => {
+            Sample::NotYet(format!("the pool says {}", orchestrate_model::text::quoted(word)))
+        }
         None => Sample::NotYet(format!("whether the pool is ready is unknown: {}", why_unready(case))),
     }
 }

@@ -3,14 +3,13 @@
 use super::block::{all_run, paused_services};
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BUSY_ANSWERS, BUSY_WAIT, POOL_WAIT, REFUSED_LOOK, REFUSED_LOOKS, UNKNOWN_LOOKS};
-use crate::look::{Subject, sharing};
+use crate::look::{Scopes, Subject, sharing};
 use crate::record::{Record, ServerEnd, StepEnd, Why, WhyKind};
 use jiff::Timestamp;
 use orchestrate_model::change::PoolUnsafe;
 use orchestrate_model::observe::ReadinessState;
 use orchestrate_model::{Answer, PoolName, PoolObservation, RunState, ServerName, ServiceName, Verdict};
 use orchestrate_planner::safety::{self, Asked, Question};
-use orchestrate_planner::scope::PoolScope;
 use orchestrate_planner::standing;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -208,24 +207,23 @@ fn then(case: &Case<'_>) -> &'static str {
 /// The budgets that the server's pool shares with others, counted by what was seen of all of them (promise P1).
 fn shared(subject: &Subject<'_>, all: &PoolObservation) -> Vec<Asked> {
     let change = subject.plan.change();
+    // With hundreds of pools on one budget each of them is looked up, and none is searched for.
+    let ours = subject.plan.work().iter().zip(&subject.state.work);
+    let all_ours: BTreeSet<&ServerName> =
+        ours.filter(|(_, state)| state.is_out()).map(|(work, _)| &work.server).collect();
+    let mut scopes = Scopes::of(change);
     let out = sharing(change, subject.pool).map(|pool| {
-        let of_pool = |name: &ServerName| pool.servers.iter().any(|server| server.name == *name);
+        let of_pool = || pool.servers.iter().map(|server| &server.name);
+        let seen = of_pool().filter_map(|name| all.servers.get_key_value(name));
         let seen = PoolObservation {
             pool: pool.name.clone(),
-            servers: all
-                .servers
-                .iter()
-                .filter(|(name, _)| of_pool(name))
-                .map(|(name, seen)| (name.clone(), seen.clone()))
-                .collect(),
+            servers: seen.map(|(name, seen)| (name.clone(), seen.clone())).collect(),
             dns: Answer::not_asked(),
             // Only the own pool's balancer is asked.
             balancer: if pool.name == all.pool { all.balancer.clone() } else { Answer::not_asked() },
         };
-        let ours = subject.plan.work().iter().zip(&subject.state.work);
-        let ours = ours.filter(|(work, state)| state.is_out() && of_pool(&work.server));
-        let ours: BTreeSet<ServerName> = ours.map(|(work, _)| work.server.clone()).collect();
-        let standings = standing::standings(pool, &PoolScope::of(change, pool), &seen, &ours);
+        let ours: BTreeSet<ServerName> = of_pool().filter(|name| all_ours.contains(name)).cloned().collect();
+        let standings = standing::standings(pool, scopes.scope(pool), &seen, &ours);
         let out = standings.into_iter().filter(|(_, standing)| !standing.serves()).map(|(name, _)| name);
         (pool.name.clone(), out.collect())
     });

@@ -121,6 +121,11 @@ pub(crate) fn exposed(path: &Path, file: &File) -> io::Result<Option<Wrong>> {
     here::exposed(path, file)
 }
 
+/// Says who else can rename what is in a folder above one of ours.
+pub(crate) fn exposed_above(path: &Path) -> io::Result<Option<Wrong>> {
+    here::exposed_above(path)
+}
+
 /// Says who else can write into a folder.
 pub(crate) fn exposed_folder(path: &Path) -> io::Result<Option<Wrong>> {
     here::exposed_folder(path)

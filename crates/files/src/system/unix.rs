@@ -96,6 +96,25 @@ pub(super) fn exposed_folder(path: &Path) -> io::Result<Option<Wrong>> {
     Ok(wrong(path, &std::fs::metadata(path)?))
 }
 
+/// Who else can rename what is in it. With the sticky bit no one can who owns neither; and a group that is an account's own,
+/// by its number, is that account.
+pub(super) fn exposed_above(path: &Path) -> io::Result<Option<Wrong>> {
+    let found = std::fs::metadata(path)?;
+    let us = rustix::process::geteuid().as_raw();
+    let shown = path.display();
+    if found.uid() != us && found.uid() != 0 {
+        let why = format!("belongs to the account {}, which can put another folder in the place of ours", found.uid());
+        return Ok(Some((why, format!("chown {us} '{shown}'"))));
+    }
+    let own_group = if found.gid() == us { 0o020 } else { 0 };
+    let others = found.mode() & 0o022 & !own_group;
+    Ok((others != 0 && found.mode() & 0o1000 == 0).then(|| {
+        let mode = found.mode() & 0o7777;
+        let why = format!("can be written by others (mode {mode:o}), who can put another folder in the place of ours");
+        (why, format!("chmod go-w '{shown}'"))
+    }))
+}
+
 /// Who else can write into it. The superuser can in any case.
 fn wrong(path: &Path, found: &Metadata) -> Option<Wrong> {
     let us = rustix::process::geteuid().as_raw();
@@ -161,6 +180,19 @@ pub(super) mod tests {
         drop(crate::append_to(&ours.join("journal")).unwrap());
         assert_eq!((mode(&ours), mode(ours.parent().unwrap())), (0o700, 0o700));
         assert_eq!((mode(&ours.join("file")), mode(&ours.join("journal"))), (0o600, 0o600));
+        crate::own_place(&ours).unwrap();
+        set_mode(&folder.path().join("a"), 0o777);
+        let error = crate::own_place(&ours).unwrap_err().to_string();
+        assert!(error.contains("/a can be written by others (mode 777)") && error.contains("chmod go-w"), "{error}");
+        set_mode(&folder.path().join("a"), 0o1777);
+        crate::own_place(&ours).unwrap();
+        // A link is as safe as the folder that it is in.
+        let open = folder.path().join("open");
+        crate::create_folder(&open).unwrap();
+        std::os::unix::fs::symlink(&ours, open.join("link")).unwrap();
+        crate::own_place(&open.join("link")).unwrap();
+        set_mode(&open, 0o777);
+        assert!(crate::own_place(&open.join("link")).is_err());
         set_mode(&ours, 0o777);
         let error = crate::own_folder(&ours).unwrap_err().to_string();
         assert!(error.contains("mode 777") && error.contains("chmod -R go-rwx"), "{error}");

@@ -228,6 +228,12 @@ pub(super) fn exposed_folder(path: &Path) -> io::Result<Option<Wrong>> {
     wrong(&folder, Asked::Writes, (path, Thing::Folder))
 }
 
+/// A folder of ours does not take part in what its parents hand down, and no one else has the right to delete it; the right to
+/// delete what is in a folder is not handed out by the usual lists of the folders above.
+pub(super) fn exposed_above(_path: &Path) -> io::Result<Option<Wrong>> {
+    Ok(None)
+}
+
 fn wrong(file: &File, asked: Asked, thing: (&Path, Thing)) -> io::Result<Option<Wrong>> {
     Ok(access_of(file)?.wrong(asked, thing, &us()?, name_of))
 }

@@ -6,6 +6,7 @@ use crate::codes;
 use crate::plan::Finding;
 use orchestrate_model::change::{Patch, RestartPolicy, Scope};
 use orchestrate_model::secret;
+use orchestrate_model::text;
 
 /// The packages that are opened by a program of Windows, each with the switches that keep it from asking anybody.
 const PACKAGES: [(&str, &str, &[&str]); 3] = [
@@ -81,10 +82,13 @@ fn no_file(path: &str) -> Option<String> {
     }
     for name in path.split(['\\', '/']).filter(|name| !matches!(*name, "" | "." | "..")) {
         if let Some(found) = name.chars().find(|c| matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*')) {
-            return Some(format!("is the name of no file: Windows allows no {found:?} in one"));
+            return Some(format!("is the name of no file: Windows allows no {} in one", text::character(found)));
         }
         if name.ends_with(['.', ' ']) {
-            return Some(format!("has a part that ends with a dot or a blank ({name:?}), which Windows leaves out"));
+            return Some(format!(
+                "has a part that ends with a dot or a blank ({}), which Windows leaves out",
+                text::quoted(name)
+            ));
         }
         let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
         let port = |kind: &str| {
@@ -92,7 +96,7 @@ fn no_file(path: &str) -> Option<String> {
             matches!((digits.next(), digits.next()), (Some('1'..='9' | '¹' | '²' | '³'), None))
         };
         if DEVICES.contains(&stem.as_str()) || port("COM") || port("LPT") {
-            return Some(format!("is no file: {name:?} is a device of Windows in every folder"));
+            return Some(format!("is no file: {} is a device of Windows in every folder", text::quoted(name)));
         }
     }
     None
@@ -159,7 +163,10 @@ fn arguments(patch: &Patch) -> Vec<Finding> {
         let each: Vec<&str> = argument.split_whitespace().collect();
         refusal(
             codes::ARGUMENT_OF_TWO,
-            format!("the argument {argument:?} is two: with its blanks it is put in quotes, and the installer gets one that it does not know"),
+            format!(
+                "the argument {} is two: with its blanks it is put in quotes, and the installer gets one that it does not know",
+                text::quoted(argument)
+            ),
         )
         .advise(format!("Write them one by one: arguments: [{}].", each.join(", ")))
     });

@@ -5,6 +5,7 @@ use crate::codes;
 use crate::plan::{Finding, Plan};
 use crate::safety::Look;
 use crate::words::{few, list};
+use orchestrate_model::text;
 use orchestrate_model::version::{ComponentVersion, Level, Reached};
 use orchestrate_model::{ServerName, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,10 +38,11 @@ fn unmatched(context: &Context<'_>, level: &Level) -> Option<Finding> {
     let first = names.first()?;
     let there: BTreeSet<&str> = all.iter().map(|component| component.component.as_str()).collect();
     let there: Vec<&str> = there.into_iter().collect();
-    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    let names: Vec<String> = names.iter().map(|name| text::quoted(name)).collect();
     let text = format!("no server has a component called {}, which the level names", list(&names));
     let near = there.iter().max_by(|a, b| likeness(first, a).total_cmp(&likeness(first, b)));
-    let near = near.filter(|name| likeness(first, name) > 0.5).map(|name| format!("Did you mean {name:?}? "));
+    let near =
+        near.filter(|name| likeness(first, name) > 0.5).map(|name| format!("Did you mean {}? ", text::quoted(name)));
     let advice = format!("{}The servers have: {}.", near.unwrap_or_default(), list(&there));
     Some(refusal(codes::LEVEL_MATCHES_NOTHING, text).advise(advice))
 }

@@ -326,7 +326,10 @@ fn readiness_says(pool: &Pool, server: &ServerName, witness: &ServerName, readin
             return Verdict::No(format!("{name} may not go: {witness} says InsufficientActiveFrontEnds{counts}"));
         }
         ReadinessState::Other(word) => {
-            return Verdict::Unknown(format!("{name} may not go: {witness} says {word:?}, which is not a known state"));
+            return Verdict::Unknown(format!(
+                "{name} may not go: {witness} says {}, which is not a known state",
+                orchestrate_model::text::quoted(word)
+            ));
         }
     }
     let planned = pool.server(server).and_then(|server| server.upgrade_domain.as_ref());
