@@ -160,14 +160,9 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
             return start(case, scratch, (patch, next));
         }
         Answer::Known(InstallerState::Vanished) => {
-            let booted = booted_meanwhile(case).map_or_else(String::new, |booted| {
-                format!("; the server was booted {} since then", booted.strftime("%Y-%m-%d %H:%M:%SZ"))
-            });
-            return hold(
-                case,
-                HoldCause::InstallerLost,
-                &format!("the installer was started, is not running, and left no result{booted}"),
-            );
+            let why =
+                format!("the installer was started, is not running, and left no result{}", booted_meanwhile(case));
+            return hold(case, HoldCause::InstallerLost, &why);
         }
         Answer::Known(InstallerState::Killed { note }) => {
             return hold(
@@ -217,12 +212,16 @@ fn ended_uncounted(case: &Case<'_>, uncounted: BTreeSet<ServiceName>) -> Option<
     noticed.then_some(Record::StoppedByOthers { work: case.subject.id, sessions, uncounted })
 }
 
-/// When the server was booted, if it was since the installer in hand was started.
-fn booted_meanwhile(case: &Case<'_>) -> Option<Timestamp> {
+/// Says when the server was booted, if it was since the installer in hand was started.
+fn booted_meanwhile(case: &Case<'_>) -> String {
     let own = case.subject.own;
-    let host = case.own.host.known()?;
-    let since = own.token_since.zip(own.booted_before)?;
-    is_boot_since(case, host, since).then_some(host.booted)
+    let since = own.token_since.zip(own.booted_before);
+    match (case.own.host.known(), since) {
+        (Some(host), Some(since)) if is_boot_since(case, host, since) => {
+            format!("; the server was booted {} since then", host.booted.strftime("%Y-%m-%d %H:%M:%SZ"))
+        }
+        (Some(_) | None, Some(_) | None) => String::new(),
+    }
 }
 
 fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, InstallerToken)) -> Ruling {

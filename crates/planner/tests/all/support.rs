@@ -118,7 +118,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
             soak: minutes(20),
             accept_loss: Vec::new(),
             unmeasured: BTreeMap::new(),
-            on_hold: HoldChoice::Stop,
+            on_hold: HoldChoice::Stop.into(),
             pool_unsafe: orchestrate_model::change::PoolUnsafe::Stop,
             fit: orchestrate_model::change::WindowFit::Worst,
         },
