@@ -3,6 +3,9 @@
  * What the program writes to it goes to stdout, and each line of stdin is something that a person does:
  *   keys TEXT      types the text (`^C` is the key Ctrl-C, `^M` Enter)
  *   ctrl-c         what the key does, without the key (Wine's console ends at that key)
+ *   ctrl-break, closed, logoff, shutdown
+ *                  what the system does in the program then, begun by us: it runs the program's handlers, and after the
+ *                  last three it ends the program five seconds later (Wine's consoles send none of them)
  *   close          closes the window
  *   size W H       makes the window another size
  * The end of the program ends this too, with its exit code.
@@ -24,8 +27,25 @@ typedef HRESULT(WINAPI *Create)(COORD, HANDLE, HANDLE, DWORD, void **);
 typedef HRESULT(WINAPI *Resize)(void *, COORD);
 typedef void(WINAPI *Close)(void *);
 
-static HANDLE from_console, to_console, program, ask_c;
+static HANDLE from_console, to_console, program;
 static void *console;
+
+/* What a person or the system does to a program in a console. */
+static const struct {
+  const char *name;
+  DWORD event;
+} events[] = {
+    {"ctrl-c", CTRL_C_EVENT},
+    {"ctrl-break", CTRL_BREAK_EVENT},
+    {"closed", CTRL_CLOSE_EVENT},
+    {"logoff", CTRL_LOGOFF_EVENT},
+    {"shutdown", CTRL_SHUTDOWN_EVENT},
+};
+#define EVENTS (sizeof events / sizeof events[0])
+static HANDLE asked[EVENTS];
+
+/* How long a program has after its window was closed. */
+#define LEFT_TO_IT 5000
 
 static void failed(const char *what) {
   fprintf(stderr, "console: %s: error %lu\n", what, GetLastError());
@@ -74,16 +94,30 @@ static void type(const char *text) {
   WriteFile(to_console, bytes, count, &written, NULL);
 }
 
-/* An event that both of us know. */
-static HANDLE event(DWORD of) {
+/* Events that both of us know. */
+static void ask(DWORD of) {
   char name[64];
-  snprintf(name, sizeof name, "orchestrate-ctrl-c-%lu", of);
-  return CreateEventA(NULL, FALSE, FALSE, name);
+  for (size_t at = 0; at < EVENTS; at++) {
+    snprintf(name, sizeof name, "orchestrate-%s-%lu", events[at].name, of);
+    asked[at] = CreateEventA(NULL, FALSE, FALSE, name);
+  }
+}
+
+/* Runs the program's handlers as the system does: in a thread of it that begins where the system has it begin. */
+static void tell(DWORD event) {
+  FARPROC begin = GetProcAddress(GetModuleHandleW(L"kernelbase.dll"), "CtrlRoutine");
+  if (!begin) failed("this system begins its handlers elsewhere");
+  if (!CreateRemoteThread(program, NULL, 0, (LPTHREAD_START_ROUTINE)(void *)begin, (void *)(DWORD_PTR)event, 0, NULL)) failed("tell");
+  if (event == CTRL_BREAK_EVENT || WaitForSingleObject(program, LEFT_TO_IT) == WAIT_OBJECT_0) return;
+  TerminateProcess(program, STATUS_CONTROL_C_EXIT);
 }
 
 static DWORD WINAPI press(void *unused) {
-  while (WaitForSingleObject(ask_c, INFINITE) == WAIT_OBJECT_0)
-    if (!GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0)) failed("press");
+  DWORD at;
+  while ((at = WaitForMultipleObjects(EVENTS, asked, FALSE, INFINITE)) < EVENTS) {
+    if (events[at].event != CTRL_C_EVENT) tell(events[at].event);
+    else if (!GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0)) failed("press");
+  }
   return 0;
 }
 
@@ -100,13 +134,14 @@ static int inside(DWORD parent) {
   PROCESS_INFORMATION made;
   DWORD code;
   SetConsoleCtrlHandler(passed_over, TRUE);
-  ask_c = event(parent);
-  CreateThread(NULL, 0, press, NULL, 0, NULL);
+  ask(parent);
   start.dwFlags = STARTF_USESTDHANDLES;
   start.hStdInput = CreateFileW(L"CONIN$", GENERIC_READ | GENERIC_WRITE, 3, &handed_down, OPEN_EXISTING, 0, NULL);
   start.hStdOutput = CreateFileW(L"CONOUT$", GENERIC_READ | GENERIC_WRITE, 3, &handed_down, OPEN_EXISTING, 0, NULL);
   start.hStdError = start.hStdOutput;
   if (!CreateProcessW(NULL, rest(rest(rest(GetCommandLineW()))), NULL, NULL, TRUE, 0, NULL, NULL, &start, &made)) failed("start");
+  program = made.hProcess;
+  CreateThread(NULL, 0, press, NULL, 0, NULL);
   WaitForSingleObject(made.hProcess, INFINITE);
   GetExitCodeProcess(made.hProcess, &code);
   return (int)code;
@@ -135,7 +170,7 @@ int main(int count, char **words) {
   UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE, console, sizeof console, NULL, NULL);
   /* Our own streams are not to be those of the program. */
   start.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
-  ask_c = event(GetCurrentProcessId());
+  ask(GetCurrentProcessId());
   GetModuleFileNameW(NULL, own, MAX_PATH);
   line = malloc(sizeof(wchar_t) * (wcslen(GetCommandLineW()) + wcslen(own) + 32));
   swprintf(line, 32768, L"\"%ls\" --inside %lu %ls", own, GetCurrentProcessId(), rest(GetCommandLineW()));
@@ -145,9 +180,11 @@ int main(int count, char **words) {
   CreateThread(NULL, 0, wait, NULL, 0, NULL);
   while (fgets(act, sizeof act, stdin)) {
     int width, height;
+    size_t at = 0;
     act[strcspn(act, "\r\n")] = 0;
+    while (at < EVENTS && strcmp(act, events[at].name)) at++;
     if (!strncmp(act, "keys ", 5)) type(act + 5);
-    else if (!strcmp(act, "ctrl-c")) SetEvent(ask_c);
+    else if (at < EVENTS) SetEvent(asked[at]);
     else if (!strcmp(act, "close")) close(console);
     else if (sscanf(act, "size %d %d", &width, &height) == 2) resize(console, (COORD){(SHORT)width, (SHORT)height});
     else failed("no such act");

@@ -182,7 +182,7 @@ const EXPECTED: [&str; 6] = ["runs", Home::LABS, "claims", "identity", "known-la
 /// Refuses a folder for labs as state folder: a run that was begun on imitated servers would be taken for one on real
 /// servers there. The name alone is enough, whatever is in the folder; a link to one is one.
 fn not_for_labs(path: &Path) -> Result<(), Failure> {
-    let real = std::fs::canonicalize(path).ok();
+    let real = real(path).ok();
     let is_for_labs = |each: &&Path| each.file_name().is_some_and(|name| name.eq_ignore_ascii_case(Home::LABS));
     let Some(labs) = [path].into_iter().chain(real.as_deref()).find(is_for_labs) else { return Ok(()) };
     let right = labs.parent().unwrap_or(labs);
@@ -302,6 +302,12 @@ fn copied(here: &Path, from: &Path) -> String {
     )
 }
 
+/// Returns where a path really leads to, as people write it.
+pub(crate) fn real(path: &Path) -> std::io::Result<PathBuf> {
+    let real = std::fs::canonicalize(path)?;
+    Ok(real.to_str().map(as_written).map_or_else(|| real.clone(), PathBuf::from))
+}
+
 /// Returns a path as people write it: that of a folder of Windows has a mark in its one spelling, which only paths of more
 /// than 260 characters need.
 fn as_written(path: &str) -> String {
@@ -336,6 +342,13 @@ mod tests {
         for (path, told) in paths {
             assert_eq!(as_written(path), told);
         }
+        let folder = tempfile::TempDir::new().unwrap();
+        let real = real(&folder.path().join(".")).unwrap();
+        assert!(
+            real.is_absolute() && real.is_dir() && !real.display().to_string().starts_with(r"\\?\"),
+            "{}",
+            real.display()
+        );
     }
 
     #[test]

@@ -170,10 +170,22 @@ impl Shell {
         match self {
             Self::Sh => format!("'{}'", text.replace('\'', r"'\''")),
             // Names on Windows hold no double quotes; a backslash before the closing one would take it along.
-            Self::Cmd => format!("\"{text}{}\"", if text.ends_with('\\') { "\\" } else { "" }),
-            Self::PowerShell => format!("'{}'", text.replace('\'', "''")),
+            Self::Cmd => format!("\"{text}{}\"", once_more(text)),
+            // Windows PowerShell puts such quotes around a word with spaces that it gives to a program.
+            Self::PowerShell => {
+                let doubled = |c: char| std::iter::repeat_n(c, if QUOTES.contains(&c) { 2 } else { 1 });
+                format!("'{}{}'", text.chars().flat_map(doubled).collect::<String>(), once_more(text))
+            }
         }
     }
+}
+
+/// What PowerShell takes for a single quote.
+const QUOTES: [char; 5] = ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
+
+/// Returns the backslash that one before a closing quote needs.
+fn once_more(text: &str) -> &'static str {
+    if text.ends_with('\\') { "\\" } else { "" }
 }
 
 #[cfg(test)]
@@ -194,6 +206,8 @@ mod tests {
             (Shell::PowerShell, r"C:\plans\a.yaml", r"C:\plans\a.yaml"),
             (Shell::PowerShell, r"C:\$env\it's", r"'C:\$env\it''s'"),
             (Shell::PowerShell, r"C:\a,b(1)", r"'C:\a,b(1)'"),
+            (Shell::PowerShell, r"C:\a folder\", r"'C:\a folder\\'"),
+            (Shell::PowerShell, "C:\\ann\u{2019}s", "'C:\\ann\u{2019}\u{2019}s'"),
         ] {
             assert_eq!(shell.quoted(name), word, "{shell:?}");
         }

@@ -247,12 +247,14 @@ fn commands_are_taken_once_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let inbox = folder.path().join("inbox");
     let (stop, now) = (Command::Stop { by: "anna".into() }, Command::StopNow { by: "anna".into() });
-    assert_eq!(crate::inbox::take(&inbox).unwrap(), []);
+    assert_eq!(crate::inbox::take(&inbox).unwrap().commands, []);
     crate::inbox::send(&inbox, "2", &now).unwrap();
     crate::inbox::send(&inbox, "1", &stop).unwrap();
     std::fs::write(inbox.join("0.json"), b"not a command").unwrap();
-    assert_eq!(crate::inbox::take(&inbox).unwrap(), [stop, now]);
-    assert_eq!(crate::inbox::take(&inbox).unwrap(), []);
+    let taken = crate::inbox::take(&inbox).unwrap();
+    assert_eq!(taken.commands, [stop, now]);
+    assert!(matches!(taken.passed_over.as_slice(), [(name, _)] if name == "0.json"), "{:?}", taken.passed_over);
+    assert_eq!(crate::inbox::take(&inbox).unwrap().commands, []);
 }
 
 #[test]
@@ -264,8 +266,8 @@ fn a_command_that_cannot_be_read_does_not_keep_back_the_others() {
     // A folder in the place of a file can be read by nobody, not even by the system's own account.
     std::fs::create_dir(inbox.join("2.json")).unwrap();
     crate::inbox::send(&inbox, "3", &stop).unwrap();
-    assert_eq!(crate::inbox::take(&inbox).unwrap(), [stop.clone(), stop]);
-    assert_eq!(crate::inbox::take(&inbox).unwrap(), []);
+    assert_eq!(crate::inbox::take(&inbox).unwrap().commands, [stop.clone(), stop]);
+    assert_eq!(crate::inbox::take(&inbox).unwrap().commands, []);
 }
 
 #[test]

@@ -113,11 +113,29 @@ impl Cause {
     }
 }
 
+/// What kept a connection from being made. Each system has words of its own for it, and Windows those of its language: what
+/// happens every day is told in ours, so that a run reads the same wherever it was made.
+struct Told<'a>(&'a std::io::Error);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use std::io::ErrorKind;
+        match self.0.kind() {
+            ErrorKind::ConnectionRefused => f.write_str("connection refused"),
+            ErrorKind::ConnectionReset => f.write_str("connection reset"),
+            ErrorKind::HostUnreachable => f.write_str("no route to host"),
+            ErrorKind::NetworkUnreachable => f.write_str("no route to its network"),
+            ErrorKind::TimedOut => f.write_str("timed out"),
+            _ => self.0.fmt(f),
+        }
+    }
+}
+
 /// Why a request never reached the server.
 #[derive(Debug, Error)]
 pub enum NotSent {
     /// No TCP connection.
-    #[error("cannot connect to {address}: {error}")]
+    #[error("cannot connect to {address}: {}", Told(error))]
     Connect {
         /// Where to.
         address: String,
@@ -328,5 +346,21 @@ struct Seconds(Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} s", self.0.as_secs_f32())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+
+    #[test]
+    fn what_keeps_a_connection_from_being_made_is_told_in_the_same_words_on_every_system() {
+        let refused = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let error = std::net::TcpStream::connect(refused.unwrap()).unwrap_err();
+        let told = NotSent::Connect { address: "fe1.contoso.example:5986".to_owned(), error }.to_string();
+        assert_eq!(told, "cannot connect to fe1.contoso.example:5986: connection refused");
+        assert_eq!(Told(&ErrorKind::HostUnreachable.into()).to_string(), "no route to host");
+        assert_eq!(Told(&std::io::Error::other("odd")).to_string(), "odd");
     }
 }

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_file;
 use crate::terminal::output;
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use orchestrate_model::text;
 use orchestrate_simulation::{Fault, Forecast, Options, SessionAssumption, SimulateError, simulate};
 use std::num::NonZeroU32;
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         runs: args.runs.map_or(if one { 1 } else { RUNS }, NonZeroU32::get),
         seed: args.seed.unwrap_or(1),
         faults,
-        now: Timestamp::now(),
+        now: this_minute(Timestamp::now()),
         sessions: SessionAssumption { most: args.sessions, mean_min: args.session_mean_min },
     };
     let forecast = simulate(&change, &options).map_err(|error| match error {
@@ -40,6 +40,13 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         TextOrJson::Text => output::data(&format!("{}\n", forecast.text()))?,
     }
     Ok(exit(&forecast))
+}
+
+/// Returns when the minute began. A night whose window is open begins now: what is asked twice, or on two machines, begins with
+/// the same minute, and is the same.
+fn this_minute(now: Timestamp) -> Timestamp {
+    let minutes = TimestampRound::new().smallest(Unit::Minute).mode(RoundMode::Trunc);
+    now.round(minutes).unwrap_or(now)
 }
 
 /// A plan that is refused even when all servers are well cannot be run as it is.
@@ -60,4 +67,16 @@ fn faults(words: &[String]) -> Result<Vec<Fault>, Failure> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_night_begins_with_a_minute() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        assert_eq!(this_minute(at("2026-11-27T22:42:28.646791323Z")), at("2026-11-27T22:42:00Z"));
+        assert_eq!(this_minute(at("2026-11-27T22:42:00Z")), at("2026-11-27T22:42:00Z"));
+    }
 }

@@ -21,7 +21,7 @@ pub(crate) use start::served;
 use crate::args::{ServeArgs, TextOrJson};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Place};
+use crate::home::{Home, Place, real};
 use crate::terminal::{output, signals};
 use board::Board;
 use plan::Ground;
@@ -85,7 +85,7 @@ fn left(at_work: &[String], program: &str) -> String {
 fn ours(folder: &Path) -> Result<PathBuf, Failure> {
     let refused = |why: String| Failure::NotServed { path: folder.to_owned(), why };
     orchestrate_files::own_place(folder).map_err(|error| refused(error.to_string()))?;
-    let absolute = std::fs::canonicalize(folder).map_err(|error| refused(error.to_string()))?;
+    let absolute = real(folder).map_err(|error| refused(error.to_string()))?;
     let found = folder::look(&absolute).map_err(|error| refused(error.to_string()))?;
     if found.len() > folder::MOST_PLANS {
         return Err(refused(format!(

@@ -199,7 +199,7 @@ async fn a_survey_of_some_pools_asks_no_others_and_tells_of_each_that_is_over() 
     let seen = crate::survey_of(&Crew::here(), &eyes, (&change, &which), &Clock::real(), &note).await;
     assert_eq!(seen.pools.keys().collect::<Vec<_>>(), [last]);
     assert_eq!(seen.looked.keys().collect::<Vec<_>>(), [last]);
-    assert_eq!(*told.lock().expect("no panic"), [last.clone()]);
+    assert_eq!(*told.lock().expect("no panic"), std::slice::from_ref(last));
 }
 
 #[tokio::test(start_paused = true)]

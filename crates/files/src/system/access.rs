@@ -60,7 +60,7 @@ pub(super) enum Thing {
 /// An entry of an access list that allows something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Allowed {
-    /// The security identifier of an account or a group, as `S-1-...`.
+    /// The security identifier of an account or a group, as `S-1-...`; of an entry of a kind that is not known, what it is.
     pub(super) who: String,
     /// The rights. Of an entry of a kind that is not known these are all: what is not known is not safe.
     pub(super) rights: u32,
@@ -88,7 +88,7 @@ impl Access {
         if ![us, SYSTEM, ADMINISTRATORS].contains(&self.owner.as_str()) {
             let why = format!("belongs to {}, not to our account {}", shown(&self.owner), shown(us));
             let below = if kind == Thing::Folder { " /T" } else { "" };
-            return Some((why, format!("icacls \"{}\" /setowner \"*{us}\"{below}", path.display())));
+            return Some((why, format!("icacls {} /setowner \"*{us}\"{below}", quoted(path))));
         }
         let can = match asked {
             Asked::Reads => "can be read",
@@ -125,12 +125,18 @@ fn others<'a>(allowed: &'a [Allowed], asked: Asked, us: &str) -> Vec<&'a str> {
 
 /// Returns the command that leaves the owner, the administrators and the system. It is the same in cmd and in PowerShell,
 /// and identifiers are the same in every language of Windows.
+///
+/// An entry without an account cannot be taken out by itself: then the command takes all of them out. What is handed down
+/// instead is asked about again, and has a command of its own.
 fn mend(path: &Path, kind: Thing, us: &str, others: &[&str]) -> String {
     let (down, below) = match kind {
         Thing::Folder => ("(OI)(CI)", " /T"),
         Thing::File => ("", ""),
     };
-    let mut command = format!("icacls \"{}\" /inheritance:r", path.display());
+    if others.iter().any(|who| !is_identifier(who)) {
+        return format!("icacls {} /reset{below}", quoted(path));
+    }
+    let mut command = format!("icacls {} /inheritance:r", quoted(path));
     for who in [us, ADMINISTRATORS, SYSTEM] {
         command.push_str(&format_args!(" /grant:r \"*{who}:{down}F\"").to_string());
     }
@@ -138,6 +144,18 @@ fn mend(path: &Path, kind: Thing, us: &str, others: &[&str]) -> String {
         command.push_str(&format_args!(" /remove:g \"*{who}\"").to_string());
     }
     command + below
+}
+
+fn is_identifier(who: &str) -> bool {
+    who.starts_with("S-1-")
+}
+
+/// Returns a path as cmd and PowerShell take it. A backslash before the closing quote would take it along.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let bare = text.trim_end_matches(['\\', '/']);
+    // Without its backslash a drive is the folder that one is in on it.
+    if bare.is_empty() || bare.ends_with(':') { format!("\"{bare}\\\\\"") } else { format!("\"{bare}\"") }
 }
 
 #[cfg(test)]
@@ -199,6 +217,26 @@ mod tests {
             assert_eq!(why, "can be written by Everyone (S-1-1-0)", "{right:x}");
             assert!(mend.ends_with(r#":(OI)(CI)F" /remove:g "*S-1-1-0" /T"#), "{mend}");
             assert!(wrong(&write, Asked::Reads, Thing::File).is_some(), "who can write can have it read");
+        }
+    }
+
+    #[test]
+    fn an_entry_without_an_account_is_taken_out_with_all_others() {
+        let odd = access(US, &[(US, ALL), (EVERYONE, ALL), ("an entry of kind 9", u32::MAX)]);
+        let (why, mend) = wrong(&odd, Asked::Writes, Thing::Folder).unwrap();
+        assert_eq!(why, "can be written by Everyone (S-1-1-0), an entry of kind 9");
+        assert_eq!(mend, r#"icacls "C:\state folder" /reset /T"#);
+    }
+
+    #[test]
+    fn a_backslash_at_the_end_does_not_take_the_closing_quote_along() {
+        for (path, word) in [
+            (r"C:\ops\state", r#""C:\ops\state""#),
+            (r"C:\ops\state\", r#""C:\ops\state""#),
+            (r"\\server\share\state\", r#""\\server\share\state""#),
+            (r"D:\", r#""D:\\""#),
+        ] {
+            assert_eq!(quoted(Path::new(path)), word);
         }
     }
 

@@ -98,7 +98,7 @@ fn maintenance() -> Maintenance {
         soak: SignedDuration::from_mins(20),
         accept_loss: Vec::new(),
         unmeasured: BTreeMap::new(),
-        on_hold: HoldChoice::Stop,
+        on_hold: HoldChoice::Stop.into(),
         pool_unsafe: orchestrate_model::change::PoolUnsafe::Stop,
         fit: orchestrate_model::change::WindowFit::Worst,
     }
