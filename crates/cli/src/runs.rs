@@ -112,6 +112,11 @@ impl Found {
         self.state.is_unfinished() && (out || broken_off)
     }
 
+    /// Returns whether the run has left a server out, or may have: it is given back or finished whatever the hour.
+    pub(crate) fn has_left_out(&self) -> bool {
+        self.state.work.iter().any(orchestrate_engine::WorkState::is_out)
+    }
+
     /// Returns the pools of the run.
     pub(crate) fn pools(&self) -> Vec<PoolName> {
         pools(&self.plan)

@@ -175,11 +175,14 @@ impl Leases {
         outcome
     }
 
-    /// Takes the lease of a server before the pool is looked at. What came of it is seen by the look.
-    pub(crate) async fn before_look(&self, hands: &Hands, server: &ServerName) {
-        if let Some(driver) = hands.servers.get(server) {
-            let outcome = self.hold(server, driver, LASTS).await;
-            tracing::debug!(%server, ?outcome, "the lease before the look");
+    /// Takes the lease of a server before the pool is looked at. What came of it is seen by the look; only why nothing came
+    /// of it is not, and is returned.
+    pub(crate) async fn before_look(&self, hands: &Hands, server: &ServerName) -> Option<String> {
+        let outcome = self.hold(server, hands.servers.get(server)?, LASTS).await;
+        tracing::debug!(%server, ?outcome, "the lease before the look");
+        match outcome {
+            LeaseOutcome::Ours { .. } | LeaseOutcome::Taken(_) => None,
+            LeaseOutcome::Unknown(why) => Some(why),
         }
     }
 
@@ -198,10 +201,10 @@ impl Leases {
         {
             return None;
         }
-        if matches!(weight, Weight::BringsBack)
-            && !matches!(known, Some(Known::Another(_)))
-            && self.is_unanswered(server)
-        {
+        // Whoever was cut off for so long that the lease ran out may find the server in other hands when it is back: then
+        // it is asked, however slow that is.
+        let holds = matches!(known, Some(Known::Ours(until)) if self.clock.now() < until);
+        if matches!(weight, Weight::BringsBack) && holds && self.is_unanswered(server) {
             return None;
         }
         match (self.hold(server, driver, lasts).await, weight) {
@@ -259,5 +262,82 @@ impl Leases {
             Ok(Err(_late)) => tracing::warn!(%server, "the lease could not be given back in time; it runs out"),
             Err(why) => tracing::warn!(%server, why, "the lease could not be given back; it runs out"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use async_trait::async_trait;
+    use orchestrate_driver::Observe;
+    use orchestrate_model::observe::ServerObservation;
+    use orchestrate_model::{Ask, Keeper, ServiceName};
+
+    /// A server that answers about its lease as it is told to.
+    struct Driver(Mutex<LeaseOutcome>, Mutex<u32>);
+
+    #[async_trait]
+    impl Observe for Driver {
+        async fn observe(&self, _ask: &Ask) -> ServerObservation {
+            ServerObservation::unknown(server(), Timestamp::UNIX_EPOCH, "not asked")
+        }
+    }
+
+    #[async_trait]
+    impl Change for Driver {
+        async fn apply(&self, _act: &Act) -> ActOutcome {
+            ActOutcome::Accepted
+        }
+
+        async fn hold_lease(&self, _ask: &LeaseAsk) -> LeaseOutcome {
+            *self.1.lock().unwrap() += 1;
+            self.0.lock().unwrap().clone()
+        }
+
+        async fn release_lease(&self) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    fn server() -> ServerName {
+        ServerName::new("fe1.contoso.example").unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p12_whoever_was_cut_off_until_its_lease_ran_out_asks_before_it_brings_anything_back() {
+        let clock = Clock::derived(Timestamp::UNIX_EPOCH, 1.0);
+        let leases = Leases::new(RunId::new("run-1").unwrap(), clock, Crew::here());
+        let driver = Arc::new(Driver(Mutex::new(LeaseOutcome::Ours { from: None }), Mutex::new(0)));
+        let shared: Arc<dyn Change> = driver.clone();
+        let hands = Hands { servers: BTreeMap::from([(server(), shared)]), balancers: BTreeMap::new() };
+        let back = Act::Continue { service: ServiceName::new("RTCSRV").unwrap() };
+        assert_eq!(leases.before_act(&hands, &server(), &back).await, None);
+        let asked = |driver: &Driver| *driver.1.lock().unwrap();
+        let first = asked(&driver);
+        // As long as the lease holds, a server that was just asked in vain is not asked before every act of the way back.
+        clock.sleep(LASTS - SignedDuration::from_mins(4)).await;
+        *driver.0.lock().unwrap() = LeaseOutcome::Unknown("no route to host".to_owned());
+        assert_eq!(leases.before_act(&hands, &server(), &back).await, None);
+        assert_eq!(leases.before_act(&hands, &server(), &back).await, None);
+        assert_eq!(asked(&driver), first + 1);
+        // It has run out, another control host has taken the server over, and the network is back.
+        clock.sleep(SignedDuration::from_mins(4) + SignedDuration::from_secs(1)).await;
+        let keeper = Keeper { id: "b".to_owned(), user: "bob".to_owned(), host: "control2".to_owned() };
+        let lease = Lease { keeper, run: "run-2".to_owned(), until: clock.now() + LASTS };
+        *driver.0.lock().unwrap() = LeaseOutcome::Taken(lease);
+        let barred = leases.before_act(&hands, &server(), &back).await;
+        assert!(matches!(&barred, Some(ActOutcome::Failed(why)) if why.contains("bob")), "{barred:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn why_a_lease_could_not_be_taken_is_told() {
+        let clock = Clock::derived(Timestamp::UNIX_EPOCH, 1.0);
+        let leases = Leases::new(RunId::new("run-1").unwrap(), clock, Crew::here());
+        let outcome = LeaseOutcome::Unknown("access is denied".to_owned());
+        let driver: Arc<dyn Change> = Arc::new(Driver(Mutex::new(outcome), Mutex::new(0)));
+        let hands = Hands { servers: BTreeMap::from([(server(), driver)]), balancers: BTreeMap::new() };
+        assert_eq!(leases.before_look(&hands, &server()).await.as_deref(), Some("access is denied"));
     }
 }

@@ -13,7 +13,7 @@ use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::record::ServerEnd;
 use orchestrate_engine::{Command, Effect, Engine, Input, Record, RunOutcome, RunState, Start};
 use orchestrate_journal::{Journal, JournalError};
-use orchestrate_model::{PoolName, RunId};
+use orchestrate_model::{Answer, LeaseState, PoolName, PoolObservation, RunId, ServerName};
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::{StepId, StepKind};
 use std::sync::Arc;
@@ -187,10 +187,14 @@ impl Shell {
                     let (eyes, clock) = (self.eyes.clone(), self.clock);
                     let Actuator { hands, leases, crew, .. } = self.actuator.clone();
                     self.pending.push(Box::pin(async move {
-                        if let Some(server) = &look.lease {
-                            leases.before_look(&hands, server).await;
+                        let untaken = match &look.lease {
+                            Some(server) => leases.before_look(&hands, server).await,
+                            None => None,
+                        };
+                        let mut seen = crate::look(&crew, &eyes, &look, &clock).await;
+                        if let (Some(server), Some(why)) = (&look.lease, untaken) {
+                            not_taken(&mut seen, server, &why);
                         }
-                        let seen = crate::look(&crew, &eyes, &look, &clock).await;
                         Input::Seen { ticket, seen: Box::new(seen) }
                     }));
                 }
@@ -260,4 +264,15 @@ fn concerned(effects: &[Effect]) -> Vec<&PoolName> {
         }
     }
     pools
+}
+
+/// Has a look say why the lease of a server could not be taken. A server whose lease is free, and cannot be had, is not ours.
+fn not_taken(seen: &mut PoolObservation, server: &ServerName, why: &str) {
+    let Some(own) = seen.servers.get_mut(server) else { return };
+    match &own.lease {
+        Answer::Known(LeaseState::Free | LeaseState::RanOut(_)) => {
+            own.lease = Answer::unknown(format!("it could not be taken: {why}"));
+        }
+        Answer::Known(LeaseState::Ours | LeaseState::Held(_)) | Answer::Unknown(_) => {}
+    }
 }

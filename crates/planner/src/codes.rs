@@ -96,4 +96,5 @@ codes! {
     RESTART_OWED = "O2106", "a server at the level has a restart to come";
     NO_SCRIPT = "O2107", "no script runs on a server";
     SECOND_MACHINE = "O2108", "the product says nothing to the account";
+    LEVEL_UNREAD = "O2109", "what is installed on a server is not known";
 }

@@ -5,7 +5,7 @@
 //! another plan than that.
 
 use super::resume::{Way, tell_of};
-use super::run::{Agreed, agreed, as_approved, consent, nothing_to_do};
+use super::run::{Agreed, agreed, as_approved, consent, in_its_window, nothing_to_do};
 use crate::args::RunArgs;
 use crate::before::{Ground, told};
 use crate::exit::Exit;
@@ -74,10 +74,7 @@ async fn agreed_to(
     };
     output::talk(&format!("found {}; continuing", told(&found)));
     tell_of(&found, Way::Resume);
-    if let Some(why) = stage.outside_window(found.plan.change())? {
-        let run = found.folder.id();
-        return Err(Failure::OutsideWindow { why: format!("run {run} is not taken up: {why}"), plan: typed.plan });
-    }
+    in_its_window(&found, stage, &typed)?;
     let fingerprint = found.plan.fingerprint().to_string();
     as_approved(&args.approval, &fingerprint)?;
     consent(&args.approval, &fingerprint, &typed.start(&home.program), "continue?").await?;

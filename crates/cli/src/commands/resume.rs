@@ -2,7 +2,7 @@
 
 use crate::access;
 use crate::args::{ResumeArgs, TextOrJson};
-use crate::commands::run::{Continued, Nights, claim, continued, keep_access};
+use crate::commands::run::{Continued, Nights, claim, continued, in_its_window, keep_access};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, actor};
@@ -121,16 +121,11 @@ pub(crate) fn tell_of(found: &Found, way: Way) {
 }
 
 /// Everything that may still keep a run from going on, once its servers can be reached.
-fn may_go_on(home: &Home, found: &Found, stage: &Stage, way: Way) -> Result<(), Failure> {
-    if way == Way::Resume
-        && let Some(why) = stage.outside_window(found.plan.change())?
-    {
-        let run = found.folder.id();
-        let recover = format!("`{} recover {run}` brings back what is out at any time", home.program);
-        let plan = Typed::of_run(stage.place, &found.folder).plan;
-        return Err(Failure::OutsideWindow { why: format!("run {run} is not taken up: {why}; {recover}"), plan });
+fn may_go_on(found: &Found, stage: &Stage, way: Way) -> Result<(), Failure> {
+    match way {
+        Way::Resume => in_its_window(found, stage, &Typed::of_run(stage.place, &found.folder)),
+        Way::Recover => Ok(()),
     }
-    Ok(())
 }
 
 /// How long the servers in hand are asked whose they are. Why 15 s: one short answer; whoever stays silent is asked again by
@@ -195,7 +190,7 @@ pub(crate) async fn run(home: &Home, args: &ResumeArgs, way: Way) -> Result<Exit
         other => other,
     })?;
     let kept = || file.as_ref().map_or(Ok(()), |file| keep_access(&found, file));
-    let may = match may_go_on(home, &found, &stage, way) {
+    let may = match may_go_on(&found, &stage, way) {
         Ok(()) => in_our_hands(&found, &stage).await,
         refused => refused,
     };

@@ -95,7 +95,11 @@ async fn night(
     // The state folder comes first: leases on servers are taken in its name.
     let state = home.open(if args.lab.is_wanted() { Place::Lab } else { Place::Real })?;
     let stage = Stage::open(home, path, file, &args.lab).await?;
-    if let Some(wait) = wait {
+    let ground = Ground { home, state: &state, place: stage.place, lab: stage.lab.as_ref(), file };
+    // Whatever keeps this from being known is told below, by the same question.
+    let is_left_out = ground.unfinished().await.is_ok_and(|found| found.is_some_and(|found| found.has_left_out()));
+    // A server that an earlier start has left out does not wait for a window.
+    if let Some(wait) = wait.filter(|_| !is_left_out) {
         match waiting::for_window(stage.clock, (path, file), wait).await {
             // A first start says itself that no window opens any more.
             Ok(Came::Never) if wait == Wait::ForNextWindow => {
@@ -177,12 +181,7 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
     if args.output == Format::Text {
         tell_of(&found, Way::Resume);
     }
-    if let Some(why) = stage.outside_window(found.plan.change())? {
-        return Err(Failure::OutsideWindow {
-            why: format!("run {run} is not taken up: {why}"),
-            plan: typed.plan.clone(),
-        });
-    }
+    in_its_window(&found, stage, typed)?;
     in_our_hands(&found, stage).await?;
     let fingerprint = found.plan.fingerprint().to_string();
     as_approved(&args.approval, &fingerprint)?;
@@ -190,6 +189,18 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
     keep_access(&found, file)?;
     let (manner, nights) = (manner(args.output), Nights::of(args));
     Ok(Continued { found, claim, manner, nights, typed: typed.clone(), told: Told::of(&file.change, &args.lab) })
+}
+
+/// Refuses to go on with a run outside its windows, unless it has left a server out: that one is given back, or finished
+/// where its patch has begun, and nothing else is begun.
+pub(crate) fn in_its_window(found: &Found, stage: &Stage, typed: &Typed) -> Result<(), Failure> {
+    let Some(why) = stage.outside_window(found.plan.change())? else { return Ok(()) };
+    if found.has_left_out() {
+        output::talk(&format!("{why}; what is out is brought back or finished, and nothing else is begun"));
+        return Ok(());
+    }
+    let run = found.folder.id();
+    Err(Failure::OutsideWindow { why: format!("run {run} is not taken up: {why}"), plan: typed.plan.clone() })
 }
 
 /// Says and keeps from which plan file servers are reached, when that is another way than when the run began.

@@ -3,6 +3,7 @@
 use super::differs;
 use crate::access;
 use crate::drive::exit_of;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::runs::{self, Found};
 use jiff::Timestamp;
@@ -138,7 +139,7 @@ impl Facts {
         let works = found.plan.work().iter().zip(&found.state.work);
         let out = works.filter(|(_, state)| state.is_out()).map(|(work, _)| work.server.short().to_owned()).collect();
         let end = found.state.ended.map(|outcome| End {
-            exit: Some(exit_of(outcome).code()),
+            exit: Some(campaign_exit(outcome).code()),
             why: how(outcome, found.state.stop.as_ref().map(orchestrate_engine::record::StopWhy::text)),
             at: reach.written.unwrap_or(Timestamp::UNIX_EPOCH),
         });
@@ -166,6 +167,11 @@ impl Open {
             Some(_) | None => Some(differs::in_words(&self.change, sought.change)),
         }
     }
+}
+
+/// How a run ended for what was approved. A recovery brings servers back, and does nothing of what was to be done.
+fn campaign_exit(outcome: RunOutcome) -> Exit {
+    if outcome == RunOutcome::Recovered { Exit::SomeServers } else { exit_of(outcome) }
 }
 
 fn how(outcome: RunOutcome, stop: Option<&str>) -> String {

@@ -395,14 +395,14 @@ impl Engine {
         self.record(now, Record::Note { work: Some(work_id(position)), text });
     }
 
-    /// Looks at every server of the pools that the run has had to do with. Returns whether any is still to be seen.
+    /// Looks at every server of the pools of a run that has begun with any of them, and after a recovery at those of the pools
+    /// that it had to do with. Returns whether any is still to be seen.
     pub(super) fn see_pools(&mut self, now: Timestamp) -> bool {
         let mut going = false;
+        // A pool that was passed over, or not come to, is one of the plan all the same: what does not serve there is told.
+        let has_begun = !self.state.recover && self.state.work.iter().any(|work| work.started.is_some());
         for pool in 0..self.watches.len() {
-            let begun = |position: &usize| {
-                let work = &self.state.work[*position];
-                (work.started.is_some() && !self.state.recover) || work.as_recorded().is_some()
-            };
+            let begun = |position: &usize| has_begun || self.state.work[*position].as_recorded().is_some();
             let mut works = self.of_pools[pool].iter().copied().filter(begun);
             let name = &self.plan.change().pools[pool].name;
             let Some(first) = works.next().filter(|_| !self.state.pools_seen.contains_key(name)) else { continue };

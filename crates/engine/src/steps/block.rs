@@ -194,13 +194,18 @@ pub(super) fn guard_first_change(case: &Case<'_>, scratch: &mut Scratch) -> Opti
     if let Some(again) = stand_back(case, scratch) {
         return Some(again.into());
     }
+    let unknown_looks = scratch.unknown_looks;
     match ask(case, scratch, wanted) {
         Asking::Safe(_) => match lease_in_hand(case) {
             Ok(()) => {
                 (scratch.guarded, scratch.guarded_at) = (true, case.seen.oldest());
                 None
             }
-            Err(why) => Some(case.unknown(scratch, &why).into()),
+            Err(why) => {
+                // The questions were answered, and this one was not: it is these looks that count.
+                scratch.unknown_looks = unknown_looks;
+                Some(case.unknown(scratch, &why).into())
+            }
         },
         Asking::NotYet(ruling) => Some(ruling),
     }

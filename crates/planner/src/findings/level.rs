@@ -16,6 +16,7 @@ pub(super) fn change(context: &Context<'_>, plan: &Plan, found: &mut Vec<Finding
     let Some(level) = patch.and_then(|patch| patch.level.as_ref()) else { return };
     found.extend(unmatched(context, level));
     for look in context.looks.iter().flatten() {
+        found.extend(unread(look, plan));
         found.extend(not_there(look, level));
         found.extend(below(look, level));
     }
@@ -25,6 +26,25 @@ pub(super) fn change(context: &Context<'_>, plan: &Plan, found: &mut Vec<Finding
 /// The versions that the servers of the looks have said, with the servers.
 fn said<'a>(look: &'a Look<'_>) -> impl Iterator<Item = (&'a ServerName, &'a [ComponentVersion])> {
     look.seen.servers.values().filter_map(|seen| Some((&seen.server, seen.versions.known()?.as_slice())))
+}
+
+/// The servers that are to be patched and did not say what is installed on them: whether they need it is not known, and no
+/// proof of the level could be had after it.
+fn unread(look: &Look<'_>, plan: &Plan) -> Option<Finding> {
+    let work = plan.work().iter().filter(|work| work.skip.is_none() && plan.pool_of(work).name == look.pool.name);
+    let silent = work.filter_map(|work| {
+        let seen = look.seen.servers.get(&work.server)?;
+        // A server that says nothing at all is a refusal of its own.
+        seen.host.known()?;
+        Some((&work.server, seen.versions.why_unknown()?))
+    });
+    let silent: Vec<(&ServerName, &str)> = silent.collect();
+    let (first, why) = silent.first()?;
+    let names: Vec<&str> = silent.iter().map(|(server, _)| server.short()).collect();
+    let text = format!("what is installed on {} is not known: {why}", few(&names));
+    let advice = "Make the server answer the script `versions`, which reads the registry keys of installed programs. \
+                  Without it no level can be proven afterwards.";
+    Some(refusal(codes::LEVEL_UNREAD, text).pool(look.pool).server(first).advise(advice))
 }
 
 /// The names of components of the level that no server has. Servers of other roles have others, so all are asked.
