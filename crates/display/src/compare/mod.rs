@@ -94,7 +94,8 @@ pub fn compare(before: &Side<'_>, now: &Side<'_>) -> Vec<Difference> {
     if before.plan.fingerprint() != now.plan.fingerprint() && !found.iter().any(|each| each.weight == Weight::Another) {
         // Nothing of a plan may differ without a word.
         let (one, other) = (before.plan.fingerprint().short(), now.plan.fingerprint().short());
-        let text = format!("the plan was {one}, is {other}: they differ in something that has no words of its own here");
+        let text =
+            format!("the plan was {one}, is {other}: they differ in something that has no words of its own here");
         found.push(Difference::new(Subject::Steps, Weight::Another, text));
     }
     found.sort_by_key(|difference| difference.subject);

@@ -47,7 +47,9 @@ fn steps(before: &Plan, now: &Plan) -> Vec<Difference> {
         let Some((earlier_id, earlier)) = earlier_works.get(server) else { continue };
         match (&earlier.skip, &later.skip) {
             (None, Some(why)) => {
-                found.push(another(Subject::Steps, format!("{server}: nothing is done to it by now: {why}")).about(server));
+                found.push(
+                    another(Subject::Steps, format!("{server}: nothing is done to it by now: {why}")).about(server),
+                );
             }
             (Some(why), None) => {
                 let text = format!("{server}: it is to be done by now; it was passed over before: {why}");
@@ -71,7 +73,8 @@ fn steps(before: &Plan, now: &Plan) -> Vec<Difference> {
             }
         }
     }
-    found.extend(alike.into_iter().map(|(text, servers)| another(Subject::Steps, format!("{}: {text}", few(&servers)))));
+    found
+        .extend(alike.into_iter().map(|(text, servers)| another(Subject::Steps, format!("{}: {text}", few(&servers)))));
     let of_pools = |plan: &Plan| -> BTreeSet<String> {
         let pools = plan.steps().iter().filter_map(|step| match step.target {
             StepTarget::Pool(pool) => {
@@ -167,7 +170,8 @@ fn order(before: &Plan, now: &Plan) -> Vec<Difference> {
                 [] => "out alone".to_owned(),
                 mates => format!("out together with {}", list(mates)),
             };
-            found.push(another(Subject::Order, format!("{server}: was {}, is {}", said(&was), said(&is))).about(server));
+            found
+                .push(another(Subject::Order, format!("{server}: was {}, is {}", said(&was), said(&is))).about(server));
         }
     }
     waits(before, now, &mut found);
@@ -182,9 +186,12 @@ fn waits(before: &Plan, now: &Plan, found: &mut Vec<Difference>) {
     let waits = |plan: &Plan| -> BTreeSet<(String, String, String)> {
         let name = |step: orchestrate_planner::StepId| match plan.steps().get(step.0 as usize).map(|step| step.target) {
             Some(StepTarget::Server(work)) => plan.work_of(work).server.to_string(),
-            Some(StepTarget::Pool(pool)) => {
-                plan.change().pools.get(pool as usize).map(|pool| format!("the work on {}", pool.name)).unwrap_or_default()
-            }
+            Some(StepTarget::Pool(pool)) => plan
+                .change()
+                .pools
+                .get(pool as usize)
+                .map(|pool| format!("the work on {}", pool.name))
+                .unwrap_or_default(),
             None => String::new(),
         };
         let between = plan.edges().iter().filter(|edge| edge.reason != EdgeReason::SameServer);
@@ -223,11 +230,16 @@ fn times(before: &Side<'_>, now: &Side<'_>) -> Vec<Difference> {
     // What follows from the time at which each was made says nothing of the plans.
     let weight = if before.made == now.made { Weight::Matters } else { Weight::Aside };
     let look = Look::plain();
-    let moment = |at: Option<Timestamp>| at.map_or_else(|| "not within the windows ahead".to_owned(), |at| look.date_time(at));
+    let moment =
+        |at: Option<Timestamp>| at.map_or_else(|| "not within the windows ahead".to_owned(), |at| look.date_time(at));
     let moments = [("begins at the earliest", earlier.begins, later.begins), ("is over", earlier.ends, later.ends)];
     for (what, was, is) in moments {
         if was != is {
-            found.push(Difference::new(Subject::Times, weight, format!("it {what}: was {}, is {}", moment(was), moment(is))));
+            found.push(Difference::new(
+                Subject::Times,
+                weight,
+                format!("it {what}: was {}, is {}", moment(was), moment(is)),
+            ));
         }
     }
     if earlier.openings != later.openings {

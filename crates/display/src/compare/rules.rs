@@ -97,9 +97,8 @@ fn said(path: &str) -> String {
 fn calendar(before: &Change, now: &Change) -> Vec<Difference> {
     let look = Look::plain();
     let windows = |change: &Change| change.windows.iter().map(window_said).collect::<BTreeSet<String>>();
-    let freezes = |change: &Change| {
-        change.freezes.iter().map(|freeze| freeze_said(freeze, &look)).collect::<BTreeSet<String>>()
-    };
+    let freezes =
+        |change: &Change| change.freezes.iter().map(|freeze| freeze_said(freeze, &look)).collect::<BTreeSet<String>>();
     let mut found = Vec::new();
     let pairs = [("window", windows(before), windows(now)), ("freeze", freezes(before), freezes(now))];
     for (what, before, now) in pairs {

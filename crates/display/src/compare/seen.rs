@@ -4,9 +4,7 @@
 use super::{Difference, Side, Subject, Weight};
 use crate::text::list;
 use orchestrate_model::observe::FileFacts;
-use orchestrate_model::{
-    Answer, PoolObservation, ServerName, ServerObservation, ServiceName, ServiceStatus,
-};
+use orchestrate_model::{Answer, PoolObservation, ServerName, ServerObservation, ServiceName, ServiceStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 

@@ -17,7 +17,8 @@ struct Made {
 impl Made {
     fn of(change: &Change, seen: BTreeMap<PoolName, PoolObservation>) -> Self {
         let made = fixture::at(0);
-        let (plan, report) = make(change, &Observations { pools: seen.clone(), ..Observations::default() }, made).unwrap();
+        let (plan, report) =
+            make(change, &Observations { pools: seen.clone(), ..Observations::default() }, made).unwrap();
         Self { plan, report, seen, made }
     }
 
@@ -120,7 +121,12 @@ fn servers_that_go_together_or_in_another_order_are_told() {
     other.pools[0].servers.reverse();
     let (before, now) = (Made::of(&change(), BTreeMap::new()), Made::of(&other, BTreeMap::new()));
     let found = between(&before, &now);
-    has(&found, Subject::Servers, Weight::Another, "its servers were listed as fe1, fe2, fe3, are listed as fe3, fe2, fe1");
+    has(
+        &found,
+        Subject::Servers,
+        Weight::Another,
+        "its servers were listed as fe1, fe2, fe3, are listed as fe3, fe2, fe1",
+    );
     has(&found, Subject::Order, Weight::Another, "the servers were taken as ");
     has(&found, Subject::Order, Weight::Another, "waits by now for");
 }
