@@ -13,7 +13,13 @@ use crate::terminal::output;
 use orchestrate_journal::JournalError;
 
 pub(crate) async fn run(home: &Home, args: &ApproveArgs) -> Result<Exit, Failure> {
-    let file = plan_file::read(&args.plan)?.in_emergency(args.emergency.as_deref());
+    let file = plan_file::read(&args.plan)?;
+    if let Some(saved) = &file.saved {
+        let (plan, fingerprint) = (args.plan.display(), &saved.fingerprint);
+        let text = format!("{plan} is a saved plan: orchestrate apply FILE --approve {fingerprint}");
+        return Err(Failure::Usage(text));
+    }
+    let file = file.in_emergency(args.emergency.as_deref());
     // Nothing waits here, and evidence of a large pool would be stale by the clock of a fast lab.
     let lab = LabArgs { real_time: true, ..args.lab.clone() };
     let stage = Stage::open(home, &args.plan, &file, &lab).await?;
