@@ -16,7 +16,7 @@ fn saved(sandbox: &Sandbox, changes: &[(&str, &str)]) -> (String, String) {
     let mut command = sandbox.command(&[&plan, "--lab", "--dry-run", "--brief", "--out", &file]);
     let said: Said = command.env("MAINTENANCE_PASSWORD", "correct horse").output().unwrap().into();
     assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
-    assert!(said.err.contains("exactly it is started by: ") && said.err.contains(" apply "), "{}", said.err);
+    assert!(said.err.contains("to run exactly this plan:") && said.err.contains(" apply "), "{}", said.err);
     (plan, file)
 }
 
@@ -88,7 +88,7 @@ fn a_saved_plan_that_is_damaged_mistaken_or_not_approved_changes_nothing() {
     assert_eq!(std::fs::read_to_string(&plan).unwrap(), text, "the plan file was written over");
     let started = sandbox.run(&[&file, "--lab", "--yes"]);
     assert_eq!(started.code, Some(64), "{}", started.err);
-    assert!(started.err.contains("orchestrate apply FILE"), "{}", started.err);
+    assert!(started.err.contains("to run it: orchestrate apply "), "{}", started.err);
     let other = run(&sandbox, &apply(&file, &["--approve", &"0".repeat(64)]));
     assert_eq!(other.code, Some(8), "{}", other.err);
     assert_eq!(sandbox.run(&["apply", &plan, "--lab"]).code, Some(65));

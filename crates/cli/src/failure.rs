@@ -138,7 +138,7 @@ pub(crate) enum Failure {
     Saved(#[from] SavedError),
     #[error("the plan was not saved: {why}")]
     NotSaved { why: String },
-    #[error("{} is not what would be run now; nothing was changed: {brief}", path.display())]
+    #[error("{} is not run, and nothing was changed: {brief}", path.display())]
     NotAsSaved { path: PathBuf, brief: String },
     #[error("another start of the plan is at work; it holds {}", path.display())]
     Served { path: PathBuf },
@@ -380,9 +380,7 @@ impl Failure {
             Self::NotSaved { .. } => (Exit::Unsafe, None),
             Self::NotAsSaved { .. } => (
                 Exit::WorldMoved,
-                help(
-                    "make the preview again with --out and have that approved; `orchestrate diff` says how it differs",
-                ),
+                help("look at the differences; make the preview again with --out, and have that approved"),
             ),
             Self::OtherPlan { .. } => (Exit::WorldMoved, help("look at the preview again and approve what it shows")),
         }

@@ -193,6 +193,6 @@ fn save(home: &Home, (path, file, planned): (&Path, &PlanFile, &Planned), args: 
     saved::keep(out, (path, file), planned, place)?;
     let start = Typed::of(out, &RunArgs { saved: true, ..args.clone() }).start(&home.program);
     let short = planned.plan.fingerprint().short();
-    output::talk(&format!("saved as {}: plan {short}; exactly it is started by: {start}", out.display()));
+    output::talk(&format!("saved as {}: plan {short}; to run exactly this plan:\n  {start}", out.display()));
     Ok(())
 }

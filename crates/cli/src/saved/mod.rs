@@ -112,7 +112,7 @@ pub(crate) enum SavedError {
     Changed { path: PathBuf, why: String },
     #[error("cannot write the saved plan {}", path.display())]
     Unwritten { path: PathBuf, source: io::Error },
-    #[error("{} is there and is no saved plan; it was left as it is", path.display())]
+    #[error("{} exists and is no saved plan; it was left as it is", path.display())]
     InTheWay { path: PathBuf },
 }
 

@@ -3,6 +3,7 @@
 use super::{PROGRAM, Saved, Servers};
 use crate::args::{Format, RunArgs};
 use crate::failure::Failure;
+use crate::home::quoted;
 use crate::plan_file::PlanFile;
 use crate::stage::Planned;
 use crate::terminal::output;
@@ -17,7 +18,7 @@ pub(crate) fn fits(path: &Path, file: &PlanFile, args: &RunArgs) -> Result<(), F
         (None, false) => return Ok(()),
         (None, true) => return Err(super::SavedError::NotOne { path: path.to_owned() }.into()),
         (Some(_), false) => {
-            let text = format!("{} is a saved plan; it is started by: orchestrate apply FILE", path.display());
+            let text = format!("{} is a saved plan; to run it: orchestrate apply {}", path.display(), quoted(path));
             return Err(Failure::Usage(text));
         }
         (Some(saved), true) => saved,

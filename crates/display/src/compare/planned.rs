@@ -6,6 +6,7 @@ use crate::style::Look;
 use crate::text::{count, list};
 use crate::words;
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::{Pool, PoolName, PoolObservation};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::{EdgeReason, Finding, Plan, ServerWork, Severity, StepKind, codes};
 use std::collections::{BTreeMap, BTreeSet};
@@ -234,12 +235,10 @@ fn times(before: &Side<'_>, now: &Side<'_>) -> Vec<Difference> {
         |at: Option<Timestamp>| at.map_or_else(|| "not within the windows ahead".to_owned(), |at| look.date_time(at));
     let moments = [("begins at the earliest", earlier.begins, later.begins), ("is over", earlier.ends, later.ends)];
     for (what, was, is) in moments {
+        // Seconds are not shown.
+        let (was, is) = (moment(was), moment(is));
         if was != is {
-            found.push(Difference::new(
-                Subject::Times,
-                weight,
-                format!("it {what}: was {}, is {}", moment(was), moment(is)),
-            ));
+            found.push(Difference::new(Subject::Times, weight, format!("it {what}: was {was}, is {is}")));
         }
     }
     if earlier.openings != later.openings {
@@ -258,9 +257,9 @@ const OF_THE_HOUR: [&str; 6] =
     [codes::STALE, codes::NEVER_OPEN, codes::TOO_LONG, codes::SEVERAL_OPENINGS, codes::NIGHT_WORK, codes::MAY_OVERRUN];
 
 fn findings(before: &Side<'_>, now: &Side<'_>) -> Vec<Difference> {
-    // What one side has not asked about it cannot have found.
+    // What one side has not asked about it cannot have found: a server that is new in one of them was never asked.
     let asked = |finding: &Finding| match &finding.pool {
-        Some(pool) => before.seen.contains_key(pool) == now.seen.contains_key(pool),
+        Some(pool) => is_seen(before, pool) == is_seen(now, pool),
         None => before.seen.is_empty() == now.seen.is_empty(),
     };
     let by_place = |plan: &'_ Plan| -> BTreeMap<(String, String, String), Vec<Finding>> {
@@ -279,10 +278,36 @@ fn findings(before: &Side<'_>, now: &Side<'_>) -> Vec<Difference> {
     let places: BTreeSet<_> = earlier.keys().chain(later.keys()).collect();
     for place in places {
         let (was, is) = (earlier.get(place).unwrap_or(&none), later.get(place).unwrap_or(&none));
-        found.extend(more_of(was, is).into_iter().map(|finding| new(finding)));
-        found.extend(more_of(is, was).into_iter().map(|finding| gone(finding)));
+        let same_hour = before.made == now.made;
+        let of_the_hour = |finding: &Finding| !same_hour && OF_THE_HOUR.contains(&finding.code.as_str());
+        let weight = |finding: &Finding, of_a_warning: Weight| match finding.severity {
+            Severity::Note => Weight::Aside,
+            Severity::Refusal | Severity::Warning if of_the_hour(finding) => Weight::Aside,
+            // A refusal is told, and refuses, by itself.
+            Severity::Refusal => Weight::Matters,
+            Severity::Warning => of_a_warning,
+        };
+        let new = more_of(was, is).into_iter();
+        found.extend(new.map(|finding| told(finding, weight(finding, Weight::Another), "is new")));
+        let gone = more_of(is, was).into_iter();
+        found.extend(gone.map(|finding| told(finding, weight(finding, Weight::Matters), "is gone")));
+    }
+    for pool in now.plan.change().pools.iter().map(|pool| &pool.name) {
+        if before.plan.change().pool(pool).is_some() && is_seen(before, pool) != is_seen(now, pool) {
+            let text =
+                format!("what was found about {pool} is not compared: not all of its servers were asked for both");
+            found.push(Difference::new(Subject::Findings, Weight::Aside, text).about(pool));
+        }
     }
     found
+}
+
+/// Returns whether every server of a pool was asked.
+fn is_seen(side: &Side<'_>, pool: &PoolName) -> bool {
+    let (seen, pool) = (side.seen.get(pool), side.plan.change().pool(pool));
+    let all =
+        |seen: &PoolObservation, pool: &Pool| pool.servers.iter().all(|each| seen.servers.contains_key(&each.name));
+    seen.zip(pool).is_some_and(|(seen, pool)| all(seen, pool))
 }
 
 /// Returns the findings that are too many in the second list. That one is worded differently, with other numbers in it, is no
@@ -290,27 +315,17 @@ fn findings(before: &Side<'_>, now: &Side<'_>) -> Vec<Difference> {
 fn more_of<'a>(less: &[Finding], more: &'a [Finding]) -> Vec<&'a Finding> {
     let known = |finding: &&Finding| less.iter().any(|known| known.message == finding.message);
     let unknown: Vec<&Finding> = more.iter().filter(|finding| !known(finding)).collect();
-    let most = more.len().saturating_sub(less.len());
+    // One of many servers may stand for the others.
+    let stands_for = |findings: &[Finding]| findings.iter().map(|finding| further(&finding.message)).sum::<u64>();
+    let grown = usize::from(stands_for(more) > stands_for(less));
+    let most = more.len().saturating_sub(less.len()).max(grown);
     unknown.into_iter().take(most).collect()
 }
 
-fn new(finding: &Finding) -> Difference {
-    let weight = match finding.severity {
-        // A refusal is told, and refuses, by itself.
-        Severity::Refusal => Weight::Matters,
-        Severity::Warning if OF_THE_HOUR.contains(&finding.code.as_str()) => Weight::Matters,
-        Severity::Warning => Weight::Another,
-        Severity::Note => Weight::Aside,
-    };
-    told(finding, weight, "is new")
-}
-
-fn gone(finding: &Finding) -> Difference {
-    let weight = match finding.severity {
-        Severity::Refusal | Severity::Warning => Weight::Matters,
-        Severity::Note => Weight::Aside,
-    };
-    told(finding, weight, "is gone")
+/// Returns for how many more a finding stands, by its last words.
+fn further(message: &str) -> u64 {
+    let number = message.rsplit_once("(and so for ").and_then(|(_, rest)| rest.strip_suffix(" more)"));
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 fn told(finding: &Finding, weight: Weight, what: &str) -> Difference {

@@ -155,10 +155,9 @@ fn versions(
         }
     }
     for ((was, is), names) in alike {
+        // Names of components are long, and mostly all of them change at once.
         let what = match names.as_slice() {
-            [first, second, third, others @ ..] if !others.is_empty() => {
-                format!("{first}, {second}, {third} and {} more components", others.len())
-            }
+            [first, _, ..] => format!("{} components, such as {first}", names.len()),
             few => list(few),
         };
         tell(found, Weight::Another, server, format!("{server}: {what}: was {was}, is {is}"));

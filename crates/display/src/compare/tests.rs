@@ -112,7 +112,8 @@ fn a_server_that_was_never_asked_is_no_difference_in_what_was_seen() {
     let now = Made::of(&change(), BTreeMap::new());
     let found = between(&before, &now);
     assert!(!found.iter().any(|each| each.subject == Subject::Seen), "{found:#?}");
-    assert!(!found.iter().any(|each| each.subject == Subject::Findings && each.about.is_some()), "{found:#?}");
+    let weighs = |each: &Difference| each.subject == Subject::Findings && each.weight != Weight::Aside;
+    assert!(!found.iter().any(|each| weighs(each) && each.about.is_some()), "{found:#?}");
 }
 
 #[test]
@@ -151,4 +152,37 @@ fn what_a_file_says_cannot_write_over_the_screen() {
     other.name = "a\u{1b}[2Jb".to_owned();
     let told = text(&rules(&change(), &other), &Look::plain());
     assert!(!told.contains('\u{1b}'), "{told:?}");
+}
+
+#[test]
+fn what_a_new_server_lacks_because_nobody_has_asked_it_is_not_compared() {
+    let mut other = change();
+    let mut added = other.pools[0].servers[0].clone();
+    added.name = fixture::server(4);
+    other.pools[0].servers.push(added);
+    let found = between(&Made::of(&change(), fixture::seen()), &Made::of(&other, fixture::seen()));
+    has(&found, Subject::Servers, Weight::Another, "fe4.contoso.example of pool01.contoso.example is added");
+    has(&found, Subject::Findings, Weight::Aside, "is not compared: not all of its servers were asked for both");
+    assert!(!found.iter().any(|each| each.text.contains("is new: ")), "{found:#?}");
+}
+
+#[test]
+fn a_warning_that_stands_for_more_servers_than_before_is_a_new_one() {
+    let finding = |message: &str| orchestrate_planner::Finding {
+        code: "O2014".to_owned(),
+        severity: orchestrate_planner::Severity::Warning,
+        pool: Some(PoolName::new(fixture::POOL).unwrap()),
+        server: None,
+        message: message.to_owned(),
+        advice: String::new(),
+    };
+    let plan = |findings: Vec<orchestrate_planner::Finding>| -> Plan {
+        let mut value = serde_json::to_value(fixture::plan()).unwrap();
+        value["findings"] = serde_json::to_value(findings).unwrap();
+        serde_json::from_value(value).unwrap()
+    };
+    let with = |message: &str| Made { plan: plan(vec![finding(message)]), ..Made::of(&change(), fixture::seen()) };
+    let (two, four) = (with("fe1 is weak (and so for 1 more)"), with("fe1 is weak (and so for 3 more)"));
+    has(&between(&two, &four), Subject::Findings, Weight::Another, "warning O2014 is new: fe1 is weak");
+    assert!(!between(&two, &with("fe1 is weaker (and so for 1 more)")).iter().any(|each| each.text.contains("is new")));
 }
