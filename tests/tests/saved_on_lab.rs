@@ -14,7 +14,7 @@ fn saved(sandbox: &Sandbox, changes: &[(&str, &str)]) -> (String, String) {
     let plan = sandbox.first_pool(changes, &[]);
     let file = sandbox.path().join("plan.orch").display().to_string();
     let mut command = sandbox.command(&[&plan, "--lab", "--dry-run", "--brief", "--out", &file]);
-    let said: Said = command.env("MAINTENANCE_PASSWORD", "correct horse").output().unwrap().into();
+    let said: Said = command.env("MAINTENANCE_PASSWORD", "correct horse").output().expect("the binary starts").into();
     assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
     assert!(said.err.contains("to run exactly this plan:") && said.err.contains(" apply "), "{}", said.err);
     (plan, file)
