@@ -149,3 +149,42 @@ fn two_plans_are_compared_in_words_without_servers() {
         assert!(subjects.contains(&subject), "{subject}: {subjects:?}");
     }
 }
+
+#[test]
+fn p12_an_unfinished_run_of_another_plan_is_not_gone_on_with() {
+    let sandbox = Sandbox::default();
+    let (plan, file) = saved(&sandbox, &[("deadline: 30m, ", "deadline: 10h, ")]);
+    let scenario = sandbox.path().join("plan.lab.yaml");
+    let text = std::fs::read_to_string(&scenario).unwrap();
+    let others = "servers:\n  fe2.first.example: {level: patched, endless: {}}\n";
+    std::fs::write(&scenario, format!("{}{others}", text.replace("length: 0.05", "length: 20"))).unwrap();
+    let other = sandbox.start(&[&plan, "--lab", "--lab-speed", SPEED, "--yes"]);
+    let id = sandbox.wait_for_record(r#""kind":"step_started","step":4"#);
+    assert!(other.killed().was_killed());
+    let said = run(&sandbox, &apply(&file, &["--yes"]));
+    assert_eq!(said.code, Some(8), "{}\n{}", said.out, said.err);
+    assert!(said.err.contains(&format!("resume {id}")), "{}", said.err);
+    let out = sandbox.path().join("rest.orch").display().to_string();
+    let rest = sandbox.run(&[&plan, "--lab", "--dry-run", "--brief", "--out", &out]);
+    assert!(rest.err.contains("was not written: a start goes on with an earlier run"), "{}", rest.err);
+    assert!(!std::path::Path::new(&out).exists());
+}
+
+#[test]
+fn a_plan_that_was_saved_for_an_emergency_is_one_when_it_is_applied() {
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[], &[]);
+    let text = std::fs::read_to_string(&plan).unwrap();
+    let freeze = "freezes: [{from: 2020-01-01, to: 2098-12-31, reason: no changes, timezone: UTC}]\n";
+    std::fs::write(&plan, format!("{text}\n{freeze}")).unwrap();
+    let file = sandbox.path().join("plan.orch").display().to_string();
+    let why = "exploited in the wild";
+    let saved = sandbox.run(&[&plan, "--lab", "--dry-run", "--brief", "--emergency", why, "--out", &file]);
+    assert_eq!(saved.code, Some(0), "{}\n{}", saved.out, saved.err);
+    let applied = sandbox.run(&["apply", &file, "--lab", "--dry-run", "--brief"]);
+    assert_eq!(applied.code, Some(0), "{}\n{}", applied.out, applied.err);
+    assert!(applied.out.contains("EMERGENCY, at any time, in freezes too: exploited in the wild"), "{}", applied.out);
+    let differs = sandbox.run(&["diff", &plan, &file]);
+    assert_eq!(differs.code, Some(1), "{}", differs.err);
+    assert!(differs.out.contains("a freeze is gone: from 2020-01-01 to 2098-12-31"), "{}", differs.out);
+}

@@ -73,7 +73,7 @@ async fn agreed_to(
             Agreed::Nothing { restarts_owed } => Err(restarts_owed),
         });
     };
-    saved::as_begun(path, file, found.folder.id(), &found.plan.fingerprint().to_string())?;
+    saved::as_begun(home, file, found.folder.id(), &found.plan.fingerprint().to_string())?;
     output::talk(&format!("found {}; continuing", told(&found)));
     tell_of(&found, Way::Resume);
     if let Some(why) = stage.outside_window(found.plan.change())? {

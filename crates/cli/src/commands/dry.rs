@@ -169,7 +169,9 @@ fn ended(
     match refused {
         // A graph and a document for programs do not say it where a person looks.
         Err(failure) => {
-            unsaved(args, "a start of it is refused");
+            if outlook.instead.is_none() {
+                unsaved(args, "a start of it is refused");
+            }
             Ok(failure.tell(&home.program))
         }
         Ok(()) if args.out.is_some() && outlook.instead.is_some() => Ok(Exit::WorldMoved),

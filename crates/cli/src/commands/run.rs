@@ -172,14 +172,14 @@ async fn go_on(beginning: &Beginning<'_>, stage: Stage, found: Found) -> Result<
 
 /// Everything before such a run goes on.
 async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Result<Continued, Failure> {
-    let Beginning { home, state, path, file, args, typed, .. } = beginning;
+    let Beginning { home, state, file, args, typed, .. } = beginning;
     let run = found.folder.id().clone();
     let claim = claim(state, &found.plan, &run)?;
     let found = runs::read(found.folder)?;
     if !found.is_unfinished() {
         return Err(Barred::Moved { run: run.to_string() }.into());
     }
-    saved::as_begun(path, file, &run, &found.plan.fingerprint().to_string())?;
+    saved::as_begun(home, file, &run, &found.plan.fingerprint().to_string())?;
     output::talk(&format!("found {}; continuing", told(&found)));
     if args.output == Format::Text {
         tell_of(&found, Way::Resume);

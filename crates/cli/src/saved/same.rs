@@ -2,8 +2,9 @@
 
 use super::{PROGRAM, Saved, Servers};
 use crate::args::{Format, RunArgs};
+use crate::before::Barred;
 use crate::failure::Failure;
-use crate::home::quoted;
+use crate::home::{Home, quoted};
 use crate::plan_file::PlanFile;
 use crate::stage::Planned;
 use crate::terminal::output;
@@ -96,16 +97,10 @@ fn tell(heading: &str, (saved, now): (&Saved, &Planned), found: &[Difference], f
 }
 
 /// Refuses to go on with an unfinished run that was begun with another plan than the saved one.
-pub(crate) fn as_begun(path: &Path, file: &PlanFile, run: &RunId, begun: &str) -> Result<(), Failure> {
+pub(crate) fn as_begun(home: &Home, file: &PlanFile, run: &RunId, begun: &str) -> Result<(), Failure> {
     match &file.saved {
         Some(saved) if saved.fingerprint != begun => {
-            let short = |text: &str| text.chars().take(12).collect::<String>();
-            let brief = format!(
-                "run {run} is unfinished on these pools and was begun with the plan {}, not with {}; finish or recover it first",
-                short(begun),
-                short(&saved.fingerprint)
-            );
-            Err(Failure::NotAsSaved { path: path.to_owned(), brief })
+            Err(Barred::PlanChanged { run: run.to_string(), program: home.program.clone() }.into())
         }
         Some(_) | None => Ok(()),
     }

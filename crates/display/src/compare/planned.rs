@@ -244,9 +244,9 @@ fn times(before: &Side<'_>, now: &Side<'_>) -> Vec<Difference> {
     if earlier.openings != later.openings {
         let said = |openings: Option<usize>| {
             let number = openings.and_then(|number| u64::try_from(number).ok());
-            number.map_or_else(|| "does not fit the windows ahead".to_owned(), |number| count(number, "window"))
+            number.map_or_else(|| "more than are ahead".to_owned(), |number| count(number, "window"))
         };
-        let text = format!("it needs: was {}, is {}", said(earlier.openings), said(later.openings));
+        let text = format!("windows that it needs: was {}, is {}", said(earlier.openings), said(later.openings));
         found.push(Difference::new(Subject::Times, weight, text));
     }
     found

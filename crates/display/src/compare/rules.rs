@@ -5,6 +5,7 @@ use crate::duration;
 use crate::preview::{freeze_said, window_said};
 use crate::style::Look;
 use jiff::SignedDuration;
+use orchestrate_model::window::Freeze;
 use orchestrate_model::{Change, Pool, PoolName, Server, ServerName};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -98,12 +99,12 @@ fn calendar(before: &Change, now: &Change) -> Vec<Difference> {
     let look = Look::plain();
     let windows = |change: &Change| change.windows.iter().map(window_said).collect::<BTreeSet<String>>();
     let freezes =
-        |change: &Change| change.freezes.iter().map(|freeze| freeze_said(freeze, &look)).collect::<BTreeSet<String>>();
+        |change: &Change| change.freezes.iter().map(|freeze| frozen(freeze, &look)).collect::<BTreeSet<String>>();
     let mut found = Vec::new();
-    let pairs = [("window", windows(before), windows(now)), ("freeze", freezes(before), freezes(now))];
+    let pairs = [("a window", windows(before), windows(now)), ("a freeze", freezes(before), freezes(now))];
     for (what, before, now) in pairs {
-        let gone = before.difference(&now).map(|each| format!("a {what} is gone: {each}"));
-        let new = now.difference(&before).map(|each| format!("a {what} is new: {each}"));
+        let gone = before.difference(&now).map(|each| format!("{what} is gone: {each}"));
+        let new = now.difference(&before).map(|each| format!("{what} is new: {each}"));
         found.extend(gone.chain(new).map(|text| Difference::new(Subject::Rules, Weight::Another, text)));
     }
     if (&before.windows, &before.freezes) != (&now.windows, &now.freezes) && found.is_empty() {
@@ -111,6 +112,12 @@ fn calendar(before: &Change, now: &Change) -> Vec<Difference> {
         found.push(Difference::new(Subject::Rules, Weight::Another, text));
     }
     found
+}
+
+/// Returns a freeze in words, without the word itself.
+fn frozen(freeze: &Freeze, look: &Look) -> String {
+    let said = freeze_said(freeze, look);
+    said.strip_prefix("freeze ").map_or_else(|| said.clone(), str::to_owned)
 }
 
 fn pools(before: &Change, now: &Change, found: &mut Vec<Difference>) {
