@@ -153,7 +153,11 @@ fn order(before: &Plan, now: &Plan) -> Vec<Difference> {
             let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
             format!("{}{rest}", short[..first].join(", "))
         };
-        let text = format!("the servers were taken as {}; they are taken as {}", shown(&was_kept), shown(&is_kept));
+        // What they begin with alike says nothing.
+        let same = was_kept.iter().zip(&is_kept).take_while(|(was, is)| was == is).count();
+        let from = if same == 0 { String::new() } else { format!("from number {} on ", same + 1) };
+        let (was, is) = (shown(&was_kept[same..]), shown(&is_kept[same..]));
+        let text = format!("{from}the servers were taken as {was}; they are taken as {is}");
         found.push(another(Subject::Order, text));
     }
     let mates = |plan: &Plan, server: &str| -> Vec<String> {
