@@ -33,7 +33,7 @@ mod tests {
             PLAN.replace("soak: 20m", "soak: 30m").replace("arguments: [/silentmode]", "arguments: [/key=hush]");
         let told = in_words(&change(PLAN), &change(&other));
         assert!(
-            told.contains("after its return: was 20m, is 30m")
+            told.contains("after its return (soak): was 20m, is 30m")
                 && told.contains("the arguments of the installer differ"),
             "{told}"
         );

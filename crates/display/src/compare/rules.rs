@@ -44,7 +44,7 @@ const WORDS: [(&str, &str); 30] = [
     ("maintenance.patch.pending_restart", "a restart that is due"),
     ("maintenance.patch", "the patch"),
     ("maintenance.restart", "restarts"),
-    ("maintenance.soak", "how long a server is watched after its return"),
+    ("maintenance.soak", "how long a server is watched after its return (soak)"),
     ("maintenance.accept_loss", "features whose loss is accepted"),
     ("maintenance.unmeasured", "services that are waited for by time"),
     ("maintenance.on_hold", "what an unattended run does at a hold"),
