@@ -159,7 +159,7 @@ fn a_plan_that_is_changed_in_mid_run_is_held_with_what_differs_and_one_that_is_g
     kill(&holder["holder"]["process"].to_string());
     let held = folder.wait_for("first.yaml", "changed");
     let words = held["text"].as_str().unwrap();
-    assert!(words.contains("soak was ") && words.contains(&format!("resume {run}")), "{words}");
+    assert!(words.contains("(soak): was 2m, is 3m") && words.contains(&format!("resume {run}")), "{words}");
     std::fs::remove_file(&plan).unwrap();
     let gone = folder.wait_for("first.yaml", "gone");
     assert_eq!(gone["run"], run.as_str(), "{gone}");

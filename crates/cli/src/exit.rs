@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Done, or nothing to do.
     Done,
+    /// Two plans that were compared differ.
+    Differs,
     /// A dry run found changes to make, and `--detailed-exitcode` asked for that.
     ChangesPlanned,
     /// Finished; some servers were skipped or failed, and the pool is healthy.
@@ -43,8 +45,9 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every exit code with what it means, for the help and the tests.
-    pub(crate) const TABLE: [(Self, u8, &'static str); 17] = [
+    pub(crate) const TABLE: [(Self, u8, &'static str); 18] = [
         (Self::Done, 0, "done, or nothing to do"),
+        (Self::Differs, 1, "the plans differ (diff)"),
         (Self::ChangesPlanned, 2, "changes planned (--dry-run --detailed-exitcode)"),
         (Self::SomeServers, 3, "finished; some servers skipped or failed, or something is left to look at"),
         (Self::StoppedByPolicy, 4, "stopped by policy"),
@@ -68,7 +71,8 @@ impl Exit {
     pub(crate) fn and_then(self, late: Self) -> Self {
         match self {
             Self::Done | Self::SomeServers => late,
-            Self::ChangesPlanned
+            Self::Differs
+            | Self::ChangesPlanned
             | Self::StoppedByPolicy
             | Self::StoppedByWindow
             | Self::NoWindow

@@ -5,6 +5,7 @@ use crate::before::Barred;
 use crate::credentials::CredentialError;
 use crate::exit::Exit;
 use crate::home::quoted;
+use crate::saved::SavedError;
 use crate::terminal::output;
 use orchestrate_display::Unwritten;
 use orchestrate_display::clean;
@@ -133,6 +134,12 @@ pub(crate) enum Failure {
     Declined,
     #[error("the plan that was approved is {approved}; the plan now is {found}")]
     OtherPlan { approved: String, found: String },
+    #[error(transparent)]
+    Saved(#[from] SavedError),
+    #[error("the plan was not saved: {why}")]
+    NotSaved { why: String },
+    #[error("{} is not run, and nothing was changed: {brief}", path.display())]
+    NotAsSaved { path: PathBuf, brief: String },
     #[error("another start of the plan is at work; it holds {}", path.display())]
     Served { path: PathBuf },
     #[error("another process serves {}, and one is enough; it holds {}", what.display(), lock.display())]
@@ -369,6 +376,12 @@ impl Failure {
             }
             Self::NotDetached { exit, .. } => (*exit, None),
             Self::PlanFileChanged { .. } => (Exit::WorldMoved, help("look at its preview, and start it again")),
+            Self::Saved(error) => error.edge(),
+            Self::NotSaved { .. } => (Exit::Unsafe, None),
+            Self::NotAsSaved { .. } => (
+                Exit::WorldMoved,
+                help("look at the differences; make the preview again with --out, and have that approved"),
+            ),
             Self::OtherPlan { .. } => (Exit::WorldMoved, help("look at the preview again and approve what it shows")),
         }
     }

@@ -212,17 +212,23 @@ pub(crate) struct Typed {
     /// The plan file.
     pub(crate) plan: String,
     options: String,
+    /// The command, with a blank after it, where a plan is not started by its name alone.
+    command: &'static str,
 }
+
+/// The command that starts a saved plan.
+const APPLY: &str = "apply ";
 
 impl Typed {
     /// Returns how the plan of this start is started.
     pub(crate) fn of(plan: &Path, args: &RunArgs) -> Self {
-        Self::of_lab(plan, &args.lab)
+        let command = if args.saved { APPLY } else { "" };
+        Self { command, ..Self::of_lab(plan, &args.lab) }
     }
 
     /// The same for a command that takes nothing but a plan and a lab.
     pub(crate) fn of_lab(plan: &Path, lab: &LabArgs) -> Self {
-        Self { plan: quoted(plan), options: lab.typed() }
+        Self { plan: quoted(plan), options: lab.typed(), command: "" }
     }
 
     /// Returns how the plan of a run is started whose plan file nobody has named: as it was when the run began, or by the
@@ -232,16 +238,19 @@ impl Typed {
             let seen = |text: &str| orchestrate_display::clean(text) == text;
             seen(&started.plan) && seen(&started.options) && Path::new(&started.plan).is_file()
         });
-        let (plan, options) = match known {
-            Some(started) => (quoted(Path::new(&started.plan)), started.options),
-            None => (quoted(&folder.plan_file_path()), String::new()),
+        let (plan, options, command) = match known {
+            Some(started) => {
+                let command = if started.saved { APPLY } else { "" };
+                (quoted(Path::new(&started.plan)), started.options, command)
+            }
+            None => (quoted(&folder.plan_file_path()), String::new(), ""),
         };
         let options = match place {
             Place::Real => String::new(),
             Place::Lab if options.starts_with(" --lab") => options,
             Place::Lab => " --lab".to_owned(),
         };
-        Self { plan, options }
+        Self { plan, options, command }
     }
 
     /// Returns the lab that the run was begun on by the name of its directory file, where that was so.
@@ -256,7 +265,7 @@ impl Typed {
         let Some(plan) = plan.and_then(|plan| plan.to_str().map(str::to_owned)) else { return Ok(()) };
         let lab = args.lab.absolute();
         let lab_at = lab.lab_at.as_ref().and_then(|path| path.to_str()).map(str::to_owned);
-        Ok(folder.keep_start(&Started { plan, options: lab.typed(), lab_at })?)
+        Ok(folder.keep_start(&Started { plan, options: lab.typed(), lab_at, saved: args.saved })?)
     }
 
     /// Returns the preview that asks no server.
@@ -266,7 +275,7 @@ impl Typed {
 
     /// Returns the command.
     pub(crate) fn start(&self, program: &str) -> String {
-        format!("{program} {}{}", self.plan, self.options)
+        format!("{program} {}{}{}", self.command, self.plan, self.options)
     }
 }
 
@@ -399,7 +408,7 @@ mod tests {
         let plan = state.path().join("my plan.yaml");
         let keep = |options: &str| {
             let plan = plan.to_str().unwrap().to_owned();
-            lab.keep_start(&Started { plan, options: options.to_owned(), lab_at: None }).unwrap();
+            lab.keep_start(&Started { plan, options: options.to_owned(), lab_at: None, saved: false }).unwrap();
         };
         keep(" --lab --lab-speed 60");
         assert_eq!(Typed::of_run(Place::Lab, &lab).start(program), format!("{program} {copy} --lab"), "it has gone");

@@ -19,6 +19,7 @@ mod lab;
 mod people;
 mod plan_file;
 mod runs;
+mod saved;
 mod serve;
 mod stage;
 mod terminal;
@@ -91,6 +92,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Check { plan, output } => commands::check::run(&plan, output),
         Command::Explain { code } => commands::explain::run(code.as_deref()),
         Command::Schema => commands::schema::run(),
+        Command::Diff(args) => commands::diff::run(&args),
         Command::Windows { plan, next, output } => commands::windows::run(&plan, next, output),
         Command::Simulate(args) => commands::simulate::run(&args),
         Command::Completions { shell } => commands::completions::run(shell),
@@ -119,6 +121,7 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         Command::Watch { run } => wait(commands::watch::run(home, &run)),
         Command::Probe(args) => wait(commands::probe::run(home, &args)),
         Command::Notify { plan } => wait(commands::notify::run(&plan)),
+        Command::Apply(args) => wait(commands::run::run(home, &args.into_run())),
         Command::Approve(args) => wait(commands::approve::run(home, &args)),
         Command::Serve(args) => wait(serve::run(home, &args)),
         Command::Lab { list: true, .. } => wait(commands::lab::list()),
@@ -131,6 +134,7 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         Command::Check { .. }
         | Command::Explain { .. }
         | Command::Schema
+        | Command::Diff(_)
         | Command::Windows { .. }
         | Command::Simulate(_)
         | Command::Completions { .. }

@@ -1,11 +1,14 @@
 //! Reading a plan file: never more of it than a plan can be.
 
 use crate::failure::Failure;
+use crate::saved::{self, Saved};
 use crate::terminal::output;
 use orchestrate_config::{Diagnostics, Parsed, Style};
 use orchestrate_display::Style as Colours;
 use orchestrate_files::{Limit, Whose, read_start};
 use orchestrate_model::Change;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,6 +21,17 @@ pub(crate) struct PlanFile {
     pub(crate) change: Change,
     /// Its bytes, which are kept with the run.
     pub(crate) bytes: Vec<u8>,
+    /// The calendars that it names, by the path that it gives.
+    pub(crate) calendars: BTreeMap<String, String>,
+    /// The saved plan that it was taken from, where that is so.
+    pub(crate) saved: Option<Box<Saved>>,
+}
+
+/// A plan file as it was read: alone, or out of a saved plan.
+struct Source {
+    bytes: Vec<u8>,
+    saved: Option<Box<Saved>>,
+    calendars: RefCell<BTreeMap<String, String>>,
 }
 
 impl PlanFile {
@@ -30,12 +44,14 @@ impl PlanFile {
     }
 }
 
-/// Reads and checks a plan file. Warnings go to stderr.
+/// Reads and checks a plan file, or the one in a saved plan. Warnings go to stderr.
 ///
 /// # Errors
 /// The file cannot be read, or has mistakes; the failure carries them rendered.
 pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
-    let (parsed, bytes) = parse(path)?;
+    let source = source(path)?;
+    let parsed = parsed(path, &source);
+    let Source { bytes, saved, calendars } = source;
     let name = path.display().to_string();
     let Parsed { change, warnings } = parsed.map_err(|found| bad_plan(path, &bytes, &found, style()))?;
     if !warnings.is_empty() {
@@ -43,7 +59,7 @@ pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
         output::talk(&orchestrate_config::render_list(&warnings, &source, &name, style()));
         output::talk("");
     }
-    Ok(PlanFile { change, bytes })
+    Ok(PlanFile { change, bytes, calendars: calendars.into_inner(), saved })
 }
 
 /// Reads and checks a plan file, and says nothing.
@@ -51,8 +67,24 @@ pub(crate) fn read(path: &Path) -> Result<PlanFile, Failure> {
 /// # Errors
 /// The file cannot be read.
 pub(crate) fn parse(path: &Path) -> Result<(Result<Parsed, Diagnostics>, Vec<u8>), Failure> {
+    let source = source(path)?;
+    Ok((parsed(path, &source), source.bytes))
+}
+
+fn source(path: &Path) -> Result<Source, Failure> {
     let bytes = bytes(path)?;
-    Ok((parsed(path, &bytes), bytes))
+    if !saved::is_one(&bytes) {
+        return Ok(Source::alone(bytes));
+    }
+    let saved = saved::read(path)?;
+    let (bytes, calendars) = (saved.plan_file.text.clone().into_bytes(), saved.calendars.clone());
+    Ok(Source { bytes, saved: Some(Box::new(saved)), calendars: RefCell::new(calendars) })
+}
+
+impl Source {
+    fn alone(bytes: Vec<u8>) -> Self {
+        Self { bytes, saved: None, calendars: RefCell::default() }
+    }
 }
 
 /// Reads and checks a plan file for a folder of them: warnings are told by `check` and when it is approved. What is no file is
@@ -63,12 +95,25 @@ pub(crate) fn parse(path: &Path) -> Result<(Result<Parsed, Diagnostics>, Vec<u8>
 pub(crate) fn read_in_silence(path: &Path) -> Result<Change, Failure> {
     let unreadable = |source| Failure::PlanUnreadable { path: path.to_owned(), source };
     let bytes = read_start(path, orchestrate_config::MOST_BYTES as u64 + 1).map_err(unreadable)?;
-    Ok(parsed(path, &bytes).map_err(|found| bad_plan(path, &bytes, &found, Style::Plain))?.change)
+    let source = Source::alone(bytes);
+    Ok(parsed(path, &source).map_err(|found| bad_plan(path, &source.bytes, &found, Style::Plain))?.change)
 }
 
-fn parsed(path: &Path, bytes: &[u8]) -> Result<Parsed, Diagnostics> {
-    let files = |named: &str| beside(path, named);
-    orchestrate_config::parse_with(&path.display().to_string(), bytes, &files)
+fn parsed(path: &Path, source: &Source) -> Result<Parsed, Diagnostics> {
+    let files = |named: &str| match &source.saved {
+        Some(saved) => {
+            let kept = saved.calendars.get(named).ok_or_else(|| "the saved plan does not hold it".to_owned())?;
+            Ok(kept.clone().into_bytes())
+        }
+        None => {
+            let bytes = beside(path, named)?;
+            // One that is no text is a mistake of the plan.
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            source.calendars.borrow_mut().insert(named.to_owned(), text);
+            Ok(bytes)
+        }
+    };
+    orchestrate_config::parse_with(&path.display().to_string(), &source.bytes, &files)
 }
 
 fn bad_plan(path: &Path, bytes: &[u8], found: &Diagnostics, style: Style) -> Failure {

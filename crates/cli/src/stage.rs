@@ -146,7 +146,7 @@ impl Stage {
             output::talk(&format!("what {} said was too old when it was all there; asking once more ...", few(&stale)));
             planned = self.looked_at(change, &mut seen, stale).await?;
         }
-        Ok(planned)
+        Ok(Planned { observations: seen, ..planned })
     }
 
     /// Looks once at these pools, and makes the plan with what was seen of the others before.
@@ -182,10 +182,7 @@ impl Stage {
             // The lab's servers are on this machine only in name.
             Place::Lab => ControlHost::default(),
         };
-        let (plan, report) = make(change, observations, self.clock.now())?;
-        let mut seen = observations.pools.clone();
-        tell_once(&mut seen);
-        Ok(Planned { plan, report, seen, unheard: unheard(&observations.pools) })
+        Planned::made(change, observations, self.clock.now())
     }
 
     /// Says why nothing may be begun now, if it may not (promise P9).
@@ -312,7 +309,11 @@ fn unheard(seen: &BTreeMap<PoolName, PoolObservation>) -> Option<String> {
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) report: Report,
+    /// What was seen, as it is told: a cause that leaves many questions without an answer once.
     pub(crate) seen: BTreeMap<PoolName, PoolObservation>,
+    /// All that it was made from, at which time.
+    pub(crate) observations: Observations,
+    pub(crate) at: Timestamp,
     /// Why not a single server could be asked, where it was so.
     unheard: Option<String>,
 }
@@ -320,8 +321,21 @@ pub(crate) struct Planned {
 impl Planned {
     /// Returns the plan for a change that nobody was asked about.
     pub(crate) fn offline(change: &Change) -> Result<Self, Failure> {
-        let (plan, report) = make(change, &Observations::default(), Timestamp::now())?;
-        Ok(Self { plan, report, seen: BTreeMap::new(), unheard: None })
+        Self::of(change, Observations::default(), Timestamp::now())
+    }
+
+    /// Returns the plan for a change as its servers were seen at a time.
+    pub(crate) fn of(change: &Change, observations: Observations, at: Timestamp) -> Result<Self, Failure> {
+        let made = Self::made(change, &observations, at)?;
+        Ok(Self { observations, ..made })
+    }
+
+    fn made(change: &Change, observations: &Observations, at: Timestamp) -> Result<Self, Failure> {
+        let (plan, report) = make(change, observations, at)?;
+        let mut seen = observations.pools.clone();
+        tell_once(&mut seen);
+        let unheard = unheard(&observations.pools);
+        Ok(Self { plan, report, seen, observations: Observations::default(), at, unheard })
     }
 
     /// Returns the preview of the plan.

@@ -5,6 +5,7 @@
 //! argument ([`Style`]), and so are the width and the time zone.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod compare;
 mod counted;
 pub mod events;
 #[cfg(test)]

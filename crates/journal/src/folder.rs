@@ -43,6 +43,9 @@ pub struct Started {
     /// The directory file of the lab that was named, as an absolute path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lab_at: Option<String>,
+    /// Whether it is a saved plan, which another command starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub saved: bool,
 }
 
 /// The file that says how the plan of a run was started.

@@ -14,12 +14,13 @@ use crate::words::list;
 use crate::{build, plan};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::{Change, Pool, PoolName, PoolObservation, ServerName};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use thiserror::Error;
 
 /// What was seen before planning.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observations {
     /// The pools that were looked at. Empty for a plan made without the network; a pool that is missing is planned from
     /// the plan file and the catalogue alone, and its steps are called assumed.
@@ -35,7 +36,7 @@ pub struct Observations {
 }
 
 /// A restart that an installer has asked for in an earlier run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owed {
     /// The run.
     pub run: String,
@@ -46,7 +47,7 @@ pub struct Owed {
 }
 
 /// The machine that the run is controlled from, as far as it knows itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlHost {
     /// Its names, short or fully qualified, in any case.
     pub names: BTreeSet<String>,

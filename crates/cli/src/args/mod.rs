@@ -2,9 +2,11 @@
 
 pub(crate) mod printed;
 mod probe;
+mod saved;
 mod serve;
 
 pub(crate) use probe::{AuthWord, HostArgs, ProbeArgs, TransportWord};
+pub(crate) use saved::{ApplyArgs, DiffArgs};
 pub(crate) use serve::{ApproveArgs, ProcessArgs, ServeArgs};
 
 use crate::exit::Exit;
@@ -38,7 +40,8 @@ pub(crate) struct Cli {
 }
 
 /// The commands that change nothing, neither on servers nor about runs.
-const READS: [&str; 14] = [
+const READS: [&str; 15] = [
+    "diff",
     "check",
     "explain",
     "schema",
@@ -122,6 +125,9 @@ pub(crate) struct RunArgs {
     /// With --dry-run: only what has to be read before saying yes, as a start shows it
     #[arg(long, requires = "dry_run")]
     pub(crate) brief: bool,
+    /// With --dry-run: writes the plan that is shown, with what it was made from, for `orchestrate apply FILE`
+    #[arg(long, value_name = "FILE", requires = "dry_run", conflicts_with = "offline")]
+    pub(crate) out: Option<PathBuf>,
     /// Ends a dry run that found changes to make with exit code 2
     #[arg(long, requires = "dry_run")]
     pub(crate) detailed_exitcode: bool,
@@ -134,15 +140,19 @@ pub(crate) struct RunArgs {
     pub(crate) lab: LabArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
+    /// Whether `plan` is a saved plan that is to be run exactly.
+    #[arg(skip)]
+    pub(crate) saved: bool,
 }
 
 impl RunArgs {
     /// Returns whether anything of this was given, which makes no sense before a command.
     pub(crate) fn is_given(&self) -> bool {
-        let Self { plan, dry_run, offline, brief, detailed_exitcode, output, approval, lab, process } = self;
+        let Self { plan, dry_run, offline, brief, detailed_exitcode, out, output, approval, lab, process, saved } =
+            self;
         let ApprovalArgs { yes, unattended, now, emergency, approve } = approval;
         let ProcessArgs { detach, apart, served } = process;
-        let shown = [*dry_run, *offline, *brief, *detailed_exitcode];
+        let shown = [*dry_run, *offline, *brief, *detailed_exitcode, *saved, out.is_some()];
         let begun = [*detach, *apart, *yes, *unattended, *now, lab.lab, lab.lab_notify];
         let flags = [shown.as_slice(), begun.as_slice()].concat();
         plan.is_some()
@@ -479,6 +489,12 @@ pub(crate) enum Command {
     },
     /// Runs the plan many times on servers in memory: how long it takes, whether it fits, what each fault does to it
     Simulate(SimulateArgs),
+    /// Runs exactly a plan that was saved by `--dry-run --out`, or refuses with what has become different
+    #[command(after_help = "Ends with 8, and nothing changed, when the servers need another plan by now.")]
+    Apply(ApplyArgs),
+    /// Says in what two plans differ, plan files or saved plans, for those who approve; no network
+    #[command(after_help = "Ends with 0 when nothing that matters differs, 1 when something does.")]
+    Diff(DiffArgs),
     /// Prints the fingerprint that `--approve` takes. The servers are asked, as for a dry run, which needs their credentials
     Approve(ApproveArgs),
     /// Runs the approved plans of a folder in their windows, each in a process of its own, until it is ended
@@ -635,7 +651,8 @@ mod tests {
         assert_eq!(Cli::nearest("statu").as_deref(), Some("status"));
         // A new command is sorted into one of the two kinds; one that has people told is no reading one.
         let command = Cli::command();
-        let changing = ["resume", "recover", "stop", "hold", "decide", "lab", "lab-process", "notify", "serve"];
+        let changing =
+            ["apply", "resume", "recover", "stop", "hold", "decide", "lab", "lab-process", "notify", "serve"];
         for name in command.get_subcommands().map(clap::Command::get_name) {
             assert!(READS.contains(&name) || changing.contains(&name), "{name}");
         }

@@ -5,7 +5,7 @@ use crate::args::{ApproveArgs, LabArgs};
 use crate::before::{Ground, told};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Typed};
+use crate::home::{Home, Typed, quoted};
 use crate::plan_file::{self, PlanFile};
 use crate::serve::approval;
 use crate::stage::{Planned, Stage};
@@ -13,7 +13,15 @@ use crate::terminal::output;
 use orchestrate_journal::JournalError;
 
 pub(crate) async fn run(home: &Home, args: &ApproveArgs) -> Result<Exit, Failure> {
-    let file = plan_file::read(&args.plan)?.in_emergency(args.emergency.as_deref());
+    let file = plan_file::read(&args.plan)?;
+    if let Some(saved) = &file.saved {
+        let (plan, fingerprint) = (quoted(&args.plan), &saved.fingerprint);
+        let text = format!(
+            "{plan} is a saved plan and has its fingerprint in it; to run it: orchestrate apply {plan} --approve {fingerprint}"
+        );
+        return Err(Failure::Usage(text));
+    }
+    let file = file.in_emergency(args.emergency.as_deref());
     // Nothing waits here, and evidence of a large pool would be stale by the clock of a fast lab.
     let lab = LabArgs { real_time: true, ..args.lab.clone() };
     let stage = Stage::open(home, &args.plan, &file, &lab).await?;

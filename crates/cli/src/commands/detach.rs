@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, new_run_id, quoted};
 use crate::host;
 use crate::plan_file::PlanFile;
+use crate::saved;
 use crate::serve::failed;
 use crate::stage::{Stage, abandoned};
 use crate::terminal::{output, signals};
@@ -67,11 +68,12 @@ async fn agreed_to(
     let ground = Ground { home, state, place: stage.place, lab: stage.lab.as_ref(), file };
     ground.free()?;
     let Some(found) = ground.unfinished().await? else {
-        return Ok(match agreed(home, (file, args, &typed), stage).await? {
+        return Ok(match agreed(home, (path, file, args, &typed), stage).await? {
             Agreed::Run(plan) => Ok(plan.fingerprint().to_string()),
             Agreed::Nothing { restarts_owed } => Err(restarts_owed),
         });
     };
+    saved::as_begun(home, file, found.folder.id(), &found.plan.fingerprint().to_string())?;
     output::talk(&format!("found {}; continuing", told(&found)));
     tell_of(&found, Way::Resume);
     in_its_window(&found, stage, &typed)?;
@@ -160,6 +162,9 @@ fn spawn(home: &Home, (path, args): (&Path, &RunArgs), agreed: Option<&str>, log
     let program = std::env::current_exe().map_err(failed("find", Path::new("this program")))?;
     let out = orchestrate_files::create(log).map_err(failed("create", log))?;
     let mut command = Command::new(&program);
+    if args.saved {
+        command.arg("apply");
+    }
     command.arg(path).arg("--apart");
     if let Some(agreed) = agreed {
         command.args(["--approve", agreed]);

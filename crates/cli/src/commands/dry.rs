@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, quoted};
 use crate::lab;
 use crate::plan_file::PlanFile;
+use crate::saved::{self, Servers};
 use crate::stage::{Owner, Planned, Stage};
 use crate::terminal::output;
 use orchestrate_display::preview::{self, Detail, Ground as On, Instead, Start};
@@ -15,6 +16,9 @@ use orchestrate_lab::LabDirectory;
 use std::path::Path;
 
 pub(crate) async fn run(home: &Home, path: &Path, file: &PlanFile, args: &RunArgs) -> Result<Exit, Failure> {
+    if let Some(out) = &args.out {
+        saved::may_be_written(out)?;
+    }
     if args.offline {
         let place = if args.lab.is_wanted() { Place::Lab } else { Place::Real };
         let lab = match place {
@@ -25,14 +29,25 @@ pub(crate) async fn run(home: &Home, path: &Path, file: &PlanFile, args: &RunArg
             Place::Real => None,
         };
         let outlook = Outlook::of(home, place, lab.as_ref(), file).await;
-        return show(home, &Planned::offline(&file.change)?, &outlook, args);
+        let planned = match &file.saved {
+            Some(saved) => {
+                output::talk(&format!(
+                    "as it was saved: plan {}, {}; no server was asked",
+                    saved.short(),
+                    saved.made()
+                ));
+                saved.planned(&file.change)?
+            }
+            None => Planned::offline(&file.change)?,
+        };
+        return show(home, (path, file, &planned), &outlook, args);
     }
     // Nothing waits in a preview, and evidence of a large pool would be stale by the clock of a fast lab.
     let lab = LabArgs { real_time: true, ..args.lab.clone() };
     let stage = Stage::open(home, path, file, &lab).await?;
     let outlook = Outlook::of(home, stage.place, stage.lab.as_ref(), file).await;
     let shown = match stage.plan(&file.change).await {
-        Ok(planned) => show(home, &planned, &outlook, args),
+        Ok(planned) => show(home, (path, file, &planned), &outlook, args),
         Err(failure) => Err(failure),
     };
     match shown {
@@ -94,27 +109,57 @@ impl Started {
 }
 
 /// Shows the preview and says how a dry run ends: as the start would, where that would be refused.
-fn show(home: &Home, planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Result<Exit, Failure> {
+fn show(
+    home: &Home,
+    (path, file, planned): (&Path, &PlanFile, &Planned),
+    outlook: &Outlook,
+    args: &RunArgs,
+) -> Result<Exit, Failure> {
     let typed = args.plan.as_deref().map(|plan| Typed::of(plan, args).offline(&home.program));
     let heard = planned.heard(&typed.unwrap_or_default());
     if heard.is_err() && matches!(args.output, Format::Text | Format::Html | Format::Svg) {
         // Pages of what is not known would hide the one thing that is.
         return heard.map(|()| Exit::Done);
     }
+    // What an unfinished run has on its servers is no difference: a start goes on with that run.
+    if !args.offline && heard.is_ok() && outlook.instead.is_none() {
+        saved::as_saved(path, file, planned, args.output)?;
+    }
     let fingerprint = planned.plan.fingerprint().to_string();
     let preview = planned.preview(&fingerprint, outlook.instead.as_ref());
     let detail = if args.brief { Detail::Brief } else { Detail::Full };
-    output::data(&match args.output {
+    let shown = output::data(&match args.output {
         Format::Text => preview::text(&preview, detail, &output::look()),
         Format::Html => preview::html(&preview, as_started(home, args).as_start(), &output::look())?,
         Format::Svg => preview::svg(&preview, &output::look())?,
         Format::Json => format!("{:#}\n", preview::json(&preview)),
         Format::Dot => preview::dot(&planned.plan),
         Format::Mermaid => preview::mermaid(&planned.plan),
-    })?;
+    });
+    match shown {
+        // That nobody reads on keeps no plan from being saved.
+        Err(Failure::ClosedPipe) if args.out.is_some() => {}
+        shown => shown?,
+    }
+    ended(home, (path, file, planned), (outlook, heard), args)
+}
+
+/// Says how a dry run ends, and saves the plan that was shown.
+fn ended(
+    home: &Home,
+    (path, file, planned): (&Path, &PlanFile, &Planned),
+    (outlook, heard): (&Outlook, Result<(), Failure>),
+    args: &RunArgs,
+) -> Result<Exit, Failure> {
     match (&outlook.failure, &outlook.instead) {
-        (Some(failure), _) => return Ok(failure.tell(&home.program)),
-        (None, Some(instead)) => output::talk(&instead.text()),
+        (Some(failure), _) => {
+            unsaved(args, "a start of it is refused");
+            return Ok(failure.tell(&home.program));
+        }
+        (None, Some(instead)) => {
+            unsaved(args, "a start goes on with an earlier run, which has a plan of its own");
+            output::talk(&instead.text());
+        }
         (None, None) => {}
     }
     let refused = heard.and_then(|()| planned.unrefused());
@@ -123,8 +168,33 @@ fn show(home: &Home, planned: &Planned, outlook: &Outlook, args: &RunArgs) -> Re
     }
     match refused {
         // A graph and a document for programs do not say it where a person looks.
-        Err(failure) => Ok(failure.tell(&home.program)),
-        Ok(()) if planned.has_work() && args.detailed_exitcode => Ok(Exit::ChangesPlanned),
-        Ok(()) => Ok(Exit::Done),
+        Err(failure) => {
+            if outlook.instead.is_none() {
+                unsaved(args, "a start of it is refused");
+            }
+            Ok(failure.tell(&home.program))
+        }
+        Ok(()) if args.out.is_some() && outlook.instead.is_some() => Ok(Exit::WorldMoved),
+        Ok(()) => {
+            save(home, (path, file, planned), args)?;
+            Ok(if planned.has_work() && args.detailed_exitcode { Exit::ChangesPlanned } else { Exit::Done })
+        }
     }
+}
+
+fn unsaved(args: &RunArgs, why: &str) {
+    if let Some(out) = &args.out {
+        output::talk(&format!("{} was not written: {why}", out.display()));
+    }
+}
+
+/// Saves the plan that was shown, where that was asked for.
+fn save(home: &Home, (path, file, planned): (&Path, &PlanFile, &Planned), args: &RunArgs) -> Result<(), Failure> {
+    let Some(out) = &args.out else { return Ok(()) };
+    let place = if args.lab.is_wanted() { Servers::Lab } else { Servers::Real };
+    saved::keep(out, (path, file), planned, place)?;
+    let start = Typed::of(out, &RunArgs { saved: true, ..args.clone() }).start(&home.program);
+    let short = planned.plan.fingerprint().short();
+    output::talk(&format!("saved as {}: plan {short}; to run exactly this plan:\n  {start}", out.display()));
+    Ok(())
 }

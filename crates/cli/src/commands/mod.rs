@@ -4,6 +4,7 @@ pub(crate) mod approve;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod detach;
+pub(crate) mod diff;
 pub(crate) mod dry;
 pub(crate) mod explain;
 pub(crate) mod lab;

@@ -15,6 +15,7 @@ use crate::lab::{self, InUse};
 use crate::people::{self, Told};
 use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
+use crate::saved;
 use crate::serve;
 use crate::stage::{Owner, Planned, Stage, abandoned};
 use crate::terminal::live::Manner;
@@ -54,7 +55,11 @@ async fn start(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     if !args.dry_run && args.output.previews_only() {
         return Err(Failure::Usage("-o html, svg, dot and mermaid are for --dry-run".to_owned()));
     }
-    let file = plan_file::read(path)?.in_emergency(args.approval.emergency.as_deref());
+    let file = plan_file::read(path)?;
+    saved::fits(path, &file, args)?;
+    let emergency =
+        file.saved.as_ref().map_or_else(|| args.approval.emergency.clone(), |saved| saved.emergency.clone());
+    let file = file.in_emergency(emergency.as_deref());
     if args.dry_run {
         return dry::run(home, path, &file, args).await;
     }
@@ -120,11 +125,11 @@ async fn night(
     let exit = match begun.await {
         Ok((Some(found), _)) => {
             let typed = Typed::of(path, args);
-            go_on(&Beginning { home, state: &state, file, args, typed, standing: None }, stage, found).await
+            go_on(&Beginning { home, state: &state, path, file, args, typed, standing: None }, stage, found).await
         }
         Ok((None, standing)) => {
             let (typed, standing) = (Typed::of(path, args), Some(standing));
-            begin(&Beginning { home, state: &state, file, args, typed, standing }, stage).await
+            begin(&Beginning { home, state: &state, path, file, args, typed, standing }, stage).await
         }
         Err(failure) => Err(stage.abandon(failure).await),
     };
@@ -135,6 +140,7 @@ async fn night(
 struct Beginning<'a> {
     home: &'a Home,
     state: &'a StateDir,
+    path: &'a Path,
     file: &'a PlanFile,
     args: &'a RunArgs,
     typed: Typed,
@@ -177,6 +183,7 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
     if !found.is_unfinished() {
         return Err(Barred::Moved { run: run.to_string() }.into());
     }
+    saved::as_begun(home, file, &run, &found.plan.fingerprint().to_string())?;
     output::talk(&format!("found {}; continuing", told(&found)));
     if args.output == Format::Text {
         tell_of(&found, Way::Resume);
@@ -346,8 +353,8 @@ enum Prepared {
 
 /// Everything before the first change.
 async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Prepared, Failure> {
-    let Beginning { home, state, file, args, typed, standing } = beginning;
-    let plan = match agreed(home, (file, args, typed), stage).await? {
+    let Beginning { home, state, path, file, args, typed, standing } = beginning;
+    let plan = match agreed(home, (path, file, args, typed), stage).await? {
         Agreed::Run(plan) => plan,
         Agreed::Nothing { restarts_owed } => return Ok(Prepared::Nothing { restarts_owed }),
     };
@@ -382,7 +389,7 @@ pub(super) fn nothing_to_do(restarts_owed: usize) -> Exit {
 /// Looks, shows and asks.
 pub(super) async fn agreed(
     home: &Home,
-    (file, args, typed): (&PlanFile, &RunArgs, &Typed),
+    (path, file, args, typed): (&Path, &PlanFile, &RunArgs, &Typed),
     stage: &Stage,
 ) -> Result<Agreed, Failure> {
     if let Some(why) = stage.outside_window(&file.change)? {
@@ -390,6 +397,7 @@ pub(super) async fn agreed(
     }
     let planned = stage.plan(&file.change).await?;
     planned.heard(&typed.offline(&home.program))?;
+    saved::as_saved(path, file, &planned, args.output)?;
     match show(&planned, args.output) {
         // Somebody has said yes already: that nobody reads on must not look like a run that had nothing to do.
         Err(Failure::ClosedPipe) if is_consented(&args.approval) => {}

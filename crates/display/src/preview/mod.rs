@@ -12,6 +12,9 @@ mod text;
 mod timeline;
 mod verdict;
 
+pub(crate) use nights::freeze_said;
+pub(crate) use page::window_said;
+
 pub use doing::{Doing, doings};
 pub use graph::{dot, mermaid};
 pub use json::{PREVIEW_VERSION, json};

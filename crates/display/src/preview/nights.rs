@@ -252,7 +252,7 @@ fn frozen<'f>(freeze: &'f Freeze, look: &Look) -> Option<(Timestamp, Timestamp, 
 }
 
 /// Returns a freeze in words.
-pub(super) fn freeze_said(freeze: &Freeze, look: &Look) -> String {
+pub(crate) fn freeze_said(freeze: &Freeze, look: &Look) -> String {
     let reason = clean(freeze.reason());
     match freeze {
         Freeze::Span(span) => {

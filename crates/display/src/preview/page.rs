@@ -355,7 +355,8 @@ fn all_rules(plan: &Plan, look: &Look) -> Vec<Rule> {
     told
 }
 
-fn window_said(window: &Window) -> String {
+/// Returns a window in words.
+pub(crate) fn window_said(window: &Window) -> String {
     let days = |days: &[Day]| days.iter().map(|day| day_word(*day)).collect::<Vec<_>>().join(", ");
     let weeks = |weeks: &[Week]| weeks.iter().map(|week| week_word(*week)).collect::<Vec<_>>().join(", ");
     let when = match &window.every {
