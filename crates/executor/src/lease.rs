@@ -267,8 +267,6 @@ impl Leases {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
     use async_trait::async_trait;
     use orchestrate_driver::Observe;
