@@ -455,16 +455,21 @@ mod tests {
     use crate::home::Place;
     use crate::stage::Planned;
     use orchestrate_model::RunId;
-    use orchestrate_model::notify::{Channel, Occasion, Target};
+    use orchestrate_model::notify::{AddressSource, Channel, Occasion, Target};
 
     #[tokio::test]
     async fn a_mistake_of_our_own_that_ends_a_run_is_told_to_people() {
         let folder = tempfile::TempDir::new().unwrap();
-        let told = folder.path().join("told");
+        let listener = wiremock::MockServer::start().await;
+        wiremock::Mock::given(wiremock::matchers::method("POST"))
+            .respond_with(wiremock::ResponseTemplate::new(204))
+            .mount(&listener)
+            .await;
+        let address = folder.path().join("address");
+        orchestrate_files::replace(&address, listener.uri().as_bytes()).unwrap();
         let plans = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plans/contoso-front-end.yaml");
         let mut change = crate::plan_file::read(&plans).unwrap().change;
-        let words = ["sh", "-c", "cat > \"$1\"", "sh", &told.display().to_string()];
-        let to = Target::Command(words.into_iter().map(str::to_owned).collect());
+        let to = Target::Webhook(AddressSource::File(address.display().to_string()));
         change.notify = vec![Channel { to, on: Occasion::USUAL.into() }];
         let plan = Arc::new(Planned::offline(&change).unwrap().plan);
         let run = RunId::new("20261127-220000-0001").unwrap();
@@ -477,7 +482,14 @@ mod tests {
         let mistake: Box<dyn std::any::Any + Send> = Box::new("index out of bounds");
         let went_on = AssertUnwindSafe(ending.told(Err(mistake))).catch_unwind().await;
         assert!(went_on.is_err(), "the mistake is one all the same");
-        let notice = std::fs::read_to_string(&told).unwrap();
+        let notice: Vec<String> = listener
+            .received_requests()
+            .await
+            .unwrap()
+            .iter()
+            .map(|request| String::from_utf8_lossy(&request.body).into_owned())
+            .collect();
+        let notice = notice.join("\n");
         assert!(notice.contains("a mistake of orchestrate itself ended it (exit code 70)"), "{notice}");
         assert!(
             notice.contains("broke off") && notice.contains("orchestrate recover 20261127-220000-0001"),
