@@ -367,6 +367,11 @@ fn what_is_done_with_a_held_server_may_be_chosen_by_why_it_is_held() {
     assert_eq!(chosen.choice(HoldCause::NoAnswer), HoldChoice::Abandon);
     let one = good(&on_hold("retry")).change.maintenance.on_hold;
     assert!(HoldCause::ALL.iter().all(|cause| one.choice(*cause) == HoldChoice::Retry));
+    // One choice is written as one, also where it could be several: the fingerprint of such a plan stays as it was.
+    assert_eq!(serde_json::to_value(&one).unwrap(), "retry");
+    assert_eq!(serde_json::from_value::<orchestrate_model::hold::OnHold>("retry".into()).unwrap(), one);
+    let several = serde_json::to_value(chosen).unwrap();
+    assert_eq!(serde_json::from_value::<orchestrate_model::hold::OnHold>(several).unwrap(), *chosen);
     let few = good(&on_hold("{asked: return}")).change.maintenance.on_hold;
     assert_eq!(few.choice(HoldCause::NoAnswer), HoldChoice::Stop, "what is not named stops");
     // A choice that such a hold never offers, one that only a person can make, a cause that there is not.

@@ -50,7 +50,7 @@ fn change() -> serde_json::Value {
                 "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                 "deadline": duration(2700), "level": "5.0.8308.1149", "exit_codes": {}},
             "restart": "when-needed", "soak": duration(1200), "accept_loss": ["call-park"], "unmeasured": {},
-            "on_hold": {"otherwise": "stop"},
+            "on_hold": "stop",
         },
         "budgets": [], "stop_when": {"failed": 1}, "windows": [], "freezes": [], "dns": {"resolvers": []},
     })

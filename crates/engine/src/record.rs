@@ -123,7 +123,8 @@ pub enum Record {
         work: WorkId,
         /// The step in hand.
         step: StepId,
-        /// Why, as one of the causes that have a page.
+        /// Why, as one of the causes that have a page. Journals of earlier versions say of none.
+        #[serde(default = "unnamed_cause")]
         cause: HoldCause,
         /// What is known.
         reason: String,
@@ -523,6 +524,11 @@ pub enum RunOutcome {
     Recovered,
     /// Our bug: a rule of the engine was broken.
     Bug,
+}
+
+/// The cause of a hold that was recorded without one.
+fn unnamed_cause() -> HoldCause {
+    HoldCause::StepFailed
 }
 
 impl Record {

@@ -37,10 +37,13 @@ impl HoldChoice {
 }
 
 /// What an unattended run does with held servers.
+///
+/// Written as one choice where there is no other, so that such a plan is the same one, with the same fingerprint, whether or
+/// not it could have been written with several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Form", into = "Form")]
 pub struct OnHold {
     /// By why they are held.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_cause: BTreeMap<HoldCause, HoldChoice>,
     /// With all others.
     pub otherwise: HoldChoice,
@@ -51,6 +54,29 @@ impl OnHold {
     #[must_use]
     pub fn choice(&self, cause: HoldCause) -> HoldChoice {
         self.by_cause.get(&cause).copied().unwrap_or(self.otherwise)
+    }
+}
+
+/// How it is written.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Form {
+    One(HoldChoice),
+    ByCause { by_cause: BTreeMap<HoldCause, HoldChoice>, otherwise: HoldChoice },
+}
+
+impl From<Form> for OnHold {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::One(otherwise) => otherwise.into(),
+            Form::ByCause { by_cause, otherwise } => Self { by_cause, otherwise },
+        }
+    }
+}
+
+impl From<OnHold> for Form {
+    fn from(OnHold { by_cause, otherwise }: OnHold) -> Self {
+        if by_cause.is_empty() { Self::One(otherwise) } else { Self::ByCause { by_cause, otherwise } }
     }
 }
 

@@ -87,7 +87,7 @@ fn plan_with(change_it: impl FnOnce(&mut serde_json::Value)) -> Arc<Plan> {
             "drain": {"deadline": minutes(60), "at_deadline": "cut", "stuck_after": minutes(30), "per_service": {}},
             "patch": {"installer": "C:\\CU\\setup.exe", "arguments": [], "sha256": "00", "deadline": minutes(45),
                 "level": null, "exit_codes": {}},
-            "restart": "when-needed", "soak": minutes(20), "accept_loss": [], "unmeasured": {}, "on_hold": {"otherwise": "stop"},
+            "restart": "when-needed", "soak": minutes(20), "accept_loss": [], "unmeasured": {}, "on_hold": "stop",
         },
         "budgets": [], "stop_when": {"failed": 3}, "windows": [], "freezes": [], "dns": {"resolvers": []},
     });

@@ -136,3 +136,12 @@ fn p8_an_unattended_run_chooses_by_why_a_server_is_held() {
         "the installer failed, and no session was left: {other:?}"
     );
 }
+
+#[test]
+fn a_hold_of_an_earlier_version_reads_without_its_cause() {
+    let held = failed(Attended::No).pop().unwrap();
+    let mut written = serde_json::to_value(&held).unwrap();
+    assert!(written.as_object_mut().unwrap().remove("cause").is_some(), "{written}");
+    let read: Record = serde_json::from_value(written).unwrap();
+    assert!(matches!(read, Record::Held { cause: HoldCause::StepFailed, .. }), "{read:?}");
+}
