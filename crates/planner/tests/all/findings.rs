@@ -587,6 +587,19 @@ fn one_cause_of_every_script_is_one_refusal_with_what_follows_from_it() {
 }
 
 #[test]
+fn p3_a_server_whose_versions_are_not_known_is_not_one_to_patch() {
+    let change = three();
+    let mut world = healthy_world(&change);
+    let first = world.pools.values_mut().next().unwrap().servers.values_mut().next().unwrap();
+    first.versions = Answer::unknown("script versions: access is denied");
+    let (plan, _) = planned(&change, &world);
+    let found = finding(&plan, "O2109");
+    assert_eq!(found.severity, Severity::Refusal);
+    assert!(found.message.contains("fe1") && found.message.contains("access is denied"), "{}", found.message);
+    assert_eq!(planned(&change, &healthy_world(&change)).0.refusals().count(), 0);
+}
+
+#[test]
 fn t8_sixteen_servers_need_a_night_each_at_worst() {
     let mut pool = pool("pool08", "fe", "192.0.2", 16);
     pool.product = Product::Sfb2019;
