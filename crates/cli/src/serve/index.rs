@@ -199,4 +199,10 @@ mod tests {
         assert_eq!(begun(&run), Some("2026-11-27T22:01:30Z".parse().unwrap()));
         assert_eq!(begun(&RunId::new("night").unwrap()), None);
     }
+
+    #[test]
+    fn a_run_that_was_only_recovered_is_not_done() {
+        assert_eq!(campaign_exit(RunOutcome::Done), Exit::Done);
+        assert_eq!(campaign_exit(RunOutcome::Recovered), Exit::SomeServers);
+    }
 }
