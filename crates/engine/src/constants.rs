@@ -99,6 +99,12 @@ pub const BOOT_MOVES: SignedDuration = SignedDuration::from_secs(60);
 /// cannot hold a server; ten minutes are what the product's own flow chart gives a pool that is busy.
 pub const FABRIC_WAIT: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long the configuration replica of a server in another pool may lag after this run has brought it back, before it
+/// speaks against a server of the pool with the central management. A replica is asked for changes about once a minute and
+/// takes them within a few; what lags half an hour later has another cause. Without it a run that has two pools in work
+/// would wait in the one for what it does in the other.
+pub const REPLICA_FOLLOWS: SignedDuration = SignedDuration::from_mins(30);
+
 /// Between two samples of a soak.
 pub const SOAK_SAMPLE: SignedDuration = SignedDuration::from_secs(60);
 

@@ -1,12 +1,13 @@
 //! What a step looks at before it is judged.
 
-use crate::constants::{POOL_ANSWER, PRODUCT_LOOKS};
+use crate::constants::{POOL_ANSWER, PRODUCT_LOOKS, REPLICA_FOLLOWS};
 use crate::state::{RunState, StepState, WorkState, steps_of};
 use crate::steps::Scratch;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::{DnsAsk, Part};
 use orchestrate_model::pool::Hosted;
+use orchestrate_model::time::after;
 use orchestrate_model::{Ask, Change, Pool, PoolName, ServerName, ServiceName};
 use orchestrate_planner::plan::{ServerWork, WorkId};
 use orchestrate_planner::{Plan, StepId, StepKind, safety, scope};
@@ -75,6 +76,14 @@ impl<'a> Subject<'a> {
         let works = self.plan.work().iter().zip(&self.state.work);
         let others = works.filter(|(work, state)| work.server != self.work.server && state.is_out());
         others.map(|(work, _)| work.server.clone()).collect()
+    }
+
+    /// The servers of other pools that this run has brought back a short time ago: their replicas follow yet.
+    pub(crate) fn catching_up(&self, now: Timestamp) -> BTreeSet<ServerName> {
+        let works = self.plan.work().iter().zip(&self.state.work);
+        let recent = |state: &WorkState| state.proven_at.is_some_and(|at| now < after(at, REPLICA_FOLLOWS));
+        let recent = works.filter(|(work, state)| work.pool != self.work.pool && recent(state));
+        recent.map(|(work, _)| work.server.clone()).collect()
     }
 
     /// Returns whether the configuration is replicated from the server's pool.

@@ -420,6 +420,7 @@ impl RunState {
             let state = &mut self.work[work.0 as usize];
             // Its pool has it again: nothing is missed by its absence any more.
             (state.proven_back, state.alarm) = (true, None);
+            state.proven_at = Some(at);
         }
         Ok(())
     }

@@ -15,6 +15,8 @@ pub struct WorkState {
     pub touched: bool,
     /// Whether its gate proved that it is back in service, and nothing was begun since but the soak.
     pub proven_back: bool,
+    /// When its gate last proved that.
+    pub proven_at: Option<Timestamp>,
     /// The tokens under which an installer was started or may have been, with how often it was asked for.
     pub tokens: BTreeMap<InstallerToken, u32>,
     /// The token in hand.

@@ -12,7 +12,7 @@ use orchestrate_model::observe::{BalancerPlace, BalancerState, ReadinessState};
 use orchestrate_model::time::after;
 use orchestrate_model::{Answer, ServerName, Verdict};
 use orchestrate_planner::StepKind;
-use orchestrate_planner::safety::{central_management, unnamed_replicas};
+use orchestrate_planner::safety::{but_following, central_management, unnamed_replicas};
 use std::collections::BTreeSet;
 
 /// What one sample says.
@@ -149,20 +149,13 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
 
 /// Returns that the configuration has reached everybody again, for the proof, or why not. Only the pool with central
 /// management can tell, and a server that goes back unpatched does not wait for it.
-fn replicas(case: &Case<'_>) -> Result<&'static str, String> {
+fn replicas(case: &Case<'_>) -> Result<String, String> {
     let subject = &case.subject;
     if !subject.hosts_central_management() || subject.own.back.is_some() || subject.own.alarm.is_some() {
-        return Ok("");
+        return Ok(String::new());
     }
     // A server that the run has out replicates nothing, and has its own gate.
-    let out: BTreeSet<&ServerName> = subject
-        .plan
-        .work()
-        .iter()
-        .zip(&subject.state.work)
-        .filter(|(work, state)| state.is_out() && work.server != subject.work.server)
-        .map(|(work, _)| &work.server)
-        .collect();
+    let (out, catching_up) = (subject.away(), subject.catching_up(case.now));
     let known: Vec<_> = case.seen.servers.values().filter_map(|seen| seen.replication.known()).collect();
     if known.is_empty() {
         let alone = subject.pool.servers.len() == 1;
@@ -171,18 +164,17 @@ fn replicas(case: &Case<'_>) -> Result<&'static str, String> {
         return Err(format!("whether the configuration replicas are up to date is unknown: {why}"));
     }
     let unnamed = unnamed_replicas(subject.pool, &known);
-    let replicas = known.into_iter().flatten();
-    let behind: BTreeSet<&str> = replicas
-        .filter(|(server, up_to_date)| !**up_to_date && !out.contains(server))
-        .map(|(server, _)| server.short())
-        .collect();
+    let lag = known.into_iter().flatten().filter(|(server, up_to_date)| !**up_to_date && !out.contains(*server));
+    let (following, behind): (BTreeSet<&ServerName>, BTreeSet<&ServerName>) =
+        lag.map(|(server, _)| server).partition(|server| catching_up.contains(*server));
+    let following: Vec<&str> = following.into_iter().map(ServerName::short).collect();
     if behind.is_empty() && unnamed.is_empty() {
-        return Ok(", every configuration replica is up to date");
+        return Ok(format!(", every configuration replica is up to date{}", but_following(&following)));
     }
     if behind.is_empty() {
         return Err(format!("nobody named the configuration replica of {}", unnamed.join(", ")));
     }
-    let behind: Vec<&str> = behind.into_iter().collect();
+    let behind: Vec<&str> = behind.into_iter().map(ServerName::short).collect();
     Err(format!("configuration replicas are behind: {}", behind.join(", ")))
 }
 

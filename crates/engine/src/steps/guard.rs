@@ -42,7 +42,9 @@ pub(crate) fn against_absence(subject: &Subject<'_>, seen: &PoolObservation, now
     let served: BTreeSet<ServiceName> = served.collect();
     let (pool, server) = (subject.pool, &subject.work.server);
     let about = safety::Case { change, pool, server, seen, ours_out: &out, now };
-    let mut asked = safety::assess_ours(&about, &safety::Ours { away: &away, served: Some(&served) });
+    let catching_up = subject.catching_up(now);
+    let ours = safety::Ours { away: &away, catching_up: &catching_up, served: Some(&served) };
+    let mut asked = safety::assess_ours(&about, &ours);
     asked.extend(shared(subject, seen));
     let silent = |asked: &Asked| asked.question == Question::Ready && matches!(asked.verdict, Verdict::Unknown(_));
     asked.retain(|asked| !asked.verdict.is_yes() && asked.question != Question::Fresh && !silent(asked));
@@ -73,7 +75,8 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
         ours_out: &out,
         now: case.now,
     };
-    let mut asked = safety::assess_ours(&about, &safety::Ours { away: &away, served: None });
+    let catching_up = case.subject.catching_up(case.now);
+    let mut asked = safety::assess_ours(&about, &safety::Ours { away: &away, catching_up: &catching_up, served: None });
     asked.extend(shared(&case.subject, case.seen));
     asked.retain(|asked| wanted(asked.question));
     let bad: Vec<&Asked> = asked.iter().filter(|asked| !asked.verdict.is_yes()).collect();

@@ -21,6 +21,8 @@ pub(crate) struct Look<'a> {
     pub(crate) ours_out: &'a BTreeSet<ServerName>,
     /// Servers of any pool that this run has out, the one in question among them once it is blocked.
     pub(crate) away: BTreeSet<ServerName>,
+    /// Servers of other pools whose replica this run has stopped a short time ago.
+    pub(crate) catching_up: BTreeSet<ServerName>,
     /// Whether the questions are about a server that is out and stays out, and not about one that is to go.
     pub(crate) is_out: bool,
     pub(crate) scope: PoolScope,
@@ -76,6 +78,7 @@ impl<'a> Look<'a> {
             seen,
             ours_out,
             away: BTreeSet::new(),
+            catching_up: BTreeSet::new(),
             is_out: false,
             scope,
             oldest,

@@ -31,8 +31,8 @@ pub use fitness::due as due_restart;
 pub(crate) use lease::{ADVICE as LEASE_ADVICE, Holds, of_others as leases_of_others};
 pub(crate) use look::Look;
 pub use ours::{Ours, assess_ours};
-pub use questions::unnamed_replicas;
 pub(crate) use questions::{Count, measurable, outage_accepted, shown, unmeasured, unplanned};
+pub use questions::{but_following, unnamed_replicas};
 
 /// Evidence older than this proves nothing. Why 30 s: a look at a whole pool takes a few seconds over WinRM, and the
 /// state of a service seldom changes within half a minute of a maintenance night; at a few minutes another

@@ -15,6 +15,9 @@ use std::collections::BTreeSet;
 pub struct Ours<'a> {
     /// Servers of any pool that it has out, the one in question among them once it is blocked.
     pub away: &'a BTreeSet<ServerName>,
+    /// Servers of other pools whose configuration replica this run has stopped a short time ago: it follows, and says
+    /// nothing about the pool in question.
+    pub catching_up: &'a BTreeSet<ServerName>,
     /// The services that ran on the server in question before it was blocked, where the questions are about a server that
     /// is out and stays out, and not about one that is to go.
     pub served: Option<&'a BTreeSet<ServiceName>>,
@@ -30,6 +33,7 @@ pub struct Ours<'a> {
 pub fn assess_ours(case: &Case<'_>, ours: &Ours<'_>) -> Vec<Asked> {
     let mut look = Look::new(case.change, case.pool, case.seen, case.ours_out);
     look.away.clone_from(ours.away);
+    look.catching_up.clone_from(ours.catching_up);
     if let Some(records) = &mut look.records {
         records.without(case.pool, ours.away);
     }

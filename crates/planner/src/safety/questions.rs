@@ -367,11 +367,12 @@ pub(super) fn replication(look: &Look<'_>, server: &ServerName) -> Option<Asked>
     let name = server.short();
     let known: Vec<&BTreeMap<ServerName, bool>> =
         look.seen.servers.values().filter_map(|server| server.replication.known()).collect();
-    let mut behind: BTreeSet<&str> = BTreeSet::new();
-    for replicas in &known {
-        let lag = replicas.iter().filter(|(replica, up_to_date)| !**up_to_date && !look.away.contains(*replica));
-        behind.extend(lag.map(|(replica, _)| replica.short()));
-    }
+    let lag =
+        known.iter().copied().flatten().filter(|(replica, up_to_date)| !**up_to_date && !look.away.contains(*replica));
+    let (follow, behind): (BTreeSet<&ServerName>, BTreeSet<&ServerName>) =
+        lag.map(|(replica, _)| replica).partition(|replica| look.catching_up.contains(*replica));
+    let follow: Vec<&str> = follow.into_iter().map(ServerName::short).collect();
+    let behind: Vec<&str> = behind.into_iter().map(ServerName::short).collect();
     let mut unnamed = unnamed_replicas(look.pool, &known);
     unnamed.retain(|unnamed| !look.away.iter().any(|away| away.short() == *unnamed));
     let verdict = if known.is_empty() {
@@ -386,9 +387,19 @@ pub(super) fn replication(look: &Look<'_>, server: &ServerName) -> Option<Asked>
     } else if !unnamed.is_empty() {
         Verdict::Unknown(format!("{name} may not go: nobody named the replica of {}", few(&unnamed)))
     } else {
-        Verdict::Yes("every configuration replica is up to date".to_owned())
+        Verdict::Yes(format!("every configuration replica is up to date{}", but_following(&follow)))
     };
     Some(asked(Question::Replication, verdict, "Wait until every replica is up to date, or find out why one is not."))
+}
+
+/// Returns the end of a sentence that names the servers whose replicas are not counted, because this run has just brought
+/// them back.
+#[must_use]
+pub fn but_following(following: &[&str]) -> String {
+    match following {
+        [] => String::new(),
+        some => format!(" but those of {}, which this run has just had in hand", few(some)),
+    }
 }
 
 /// Returns the servers of a pool whose replicas are in none of the answers: what is not named is not up to date.

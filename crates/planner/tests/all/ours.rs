@@ -12,6 +12,8 @@ struct World {
     seen: PoolObservation,
     /// Servers that the run has out.
     away: BTreeSet<ServerName>,
+    /// Servers of other pools that it has brought back a short time ago.
+    catching_up: BTreeSet<ServerName>,
     /// What ran on the server in question, once it is out.
     served: Option<BTreeSet<ServiceName>>,
 }
@@ -21,7 +23,8 @@ fn world(servers: usize) -> World {
     let change = change(vec![pool("pool01", "fe", "192.0.2", servers)]);
     let seen = healthy_pool(&change.pools[0]);
     let served = seen.servers[&server_name("fe1")].services.known().unwrap().keys().cloned().collect();
-    let mut world = World { change, seen, away: BTreeSet::from([server_name("fe1")]), served: Some(served) };
+    let away = BTreeSet::from([server_name("fe1")]);
+    let mut world = World { change, seen, away, catching_up: BTreeSet::new(), served: Some(served) };
     world.set("fe1", RunState::Paused);
     world
 }
@@ -47,7 +50,7 @@ impl World {
         others.remove(&server);
         let (change, pool, seen) = (&self.change, &self.change.pools[0], &self.seen);
         let case = Case { change, pool, server: &server, seen, ours_out: &others, now: now() };
-        assess_ours(&case, &Ours { away: &self.away, served: self.served.as_ref() })
+        assess_ours(&case, &Ours { away: &self.away, catching_up: &self.catching_up, served: self.served.as_ref() })
     }
 
     fn answer(&self, server: &str, question: Question) -> Verdict {
@@ -106,6 +109,23 @@ fn the_replica_of_a_server_that_we_have_out_is_waited_for_by_nobody_else() {
         let ours = world.away.contains(&server_name(lagging));
         assert_eq!(world.answer("fe2", Question::Replication).is_yes(), ours, "{lagging}");
     }
+}
+
+#[test]
+fn a_replica_in_another_pool_follows_for_a_time_after_this_run_had_its_server_and_the_proof_says_so() {
+    let mut world = world(3);
+    world.served = None;
+    world.change.pools[0].servers[1].hosts.insert(Hosted::CentralManagement);
+    for server in world.seen.servers.values_mut() {
+        let own = ["fe1", "fe2", "fe3"].map(|name| (server_name(name), true));
+        server.replication = Answer::Known(own.into_iter().chain([(server_name("g6"), false)]).collect());
+    }
+    let lags = world.answer("fe2", Question::Replication);
+    assert!(matches!(&lags, Verdict::No(why) if why.contains("replicas behind: g6")), "{lags}");
+    world.catching_up.insert(server_name("g6"));
+    let follows = world.answer("fe2", Question::Replication);
+    let said = "every configuration replica is up to date but those of g6, which this run has just had in hand";
+    assert_eq!(follows, Verdict::Yes(said.to_owned()));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod claims;
 mod hosts;
 mod kills;
 mod records;
+mod replicas;
 mod small_model;
 
 use crate::drive::{Crash, CrashAt, Disk, HOST, Link, Shared, Tape};

@@ -94,7 +94,9 @@ impl World {
             file: file(&self.change, ask),
             readiness,
             replication: asked(ask, Part::Replication, || {
-                self.machines.iter().map(|machine| (machine.name.clone(), true)).collect()
+                let lag = self.replicas_lag;
+                let up_to_date = |machine: &Machine| machine.up && (machine.boots == 0 || machine.booted + lag <= now);
+                self.machines.iter().map(|machine| (machine.name.clone(), up_to_date(machine))).collect()
             }),
             fabric: asked(ask, Part::Fabric, || {
                 self.machines.iter().map(|machine| format!("{} Up", machine.name)).collect()

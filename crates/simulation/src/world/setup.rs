@@ -100,6 +100,7 @@ impl World {
             refusals: super::refusals::Refusals::default(),
             hop: None,
             stateless: None,
+            replicas_lag: 0,
         };
         world.remember_originals();
         world
