@@ -133,6 +133,7 @@ fn step_of(record: &Record) -> Option<StepId> {
         | Record::AllClear { .. }
         | Record::PutOff { .. }
         | Record::BalancerUndone { .. }
+        | Record::StartTypesUndone { .. }
         | Record::Rebooted { .. }
         | Record::StoppedByOthers { .. }
         | Record::PoolSeen { .. }

@@ -100,6 +100,7 @@ impl<'a> Log<'a> {
             | Record::Alarm { .. }
             | Record::AllClear { .. }
             | Record::BalancerUndone { .. }
+            | Record::StartTypesUndone { .. }
             | Record::Rebooted { .. }
             | Record::StoppedByOthers { .. }
             | Record::PoolSeen { .. }
@@ -172,6 +173,7 @@ impl<'a> Log<'a> {
             | Record::AllClear { .. }
             | Record::PutOff { .. }
             | Record::BalancerUndone { .. }
+            | Record::StartTypesUndone { .. }
             | Record::Rebooted { .. }
             | Record::StoppedByOthers { .. }
             | Record::PoolSeen { .. }
@@ -300,6 +302,7 @@ impl<'a> Log<'a> {
                 let text = "the balancer had it ready again, by another hand: it is taken out again";
                 (Tone::Warn, text.to_owned())
             }
+            Record::StartTypesUndone { services, .. } => (Tone::Warn, watch::start_types_undone(services)),
             Record::Rebooted { booted, sessions, .. } => watch::rebooted(&look.date_time(*booted), sessions),
             Record::StoppedByOthers { sessions, uncounted, .. } => watch::stopped_by_others(sessions, uncounted),
             Record::PoolSeen { pool, absent } => watch::pool_seen(pool, absent),
@@ -498,6 +501,7 @@ pub fn subject(plan: &Plan, record: &Record) -> Option<WorkId> {
         | Record::AllClear { work }
         | Record::PutOff { work, .. }
         | Record::BalancerUndone { work, .. }
+        | Record::StartTypesUndone { work, .. }
         | Record::Rebooted { work, .. }
         | Record::StoppedByOthers { work, .. }
         | Record::LevelRead { work, .. }

@@ -60,6 +60,7 @@ fn records() -> Vec<Record> {
         intent(3, Act::Restart { booted: at(-9), comment: "x".to_owned() }),
         outcome(3, ActOutcome::Unknown("the connection was lost\u{1b}[31m".to_owned())),
         Record::StepStarted { step: StepId(3) },
+        Record::StartTypesUndone { work, services: vec![service("RTCSRV"), service("RTCASMCU")] },
         Record::Reasserted { work, service: service("RTCSRV"), found: "found running".to_owned() },
         Record::SessionsCut { work, sessions: BTreeMap::from([(service("RTCSRV"), 3), (service("RTCRGS"), 1)]) },
         Record::TakenOver {

@@ -25,6 +25,17 @@ pub(crate) fn rebooted(booted: &str, sessions: &Answer<BTreeMap<ServiceName, u64
     (Tone::Bad, format!("restarted, and not by this run (booted {booted}): {ended}"))
 }
 
+pub(crate) fn start_types_undone(services: &[ServiceName]) -> String {
+    let start = match services {
+        [] => return "start types were set back, by another hand: set to Manual again".to_owned(),
+        [one] => format!("{one} starts by itself"),
+        [first, others @ ..] => {
+            format!("{first} and {} start by themselves", count(others.len() as u64, "other service"))
+        }
+    };
+    format!("{start} again, by another hand: set to Manual again")
+}
+
 pub(crate) fn stopped_by_others(
     sessions: &BTreeMap<ServiceName, u64>,
     uncounted: &BTreeSet<ServiceName>,

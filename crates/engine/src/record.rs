@@ -230,6 +230,13 @@ pub enum Record {
         /// What was found.
         found: BalancerState,
     },
+    /// Start types that were set to Manual were set back by another hand, and are set again.
+    StartTypesUndone {
+        /// The server's work.
+        work: WorkId,
+        /// The services.
+        services: Vec<ServiceName>,
+    },
     /// The server was restarted by another hand while its sessions were waited for.
     Rebooted {
         /// The server's work.
@@ -572,6 +579,7 @@ impl Record {
             Self::AllClear { .. } => "all_clear",
             Self::PutOff { .. } => "put_off",
             Self::BalancerUndone { .. } => "balancer_undone",
+            Self::StartTypesUndone { .. } => "start_types_undone",
             Self::Rebooted { .. } => "rebooted",
             Self::StoppedByOthers { .. } => "stopped_by_others",
             Self::PoolSeen { .. } => "pool_seen",

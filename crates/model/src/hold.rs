@@ -138,7 +138,7 @@ causes! {
     /// Sessions are left at the deadline of the drain, or cannot be counted.
     DrainDeadline = "drain_deadline", "O3001", "sessions are left at the deadline of the drain", [Retry, Return, Abandon, Stop];
     /// What was blocked was resumed for the third time.
-    BlockUndone = "block_undone", "O3002", "what was blocked is resumed by another hand", [Retry, Return, Abandon, Stop];
+    BlockUndone = "block_undone", "O3002", "what was blocked is resumed, or its start type set back, by another hand", [Retry, Return, Abandon, Stop];
     /// The server was put back into the balancer for the third time.
     BalancerUndone = "balancer_undone", "O3003", "another hand puts the server back into the balancer", [Retry, Return, Abandon, Stop];
     /// A person is asked to work the balancer.

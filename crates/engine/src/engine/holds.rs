@@ -5,7 +5,7 @@ use crate::constants::{HOLD_LOOK, PLANNED_RETRIES};
 use crate::look::Look;
 use crate::record::{Record, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
 use crate::state::{Hold, Mark, work_id};
-use crate::steps::paused_services;
+use crate::steps::{paused_services, set_back, they_start};
 use jiff::Timestamp;
 use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::{Answer, PoolObservation, RunState as ServiceRunState, ServiceName};
@@ -194,7 +194,25 @@ impl Engine {
             );
             self.record(now, Record::Note { work: Some(work_id(position)), text });
         }
+        self.set_back_while_held(position, seen, now);
         self.sleep(position, HOLD_LOOK, now);
+    }
+
+    /// Says so, once, when start types are set back while the server is held: a restart of it would bring them up.
+    fn set_back_while_held(&mut self, position: usize, seen: &PoolObservation, now: Timestamp) {
+        let subject = self.subject(position);
+        let server = subject.work.server.clone();
+        let Some(own) = seen.servers.get(&server).filter(|own| own.services.known().is_some()) else { return };
+        let services = set_back(&subject, own);
+        let told = std::mem::replace(&mut self.scratch[position].sets_manual_again, !services.is_empty());
+        if !services.is_empty() && !told {
+            let text = format!(
+                "{server} is held, and another hand has set start types back: {}. Choose retry to have it blocked again, or \
+                 return",
+                they_start(&services)
+            );
+            self.record(now, Record::Note { work: Some(work_id(position)), text });
+        }
     }
 
     /// Ends a server where it is.

@@ -204,6 +204,7 @@ impl RunState {
             | Record::AllClear { work }
             | Record::PutOff { work, .. }
             | Record::BalancerUndone { work, .. }
+            | Record::StartTypesUndone { work, .. }
             | Record::Rebooted { work, .. }
             | Record::StoppedByOthers { work, .. }
             | Record::LevelRead { work, .. }
@@ -297,6 +298,7 @@ impl RunState {
             | Record::Alarm { .. }
             | Record::AllClear { .. }
             | Record::BalancerUndone { .. }
+            | Record::StartTypesUndone { .. }
             | Record::Rebooted { .. }
             | Record::StoppedByOthers { .. }
             | Record::Installed { .. }
@@ -355,6 +357,7 @@ impl RunState {
             }
             Record::AllClear { work } => self.work[work.0 as usize].alarm = None,
             Record::BalancerUndone { work, .. } => self.work[work.0 as usize].undone_at_balancer(),
+            Record::StartTypesUndone { work, .. } => self.work[work.0 as usize].start_types_undone += 1,
             Record::Rebooted { work, booted, sessions } => {
                 self.work[work.0 as usize].rebooted_at(at, *booted, sessions);
             }
@@ -530,6 +533,7 @@ impl RunState {
                 // The retried step gets its full time and all its tries again.
                 state.reasserted.clear();
                 state.balancer_undone = 0;
+                state.start_types_undone = 0;
                 state.reopened = 0;
                 // A failed installer gets a token of its own. So does one that left no result, when a person says so:
                 // nobody else can know that it is not half done.

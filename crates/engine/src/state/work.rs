@@ -85,6 +85,8 @@ pub struct WorkState {
     pub balancer_undone: u32,
     /// How often in all, whoever decided in between.
     pub balancer_undone_in_all: u32,
+    /// How often start types that were set to Manual were set back.
+    pub start_types_undone: u32,
     /// When a restart by another hand was last noticed in a drain, and the boot time.
     pub rebooted: Option<(Timestamp, Timestamp)>,
     /// Sessions that restarts by another hand have ended.

@@ -3,14 +3,15 @@
 use super::drain::{self, Left};
 use super::guard::{Asking, ask};
 use super::{Case, Judgement, Ruling, Scratch, support};
-use crate::constants::{BLOCK_DEADLINE, CLOCK_SLACK, RECORD_LIFETIME, SETTLE_LOOK, STOP_DEADLINE};
+use crate::constants::{BLOCK_DEADLINE, CLOCK_SLACK, REASSERTIONS, RECORD_LIFETIME, SETTLE_LOOK, STOP_DEADLINE};
 use crate::look::Subject;
-use crate::record::{RecordedService, Snapshot, StepEnd};
+use crate::record::{Record, RecordedService, Snapshot, StepEnd};
 use crate::state::{StepState, steps_of};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::StartTypePolicy;
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::readable::count;
 use orchestrate_model::{
     Answer, Lease, LeaseState, RunState, ServerName, ServerObservation, ServiceName, StartMode, StartType,
@@ -294,6 +295,54 @@ pub(super) fn start_type_acts(case: &Case<'_>, snapshot: &Snapshot) -> Result<Ve
         }
     }
     Ok(acts)
+}
+
+/// Sets to Manual again what another hand has set back since the block step has shown it, and says so; the third time a
+/// person has to look. A server that is restarted meanwhile would take connections by itself (promise P5).
+pub(super) fn manual_again(case: &Case<'_>, scratch: &mut Scratch) -> Result<Option<Ruling>, String> {
+    let Some(snapshot) = &case.subject.own.snapshot else { return Ok(None) };
+    let acts = start_type_acts(case, snapshot)?;
+    if acts.is_empty() {
+        scratch.sets_manual_again = false;
+        return Ok(None);
+    }
+    // What was set a moment ago may not show yet.
+    if scratch.sets_manual_again {
+        return Ok(Some(Judgement::Act(acts).into()));
+    }
+    let services: Vec<ServiceName> = acts.iter().filter_map(|act| act.service().cloned()).collect();
+    let times = case.subject.own.start_types_undone;
+    if times >= REASSERTIONS {
+        let text = format!(
+            "{}: start types were set to Manual {} times, and {} again: another hand sets them back",
+            case.subject.work.server,
+            times + 1,
+            they_start(&services)
+        );
+        return Ok(Some(Judgement::Hold(HoldCause::BlockUndone, text, case.choices()).into()));
+    }
+    scratch.sets_manual_again = true;
+    let record = Record::StartTypesUndone { work: case.subject.id, services };
+    Ok(Some(Ruling { records: vec![record], next: Judgement::Act(acts) }))
+}
+
+/// Returns the services that were set to Manual and are seen to start by themselves.
+pub(crate) fn set_back(subject: &Subject<'_>, seen: &ServerObservation) -> Vec<ServiceName> {
+    let Some(snapshot) = &subject.own.snapshot else { return Vec::new() };
+    let automatic = |name: &ServiceName| {
+        let start = seen.service(name).and_then(|status| status.start.known());
+        start.is_some_and(|start| start.mode == StartMode::Automatic)
+    };
+    manual_services(subject, snapshot).into_iter().filter(automatic).collect()
+}
+
+/// Returns the subject of a sentence about services that start by themselves, with its verb.
+pub(crate) fn they_start(services: &[ServiceName]) -> String {
+    match services {
+        [] => "nothing starts by itself".to_owned(),
+        [one] => format!("{one} starts by itself"),
+        [first, others @ ..] => format!("{first} and {} start by themselves", count(others.len(), "other service")),
+    }
 }
 
 pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {

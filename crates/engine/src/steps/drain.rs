@@ -4,13 +4,12 @@
 //! samples ten seconds apart, and conferencing services say that they are draining. Where a server has nothing that says
 //! so, and the plan names the service for it, its sessions alone are the proof.
 
-use super::block::{paused_services, start_type_acts};
+use super::block::{manual_again, paused_services};
 use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{DRAIN_PACE, DRAIN_SAMPLE, REASSERTIONS, ZERO_SAMPLES, drain_pace};
 use crate::record::{Record, StepEnd, Why, WhyKind};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::act::Act;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{AtDeadline, Drain, Scope};
 use orchestrate_model::hold::HoldCause;
@@ -116,9 +115,9 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     if !found.is_empty() {
         return reassert(case, scratch, found);
     }
-    match start_types(case) {
-        Ok(acts) if !acts.is_empty() => return Judgement::Act(acts).into(),
-        Ok(_) => {}
+    match manual_again(case, scratch) {
+        Ok(Some(ruling)) => return ruling,
+        Ok(None) => {}
         Err(_unknown) => scratch.zeros = 0,
     }
     count(case, scratch, &sample);
@@ -294,13 +293,6 @@ fn then(at_deadline: AtDeadline) -> &'static str {
         AtDeadline::Hold => "the server is held, blocked, until the operator decides",
         AtDeadline::Return => "the server goes back into service, unpatched",
         AtDeadline::Cut => "the sessions left are cut, as the plan says",
-    }
-}
-
-fn start_types(case: &Case<'_>) -> Result<Vec<Act>, String> {
-    match &case.subject.own.snapshot {
-        Some(snapshot) => start_type_acts(case, snapshot),
-        None => Ok(Vec::new()),
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use back::sweep;
 pub(crate) use balancer::{hold as balancer_hold, is_kept_out, state_of as balancer_state_of};
 #[cfg(test)]
 pub(crate) use block::is_fresh_at;
-pub(crate) use block::{all_run, paused_services};
+pub(crate) use block::{all_run, paused_services, set_back, they_start};
 pub(crate) use fabric::is_concerned as concerns_fabric;
 pub(crate) use guard::against_absence;
 pub(crate) use patch::{NEEDS_RESTART, token_in_hand};
@@ -105,6 +105,8 @@ pub(crate) struct Scratch {
     pub(crate) running_on: BTreeSet<ServiceName>,
     /// Services that were found running while the server was held, and said so.
     pub(crate) resumed_in_hold: BTreeSet<ServiceName>,
+    /// Whether start types that another hand has set back are being set again.
+    pub(crate) sets_manual_again: bool,
     /// Since when the step wants acts.
     pub(crate) acts_since: Option<Timestamp>,
     /// Whether it was seen since the tool started, and since it last stood still, that what is installed is what was recorded.

@@ -1,6 +1,6 @@
 //! Running the installer once, by token, and proving the level it leads to.
 
-use super::block::{paused_services, still_stopped};
+use super::block::{manual_again, paused_services, still_stopped};
 use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch, restart, under_way};
 use crate::constants::{
@@ -90,6 +90,12 @@ fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, Instal
     match still_stopped(case) {
         Err(why) => return case.unknown(scratch, &why).into(),
         Ok(Some(again)) => return again.into(),
+        Ok(None) => {}
+    }
+    // An installer may restart the server by itself.
+    match manual_again(case, scratch) {
+        Err(why) => return case.unknown(scratch, &why).into(),
+        Ok(Some(ruling)) => return ruling,
         Ok(None) => {}
     }
     let run = InstallerRun {

@@ -1,19 +1,19 @@
 //! Restarting a server, with a new boot time as the proof.
 
-use super::block::{start_type_acts, still_stopped};
+use super::block::{start_type_acts, still_stopped, they_start};
 use super::under_way::{begun_by_installer, is_boot_since};
 use super::{Case, Judgement, Ruling, Scratch, under_way};
 use crate::constants::{BOOT_MOVES, RESTART_DEADLINE, RESTART_SHOWS, RESTARTS, SLOW_LOOK};
 use crate::look::Subject;
-use crate::record::StepEnd;
+use crate::record::{Record, StepEnd};
 use crate::state::{RestartAsked, StepState, steps_of};
 use jiff::Timestamp;
-use orchestrate_model::Answer;
 use orchestrate_model::act::Act;
 use orchestrate_model::change::{ExitMeaning, Patch, RestartPolicy};
 use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::HostFacts;
 use orchestrate_model::time::after;
+use orchestrate_model::{Answer, ServiceName};
 use orchestrate_planner::{StepKind, safety};
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
@@ -45,8 +45,8 @@ fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             let records = if own.restart_proven.is_some() { Vec::new() } else { vec![under_way::proof(case, host)] };
             return Ruling { records, next: Judgement::Done(StepEnd::Done, format!("booted {booted}")) };
         }
-        (Ok(host), None) => restart(case, scratch, host.booted),
-        (Ok(host), Some(last)) => still_the_old_boot(case, scratch, host, *last),
+        (Ok(host), None) => return restart(case, scratch, host.booted),
+        (Ok(host), Some(last)) => return still_the_old_boot(case, scratch, host, *last),
         (Err(why), None) if !started_by_installer(case) => case.unknown(scratch, why),
         (Err(why), last) => wait(case, last.map_or(case.since, |last| last.at), why),
     };
@@ -78,7 +78,7 @@ pub(super) fn first(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling> {
         Some(last) if is_new(case, host, Some(&last)) => {
             return Some(Ruling { records: vec![under_way::proof(case, host)], next: Judgement::LookAgain });
         }
-        Some(last) => return Some(still_the_old_boot(case, scratch, host, last).into()),
+        Some(last) => return Some(still_the_old_boot(case, scratch, host, last)),
         // Nothing was done to the server that a stop would have to wait for.
         None if case.is_stopping() => return None,
         None => {}
@@ -90,7 +90,7 @@ pub(super) fn first(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling> {
     match (due, last) {
         (Answer::Unknown(why), _) => Some(case.unknown(scratch, &why).into()),
         (Answer::Known(None), _) => None,
-        (Answer::Known(Some(_)), None) => Some(restart(case, scratch, host.booted).into()),
+        (Answer::Known(Some(_)), None) => Some(restart(case, scratch, host.booted)),
         // What one restart does not take away, a second one does not either.
         (Answer::Known(Some(what)), Some(_)) => {
             Some(case.give_up(format!("{what}, and it was restarted for that a moment ago")).into())
@@ -126,28 +126,42 @@ fn patch_ended(case: &Case<'_>) -> Option<Timestamp> {
 }
 
 /// Restarts, once every start type is Manual: what comes up by itself would take connections (promise P5).
-fn restart(case: &Case<'_>, scratch: &mut Scratch, booted: Timestamp) -> Judgement {
+fn restart(case: &Case<'_>, scratch: &mut Scratch, booted: Timestamp) -> Ruling {
     let Some(snapshot) = &case.subject.own.snapshot else {
-        return case.give_up(format!("{} was not recorded", case.subject.work.server));
+        return case.give_up(format!("{} was not recorded", case.subject.work.server)).into();
     };
     match still_stopped(case) {
-        Err(why) => return case.unknown(scratch, &why),
-        Ok(Some(again)) => return again,
+        Err(why) => return case.unknown(scratch, &why).into(),
+        Ok(Some(again)) => return again.into(),
         Ok(None) => {}
     }
     match start_type_acts(case, snapshot) {
-        Err(why) => case.unknown(scratch, &why),
-        Ok(acts) if !acts.is_empty() => Judgement::Act(acts),
+        Err(why) => case.unknown(scratch, &why).into(),
+        Ok(acts) if !acts.is_empty() => manual_first(case, scratch, acts),
         Ok(_) => {
             let comment = format!("orchestrate: {}", case.subject.plan.change().reason);
-            Judgement::Act(vec![Act::Restart { booted, comment }])
+            Judgement::Act(vec![Act::Restart { booted, comment }]).into()
         }
     }
 }
 
+/// Sets to Manual what starts by itself again before the server is restarted. An installer may have set it, which undoes
+/// nothing that is held against anybody; it is said once.
+fn manual_first(case: &Case<'_>, scratch: &mut Scratch, acts: Vec<Act>) -> Ruling {
+    let services: Vec<ServiceName> = acts.iter().filter_map(|act| act.service().cloned()).collect();
+    let text = format!(
+        "{}: {} again, by the installer or another hand: set to Manual before the restart",
+        case.subject.work.server,
+        they_start(&services)
+    );
+    let note = Record::Note { work: Some(case.subject.id), text };
+    let said = std::mem::replace(&mut scratch.sets_manual_again, true);
+    Ruling { records: if said { Vec::new() } else { vec![note] }, next: Judgement::Act(acts) }
+}
+
 /// The restart was asked for, and the boot time is the old one. It is asked for again by the boot time that it was to
 /// change: a server that has another one by now is not restarted.
-fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, last: RestartAsked) -> Judgement {
+fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, last: RestartAsked) -> Ruling {
     let own = case.subject.own;
     if own.restart_refused.is_some() {
         return restart(case, scratch, host.booted);
@@ -163,11 +177,11 @@ fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, 
             if asked < RESTARTS { "the restart is asked for again" } else { "the server is held out of service" };
         let why = "the boot time is still the old one".to_owned();
         let wait = case.wait_from(last.at, ("the server to go down", why), (RESTART_SHOWS, then));
-        return Judgement::Wait(wait, SLOW_LOOK);
+        return Judgement::Wait(wait, SLOW_LOOK).into();
     }
     // The old boot time after so long is proof that the restart did not happen.
     if halts {
-        return case.stopped();
+        return case.stopped().into();
     }
     if asked < RESTARTS {
         return restart(case, scratch, last.booted);
@@ -177,6 +191,7 @@ fn still_the_old_boot(case: &Case<'_>, scratch: &mut Scratch, host: &HostFacts, 
         format!("{} was asked to restart {asked} times and has not gone down", case.subject.work.server),
         case.choices(),
     )
+    .into()
 }
 
 fn wait(case: &Case<'_>, asked: Timestamp, why: &str) -> Judgement {

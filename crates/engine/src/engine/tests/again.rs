@@ -113,6 +113,54 @@ fn a_retry_begins_the_step_as_if_for_the_first_time() {
     assert!(held(&engine).is_none(), "it is blocked again, not held at once: {effects:?}");
 }
 
+/// The look at fe1 in which another hand has set its service to start by itself again.
+fn automatic_again(now: Timestamp) -> PoolObservation {
+    let mut seen = fe1(RunState::Paused, Answer::Known(2), now);
+    let Answer::Known(services) = &mut seen.servers.get_mut(&server(1)).unwrap().services else { panic!("known") };
+    services.get_mut(&service()).unwrap().start = Answer::Known(StartType::AUTOMATIC);
+    seen
+}
+
+/// Has the act accepted that the run has in hand, and goes on to the next look.
+fn accepted(engine: &mut Engine, effects: &[Effect], now: Timestamp) -> (Vec<Effect>, Timestamp) {
+    let acts = effects.iter().filter_map(|effect| match effect {
+        Effect::Act(intent) => Some(intent.id),
+        Effect::Record(_) | Effect::Look { .. } | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => None,
+    });
+    let acts: Vec<IntentId> = acts.collect();
+    let mut after = Vec::new();
+    for intent in acts {
+        after = engine.handle(Input::Acted { intent, outcome: ActOutcome::Accepted }, now);
+    }
+    let looks = after.iter().any(|effect| matches!(effect, Effect::Look { look, .. } if look.within.is_none()));
+    if looks { (after, now) } else { wake(engine, &after) }
+}
+
+#[test]
+fn p5_start_types_that_another_hand_sets_back_are_set_again_with_a_word_and_the_third_time_is_a_hold() {
+    let mut engine = after(&draining(Attended::Yes));
+    let mut effects = engine.handle(resumed(), at(50));
+    let mut now = at(50);
+    for time in 1..=2 {
+        effects = answer(&mut engine, &effects, automatic_again(now), now);
+        assert_eq!(engine.state().work[0].start_types_undone, time, "{effects:?}");
+        let Some(Act::SetStartType { to, .. }) = first_act(&effects) else { panic!("not set again: {effects:?}") };
+        assert_eq!(*to, StartType::MANUAL);
+        (effects, now) = accepted(&mut engine, &effects, now);
+        // What was set a moment ago may not show yet, and is no other undoing.
+        effects = answer(&mut engine, &effects, automatic_again(now), now);
+        assert_eq!(engine.state().work[0].start_types_undone, time, "{effects:?}");
+        (effects, now) = accepted(&mut engine, &effects, now);
+        effects = answer(&mut engine, &effects, fe1(RunState::Paused, Answer::Known(2), now), now);
+        (effects, now) = wake(&mut engine, &effects);
+    }
+    effects = answer(&mut engine, &effects, automatic_again(now), now);
+    assert_eq!(acts(&effects), 0);
+    assert!(held(&engine).unwrap().contains("another hand sets them back"), "{:?}", held(&engine));
+    decided(&mut engine, HoldChoice::Retry, None);
+    assert_eq!(engine.state().work[0].start_types_undone, 0, "a retry begins as if for the first time");
+}
+
 #[test]
 fn a_decision_for_an_earlier_hold_is_no_answer_to_this_one() {
     let mut records = draining(Attended::Yes);
