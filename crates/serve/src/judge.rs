@@ -76,6 +76,19 @@ pub enum Campaign {
         differs: Option<String>,
         /// How its last start ended. `None`: its records say of no end.
         ended: Option<End>,
+        /// Who works on it, in words, where a process does.
+        live: Option<String>,
+    },
+    /// A run of another plan on a pool of this one, which is unfinished.
+    Other {
+        /// The run.
+        run: RunId,
+        /// The plan file that it was begun with.
+        file: String,
+        /// The servers that are out, or may be.
+        out: Vec<String>,
+        /// Who works on it, in words, where a process does.
+        live: Option<String>,
     },
     /// What was approved is over.
     Over {
@@ -118,6 +131,8 @@ pub enum Verdict {
         run: RunId,
         /// The servers that are out.
         out: Vec<String>,
+        /// Who works on it, in words, where a process does.
+        live: Option<String>,
     },
     /// The file is gone, and nothing of it is unfinished.
     Forgotten,
@@ -127,6 +142,10 @@ pub enum Verdict {
         run: RunId,
         /// In what.
         differs: String,
+        /// The servers that are out, or may be.
+        out: Vec<String>,
+        /// Who works on the run, in words, where a process does.
+        live: Option<String>,
     },
     /// A person has to approve it, and why the approval that there may be will not do.
     WaitsForApproval(Option<String>),
@@ -144,6 +163,8 @@ pub enum Verdict {
         why: String,
         /// The window. `None`: none opens any more, or it has none.
         next: Option<Opening>,
+        /// The servers that are out meanwhile, or may be.
+        out: Vec<String>,
     },
     /// It is begun again in this window.
     Again {
@@ -153,6 +174,8 @@ pub enum Verdict {
         exit: Option<u8>,
         /// Why.
         why: String,
+        /// The servers that are out meanwhile, or may be.
+        out: Vec<String>,
     },
     /// A person has to look.
     Person {
@@ -160,6 +183,8 @@ pub enum Verdict {
         exit: Option<u8>,
         /// Why.
         why: String,
+        /// The servers that are out meanwhile, or may be.
+        out: Vec<String>,
     },
     /// Everything is done.
     Done {
@@ -168,9 +193,18 @@ pub enum Verdict {
     },
     /// Somebody else works on a pool of it.
     WaitsForPool(String),
+    /// A run of another plan on a pool of it is unfinished, and no process works on it.
+    WaitsForRun {
+        /// The run.
+        run: RunId,
+        /// The plan file that it was begun with.
+        file: String,
+        /// The servers that are out, or may be.
+        out: Vec<String>,
+    },
     /// It could be begun now.
     Due {
-        /// When its window ends.
+        /// When its window ends; outside a window, where servers only have to come back, when the next one opens.
         ends: Option<Timestamp>,
         /// Which start in this window it will be.
         tries: u32,
@@ -196,7 +230,7 @@ pub fn judge(known: &Known, now: Moment) -> Verdict {
         return match next(Some(*exit)) {
             Next::Over => Verdict::Done { run: Some(run.clone()) },
             Next::NextWindow | Next::Again { .. } | Next::Person => {
-                Verdict::Person { exit: Some(*exit), why: format!("run {run}: {how}") }
+                Verdict::Person { exit: Some(*exit), why: format!("run {run}: {how}"), out: Vec::new() }
             }
         };
     }
@@ -208,19 +242,47 @@ pub fn judge(known: &Known, now: Moment) -> Verdict {
         Err(verdict) => return verdict,
     };
     match good.calendar.state(now.plan) {
+        // What was left out comes back at any hour; nothing else is begun then.
+        WindowState::Outside { next } if is_left_out(&known.campaign) => {
+            due(known, next.map(|next| next.starts), tries)
+        }
         WindowState::Outside { next: None } => Verdict::NeverOpens,
         WindowState::Outside { next: Some(next) } => Verdict::WaitsForWindow(next),
-        WindowState::Inside { ends } => match &known.elsewhere {
-            Some(who) => Verdict::WaitsForPool(who.clone()),
-            None => Verdict::Due { ends, tries },
-        },
+        WindowState::Inside { ends } => due(known, ends, tries),
+    }
+}
+
+/// Says that a plan may be begun, or who is in its way.
+fn due(known: &Known, ends: Option<Timestamp>, tries: u32) -> Verdict {
+    match (&known.elsewhere, &known.campaign) {
+        (Some(who), _) => Verdict::WaitsForPool(who.clone()),
+        (None, Campaign::Other { run, file, live: Some(who), .. }) => {
+            Verdict::WaitsForPool(format!("run {run} of {file}: {who}"))
+        }
+        (None, Campaign::Open { run, live: Some(who), .. }) => Verdict::WaitsForPool(format!("run {run} of it: {who}")),
+        (None, Campaign::Other { run, file, out, live: None }) => {
+            Verdict::WaitsForRun { run: run.clone(), file: file.clone(), out: out.clone() }
+        }
+        (None, Campaign::None | Campaign::Open { live: None, .. } | Campaign::Over { .. }) => {
+            Verdict::Due { ends, tries }
+        }
+    }
+}
+
+/// Whether the run broke off with servers out, and no process works on it.
+fn is_left_out(campaign: &Campaign) -> bool {
+    match campaign {
+        Campaign::Open { out, ended: None, live: None, .. } => !out.is_empty(),
+        Campaign::None | Campaign::Open { .. } | Campaign::Other { .. } | Campaign::Over { .. } => false,
     }
 }
 
 fn gone(campaign: &Campaign) -> Verdict {
     match campaign {
-        Campaign::Open { run, out, .. } => Verdict::Gone { run: run.clone(), out: out.clone() },
-        Campaign::None | Campaign::Over { .. } => Verdict::Forgotten,
+        Campaign::Open { run, out, live, .. } => {
+            Verdict::Gone { run: run.clone(), out: out.clone(), live: live.clone() }
+        }
+        Campaign::None | Campaign::Other { .. } | Campaign::Over { .. } => Verdict::Forgotten,
     }
 }
 
@@ -230,9 +292,10 @@ fn unapproved(known: &Known) -> Option<Verdict> {
         Approval::Given { fingerprint, .. } => Some(fingerprint),
         Approval::None | Approval::Unusable(_) => None,
     };
-    if let Campaign::Open { run, fingerprint: begun, differs, .. } = &known.campaign {
+    if let Campaign::Open { run, fingerprint: begun, differs, out, live, .. } = &known.campaign {
         if let Some(differs) = differs {
-            return Some(Verdict::Changed { run: run.clone(), differs: differs.clone() });
+            let (run, differs) = (run.clone(), differs.clone());
+            return Some(Verdict::Changed { run, differs, out: out.clone(), live: live.clone() });
         }
         if fingerprint.is_some_and(|approved| approved != begun) {
             let why = format!("run {run} of it is unfinished, and the approval is of another plan");
@@ -253,7 +316,8 @@ fn stopped(known: &Known) -> Option<Verdict> {
         return None;
     };
     let why = || format!("run {run}: {}", end.why);
-    (next(end.exit) == Next::Person && end.at >= *at).then(|| Verdict::Person { exit: end.exit, why: why() })
+    let is_for_person = next(end.exit) == Next::Person && end.at >= *at;
+    is_for_person.then(|| Verdict::Person { exit: end.exit, why: why(), out: out(&known.campaign) })
 }
 
 /// Judges by how the last start ended. Returns which start in this window the next one is, where that one may be made.
@@ -264,18 +328,23 @@ fn after_last(known: &Known, good: &Good, now: Moment) -> Result<u32, Verdict> {
         Some(end) => (end.exit, end.why.clone(), end.at),
         None => (None, "it was ended by force, and has not said how far it came".to_owned(), last.begun),
     };
+    let out = out(&known.campaign);
     let later = |why: String| {
-        let next = last.window_ends.and_then(|ends| match good.calendar.state(ends.max(now.plan)) {
-            WindowState::Outside { next } => next,
-            // Windows that meet are one opening; a window that opens as another one ends is none.
-            WindowState::Inside { .. } => None,
-        });
-        Verdict::NextWindow { exit, why, next }
+        let next = match (good.calendar.state(now.plan), last.window_ends) {
+            (WindowState::Outside { next }, _) => next,
+            (WindowState::Inside { .. }, None) => None,
+            (WindowState::Inside { .. }, Some(ends)) => match good.calendar.state(ends.max(now.plan)) {
+                WindowState::Outside { next } => next,
+                // Windows that meet are one opening; a window that opens as another one ends is none.
+                WindowState::Inside { .. } => None,
+            },
+        };
+        Verdict::NextWindow { exit, why, next, out: out.clone() }
     };
     match next(exit) {
         // There was nothing to do: a run would have said so itself.
         Next::Over if matches!(known.campaign, Campaign::None) => Err(Verdict::Done { run: None }),
-        Next::Person => Err(Verdict::Person { exit, why }),
+        Next::Person => Err(Verdict::Person { exit, why, out: out.clone() }),
         Next::Over | Next::NextWindow | Next::Again { .. } if !same_window => Ok(1),
         Next::Over | Next::NextWindow => Err(later(why)),
         Next::Again { most, .. } if last.tries >= most => {
@@ -285,8 +354,16 @@ fn after_last(known: &Known, good: &Good, now: Moment) -> Result<u32, Verdict> {
             let due = at.checked_add(after).unwrap_or(Timestamp::MAX);
             // A clock that was set back must not keep a plan waiting for years.
             let is_over = now.here >= due || due.duration_since(now.here) > after + SignedDuration::from_secs(1);
-            if is_over { Ok(last.tries + 1) } else { Err(Verdict::Again { at: due, exit, why }) }
+            if is_over { Ok(last.tries + 1) } else { Err(Verdict::Again { at: due, exit, why, out: out.clone() }) }
         }
+    }
+}
+
+/// The servers that an unfinished run has out, or may have.
+fn out(campaign: &Campaign) -> Vec<String> {
+    match campaign {
+        Campaign::Open { out, .. } => out.clone(),
+        Campaign::None | Campaign::Other { .. } | Campaign::Over { .. } => Vec::new(),
     }
 }
 
@@ -353,7 +430,7 @@ mod tests {
     fn open(fingerprint: &str, differs: Option<&str>) -> Campaign {
         let differs = differs.map(str::to_owned);
         let out = vec!["fe1".into()];
-        Campaign::Open { run: run(), fingerprint: fingerprint.into(), out, differs, ended: None }
+        Campaign::Open { run: run(), fingerprint: fingerprint.into(), out, differs, ended: None, live: None }
     }
 
     #[test]
@@ -442,6 +519,56 @@ mod tests {
     }
 
     #[test]
+    fn p8_a_server_that_a_broken_off_run_has_left_out_comes_back_at_any_hour_and_is_named_meanwhile() {
+        let mut known = known();
+        known.campaign = open("f", None);
+        known.last = ended(None, "28T01:59", 1);
+        // The window is over: its end, not another night, is when it comes back.
+        assert_eq!(judge(&known, moment("28T02:01")), Verdict::Due { ends: Some(at("28T22:00")), tries: 1 });
+        let again =
+            |exit, tries| ended(exit, "28T02:01", tries).map(|last| Last { window_ends: Some(at("28T22:00")), ..last });
+        known.last = again(None, 1);
+        assert!(matches!(judge(&known, moment("28T02:01")), Verdict::Again { out, .. } if out == ["fe1"]));
+        assert!(matches!(judge(&known, moment("28T02:02")), Verdict::Due { tries: 2, .. }));
+        for last in [again(None, 3), again(Some(5), 1)] {
+            known.last = last;
+            let said = judge(&known, moment("28T03:00"));
+            let Verdict::NextWindow { next: Some(next), out, .. } = said else { panic!("{said:?}") };
+            assert_eq!((next.starts, out), (at("28T22:00"), vec!["fe1".to_owned()]));
+            assert!(matches!(judge(&known, moment("28T22:00")), Verdict::Due { tries: 1, .. }));
+        }
+        // A process works on it, or nothing is out: the window is waited for.
+        if let Campaign::Open { live, .. } = &mut known.campaign {
+            *live = Some("ann@ctl1".into());
+        }
+        known.last = ended(None, "28T01:59", 1);
+        assert!(matches!(judge(&known, moment("28T02:01")), Verdict::WaitsForWindow(_)));
+        if let Campaign::Open { live, out, .. } = &mut known.campaign {
+            (*live, *out) = (None, Vec::new());
+        }
+        assert!(matches!(judge(&known, moment("28T02:01")), Verdict::WaitsForWindow(_)));
+    }
+
+    #[test]
+    fn p12_the_unfinished_run_of_another_plan_on_the_same_pool_is_waited_for_and_is_no_change_of_this_one() {
+        let mut known = known();
+        let other = |live: Option<&str>| Campaign::Other {
+            run: run(),
+            file: "/plans/other.yaml".into(),
+            out: vec!["fe2".into()],
+            live: live.map(str::to_owned),
+        };
+        known.campaign = other(Some("ann@ctl1 (process 7)"));
+        let said = judge(&known, moment("27T22:30"));
+        assert!(matches!(&said, Verdict::WaitsForPool(who) if who.contains("/plans/other.yaml: ann@ctl1")), "{said:?}");
+        known.campaign = other(None);
+        assert!(matches!(judge(&known, moment("27T22:30")), Verdict::WaitsForRun { out, .. } if out == ["fe2"]));
+        assert!(matches!(judge(&known, moment("27T21:00")), Verdict::WaitsForWindow(_)));
+        known.file = PlanFile::Gone;
+        assert_eq!(judge(&known, moment("27T22:30")), Verdict::Forgotten, "that run is the other plan's");
+    }
+
+    #[test]
     fn a_plan_without_windows_is_begun_once_for_each_approval() {
         let mut known = known();
         let PlanFile::Good(good) = &mut known.file else { panic!("it is good") };
@@ -480,6 +607,9 @@ mod tests {
     fn a_month_of_nights_begins_each_night_once_and_never_outside_a_window() {
         let mut known = known();
         known.campaign = open("f", None);
+        if let Campaign::Open { out, .. } = &mut known.campaign {
+            out.clear();
+        }
         let (mut begun, mut now) = (Vec::new(), at("01T12:00"));
         while now < at("30T00:00") {
             if let Verdict::Due { ends, tries } = judge(&known, Moment { plan: now, here: now }) {

@@ -90,6 +90,8 @@ impl crate::judge::Campaign {
     pub fn run(&self) -> Option<&RunId> {
         match self {
             Self::None => None,
+            // The run of another plan is not one of this.
+            Self::Other { .. } => None,
             Self::Open { run, .. } | Self::Over { run, .. } => Some(run),
         }
     }
@@ -97,7 +99,7 @@ impl crate::judge::Campaign {
 
 impl Verdict {
     /// Every word for what becomes of a plan.
-    pub const WORDS: [&'static str; 15] = [
+    pub const WORDS: [&'static str; 16] = [
         "being_written",
         "broken",
         "gone",
@@ -112,6 +114,7 @@ impl Verdict {
         "needs_a_person",
         "done",
         "waits_for_pool",
+        "waits_for_run",
         "due",
     ];
 
@@ -133,6 +136,7 @@ impl Verdict {
             Self::Person { .. } => "needs_a_person",
             Self::Done { .. } => "done",
             Self::WaitsForPool(_) => "waits_for_pool",
+            Self::WaitsForRun { .. } => "waits_for_run",
             Self::Due { .. } => "due",
         }
     }
@@ -151,15 +155,27 @@ impl Verdict {
         match self {
             Self::Written => "is being written, and is read when it has been left alone".to_owned(),
             Self::Broken(why) => format!("cannot be used: {}", clean(why)),
-            Self::Gone { run, out } => format!(
-                "the file is gone, and run {run} of it is unfinished{}; `{program} resume {run}` finishes it, `{program} \
-                 recover {run}` only brings back what is out",
-                outside(out)
-            ),
+            Self::Gone { run, live: Some(who), .. } => {
+                format!("the file is gone, and run {run} of it is at work ({}), as it was begun", clean(who))
+            }
+            Self::Gone { run, out, live: None } => {
+                format!(
+                    "the file is gone, and run {run} of it is unfinished{}; {}",
+                    outside(out),
+                    ways_out(program, run)
+                )
+            }
             Self::Forgotten => "the file is gone; nothing of it is unfinished".to_owned(),
-            Self::Changed { run, differs } => format!(
-                "was changed while run {run} of it is unfinished, and is not begun: {}. Put the plan back as it was, or finish \
-                 the run (`{program} resume {run}`, `{program} recover {run}`) and approve the new plan",
+            Self::Changed { run, differs, live: Some(who), .. } => format!(
+                "was changed while run {run} of it is at work ({}), which goes on as it was begun: {}. Approve the new plan \
+                 when the run has ended",
+                clean(who),
+                clean(differs)
+            ),
+            Self::Changed { run, differs, out, live: None } => format!(
+                "was changed while run {run} of it is unfinished{}, and is not begun: {}. Put the plan back as it was, or \
+                 finish the run (`{program} resume {run}`, `{program} recover {run}`) and approve the new plan",
+                outside(out),
                 clean(differs)
             ),
             Self::WaitsForApproval(None) => format!("waits for approval: `{approve}`"),
@@ -169,19 +185,29 @@ impl Verdict {
             Self::AtWork => "is at work".to_owned(),
             Self::WaitsForWindow(opening) => format!("waits for {}", window(opening)),
             Self::NeverOpens => "no window of it opens in the next four years".to_owned(),
-            Self::NextWindow { exit, why, next: Some(opening) } => {
-                format!("{}; waits for {}", last(*exit, why), window(opening))
+            Self::NextWindow { exit, why, next: Some(opening), out } => {
+                format!("{}{}; waits for {}", last(*exit, why), outside(out), window(opening))
             }
-            Self::NextWindow { exit, why, next: None } => {
-                format!("{}; no other window opens: change the plan, or approve it again", last(*exit, why))
+            Self::NextWindow { exit, why, next: None, out } => {
+                let last = last(*exit, why);
+                format!("{last}{}; no other window opens: change the plan, or approve it again", outside(out))
             }
-            Self::Again { at, exit, why } => format!("{}; is begun again {}", last(*exit, why), look.date_time(*at)),
-            Self::Person { exit, why } => {
-                format!("{}; a person has to look, and then change the plan or approve it again", last(*exit, why))
+            Self::Again { at, exit, why, out } => {
+                format!("{}{}; is begun again {}", last(*exit, why), outside(out), look.date_time(*at))
+            }
+            Self::Person { exit, why, out } => {
+                let last = last(*exit, why);
+                format!("{last}{}; a person has to look, and then change the plan or approve it again", outside(out))
             }
             Self::Done { run: Some(run) } => format!("done by run {run}"),
             Self::Done { run: None } => "there was nothing to do".to_owned(),
             Self::WaitsForPool(who) => format!("its window is open, and it waits for its pool: {}", clean(who)),
+            Self::WaitsForRun { run, file, out } => format!(
+                "its window is open, and it waits for run {run} of {}, which works on the same pool and is unfinished{}; {}",
+                clean(file),
+                outside(out),
+                ways_out(program, run)
+            ),
             Self::Due { .. } => "its window is open, and it waits for its turn".to_owned(),
         }
     }
@@ -193,6 +219,11 @@ fn last(exit: Option<u8>, why: &str) -> String {
         Some(code) => format!("ended with {code}: {}", clean(why)),
         None => clean(why),
     }
+}
+
+/// The commands that end an unfinished run.
+fn ways_out(program: &str, run: &RunId) -> String {
+    format!("`{program} resume {run}` finishes it, `{program} recover {run}` only brings back what is out")
 }
 
 fn outside(out: &[String]) -> String {

@@ -83,8 +83,14 @@ impl Index {
     }
 
     /// Returns what the runs say of a plan: the newest that is unfinished on its pools, or the one of what was approved that
-    /// is over. `is_there`: whether the servers of a run still are; those of a lab may have gone.
-    pub(crate) fn campaign(&self, sought: &Sought<'_>, is_there: impl Fn(&Change) -> bool) -> Campaign {
+    /// is over. `is_there`: whether the servers of a run still are; those of a lab may have gone. `holder`: who works on a
+    /// run, in words.
+    pub(crate) fn campaign(
+        &self,
+        sought: &Sought<'_>,
+        is_there: impl Fn(&Change) -> bool,
+        holder: impl Fn(&RunId, &Change) -> Option<String>,
+    ) -> Campaign {
         let mut pools: BTreeSet<&PoolName> = sought.change.pools.iter().map(|pool| &pool.name).collect();
         for (run, (_, facts)) in self.runs.iter().rev() {
             let Some(facts) = facts.as_ref().filter(|facts| pools.iter().any(|pool| facts.pools.contains(*pool)))
@@ -92,7 +98,13 @@ impl Index {
                 continue;
             };
             if let Some(open) = facts.open.as_ref().filter(|open| is_there(&open.change)) {
+                let live = holder(run, &open.change);
+                if let Some(file) = open.of_other(sought) {
+                    let (run, out) = (run.clone(), open.out.clone());
+                    return Campaign::Other { run, file: file.display().to_string(), out, live };
+                }
                 return Campaign::Open {
+                    live,
                     run: run.clone(),
                     fingerprint: facts.fingerprint.clone().unwrap_or_default(),
                     out: open.out.clone(),
@@ -115,14 +127,15 @@ impl Index {
     }
 
     /// Returns the runs of a plan file that are unfinished, whatever has become of the file.
-    pub(crate) fn of_file(&self, path: &Path) -> Campaign {
+    pub(crate) fn of_file(&self, path: &Path, holder: impl Fn(&RunId, &Change) -> Option<String>) -> Campaign {
         let mine = |open: &&Open| open.file.as_deref() == Some(path);
         for (run, (_, facts)) in self.runs.iter().rev() {
             let Some(facts) = facts else { continue };
             if let Some(open) = facts.open.as_deref().filter(mine) {
                 let fingerprint = facts.fingerprint.clone().unwrap_or_default();
+                let live = holder(run, &open.change);
                 let (run, out, ended) = (run.clone(), open.out.clone(), facts.end.clone());
-                return Campaign::Open { run, fingerprint, out, differs: None, ended };
+                return Campaign::Open { run, fingerprint, out, differs: None, ended, live };
             }
         }
         Campaign::None
@@ -162,10 +175,13 @@ impl Open {
         if access::is_same_work(&self.change, sought.change) {
             return None;
         }
-        match &self.file {
-            Some(file) if file != sought.path => Some(format!("it is a run of {}", file.display())),
-            Some(_) | None => Some(differs::in_words(&self.change, sought.change)),
-        }
+        Some(differs::in_words(&self.change, sought.change))
+    }
+
+    /// Returns the plan file of the run, where that is another one with other work: the run is no earlier state of this plan.
+    fn of_other(&self, sought: &Sought<'_>) -> Option<&Path> {
+        let other = self.file.as_deref().filter(|file| *file != sought.path);
+        other.filter(|_| !access::is_same_work(&self.change, sought.change))
     }
 }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use orchestrate_display::Look;
 use orchestrate_journal::StateDir;
 use orchestrate_lab::LabDirectory;
-use orchestrate_model::Change;
+use orchestrate_model::{Change, RunId};
 use orchestrate_serve::{Approval, Campaign, Known, Moment, PlanFile, Status, Verdict};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -120,12 +120,13 @@ impl Plan {
 
     /// Takes what the journals say.
     pub(crate) fn look_up(&mut self, index: &Index, ground: &Ground<'_>) {
+        let holder = |run: &RunId, change: &Change| who_works_on(ground.state, run, change);
         let campaign = match &self.change {
             Some(change) => {
                 let sought = Sought { path: &self.path, change, approval: &self.known.approval };
-                index.campaign(&sought, |change| is_there(ground, change))
+                index.campaign(&sought, |change| is_there(ground, change), holder)
             }
-            None => index.of_file(&self.path),
+            None => index.of_file(&self.path, holder),
         };
         if campaign != self.known.campaign {
             self.known.campaign = campaign;
@@ -156,6 +157,15 @@ impl Plan {
             self.verdict = None;
         }
     }
+}
+
+/// Returns who works on a run, in words, where a process does.
+fn who_works_on(state: &StateDir, run: &RunId, change: &Change) -> Option<String> {
+    change.pools.iter().find_map(|pool| match state.holder(&pool.name) {
+        Ok(Some(holder)) if holder.run == *run => Some(runs::said(&holder)),
+        Ok(_) => None,
+        Err(error) => Some(format!("who works on {} cannot be read: {error}", pool.name)),
+    })
 }
 
 /// Returns whether the servers of a run still are: those of a lab go with it.

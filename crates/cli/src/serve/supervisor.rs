@@ -132,7 +132,7 @@ impl<'a> Supervisor<'a> {
                     // What ends a process by force on Windows gives it a code, which is none of ours.
                     let exit = status.code().and_then(Exit::known);
                     let why = format!(
-                        "its process ended with {status}, and has not said why; {} may",
+                        "its process ended with {status} and left no reason (its log may have one: {})",
                         plan.book.log().display()
                     );
                     // It says so itself, unless it was ended by force.
@@ -180,7 +180,7 @@ impl<'a> Supervisor<'a> {
                         now.plan < next.starts
                     }
                     Verdict::Again { at, .. } => now.here < *at,
-                    Verdict::Due { .. } | Verdict::WaitsForPool(_) => false,
+                    Verdict::Due { .. } | Verdict::WaitsForPool(_) | Verdict::WaitsForRun { .. } => false,
                     Verdict::Written
                     | Verdict::Broken(_)
                     | Verdict::Gone { .. }
@@ -199,7 +199,7 @@ impl<'a> Supervisor<'a> {
                 continue;
             }
             let mut verdict = judge(&plan.known, now);
-            if matches!(verdict, Verdict::Due { .. } | Verdict::WaitsForPool(_)) {
+            if matches!(verdict, Verdict::Due { .. } | Verdict::WaitsForPool(_) | Verdict::WaitsForRun { .. }) {
                 plan.ask_pools(self.ground.state);
                 verdict = judge(&plan.known, now);
             }
@@ -266,7 +266,7 @@ impl<'a> Supervisor<'a> {
         let started = plan.book.begin(&begun).and_then(|()| start::spawn(&self.ground, plan, fingerprint));
         let said = match &plan.known.campaign {
             Campaign::Open { run, .. } => format!("goes on with run {run}"),
-            Campaign::None | Campaign::Over { .. } => "is begun".to_owned(),
+            Campaign::None | Campaign::Other { .. } | Campaign::Over { .. } => "is begun".to_owned(),
         };
         let text = match started {
             Ok(child) => {
