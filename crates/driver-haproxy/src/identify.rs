@@ -99,7 +99,8 @@ impl<'a> Wanted<'a> {
             let Some(sessions) = site.sessions.get(&key) else {
                 return Err(format!("the statistics have no sessions of {place}, although the backend has the server"));
             };
-            let entry = BalancerEntry { admin: row.admin(), up: row.is_up(), sessions: *sessions };
+            let entry =
+                BalancerEntry { admin: row.admin(), up: row.is_up(), sessions: *sessions, kept_out: row.kept_out() };
             found.servers.entry(server.clone()).or_default().entries.insert(place, entry);
         }
         // Where every entry is somebody's, a server that has none is not there and needs none. Where one is nobody's, it

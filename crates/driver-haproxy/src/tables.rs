@@ -1,7 +1,7 @@
 //! The two tables of the runtime API. Pure: text in, rows out. Columns are found by their names, never by place, and
 //! what a message repeats of them is bounded.
 
-use orchestrate_model::balancer::is_name;
+use orchestrate_model::balancer::{KeptOut, is_name};
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::text;
 use std::collections::BTreeMap;
@@ -116,6 +116,16 @@ impl ServerRow {
             Forcing::Weight
         } else {
             Forcing::Nothing
+        }
+    }
+
+    /// Returns what keeps the server out that no command changes, as it is told.
+    pub(crate) fn kept_out(&self) -> Option<KeptOut> {
+        match self.forcing() {
+            Forcing::Nothing => None,
+            Forcing::Tracked => Some(KeptOut::Tracked),
+            Forcing::Resolution => Some(KeptOut::Resolution),
+            Forcing::Weight => Some(KeptOut::Weight),
         }
     }
 

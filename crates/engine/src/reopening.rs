@@ -29,7 +29,9 @@ impl RunState {
                         state.touched = true;
                     }
                     if state.touched {
-                        state.end = None;
+                        // What was done to it stays done: only what differs comes back.
+                        let finished = state.end.take() == Some(ServerEnd::Finished);
+                        state.marks.extend(finished.then_some(Mark::Finished));
                     }
                 }
                 Some(ServerEnd::Untouched { .. } | ServerEnd::Returned { .. }) if !self.recover => {

@@ -10,13 +10,14 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use orchestrate_driver::{Clock, Eyes, Hands};
-use orchestrate_engine::record::ServerEnd;
+use orchestrate_engine::record::{ServerEnd, StopWhy};
 use orchestrate_engine::{Command, Effect, Engine, Input, Record, RunOutcome, RunState, Start};
 use orchestrate_journal::{Journal, JournalError};
 use orchestrate_model::{Answer, LeaseState, PoolName, PoolObservation, RunId, ServerName};
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::{StepId, StepKind};
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
@@ -109,7 +110,7 @@ impl Run {
                     match shell.perform(effects, &engine, now, listener) {
                         Ok(None) => {}
                         Ok(Some(outcome)) => {
-                            while shell.farewells.next().await.is_some() {}
+                            shell.take_leave(&engine).await;
                             listener.progressed(&engine, clock.now());
                             return Finished { outcome: Ok(outcome), state: engine.state().clone() };
                         }
@@ -141,6 +142,9 @@ impl Run {
         }
     }
 }
+
+/// How long leases are given back when a person has asked twice for the end. What is not given back by then runs out.
+const AT_ONCE: Duration = Duration::from_secs(3);
 
 struct Shell {
     journal: Journal,
@@ -229,13 +233,25 @@ impl Shell {
             _ => None,
         };
         let Some(work) = work else { return };
-        // A start that took the run up again need not have taken the lease: an earlier one did.
+        // A start that took the run up again need not have taken the lease: an earlier one did, before its first change.
         let state = engine.state();
-        let touched = state.work[work.0 as usize].touched;
-        let earlier = if state.resumed > 0 && touched { Earlier::Held } else { Earlier::Never };
+        let begun = state.work[work.0 as usize].started.is_some();
+        let earlier = if state.resumed > 0 && begun { Earlier::Held } else { Earlier::Never };
         let server = engine.plan().work_of(work).server.clone();
         let Actuator { hands, leases, .. } = self.actuator.clone();
         self.farewells.push(Box::pin(async move { leases.release(&hands, &server, earlier).await }));
+    }
+
+    /// Waits for the leases that are on their way back; only for a moment where a person wants the run ended at once.
+    async fn take_leave(&mut self, engine: &Engine) {
+        let farewells = async { while self.farewells.next().await.is_some() {} };
+        if matches!(engine.state().stop, Some(StopWhy::OperatorNow(_))) {
+            if tokio::time::timeout(AT_ONCE, farewells).await.is_err() {
+                tracing::warn!("a lease could not be given back at once; it runs out");
+            }
+            return;
+        }
+        farewells.await;
     }
 
     fn act(&mut self, receipt: orchestrate_journal::Receipt) {

@@ -115,6 +115,31 @@ pub struct BalancerEntry {
     pub up: bool,
     /// Sessions the balancer has open to it.
     pub sessions: u64,
+    /// What keeps it from new connections besides a state that was set, and that no command of ours changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_out: Option<KeptOut>,
+}
+
+/// What keeps an entry of a balancer from new connections besides the state that was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptOut {
+    /// Its weight is 0.
+    Weight,
+    /// It follows another entry, which is out.
+    Tracked,
+    /// Its name does not resolve.
+    Resolution,
+}
+
+impl fmt::Display for KeptOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Weight => "its weight is 0",
+            Self::Tracked => "an entry that it tracks is out",
+            Self::Resolution => "its name does not resolve",
+        })
+    }
 }
 
 /// One server as the balancers see it: every entry that sends traffic to it.

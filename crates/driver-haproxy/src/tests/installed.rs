@@ -174,7 +174,7 @@ async fn a_session_in_flight_survives_a_drain_and_new_ones_go_elsewhere() {
     assert_eq!(balanced.set(&busy, BalancerState::Drain).await, ActOutcome::Accepted);
     assert_eq!(balanced.set(&busy, BalancerState::Drain).await, ActOutcome::AlreadySo);
     let seen = balanced.once(|seen| seen[&busy].admin == BalancerState::Drain).await;
-    assert_eq!(seen[&busy], BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 1 });
+    assert_eq!(seen[&busy], BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 1, kept_out: None });
     for _ in 0..4 {
         assert_ne!(balanced.connect().await.says("who").await, busy);
     }
@@ -207,7 +207,7 @@ async fn p2_a_server_with_weight_0_is_not_ready_and_cannot_be_made_so() {
     let balanced = Balanced::start(&program).await;
     balanced.command("set server pool/fe1 weight 0").await;
     let seen = balanced.once(|seen| seen["fe1"].admin != BalancerState::Ready).await;
-    assert_eq!(seen["fe1"], BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 0 });
+    assert_eq!(seen["fe1"], BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 0, kept_out: None });
     for _ in 0..4 {
         assert_eq!(balanced.connect().await.says("who").await, "fe2", "the balancer sends it nothing new");
     }

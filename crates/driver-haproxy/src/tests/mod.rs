@@ -143,9 +143,9 @@ async fn states_health_and_sessions_are_read() {
     let seen = reader(&fake.address).observe_balancer().await;
     let servers = seen.servers.as_result().unwrap();
     for (name, expected) in [
-        ("fe1", BalancerEntry { admin: BalancerState::Ready, up: true, sessions: 4 }),
-        ("fe2", BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 2 }),
-        ("fe3", BalancerEntry { admin: BalancerState::Maintenance, up: false, sessions: 0 }),
+        ("fe1", BalancerEntry { admin: BalancerState::Ready, up: true, sessions: 4, kept_out: None }),
+        ("fe2", BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 2, kept_out: None }),
+        ("fe3", BalancerEntry { admin: BalancerState::Maintenance, up: false, sessions: 0, kept_out: None }),
     ] {
         let entries = BTreeMap::from([(place(&fake.address, name), expected)]);
         assert_eq!(servers[&server(name)].entries, entries, "{name}");

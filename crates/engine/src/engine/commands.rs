@@ -1,7 +1,7 @@
 //! What is said to a run from outside: by operators, and by a clock that was set.
 
 use super::{Command, Engine, Position};
-use crate::record::{GapKind, Record, RunOutcome, StopWhy};
+use crate::record::{GapKind, Record, RunOutcome, StopWhy, Why, WhyKind};
 use crate::state::{Hold, work_id};
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,6 +19,7 @@ impl Engine {
             }
             Command::StopNow { by } => {
                 self.record(now, Record::StopRequested { why: StopWhy::OperatorNow(format!("{by} asked twice")) });
+                self.end_unchanged(now);
                 self.end(now, RunOutcome::Interrupted);
             }
             Command::Hold { server, by } => {
@@ -42,6 +43,18 @@ impl Engine {
                     self.record(now, Record::Note { work: Some(work_id(position)), text });
                 }
             }
+        }
+    }
+
+    /// Ends the work on servers that nothing was done to: whoever works on the pool next need not wait for their leases.
+    fn end_unchanged(&mut self, now: Timestamp) {
+        for position in 0..self.state.work.len() {
+            let work = &self.state.work[position];
+            if !work.is_active() || work.is_changed() {
+                continue;
+            }
+            let why = Why { kind: WhyKind::Operator, text: "the run was stopped at once".to_owned() };
+            self.turn_back(work_id(position), why, now);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::calendar::Hours;
 use crate::constants::{ANSWER_LIMIT, CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, POOL_WAIT, REOPENINGS, SETTLE_LOOK};
 use crate::look::{Look, Subject};
 use crate::record::{GapKind, Intent, IntentId, Record, ServerEnd, Why, WhyKind};
-use crate::state::{Illegal, RunState, StepState, work_id};
+use crate::state::{Illegal, Mark, RunState, StepState, work_id};
 use crate::steps::{Case, Judgement, Ruling, Scratch, all_run, judge};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
@@ -338,6 +338,7 @@ impl Engine {
                         let passed_over = self.state.work[position].passed_over.clone();
                         passed_over.map_or(ServerEnd::Finished, |why| ServerEnd::Returned { why })
                     }
+                    Some(_) if self.state.work[position].has(Mark::Finished) => ServerEnd::Finished,
                     Some(why) => ServerEnd::Returned { why },
                 };
                 self.record(now, Record::ServerEnded { work: work_id(position), end });
@@ -551,7 +552,11 @@ fn forget_old_parts(seen: &mut PoolObservation, (asked, now): (Timestamp, Timest
     let old = |taken: Timestamp| after(taken, CLOCK_SLACK) < asked || now.duration_since(taken) > LOOK_LIFETIME;
     for (name, server) in &mut seen.servers {
         if old(server.taken) {
-            let why = format!("the answer is from {}, before the question or too long ago", server.taken);
+            let old = now.duration_since(server.taken);
+            let why = match SignedDuration::from_secs(old.as_secs()) {
+                old if old.is_positive() => format!("its last answer is {old:#} old"),
+                _ => "its answer is from before the question".to_owned(),
+            };
             *server = ServerObservation::unknown(name.clone(), server.taken, &why);
         }
     }

@@ -26,6 +26,7 @@ use orchestrate_planner::safety::{Asked, Question};
 use orchestrate_planner::scope::PoolScope;
 use orchestrate_planner::standing::{Standing, standings};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// The watch over one pool.
 #[derive(Debug, Clone, Default)]
@@ -222,10 +223,11 @@ impl Engine {
             *looks = looks.saturating_add(1);
             if *looks == POOL_NOES {
                 let server = self.plan.work()[first].server.short();
-                let text = format!(
-                    "{} does not serve: {why}; {server} is back and soaks, and this is not its fault",
-                    name.short()
-                );
+                let what = match why {
+                    Absence::Out(why) => format!("does not serve: {why}"),
+                    Absence::Unknown(why) => format!("is not known to serve: {why}"),
+                };
+                let text = format!("{} {what}; {server} is back and soaks, and this is not its fault", name.short());
                 self.record(now, Record::Note { work: Some(work_id(first)), text });
             }
         }
@@ -424,7 +426,8 @@ impl Engine {
         if self.watches[pool].last_looks == 0 || self.state.pools_seen.contains_key(&described.name) {
             return;
         }
-        let mut absent = absences(self.plan.change(), described, seen, &BTreeSet::new());
+        let absent = absences(self.plan.change(), described, seen, &BTreeSet::new()).into_iter();
+        let mut absent: BTreeMap<ServerName, String> = absent.map(|(name, why)| (name, why.to_string())).collect();
         // That everybody serves is said only where it was seen, at the balancer too.
         for server in &described.servers {
             if let Some(why) = unknown_at_balancer(described, seen, &server.name) {
@@ -450,18 +453,36 @@ fn doubt_is_over(watch: &Watch, position: usize) -> bool {
     watch.doubts.get(&position).is_none_or(|doubt| doubt.since.is_none() && doubt.by_word == 0)
 }
 
+/// Why a server is not seen to serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Absence {
+    /// It does not.
+    Out(String),
+    /// It may, and nothing says so.
+    Unknown(String),
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Out(why) => f.write_str(why),
+            Self::Unknown(why) => write!(f, "whether it serves is not known: {why}"),
+        }
+    }
+}
+
 /// Returns the servers of a pool that are not seen to serve, besides `ours`, each with the reason.
 fn absences(
     change: &Change,
     pool: &Pool,
     seen: &PoolObservation,
     ours: &BTreeSet<ServerName>,
-) -> BTreeMap<ServerName, String> {
+) -> BTreeMap<ServerName, Absence> {
     let all = standings(pool, &PoolScope::of(change, pool), seen, ours).into_iter();
     let absent = all.filter(|(name, _)| !ours.contains(name)).filter_map(|(name, standing)| match standing {
         Standing::Serving => None,
-        Standing::Out(why) => Some((name, brief(&why))),
-        Standing::Unknown(why) => Some((name, format!("whether it serves is not known: {}", brief(&why)))),
+        Standing::Out(why) => Some((name, Absence::Out(brief(&why)))),
+        Standing::Unknown(why) => Some((name, Absence::Unknown(brief(&why)))),
     });
     absent.collect()
 }
@@ -492,10 +513,9 @@ fn brief(why: &str) -> String {
 
 /// Returns the reasons as one text: the servers that are the cause, or else the first answer in full, and what is not
 /// answered with yes any more.
-fn words(server: &ServerName, asked: &[Asked], culprits: &BTreeMap<ServerName, String>) -> String {
+fn words(server: &ServerName, asked: &[Asked], culprits: &BTreeMap<ServerName, Absence>) -> String {
     if !culprits.is_empty() {
-        let each: Vec<String> = culprits.iter().map(|(name, why)| format!("{} ({why})", name.short())).collect();
-        return format!("not in service: {}", each.join(", "));
+        return culprits_in_words(culprits);
     }
     let lead = format!("{} may not go: ", server.short());
     let Some((first, others)) = asked.split_first() else { return String::new() };
@@ -503,4 +523,21 @@ fn words(server: &ServerName, asked: &[Asked], culprits: &BTreeMap<ServerName, S
     let text = text.strip_prefix(lead.as_str()).unwrap_or(text).to_owned();
     let others: Vec<String> = others.iter().map(|asked| asked.question.to_string()).collect();
     if others.is_empty() { text } else { format!("{text} (not yes either: {})", others.join(", ")) }
+}
+
+/// Names the servers that are out, each with its reason, and those of which nothing says whether they serve, once for each
+/// reason.
+fn culprits_in_words(culprits: &BTreeMap<ServerName, Absence>) -> String {
+    let (mut out, mut silent) = (Vec::new(), BTreeMap::<&str, Vec<&str>>::new());
+    for (name, absence) in culprits {
+        match absence {
+            Absence::Out(why) => out.push(format!("{} ({why})", name.short())),
+            Absence::Unknown(why) => silent.entry(why).or_default().push(name.short()),
+        }
+    }
+    let silent: Vec<String> = silent.iter().map(|(why, names)| format!("{} ({why})", names.join(", "))).collect();
+    let parts = [("not in service", out), ("not known to serve", silent)].into_iter();
+    let parts = parts.filter(|(_, each)| !each.is_empty());
+    let parts: Vec<String> = parts.map(|(what, each)| format!("{what}: {}", each.join(", "))).collect();
+    parts.join("; ")
 }

@@ -121,6 +121,8 @@ pub enum Mark {
     GivenBack,
     /// A start of the installer under the token in hand was not refused.
     StartTaken,
+    /// It was done, and is only brought back as it was recorded, because the last look has found it otherwise.
+    Finished,
 }
 
 /// Why a pool cannot do without a server that is out.

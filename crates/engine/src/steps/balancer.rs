@@ -175,7 +175,10 @@ pub(super) fn differences(
     for (place, state) in recorded {
         match own.and_then(|own| entry_of(subject, own, place)) {
             Some(entry) if entry.admin == *state || entry.admin == BalancerState::Ready => {}
-            Some(entry) => found.push(format!("the balancer has it as {} in {place}, it was {state}", entry.admin)),
+            Some(entry) => {
+                let kept_out = entry.kept_out.map_or_else(String::new, |why| format!(" ({why})"));
+                found.push(format!("the balancer has it as {} in {place}{kept_out}, it was {state}", entry.admin));
+            }
             None => found.push(gone(seen, subject, place, *state)),
         }
     }

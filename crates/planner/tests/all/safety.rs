@@ -288,7 +288,7 @@ fn behind_balancer(
         let place: BalancerPlace = format!("192.0.2.9:9999 {backend}/{name} 192.0.2.99").parse().unwrap();
         let closed = drained.contains(&(backend, name));
         let admin = if closed { BalancerState::Drain } else { BalancerState::Ready };
-        (place, BalancerEntry { admin, up, sessions: 3 })
+        (place, BalancerEntry { admin, up, sessions: 3, kept_out: None })
     };
     let server = |one: &(&str, bool)| {
         let entries = backends.iter().map(|backend| entry(backend, *one)).collect();

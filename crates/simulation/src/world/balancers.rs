@@ -79,7 +79,7 @@ impl World {
             let up = machine.up && machine.services.iter().any(|s| s.serving && s.state != RunState::Stopped);
             let right = (0..machine.admin.len()).filter(|backend| self.holder(at, *backend) == Some(at));
             let entry = |backend: usize| {
-                let entry = BalancerEntry { admin: machine.admin[backend], up, sessions: 0 };
+                let entry = BalancerEntry { admin: machine.admin[backend], up, sessions: 0, kept_out: None };
                 self.place_of(at, backend).map(|place| (place, entry))
             };
             (machine.name.clone(), BalancerServer { entries: right.filter_map(entry).collect() })
@@ -94,7 +94,12 @@ impl World {
             let machine = &self.machines[at];
             let entry = |backend: usize| {
                 let holder = self.holder(at, backend).unwrap_or(at);
-                let entry = BalancerEntry { admin: self.machines[holder].admin[backend], up: true, sessions: 0 };
+                let entry = BalancerEntry {
+                    admin: self.machines[holder].admin[backend],
+                    up: true,
+                    sessions: 0,
+                    kept_out: None,
+                };
                 let place = BalancerPlace { address: None, ..self.place_of(at, backend)? };
                 Some((place, entry))
             };

@@ -84,7 +84,7 @@ impl ObserveBalancer for Switchboard {
         let taken = self.clock.now();
         let mut states = self.states.lock().unwrap();
         let seen = |server: &ServerName, admin| BalancerServer {
-            entries: BTreeMap::from([(place(server), BalancerEntry { admin, up: true, sessions: 2 })]),
+            entries: BTreeMap::from([(place(server), BalancerEntry { admin, up: true, sessions: 2, kept_out: None })]),
         };
         let mut servers: BTreeMap<_, _> =
             states.iter().map(|(server, state)| (server.clone(), seen(server, *state))).collect();

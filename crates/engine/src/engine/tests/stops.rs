@@ -21,6 +21,45 @@ fn p9_a_stop_that_comes_while_a_look_is_on_its_way_comes_before_the_act() {
     assert!(engine.state().work[0].back.is_some(), "the server goes back");
 }
 
+#[test]
+fn a_second_stop_ends_the_work_on_a_server_that_nothing_was_done_to_and_on_no_other() {
+    let stopped = |records: &[Record]| {
+        let mut engine = after(records);
+        engine.handle(resumed(), at(60));
+        let effects = said(&mut engine, Command::StopNow { by: "ann".to_owned() });
+        assert!(ends_with(&effects, RunOutcome::Interrupted), "{effects:?}");
+        engine.state().work[0].end.clone()
+    };
+    let records = draining(Attended::Yes);
+    assert_eq!(stopped(&records), None, "it is out, and a recovery brings it back");
+    // Only its lease was taken: whoever works on the pool next does not wait for that.
+    let end = stopped(&records[..7]);
+    assert!(matches!(end, Some(ServerEnd::Untouched { .. })), "{end:?}");
+}
+
+#[test]
+fn a_recovery_that_brings_a_finished_server_back_once_more_leaves_it_finished() {
+    let mut records = draining(Attended::Yes);
+    records.push(Record::StepDone { step: DRAIN, how: StepEnd::Done, proof: String::new() });
+    records.extend((4..11).flat_map(done));
+    records.push(Record::ServerEnded { work: FE1, end: ServerEnd::Finished });
+    records.push(Record::Swept { work: FE1, differences: vec!["APPSRV is paused".to_owned()], unseen: false });
+    records.push(Record::RunEnded { outcome: RunOutcome::StoppedByPolicy });
+    let mut engine = after(&records);
+    let effects = engine.handle(recovery(), at(900));
+    let work = &engine.state().work[0];
+    assert!(work.end.is_none() && work.back.is_some(), "{work:?}");
+    let effects = answer(&mut engine, &effects, fe1(RunState::Paused, Answer::Known(0), at(900)), at(900));
+    assert_eq!(acts(&effects), 1, "{effects:?}");
+    records.push(Record::Resumed { by: actor(), recover: true, attended: Attended::No });
+    records.push(Record::TurnedBack { work: FE1, why: why("recover") });
+    records.extend([8, 9].into_iter().flat_map(done));
+    let mut engine = after(&records);
+    said(&mut engine, Command::Hold { server: Some(server(2)), by: "ann".to_owned() });
+    let end = engine.state().work[0].end.clone();
+    assert_eq!(end, Some(ServerEnd::Finished));
+}
+
 /// The plan, with a balancer that a person works.
 fn by_hand() -> Arc<Plan> {
     plan_with(|plan| {

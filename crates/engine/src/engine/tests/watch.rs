@@ -232,7 +232,9 @@ pub(super) fn balanced(state: BalancerState, now: Timestamp) -> PoolObservation 
         let (balancer, backend) = ("192.0.2.10:9999".to_owned(), "web".to_owned());
         let address = Some(format!("192.0.2.1{number}").parse().unwrap());
         let place = BalancerPlace { balancer, backend, slot: format!("fe{number}"), address };
-        BalancerServer { entries: BTreeMap::from([(place, BalancerEntry { admin, up: true, sessions: 0 })]) }
+        BalancerServer {
+            entries: BTreeMap::from([(place, BalancerEntry { admin, up: true, sessions: 0, kept_out: None })]),
+        }
     };
     let servers = BTreeMap::from([
         (server(1), shown(1, state)),
