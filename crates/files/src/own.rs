@@ -75,13 +75,10 @@ pub fn own_file(path: &Path) -> io::Result<()> {
 /// The system's answer, or [`io::ErrorKind::PermissionDenied`] with an [`Exposed`].
 pub fn own_place(path: &Path) -> io::Result<()> {
     own_folder(path)?;
-    // As it is named, where a link may lead elsewhere, and where it is.
-    for place in [std::path::absolute(path)?, path.canonicalize()?] {
-        for above in place.ancestors().skip(1) {
-            refused(above, system::exposed_above(above)?)?;
-        }
+    match system::exposed_place(path)? {
+        Some((above, wrong)) => refused(&above, Some(wrong)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Creates a folder that only its owner can enter, with those above it, so that their names survive a loss of power. One

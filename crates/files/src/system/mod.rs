@@ -15,7 +15,7 @@ use windows as here;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is created when a file is opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,9 +121,9 @@ pub(crate) fn exposed(path: &Path, file: &File) -> io::Result<Option<Wrong>> {
     here::exposed(path, file)
 }
 
-/// Says who else can rename what is in a folder above one of ours.
-pub(crate) fn exposed_above(path: &Path) -> io::Result<Option<Wrong>> {
-    here::exposed_above(path)
+/// Says which folder above one of ours others can rename things in, and who.
+pub(crate) fn exposed_place(path: &Path) -> io::Result<Option<(PathBuf, Wrong)>> {
+    here::exposed_place(path)
 }
 
 /// Says who else can write into a folder.

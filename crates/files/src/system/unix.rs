@@ -5,7 +5,7 @@ use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) fn open_to_read(path: &Path, links: Links) -> io::Result<File> {
     at_once(OpenOptions::new().read(true), links).open(path)
@@ -96,9 +96,21 @@ pub(super) fn exposed_folder(path: &Path) -> io::Result<Option<Wrong>> {
     Ok(wrong(path, &std::fs::metadata(path)?))
 }
 
+/// Looks at the folders above as it is named, where a link may lead elsewhere, and where it is.
+pub(super) fn exposed_place(path: &Path) -> io::Result<Option<(PathBuf, Wrong)>> {
+    for place in [std::path::absolute(path)?, path.canonicalize()?] {
+        for above in place.ancestors().skip(1) {
+            if let Some(wrong) = exposed_above(above)? {
+                return Ok(Some((above.to_owned(), wrong)));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Who else can rename what is in it. With the sticky bit no one can who owns neither; and a group that is an account's own,
 /// by its number, is that account.
-pub(super) fn exposed_above(path: &Path) -> io::Result<Option<Wrong>> {
+fn exposed_above(path: &Path) -> io::Result<Option<Wrong>> {
     let found = std::fs::metadata(path)?;
     let us = rustix::process::geteuid().as_raw();
     let shown = path.display();

@@ -230,7 +230,7 @@ pub(super) fn exposed_folder(path: &Path) -> io::Result<Option<Wrong>> {
 
 /// A folder of ours does not take part in what its parents hand down, and no one else has the right to delete it; the right to
 /// delete what is in a folder is not handed out by the usual lists of the folders above.
-pub(super) fn exposed_above(_path: &Path) -> io::Result<Option<Wrong>> {
+pub(super) fn exposed_place(_path: &Path) -> io::Result<Option<(PathBuf, Wrong)>> {
     Ok(None)
 }
 
