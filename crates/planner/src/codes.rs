@@ -97,4 +97,5 @@ codes! {
     NO_SCRIPT = "O2107", "no script runs on a server";
     SECOND_MACHINE = "O2108", "the product says nothing to the account";
     LEVEL_UNREAD = "O2109", "what is installed on a server is not known";
+    IDLE_NOT_SERVING = "O2110", "a server of a pool without work is not in service";
 }

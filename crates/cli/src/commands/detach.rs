@@ -5,7 +5,7 @@
 //! another plan than that.
 
 use super::resume::{Way, tell_of};
-use super::run::{Agreed, agreed, as_approved, consent, in_its_window, nothing_to_do};
+use super::run::{Agreed, Left, agreed, as_approved, consent, in_its_window, nothing_to_do};
 use crate::args::RunArgs;
 use crate::before::{Ground, told};
 use crate::exit::Exit;
@@ -41,9 +41,9 @@ pub(super) async fn run(home: &Home, (path, file): (&Path, &PlanFile), args: &Ru
     let stage = Stage::open(home, path, file, &args.lab).await?;
     let agreed = match agreed_to(home, &state, (path, file, args), &stage).await {
         Ok(Ok(fingerprint)) => fingerprint,
-        Ok(Err(restarts_owed)) => {
+        Ok(Err(left)) => {
             stage.leave().await;
-            return Ok(nothing_to_do(restarts_owed));
+            return Ok(nothing_to_do(&left));
         }
         Err(failure) => return Err(stage.abandon(failure).await),
     };
@@ -57,20 +57,20 @@ pub(super) async fn run(home: &Home, (path, file): (&Path, &PlanFile), args: &Ru
 }
 
 /// Returns the fingerprint that somebody has said yes to, of a new run, or of one that a start goes on with; or, where there is
-/// nothing to do, on how many servers a restart is due all the same.
+/// nothing to do, what is left all the same.
 async fn agreed_to(
     home: &Home,
     state: &StateDir,
     (path, file, args): (&Path, &PlanFile, &RunArgs),
     stage: &Stage,
-) -> Result<Result<String, usize>, Failure> {
+) -> Result<Result<String, Vec<Left>>, Failure> {
     let typed = Typed::of(path, args);
     let ground = Ground { home, state, place: stage.place, lab: stage.lab.as_ref(), file };
     ground.free()?;
     let Some(found) = ground.unfinished().await? else {
         return Ok(match agreed(home, (path, file, args, &typed), stage).await? {
             Agreed::Run(plan) => Ok(plan.fingerprint().to_string()),
-            Agreed::Nothing { restarts_owed } => Err(restarts_owed),
+            Agreed::Nothing(left) => Err(left),
         });
     };
     saved::as_begun(home, file, found.folder.id(), &found.plan.fingerprint().to_string())?;

@@ -319,9 +319,9 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     let Beginning { home, state, file, args, typed, .. } = beginning;
     let (plan, run, claim) = match prepare(beginning, &stage).await {
         Ok(Prepared::Ready(plan, run, claim)) => (*plan, run, claim),
-        Ok(Prepared::Nothing { restarts_owed }) => {
+        Ok(Prepared::Nothing(left)) => {
             stage.leave().await;
-            return Ok(nothing_to_do(restarts_owed));
+            return Ok(nothing_to_do(&left));
         }
         Err(failure) => return Err(stage.abandon(failure).await),
     };
@@ -347,8 +347,8 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
 enum Prepared {
     /// A run of this plan.
     Ready(Box<Plan>, RunId, Claim),
-    /// Nothing is; on so many servers a restart is due all the same.
-    Nothing { restarts_owed: usize },
+    /// Nothing is; this is left all the same.
+    Nothing(Vec<Left>),
 }
 
 /// Everything before the first change.
@@ -356,7 +356,7 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Prepared, F
     let Beginning { home, state, path, file, args, typed, standing } = beginning;
     let plan = match agreed(home, (path, file, args, typed), stage).await? {
         Agreed::Run(plan) => plan,
-        Agreed::Nothing { restarts_owed } => return Ok(Prepared::Nothing { restarts_owed }),
+        Agreed::Nothing(left) => return Ok(Prepared::Nothing(left)),
     };
     let run = new_run_id(Timestamp::now());
     let claim = claim(state, &plan, &run)?;
@@ -372,18 +372,37 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Prepared, F
 pub(super) enum Agreed {
     /// This plan.
     Run(Box<Plan>),
-    /// There is nothing to do; on so many servers a restart is due all the same.
-    Nothing { restarts_owed: usize },
+    /// There is nothing to do; this is left all the same.
+    Nothing(Vec<Left>),
+}
+
+/// What is left where there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// A restart is due.
+    Restart,
+    /// A server is not seen to serve.
+    NotServing,
+}
+
+impl Left {
+    fn of(plan: &Plan) -> Vec<Self> {
+        let told = |code: &str| plan.findings().iter().any(|finding| finding.code == code);
+        let each = [(Self::Restart, codes::RESTART_OWED), (Self::NotServing, codes::IDLE_NOT_SERVING)];
+        each.into_iter().filter(|(_, code)| told(code)).map(|(left, _)| left).collect()
+    }
 }
 
 /// Says that there is nothing to do, and what is left all the same.
-pub(super) fn nothing_to_do(restarts_owed: usize) -> Exit {
+pub(super) fn nothing_to_do(left: &[Left]) -> Exit {
     output::talk("nothing to do");
-    if restarts_owed == 0 {
-        return Exit::Done;
+    for each in left {
+        output::talk(match each {
+            Left::Restart => "a restart is due on a server that is at its level: see the warning above",
+            Left::NotServing => "a server is not in service, or not known to be: see the warning above",
+        });
     }
-    output::talk("a restart is due on a server that is at its level: see the warning above");
-    Exit::SomeServers
+    if left.is_empty() { Exit::Done } else { Exit::SomeServers }
 }
 
 /// Looks, shows and asks.
@@ -407,8 +426,7 @@ pub(super) async fn agreed(
     as_approved(&args.approval, &fingerprint)?;
     planned.unrefused()?;
     if !planned.has_work() {
-        let owed = planned.plan.findings().iter().filter(|finding| finding.code == codes::RESTART_OWED);
-        return Ok(Agreed::Nothing { restarts_owed: owed.count() });
+        return Ok(Agreed::Nothing(Left::of(&planned.plan)));
     }
     if nobody_there(args) {
         unasked(&planned.plan)?;

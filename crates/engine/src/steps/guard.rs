@@ -79,6 +79,8 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     let mut asked = safety::assess_ours(&about, &safety::Ours { away: &away, catching_up: &catching_up, served: None });
     asked.extend(shared(&case.subject, case.seen));
     asked.retain(|asked| wanted(asked.question));
+    // What a server refuses makes a look slow: the cause is told before that.
+    asked.sort_by_key(|asked| asked.question == Question::Fresh);
     let bad: Vec<&Asked> = asked.iter().filter(|asked| !asked.verdict.is_yes()).collect();
     if bad.is_empty() {
         scratch.refused_looks = 0;

@@ -5,6 +5,7 @@ mod central;
 mod dependents;
 mod evidence;
 mod external;
+mod idle;
 mod installer;
 mod lease;
 mod level;
@@ -75,6 +76,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
                 services::pool(look, &safety[place], &passed_over[place], &mut found);
                 dependents::pool(look, &safety[place], &mut found);
                 owed::pool(context, place, &passed_over[place], &mut found);
+                idle::pool(context, place, &passed_over[place], &mut found);
             }
         }
     }

@@ -9,6 +9,7 @@ mod dependents;
 mod drains;
 mod external;
 mod findings;
+mod idle;
 mod order;
 mod ours;
 mod placed;
