@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use orchestrate_model::version::ComponentVersion;
-use orchestrate_model::{Answer, RunState, Version};
+use orchestrate_model::{Answer, RunState, ServiceName, Version};
 use orchestrate_planner::Severity;
 
 #[test]
@@ -19,7 +19,7 @@ fn p8_nothing_to_do_is_not_all_is_well() {
         let Answer::Known(services) = &mut servers.get_mut(&server_name("fe2")).unwrap().services else {
             panic!("known")
         };
-        services.values_mut().next().unwrap().state = Answer::Known(state);
+        services.get_mut(&ServiceName::new("RTCSRV").unwrap()).unwrap().state = Answer::Known(state);
         let (plan, _) = planned(&change, &world);
         let found = plan.findings().iter().filter(|finding| finding.code == "O2110");
         found.map(|finding| (finding.severity, finding.message.clone())).collect::<Vec<_>>()
