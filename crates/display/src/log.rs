@@ -259,11 +259,7 @@ impl<'a> Log<'a> {
                 (Tone::Strong, format!("recovery by {by}: only brings back what was touched; {zone}"))
             }
             Record::InstallerEnded { exit_code, meaning, .. } => installer(*exit_code, *meaning),
-            Record::Reasserted { service, found, .. } => {
-                let found = clean(found);
-                let found = found.strip_prefix("found ").unwrap_or(&found);
-                (Tone::Warn, format!("{service} was found {found}: blocked again"))
-            }
+            Record::Reasserted { service, found, .. } => (Tone::Warn, watch::blocked_again(service, found)),
             Record::SessionsCut { sessions, .. } => (Tone::Bad, cut(sessions.iter())),
             Record::TakenOver { from, .. } => (Tone::Warn, words::taken_over(from)),
             Record::StepDone { step, how, proof } => self.done(*step, *how, proof),

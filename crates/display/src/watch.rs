@@ -25,6 +25,12 @@ pub(crate) fn rebooted(booted: &str, sessions: &Answer<BTreeMap<ServiceName, u64
     (Tone::Bad, format!("restarted, and not by this run (booted {booted}): {ended}"))
 }
 
+pub(crate) fn blocked_again(service: &ServiceName, found: &str) -> String {
+    let found = clean(found);
+    let found = found.strip_prefix("found ").unwrap_or(&found);
+    format!("{service} was found {found}: blocked again")
+}
+
 pub(crate) fn start_types_undone(services: &[ServiceName]) -> String {
     let start = match services {
         [] => return "start types were set back, by another hand: set to Manual again".to_owned(),

@@ -320,11 +320,7 @@ impl RunState {
                 state.gave_up_busy += usize::from(*meaning == ExitMeaning::Busy);
             }
             Record::Reasserted { work, service, .. } => {
-                let state = &mut self.work[work.0 as usize];
-                *state.reasserted.entry(service.clone()).or_default() += 1;
-                state.blocked_again = Some(at);
-                // It may have new sessions, and nobody has given those up.
-                state.given_up.remove(service);
+                self.work[work.0 as usize].blocked_again(at, service);
             }
             Record::SessionsCut { work, sessions } => {
                 let state = &mut self.work[work.0 as usize];

@@ -224,6 +224,14 @@ impl WorkState {
         self.unseen = unseen.then(|| differences.join("; "));
     }
 
+    /// A service took work again, and is blocked again.
+    pub(super) fn blocked_again(&mut self, at: Timestamp, service: &ServiceName) {
+        *self.reasserted.entry(service.clone()).or_default() += 1;
+        self.blocked_again = Some(at);
+        // It may have new sessions, and nobody has given those up.
+        self.given_up.remove(service);
+    }
+
     /// Another hand has put it back into the balancer.
     pub(super) fn undone_at_balancer(&mut self) {
         self.balancer_undone += 1;
