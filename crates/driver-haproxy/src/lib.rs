@@ -45,7 +45,10 @@ pub enum HaproxySettingsError {
         found: String,
     },
     /// A name that HAProxy could not have, and that could carry a second command.
-    #[error("{found:?} is not a name that HAProxy allows for a {kind}: use letters, digits and . _ : - only")]
+    #[error(
+        "{} is not a name that HAProxy allows for a {kind}: use letters, digits and . _ : - only",
+        orchestrate_model::text::quoted(found)
+    )]
     Name {
         /// What was being named.
         kind: &'static str,

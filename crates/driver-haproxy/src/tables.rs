@@ -12,13 +12,13 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum TableError {
     /// The answer is something else, such as a message of the balancer.
-    #[error("the balancer answered {found:?}")]
+    #[error("the balancer answered {}", text::quoted(found))]
     NotATable { found: String },
     /// A column that the table must have.
-    #[error("the table has no column {column:?}")]
+    #[error("the table has no column \"{column}\"")]
     NoColumn { column: &'static str },
     /// A value that is not what the column holds: a number, a name.
-    #[error("{server}: {column} cannot be {found:?}")]
+    #[error("{server}: {column} cannot be {}", text::quoted(found))]
     Value { server: String, column: &'static str, found: String },
     /// Two rows of one server.
     #[error("{backend} lists {server} twice")]

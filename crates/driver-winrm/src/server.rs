@@ -173,7 +173,12 @@ impl WinrmServer {
             return Ok(());
         }
         let word = if wanted { "set" } else { "cleared" };
-        Err(ActOutcome::Unknown(format!("the delayed flag was {word} and reads back as {found:?}")))
+        let found = match found {
+            Some(true) => "set",
+            Some(false) => "not set",
+            None => "not known",
+        };
+        Err(ActOutcome::Unknown(format!("the delayed flag was {word} and is found {found}")))
     }
 
     /// Returns whether a service starts delayed: as WMI says it, which needs no shell, and where WMI does not know the

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use orchestrate_driver::conformance::{self, BalancerExpectation, Waiting};
 use orchestrate_driver::{ChangeBalancer, Clock, ObserveBalancer};
 use orchestrate_model::ActOutcome;
+use orchestrate_model::balancer::KeptOut;
 use orchestrate_model::observe::{BalancerEntry, BalancerPlace, BalancerState};
 use orchestrate_model::pool::HaproxyBalancer;
 use std::collections::BTreeMap;
@@ -207,7 +208,10 @@ async fn p2_a_server_with_weight_0_is_not_ready_and_cannot_be_made_so() {
     let balanced = Balanced::start(&program).await;
     balanced.command("set server pool/fe1 weight 0").await;
     let seen = balanced.once(|seen| seen["fe1"].admin != BalancerState::Ready).await;
-    assert_eq!(seen["fe1"], BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 0, kept_out: None });
+    assert_eq!(
+        seen["fe1"],
+        BalancerEntry { admin: BalancerState::Drain, up: true, sessions: 0, kept_out: Some(KeptOut::Weight) }
+    );
     for _ in 0..4 {
         assert_eq!(balanced.connect().await.says("who").await, "fe2", "the balancer sends it nothing new");
     }

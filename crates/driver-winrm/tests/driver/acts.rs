@@ -123,7 +123,7 @@ async fn p5_a_flag_is_set_by_the_powershell_that_stays_which_says_how_it_reads_t
     assert_eq!((fake.count("Create"), fake.count("Command")), (1, 1), "one process for all of them");
     fake.world.lock().unwrap().scripts.insert("set-delayed", json!({"ok": true, "code": 0, "delayed": false}));
     let outcome = fake.driver.apply(&act).await;
-    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains("reads back as Some(false)")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains("is found not set")), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn p5_a_delayed_start_is_set_in_two_steps_and_read_back() {
     // The command says done, and the flag says otherwise.
     fake.world.lock().unwrap().scripts.insert("service-details", json!({"services": {"RTCSRV": {"delayed": false}}}));
     let outcome = fake.driver.apply(&act).await;
-    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains("reads back as Some(false)")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains("is found not set")), "{outcome:?}");
     // A flag that somebody else left behind is cleared, and read back as well.
     let act = Act::SetStartType { service: service(), to: StartType::AUTOMATIC };
     assert_eq!(fake.driver.apply(&act).await, ActOutcome::Accepted);

@@ -154,7 +154,7 @@ fn seal(library: &mut impl Sspi, header: usize, plain: &[u8]) -> Result<Sealed, 
     let mut buffers = [SecurityBufferRef::token_buf(&mut token), SecurityBufferRef::data_buf(&mut data)];
     match library.encrypt_message(EncryptionFlags::empty(), &mut buffers) {
         Ok(SecurityStatus::Ok) => Ok(Sealed { token, data }),
-        Ok(status) => Err(format!("{status:?}")),
+        Ok(_other) => Err("the security library did not seal the message".to_owned()),
         Err(error) => Err(plain_error(&error)),
     }
 }
