@@ -1,10 +1,10 @@
 //! The one judgement of a plan: what it waits for, or that it is due.
 
 use crate::end::{End, Last, Next, next};
+use crate::turn::Share;
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::{PoolName, RunId};
+use orchestrate_model::RunId;
 use orchestrate_planner::windows::{Calendar, Opening, WindowState};
-use std::collections::BTreeSet;
 
 /// The time of a judgement. A plan on a lab has the time of its lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub struct Good {
     pub digest: String,
     /// When its windows are.
     pub calendar: Calendar,
-    /// Its pools.
-    pub pools: BTreeSet<PoolName>,
+    /// What it takes of what plans share: its pools, and what shared budgets count.
+    pub share: Share,
 }
 
 /// What is known of a plan file.
@@ -399,7 +399,7 @@ mod tests {
             title: "update".into(),
             digest: "d".into(),
             calendar: Calendar::new(&[window], &[]).unwrap(),
-            pools: BTreeSet::from([PoolName::new("pool01.contoso.example").unwrap()]),
+            share: Share::default(),
         };
         Known {
             file: PlanFile::Good(Box::new(good)),

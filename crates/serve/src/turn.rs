@@ -1,8 +1,8 @@
 //! Whose turn it is, when more plans are due than may work at once.
 
 use jiff::Timestamp;
-use orchestrate_model::PoolName;
-use std::collections::BTreeSet;
+use orchestrate_model::{Change, Label, PoolName};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 /// How many runs work at once unless it is said. Why four: plans of one night mostly have the same installer, and what is
@@ -10,38 +10,99 @@ use std::num::NonZeroUsize;
 /// without its evidence growing old.
 pub const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
+/// What a plan takes of what plans share.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Its pools.
+    pub pools: BTreeSet<PoolName>,
+    /// For each label of its pools how many of their servers it has out at once at most.
+    pub takes: BTreeMap<Label, u32>,
+    /// Its shared budgets: for each label how many servers may be out at once.
+    pub allows: BTreeMap<Label, u32>,
+}
+
+impl Share {
+    /// Returns the share of a change.
+    #[must_use]
+    pub fn of(change: &Change) -> Self {
+        let mut share = Self::default();
+        for budget in &change.budgets {
+            let allowed = share.allows.entry(budget.label.clone()).or_insert(budget.at_once);
+            *allowed = budget.at_once.min(*allowed);
+        }
+        for pool in &change.pools {
+            share.pools.insert(pool.name.clone());
+            let servers = u32::try_from(pool.servers.len()).unwrap_or(u32::MAX);
+            for label in &pool.labels {
+                let taken = share.takes.entry(label.clone()).or_default();
+                *taken = taken.saturating_add(change.maintenance.at_once.min(servers));
+            }
+        }
+        for (label, taken) in &mut share.takes {
+            *taken = share.allows.get(label).map_or(*taken, |allowed| (*taken).min(*allowed));
+        }
+        share
+    }
+
+    /// Whether it has a pool in common with others, or with them could have more servers out than a budget of any of them
+    /// allows.
+    fn collides_with(&self, others: &[&Self]) -> bool {
+        let shares_pool = others.iter().any(|other| !self.pools.is_disjoint(&other.pools));
+        let is_over = |(label, taken): (&Label, &u32)| {
+            let all = others
+                .iter()
+                .filter_map(|other| other.takes.get(label))
+                .fold(*taken, |sum, one| sum.saturating_add(*one));
+            let allowed = others.iter().copied().chain([self]).filter_map(|each| each.allows.get(label)).min();
+            all > *taken && allowed.is_some_and(|allowed| all > *allowed)
+        };
+        shares_pool || self.takes.iter().any(is_over)
+    }
+}
+
 /// A plan that could be begun now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Its file.
     pub name: String,
-    /// Its pools.
-    pub pools: BTreeSet<PoolName>,
+    /// What it takes of what plans share.
+    pub share: Share,
     /// Whether a run of it is unfinished: its servers may be out.
     pub unfinished: bool,
     /// When its window ends.
     pub ends: Option<Timestamp>,
 }
 
+/// What is in work already, or out.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken<'a> {
+    /// The share of each plan at work.
+    pub at_work: &'a [Share],
+    /// The share of each plan that has left servers out and does not work on them.
+    pub left_out: &'a [Share],
+}
+
 /// Returns which candidates are begun now. Unfinished runs come first, then what has the least time left, then by name. No two
-/// on one pool work at once, and no more than `at_once`, counting `at_work`, the pools of each that works already.
+/// on one pool work at once, no more than `at_once`, counting those that work already, and none that could take more servers
+/// of a label out than a shared budget of any of them allows: each is counted with as many as it can have out, for as long as
+/// it works.
 #[must_use]
-pub fn turns(mut candidates: Vec<Candidate>, at_work: &[BTreeSet<PoolName>], at_once: NonZeroUsize) -> Vec<String> {
+pub fn turns(mut candidates: Vec<Candidate>, taken: Taken<'_>, at_once: NonZeroUsize) -> Vec<String> {
     candidates.sort_by(|one, other| {
         let key = |each: &Candidate| (!each.unfinished, each.ends.unwrap_or(Timestamp::MAX));
         key(one).cmp(&key(other)).then_with(|| one.name.cmp(&other.name))
     });
-    let mut busy: BTreeSet<PoolName> = at_work.iter().flatten().cloned().collect();
-    let mut free = at_once.get().saturating_sub(at_work.len());
-    let mut begun = Vec::new();
-    for candidate in candidates {
-        if free > 0 && busy.is_disjoint(&candidate.pools) {
+    let mut free = at_once.get().saturating_sub(taken.at_work.len());
+    let mut begun: Vec<&Candidate> = Vec::new();
+    for candidate in &candidates {
+        let others: Vec<&Share> =
+            taken.at_work.iter().chain(taken.left_out).chain(begun.iter().map(|each| &each.share)).collect();
+        if free > 0 && !candidate.share.collides_with(&others) {
             free -= 1;
-            busy.extend(candidate.pools);
-            begun.push(candidate.name);
+            begun.push(candidate);
         }
     }
-    begun
+    begun.into_iter().map(|candidate| candidate.name.clone()).collect()
 }
 
 #[cfg(test)]
@@ -51,14 +112,26 @@ mod tests {
     fn candidate(name: &str, pool: &str, ends: &str) -> Candidate {
         Candidate {
             name: name.to_owned(),
-            pools: pools(pool),
+            share: share(pool),
             unfinished: false,
             ends: Some(format!("2026-11-28T{ends}:00Z").parse().unwrap()),
         }
     }
 
-    fn pools(pool: &str) -> BTreeSet<PoolName> {
-        BTreeSet::from([PoolName::new(&format!("{pool}.contoso.example")).unwrap()])
+    fn share(pool: &str) -> Share {
+        let pools = BTreeSet::from([PoolName::new(&format!("{pool}.contoso.example")).unwrap()]);
+        Share { pools, ..Share::default() }
+    }
+
+    /// The share of a plan that has so many servers of site Paris out at once, and allows so many.
+    fn in_paris(pool: &str, takes: u32, allows: Option<u32>) -> Share {
+        let paris = Label::new("site=paris").unwrap();
+        let allows = allows.map(|allows| (paris.clone(), allows)).into_iter().collect();
+        Share { takes: BTreeMap::from([(paris, takes)]), allows, ..share(pool) }
+    }
+
+    fn working(at_work: &[Share]) -> Taken<'_> {
+        Taken { at_work, left_out: &[] }
     }
 
     fn most(number: usize) -> NonZeroUsize {
@@ -75,15 +148,38 @@ mod tests {
             candidate("c.yaml", "c", "04:00"),
             unfinished,
         ];
-        assert_eq!(turns(all.clone(), &[], most(3)), ["d.yaml", "b.yaml", "c.yaml"]);
-        assert_eq!(turns(all.clone(), &[pools("x"), pools("y")], most(3)), ["d.yaml"]);
-        assert!(turns(all, &[pools("x"), pools("y")], most(2)).is_empty());
+        assert_eq!(turns(all.clone(), working(&[]), most(3)), ["d.yaml", "b.yaml", "c.yaml"]);
+        assert_eq!(turns(all.clone(), working(&[share("x"), share("y")]), most(3)), ["d.yaml"]);
+        assert!(turns(all, working(&[share("x"), share("y")]), most(2)).is_empty());
     }
 
     #[test]
     fn p12_two_plans_on_one_pool_do_not_work_at_once() {
         let all = vec![candidate("a.yaml", "one", "04:00"), candidate("b.yaml", "one", "05:00")];
-        assert_eq!(turns(all.clone(), &[], most(4)), ["a.yaml"]);
-        assert!(turns(all, &[pools("one")], most(4)).is_empty());
+        assert_eq!(turns(all.clone(), working(&[]), most(4)), ["a.yaml"]);
+        assert!(turns(all, working(&[share("one")]), most(4)).is_empty());
+    }
+
+    #[test]
+    fn p1_plans_side_by_side_keep_to_the_budget_that_any_of_them_states() {
+        let plan = |name: &str, takes, allows| Candidate {
+            share: in_paris(name, takes, allows),
+            ..candidate(&format!("{name}.yaml"), name, "04:00")
+        };
+        // Twelve plans with a server each, of which one says that two may be out.
+        let mut all: Vec<Candidate> = ('a'..='l').map(|name| plan(&name.to_string(), 1, None)).collect();
+        all[11].share.allows = in_paris("l", 1, Some(2)).allows;
+        let begun = turns(all.clone(), working(&[]), most(12));
+        assert_eq!(begun.len(), 11, "as long as the plan with the budget does not work, nothing states one: {begun:?}");
+        let with_budget = [in_paris("l", 1, Some(2))];
+        assert_eq!(turns(all[..11].to_vec(), working(&with_budget), most(12)), ["a.yaml"]);
+        // What one has left out counts although it does not work.
+        let left_out = [in_paris("x", 1, None)];
+        let taken = Taken { at_work: &with_budget, left_out: &left_out };
+        assert!(turns(all[..11].to_vec(), taken, most(12)).is_empty());
+        // A plan with another label is not concerned, and one that takes more alone than another allows waits.
+        assert_eq!(turns(vec![candidate("o.yaml", "o", "04:00")], taken, most(12)), ["o.yaml"]);
+        assert!(turns(vec![plan("b", 3, Some(3))], working(&with_budget), most(12)).is_empty());
+        assert_eq!(turns(vec![plan("b", 3, Some(3))], working(&[]), most(12)), ["b.yaml"]);
     }
 }

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::plan_file;
 use orchestrate_model::Change;
 use orchestrate_planner::windows::Calendar;
-use orchestrate_serve::{Good, PlanFile, Stamp};
+use orchestrate_serve::{Good, PlanFile, Share, Stamp};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -53,7 +53,7 @@ pub(crate) fn read(path: &Path) -> (PlanFile, Option<Change>) {
             title: change.name.clone(),
             digest: digest(&change),
             calendar: Calendar::new(&change.windows, &change.freezes)?,
-            pools: change.pools.iter().map(|pool| pool.name.clone()).collect(),
+            share: Share::of(&change),
         };
         Ok((good, change))
     });

@@ -147,7 +147,7 @@ impl Plan {
     /// Takes who else works on the pools of the plan.
     pub(crate) fn ask_pools(&mut self, state: &StateDir) {
         let PlanFile::Good(good) = &self.known.file else { return };
-        let held = good.pools.iter().find_map(|pool| match state.holder(pool) {
+        let held = good.share.pools.iter().find_map(|pool| match state.holder(pool) {
             Ok(None) => None,
             Ok(Some(holder)) => Some(format!("run {} works on {pool}: {}", holder.run, runs::said(&holder))),
             Err(error) => Some(format!("who works on {pool} cannot be read: {error}")),

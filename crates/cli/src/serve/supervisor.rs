@@ -11,9 +11,10 @@ use crate::failure::Failure;
 use crate::terminal::output;
 use jiff::Timestamp;
 use orchestrate_display::Look;
-use orchestrate_model::PoolName;
-use orchestrate_serve::{Approval, Campaign, Candidate, End, Last, PlanFile, Quiet, Verdict, judge, turns};
-use std::collections::{BTreeMap, BTreeSet};
+use orchestrate_serve::{
+    Approval, Campaign, Candidate, End, Last, PlanFile, Quiet, Share, Taken, Verdict, judge, turns,
+};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::process::Child;
 use std::sync::Arc;
@@ -214,24 +215,26 @@ impl<'a> Supervisor<'a> {
 
     fn begin_what_is_due(&mut self) {
         let mut candidates = Vec::new();
-        let mut at_work: Vec<BTreeSet<PoolName>> = Vec::new();
+        let (mut at_work, mut left_out) = (Vec::new(), Vec::new());
         for plan in self.plans.values() {
-            let pools = match &plan.known.file {
-                PlanFile::Good(good) => good.pools.clone(),
-                PlanFile::Written | PlanFile::Broken(_) | PlanFile::Gone => BTreeSet::new(),
+            let share = match &plan.known.file {
+                PlanFile::Good(good) => good.share.clone(),
+                PlanFile::Written | PlanFile::Broken(_) | PlanFile::Gone => Share::default(),
             };
             if plan.known.at_work {
-                at_work.push(pools);
+                at_work.push(share);
             } else if let Some((Verdict::Due { ends, .. }, _)) = &plan.verdict {
                 let unfinished = matches!(plan.known.campaign, Campaign::Open { .. });
-                candidates.push(Candidate { name: plan.name.clone(), pools, unfinished, ends: *ends });
+                candidates.push(Candidate { name: plan.name.clone(), share, unfinished, ends: *ends });
+            } else if matches!(&plan.known.campaign, Campaign::Open { out, .. } if !out.is_empty()) {
+                left_out.push(share);
             }
         }
         if candidates.is_empty() {
             return;
         }
         let look = output::log_look();
-        let begun = turns(candidates, &at_work, self.at_once);
+        let begun = turns(candidates, Taken { at_work: &at_work, left_out: &left_out }, self.at_once);
         for name in begun {
             self.begin(&name);
         }

@@ -148,7 +148,10 @@ async fn p5_a_delayed_start_is_set_in_two_steps_and_read_back() {
     fake.world.lock().unwrap().scripts.insert("service-details", json!({"services": {"RTCSRV": {"delayed": true}}}));
     fake.world.lock().unwrap().scripts.insert("clear-delayed", json!({"ok": true}));
     let outcome = fake.driver.apply(&act).await;
-    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains("was cleared and is found set")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, ActOutcome::Unknown(text) if text.contains("was cleared and is found set")),
+        "{outcome:?}"
+    );
     assert_eq!(fake.runs("clear-delayed"), 1);
     let driver = Act::SetStartType { service: service(), to: StartType { mode: StartMode::Boot, delayed: false } };
     assert!(matches!(fake.driver.apply(&driver).await, ActOutcome::Failed(_)));
