@@ -131,3 +131,58 @@ fn a_way_whose_address_is_not_there_refuses_the_start_before_anything_is_asked()
         assert!(told.contains(words), "{}", said.err);
     }
 }
+
+/// A mail server that others wrote, which prints what it takes. `None`: it is not installed here.
+fn mail_server() -> Option<(std::process::Child, u16)> {
+    let python = std::env::var("LAB_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let there = std::process::Command::new(&python).args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
+    if !there.is_ok_and(|status| status.success()) {
+        let said = "aiosmtpd is not installed for the Python that LAB_PYTHON names: no mail is sent to a real server";
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{said}");
+        println!("skipped: {said}");
+        return None;
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let server = std::process::Command::new(&python)
+        .args(["-u", "-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let began = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the mail server does not listen");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    Some((server, port))
+}
+
+#[test]
+fn a_mail_server_that_others_wrote_gets_a_mail_and_a_plan_has_no_password_of_it() {
+    let Some((mut server, port)) = mail_server() else { return };
+    let sandbox = Sandbox::default();
+    let plan = sandbox.first_pool(&[], &[]);
+    let mail = "notify:\n  - mail: {server: {env: OPS_MAIL}, from: orchestrate@contoso.example, to: [on-call@contoso.example]}\n";
+    let text = std::fs::read_to_string(&plan).unwrap() + mail;
+    std::fs::write(&plan, text).unwrap();
+    let tried = |address: &str| {
+        let mut command = sandbox.command(&["notify", &plan]);
+        let said = command.env("OPS_MAIL", address).output().unwrap();
+        (
+            said.status.code(),
+            String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr),
+        )
+    };
+    let (code, said) = tried(&format!("smtp://127.0.0.1:{port}"));
+    assert!(code == Some(0) && said.contains("mail: told; of held"), "{code:?}: {said}");
+    let (code, said) = tried("smtp://ops:geheim@127.0.0.1");
+    assert!(code == Some(69) && said.contains("in plain text") && !said.contains("geheim"), "{code:?}: {said}");
+    server.kill().expect("it can be ended");
+    let printed = server.wait_with_output().unwrap().stdout;
+    let printed = String::from_utf8_lossy(&printed);
+    for wanted in ["From: orchestrate <orchestrate@contoso.example>", "To: on-call@contoso.example", "Subject: TEST: "]
+    {
+        assert!(printed.contains(wanted), "{wanted} is missing in:\n{printed}");
+    }
+}

@@ -13,7 +13,7 @@ use orchestrate_engine::{Command, Record, RunState};
 use orchestrate_files::{Limit, Whose};
 use orchestrate_model::notify::{self, AddressSource, Occasion, Target};
 use orchestrate_model::{Change, RunId};
-use orchestrate_notify::{Channel, Notice, Notifier, Way};
+use orchestrate_notify::{Channel, Mail, Notice, Notifier, Unusable, Way};
 use orchestrate_planner::Plan;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -103,6 +103,7 @@ fn channels(notify: &[notify::Channel]) -> Vec<(String, Result<Channel, Failure>
             Target::Slack(source) => address(source).map(Way::Slack),
             Target::Teams(source) => address(source).map(Way::Teams),
             Target::Command(words) => Ok(Way::Command(words.clone())),
+            Target::Mail(written) => mail(written).map_err(|why| Failure::NoChannel { name: name.clone(), why }),
         };
         let found = way.map(|way| Channel { name: name.clone(), way, on: channel.on.clone() });
         (name, found)
@@ -112,6 +113,23 @@ fn channels(notify: &[notify::Channel]) -> Vec<(String, Result<Channel, Failure>
 
 /// Returns the address of a webhook. No message shows it: whoever has it can post there.
 fn address(source: &AddressSource) -> Result<Url, String> {
+    let (text, place) = secret_of(source)?;
+    let url = Url::parse(&text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    url.ok_or_else(|| format!("what {place} has is not the address of a webhook (https://...)"))
+}
+
+/// Returns a way by mail. No message shows the URL of the server, which may hold a password.
+fn mail(written: &notify::Mail) -> Result<Way, String> {
+    let (server, place) = secret_of(&written.server)?;
+    let mail = Mail::new(&server, &written.from, &written.to);
+    mail.map(|mail| Way::Mail(Box::new(mail))).map_err(|error| match error {
+        Unusable::NoServer | Unusable::PlainPassword => format!("what {place} has cannot be used: {error}"),
+        Unusable::NoAddress { .. } => error.to_string(),
+    })
+}
+
+/// Returns the first line of what stands outside the plan, and where it stands.
+fn secret_of(source: &AddressSource) -> Result<(String, String), String> {
     let (text, place) = match source {
         AddressSource::Env(name) => match std::env::var(name) {
             Ok(text) => (text, format!("the variable {name}")),
@@ -124,8 +142,7 @@ fn address(source: &AddressSource) -> Result<Url, String> {
             (text.lines().next().unwrap_or_default().trim().to_owned(), path.clone())
         }
     };
-    let url = Url::parse(text.trim()).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
-    url.ok_or_else(|| format!("what {place} has is not the address of a webhook (https://...)"))
+    Ok((text.trim().to_owned(), place))
 }
 
 /// The run that people are told of.

@@ -17,7 +17,7 @@ use orchestrate_model::change::{
     WindowFit,
 };
 use orchestrate_model::external;
-use orchestrate_model::notify::{AddressSource, Channel, Occasion, Target};
+use orchestrate_model::notify::{AddressSource, Channel, Mail, Occasion, Target};
 use orchestrate_model::pool::{
     self as words, Balancer, ChannelBinding, Cmdlets, CredentialSource, DnsSettings, ServiceClass, SipBalancing,
     SlotNames, Transport, WinrmAuth,
@@ -71,15 +71,22 @@ pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<
 }
 
 fn channel(written: Notify) -> Option<Channel> {
-    let Notify { webhook, slack, teams, command, on } = written;
-    let to = match (webhook, slack, teams, command) {
+    let Notify { webhook, slack, teams, command, mail, on } = written;
+    let to = match (webhook, slack, teams, mail) {
         (Some(address), ..) => Target::Webhook(address_source(address.value)?),
         (_, Some(address), ..) => Target::Slack(address_source(address.value)?),
         (_, _, Some(address), _) => Target::Teams(address_source(address.value)?),
-        (.., command) => Target::Command(command?.value.0.into_iter().map(|word| word.value.0).collect()),
+        (.., Some(mail)) => Target::Mail(self::mail(mail.value)?),
+        (.., None) => Target::Command(command?.value.0.into_iter().map(|word| word.value.0).collect()),
     };
     let stated = on.map(|on| on.value.0.into_iter().map(|occasion| occasion.value).collect());
     Some(Channel { to, on: stated.unwrap_or_else(|| Occasion::USUAL.into()) })
+}
+
+fn mail(written: crate::written::Mail) -> Option<Mail> {
+    let crate::written::Mail { server, from, to } = written;
+    let to = to?.value.0.into_iter().map(|address| address.value.0).collect();
+    Some(Mail { server: address_source(server?.value)?, from: from?.value.0, to })
 }
 
 fn address_source(written: AddressChoice) -> Option<AddressSource> {

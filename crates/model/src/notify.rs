@@ -25,6 +25,19 @@ pub enum Target {
     Teams(AddressSource),
     /// A program and its arguments. It gets the JSON object on its standard input.
     Command(Vec<String>),
+    /// A mail.
+    Mail(Mail),
+}
+
+/// A mail to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    /// Where the URL of the mail server is, which may hold a password.
+    pub server: AddressSource,
+    /// Whose mail it is: `name@host`.
+    pub from: String,
+    /// Whom it goes to. Never empty.
+    pub to: Vec<String>,
 }
 
 impl Target {
@@ -36,6 +49,7 @@ impl Target {
             Self::Slack(_) => "slack",
             Self::Teams(_) => "teams",
             Self::Command(_) => "command",
+            Self::Mail(_) => "mail",
         }
     }
 }

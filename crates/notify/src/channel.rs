@@ -1,6 +1,7 @@
 //! One way by which people are told.
 
 use crate::SetupError;
+use crate::mail::{self, Mail};
 use crate::message::Notice;
 use backon::{ExponentialBuilder, Retryable as _};
 use orchestrate_model::notify::Occasion;
@@ -63,6 +64,8 @@ pub enum Way {
     Teams(Url),
     /// A program and its arguments, which gets the JSON object on its standard input.
     Command(Vec<String>),
+    /// A mail.
+    Mail(Box<Mail>),
 }
 
 /// An address is as secret as a password.
@@ -87,6 +90,8 @@ pub(crate) enum Undelivered {
     Failed { program: String, how: String, said: String },
     #[error("it did not end within {} s", ATTEMPT.as_secs())]
     TooLong,
+    #[error("{0}")]
+    NotMailed(mail::Trouble),
 }
 
 impl Undelivered {
@@ -104,6 +109,7 @@ impl Undelivered {
                 !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidInput)
             }
             Self::Unreachable(_) => true,
+            Self::NotMailed(trouble) => trouble.may_pass(),
         }
     }
 }
@@ -132,6 +138,7 @@ impl Channel {
             Way::Slack(url) => post(client, url, &notice.slack()).await,
             Way::Teams(url) => post(client, url, &notice.card()).await,
             Way::Command(words) => run(words, &notice.plain()).await,
+            Way::Mail(mail) => mail.send(notice, ATTEMPT).await.map_err(Undelivered::NotMailed),
         }
     }
 }
@@ -168,7 +175,7 @@ fn without_address(text: &str, url: &Url) -> String {
 }
 
 /// Returns an error with its causes, the last of which says most.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
@@ -179,7 +186,7 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 /// Returns the beginning of what was said, behind a colon, in one line.
-fn short(said: &str) -> String {
+pub(crate) fn short(said: &str) -> String {
     let words: Vec<&str> = said.split_whitespace().collect();
     let line: String = words.join(" ").chars().filter(|c| !c.is_control()).take(LONGEST_REFUSAL).collect();
     if line.is_empty() { String::new() } else { format!(": {line}") }

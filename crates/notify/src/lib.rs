@@ -1,15 +1,17 @@
-//! Tells people what happens in a run: webhooks, chats, commands.
+//! Tells people what happens in a run: webhooks, chats, commands, mail.
 //!
 //! Belongs here: what is sent by which way, trying again, giving up, and what was not delivered. Does not belong here: what
 //! a run is, when something is worth telling, the terminal, and where addresses are kept. A notice that cannot be delivered
 //! stops nothing: it is tried again for some minutes, and then its failure is told.
 
 mod channel;
+mod mail;
 mod message;
 #[cfg(test)]
 mod tests;
 
 pub use channel::{Channel, Way};
+pub use mail::{Mail, Unusable};
 pub use message::Notice;
 
 use std::time::Duration;

@@ -47,6 +47,32 @@ impl Notice {
         object
     }
 
+    /// Returns the text of a mail.
+    pub(crate) fn text_of_mail(&self) -> String {
+        let mut text = format!("{}\n\n{}\n", self.title, self.text);
+        if !self.commands.is_empty() {
+            text.push('\n');
+        }
+        for command in &self.commands {
+            text.push_str("    ");
+            text.push_str(command);
+            text.push('\n');
+        }
+        let about = [
+            Some(("change", self.change.clone())),
+            Some(("reason", self.reason.clone())),
+            self.run.as_ref().map(|run| ("run", run.to_string())),
+            self.pool.as_ref().map(|pool| ("pool", pool.to_string())),
+            self.server.as_ref().map(|server| ("server", server.to_string())),
+            Some(("at", self.at.to_string())),
+        ];
+        text.push('\n');
+        for (what, value) in about.into_iter().flatten() {
+            text.push_str(&format!("{what}: {value}\n"));
+        }
+        text
+    }
+
     /// Returns the message for Slack.
     pub(crate) fn slack(&self) -> Value {
         // Its text has three signs of its own.

@@ -4,7 +4,9 @@ use super::*;
 use crate::channel::Undelivered;
 use orchestrate_model::notify::Occasion;
 use serde_json::{Value, json};
-use std::io::ErrorKind;
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
 use url::Url;
 use wiremock::matchers::{body_partial_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -139,4 +141,101 @@ fn a_machine_that_is_short_of_processes_for_a_moment_is_asked_again() {
     // It ran, and may have told it.
     let lost = Undelivered::Lost { program: "page".to_owned(), source: ErrorKind::WouldBlock.into() };
     assert!(!lost.may_pass());
+}
+
+/// A mail server that answers each connection's envelope with the next of these lines, and returns what it was sent in all.
+fn mail_server(answers: &'static [&'static str]) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let mut heard = String::new();
+        for answer in answers {
+            let (mut line, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(line.try_clone().unwrap());
+            line.write_all(b"220 mail ready\r\n").unwrap();
+            let mut in_text = false;
+            loop {
+                let mut text = String::new();
+                if lines.read_line(&mut text).unwrap() == 0 {
+                    break;
+                }
+                heard.push_str(&text);
+                let word = text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+                let said = match (in_text, word.as_str()) {
+                    (true, ".") => {
+                        in_text = false;
+                        "250 taken"
+                    }
+                    (true, _) => continue,
+                    (false, "DATA") => {
+                        in_text = true;
+                        "354 go on"
+                    }
+                    (false, "MAIL") => *answer,
+                    (false, "QUIT") => "221 good bye",
+                    (false, _) => "250 ok",
+                };
+                line.write_all(format!("{said}\r\n").as_bytes()).unwrap();
+            }
+        }
+        heard
+    });
+    (url, serving)
+}
+
+fn by_mail(server: &str) -> Channel {
+    let to = ["on-call@contoso.example".to_owned(), "board@contoso.example".to_owned()];
+    channel("mail", Way::Mail(Box::new(Mail::new(server, "orchestrate@contoso.example", &to).unwrap())))
+}
+
+#[tokio::test]
+async fn a_mail_server_that_is_busy_is_asked_again_and_gets_the_mail_once() {
+    let (server, serving) = mail_server(&["450 try again later", "250 ok"]);
+    assert_eq!(told(vec![by_mail(&server)]).await, Vec::<String>::new());
+    let heard = serving.join().unwrap();
+    for wanted in [
+        "MAIL FROM:<orchestrate@contoso.example>",
+        "RCPT TO:<on-call@contoso.example>",
+        "RCPT TO:<board@contoso.example>",
+        "Subject: fe1 is held in drain",
+        "Auto-Submitted: auto-generated",
+        "2 sessions are left of <b>RTCSRV</b> & others",
+        "orchestrate decide run-1 fe1 return",
+        "reason: CHG1",
+    ] {
+        assert!(heard.contains(wanted), "{wanted} is missing in:\n{heard}");
+    }
+    assert_eq!(heard.matches("Subject: ").count(), 1, "{heard}");
+}
+
+#[tokio::test]
+async fn what_a_mail_server_refuses_for_good_is_asked_once() {
+    let (server, serving) = mail_server(&["550 no relaying for you"]);
+    let failed = told(vec![by_mail(&server)]).await;
+    assert!(failed.len() == 1 && failed[0].contains("no relaying for you"), "{failed:?}");
+    assert!(serving.join().unwrap().contains("MAIL FROM"));
+}
+
+#[test]
+fn no_password_goes_in_plain_text_and_no_message_shows_one() {
+    let to = ["on-call@contoso.example".to_owned()];
+    let made = |server: &str, from: &str| Mail::new(server, from, &to).map_err(|error| error.to_string());
+    let from = "orchestrate@contoso.example";
+    for server in
+        ["smtp://ops:geheim@mail.contoso.example", "smtp://ops:geheim@mail.contoso.example:587?tls=opportunistic"]
+    {
+        let error = made(server, from).unwrap_err();
+        assert!(error.contains("in plain text") && !error.contains("geheim"), "{error}");
+    }
+    for server in ["smtps://ops:geheim@mail.contoso.example", "smtp://ops:geheim@mail.contoso.example?tls=required"] {
+        let made = made(server, from).unwrap();
+        assert!(!format!("{made:?}").contains("geheim"), "{made:?}");
+    }
+    for server in ["mail.contoso.example:25", "https://mail.contoso.example", "smtp:///geheim", ""] {
+        let error = made(server, from).unwrap_err();
+        assert!(error.contains("smtps://HOST") && !error.contains("geheim"), "{error}");
+    }
+    assert!(
+        made("smtp://mail.contoso.example", "no address").unwrap_err().contains("no address is no address of mail")
+    );
 }

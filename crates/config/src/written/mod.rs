@@ -11,7 +11,7 @@ pub(crate) use choices::{
     AfterDays, BalancerChoice, CmdletsChoice, CredentialsChoice, Every, Freeze, LevelChoice, ScopeChoice, SiteChoice,
 };
 pub(crate) use external::{ExternalAddresses, ExternalNames};
-pub(crate) use notify::{AddressChoice, Notify, NotifyChoice};
+pub(crate) use notify::{AddressChoice, Mail, Notify, NotifyChoice};
 
 use crate::compared::SessionCounter;
 use crate::durations::{Length, OpenFor, Pause};

@@ -11,7 +11,7 @@ use orchestrate_model::notify::Occasion;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 written! {
-    /// One way by which people are told of a run: one of `webhook`, `slack`, `teams` and `command`.
+    /// One way by which people are told of a run: one of `webhook`, `slack`, `teams`, `command` and `mail`.
     struct Notify {
         /// A JSON object is posted: where the address is, `{env: NAME}` or `{file: PATH}`.
         optional webhook: AddressChoice,
@@ -21,8 +21,23 @@ written! {
         optional teams: AddressChoice,
         /// A program and its arguments, which gets the JSON object on its standard input.
         optional command: OneOrMany<Argument>,
+        /// A mail.
+        optional mail: Mail,
         /// Of what. Default: held, pool-unsafe, refused and ended.
         optional on: OneOrMany<Occasion>,
+    }
+}
+
+written! {
+    /// A mail to people.
+    struct Mail {
+        /// Where the URL of the mail server is: `smtps://HOST`, or `smtp://HOST:PORT?tls=required`, with `USER:PASSWORD@` where it
+        /// wants a logon.
+        required server: AddressChoice,
+        /// Whose mail it is.
+        required from: MailAddress,
+        /// Whom it goes to.
+        required to: OneOrMany<MailAddress>,
     }
 }
 
@@ -37,7 +52,7 @@ written! {
 }
 
 /// The ways of which one is needed.
-const WAYS: [&str; 4] = ["webhook", "slack", "teams", "command"];
+const WAYS: [&str; 5] = ["webhook", "slack", "teams", "command", "mail"];
 
 /// One way by which people are told.
 #[derive(Debug, Clone)]
@@ -107,6 +122,34 @@ fn no_address(node: &Node) -> Diagnostic {
         .help(
             "whoever has it can post there: keep it as you keep a password, and write `{env: NAME}` or `{file: PATH}`",
         )
+}
+
+/// An address of mail: `name@host`.
+#[derive(Debug, Clone)]
+pub(crate) struct MailAddress(pub(crate) String);
+
+/// The longest address of mail (RFC 5321, a path of 256 octets with its brackets).
+const LONGEST_MAIL_ADDRESS: usize = 254;
+
+impl Written for MailAddress {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, codes::BAD_ADDRESS, "an address of mail, as `name@host`", |text| {
+            let plain = text.len() <= LONGEST_MAIL_ADDRESS
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_graphic() && !matches!(c, ',' | ';' | '<' | '>' | '"' | '(' | ')' | ':'));
+            let parts =
+                text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+            match parts {
+                Some(_) if plain => Ok(Self(text.to_owned())),
+                Some(_) | None => Err("one address, without a name before it".to_owned()),
+            }
+        })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[^@\\s]+@[^@\\s]+$", "examples": ["on-call@contoso.example"] })
+    }
 }
 
 /// The name of an environment variable.
