@@ -82,3 +82,23 @@ fn p10_a_wrong_password_is_told_in_words_and_shown_nowhere() {
     let all = format!("{}{}", said.out, said.err);
     assert!(all.contains("the password of CONTOSO\\svc-orch is wrong"), "{all}");
 }
+
+#[test]
+fn a_program_without_a_ticket_says_how_it_gets_one() {
+    let sandbox = Sandbox::default();
+    let credentials = "credentials: {env: MAINTENANCE}";
+    let plan = include_str!("../../plans/t4-two-servers.yaml");
+    assert!(plan.contains(credentials));
+    let plan =
+        sandbox.file("plan.yaml", &plan.replace(credentials, "credentials: {current: true}")).display().to_string();
+    let mut command = sandbox.command(&[&plan, "--dry-run"]);
+    command.env("KRB5CCNAME", sandbox.path().join("no-tickets"));
+    let told = Said::from(command.output().expect("the binary can be run"));
+    assert_eq!(told.code, Some(69), "{told:?}");
+    // As it is usually built it says how it is built with the library that reads tickets, and `check` says so before.
+    let built = "cargo build --release --features system-kerberos";
+    assert!(told.err.contains(built) || told.err.contains("`kinit USER@REALM`"), "{told:?}");
+    let checked = sandbox.run(&["check", &plan]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert_eq!((checked.out + &checked.err).contains(built), told.err.contains(built));
+}

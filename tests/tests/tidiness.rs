@@ -131,7 +131,7 @@ const SEAMS: &[(&str, &str)] = &[
     ("crates/files/src/system/windows.rs", "files: access lists"),
     ("crates/notify/src/channel.rs", "starting a program that Ctrl-C in the terminal does not reach"),
     ("crates/web/src/socket.rs", "sockets in the file system"),
-    ("crates/wsman/src/auth/current/mod.rs", "the logon of the person: chooses between Windows and elsewhere"),
+    ("crates/wsman/src/auth/current/mod.rs", "the logon of the person: chooses between Windows, a ticket and none"),
     ("crates/wsman/tests/strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
     ("tests/src/signals.rs", "ending other programs"),
     ("tests/tests/cli_files.rs", "tests with pipes, links and modes"),

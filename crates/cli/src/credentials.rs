@@ -3,10 +3,12 @@
 use crate::failure::Failure;
 use crate::host;
 use crate::terminal::output;
-use orchestrate_driver_winrm::{ClientCertificate, Credentials, Login, Source};
+use crate::wiring;
+use orchestrate_driver_winrm::{ClientCertificate, Credentials, Login, Mechanism, Source};
 use orchestrate_files::{Exposed, Limit, Whose};
 use orchestrate_model::PoolName;
 use orchestrate_model::pool::CredentialSource;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -119,9 +121,24 @@ fn login(source: &CredentialSource) -> Result<Login, CredentialError> {
         }
         CredentialSource::Keyring(user) => keyring(user),
         CredentialSource::Prompt(user) => prompt(user),
-        CredentialSource::Current => Login::current().map_err(CredentialError::Current),
+        CredentialSource::Current => current(),
         CredentialSource::Certificate { file, .. } => Ok(Login::by_certificate(format!("of the certificate {file}"))),
     }
+}
+
+/// Returns the logon of the person. A file of tickets that cannot be read is named here: see [`Login::current`].
+fn current() -> Result<Login, CredentialError> {
+    // What a program cannot use it does not look for.
+    let file = match Login::why_not_current(Mechanism::Any) {
+        Some(_) => None,
+        None => host::ticket_file(wiring::krb5_conf().default_cache()),
+    };
+    let kept = match file.as_deref().map(bytes) {
+        Some(Err(CredentialError::Unreadable { source, .. })) if source.kind() == ErrorKind::NotFound => None,
+        Some(read) => Some(Zeroizing::new(read?)),
+        None => None,
+    };
+    Login::current(kept.as_deref().map(Vec::as_slice)).map_err(CredentialError::Current)
 }
 
 /// Returns what is in a file that only its owner may read.

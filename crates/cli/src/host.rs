@@ -28,6 +28,21 @@ mod here {
         rustix::process::setsid().map(drop).map_err(std::io::Error::from)
     }
 
+    pub(super) fn ticket_file(stated: Option<&str>) -> Option<PathBuf> {
+        let named = std::env::var_os("KRB5CCNAME").filter(|name| !name.is_empty());
+        let named = match &named {
+            Some(name) => name.to_str()?,
+            None => stated.unwrap_or("FILE:/tmp/krb5cc_%{uid}"),
+        };
+        let path = match named.split_once(':') {
+            Some(("FILE", path)) => path,
+            None => named,
+            Some(_) => return None,
+        };
+        let path = path.replace("%{uid}", &rustix::process::getuid().as_raw().to_string());
+        (!path.contains("%{")).then(|| path.into())
+    }
+
     pub(super) fn is_known_to_have_ended(process: u32) -> bool {
         let processes = Path::new("/proc");
         processes.join("self").exists() && !processes.join(process.to_string()).exists()
@@ -68,10 +83,21 @@ mod here {
         Ok(())
     }
 
+    /// Windows keeps tickets to itself.
+    pub(super) fn ticket_file(_stated: Option<&str>) -> Option<PathBuf> {
+        None
+    }
+
     /// Processes are not listed in the file system, and a number may be another process by now.
     pub(super) fn is_known_to_have_ended(_process: u32) -> bool {
         false
     }
+}
+
+/// Returns the file that the person's Kerberos tickets are kept in, where it is known and they are kept in one. `stated` is
+/// what the configuration of Kerberos says of it.
+pub(crate) fn ticket_file(stated: Option<&str>) -> Option<PathBuf> {
+    here::ticket_file(stated)
 }
 
 /// Returns the folder of this account on this machine for the state of this program. Without a home there is none.

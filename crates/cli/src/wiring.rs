@@ -316,7 +316,7 @@ fn auth_with(credentials: Credentials, dns: &DnsSettings, pool: &Pool, access: &
 }
 
 /// Returns the system's Kerberos configuration, where there is one.
-fn krb5_conf() -> Krb5Conf {
+pub(crate) fn krb5_conf() -> Krb5Conf {
     let stated = std::env::var("KRB5_CONFIG").unwrap_or_else(|_unset| "/etc/krb5.conf".to_owned());
     let read = |path: &str| orchestrate_files::read(Path::new(path), Limit::TEXT, Whose::Anybodys).ok();
     let texts = stated.split(':').filter_map(read).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());

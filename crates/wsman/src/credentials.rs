@@ -1,6 +1,6 @@
 //! Who we are, in types that cannot be printed.
 
-use crate::auth::{Key, key_of};
+use crate::auth::{Key, Mechanism, WHY_NO_NTLM, WHY_NOT_CURRENT, key_of};
 use crate::config::Timeouts;
 use crate::error::{NotSent, SetupError};
 use crate::text::plain;
@@ -60,12 +60,24 @@ impl Login {
         Self { user: name.into(), secret: Secret::Nothing }
     }
 
-    /// Returns the logon of the person who has started this program.
+    /// Returns why this program cannot use the logon of a person by a mechanism, if it cannot: a matter of the system and of
+    /// how it was built, and not of the logon.
+    #[must_use]
+    pub fn why_not_current(mechanism: Mechanism) -> Option<&'static str> {
+        match mechanism {
+            Mechanism::Any | Mechanism::Kerberos => WHY_NOT_CURRENT,
+            Mechanism::Ntlm => WHY_NO_NTLM,
+        }
+    }
+
+    /// Returns the logon of the person who has started this program. May ask a domain. `cache` is what is in the file that
+    /// the person's tickets of Kerberos are kept in, where they are kept in one: it is looked at before the library of the
+    /// system reads it. The ticket itself is always taken from where that library finds it.
     ///
     /// # Errors
     /// When this system cannot prove it.
-    pub fn current() -> Result<Self, SetupError> {
-        let user = crate::auth::current_user().map_err(SetupError::NoCurrent)?;
+    pub fn current(cache: Option<&[u8]>) -> Result<Self, SetupError> {
+        let user = crate::auth::current_user(cache).map_err(SetupError::NoCurrent)?;
         Ok(Self { user, secret: Secret::Current })
     }
 
@@ -313,6 +325,9 @@ impl Credentials {
     fn advice(&self) -> String {
         match &self.source {
             Some(source) => source.advice(),
+            None if matches!(self.login().secret, Secret::Current) => {
+                "the logon as it is then is taken, a new ticket included".to_owned()
+            }
             None => "a new password is taken when the program is started again".to_owned(),
         }
     }

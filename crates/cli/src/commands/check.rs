@@ -9,6 +9,7 @@ use crate::stage::Planned;
 use crate::terminal::output;
 use orchestrate_config::{Diagnostic, Diagnostics, Parsed};
 use orchestrate_display::{Look, preview};
+use orchestrate_driver_winrm::{Login, Mechanism};
 use orchestrate_model::pool::{Access, Cmdlets, CredentialSource, Transport, WinrmAuth};
 use orchestrate_model::{Pool, Product};
 use orchestrate_planner::{Finding, codes};
@@ -148,7 +149,12 @@ fn way(pool: &Pool) -> String {
         Cmdlets::Session => "; the product's cmdlets in the remote shell".to_owned(),
         Cmdlets::Task(account) => format!("; the product's cmdlets in scheduled tasks as {account}"),
     };
-    format!("{transport}; logon by {auth}{cmdlets}")
+    let mechanism = if access.auth == WinrmAuth::Ntlm { Mechanism::Ntlm } else { Mechanism::Any };
+    let unable = match Login::why_not_current(mechanism) {
+        Some(why) if is_current => format!("; that logon cannot be used here: {why}"),
+        Some(_) | None => String::new(),
+    };
+    format!("{transport}; logon by {auth}{cmdlets}{unable}")
 }
 
 #[cfg(test)]
@@ -166,5 +172,20 @@ mod tests {
         let mut other = change.pools[0].clone();
         other.access = Access::Unstated;
         assert_eq!(ways(&[change.pools[0].clone(), other]).len(), 2);
+    }
+
+    #[test]
+    fn a_logon_that_this_program_cannot_use_is_told_with_what_it_needs() {
+        let plans = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plans/contoso-front-end.yaml");
+        let mut pool = plan_file::read(&plans).unwrap().change.pools[0].clone();
+        for (auth, mechanism) in [(WinrmAuth::Negotiate, Mechanism::Any), (WinrmAuth::Ntlm, Mechanism::Ntlm)] {
+            let Access::Winrm(access) = &mut pool.access else { panic!("the plan has `access`") };
+            (access.auth, access.credentials) = (auth, CredentialSource::Current);
+            let told = way(&pool);
+            assert!(told.contains("as the person who starts the program"), "{told}");
+            let why = Login::why_not_current(mechanism);
+            assert_eq!(told.contains("that logon cannot be used here"), why.is_some(), "{told}");
+            assert!(told.ends_with(why.unwrap_or_default()), "{told}");
+        }
     }
 }

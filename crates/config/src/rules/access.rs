@@ -157,7 +157,7 @@ fn kerberos(reader: &mut Reader, winrm: &Winrm, auth: WinrmAuth) {
     let unused = settings.into_iter().filter_map(|(key, span)| Some((key, span?))).filter(|(key, _)| !has_effect(key));
     for (key, span) in unused {
         let (text, help) = if is_used {
-            ("is what Windows knows by itself of the logon of a person", "leave the key out")
+            ("is what the system knows by itself of the logon of a person", "leave the key out")
         } else {
             ("is for Kerberos, which this `auth` does not use", "write `auth: kerberos`, or leave the key out")
         };

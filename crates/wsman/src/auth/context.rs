@@ -2,7 +2,7 @@
 
 use crate::auth::UsedMechanism;
 use crate::auth::binding;
-use crate::auth::current::{CurrentContext, Package};
+use crate::auth::current::{CurrentContext, Package, Start};
 use crate::auth::der;
 use crate::auth::failure::LogonReason;
 use crate::auth::kdc::{self, KerberosError};
@@ -105,8 +105,8 @@ impl Context {
     }
 
     /// Returns a context with the logon of this process.
-    pub(crate) fn current(package: Package, service: &str, binding: Option<Vec<u8>>) -> Result<Self, LogonReason> {
-        Ok(Self::Current(Box::new(CurrentContext::new(package, service, binding)?)))
+    pub(crate) fn current(start: Start<'_>) -> Result<Self, LogonReason> {
+        Ok(Self::Current(Box::new(CurrentContext::new(start)?)))
     }
 
     /// Returns by what the context is made.
@@ -299,7 +299,7 @@ async fn resolve(mut work: GeneratorInitSecurityContext<'_>, asked: &Asked<'_>) 
 }
 
 /// Returns the error in a token, bare or with the header of the mechanism around it.
-fn error_in(token: &[u8]) -> Option<KerberosError> {
+pub(crate) fn error_in(token: &[u8]) -> Option<KerberosError> {
     let now = Timestamp::now();
     if let Some(error) = KerberosError::read(token, now) {
         return Some(error);

@@ -82,6 +82,8 @@ pub enum LogonReason {
     NoProof,
     /// A binding is demanded, and there is none for this certificate.
     NoBinding,
+    /// The ticket of the person is of no use for this server: why, and what to do.
+    Ticket(String),
     /// The credentials could not be had.
     Credentials(String),
     /// Anything else.
@@ -194,7 +196,7 @@ impl fmt::Display for Told<'_> {
                 "`channel_binding: required`, and none is defined for the way that the server's certificate is signed: \
                  give the listener a certificate with RSA or ECDSA"
             ),
-            LogonReason::Credentials(why) => f.write_str(why),
+            LogonReason::Ticket(why) | LogonReason::Credentials(why) => f.write_str(why),
             LogonReason::Other(text) => write!(f, "{user} could not log on: {text}"),
         }
     }

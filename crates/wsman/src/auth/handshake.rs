@@ -3,7 +3,7 @@
 
 use crate::auth::account::LogonName;
 use crate::auth::context::{Context, KerberosStart};
-use crate::auth::current::Package;
+use crate::auth::current::{Package, Start};
 use crate::auth::failure::{LogonFailure, LogonReason};
 use crate::auth::{
     Authenticator, Binding, Chosen, Logon, MUTUAL, Mechanism, Negotiate, Session, UsedMechanism, basic, binding,
@@ -82,10 +82,12 @@ impl Handshake<'_> {
         let bound = self.binding(settings).map_err(failed)?;
         let is_bound = Bound::of(bound.as_ref());
         let service = format!("{}/{}", settings.service, self.dial.endpoint.name);
+        let realm = settings.realms.krb5_conf.realm_of(&self.dial.endpoint.name);
+        let start = |package, binding| Start { package, user: login.user(), service: &service, realm, binding };
         let context = match self.choose(settings, login).await.map_err(failed)? {
             Chosen::Ntlm => {
                 let context = match &login.secret {
-                    Secret::Current => Context::current(Package::Ntlm, &service, bound).map_err(failed)?,
+                    Secret::Current => Context::current(start(Package::Ntlm, bound)).map_err(failed)?,
                     Secret::Password(_) | Secret::Key(_) | Secret::Nothing => for_ntlm(login, bound),
                 };
                 self.ntlm(login, context, is_bound).await?
@@ -97,7 +99,7 @@ impl Handshake<'_> {
                 self.kerberos(login, context, (&service, is_bound)).await?
             }
             Chosen::Current => {
-                let context = Context::current(Package::Kerberos, &service, bound).map_err(failed)?;
+                let context = Context::current(start(Package::Kerberos, bound)).map_err(failed)?;
                 self.kerberos(login, context, (&service, is_bound)).await?
             }
         };

@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Krb5Conf {
     default_realm: Option<String>,
+    default_cache: Option<String>,
     /// Realms with the KDCs that are stated for them, in their order.
     realms: Vec<(String, Vec<String>)>,
     /// Domains and hosts with their realms.
@@ -43,6 +44,7 @@ impl Krb5Conf {
     fn relation(&mut self, section: &str, group: Option<&str>, (key, value): (&str, &str)) {
         match (section, group, key) {
             ("libdefaults", None, "default_realm") => self.default_realm = Some(value.to_owned()),
+            ("libdefaults", None, "default_ccache_name") => self.default_cache = Some(value.to_owned()),
             ("realms", Some(_), "kdc") => {
                 if let Some((_, kdcs)) = self.realms.last_mut() {
                     kdcs.push(value.to_owned());
@@ -56,6 +58,12 @@ impl Krb5Conf {
     /// Returns the realm of names that state none.
     pub(crate) fn default_realm(&self) -> Option<&str> {
         self.default_realm.as_deref()
+    }
+
+    /// Returns where tickets are kept, as it is stated: `FILE:/tmp/krb5cc_%{uid}`.
+    #[must_use]
+    pub fn default_cache(&self) -> Option<&str> {
+        self.default_cache.as_deref()
     }
 
     /// Returns the KDCs that are stated for a realm.

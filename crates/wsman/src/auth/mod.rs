@@ -22,12 +22,12 @@ pub use failure::{LogonFailure, LogonReason};
 pub use kdc::Realms;
 pub use krb5_conf::Krb5Conf;
 
-pub(crate) use current::user as current_user;
+pub(crate) use current::{WHY_NO_NTLM, WHY_NOT as WHY_NOT_CURRENT, user as current_user};
 pub(crate) use handshake::{Handshake, offers};
 pub(crate) use keytab::{Key, key_of};
 
 use crate::connection::Raw;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Secret};
 use crate::error::{Cause, NotSent, SetupError, Unresolved};
 use crate::text::plain;
 use crate::tls::{ClientCertificate, Transport};
@@ -170,6 +170,12 @@ impl Authenticator {
                 let login = settings.credentials.login();
                 if login.user().is_empty() || login.user().contains(char::is_control) {
                     return Err(SetupError::User(plain(login.user())));
+                }
+                if settings.mechanism == Mechanism::Ntlm
+                    && matches!(login.secret, Secret::Current)
+                    && let Some(why) = WHY_NO_NTLM
+                {
+                    return Err(SetupError::NoCurrent(why.to_owned()));
                 }
                 let seals = matches!(transport, Transport::Http);
                 Ok(Self::Negotiate { settings: Box::new(settings.clone()), seals })

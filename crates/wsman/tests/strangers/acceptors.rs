@@ -16,14 +16,15 @@ const NAME: &str = "fe1.contoso.example";
 /// The interpreter that has pyspnego.
 const INTERPRETER: &str = "LAB_PYTHON";
 /// The interpreter that has Debian's python3-gssapi.
-const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+pub(crate) const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// A server of a stranger.
-struct Acceptor {
+pub(crate) struct Acceptor {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     folder: tempfile::TempDir,
-    trust: Option<Trust>,
+    /// The hash of its certificate, where it serves TLS.
+    pub(crate) pin: Option<String>,
 }
 
 impl Drop for Acceptor {
@@ -33,7 +34,7 @@ impl Drop for Acceptor {
     }
 }
 
-fn has(python: &str, module: &str) -> bool {
+pub(crate) fn has(python: &str, module: &str) -> bool {
     let output = Command::new(python).args(["-c", &format!("import {module}")]).output();
     if output.is_ok_and(|output| output.status.success()) {
         return true;
@@ -55,7 +56,7 @@ impl Acceptor {
     }
 
     #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
-    fn with(python: &str, mode: &str, tls: bool, keytab: Option<&str>) -> Self {
+    pub(crate) fn with(python: &str, mode: &str, tls: bool, keytab: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let accounts = folder.path().join("accounts");
         std::fs::write(&accounts, "CONTOSO:svc-orch:Orch-Passw0rd1!\n").unwrap();
@@ -65,7 +66,7 @@ impl Acceptor {
         if let Some(keytab) = keytab {
             command.env("KRB5_KTNAME", keytab);
         }
-        let trust = tls.then(|| {
+        let pin = tls.then(|| {
             let key = KeyPair::generate().unwrap();
             let made = CertificateParams::new(vec!["odd".to_owned()]).unwrap().self_signed(&key).unwrap();
             let files = ["certificate", "key"].map(|name| folder.path().join(name));
@@ -74,17 +75,18 @@ impl Acceptor {
             command.args(&files);
             let digest = <sha2::Sha256 as sha2::Digest>::digest(made.der());
             let pin: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-            Trust::pin(&pin.join(":")).unwrap()
+            pin.join(":")
         });
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, port: line.trim().parse().unwrap(), folder, trust }
+        Self { child, port: line.trim().parse().unwrap(), folder, pin }
     }
 
     fn client(&self, settings: Negotiate) -> Client {
         assert!(self.folder.path().exists());
-        let transport = self.trust.clone().map_or(Transport::Http, Transport::Https);
+        let trust = self.pin.as_deref().map(|pin| Trust::pin(pin).unwrap());
+        let transport = trust.map_or(Transport::Http, Transport::Https);
         let endpoint = Endpoint { name: NAME.to_owned(), connect_to: format!("127.0.0.1:{}", self.port) };
         Client::new(endpoint, &transport, &Auth::Negotiate(settings), Timeouts::default(), Limits::default()).unwrap()
     }

@@ -60,6 +60,11 @@ impl Way {
 
 /// Returns trust in the certificate that a host has made for itself.
 fn pin(domain: &Domain, number: u8) -> Trust {
+    Trust::pins([fingerprint(domain, number).as_str(), &"00".repeat(32)]).unwrap()
+}
+
+/// Returns the hash of the certificate that a host has made for itself.
+pub(crate) fn fingerprint(domain: &Domain, number: u8) -> String {
     let file = domain.path(&format!("fe{number}/opt/omi/etc/ssl/certs/omi.pem"));
     let output = std::process::Command::new("openssl")
         .args(["x509", "-noout", "-fingerprint", "-sha256", "-in", &file])
@@ -67,7 +72,7 @@ fn pin(domain: &Domain, number: u8) -> Trust {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let (_, digest) = text.trim().split_once('=').unwrap();
-    Trust::pins([digest, &"00".repeat(32)]).unwrap()
+    digest.to_owned()
 }
 
 fn reason(error: Error) -> (LogonReason, String) {
@@ -79,7 +84,11 @@ fn reason(error: Error) -> (LogonReason, String) {
 }
 
 async fn works(way: &Way, domain: &Domain) {
-    let client = way.client(domain, 1, "fe1.contoso.example");
+    answers(&way.client(domain, 1, "fe1.contoso.example")).await;
+}
+
+/// Asks a host all kinds of things.
+pub(crate) async fn answers(client: &Client) {
     for _ in 0..2 {
         let system = client.get("Win32_OperatingSystem", &[]).await.unwrap();
         assert!(system.time("LastBootUpTime").is_some());

@@ -8,3 +8,6 @@ mod acceptors;
 mod domain;
 #[cfg(test)]
 mod hosts;
+#[cfg(test)]
+#[cfg(feature = "system-kerberos")]
+mod ticket;

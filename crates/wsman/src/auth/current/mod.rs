@@ -1,13 +1,20 @@
 //! The logon that the person has who started the program: the system proves it, and no password is seen here. Windows has
-//! an interface for that.
+//! an interface for that, and elsewhere there is the ticket of Kerberos that the person has got, in programs that were built
+//! with the library that reads it.
 
-#[cfg(not(windows))]
+#[cfg(all(unix, feature = "system-kerberos"))]
+mod cache;
+#[cfg(not(any(windows, all(unix, feature = "system-kerberos"))))]
 mod elsewhere;
+#[cfg(all(unix, feature = "system-kerberos"))]
+mod ticket;
 #[cfg(windows)]
 mod windows;
 
-#[cfg(not(windows))]
+#[cfg(not(any(windows, all(unix, feature = "system-kerberos"))))]
 use elsewhere as here;
+#[cfg(all(unix, feature = "system-kerberos"))]
+use ticket as here;
 #[cfg(windows)]
 use windows as here;
 
@@ -23,12 +30,34 @@ pub(crate) enum Package {
     Ntlm,
 }
 
-/// Returns the account of this logon, as `DOMAIN\user`.
+/// What a context is made with.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    /// How the logon is proven.
+    pub(crate) package: Package,
+    /// Whose logon it was when the program was started.
+    pub(crate) user: &'a str,
+    /// The service that is logged on to, such as `HTTP/fe1.contoso.example`.
+    pub(crate) service: &'a str,
+    /// The realm of the server, where the system's configuration states it.
+    pub(crate) realm: Option<&'a str>,
+    /// The binding to a TLS connection.
+    pub(crate) binding: Option<Vec<u8>>,
+}
+
+/// Why this program cannot use the logon of a person, if it cannot.
+pub(crate) const WHY_NOT: Option<&str> = here::WHY_NOT;
+
+/// Why the logon of a person cannot be proven by NTLM here, if it cannot.
+pub(crate) const WHY_NO_NTLM: Option<&str> = here::WHY_NO_NTLM;
+
+/// Returns the account of this logon, as `DOMAIN\user` or `user@REALM`. `cache` is the file that tickets are kept in, where
+/// they are kept in one.
 ///
 /// # Errors
 /// Why there is none that could be used.
-pub(crate) fn user() -> Result<String, String> {
-    here::user()
+pub(crate) fn user(cache: Option<&[u8]>) -> Result<String, String> {
+    here::user(cache)
 }
 
 /// A context that the system makes with this logon.
@@ -45,10 +74,13 @@ impl std::fmt::Debug for CurrentContext {
 }
 
 impl CurrentContext {
-    /// Returns a context for a service, such as `HTTP/fe1.contoso.example`.
-    pub(crate) fn new(package: Package, service: &str, binding: Option<Vec<u8>>) -> Result<Self, LogonReason> {
-        let made = here::Context::new(package, service, binding)?;
-        Ok(Self { package, made: Some(made) })
+    /// Returns a context for a service.
+    pub(crate) fn new(start: Start<'_>) -> Result<Self, LogonReason> {
+        let Start { package, user, service, realm, binding } = &start;
+        let is_bound = binding.is_some();
+        tracing::debug!(?package, user, service, realm, is_bound, "logs on as the person who started the program");
+        let package = *package;
+        Ok(Self { package, made: Some(here::Context::new(start)?) })
     }
 
     /// Takes what the server said, and returns what it is to be told. The system may ask a domain for a while.

@@ -1,7 +1,7 @@
 //! The security interface of Windows (SSPI): tokens and seals are made by the system, which keeps the secrets.
 #![expect(unsafe_code, reason = "the security interface of Windows has no safe calls")]
 
-use super::Package;
+use super::{Package, Start};
 use crate::auth::binding;
 use crate::auth::failure::LogonReason;
 use crate::auth::seal::Sealed;
@@ -32,6 +32,10 @@ const MOST_TOKEN: usize = 256;
 /// What every context is asked for.
 const WANTED: u32 =
     ISC_REQ_MUTUAL_AUTH | ISC_REQ_CONFIDENTIALITY | ISC_REQ_INTEGRITY | ISC_REQ_SEQUENCE_DETECT | ISC_REQ_REPLAY_DETECT;
+
+pub(super) const WHY_NOT: Option<&str> = None;
+
+pub(super) const WHY_NO_NTLM: Option<&str> = None;
 
 /// The logon, for one way of proving it.
 struct Logon(SecHandle);
@@ -64,7 +68,7 @@ impl Drop for Made {
 }
 
 /// The account of the logon, as `DOMAIN\user`.
-pub(super) fn user() -> Result<String, String> {
+pub(super) fn user(_no_file: Option<&[u8]>) -> Result<String, String> {
     let (mut name, mut length) = ([0_u16; 512], 512);
     // SAFETY: the answer goes to a place of ours that has the length that is said.
     if !unsafe { GetUserNameExW(NameSamCompatible, name.as_mut_ptr(), &raw mut length) } {
@@ -75,7 +79,8 @@ pub(super) fn user() -> Result<String, String> {
 }
 
 impl Context {
-    pub(super) fn new(package: Package, service: &str, binding: Option<Vec<u8>>) -> Result<Self, LogonReason> {
+    pub(super) fn new(start: Start<'_>) -> Result<Self, LogonReason> {
+        let Start { package, service, binding, .. } = start;
         let name = wide(match package {
             Package::Kerberos => "Kerberos",
             Package::Ntlm => "NTLM",
