@@ -99,6 +99,7 @@ pub fn report(run: &RunId, plan: &Plan, state: &RunState, records: &[(u64, Times
         "stop": state.stop,
         "servers": servers(plan, state),
         "pools_seen": state.pools_seen,
+        "pool_faults": state.pool_faults,
         "records": records.iter().map(|(seq, at, record)| recorded(plan, *seq, *at, record)).collect::<Vec<_>>(),
     })
 }

@@ -301,7 +301,7 @@ impl<'a> Log<'a> {
             Record::StartTypesUndone { services, .. } => (Tone::Warn, watch::start_types_undone(services)),
             Record::Rebooted { booted, sessions, .. } => watch::rebooted(&look.date_time(*booted), sessions),
             Record::StoppedByOthers { sessions, uncounted, .. } => watch::stopped_by_others(sessions, uncounted),
-            Record::PoolSeen { pool, absent } => watch::pool_seen(pool, absent),
+            Record::PoolSeen { pool, absent, faults } => watch::pool_seen(pool, absent, faults),
             Record::Note { text, .. } => (Tone::Quiet, clean(text)),
             Record::RunEnded { outcome } => {
                 (words::outcome_tone(*outcome), format!("the run has ended: {}", words::outcome(*outcome)))

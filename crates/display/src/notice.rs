@@ -119,6 +119,8 @@ impl Teller<'_> {
             let names: Vec<&str> = absent.keys().map(ServerName::short).collect();
             parts.push(format!("not seen to serve in {pool}: {}", list(&names)));
         }
+        let faults = state.pool_faults.values().flatten();
+        parts.extend(faults.map(|fault| clean(fault)));
         parts.extend(state.stop.as_ref().map(|why| clean(why.text())));
         if let (Some(started), Some(last)) = (state.started, state.last) {
             parts.push(format!("it took {}", duration(last.duration_since(started))));

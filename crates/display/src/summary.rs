@@ -423,6 +423,9 @@ fn absent(state: &RunState, look: &Look) -> Vec<String> {
     for (pool, absent) in state.pools_seen.iter().filter(|(_, absent)| !absent.is_empty()) {
         lines.extend(look.hang("", Tone::Bad, &format!("{pool} at the end: {}", watch::absences(absent))));
     }
+    for (pool, faults) in state.pool_faults.iter().filter(|(_, faults)| !faults.is_empty()) {
+        lines.extend(look.hang("", Tone::Bad, &format!("{pool} at the end: {}", clean(&faults.join("; ")))));
+    }
     lines
 }
 
@@ -431,7 +434,8 @@ fn all_were_seen(context: Context<'_>, state: &RunState) -> bool {
     let works = context.plan.work().iter().zip(&state.work);
     let begun = works.filter(|(_, each)| each.started.is_some() || each.as_recorded().is_some());
     let mut pools = begun.map(|(work, _)| &context.plan.pool_of(work).name);
-    pools.all(|pool| state.pools_seen.get(pool).is_some_and(std::collections::BTreeMap::is_empty))
+    let reached = |pool: &PoolName| state.pool_faults.get(pool).is_none_or(Vec::is_empty);
+    pools.all(|pool| state.pools_seen.get(pool).is_some_and(std::collections::BTreeMap::is_empty) && reached(pool))
 }
 
 /// Returns how the rest of a run that left nothing out is done: by the same plan once more.

@@ -53,11 +53,13 @@ pub(crate) fn stopped_by_others(
     (Tone::Bad, text)
 }
 
-pub(crate) fn pool_seen(pool: &PoolName, absent: &BTreeMap<ServerName, String>) -> (Tone, String) {
-    if absent.is_empty() {
-        return (Tone::Good, format!("{pool}: final check: every server serves"));
+pub(crate) fn pool_seen(pool: &PoolName, absent: &BTreeMap<ServerName, String>, faults: &[String]) -> (Tone, String) {
+    let servers = if absent.is_empty() { "every server serves".to_owned() } else { absences(absent) };
+    if faults.is_empty() {
+        let tone = if absent.is_empty() { Tone::Good } else { Tone::Bad };
+        return (tone, format!("{pool}: final check: {servers}"));
     }
-    (Tone::Bad, format!("{pool}: final check: {}", absences(absent)))
+    (Tone::Bad, format!("{pool}: final check: {servers}; {}", clean(&faults.join("; "))))
 }
 
 /// Returns the servers of a pool that do not serve, with the reason of each.

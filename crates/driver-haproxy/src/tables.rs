@@ -121,6 +121,10 @@ impl ServerRow {
 
     /// Returns what keeps the server out that no command changes, as it is told.
     pub(crate) fn kept_out(&self) -> Option<KeptOut> {
+        // A state that was set by command comes first: it is that which keeps it out.
+        if self.forced() != Forced::State(BalancerState::Ready) {
+            return None;
+        }
         match self.forcing() {
             Forcing::Nothing => None,
             Forcing::Tracked => Some(KeptOut::Tracked),

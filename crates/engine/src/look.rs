@@ -282,6 +282,8 @@ impl Look {
         let mut look = Self::serving(subject);
         look.servers.retain(|name, _| subject.pool.servers.iter().any(|server| server.name == *name));
         look.balancer = AskBalancer::Ask;
+        // Whether people find the servers again is seen as well.
+        look.names = scope::evidence(subject.plan.change(), subject.pool, None).names;
         look
     }
 

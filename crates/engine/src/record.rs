@@ -258,6 +258,9 @@ pub enum Record {
     },
     /// Every server of a pool was looked at at the end of the run.
     PoolSeen {
+        /// What keeps people from servers that serve, or could not be seen, one sentence each.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        faults: Vec<String>,
         /// The pool.
         pool: PoolName,
         /// The servers that do not serve, or of which nobody knows, each with the reason.

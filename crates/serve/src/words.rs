@@ -97,7 +97,43 @@ impl crate::judge::Campaign {
     }
 }
 
+impl crate::judge::Campaign {
+    /// Says which servers an unfinished run has left out on which no process works, and how they come back.
+    #[must_use]
+    pub fn left_out(&self, program: &str) -> Option<String> {
+        match self {
+            Self::Open { run, out, live: None, .. } if !out.is_empty() => {
+                Some(format!("run {run} of it is unfinished{}; {}", outside(out), ways_out(program, run)))
+            }
+            Self::None | Self::Open { .. } | Self::Other { .. } | Self::Over { .. } => None,
+        }
+    }
+}
+
 impl Verdict {
+    /// Whether its words name the servers that are out already.
+    #[must_use]
+    pub fn names_out(&self) -> bool {
+        match self {
+            Self::Gone { .. }
+            | Self::Changed { .. }
+            | Self::NextWindow { .. }
+            | Self::Again { .. }
+            | Self::Person { .. }
+            | Self::AtWork => true,
+            Self::Written
+            | Self::Broken(_)
+            | Self::Forgotten
+            | Self::WaitsForApproval(_)
+            | Self::WaitsForWindow(_)
+            | Self::NeverOpens
+            | Self::Done { .. }
+            | Self::WaitsForPool(_)
+            | Self::WaitsForRun { .. }
+            | Self::Due { .. } => false,
+        }
+    }
+
     /// Every word for what becomes of a plan.
     pub const WORDS: [&'static str; 16] = [
         "being_written",

@@ -102,6 +102,9 @@ fn left_open(found: &Found) -> Vec<String> {
     for (server, why) in state.pools_seen.values().flatten() {
         open.push(format!("{server}: it was not seen to serve at the end: {}", clean(why)));
     }
+    for (pool, faults) in &state.pool_faults {
+        open.extend(faults.iter().map(|fault| format!("{pool}: {}", clean(fault))));
+    }
     // What a pool's servers are at, and whatever else made the run end like this.
     if open.is_empty() && matches!(state.ended, Some(RunOutcome::ToBeLookedAt | RunOutcome::Bug)) {
         open.push("it ended with something to be looked at".to_owned());

@@ -77,7 +77,13 @@ impl Plan {
     /// Returns what becomes of it, in words.
     pub(crate) fn words(&self, look: &Look) -> Option<String> {
         let (program, approve) = &self.commands;
-        self.verdict.as_ref().map(|(verdict, _)| verdict.text((program, approve), look))
+        let (verdict, _) = self.verdict.as_ref()?;
+        let text = verdict.text((program, approve), look);
+        // Whatever is waited for, a server that is out meanwhile is named.
+        Some(match self.known.campaign.left_out(program).filter(|_| !verdict.names_out()) {
+            Some(out) => format!("{text}; {out}"),
+            None => text,
+        })
     }
 
     /// Returns it as it is listed. It is worked out once for each judgement: two hundred calendars are asked for nothing else.

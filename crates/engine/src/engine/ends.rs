@@ -101,7 +101,8 @@ impl Engine {
         let differs = work.iter().any(|work| work.swept.as_ref().is_some_and(|found| !found.is_empty()));
         let done =
             work.iter().all(|work| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. })));
-        let absent = self.state.pools_seen.values().any(|absent| !absent.is_empty());
+        let absent = self.state.pools_seen.values().any(|absent| !absent.is_empty())
+            || self.state.pool_faults.values().any(|faults| !faults.is_empty());
         let owed = self.plan.findings().iter().any(|finding| finding.code == codes::RESTART_OWED);
         let left_over = absent || (owed && !self.state.recover) || work.iter().any(|work| !work.left_over.is_empty());
         let one_level = levels::of(&self.plan, &self.state).iter().all(levels::PoolLevels::is_whole);

@@ -22,7 +22,7 @@ use orchestrate_model::pool::{Balancer, Pool};
 use orchestrate_model::time::after;
 use orchestrate_model::{Act, PoolObservation, ServerName, Verdict};
 use orchestrate_planner::StepKind;
-use orchestrate_planner::safety::{Asked, Question};
+use orchestrate_planner::safety::{Asked, Question, unreached};
 use orchestrate_planner::scope::PoolScope;
 use orchestrate_planner::standing::{Standing, standings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -333,8 +333,10 @@ impl Engine {
         };
         let ready = own.into_iter().flat_map(BalancerServer::ready).cloned();
         let (back, new): (Vec<BalancerPlace>, Vec<BalancerPlace>) = ready.partition(is_recorded);
-        if let Some(new) = new.first().filter(|_| steps::is_kept_out(&subject, asked)).cloned() {
-            self.tell_of_new_entry(position, &new, now);
+        match new.first().filter(|_| steps::is_kept_out(&subject, asked)).cloned() {
+            Some(new) if self.new_entry(position, &new, now) => return,
+            Some(_) => {}
+            None => self.scratch[position].new_entry_looks = 0,
         }
         let subject = self.subject(position);
         if back.is_empty() || !steps::is_kept_out(&subject, asked) {
@@ -370,18 +372,37 @@ impl Engine {
     }
 
     /// Says once that the balancer has an entry of a server that is out which it did not have when the server was recorded.
-    /// Nothing is done about it: how it was before is not known, so it could not be put back.
-    fn tell_of_new_entry(&mut self, position: usize, place: &BalancerPlace, now: Timestamp) {
-        if std::mem::replace(&mut self.scratch[position].told_of_entry, true) {
-            return;
-        }
-        let text = format!(
-            "{} is out, and the balancer sends it new connections in {place}, which it did not have when the server was \
-             recorded: this entry is left as it is. Take it out of the balancer by hand: while it takes connections, the \
-             server does not run empty",
-            self.plan.work()[position].server
+    /// How it was before is not known, so it could not be put back, and is left alone. As long as it sends people to the
+    /// server, the server does not run empty: before its patch has begun it is given back at the second look, afterwards
+    /// it is left to a person. Returns whether the server goes back.
+    fn new_entry(&mut self, position: usize, place: &BalancerPlace, now: Timestamp) -> bool {
+        let id = work_id(position);
+        let server = self.plan.work()[position].server.clone();
+        let fact = format!(
+            "{server} is out, and the balancer sends it new connections in {place}, which it did not have when the server was \
+             recorded: this entry is left as it is"
         );
-        self.record(now, Record::Note { work: Some(work_id(position)), text });
+        self.scratch[position].new_entry_looks += 1;
+        if self.scratch[position].new_entry_looks == 1 && !self.scratch[position].told_of_entry {
+            self.scratch[position].told_of_entry = true;
+            let text = format!("{fact}. Take it out of the balancer by hand");
+            let past = self.is_past_undoing(position);
+            self.record(
+                now,
+                if past { Record::LeftOver { work: id, text } } else { Record::Note { work: Some(id), text } },
+            );
+        }
+        let work = &self.state.work[position];
+        let undo = work.is_active() && work.back.is_none() && work.held.is_none() && !self.is_past_undoing(position);
+        if !undo || self.scratch[position].new_entry_looks < POOL_NOES {
+            return false;
+        }
+        if !matches!(self.positions[position], Position::Idle | Position::Sleeping(_) | Position::Looking { .. }) {
+            return false;
+        }
+        self.turn_back(id, Why { kind: WhyKind::Failed, text: fact }, now);
+        self.rouse(position);
+        true
     }
 
     /// Says once that a held server was put back into the balancer. Nothing is done about it: a hold is a person's.
@@ -434,13 +455,17 @@ impl Engine {
                 absent.entry(server.name.clone()).or_insert(why);
             }
         }
+        let works = self.of_pools[pool].iter().filter(|position| self.state.work[**position].is_out());
+        let out = works.map(|position| self.plan.work()[*position].server.clone());
+        let out: BTreeSet<ServerName> = out.chain(absent.keys().cloned()).collect();
+        let faults = unreached(self.plan.change(), described, seen, &out);
         // What starts by itself, and what did not answer, gets its time.
-        if !absent.is_empty() && self.watches[pool].last_looks < SWEEP_LOOKS {
+        if !(absent.is_empty() && faults.is_empty()) && self.watches[pool].last_looks < SWEEP_LOOKS {
             self.rest_from_pool(pool, UNKNOWN_LOOK, now);
             return;
         }
         let name = described.name.clone();
-        self.record(now, Record::PoolSeen { pool: name, absent });
+        self.record(now, Record::PoolSeen { pool: name, absent, faults });
     }
 }
 

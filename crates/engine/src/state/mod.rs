@@ -72,6 +72,8 @@ pub struct RunState {
     pub stood_still: Vec<(Timestamp, SignedDuration)>,
     /// Each pool that was looked at at the end, with its servers that do not serve.
     pub pools_seen: BTreeMap<PoolName, BTreeMap<ServerName, String>>,
+    /// What kept people from servers that serve, at the last look at each pool.
+    pub pool_faults: BTreeMap<PoolName, Vec<String>>,
 }
 
 /// The state of one step.
@@ -123,6 +125,7 @@ impl RunState {
             taken_up: None,
             stood_still: Vec::new(),
             pools_seen: BTreeMap::new(),
+            pool_faults: BTreeMap::new(),
         }
     }
 
@@ -238,6 +241,7 @@ impl RunState {
                 // What stopped the earlier start does not stop this one.
                 self.stop = None;
                 self.pools_seen.clear();
+                self.pool_faults.clear();
                 self.reopen_work(plan);
             }
             Record::StepStarted { step } => self.step_started(plan, at, *step)?,
@@ -288,7 +292,10 @@ impl RunState {
             Record::StopRequested { why } => self.stop = Some(why.clone()),
             Record::RunEnded { outcome } => self.ended = Some(*outcome),
             Record::PutOff { work, why } => self.put_off(plan, *work, why)?,
-            Record::PoolSeen { pool, absent } => drop(self.pools_seen.insert(pool.clone(), absent.clone())),
+            Record::PoolSeen { pool, absent, faults } => {
+                self.pools_seen.insert(pool.clone(), absent.clone());
+                self.pool_faults.insert(pool.clone(), faults.clone());
+            }
             Record::InstallerEnded { .. }
             | Record::Reasserted { .. }
             | Record::SessionsCut { .. }

@@ -195,6 +195,12 @@ impl WorkState {
         count
     }
 
+    /// Returns whether a restart was asked for since the installer in hand was started, and is not proven yet.
+    #[must_use]
+    pub fn awaits_restart(&self) -> bool {
+        !self.restarts_since_patch().is_empty() && self.restart_refused.is_none() && self.restart_proven.is_none()
+    }
+
     /// Returns how often a restart was asked for, or begun by the installer as it says.
     #[must_use]
     pub fn restarts_asked(&self) -> usize {

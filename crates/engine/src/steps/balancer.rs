@@ -9,6 +9,7 @@ use crate::record::StepEnd;
 use crate::state::{Mark, StepState, steps_of};
 use jiff::Timestamp;
 use orchestrate_model::act::Act;
+use orchestrate_model::balancer::KeptOut;
 use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::observe::{BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::pool::{Balancer, SlotNames};
@@ -142,7 +143,8 @@ pub(super) fn restoring(case: &Case<'_>) -> Vec<Act> {
     let (Some(recorded), Some(seen)) = (recorded, seen) else { return Vec::new() };
     let other = seen.entries.iter().filter_map(|(place, entry)| {
         let wanted = *state_of(&case.subject, recorded, place)?;
-        let leave = entry.admin == wanted || entry.admin == BalancerState::Ready;
+        // What no state keeps out, no state brings back: that is waited for, and told.
+        let leave = entry.admin == wanted || entry.admin == BalancerState::Ready || entry.kept_out.is_some();
         (!leave).then(|| set(case, place, wanted))
     });
     other.collect()
@@ -176,8 +178,14 @@ pub(super) fn differences(
         match own.and_then(|own| entry_of(subject, own, place)) {
             Some(entry) if entry.admin == *state || entry.admin == BalancerState::Ready => {}
             Some(entry) => {
-                let kept_out = entry.kept_out.map_or_else(String::new, |why| format!(" ({why})"));
-                found.push(format!("the balancer has it as {} in {place}{kept_out}, it was {state}", entry.admin));
+                found.push(match entry.kept_out {
+                    Some(KeptOut::Weight) => format!(
+                        "it is ready in {place}, and its weight is 0, so that it gets nothing new (set server {} weight 100%)",
+                        place.path()
+                    ),
+                    Some(why) => format!("it is ready in {place}, and gets nothing new: {why}"),
+                    None => format!("the balancer has it as {} in {place}, it was {state}", entry.admin),
+                });
             }
             None => found.push(gone(seen, subject, place, *state)),
         }

@@ -22,8 +22,8 @@ enum Sample {
     NotYet(String),
     /// What was returned is not as it was any more.
     Fallen(String),
-    /// The product says that the pool has a problem.
-    Trouble(String),
+    /// The server is as recorded, and the product's word on its pool is not good, or did not come.
+    Pool(String),
 }
 
 fn sample(case: &Case<'_>) -> Sample {
@@ -52,18 +52,15 @@ fn sample(case: &Case<'_>) -> Sample {
             "{as_recorded}; the pool says {}, and none is missing but servers that this run has out",
             said(word)
         )),
-        Some(ReadinessState::Busy) => Sample::NotYet("the pool says busy".to_owned()),
-        // Those that are out as well may be all that is missing.
-        Some(ReadinessState::InsufficientActiveFrontEnds) if !case.subject.others_out().is_empty() => {
-            Sample::NotYet("the pool says that too few front ends are active".to_owned())
-        }
+        Some(ReadinessState::Busy) => Sample::Pool("the pool says busy".to_owned()),
+        // Others may be missing, which is no fault of this server: the watch over the pool sees which.
         Some(ReadinessState::InsufficientActiveFrontEnds) => {
-            Sample::Trouble("the pool says that too few front ends are active".to_owned())
+            Sample::Pool("the pool says that too few front ends are active".to_owned())
         }
         Some(ReadinessState::Other(word)) => {
-            Sample::NotYet(format!("the pool says {}", orchestrate_model::text::quoted(word)))
+            Sample::Pool(format!("the pool says {}", orchestrate_model::text::quoted(word)))
         }
-        None => Sample::NotYet(format!("whether the pool is ready is unknown: {}", why_unready(case))),
+        None => Sample::Pool(format!("whether the pool is ready is unknown: {}", why_unready(case))),
     }
 }
 
@@ -134,9 +131,8 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             Ok((replicas, central)) => return fabric(case, scratch, format!("{proof}{replicas}{central}")),
             Err(why) => why,
         },
-        Sample::Trouble(why) => return hold(case, HoldCause::NotProven, &why).into(),
         Sample::Fallen(why) => return fallen(case, why).into(),
-        Sample::NotYet(why) => why,
+        Sample::NotYet(why) | Sample::Pool(why) => why,
     };
     // The next look asks another server about the pool: the one that was asked may be the one that does not know.
     scratch.unknown_looks += 1;
@@ -277,12 +273,13 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             "the next server is taken".clone_into(&mut wait.then);
             return Judgement::Wait(wait, SOAK_SAMPLE.min(soak - good)).into();
         }
-        Sample::Trouble(why) => return hold(case, HoldCause::SoakBroken, &why).into(),
         Sample::Fallen(why) => return fallen(case, why).into(),
-        Sample::NotYet(why) => why,
+        Sample::NotYet(why) => (why, Whose::Own),
+        Sample::Pool(why) => (why, Whose::Pool),
     };
+    let (why, whose) = why;
     if scratch.soak_restarts >= SOAK_RESTARTS {
-        return hold(case, HoldCause::SoakBroken, &why).into();
+        return not_soaked(case, whose, &why);
     }
     let mut records = Vec::new();
     if scratch.good_since.take().is_some() {
@@ -293,8 +290,36 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let since = *scratch.bad_since.get_or_insert(case.now);
     let rest = GATE_DEADLINE - case.now.duration_since(since);
     if !rest.is_positive() {
-        return hold(case, HoldCause::SoakBroken, &why).into();
+        return not_soaked(case, whose, &why);
     }
-    let wait = case.wait_on("the pool to be good again", why, (rest, "the server is held"));
+    let then = match whose {
+        Whose::Own => "the server is held",
+        Whose::Pool => "the soak is passed over, with a note",
+    };
+    let wait = case.wait_on("the pool to be good again", why, (rest, then));
     Ruling { records, next: Judgement::Wait(wait, SLOW_LOOK) }
+}
+
+/// What a soak starts over for.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// The server itself.
+    Own,
+    /// Others of its pool, by the product's word: the server is as it was recorded.
+    Pool,
+}
+
+/// Ends a soak that never came to its end. A server that is as it was recorded is not held for what the product says of its
+/// pool: before the next one goes, the pool is asked again, and that decides.
+fn not_soaked(case: &Case<'_>, whose: Whose, why: &str) -> Ruling {
+    match whose {
+        Whose::Own => hold(case, HoldCause::SoakBroken, why).into(),
+        Whose::Pool => {
+            let text = format!("the soak did not come to its end: {why}; the server itself is as it was recorded");
+            Ruling {
+                records: vec![Record::LeftOver { work: case.subject.id, text }],
+                next: Judgement::Done(StepEnd::Skipped, format!("passed over: {why}")),
+            }
+        }
+    }
 }

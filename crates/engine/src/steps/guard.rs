@@ -96,7 +96,6 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     let bad = if elsewhere { held } else { bad };
     let reasons = reasons(case, &bad);
     let text = format!("may not go out of service: {reasons}");
-    let product = bad.iter().any(|asked| asked.question == Question::Ready);
     let stale = bad.iter().all(|asked| asked.question == Question::Fresh);
     let mut patient = false;
     let next = if stale && scratch.unknown_looks + 1 < UNKNOWN_LOOKS {
@@ -110,8 +109,6 @@ pub(super) fn ask(case: &Case<'_>, scratch: &mut Scratch, wanted: impl Fn(Questi
     } else if let Some(wait) = waits_for_pool(case, scratch, &bad, &reasons) {
         patient = true;
         wait
-    } else if product && readiness(case) == Some(&ReadinessState::InsufficientActiveFrontEnds) {
-        case.give_up(text)
     } else if elsewhere && scratch.refused_looks + 1 >= REFUSED_LOOKS {
         Judgement::TurnBack(Why { kind: WhyKind::Elsewhere, text })
     } else if bad.iter().all(|asked| is_unknown(asked)) {

@@ -113,6 +113,8 @@ pub(crate) struct Scratch {
     pub(crate) versions_seen: bool,
     /// Whether it was told that the balancer has a new entry of the server.
     pub(crate) told_of_entry: bool,
+    /// Looks in a row in which the balancer sends it people by an entry that was not recorded.
+    pub(crate) new_entry_looks: u32,
     /// Whether it was said that a held server was put back into the balancer.
     pub(crate) balanced_in_hold: bool,
     /// Sessions left, for the view.
@@ -133,6 +135,8 @@ impl Scratch {
             guarded_at: self.guarded_at,
             guarded_stop: self.guarded_stop,
             versions_seen: self.versions_seen,
+            told_of_entry: self.told_of_entry,
+            new_entry_looks: self.new_entry_looks,
             extra: std::mem::take(&mut self.extra),
             left: self.left.take(),
             ..Self::default()
@@ -445,6 +449,8 @@ fn installed_by_another(case: &Case<'_>, scratch: &mut Scratch) -> Option<Judgem
             );
             return Some(Judgement::TurnBack(Why { kind: WhyKind::Changed, text }));
         }
+        // A server that this run has asked to restart does not answer meanwhile; that is waited for first.
+        Answer::Unknown(_) if case.own.host.known().is_none() && case.subject.own.awaits_restart() => {}
         // It was seen a moment ago, or is asked for again before the installer.
         Answer::Unknown(_) if scratch.versions_seen || case.kind != StepKind::Patch => {}
         Answer::Unknown(why) => return Some(case.unknown(scratch, &format!("what is installed: {why}"))),

@@ -99,6 +99,7 @@ fn p2_a_plan_that_waits_for_its_pool_does_so_before_the_products_word_ends_it() 
         said = format!("{end:?}");
         ends.push(now);
     }
-    assert!(ends[0] < at(101), "the word of the product ends a plan that stops: {}", ends[0]);
+    // One look may see a service that is restarted; the same word at three of them is an answer.
+    assert!(ends[0] > at(100) && ends[0] < at(102), "the word of the product ends a plan that stops: {}", ends[0]);
     assert!(ends[1] >= at(100) + POOL_WAIT && ends[1] < at(103) + POOL_WAIT, "{}: {said}", ends[1]);
 }

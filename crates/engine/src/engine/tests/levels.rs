@@ -268,6 +268,7 @@ fn p8_a_recovery_says_that_a_restart_is_owed_and_what_level_was_seen() {
                     other.versions = Answer::Known(versions(OLD, OLD));
                     seen.servers.insert(name.clone(), other);
                 }
+                seen.dns = super::watch::pool(Answer::unknown(""), at(100)).dns;
                 effects.extend(engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, at(100)));
             }
             for ticket in wakes {

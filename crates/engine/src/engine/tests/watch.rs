@@ -375,6 +375,17 @@ fn p5_an_entry_that_was_not_recorded_is_told_and_left_as_it_is() {
         Effect::End(_) | Effect::Broken(_) => false,
     });
     assert!(told, "{came:?}");
+    assert!(engine.state().work[0].back.is_none(), "one look may be a reload");
+    let (effects, now) = next_look(&mut engine, &came);
+    let (ticket, _) = pool_look(&effects).expect("the watch looks again");
+    let came = engine.handle(Input::Seen { ticket, seen: Box::new(balanced(BalancerState::Ready, now)) }, now);
+    let back = engine.state().work[0].back.clone();
+    assert!(back.is_some_and(|why| why.text.contains("did not have when the server was recorded")), "{came:?}");
+    assert!(
+        !came
+            .iter()
+            .any(|effect| matches!(effect, Effect::Act(intent) if matches!(intent.act, Act::SetBalancer { .. })))
+    );
 }
 
 #[test]
@@ -492,4 +503,47 @@ fn p8_the_end_of_a_run_looks_at_every_server_and_names_those_that_do_not_serve()
         }
     }
     panic!("the pool was not looked at: {effects:?}");
+}
+
+#[test]
+fn p8_people_who_do_not_find_a_server_are_in_the_final_check_although_every_server_serves() {
+    let mut records = draining(Attended::Yes);
+    records.extend(returned());
+    let end = |number| ServerEnd::NothingToDo { why: format!("fe{number} is done") };
+    records.extend([
+        Record::ServerEnded { work: WorkId(1), end: end(2) },
+        Record::ServerEnded { work: WorkId(2), end: end(3) },
+        Record::Swept { work: FE1, differences: vec![], unseen: false },
+    ]);
+    for (missing, unknown) in [(false, false), (true, false), (false, true)] {
+        let mut engine = after(&records);
+        let mut effects = engine.handle(recovery(), at(100));
+        let mut now = at(100);
+        let mut looks = 0;
+        while engine.state().pool_faults.is_empty() && looks < 40 {
+            looks += 1;
+            if let Some((ticket, look)) = pool_look(&effects) {
+                assert!(look.names.is_some(), "the names are looked up, too");
+                let mut seen = pool(Answer::Known(RunState::Running), now);
+                seen.servers
+                    .insert(server(1), fe1(RunState::Running, Answer::Known(0), now).servers[&server(1)].clone());
+                if let Answer::Known(dns) = &mut seen.dns {
+                    for answer in dns.answers.iter_mut().filter(|_| missing) {
+                        let Answer::Known(records) = &mut answer.records else { panic!("known") };
+                        records.addresses.pop();
+                    }
+                }
+                if unknown {
+                    seen.dns = Answer::unknown("the name server did not answer");
+                }
+                effects = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now);
+            } else if effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+                effects = answer(&mut engine, &effects.clone(), fe1(RunState::Running, Answer::Known(0), now), now);
+            } else {
+                (effects, now) = wake(&mut engine, &effects.clone());
+            }
+        }
+        let faults: Vec<&String> = engine.state().pool_faults.values().flatten().collect();
+        assert_eq!(faults.is_empty(), !missing && !unknown, "{faults:?}");
+    }
 }
