@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 /// Scripts that only look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
+    /// The rows of services and of the operating system, as WMI has them.
+    State,
     /// The delayed flag and the dependents of services.
     ServiceDetails,
     /// The WMI classes of counter sets.
@@ -54,10 +56,8 @@ pub(crate) enum Look {
 /// Scripts that change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lever {
-    /// Sets the delayed flag of an automatic service.
-    SetDelayed,
-    /// Clears the delayed flag of an automatic service.
-    ClearDelayed,
+    /// Sets or clears the delayed flag of an automatic service.
+    Delayed,
     /// Starts an installer, at most once per token.
     InstallerStart,
     /// Takes or renews the lease of the server.
@@ -71,6 +71,17 @@ pub(crate) enum Lever {
 pub(crate) struct Script {
     pub(crate) name: &'static str,
     body: &'static str,
+}
+
+/// How long the answer to a question takes a server that is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Takes {
+    /// It is put in one line with others.
+    AMoment,
+    /// The same, at the end of that line: it asks the product, and what it says belongs to what the others say.
+    Seconds,
+    /// It has a line of its own: the product may take minutes over it, or it reads a large file, or lists all classes.
+    Long,
 }
 
 /// The version of the contract with a script, in its first line.
@@ -103,6 +114,7 @@ impl Look {
     /// Returns the script.
     pub(crate) fn script(self) -> Script {
         let (name, body) = match self {
+            Self::State => ("state", include_str!("scripts/state.ps1")),
             Self::ServiceDetails => ("service-details", include_str!("scripts/service-details.ps1")),
             Self::CounterClasses => ("counter-classes", include_str!("scripts/counter-classes.ps1")),
             Self::Counters => ("counters", include_str!("scripts/counters.ps1")),
@@ -132,7 +144,8 @@ impl Look {
     pub(crate) fn asks_the_product(self) -> bool {
         match self {
             Self::Activity | Self::Readiness | Self::Replication | Self::Fabric | Self::CentralManagement => true,
-            Self::ServiceDetails
+            Self::State
+            | Self::ServiceDetails
             | Self::CounterClasses
             | Self::Counters
             | Self::Versions
@@ -147,12 +160,36 @@ impl Look {
     }
 }
 
+impl Look {
+    /// Returns how long its answer takes a server that is well.
+    pub(crate) fn takes(self) -> Takes {
+        match self {
+            Self::State
+            | Self::ServiceDetails
+            | Self::Counters
+            | Self::Versions
+            | Self::InstallerState
+            | Self::Lease
+            | Self::Fitness => Takes::AMoment,
+            Self::Activity => Takes::Seconds,
+            Self::CounterClasses
+            | Self::Readiness
+            | Self::Replication
+            | Self::Fabric
+            | Self::CentralManagement
+            | Self::File
+            | Self::ByTask
+            | Self::Probe
+            | Self::CounterSets => Takes::Long,
+        }
+    }
+}
+
 impl Lever {
     /// Returns the script.
     pub(crate) fn script(self) -> Script {
         let (name, body) = match self {
-            Self::SetDelayed => ("set-delayed", include_str!("scripts/set-delayed.ps1")),
-            Self::ClearDelayed => ("clear-delayed", include_str!("scripts/clear-delayed.ps1")),
+            Self::Delayed => ("delayed", include_str!("scripts/delayed.ps1")),
             Self::InstallerStart => ("installer-start", with_folder!("scripts/installer-start.ps1")),
             Self::LeaseHold => ("lease-hold", with_folder!("scripts/lease-file.ps1", "scripts/lease-hold.ps1")),
             Self::LeaseRelease => (
@@ -294,6 +331,26 @@ fn encoded(text: &str) -> Vec<String> {
 pub(crate) const HELLO: &str = "0 IA==";
 /// Its answer.
 pub(crate) const HELLO_MARK: &str = "ORCHESTRATE-DONE:0.";
+
+/// Returns what a process that stays has said to each question of a line, by the lines that it ends its answers with. What it
+/// has not said anything to is empty.
+pub(crate) fn apart(output: Output, marks: &[String]) -> Vec<Output> {
+    if marks.len() < 2 {
+        return vec![output];
+    }
+    let mut said = vec![String::new()];
+    for line in output.stdout.lines() {
+        let current = said.len() - 1;
+        if marks.get(current).is_some_and(|mark| line.trim() == mark) {
+            said.push(String::new());
+        } else {
+            said[current].push_str(line);
+            said[current].push('\n');
+        }
+    }
+    said.resize(marks.len(), String::new());
+    said.into_iter().map(|stdout| Output { stdout, ..output.clone() }).collect()
+}
 
 /// Returns whether a PowerShell has said that it cannot run scripts of ours.
 pub(crate) fn is_unable(output: &Output) -> bool {
@@ -455,7 +512,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const LOOKS: [Look; 16] = [
+    const LOOKS: [Look; 17] = [
+        Look::State,
         Look::ServiceDetails,
         Look::CounterClasses,
         Look::Counters,
@@ -484,8 +542,7 @@ mod tests {
     }
 
     fn every_script() -> Vec<Script> {
-        let levers =
-            [Lever::SetDelayed, Lever::ClearDelayed, Lever::InstallerStart, Lever::LeaseHold, Lever::LeaseRelease];
+        let levers = [Lever::Delayed, Lever::InstallerStart, Lever::LeaseHold, Lever::LeaseRelease];
         LOOKS.map(Look::script).into_iter().chain(levers.map(Lever::script)).collect()
     }
 

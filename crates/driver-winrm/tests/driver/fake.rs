@@ -307,9 +307,12 @@ impl World {
         if self.powershell == Powershell::Mute || !self.stays {
             return;
         }
-        let (number, script) = line.trim_end_matches('\n').split_once(' ').unwrap();
-        let script = String::from_utf8(STANDARD.decode(script).unwrap()).unwrap();
-        let mishap = self.mishap.filter(|_| !script.trim().is_empty());
+        let words: Vec<&str> = line.trim_end_matches('\n').split(' ').collect();
+        let questions: Vec<(&str, String)> = words
+            .chunks(2)
+            .map(|question| (question[0], String::from_utf8(STANDARD.decode(question[1]).unwrap()).unwrap()))
+            .collect();
+        let mishap = self.mishap.filter(|_| questions.iter().any(|(_, script)| !script.trim().is_empty()));
         match mishap {
             Some(Mishap::Ends) => {
                 (self.stays, self.heard, self.mishap) = (false, (String::new(), 255), None);
@@ -321,19 +324,19 @@ impl World {
             }
             Some(Mishap::Late | Mishap::Flood | Mishap::Noise) | None => {}
         }
-        if !script.trim().is_empty() {
-            self.script(&script);
+        let mut said = String::new();
+        for (number, script) in questions {
+            if !script.trim().is_empty() {
+                self.script(&script);
+            }
+            if mishap == Some(Mishap::Noise) {
+                said += &format!("ORCHESTRATE-DONE:{number}.0\r\n> ORCHESTRATE-DONE:{number}.\r\nORCHESTRATE:e30=\r\n");
+            }
+            said += &format!("{}\r\nORCHESTRATE-DONE:{number}.\r\n", std::mem::take(&mut self.pending.0));
         }
-        let answer = std::mem::take(&mut self.pending.0);
-        let said = format!("{answer}\r\nORCHESTRATE-DONE:{number}.\r\n");
         match mishap {
             Some(Mishap::Late) => (self.late, self.mishap) = (said, None),
-            Some(Mishap::Noise) => {
-                let odd =
-                    format!("ORCHESTRATE-DONE:{number}.0\r\n> ORCHESTRATE-DONE:{number}.\r\nORCHESTRATE:e30=\r\n");
-                self.heard.0.extend([odd, said]);
-            }
-            Some(Mishap::Ends | Mishap::Silence | Mishap::Flood) | None => {
+            Some(Mishap::Ends | Mishap::Silence | Mishap::Flood | Mishap::Noise) | None => {
                 self.heard.0.extend([std::mem::take(&mut self.late), said]);
             }
         }
