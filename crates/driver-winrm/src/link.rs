@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::pin::Pin;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -95,6 +95,7 @@ impl Link {
             lost: std::sync::Mutex::default(),
             met: Met::default(),
             waiting: std::sync::Mutex::default(),
+            apart: AtomicUsize::new(0),
         }
     }
 
@@ -160,6 +161,8 @@ pub(crate) struct Glance<'a> {
     lost: std::sync::Mutex<Lost>,
     met: Met,
     waiting: std::sync::Mutex<Vec<Waiting>>,
+    /// How many of its questions are asked, or wait, that have a line or a process of their own.
+    apart: AtomicUsize,
 }
 
 /// What scripts came to in one look: whether any has run, and what stood in the way of those that have not.
@@ -335,7 +338,19 @@ impl Glance<'_> {
         output.unwrap_or_else(|_elapsed| Err(self.too_late(&format!("script {}", script.name))))
     }
 
+    /// Returns whether the next question of this look is put at once, as far as this look is concerned.
+    pub(crate) fn is_next(&self) -> bool {
+        self.apart.load(Ordering::Relaxed) == 0
+    }
+
     async fn in_turn(&self, put: Put) -> Result<Option<Output>, Trouble> {
+        self.apart.fetch_add(1, Ordering::Relaxed);
+        let result = self.apart(put).await;
+        self.apart.fetch_sub(1, Ordering::Relaxed);
+        result
+    }
+
+    async fn apart(&self, put: Put) -> Result<Option<Output>, Trouble> {
         // Those that are put together come first, and are put at their second turn.
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;

@@ -56,6 +56,8 @@ pub(crate) struct World {
     pub(crate) workers: usize,
     /// What one that is starting was asked.
     pub(crate) unheard: Vec<String>,
+    /// The classes of counters that were enumerated.
+    pub(crate) enumerated: Vec<String>,
 }
 
 /// What the PowerShell of a server is like.
@@ -118,6 +120,7 @@ impl Default for World {
             late: String::new(),
             workers: 0,
             unheard: Vec::new(),
+            enumerated: Vec::new(),
         }
     }
 }
@@ -257,7 +260,7 @@ impl World {
         ))
     }
 
-    fn enumerate(&self, seen: &Seen) -> Reaction {
+    fn enumerate(&mut self, seen: &Seen) -> Reaction {
         let query = seen.text("Filter").unwrap();
         let rows = if query.contains("FROM Win32_Service") {
             let of_product = query.contains("DisplayName LIKE 'Lync Server %'");
@@ -268,6 +271,7 @@ impl World {
             self.services.iter().filter(found).cloned().collect()
         } else {
             let class = query.rsplit(' ').next().unwrap();
+            self.enumerated.push(class.to_owned());
             match self.counters.get(class) {
                 Some(rows) => rows.clone(),
                 None => return seen.fault("AccessDenied", 5),

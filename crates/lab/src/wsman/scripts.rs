@@ -7,10 +7,13 @@ use crate::world::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use orchestrate_model::ServiceName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use std::io::Write as _;
 
 /// The first line of every script of `orchestrate`.
 const MARK: &str = "# orchestrate script ";
@@ -255,8 +258,18 @@ fn script(world: &mut World, server: ServerIndex, text: &str) -> Output {
 
 /// Returns what a script prints that has answered.
 pub(super) fn answered(answer: &Value, exit_code: i64) -> Output {
-    let stdout = format!("ORCHESTRATE:{}\r\n", STANDARD.encode(answer.to_string()));
+    let stdout = format!("ORCHESTRATE:{}\r\n", written(answer.to_string().as_bytes()));
     Output { stdout, stderr: PROGRESS.to_owned(), exit_code, tag: String::new() }
+}
+
+/// Writes an answer as scripts do: one that is long is made short.
+fn written(answer: &[u8]) -> String {
+    if answer.len() <= 1000 {
+        return STANDARD.encode(answer);
+    }
+    let mut deflate = DeflateEncoder::new(Vec::new(), Compression::default());
+    let folded = deflate.write_all(answer).and_then(|()| deflate.finish());
+    folded.map_or_else(|_no_memory| STANDARD.encode(answer), |folded| format!("!{}", STANDARD.encode(folded)))
 }
 
 /// What PowerShell writes to its error stream when it loads a module in a session without a console.
