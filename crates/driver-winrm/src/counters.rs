@@ -172,7 +172,7 @@ pub(crate) async fn read(
     }
     // Behind the question for names those may stand by now that the product takes minutes over. From the next look on, the
     // question for values has that place.
-    let is_in_time = (!lookup.asked || glance.is_next()) && found.asks_at_once(now);
+    let is_in_time = (!lookup.asked || glance.is_short()) && found.asks_at_once(now);
     let mut answered = if is_in_time { at_once(glance, found, &by_class, now).await } else { BTreeMap::new() };
     for (class, counters) in by_class {
         let rows = match answered.remove(&class) {

@@ -95,7 +95,7 @@ impl Link {
             lost: std::sync::Mutex::default(),
             met: Met::default(),
             waiting: std::sync::Mutex::default(),
-            apart: AtomicUsize::new(0),
+            long: AtomicUsize::new(0),
         }
     }
 
@@ -161,8 +161,8 @@ pub(crate) struct Glance<'a> {
     lost: std::sync::Mutex<Lost>,
     met: Met,
     waiting: std::sync::Mutex<Vec<Waiting>>,
-    /// How many of its questions are asked, or wait, that have a line or a process of their own.
-    apart: AtomicUsize,
+    /// How many of its questions are asked, or wait, that the product may take minutes over.
+    long: AtomicUsize,
 }
 
 /// What scripts came to in one look: whether any has run, and what stood in the way of those that have not.
@@ -263,7 +263,10 @@ impl Glance<'_> {
 
     /// Runs a script that only looks, after those that were asked for before it.
     pub(crate) async fn look<A: DeserializeOwned>(&self, look: Look, request: &impl Serialize) -> Result<A, Trouble> {
+        let long = usize::from(look.asks_the_product() && look.takes() == Takes::Long);
+        self.long.fetch_add(long, Ordering::Relaxed);
         let result = self.asked(look, request).await;
+        self.long.fetch_sub(long, Ordering::Relaxed);
         self.met.ended(look, &result);
         result
     }
@@ -338,19 +341,12 @@ impl Glance<'_> {
         output.unwrap_or_else(|_elapsed| Err(self.too_late(&format!("script {}", script.name))))
     }
 
-    /// Returns whether the next question of this look is put at once, as far as this look is concerned.
-    pub(crate) fn is_next(&self) -> bool {
-        self.apart.load(Ordering::Relaxed) == 0
+    /// Returns whether nothing that the product may take minutes over is asked in this look, or waits to be.
+    pub(crate) fn is_short(&self) -> bool {
+        self.long.load(Ordering::Relaxed) == 0
     }
 
     async fn in_turn(&self, put: Put) -> Result<Option<Output>, Trouble> {
-        self.apart.fetch_add(1, Ordering::Relaxed);
-        let result = self.apart(put).await;
-        self.apart.fetch_sub(1, Ordering::Relaxed);
-        result
-    }
-
-    async fn apart(&self, put: Put) -> Result<Option<Output>, Trouble> {
         // Those that are put together come first, and are put at their second turn.
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;

@@ -334,26 +334,6 @@ pub(crate) const HELLO: &str = "0 IA==";
 /// Its answer.
 pub(crate) const HELLO_MARK: &str = "ORCHESTRATE-DONE:0.";
 
-/// Returns what a process that stays has said to each question of a line, by the lines that it ends its answers with. What it
-/// has not said anything to is empty.
-pub(crate) fn apart(output: Output, marks: &[String]) -> Vec<Output> {
-    if marks.len() < 2 {
-        return vec![output];
-    }
-    let mut said = vec![String::new()];
-    for line in output.stdout.lines() {
-        let current = said.len() - 1;
-        if marks.get(current).is_some_and(|mark| line.trim() == mark) {
-            said.push(String::new());
-        } else {
-            said[current].push_str(line);
-            said[current].push('\n');
-        }
-    }
-    said.resize(marks.len(), String::new());
-    said.into_iter().map(|stdout| Output { stdout, ..output.clone() }).collect()
-}
-
 /// Returns whether a PowerShell has said that it cannot run scripts of ours.
 pub(crate) fn is_unable(output: &Output) -> bool {
     last_after(&output.stdout, UNABLE).is_some()

@@ -98,7 +98,7 @@ impl Worker {
         }
         let last = marks.last().map_or("", String::as_str);
         match self.conversation.ask(&parts.join(" "), last, limit).await {
-            Ok(Heard::Answer(output)) => Worked::Answer(script::apart(output, &marks), self),
+            Ok(Heard::Answer(output)) => Worked::Answer(apart(output, &marks), self),
             Ok(Heard::Ended(output)) => Worked::Ended(output, self.conversation.end().await),
             Err(error) if error.fault_class() == Some(FaultClass::LostShell) => {
                 self.conversation.forget();
@@ -108,6 +108,26 @@ impl Worker {
             Err(error) => Worked::Failed(error),
         }
     }
+}
+
+/// Returns what a process that stays has said to each question of a line, by the lines that it ends its answers with. What it
+/// has not said anything to is empty.
+pub(crate) fn apart(output: Output, marks: &[String]) -> Vec<Output> {
+    if marks.len() < 2 {
+        return vec![output];
+    }
+    let mut said = vec![String::new()];
+    for line in output.stdout.lines() {
+        let current = said.len() - 1;
+        if marks.get(current).is_some_and(|mark| line.trim() == mark) {
+            said.push(String::new());
+        } else {
+            said[current].push_str(line);
+            said[current].push('\n');
+        }
+    }
+    said.resize(marks.len(), String::new());
+    said.into_iter().map(|stdout| Output { stdout, ..output.clone() }).collect()
 }
 
 fn is_late(error: &Error) -> bool {

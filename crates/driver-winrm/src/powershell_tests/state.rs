@@ -2,7 +2,8 @@
 
 use super::{Host, WAYS, unwrapped, without_times};
 use crate::desk::Question;
-use crate::script::{Command, Look, Script, answer, apart};
+use crate::script::{Command, Look, Script, answer};
+use crate::worker::apart;
 use serde_json::{Value, json};
 
 const QUERY: &str = "SELECT * FROM Win32_Service WHERE Name = 'RTCSRV' OR Name = 'RTCCAA' OR Name = 'NoSuchService'";

@@ -334,9 +334,11 @@ impl World {
                 self.script(&script);
             }
             if mishap == Some(Mishap::Noise) {
-                said += &format!("ORCHESTRATE-DONE:{number}.0\r\n> ORCHESTRATE-DONE:{number}.\r\nORCHESTRATE:e30=\r\n");
+                said.extend([format!(
+                    "ORCHESTRATE-DONE:{number}.0\r\n> ORCHESTRATE-DONE:{number}.\r\nORCHESTRATE:e30=\r\n"
+                )]);
             }
-            said += &format!("{}\r\nORCHESTRATE-DONE:{number}.\r\n", std::mem::take(&mut self.pending.0));
+            said.extend([std::mem::take(&mut self.pending.0), format!("\r\nORCHESTRATE-DONE:{number}.\r\n")]);
         }
         match mishap {
             Some(Mishap::Late) => (self.late, self.mishap) = (said, None),
