@@ -80,6 +80,8 @@ struct Known {
     not_found: BTreeMap<String, Timestamp>,
     /// Since when classes are enumerated one by one.
     one_by_one: Option<Timestamp>,
+    /// When an enumeration found a class that has no instance, as the counters of a service that is stopped.
+    empty: BTreeMap<String, Timestamp>,
 }
 
 impl Found {
@@ -93,6 +95,22 @@ impl Found {
     fn note(&self, answered: &AtOnce, now: Timestamp) {
         let since = matches!(answered, AtOnce::Nothing).then_some(now);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).one_by_one = since;
+    }
+
+    /// Returns whether an enumeration has found a short while ago that the server knows a class, and has no instance of it.
+    fn is_empty(&self, class: &str, now: Timestamp) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.empty.get(class).is_some_and(|at| now.duration_since(*at) < ASK_AGAIN)
+    }
+
+    /// Notes what an enumeration has found.
+    fn enumerated(&self, class: &str, rows: &[Row], now: Timestamp) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if rows.is_empty() {
+            known.empty.insert(class.to_owned(), now)
+        } else {
+            known.empty.remove(class)
+        };
     }
 
     /// Forgets a class that the server does not know any more, so that the next look asks for it again.
@@ -152,15 +170,21 @@ pub(crate) async fn read(
             }
         }
     }
-    // Behind the question for names stand those by now that the product takes minutes over. From the next look on, the question
-    // for values has that place.
-    let is_in_time = !lookup.asked && found.asks_at_once(now);
+    // Behind the question for names those may stand by now that the product takes minutes over. From the next look on, the
+    // question for values has that place.
+    let is_in_time = (!lookup.asked || glance.is_short()) && found.asks_at_once(now);
     let mut answered = if is_in_time { at_once(glance, found, &by_class, now).await } else { BTreeMap::new() };
     for (class, counters) in by_class {
         let rows = match answered.remove(&class) {
-            Some(rows) if !rows.is_empty() => Ok(rows),
             // A class without rows may be one that the server does not know any more, which an enumeration says.
-            Some(_) | None => enumerate(glance, found, &class, &counters).await,
+            Some(rows) if !rows.is_empty() || found.is_empty(&class, now) => Ok(rows),
+            Some(_) | None => {
+                let rows = enumerate(glance, found, &class, &counters).await;
+                if let Ok(rows) = &rows {
+                    found.enumerated(&class, rows, now);
+                }
+                rows
+            }
         };
         for (counter, property) in counters {
             let reading = match &rows {

@@ -12,6 +12,7 @@ mod activity;
 mod by_task;
 mod central;
 mod counters;
+mod desk;
 mod examine;
 mod hop;
 mod host;
@@ -31,6 +32,7 @@ mod script;
 mod server;
 mod services;
 mod sessions;
+mod state;
 mod target;
 #[cfg(test)]
 mod task_tests;

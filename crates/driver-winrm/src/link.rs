@@ -1,24 +1,22 @@
 //! The two connections to a server: one for WMI, one for scripts, so that a slow script does not hold up the rest.
 
 use crate::by_task::{self, Asking};
+use crate::desk::{Desk, Question, Said};
 use crate::hop;
 use crate::outcome::is_out_of_reach;
-use crate::script::{self, Lever, Look, POWERSHELL, Script, Trouble, without_host};
+use crate::script::{self, Lever, Look, POWERSHELL, Script, Takes, Trouble, without_host};
 use crate::target::{WinrmLimits, WinrmTarget};
-use crate::worker::{Started, Worked, Worker};
 use orchestrate_model::observe::{Obstacle, ObstacleKind};
 use orchestrate_model::pool::{Cmdlets, TaskAccount};
-use orchestrate_wsman::{
-    Auth, Client, Error, FaultClass, Instance, Limits, Outcome, Output, SetupError, Shell, ShellOptions,
-};
+use orchestrate_wsman::{Auth, Client, Error, Instance, Limits, Outcome, Output, SetupError, Shell, ShellOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::pin::Pin;
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 /// How long an act or an end of work waits for a shell to be cleaned up.
@@ -30,10 +28,12 @@ pub(crate) struct Link {
     /// For WMI.
     pub(crate) wmi: Client,
     /// For the shell, and nothing else.
-    commands: Client,
+    pub(crate) commands: Client,
     /// Where scripts that only look are run, one after the other.
-    desk: Mutex<Desk>,
-    limits: WinrmLimits,
+    pub(crate) desk: Mutex<Desk>,
+    /// Whether a process stays there that has answered what it was asked last.
+    pub(crate) stays: AtomicBool,
+    pub(crate) limits: WinrmLimits,
     /// By which way the cmdlets of the product are asked.
     cmdlets: Cmdlets,
     /// The account that logs on.
@@ -41,106 +41,36 @@ pub(crate) struct Link {
 }
 
 /// How a question is put.
-enum Put<'a> {
+enum Put {
     /// To the process that stays, as a line, and with a process of its own where none stays.
-    AsLine(&'a Value),
-    /// To the process that stays, and not at all where none does.
-    AsLineOnly(&'a Value),
+    AsLine(Question),
+    /// To the process that stays, in one line with others of the look, and with a process of its own where none stays.
+    Together(Question),
+    /// The same, and not at all where none stays.
+    TogetherOnly(Question),
     /// With a process of its own.
-    Alone(script::Command),
+    Alone(Script, script::Command),
 }
 
-/// After how many questions or starts in a row without an answer no process is expected to stay.
-const MOST_SILENT: u8 = 3;
-
-/// What scripts that only look are run with.
-#[derive(Debug, Default)]
-struct Desk {
-    /// A process that stays and is asked.
-    worker: Option<Worker>,
-    /// One that is being started. It goes on when the look that needed it is cut short: a look at the rest of the pool has
-    /// less time than a slow server takes to start one, and the next look finds it.
-    starting: Option<Starting>,
-    /// A shell for processes of one question each.
-    shell: Option<Shell>,
-    /// Until when each question has a process of its own.
-    one_each: Option<Instant>,
-    /// How many processes in a row were asked and have given no answer. Counted before it is known, so that those whose
-    /// question was cut short count too.
-    silent: u8,
+/// What a question is worth where no process stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    /// A process of its own.
+    AProcess,
+    /// Nothing: it can be asked in another way.
+    ALine,
 }
 
-/// A process that is being started, with its shell. Dropping it ends both.
-#[derive(Debug)]
-struct Starting(JoinHandle<Result<Started, Error>>);
-
-impl Starting {
-    fn new(commands: Client, limit: Duration) -> Self {
-        Self(tokio::spawn(async move {
-            let shell = commands.create_shell(&ShellOptions::default()).await?;
-            Worker::start(shell, limit).await
-        }))
-    }
-
-    /// Waits for it. May be cut short and called again.
-    async fn outcome(&mut self) -> Result<Started, Error> {
-        match (&mut self.0).await {
-            Ok(outcome) => outcome,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_aborted) => Ok(Started::NotHere),
-        }
-    }
-
-    /// Ends it, with what may be there of it already.
-    async fn end(mut self) {
-        self.0.abort();
-        match (&mut self.0).await {
-            Ok(Ok(Started::Here(worker))) => end(worker.leave()).await,
-            Ok(Ok(Started::Unable(_, shell))) => end(shell).await,
-            // What was under way deletes its shell when it goes.
-            Ok(Ok(Started::NotHere)) | Err(_) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "a process that was to stay could not be started"),
-        }
-    }
+/// A question that waits until a line with it is put, and where its answer is waited for.
+struct Waiting {
+    question: Question,
+    worth: Worth,
+    answer: oneshot::Sender<Result<Option<Output>, Trouble>>,
 }
 
-impl Drop for Starting {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Desk {
-    /// Returns whether a process that stays may be tried.
-    fn may_stay(&mut self, pause: Duration) -> bool {
-        if self.silent >= MOST_SILENT {
-            self.rest(pause);
-        }
-        self.one_each.is_none_or(|until| Instant::now() >= until)
-    }
-
-    /// Gives each question a process of its own for a while.
-    fn rest(&mut self, pause: Duration) {
-        (self.one_each, self.silent) = (Some(Instant::now() + pause), 0);
-    }
-
-    /// Keeps a process that has answered, and returns its answer.
-    async fn keep(&mut self, worked: Worked) -> Result<Output, Error> {
-        match worked {
-            Worked::Answer(output, worker) => {
-                (self.worker, self.silent) = (Some(worker), 0);
-                Ok(output)
-            }
-            Worked::Ended(output, shell) => {
-                end(shell).await;
-                Ok(output)
-            }
-            Worked::Late(error) => Err(error),
-            Worked::Lost(error) | Worked::Failed(error) => {
-                self.silent = 0;
-                Err(error)
-            }
-        }
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Waiting").field(&self.question.script.name).finish()
     }
 }
 
@@ -151,7 +81,8 @@ impl Link {
         let wmi = Client::new(target.endpoint(), &target.transport, &target.auth, wire, limits)?;
         let commands = wmi.second();
         let (cmdlets, auth) = (target.cmdlets.clone(), target.auth.clone());
-        Ok(Self { wmi, commands, desk: Mutex::default(), limits: target.limits, cmdlets, auth })
+        let (desk, stays) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Self { wmi, commands, desk, stays, limits: target.limits, cmdlets, auth })
     }
 
     /// Returns what one look goes through, which has to be over after the limit of an observation.
@@ -163,82 +94,14 @@ impl Link {
             limit,
             lost: std::sync::Mutex::default(),
             met: Met::default(),
+            waiting: std::sync::Mutex::default(),
+            long: AtomicUsize::new(0),
         }
     }
 
-    /// Runs a script that only looks, or that may be run twice. When the server has lost the shell, it is run once more in a
-    /// new one.
-    ///
-    /// What is used leaves the desk meanwhile: whatever cuts this short also lets go of it.
-    async fn look(&self, desk: &mut Desk, script: Script, request: &Value) -> Result<Output, Error> {
-        match self.look_where_one_stays(desk, script, request).await? {
-            Some(output) => Ok(output),
-            None => self.look_alone(desk, script, &script.command(request)).await,
-        }
-    }
-
-    /// The same where a process stays, and `None` where none does: what can be asked in another way is not worth a process.
-    async fn look_where_one_stays(
-        &self,
-        desk: &mut Desk,
-        script: Script,
-        request: &Value,
-    ) -> Result<Option<Output>, Error> {
-        let (limit, stay) = (self.limits.look_script, self.limits.stay);
-        match desk.worker.take() {
-            Some(worker) if worker.is_old(stay.age) => end(worker.leave()).await,
-            Some(worker) => {
-                desk.silent += 1;
-                match worker.ask(script, request, limit).await {
-                    // Lost with its shell, and nothing is changed by asking once more.
-                    Worked::Lost(_) => desk.silent = 0,
-                    other => return desk.keep(other).await.map(Some),
-                }
-            }
-            None => {}
-        }
-        if desk.starting.is_some() || desk.may_stay(stay.pause) {
-            let starting =
-                desk.starting.get_or_insert_with(|| Starting::new(self.commands.clone(), limit.min(stay.start)));
-            let started = starting.outcome().await;
-            desk.starting = None;
-            desk.silent += 1;
-            match started {
-                Ok(Started::Here(worker)) => {
-                    return desk.keep(worker.ask(script, request, limit).await).await.map(Some);
-                }
-                Ok(Started::Unable(output, shell)) => {
-                    desk.rest(stay.pause);
-                    desk.shell.get_or_insert(shell);
-                    return Ok(Some(output));
-                }
-                Ok(Started::NotHere) => desk.rest(stay.pause),
-                Err(error) => {
-                    desk.silent = 0;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// The same in a process of its own.
-    async fn look_alone(&self, desk: &mut Desk, script: Script, command: &script::Command) -> Result<Output, Error> {
-        let limit = self.limits.look_script;
-        if let Some(shell) = desk.shell.take() {
-            match run(&shell, script, command, limit).await {
-                Err(error) if error.fault_class() == Some(FaultClass::LostShell) => shell.forget(),
-                Err(error) => return Err(error),
-                Ok(output) => {
-                    desk.shell = Some(shell);
-                    return Ok(output);
-                }
-            }
-        }
-        let shell = self.commands.create_shell(&ShellOptions::default()).await?;
-        let output = run(&shell, script, command, limit).await?;
-        desk.shell = Some(shell);
-        Ok(output)
+    /// Returns whether a process stays that has answered what it was asked last.
+    pub(crate) fn stays(&self) -> bool {
+        self.stays.load(Ordering::Relaxed)
     }
 
     /// Runs a script that changes something, once, in a shell of its own: one that is known to be there, so that a
@@ -259,9 +122,9 @@ impl Link {
         request: &impl Serialize,
     ) -> Result<A, Trouble> {
         let script = lever.script();
-        let request = script::request(request)?;
+        let question = Question { script, request: script::request(request)?, takes: Takes::Long };
         let mut desk = self.desk.lock().await;
-        let output = self.look(&mut desk, script, &request).await?;
+        let output = self.look(&mut desk, &question).await?;
         script::answer(script, &output)
     }
 
@@ -280,17 +143,7 @@ impl Link {
 
     /// Deletes the shell on the server, if one is open.
     pub(crate) async fn close(&self) {
-        let mut desk = std::mem::take(&mut *self.desk.lock().await);
-        if let Some(starting) = desk.starting.take() {
-            starting.end().await;
-        }
-        if let Some(worker) = desk.worker {
-            // The program goes with its shell.
-            end(worker.leave()).await;
-        }
-        if let Some(shell) = desk.shell {
-            end(shell).await;
-        }
+        self.clear().await;
         // Those whose look was cut short.
         if tokio::time::timeout(CLEAN_UP, self.commands.settled()).await.is_err() {
             tracing::debug!("not every shell could be deleted in time");
@@ -307,6 +160,9 @@ pub(crate) struct Glance<'a> {
     limit: Duration,
     lost: std::sync::Mutex<Lost>,
     met: Met,
+    waiting: std::sync::Mutex<Vec<Waiting>>,
+    /// How many of its questions are asked, or wait, that the product may take minutes over.
+    long: AtomicUsize,
 }
 
 /// What scripts came to in one look: whether any has run, and what stood in the way of those that have not.
@@ -407,7 +263,10 @@ impl Glance<'_> {
 
     /// Runs a script that only looks, after those that were asked for before it.
     pub(crate) async fn look<A: DeserializeOwned>(&self, look: Look, request: &impl Serialize) -> Result<A, Trouble> {
+        let long = usize::from(look.asks_the_product() && look.takes() == Takes::Long);
+        self.long.fetch_add(long, Ordering::Relaxed);
         let result = self.asked(look, request).await;
+        self.long.fetch_sub(long, Ordering::Relaxed);
         self.met.ended(look, &result);
         result
     }
@@ -417,7 +276,11 @@ impl Glance<'_> {
         let request = script::request(request)?;
         let output = match &self.link.cmdlets {
             Cmdlets::Task(account) if look.asks_the_product() => self.by_task(script, &request, account).await?,
-            Cmdlets::Task(_) | Cmdlets::Session => self.run_in_any_way(script, Put::AsLine(&request)).await?,
+            Cmdlets::Task(_) | Cmdlets::Session => {
+                let question = Question { script, request, takes: look.takes() };
+                let put = if question.takes == Takes::Long { Put::AsLine(question) } else { Put::Together(question) };
+                self.run_in_any_way(script, put).await?
+            }
         };
         script::answer(script, &output).map_err(|trouble| match hop::recognise(&trouble.text, &trouble.problems) {
             Some(second) if look.asks_the_product() => {
@@ -436,8 +299,8 @@ impl Glance<'_> {
         request: &impl Serialize,
     ) -> Result<Option<A>, Trouble> {
         let script = look.script();
-        let request = script::request(request)?;
-        let output = self.run(script, Put::AsLineOnly(&request)).await;
+        let question = Question { script, request: script::request(request)?, takes: look.takes() };
+        let output = self.run(script, Put::TogetherOnly(question)).await;
         let result = output.and_then(|output| output.map(|output| script::answer(script, &output)).transpose());
         if !matches!(result, Ok(None)) {
             self.met.ended(look, &result);
@@ -454,38 +317,116 @@ impl Glance<'_> {
         };
         let asking = Asking { account, password, limit: self.link.limits.look_script };
         let command = by_task::command(outer, script, request, &asking)?;
-        let said = script::answer(outer, &self.run_in_any_way(outer, Put::Alone(command)).await?);
+        let said = script::answer(outer, &self.run_in_any_way(outer, Put::Alone(outer, command)).await?);
         let said = said.map_err(|trouble| Trouble { text: by_task::explain(account, &trouble), ..trouble });
         let name = script.name;
         by_task::output(self.link.wmi.host(), account, said?)
             .map_err(|trouble| Trouble { text: format!("script {name}: {}", trouble.text), ..trouble })
     }
 
-    async fn run_in_any_way(&self, script: Script, put: Put<'_>) -> Result<Output, Trouble> {
+    async fn run_in_any_way(&self, script: Script, put: Put) -> Result<Output, Trouble> {
         let output = self.run(script, put).await?;
         output.ok_or_else(|| Trouble::unsent(format!("script {}: no PowerShell stays here", script.name)))
     }
 
     /// Runs a command that only looks, before the look is over.
-    async fn run<'a>(&'a self, script: Script, put: Put<'a>) -> Result<Option<Output>, Trouble> {
+    async fn run(&self, script: Script, put: Put) -> Result<Option<Output>, Trouble> {
         // By its trait: the type of what waits for a connection is deep, and every question has it in its own.
-        let turn: Pin<Box<dyn Future<Output = Result<Option<Output>, Trouble>> + Send + 'a>> =
-            Box::pin(self.in_turn(script, put));
+        let turn: Pin<Box<dyn Future<Output = Result<Option<Output>, Trouble>> + Send + '_>> = match put {
+            Put::Together(question) => Box::pin(self.together(question, Worth::AProcess)),
+            Put::TogetherOnly(question) => Box::pin(self.together(question, Worth::ALine)),
+            put @ (Put::AsLine(_) | Put::Alone(..)) => Box::pin(self.in_turn(put)),
+        };
         let output = timeout_at(self.until, turn).await;
         output.unwrap_or_else(|_elapsed| Err(self.too_late(&format!("script {}", script.name))))
     }
 
-    async fn in_turn(&self, script: Script, put: Put<'_>) -> Result<Option<Output>, Trouble> {
+    /// Returns whether nothing that the product may take minutes over is asked in this look, or waits to be.
+    pub(crate) fn is_short(&self) -> bool {
+        self.long.load(Ordering::Relaxed) == 0
+    }
+
+    async fn in_turn(&self, put: Put) -> Result<Option<Output>, Trouble> {
+        // Those that are put together come first, and are put at their second turn.
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
         let mut desk = self.link.desk.lock().await;
         if let Some(trouble) = self.with(|lost| lost.scripts.clone()) {
             return Err(trouble);
         }
         let result = match put {
-            Put::AsLine(request) => self.link.look(&mut desk, script, request).await.map(Some),
-            Put::AsLineOnly(request) => self.link.look_where_one_stays(&mut desk, script, request).await,
-            Put::Alone(command) => self.link.look_alone(&mut desk, script, &command).await.map(Some),
+            Put::AsLine(question) | Put::Together(question) | Put::TogetherOnly(question) => {
+                self.link.look(&mut desk, &question).await
+            }
+            Put::Alone(script, command) => self.link.look_alone(&mut desk, script, &command).await,
+        };
+        result.map(Some).map_err(|error| self.note(error, |lost| &mut lost.scripts))
+    }
+
+    /// Puts a question in one line with the others of this look that may be put so. One of those that wait for their answers
+    /// puts the line.
+    async fn together(&self, question: Question, worth: Worth) -> Result<Option<Output>, Trouble> {
+        let script = format!("script {}", question.script.name);
+        let (sender, mut answer) = oneshot::channel();
+        self.waiting(|waiting| waiting.push(Waiting { question, worth, answer: sender }));
+        // After this whatever else is asked in this look waits too.
+        tokio::task::yield_now().await;
+        tokio::select! {
+            biased;
+            answered = &mut answer => return answered.unwrap_or_else(|_gone| Err(self.too_late(&script))),
+            mut desk = self.link.desk.lock() => {
+                let waiting = self.waiting(std::mem::take);
+                self.put(&mut desk, waiting).await;
+            }
+        }
+        answer.await.unwrap_or_else(|_gone| Err(self.too_late(&script)))
+    }
+
+    /// Puts questions: all of them in one line where that is possible, and otherwise one after the other.
+    async fn put(&self, desk: &mut Desk, mut waiting: Vec<Waiting>) {
+        waiting.sort_by_key(|waiting| waiting.question.takes);
+        let (questions, answers): (Vec<Question>, Vec<_>) =
+            waiting.into_iter().map(|waiting| (waiting.question, (waiting.worth, waiting.answer))).unzip();
+        let said = match self.with(|lost| lost.scripts.clone()) {
+            Some(trouble) => Err(trouble),
+            None => {
+                let said = self.link.look_together(desk, &questions).await;
+                said.map_err(|error| self.note(error, |lost| &mut lost.scripts))
+            }
+        };
+        // Who does not wait any more has its answer for nothing.
+        match said {
+            Ok(Said::Each(outputs)) => {
+                for ((_, answer), output) in answers.into_iter().zip(outputs) {
+                    drop(answer.send(Ok(Some(output))));
+                }
+            }
+            Ok(Said::NoneStays | Said::Apart) => {
+                for ((worth, answer), question) in answers.into_iter().zip(questions) {
+                    drop(answer.send(self.put_alone(desk, &question, worth).await));
+                }
+            }
+            Err(trouble) => {
+                for (_, answer) in answers {
+                    drop(answer.send(Err(trouble.clone())));
+                }
+            }
+        }
+    }
+
+    async fn put_alone(&self, desk: &mut Desk, question: &Question, worth: Worth) -> Result<Option<Output>, Trouble> {
+        if let Some(trouble) = self.with(|lost| lost.scripts.clone()) {
+            return Err(trouble);
+        }
+        let result = match worth {
+            Worth::AProcess => self.link.look(desk, question).await.map(Some),
+            Worth::ALine => self.link.look_where_one_stays(desk, question).await,
         };
         result.map_err(|error| self.note(error, |lost| &mut lost.scripts))
+    }
+
+    fn waiting<T>(&self, act: impl FnOnce(&mut Vec<Waiting>) -> T) -> T {
+        act(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts a question to WMI.
@@ -520,7 +461,12 @@ impl Glance<'_> {
     }
 }
 
-async fn run(shell: &Shell, script: Script, command: &script::Command, limit: Duration) -> Result<Output, Error> {
+pub(crate) async fn run(
+    shell: &Shell,
+    script: Script,
+    command: &script::Command,
+    limit: Duration,
+) -> Result<Output, Error> {
     tracing::debug!(script = script.name, "running");
     shell.run(POWERSHELL, &command.arguments, command.input.as_ref().map(|input| input.as_slice()), limit).await
 }

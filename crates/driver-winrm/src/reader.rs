@@ -4,7 +4,8 @@ use crate::counters::Found;
 use crate::link::{Glance, Link};
 use crate::outcome::is_out_of_reach;
 use crate::script::{Look, Trouble};
-use crate::services::{self, Fresh, Kept, Rows, Since, Wanted};
+use crate::services::{self, Early, Fresh, Kept, Rows, Since, Wanted};
+use crate::state::{self, First};
 use crate::target::WinrmTarget;
 use crate::{central, host, lease, readiness, sessions};
 use async_trait::async_trait;
@@ -115,17 +116,21 @@ impl Inner {
         let anew = ask.wants(Part::Versions) || ask.wants(Part::ProductServices);
         let since =
             Since { now: taken, fresh: if anew { Fresh::Anew } else { Fresh::Kept(self.target.limits.details) } };
-        // WMI comes first: when the server cannot be reached at all, the other questions need not find that out again.
-        let (host, rows) = match self.first(ask, &glance).await {
-            Ok(first) => first,
-            Err(reason) => return unreachable(seen, ask, &reason),
+        // Services are asked for with what is known to depend on them, which would be another question otherwise.
+        let names = self.details.with_dependents(&ask.services);
+        // WMI comes first: when the server cannot be reached at all, the other questions need not find that out again. Where
+        // a process has answered the last question it is asked with the others, and by itself if that leads nowhere.
+        let as_line = self.link.stays() && state::is_for(ask);
+        let first = match as_line {
+            true => None,
+            false => match self.first(ask, &names, &glance).await {
+                Ok(first) => Some(first),
+                Err(reason) => return unreachable(seen, ask, &reason),
+            },
         };
-        if let Some(host) = host {
-            seen.host = host;
-        }
         // Scripts run one after the other, in this order: those that the product takes long over come last.
-        let (services, lease, sessions, installer, file, fitness, versions, replication, central, fabric, readiness) = tokio::join!(
-            self.within(&glance, self.services(&glance, rows, since)),
+        let (state, lease, sessions, installer, file, fitness, versions, replication, central, fabric, readiness) = tokio::join!(
+            self.within(&glance, self.state(&glance, ask, first, since)),
             self.within(&glance, part(ask, Part::Lease, lease::read(&glance, &self.target.keeper))),
             self.within(&glance, self.sessions(&glance, &ask.sessions)),
             self.within(&glance, self.installer(&glance, ask.installer.as_ref())),
@@ -137,7 +142,16 @@ impl Inner {
             self.within(&glance, part(ask, Part::Fabric, self.fabric(&glance))),
             self.within(&glance, part(ask, Part::Readiness, self.readiness(&glance))),
         );
-        seen.services = flatten(services);
+        match state {
+            Answer::Known(Ok((host, services))) => (seen.host, seen.services) = (host, services),
+            Answer::Known(Err(reason)) => return unreachable(seen, ask, &reason),
+            Answer::Unknown(reason) => {
+                seen.services = Answer::Unknown(reason.clone());
+                if ask.wants(Part::Host) {
+                    seen.host = Answer::Unknown(reason);
+                }
+            }
+        }
         // Sessions have no answer of their own: a service that is missing could not be measured.
         seen.sessions = sessions.known().cloned().unwrap_or_default();
         seen.versions = flatten(versions);
@@ -154,11 +168,7 @@ impl Inner {
     }
 
     /// Reads what WMI alone answers: the host's facts and the rows of services.
-    async fn first(
-        &self,
-        ask: &Ask,
-        glance: &Glance<'_>,
-    ) -> Result<(Option<Answer<HostFacts>>, Option<Result<Rows, String>>), String> {
+    async fn first(&self, ask: &Ask, names: &[ServiceName], glance: &Glance<'_>) -> Result<First, String> {
         let mut host = None;
         let only_others = !ask.wants(Part::Host) && !ask.wants_services() && *ask != Ask::default();
         if only_others && !glance.link().wmi.is_let_in() {
@@ -173,23 +183,55 @@ impl Inner {
         }
         let mut rows = None;
         if ask.wants_services() {
-            let wanted = if ask.wants(Part::ProductServices) { Wanted::Product } else { Wanted::Named };
-            let read = services::rows(glance.link(), &ask.services, wanted);
+            let read = services::rows(glance.link(), names, Wanted::of(ask));
             rows = Some(flat_result(self.within(glance, read).await)?.flatten());
         }
         Ok((host, rows))
+    }
+
+    /// Reads what WMI answers, and what else there is to know of services.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    async fn state(
+        &self,
+        glance: &Glance<'_>,
+        ask: &Ask,
+        first: Option<First>,
+        since: Since,
+    ) -> Result<(Answer<HostFacts>, Answer<BTreeMap<ServiceName, ServiceStatus>>), String> {
+        let names = self.details.with_dependents(&ask.services);
+        let mut early = Early { details: None, forgotten: self.details.forgotten() };
+        let (host, rows) = match first {
+            Some(first) => first,
+            None => {
+                let is_covered = ask.wants(Part::ProductServices) || self.details.covers(&names, since);
+                let (first, details) = tokio::join!(state::read(glance, ask, &names), async {
+                    if is_covered { None } else { Some(services::details(glance, &names).await) }
+                });
+                early.details = details;
+                match first {
+                    Ok(first) => first,
+                    Err(trouble) => {
+                        tracing::debug!(%trouble, "services are asked for over the wire");
+                        self.first(ask, &names, glance).await?
+                    }
+                }
+            }
+        };
+        Ok((host.unwrap_or_else(Answer::not_asked), self.services(glance, rows, (early, since)).await))
     }
 
     async fn services(
         &self,
         glance: &Glance<'_>,
         rows: Option<Result<Rows, String>>,
-        since: Since,
+        how: (Early, Since),
     ) -> Answer<BTreeMap<ServiceName, ServiceStatus>> {
         match rows {
             None => Answer::not_asked(),
             Some(Err(reason)) => Answer::Unknown(reason),
-            Some(Ok(mut rows)) => match services::with_dependents(glance, &self.details, &mut rows, since).await {
+            Some(Ok(mut rows)) => match services::with_dependents(glance, &self.details, &mut rows, how).await {
                 Ok(details) => Answer::Known(services::statuses(&rows, &details)),
                 Err(error) => Answer::Unknown(error.to_string()),
             },

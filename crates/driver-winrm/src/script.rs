@@ -6,17 +6,21 @@
 use crate::hop::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::DeflateDecoder;
 use orchestrate_model::observe::ObstacleKind;
-use orchestrate_wsman::{Cause, Error, FaultClass, Outcome, Output, Unresolved, clixml, plain};
+use orchestrate_wsman::{Cause, Error, FaultClass, Limits, Outcome, Output, Unresolved, clixml, plain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
+use std::io::Read as _;
 use zeroize::Zeroizing;
 
 /// Scripts that only look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
+    /// The rows of services and of the operating system, as WMI has them.
+    State,
     /// The delayed flag and the dependents of services.
     ServiceDetails,
     /// The WMI classes of counter sets.
@@ -54,10 +58,8 @@ pub(crate) enum Look {
 /// Scripts that change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lever {
-    /// Sets the delayed flag of an automatic service.
-    SetDelayed,
-    /// Clears the delayed flag of an automatic service.
-    ClearDelayed,
+    /// Sets or clears the delayed flag of an automatic service.
+    Delayed,
     /// Starts an installer, at most once per token.
     InstallerStart,
     /// Takes or renews the lease of the server.
@@ -71,6 +73,17 @@ pub(crate) enum Lever {
 pub(crate) struct Script {
     pub(crate) name: &'static str,
     body: &'static str,
+}
+
+/// How long the answer to a question takes a server that is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Takes {
+    /// It is put in one line with others.
+    AMoment,
+    /// The same, at the end of that line: it asks the product, and what it says belongs to what the others say.
+    Seconds,
+    /// It has a line of its own: the product may take minutes over it, or it reads a large file, or lists all classes.
+    Long,
 }
 
 /// The version of the contract with a script, in its first line.
@@ -103,6 +116,7 @@ impl Look {
     /// Returns the script.
     pub(crate) fn script(self) -> Script {
         let (name, body) = match self {
+            Self::State => ("state", include_str!("scripts/state.ps1")),
             Self::ServiceDetails => ("service-details", include_str!("scripts/service-details.ps1")),
             Self::CounterClasses => ("counter-classes", include_str!("scripts/counter-classes.ps1")),
             Self::Counters => ("counters", include_str!("scripts/counters.ps1")),
@@ -132,7 +146,8 @@ impl Look {
     pub(crate) fn asks_the_product(self) -> bool {
         match self {
             Self::Activity | Self::Readiness | Self::Replication | Self::Fabric | Self::CentralManagement => true,
-            Self::ServiceDetails
+            Self::State
+            | Self::ServiceDetails
             | Self::CounterClasses
             | Self::Counters
             | Self::Versions
@@ -147,12 +162,36 @@ impl Look {
     }
 }
 
+impl Look {
+    /// Returns how long its answer takes a server that is well.
+    pub(crate) fn takes(self) -> Takes {
+        match self {
+            Self::State
+            | Self::ServiceDetails
+            | Self::Counters
+            | Self::Versions
+            | Self::InstallerState
+            | Self::Lease
+            | Self::Fitness => Takes::AMoment,
+            Self::Activity => Takes::Seconds,
+            Self::CounterClasses
+            | Self::Readiness
+            | Self::Replication
+            | Self::Fabric
+            | Self::CentralManagement
+            | Self::File
+            | Self::ByTask
+            | Self::Probe
+            | Self::CounterSets => Takes::Long,
+        }
+    }
+}
+
 impl Lever {
     /// Returns the script.
     pub(crate) fn script(self) -> Script {
         let (name, body) = match self {
-            Self::SetDelayed => ("set-delayed", include_str!("scripts/set-delayed.ps1")),
-            Self::ClearDelayed => ("clear-delayed", include_str!("scripts/clear-delayed.ps1")),
+            Self::Delayed => ("delayed", include_str!("scripts/delayed.ps1")),
             Self::InstallerStart => ("installer-start", with_folder!("scripts/installer-start.ps1")),
             Self::LeaseHold => ("lease-hold", with_folder!("scripts/lease-file.ps1", "scripts/lease-hold.ps1")),
             Self::LeaseRelease => (
@@ -390,6 +429,8 @@ pub(crate) fn without_host(error: &Error) -> String {
 
 /// Stands before the answer. What else is printed may stand before it in the same line, when it has no line end.
 const MARK: &str = "ORCHESTRATE:";
+/// Stands behind it where the answer was made short.
+const SHORT: char = '!';
 /// Stands before the language mode and the version of a PowerShell that cannot run scripts of ours.
 const UNABLE: &str = "ORCHESTRATE-UNABLE:";
 
@@ -408,7 +449,9 @@ pub(crate) fn answer<A: DeserializeOwned>(script: Script, output: &Output) -> Re
         let text = format!("no answer, exit code {}: {said}", output.exit_code);
         return Err(Trouble::unknown(text).of_all(script, ObstacleKind::NoScript));
     };
+    let (is_short, marked) = marked.strip_prefix(SHORT).map_or((false, marked), |rest| (true, rest));
     let bytes = STANDARD.decode(marked).map_err(|_damaged| shape("the answer is not base64"))?;
+    let bytes = if is_short { unfolded(&bytes).map_err(|why| shape(&why))? } else { bytes };
     let value: Value = serde_json::from_slice(&bytes).map_err(|_damaged| shape("the answer is not JSON"))?;
     // It ran, came to an error, and says so: what it was to do is refused.
     if let Some(error) = value.get("error").and_then(Value::as_str) {
@@ -420,6 +463,16 @@ pub(crate) fn answer<A: DeserializeOwned>(script: Script, output: &Output) -> Re
         return Err(shape(&format!("it answered and then ended with {}", output.exit_code)));
     }
     serde_json::from_value(value).map_err(|error| shape(&format!("unexpected answer: {}", plain(&error.to_string()))))
+}
+
+/// Returns what an answer was before it was made short.
+fn unfolded(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let most = Limits::default().output_bytes;
+    let mut whole = Vec::new();
+    // One more than may be, to tell that there is more.
+    let mut reader = DeflateDecoder::new(bytes).take(most as u64 + 1);
+    reader.read_to_end(&mut whole).map_err(|_damaged| "the answer was made short, and is damaged".to_owned())?;
+    if whole.len() > most { Err(format!("the answer is longer than {most} bytes")) } else { Ok(whole) }
 }
 
 /// Returns the rest of the line after the last mark: what a module printed earlier is never taken for the answer.
@@ -454,8 +507,10 @@ pub(crate) fn request<R: Serialize>(request: &R) -> Result<Value, Trouble> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::io::Write as _;
 
-    const LOOKS: [Look; 16] = [
+    const LOOKS: [Look; 17] = [
+        Look::State,
         Look::ServiceDetails,
         Look::CounterClasses,
         Look::Counters,
@@ -484,8 +539,7 @@ mod tests {
     }
 
     fn every_script() -> Vec<Script> {
-        let levers =
-            [Lever::SetDelayed, Lever::ClearDelayed, Lever::InstallerStart, Lever::LeaseHold, Lever::LeaseRelease];
+        let levers = [Lever::Delayed, Lever::InstallerStart, Lever::LeaseHold, Lever::LeaseRelease];
         LOOKS.map(Look::script).into_iter().chain(levers.map(Lever::script)).collect()
     }
 
@@ -604,5 +658,24 @@ mod tests {
             assert!(answer::<Value>(script, &output(bad, 0)).is_err(), "{bad}");
         }
         assert!(answer::<Value>(script, &output(&line, 1)).is_err());
+    }
+
+    fn folded(bytes: &[u8]) -> String {
+        let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        deflate.write_all(bytes).unwrap();
+        STANDARD.encode(deflate.finish().unwrap())
+    }
+
+    #[test]
+    fn p3_an_answer_that_was_made_short_is_read_whole_or_not_at_all() {
+        let script = Look::Versions.script();
+        let said = |text: &str| answer::<Value>(script, &output(&format!("noise {MARK}{SHORT}{text}\r\n"), 0));
+        let whole = folded(format!(r#"{{"a":"{}"}}"#, "x".repeat(5_000)).as_bytes());
+        assert_eq!(said(&whole).unwrap()["a"].as_str().map(str::len), Some(5_000));
+        assert!(said(&whole[..whole.len() / 8 * 4]).unwrap_err().text.contains("is damaged"));
+        assert!(said("e30=").unwrap_err().text.contains("is damaged"));
+        // Some kilobytes that would be far more than is ever read.
+        let bomb = folded(&vec![b' '; 64 << 20]);
+        assert!(said(&bomb).unwrap_err().text.contains("longer than 4194304 bytes"));
     }
 }

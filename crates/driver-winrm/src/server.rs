@@ -122,8 +122,9 @@ impl WinrmServer {
         }
     }
 
-    /// Sets a start type. The delayed flag is a second step, because the method of WMI does not know it, and it is read
-    /// back: what a mode change does to the flag is not documented.
+    /// Sets a start type. The method of WMI does not know the delayed flag: a delayed start is set by a script, mode and flag
+    /// at once, and a flag that another hand has left is cleared by it in a second step. The flag is read back: what a mode
+    /// change does to it is not documented.
     async fn set_start_type(&self, service: &ServiceName, to: StartType) -> ActOutcome {
         let mode = match to.mode {
             // It reads back as `Auto`, and is set as `Automatic`.
@@ -135,44 +136,38 @@ impl WinrmServer {
                 return self.named(service, ActOutcome::Failed(text));
             }
         };
+        if to == StartType::DELAYED {
+            let Err(outcome) = self.set_flag(service, to).await else { return ActOutcome::Accepted };
+            // The mode alone, where the script has not done it: a server that restarts now comes up, if not in its usual order.
+            let set = self.control(Verb::ChangeStartMode, service, &[("StartMode", mode)]).await;
+            return if set.is_success() { self.named(service, after_the_mode(outcome)) } else { set };
+        }
         let set = self.control(Verb::ChangeStartMode, service, &[("StartMode", mode)]).await;
-        if !set.is_success() || to.mode != StartMode::Automatic {
+        if !set.is_success() || to != StartType::AUTOMATIC {
             return set;
         }
-        let flag = if to.delayed { self.set_flag(service).await } else { self.clear_flag(service).await };
-        match flag {
+        match self.set_flag(service, to).await {
             Ok(()) => set,
-            // The mode is set; a server that restarts now comes up, if not in its usual order.
             Err(outcome) => self.named(service, after_the_mode(outcome)),
         }
     }
 
-    async fn set_flag(&self, service: &ServiceName) -> Result<(), ActOutcome> {
-        let found = self.pull_flag(Lever::SetDelayed, service).await?;
-        self.reads_back(service, true, found).await
-    }
-
-    /// The flag is left over when somebody else has set it: our own changes never set it for a service that had none.
-    async fn clear_flag(&self, service: &ServiceName) -> Result<(), ActOutcome> {
+    /// Gives a service the delayed flag that it is to have. It is cleared where another hand has set it: our own changes
+    /// never set it for a service that had none.
+    async fn set_flag(&self, service: &ServiceName, to: StartType) -> Result<(), ActOutcome> {
         // A flag that cannot be read is left to the caller, who looks at the start type in any case.
-        if !matches!(self.is_delayed(service).await, Ok(Some(true))) {
+        if !to.delayed && !matches!(self.is_delayed(service).await, Ok(Some(true))) {
             return Ok(());
         }
-        let found = self.pull_flag(Lever::ClearDelayed, service).await?;
-        self.reads_back(service, false, found).await
-    }
-
-    /// Compares the flag as the script has found it after its change, or as a look finds it where the script could not.
-    #[expect(clippy::fn_params_excessive_bools, reason = "one fact, named where it is passed")]
-    async fn reads_back(&self, service: &ServiceName, wanted: bool, said: Option<bool>) -> Result<(), ActOutcome> {
-        let found = match said {
+        // As the script has found it after its change, or as a look finds it where the script could not.
+        let found = match self.pull_flag(service, to).await? {
             Some(found) => Some(found),
             None => self.is_delayed(service).await.map_err(|trouble| outcome::of_trouble(trouble.halfway()))?,
         };
-        if found == Some(wanted) {
+        if found == Some(to.delayed) {
             return Ok(());
         }
-        let word = if wanted { "set" } else { "cleared" };
+        let word = if to.delayed { "set" } else { "cleared" };
         let found = match found {
             Some(true) => "set",
             Some(false) => "not set",
@@ -197,7 +192,7 @@ impl WinrmServer {
     /// Sets or clears the flag, and returns how it reads then, where the script could read it. May be done twice, so the
     /// process that stays does it: ten services of a front end have the flag, and each process of its own is seconds of a
     /// processor.
-    async fn pull_flag(&self, lever: Lever, service: &ServiceName) -> Result<Option<bool>, ActOutcome> {
+    async fn pull_flag(&self, service: &ServiceName, to: StartType) -> Result<Option<bool>, ActOutcome> {
         #[derive(Deserialize)]
         struct Said {
             ok: bool,
@@ -208,7 +203,8 @@ impl WinrmServer {
             #[serde(default)]
             delayed: Option<bool>,
         }
-        let said = self.reader.link().pull_again(lever, &json!({ "service": service.as_str() })).await;
+        let request = json!({ "service": service.as_str(), "delayed": to.delayed });
+        let said = self.reader.link().pull_again(Lever::Delayed, &request).await;
         let said: Said = said.map_err(outcome::of_trouble)?;
         if said.ok {
             return Ok(said.delayed);

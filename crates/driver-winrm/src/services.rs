@@ -3,7 +3,8 @@
 use crate::link::{Glance, Link};
 use crate::script::{Look, Trouble};
 use jiff::Timestamp;
-use orchestrate_model::{Answer, RunState, ServiceName, ServiceStatus, StartMode, StartType, catalogue};
+use orchestrate_model::observe::Part;
+use orchestrate_model::{Answer, Ask, RunState, ServiceName, ServiceStatus, StartMode, StartType, catalogue};
 use orchestrate_wsman::{Error, Instance, plain};
 use serde::Deserialize;
 use serde_json::json;
@@ -30,6 +31,13 @@ pub(crate) enum Wanted {
     Product,
 }
 
+impl Wanted {
+    /// Returns which services a question is about.
+    pub(crate) fn of(ask: &Ask) -> Self {
+        if ask.wants(Part::ProductServices) { Self::Product } else { Self::Named }
+    }
+}
+
 /// Reads the rows of services. A service that has none is not installed.
 ///
 /// All properties are asked for: a query that names `DelayedAutoStart` fails on a server before 2016.
@@ -42,29 +50,46 @@ pub(crate) async fn rows(link: &Link, names: &[ServiceName], wanted: Wanted) -> 
     for (place, some) in chunks.into_iter().enumerate() {
         // Once is enough: it finds all of them.
         let wanted = if place == 0 { wanted } else { Wanted::Named };
-        for row in link.wmi.query(&query(some, wanted)).await? {
-            let Some(name) = row.text("Name") else { continue };
-            // The spelling that was asked for is kept: the service manager's may differ in case.
-            let asked = names.iter().find(|asked| asked.as_str().eq_ignore_ascii_case(name));
-            let name = match (asked, wanted) {
-                (None, Wanted::Named) => continue,
-                (Some(asked), _) => asked.clone(),
-                (None, Wanted::Product) => match ServiceName::new(name) {
-                    Ok(name) => name,
-                    // Left out it would be taken for a service that is not there.
-                    Err(error) => {
-                        let text = format!(
-                            "a service of the product has an odd name, {}: {error}",
-                            orchestrate_model::text::quoted(name)
-                        );
-                        return Ok(Err(text));
-                    }
-                },
-            };
-            rows.insert(name, row);
+        match named(link.wmi.query(&query(some, wanted)).await?, names, wanted) {
+            Ok(found) => rows.extend(found),
+            Err(why) => return Ok(Err(why)),
         }
     }
     Ok(Ok(rows))
+}
+
+/// Returns the only query that these names need, where one is enough.
+pub(crate) fn whole_query(names: &[ServiceName], wanted: Wanted) -> Option<String> {
+    (names.len() <= NAMES_PER_QUERY).then(|| query(names, wanted))
+}
+
+/// Returns rows by the names that were asked for.
+///
+/// # Errors
+/// When a row that has to be among them cannot be.
+pub(crate) fn named(found: Vec<Instance>, names: &[ServiceName], wanted: Wanted) -> Found {
+    let mut rows = Rows::new();
+    for row in found {
+        let Some(name) = row.text("Name") else { continue };
+        // The spelling that was asked for is kept: the service manager's may differ in case.
+        let asked = names.iter().find(|asked| asked.as_str().eq_ignore_ascii_case(name));
+        let name = match (asked, wanted) {
+            (None, Wanted::Named) => continue,
+            (Some(asked), _) => asked.clone(),
+            (None, Wanted::Product) => match ServiceName::new(name) {
+                Ok(name) => name,
+                // Left out it would be taken for a service that is not there.
+                Err(error) => {
+                    return Err(format!(
+                        "a service of the product has an odd name, {}: {error}",
+                        orchestrate_model::text::quoted(name)
+                    ));
+                }
+            },
+        };
+        rows.insert(name, row);
+    }
+    Ok(rows)
 }
 
 fn query(names: &[ServiceName], wanted: Wanted) -> String {
@@ -179,8 +204,33 @@ impl Kept {
         memory.forgotten += 1;
     }
 
-    fn forgotten(&self) -> u64 {
+    /// Returns whether details are known of any of these services, and are not too old of any of them. A service that has none
+    /// is not installed, or was installed since.
+    pub(crate) fn covers(&self, names: &[ServiceName], since: Since) -> bool {
+        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = names.iter().filter_map(|name| memory.details.get(&name.as_str().to_lowercase())).peekable();
+        known.peek().is_some() && known.all(|kept| !since.is_past(kept.at))
+    }
+
+    pub(crate) fn forgotten(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).forgotten
+    }
+
+    /// Returns services with whatever is known to depend on them, directly or through others.
+    pub(crate) fn with_dependents(&self, names: &[ServiceName]) -> Vec<ServiceName> {
+        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = names.to_vec();
+        let mut next = 0;
+        while let Some(name) = all.get(next) {
+            next += 1;
+            let Some(kept) = memory.details.get(&name.as_str().to_lowercase()) else { continue };
+            let dependents = kept.detail.dependents.iter().filter_map(|text| ServiceName::new(text).ok());
+            let is_new =
+                |name: &ServiceName| !all.iter().any(|known| known.as_str().eq_ignore_ascii_case(name.as_str()));
+            let more: Vec<ServiceName> = dependents.filter(is_new).collect();
+            all.extend(more);
+        }
+        all
     }
 
     /// Returns the details of the services of `rows` and of what depends on them, if all of them are known.
@@ -224,19 +274,32 @@ impl Kept {
     }
 }
 
+/// Details that were asked for together with the rows of their services, and how often everything had been forgotten before.
+#[derive(Debug)]
+pub(crate) struct Early {
+    pub(crate) details: Option<Result<Details, Trouble>>,
+    pub(crate) forgotten: u64,
+}
+
 /// Reads the details of the services of `rows`, and adds the rows of what depends on them, which the details name.
 pub(crate) async fn with_dependents(
     glance: &Glance<'_>,
     kept: &Kept,
     found: &mut Rows,
-    since: Since,
+    (early, since): (Early, Since),
 ) -> Result<Result<Details, Trouble>, Error> {
-    let forgotten = kept.forgotten();
-    let known = kept.details(found, since);
+    let Early { details: early, forgotten } = early;
+    let is_whole = |early: &Result<Details, Trouble>| match early {
+        Ok(details) => found.keys().all(|name| details.of(name).is_some()),
+        Err(_) => true,
+    };
+    let early = early.filter(is_whole);
+    let known = if early.is_none() { kept.details(found, since) } else { None };
     let is_known = known.is_some();
-    let details = match known {
-        Some(details) => Ok(details),
-        None => {
+    let details = match (early, known) {
+        (Some(details), _) => details,
+        (None, Some(details)) => Ok(details),
+        (None, None) => {
             let names: Vec<ServiceName> = found.keys().cloned().collect();
             details(glance, &names).await
         }

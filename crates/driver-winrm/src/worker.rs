@@ -7,10 +7,10 @@
 //! Who asks owns the process, and gives it back with the answer. So whatever cuts a question short, ends the process with it,
 //! and what it says too late is never taken for the answer to another question.
 
+use crate::desk::Question;
 use crate::link::end;
 use crate::script::{self, POWERSHELL, Script};
 use orchestrate_wsman::{Cause, Conversation, Error, FaultClass, Heard, Output, Shell, Unresolved};
-use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,8 +35,8 @@ pub(crate) enum Started {
 
 /// What became of a question.
 pub(crate) enum Worked {
-    /// The answer, and the process for the next question.
-    Answer(Output, Worker),
+    /// The answer to each question, and the process for the next ones.
+    Answer(Vec<Output>, Worker),
     /// The process has ended instead, with what it said.
     Ended(Output, Shell),
     /// The server has lost the shell.
@@ -86,13 +86,19 @@ impl Worker {
         self.conversation.leave()
     }
 
-    /// Puts a question.
-    pub(crate) async fn ask(mut self, script: Script, request: &Value, limit: Duration) -> Worked {
-        self.asked += 1;
-        let (line, mark) = script.line(request, self.asked);
-        tracing::debug!(script = script.name, "asking");
-        match self.conversation.ask(&line, &mark, limit).await {
-            Ok(Heard::Answer(output)) => Worked::Answer(output, self),
+    /// Puts questions, all of them in one line.
+    pub(crate) async fn ask(mut self, questions: &[Question], limit: Duration) -> Worked {
+        let (mut parts, mut marks) = (Vec::new(), Vec::new());
+        for Question { script, request, .. } in questions {
+            self.asked += 1;
+            let (part, mark) = script.line(request, self.asked);
+            tracing::debug!(script = script.name, "asking");
+            parts.push(part);
+            marks.push(mark);
+        }
+        let last = marks.last().map_or("", String::as_str);
+        match self.conversation.ask(&parts.join(" "), last, limit).await {
+            Ok(Heard::Answer(output)) => Worked::Answer(apart(output, &marks), self),
             Ok(Heard::Ended(output)) => Worked::Ended(output, self.conversation.end().await),
             Err(error) if error.fault_class() == Some(FaultClass::LostShell) => {
                 self.conversation.forget();
@@ -102,6 +108,26 @@ impl Worker {
             Err(error) => Worked::Failed(error),
         }
     }
+}
+
+/// Returns what a process that stays has said to each question of a line, by the lines that it ends its answers with. What it
+/// has not said anything to is empty.
+pub(crate) fn apart(output: Output, marks: &[String]) -> Vec<Output> {
+    if marks.len() < 2 {
+        return vec![output];
+    }
+    let mut said = vec![String::new()];
+    for line in output.stdout.lines() {
+        let current = said.len() - 1;
+        if marks.get(current).is_some_and(|mark| line.trim() == mark) {
+            said.push(String::new());
+        } else {
+            said[current].push_str(line);
+            said[current].push('\n');
+        }
+    }
+    said.resize(marks.len(), String::new());
+    said.into_iter().map(|stdout| Output { stdout, ..output.clone() }).collect()
 }
 
 fn is_late(error: &Error) -> bool {

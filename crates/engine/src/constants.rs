@@ -157,6 +157,10 @@ pub const REOPENINGS: u32 = 5;
 /// short question to each of the other servers, the name servers and the balancer, so three of them in a minute are no load.
 pub const POOL_LOOK: SignedDuration = SignedDuration::from_secs(20);
 
+/// Between two looks at a pool of which no server is out, while one that is back is still watched: its soak, which has samples
+/// of its own ([`SOAK_SAMPLE`]), starts over for others that are missing, and this look names them. Nothing is decided by it.
+pub const POOL_LOOK_SOAK: SignedDuration = SOAK_SAMPLE;
+
 /// Between two looks at the rest of a pool when the last one was not all yes: the second word decides.
 pub const POOL_LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 

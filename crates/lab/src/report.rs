@@ -118,6 +118,9 @@ pub struct ServerReport {
     /// What it was asked since the start.
     #[serde(default)]
     pub traffic: TrafficReport,
+    /// Its requests since the start by what they were for, such as `Enumerate Win32_Service` and `Receive lease`.
+    #[serde(default)]
+    pub asked: BTreeMap<String, u64>,
     /// What the pool's balancer does with it, where the pool has one that can be told.
     pub balancer: Option<BalancerState>,
 }
@@ -355,6 +358,7 @@ fn server_report(world: &World, index: usize, server: &LabServer) -> ServerRepor
         lease: server.lease.clone(),
         shells: ShellReport::default(),
         traffic: TrafficReport::default(),
+        asked: BTreeMap::new(),
         balancer,
     }
 }

@@ -172,6 +172,7 @@ impl Shared {
                 if let Some(told) = report.servers.get_mut(&server.name) {
                     told.shells = host.shells();
                     told.traffic = host.traffic;
+                    told.asked.clone_from(&host.asked);
                 }
             }
             LabReport { faults_not_met, ..report }

@@ -4,7 +4,7 @@ use crate::report::TrafficReport;
 use crate::scenario::FaultEffect;
 use crate::shared::{Met, Shared};
 use crate::world::ServerIndex;
-use crate::wsman::{Call, Caller, Fault, Reply, Request, serve, tags};
+use crate::wsman::{Call, Caller, Fault, Reply, Request, purpose, serve, tags};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -350,6 +350,7 @@ async fn exchange(
 ) -> Result<Answer, Dropped> {
     let (arrived, met) = shared.with(|state| {
         let tags = tags(&state.hosts[server], &request);
+        *state.hosts[server].asked.entry(purpose(&request, &tags)).or_default() += 1;
         (state.world.now(), state.meet(server, &tags))
     });
     let effect = met.map(|met| met.effect);

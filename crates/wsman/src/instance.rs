@@ -30,6 +30,13 @@ impl Instance {
         Self { class: (!fragment).then(|| element.tag_name().name().to_owned()), properties }
     }
 
+    /// Returns an instance that was read in another way, with the texts of its properties. One that is missing is null.
+    #[must_use]
+    pub fn of_texts(class: &str, texts: impl IntoIterator<Item = (String, String)>) -> Self {
+        let property = |(name, text): (String, String)| (name.to_ascii_lowercase(), vec![Some(text)]);
+        Self { class: Some(class.to_owned()), properties: texts.into_iter().map(property).collect() }
+    }
+
     /// Returns the name of the class, where the answer names it: an answer to a query for single properties does not.
     #[must_use]
     pub fn class(&self) -> Option<&str> {

@@ -56,6 +56,8 @@ pub(crate) struct World {
     pub(crate) workers: usize,
     /// What one that is starting was asked.
     pub(crate) unheard: Vec<String>,
+    /// The classes of counters that were enumerated.
+    pub(crate) enumerated: Vec<String>,
 }
 
 /// What the PowerShell of a server is like.
@@ -118,6 +120,7 @@ impl Default for World {
             late: String::new(),
             workers: 0,
             unheard: Vec::new(),
+            enumerated: Vec::new(),
         }
     }
 }
@@ -257,7 +260,7 @@ impl World {
         ))
     }
 
-    fn enumerate(&self, seen: &Seen) -> Reaction {
+    fn enumerate(&mut self, seen: &Seen) -> Reaction {
         let query = seen.text("Filter").unwrap();
         let rows = if query.contains("FROM Win32_Service") {
             let of_product = query.contains("DisplayName LIKE 'Lync Server %'");
@@ -268,6 +271,7 @@ impl World {
             self.services.iter().filter(found).cloned().collect()
         } else {
             let class = query.rsplit(' ').next().unwrap();
+            self.enumerated.push(class.to_owned());
             match self.counters.get(class) {
                 Some(rows) => rows.clone(),
                 None => return seen.fault("AccessDenied", 5),
@@ -307,9 +311,12 @@ impl World {
         if self.powershell == Powershell::Mute || !self.stays {
             return;
         }
-        let (number, script) = line.trim_end_matches('\n').split_once(' ').unwrap();
-        let script = String::from_utf8(STANDARD.decode(script).unwrap()).unwrap();
-        let mishap = self.mishap.filter(|_| !script.trim().is_empty());
+        let words: Vec<&str> = line.trim_end_matches('\n').split(' ').collect();
+        let questions: Vec<(&str, String)> = words
+            .chunks(2)
+            .map(|question| (question[0], String::from_utf8(STANDARD.decode(question[1]).unwrap()).unwrap()))
+            .collect();
+        let mishap = self.mishap.filter(|_| questions.iter().any(|(_, script)| !script.trim().is_empty()));
         match mishap {
             Some(Mishap::Ends) => {
                 (self.stays, self.heard, self.mishap) = (false, (String::new(), 255), None);
@@ -321,19 +328,21 @@ impl World {
             }
             Some(Mishap::Late | Mishap::Flood | Mishap::Noise) | None => {}
         }
-        if !script.trim().is_empty() {
-            self.script(&script);
+        let mut said = String::new();
+        for (number, script) in questions {
+            if !script.trim().is_empty() {
+                self.script(&script);
+            }
+            if mishap == Some(Mishap::Noise) {
+                said.extend([format!(
+                    "ORCHESTRATE-DONE:{number}.0\r\n> ORCHESTRATE-DONE:{number}.\r\nORCHESTRATE:e30=\r\n"
+                )]);
+            }
+            said.extend([std::mem::take(&mut self.pending.0), format!("\r\nORCHESTRATE-DONE:{number}.\r\n")]);
         }
-        let answer = std::mem::take(&mut self.pending.0);
-        let said = format!("{answer}\r\nORCHESTRATE-DONE:{number}.\r\n");
         match mishap {
             Some(Mishap::Late) => (self.late, self.mishap) = (said, None),
-            Some(Mishap::Noise) => {
-                let odd =
-                    format!("ORCHESTRATE-DONE:{number}.0\r\n> ORCHESTRATE-DONE:{number}.\r\nORCHESTRATE:e30=\r\n");
-                self.heard.0.extend([odd, said]);
-            }
-            Some(Mishap::Ends | Mishap::Silence | Mishap::Flood) | None => {
+            Some(Mishap::Ends | Mishap::Silence | Mishap::Flood | Mishap::Noise) | None => {
                 self.heard.0.extend([std::mem::take(&mut self.late), said]);
             }
         }

@@ -16,3 +16,5 @@ mod looks;
 mod loopback;
 #[cfg(test)]
 mod stays;
+#[cfg(test)]
+mod together;

@@ -6,8 +6,8 @@
 
 use super::{Effect, Engine, Position, Ticket};
 use crate::constants::{
-    LOOK_LIFETIME, POOL_GOOD_LOOKS, POOL_LOOK, POOL_LOOK_AGAIN, POOL_NOES, POOL_SLOW_LOOKS, POOL_UNKNOWN,
-    POOL_UNKNOWN_LOOKS, PRODUCT_LOOKS, SWEEP_LOOKS, UNKNOWN_LOOK,
+    LOOK_LIFETIME, POOL_GOOD_LOOKS, POOL_LOOK, POOL_LOOK_AGAIN, POOL_LOOK_SOAK, POOL_NOES, POOL_SLOW_LOOKS,
+    POOL_UNKNOWN, POOL_UNKNOWN_LOOKS, PRODUCT_LOOKS, SWEEP_LOOKS, UNKNOWN_LOOK,
 };
 use crate::look::Look;
 use crate::record::{AlarmThen, Record, StopWhy, Why, WhyKind};
@@ -40,6 +40,8 @@ pub(super) struct Watch {
     slow: u32,
     /// What speaks against each server that is out, by its position.
     doubts: BTreeMap<usize, Doubt>,
+    /// Whether it rests for longer, since no server of the pool is out.
+    calm: bool,
     /// Looks in a row in which another server was missing while one soaks.
     absent: BTreeMap<ServerName, u32>,
 }
@@ -128,10 +130,14 @@ impl Engine {
                 self.watches[pool] = Watch::default();
                 continue;
             };
-            if self.watches[pool].at != At::Idle {
+            let watch = &mut self.watches[pool];
+            // A server that goes out is not without a watch for the rest of a long sleep.
+            if !watched.is_empty() && std::mem::take(&mut watch.calm) && matches!(watch.at, At::Sleeping(_)) {
+                watch.at = At::Idle;
+            }
+            if watch.at != At::Idle {
                 continue;
             }
-            let watch = &mut self.watches[pool];
             // Where the product's last word was no, the next one decides.
             let by_word = watch.doubts.values().any(|doubt| doubt.by_word > 0 && doubt.by_word < POOL_NOES);
             let number = if by_word { watch.looks.next_multiple_of(PRODUCT_LOOKS) } else { watch.looks };
@@ -191,7 +197,8 @@ impl Engine {
         }
         let mut rest = POOL_LOOK;
         self.tell_of_absent(pool, seen, now);
-        for position in self.watched(pool) {
+        let watched = self.watched(pool);
+        for position in watched.iter().copied() {
             if !self.judge_pool(position, seen, now) {
                 rest = POOL_LOOK_AGAIN;
             }
@@ -201,6 +208,11 @@ impl Engine {
             if !doubted && (self.seen_blocked[position] || !missed) {
                 self.keep_out_of_balancer(position, seen, (asked, now));
             }
+        }
+        // One that is missing is looked for again soon: the second look names it.
+        let watch = &mut self.watches[pool];
+        if watched.is_empty() && watch.absent.is_empty() {
+            (rest, watch.calm) = (POOL_LOOK_SOAK, true);
         }
         self.rest_from_pool(pool, rest, now);
         true

@@ -6,7 +6,7 @@ use super::names::{ACTION_ENUMERATE, ACTION_PULL, ACTION_RELEASE, DIALECT_WQL, N
 use super::wmi::instances;
 use super::wql::Query;
 use super::xml::Element;
-use super::{Body, Call, Host};
+use super::{Body, Call, Host, Request};
 use crate::world::World;
 use std::collections::VecDeque;
 
@@ -62,6 +62,13 @@ fn find(world: &World, call: &Call<'_>, body: &Element, class: &str) -> Result<V
     }
     let matching = found.iter().filter(|instance| query.matches(instance));
     Ok(matching.map(|instance| query.render(instance)).collect())
+}
+
+/// Returns the class that an enumeration asks for by its query.
+pub(super) fn class_of(request: &Request) -> Option<String> {
+    let body = request.body(NS_ENUMERATION, "Enumerate").ok()?;
+    let filter = body.child(NS_WSMAN, "Filter").or_else(|| body.child(NS_ENUMERATION, "Filter"))?;
+    Query::parse(filter.text()).ok().map(|query| query.class)
 }
 
 fn keep(host: &mut Host, call: &Call<'_>, items: VecDeque<String>) -> String {

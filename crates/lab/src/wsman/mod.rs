@@ -9,6 +9,7 @@ mod machine;
 mod names;
 mod scripts;
 mod shell;
+mod state;
 mod wmi;
 mod wql;
 mod xml;
@@ -38,6 +39,8 @@ pub(crate) struct Host {
     deleted: u32,
     expired: u32,
     pub(crate) traffic: TrafficReport,
+    /// Its requests by what they were for.
+    pub(crate) asked: BTreeMap<String, u64>,
 }
 
 impl Host {
@@ -93,7 +96,8 @@ pub(crate) fn serve(world: &mut World, host: &mut Host, call: &Call<'_>) -> Repl
     let boot = world.servers[call.server].boot;
     if host.boot != boot {
         let Host { created, deleted, expired, traffic, .. } = *host;
-        *host = Host { boot, created, deleted, expired, traffic, ..Host::default() };
+        let asked = std::mem::take(&mut host.asked);
+        *host = Host { boot, created, deleted, expired, traffic, asked, ..Host::default() };
     }
     if call.request.is_identify() {
         return Reply::Answer(200, envelope::identify(&world.servers[call.server], call.caller));
@@ -165,6 +169,25 @@ pub(crate) fn tags(host: &Host, request: &Request) -> Vec<String> {
     tags.push(last);
     tags
 }
+
+/// Returns what a request is for: its operation, and the class, the method, the script or the program that it concerns.
+pub(crate) fn purpose(request: &Request, tags: &[String]) -> String {
+    let operation = tags.last().map(String::as_str).unwrap_or_default();
+    let class = || wmi::class_of(&request.resource).unwrap_or_default();
+    let concerns = match operation {
+        ACTION_OF_ENUMERATE => enumeration::class_of(request).unwrap_or_else(|| class().to_owned()),
+        _ if tags.len() > 1 => tags[..tags.len() - 1].join(" "),
+        _ => class().to_owned(),
+    };
+    match concerns.strip_prefix("Receive ") {
+        Some(scripts) => format!("Receive {}", scripts.replace("Receive ", "")),
+        None if concerns == "Invoke" => format!("Invoke {operation}"),
+        None => format!("{operation} {concerns}").trim_end().to_owned(),
+    }
+}
+
+/// The last word of the action that asks for instances.
+const ACTION_OF_ENUMERATE: &str = "Enumerate";
 
 /// The longest that the server lets a request wait.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);

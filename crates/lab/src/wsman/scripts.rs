@@ -7,19 +7,22 @@ use crate::world::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use orchestrate_model::ServiceName;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use std::io::Write as _;
 
 /// The first line of every script of `orchestrate`.
 const MARK: &str = "# orchestrate script ";
 
 /// The scripts that the lab knows.
 pub(crate) const SCRIPTS: &[&str] = &[
+    "state",
     "service-details",
-    "set-delayed",
-    "clear-delayed",
+    "delayed",
     "counter-classes",
     "counters",
     "activity",
@@ -170,24 +173,31 @@ pub(super) fn run(world: &mut World, server: ServerIndex, program: &Program) -> 
     Output { tag, ..output }
 }
 
-/// Answers a line of a PowerShell that stays: a number, and a script in base64. One without text is only acknowledged.
-pub(super) fn answer_line(world: &mut World, server: ServerIndex, line: &str) -> Output {
-    let (number, encoded) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-    let script = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-    let output = match script.trim() {
-        "" => Output { tag: "worker".to_owned(), ..Output::default() },
-        text => run(world, server, &Program::Script(text.to_owned())),
-    };
-    // It has said at its start that it wants no news of its progress.
-    let stdout = format!("{}\r\nORCHESTRATE-DONE:{number}.\r\n", output.stdout);
-    Output { stdout, stderr: String::new(), ..output }
+/// Answers a line of a PowerShell that stays: questions, each a number and a script in base64. One without text is only
+/// acknowledged.
+pub(super) fn answer_line(world: &mut World, server: ServerIndex, line: &str) -> Vec<Output> {
+    let answers = questions(line).into_iter().map(|(number, script)| {
+        let output = match script.trim() {
+            "" => Output { tag: Program::Worker.tag(), ..Output::default() },
+            text => run(world, server, &Program::Script(text.to_owned())),
+        };
+        // It has said at its start that it wants no news of its progress.
+        let stdout = format!("{}\r\nORCHESTRATE-DONE:{number}.\r\n", output.stdout);
+        Output { stdout, stderr: String::new(), ..output }
+    });
+    answers.collect()
 }
 
-/// Returns the word that faults name a line by.
-pub(super) fn tag_of_line(line: &str) -> Option<String> {
-    let (_, encoded) = line.trim().split_once(' ')?;
-    let script = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    Some(Script::parse(&script)?.name)
+/// Returns the questions of a line.
+fn questions(line: &str) -> Vec<(&str, String)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let decoded = |encoded: &str| STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    words.chunks_exact(2).map(|question| (question[0], decoded(question[1]).unwrap_or_default())).collect()
+}
+
+/// Returns the words that faults name a line by.
+pub(super) fn tags_of_line(line: &str) -> Vec<String> {
+    questions(line).iter().filter_map(|(_, script)| Some(Script::parse(script)?.name)).collect()
 }
 
 fn said(text: &str) -> Output {
@@ -248,8 +258,18 @@ fn script(world: &mut World, server: ServerIndex, text: &str) -> Output {
 
 /// Returns what a script prints that has answered.
 pub(super) fn answered(answer: &Value, exit_code: i64) -> Output {
-    let stdout = format!("ORCHESTRATE:{}\r\n", STANDARD.encode(answer.to_string()));
+    let stdout = format!("ORCHESTRATE:{}\r\n", written(answer.to_string().as_bytes()));
     Output { stdout, stderr: PROGRESS.to_owned(), exit_code, tag: String::new() }
+}
+
+/// Writes an answer as scripts do: one that is long is made short.
+fn written(answer: &[u8]) -> String {
+    if answer.len() <= 1000 {
+        return STANDARD.encode(answer);
+    }
+    let mut deflate = DeflateEncoder::new(Vec::new(), Compression::default());
+    let folded = deflate.write_all(answer).and_then(|()| deflate.finish());
+    folded.map_or_else(|_no_memory| STANDARD.encode(answer), |folded| format!("!{}", STANDARD.encode(folded)))
 }
 
 /// What PowerShell writes to its error stream when it loads a module in a session without a console.
@@ -272,9 +292,9 @@ pub(super) fn read<T: DeserializeOwned>(script: &Script) -> Result<T, String> {
 
 pub(super) fn answer(world: &mut World, server: ServerIndex, script: &Script) -> Result<Value, String> {
     match script.name.as_str() {
+        "state" => super::state::answer(world, server, &read(script)?),
         "service-details" => service_details(world, server, &read::<Services>(script)?),
-        "set-delayed" => set_delayed(world, server, &read(script)?),
-        "clear-delayed" => clear_delayed(world, server, &read(script)?),
+        "delayed" => delayed(world, server, &read(script)?),
         "counter-classes" => Ok(counter_classes(world, server, &read(script)?)),
         "counters" => Ok(counters(world, server, &read(script)?)),
         "activity" => Ok(activity(world, server, &read(script)?)),
@@ -320,8 +340,9 @@ fn service_details(world: &World, server: ServerIndex, request: &Services) -> Re
 }
 
 #[derive(Deserialize)]
-struct Service {
+struct Delayed {
     service: String,
+    delayed: bool,
 }
 
 /// What `sc.exe` says when it may not change a service.
@@ -330,22 +351,15 @@ fn refused(world: &World, service: &str) -> Option<Value> {
     Some(json!({ "ok": false, "code": code, "said": format!("[SC] ChangeServiceConfig FAILED {code}:") }))
 }
 
-fn set_delayed(world: &mut World, server: ServerIndex, request: &Service) -> Result<Value, String> {
-    if let Some(code) = refused(world, &request.service) {
+fn delayed(world: &mut World, server: ServerIndex, request: &Delayed) -> Result<Value, String> {
+    let Delayed { service, delayed } = request;
+    if let Some(code) = refused(world, service) {
         return Ok(code);
     }
-    world.set_delayed(server, &request.service).ok_or("OpenService FAILED 1060")?;
-    world.tell(server, "set-delayed", &request.service, "ok");
-    Ok(json!({ "ok": true, "code": 0, "delayed": true }))
-}
-
-fn clear_delayed(world: &mut World, server: ServerIndex, request: &Service) -> Result<Value, String> {
-    if let Some(code) = refused(world, &request.service) {
-        return Ok(code);
-    }
-    world.clear_delayed(server, &request.service).ok_or("OpenService FAILED 1060")?;
-    world.tell(server, "clear-delayed", &request.service, "ok");
-    Ok(json!({ "ok": true, "code": 0, "delayed": false }))
+    let done = if *delayed { world.set_delayed(server, service) } else { world.clear_delayed(server, service) };
+    done.ok_or("OpenService FAILED 1060")?;
+    world.tell(server, if *delayed { "set-delayed" } else { "clear-delayed" }, service, "ok");
+    Ok(json!({ "ok": true, "code": 0, "delayed": delayed }))
 }
 
 #[derive(Deserialize)]

@@ -24,6 +24,10 @@ const MOST_COMMANDS: usize = 15;
 /// Output up to this length comes in one piece.
 const SHORT_OUTPUT: usize = 48;
 
+/// What a process writes at once comes in one piece up to this length, that of a pipe's buffer, and the rest in another. (All
+/// commands of recorded hosts bring everything that they have written by then with one answer.)
+const ONE_WRITE: usize = 4096;
+
 /// How long a shell may be idle when the client says nothing about it.
 const IDLE: SignedDuration = SignedDuration::from_secs(7200);
 
@@ -52,17 +56,27 @@ struct Command {
     ready: Option<Timestamp>,
     pieces: VecDeque<(&'static str, Vec<u8>)>,
     exit_code: i64,
-    /// Which known script or program it is, for faults of the scenario.
-    tag: String,
+    /// Which known scripts or program it is, for faults of the scenario.
+    tags: Vec<String>,
 }
 
 impl Command {
     fn finish(&mut self, output: scripts::Output, ready: Timestamp) {
         self.exit_code = output.exit_code;
-        self.tag = output.tag;
+        self.tags = vec![output.tag];
         self.pieces = pieces(&output.stdout, &output.stderr);
         self.ready = Some(ready);
         self.waits_for_input = false;
+    }
+
+    /// Says what it has to say to the questions of a line, all at once.
+    fn say(&mut self, answers: Vec<scripts::Output>, ready: Timestamp) {
+        let stdout: String = answers.iter().map(|answer| answer.stdout.as_str()).collect();
+        self.tags = answers.into_iter().map(|answer| answer.tag).collect();
+        let (first, rest) = stdout.as_bytes().split_at(stdout.len().min(ONE_WRITE));
+        let parts = [first, rest].into_iter().filter(|part| !part.is_empty());
+        self.pieces = parts.map(|part| ("stdout", part.to_vec())).collect();
+        self.ready = Some(ready);
     }
 
     /// Takes a whole line of its input, where it answers line by line.
@@ -197,7 +211,7 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
         ready: None,
         pieces: VecDeque::new(),
         exit_code: 0,
-        tag: String::new(),
+        tags: Vec::new(),
     };
     match scripts::recognise(&line) {
         Program::Missing(_) if without_cmd => return Err(Fault::no_such_file()),
@@ -208,7 +222,7 @@ pub(super) fn command(world: &mut World, host: &mut Host, call: &Call<'_>) -> Re
         }
         Program::Worker => {
             command.stays = true;
-            command.tag = Program::Worker.tag();
+            command.tags = vec![Program::Worker.tag()];
         }
         program => {
             let output = scripts::run(world, call.server, &program);
@@ -247,12 +261,14 @@ pub(super) fn send(world: &mut World, host: &mut Host, call: &Call<'_>) -> Resul
         let bytes = STANDARD.decode(stream.text()).map_err(|_not_base64| Fault::parameter())?;
         command.input.extend_from_slice(&bytes);
         if let Some(line) = command.line() {
-            let output = scripts::answer_line(world, call.server, &line);
+            let answers = scripts::answer_line(world, call.server, &line);
             let timing = &world.scenario.timing;
             // The first line is answered when it has started.
-            let seconds = if output.tag == Program::Worker.tag() { timing.command_s } else { timing.answer_s };
-            let ready = after(world.now(), lab_seconds(seconds));
-            command.finish(output, ready);
+            let seconds = |answer: &scripts::Output| {
+                if answer.tag == Program::Worker.tag() { timing.command_s } else { timing.answer_s }
+            };
+            let ready = after(world.now(), lab_seconds(answers.iter().map(seconds).sum()));
+            command.say(answers, ready);
         }
         if ends(stream) && command.waits_for_input {
             let input = String::from_utf8_lossy(&command.input).into_owned();
@@ -358,18 +374,20 @@ pub(super) fn tags(host: &Host, request: &Request) -> Vec<String> {
     let wanted = receive.and_then(|receive| receive.child(NS_SHELL, "DesiredStream"));
     if let Some(id) = wanted.and_then(|wanted| wanted.attribute("CommandId")) {
         let command = shell.commands.get(&id.to_ascii_uppercase());
-        tags.extend(command.map(|command| format!("Receive {}", command.tag)));
+        tags.extend(command.into_iter().flat_map(|command| &command.tags).map(|tag| format!("Receive {tag}")));
     }
-    tags.extend(script_of_input(shell, request));
+    tags.extend(scripts_of_input(shell, request));
     tags
 }
 
-/// Returns the name of the script that a Send brings to its end.
-fn script_of_input(shell: &Shell, request: &Request) -> Option<String> {
-    let send = request.body(NS_SHELL, "Send").ok()?;
-    if let Some(name) = script_of_line(shell, send) {
-        return Some(name);
-    }
+/// Returns the names of the scripts that a Send brings to its end.
+fn scripts_of_input(shell: &Shell, request: &Request) -> Vec<String> {
+    let Ok(send) = request.body(NS_SHELL, "Send") else { return Vec::new() };
+    let of_line = scripts_of_line(shell, send);
+    if of_line.is_empty() { script_of_input(shell, send).into_iter().collect() } else { of_line }
+}
+
+fn script_of_input(shell: &Shell, send: &Element) -> Option<String> {
     let last = send.children.iter().find(|child| child.is(NS_SHELL, "Stream") && ends(child))?;
     let command = shell.commands.get(&last.attribute("CommandId")?.to_ascii_uppercase())?;
     let mut input = command.input.clone();
@@ -381,14 +399,16 @@ fn script_of_input(shell: &Shell, request: &Request) -> Option<String> {
     })
 }
 
-/// Returns the name of the script of the line that a Send brings to its end.
-fn script_of_line(shell: &Shell, send: &Element) -> Option<String> {
-    let stream = send.children.iter().find(|child| child.is(NS_SHELL, "Stream"))?;
-    let command = shell.commands.get(&stream.attribute("CommandId")?.to_ascii_uppercase())?;
-    let mut input = command.input.clone();
-    input.extend(STANDARD.decode(stream.text()).ok()?);
-    let whole = command.stays && input.ends_with(b"\n");
-    whole.then(|| scripts::tag_of_line(&String::from_utf8_lossy(&input)))?
+/// Returns the names of the scripts of the line that a Send brings to its end.
+fn scripts_of_line(shell: &Shell, send: &Element) -> Vec<String> {
+    let input = || {
+        let stream = send.children.iter().find(|child| child.is(NS_SHELL, "Stream"))?;
+        let command = shell.commands.get(&stream.attribute("CommandId")?.to_ascii_uppercase())?;
+        let mut input = command.input.clone();
+        input.extend(STANDARD.decode(stream.text()).ok()?);
+        (command.stays && input.ends_with(b"\n")).then(|| String::from_utf8_lossy(&input).into_owned())
+    };
+    input().map(|line| scripts::tags_of_line(&line)).unwrap_or_default()
 }
 
 fn ends(stream: &Element) -> bool {

@@ -1,13 +1,15 @@
 //! The watch over the pool while a server is out.
 
 use super::*;
-use crate::constants::{POOL_LOOK, POOL_UNKNOWN, PUT_OFFS, REASSERTIONS};
+use crate::constants::{POOL_LOOK, POOL_LOOK_SOAK, POOL_UNKNOWN, PUT_OFFS, REASSERTIONS};
 use crate::record::AlarmThen;
 use orchestrate_model::observe::{
     AddressRecords, BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState, DnsAnswer,
     DnsObservation, Part, Readiness, ReadinessState,
 };
 use orchestrate_model::version::{ComponentVersion, Version};
+
+const SOAK: StepId = StepId(10);
 
 /// What the watch waits for.
 fn pool_look(effects: &[Effect]) -> Option<(Ticket, &Look)> {
@@ -174,6 +176,30 @@ fn the_pool_is_looked_at_every_twenty_seconds_and_not_more_often_while_it_is_goo
     assert_eq!(i64::try_from(looks.len()).unwrap(), 300 / POOL_LOOK.as_secs());
     assert_eq!(looks.iter().filter(product).count(), 2, "one server says every two minutes what the product says");
     assert!(POOL_LOOK <= POOL_UNKNOWN);
+}
+
+#[test]
+fn a_pool_of_which_no_server_is_out_is_looked_at_once_a_minute_and_sooner_where_one_is_missing() {
+    let mut records = draining(Attended::Yes);
+    records.pop();
+    records.extend((3..10).flat_map(done));
+    records.push(Record::StepStarted { step: SOAK });
+    for (state, pace) in [(RunState::Running, POOL_LOOK_SOAK), (RunState::Stopped, POOL_LOOK)] {
+        let (mut engine, effects) = taken_up(&records, false);
+        let (ticket, look) = pool_look(&effects).expect("the watch looks");
+        assert_eq!(look.servers.len(), 3, "fe1 is back");
+        let seen = pool(Answer::Known(state), at(100));
+        let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, at(100));
+        let mut wakes = came.iter().filter_map(|effect| match effect {
+            Effect::Wake { at, .. } => Some(*at),
+            Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::End(_) | Effect::Broken(_) => None,
+        });
+        assert_eq!(wakes.next_back(), Some(at(100) + pace), "{state:?}");
+        // When the server is out again, its pool is not left alone for the rest of the minute.
+        engine.replay(at(100), &Record::TurnedBack { work: FE1, why: why("asked") }).unwrap();
+        let came = engine.handle(Input::Woke { ticket: Ticket(u64::MAX) }, at(100));
+        assert_eq!(pool_look(&came).is_some(), pace == POOL_LOOK_SOAK, "{came:?}");
+    }
 }
 
 #[test]
