@@ -29,6 +29,7 @@ fn row(number: usize, phase: Phase) -> ServerView {
         started: Some(at(0)),
         out: false,
         sessions_left: None,
+        sessions_first: None,
         alarm: None,
         wait: None,
         steps: (3, 11),

@@ -194,6 +194,6 @@ pub fn json(run: &RunStatus) -> Value {
         "holder": run.holder,
         "out": run.plan.work().iter().zip(&run.state.work).filter(|(_, state)| state.is_out())
             .map(|(work, _)| &work.server).collect::<Vec<_>>(),
-        "view": run.view,
+        "view": run.view.as_ref().map(crate::events::bare),
     })
 }

@@ -53,6 +53,10 @@ pub struct WorkState {
     pub cut: BTreeMap<ServiceName, u64>,
     /// Services whose sessions the drain in hand has given up. Another drain waits for sessions anew.
     pub given_up: BTreeSet<ServiceName>,
+    /// When a person has given the drain in hand more time, and how much.
+    pub extended: Option<(Timestamp, SignedDuration)>,
+    /// How many sessions of the drain in hand a person has counted and wants cut.
+    pub to_cut: Option<u64>,
     /// When a service was last blocked again.
     pub blocked_again: Option<Timestamp>,
     /// What was passed over of the patch and its proof, and why: such a server is not done.
