@@ -112,6 +112,7 @@ fn nothing_is_left_behind() {
 /// The places that differ between operating systems, each with what differs there.
 const SEAMS: &[(&str, &str)] = &[
     ("crates/cli/src/host.rs", "where state is kept, the shell at hand, processes that live by themselves"),
+    ("crates/cli/src/terminal/keys.rs", "what is typed while a run is shown"),
     ("crates/cli/src/terminal/signals.rs", "what the terminal and the system tell us to stop with"),
     ("crates/driver-dns/src/tests/mod.rs", "tests with dnsmasq and NSD, which run on Unix"),
     ("crates/driver-haproxy/src/socket.rs", "sockets in the file system"),

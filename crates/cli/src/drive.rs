@@ -98,6 +98,9 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
         log.pass(record);
     }
     let mut screen = Screen::new(&plan, log, manner, clock);
+    if attended == Attended::Yes {
+        screen = screen.answering(folder.clone());
+    }
     let ending = Ending { people, folder: folder.clone(), plan: plan.clone() };
     let running = async move {
         let ran = AssertUnwindSafe(run.execute(start, received, &mut telling)).catch_unwind().await;

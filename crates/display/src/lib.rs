@@ -5,11 +5,13 @@
 //! argument ([`Style`]), and so are the width and the time zone.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod answering;
 pub mod compare;
 mod counted;
 pub mod events;
 #[cfg(test)]
 mod fixture;
+pub mod frame;
 pub mod live;
 pub mod log;
 pub mod notice;
