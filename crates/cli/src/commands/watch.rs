@@ -30,7 +30,7 @@ pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
             .map_or_else(|_gone| Clock::real(), |directory| directory.clock()),
     };
     let log = Log::new(&plan).with_command(&home.program, folder.id()).read_elsewhere();
-    let mut screen = Screen::new(&plan, log, Manner::Text, clock).watching();
+    let mut screen = Screen::new((&plan, place), log, Manner::Text, clock).watching();
     if first.state.is_attended() {
         screen = screen.answering(folder.clone());
     }

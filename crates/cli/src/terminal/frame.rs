@@ -15,6 +15,10 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 const UNBROKEN: &str = "\u{1b}[?7l";
 const BROKEN: &str = "\u{1b}[?7h";
 
+/// Clears the line of the cursor and all below it. Not from the first column on: tmux takes that, in the first row, for clearing the
+/// screen, and keeps what was there in its history.
+const CLEAR: &str = "\r\u{1b}[2K\u{1b}[2G\u{1b}[J\r";
+
 /// The last lines of the terminal.
 pub(crate) struct Frame {
     keyboard: Option<Keyboard>,
@@ -81,8 +85,8 @@ impl Frame {
         let columns = output::columns();
         let narrowed = if drawn.is_unclear(columns) { self.narrowed(&drawn, columns) } else { Narrowed::CutOff };
         match drawn.rows_above(columns, narrowed) {
-            0 => "\r\u{1b}[J".to_owned(),
-            up => format!("\u{1b}[{up}A\r\u{1b}[J"),
+            0 => CLEAR.to_owned(),
+            up => format!("\u{1b}[{up}A{CLEAR}"),
         }
     }
 

@@ -2,10 +2,13 @@
 
 use crate::commands::order;
 use crate::failure::Failure;
+use crate::home::Place;
 use crate::terminal::frame::Frame;
 use crate::terminal::output;
 use jiff::Timestamp;
+use orchestrate_display::ahead::Ahead;
 use orchestrate_display::answering::{Asking, Decision, Key};
+use orchestrate_display::live::{About, Ground};
 use orchestrate_display::log::Log;
 use orchestrate_display::stopping::{self, Seat};
 use orchestrate_display::{Look, events, live};
@@ -42,6 +45,8 @@ pub(crate) struct Screen<'a> {
     /// The question about a held server, and where the answer goes. `None`: nobody is asked here.
     asked: Option<(Asking, RunFolder)>,
     waits: live::Waits,
+    ground: Ground,
+    ahead: Ahead,
     view: Option<View>,
     drawn: Option<Instant>,
     passed: Option<Instant>,
@@ -54,7 +59,7 @@ pub(crate) struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    pub(crate) fn new(plan: &'a Plan, log: Log<'a>, manner: Manner, clock: Clock) -> Self {
+    pub(crate) fn new((plan, place): (&'a Plan, Place), log: Log<'a>, manner: Manner, clock: Clock) -> Self {
         let live = manner == Manner::Text && output::is_live();
         Self {
             plan,
@@ -66,6 +71,8 @@ impl<'a> Screen<'a> {
             frame: live.then(Frame::take),
             asked: None,
             waits: live::Waits::default(),
+            ground: place.ground(),
+            ahead: Ahead::of(plan),
             view: None,
             drawn: None,
             passed: None,
@@ -159,7 +166,8 @@ impl<'a> Screen<'a> {
         self.drawn = Some(Instant::now());
         let look = Look { width: output::live_look().width, ..self.live_look.clone() };
         let question = self.asked.as_ref().map(|(asking, _)| asking.lines(self.plan, view, &look)).unwrap_or_default();
-        let mut lines = picture(&self.plan.change().name, (view, &question), self.seat, (self.clock.now(), &look));
+        let about = About { ground: self.ground, plan: self.plan, ahead: &self.ahead };
+        let mut lines = picture(&about, (view, &question), self.seat, (self.clock.now(), &look));
         lines.extend(question);
         frame.draw(lines);
     }
@@ -195,14 +203,14 @@ fn press(key: Key, asking: &mut Asking, (plan, view): (&Plan, &View), folder: &R
 /// Returns the whole live view but for the question, which is to have room below it. Of many servers those are shown that are in
 /// work, held, or out; the others are counted.
 fn picture(
-    title: &str,
+    about: &About<'_>,
     (view, question): (&View, &[String]),
     seat: Seat,
     (now, look): (Timestamp, &Look),
 ) -> Vec<String> {
     let rows = output::rows().saturating_sub(3 + question.len());
-    let mut lines = vec![live::head(title, view, now, look)];
-    lines.extend(stopping::lines(view, seat, look));
+    let mut lines = live::head(about, view, now, look);
+    lines.extend(stopping::lines_with_time(view, seat, (about.ahead, now), look));
     let all = view.servers.len();
     let crowded = all * 2 > rows;
     let mut hidden = 0;
@@ -212,7 +220,7 @@ fn picture(
             hidden += 1;
             continue;
         }
-        lines.extend(live::server(view, position, now, look));
+        lines.extend(live::row(about, view, position, now, look));
     }
     if hidden > 0 {
         lines.push(format!("  and {hidden} more"));

@@ -107,12 +107,12 @@ fn style(stream: &impl anstream::stream::RawStream) -> Style {
     }
 }
 
-/// Asks for a yes. Anything but a yes is a no.
-pub(crate) fn ask(question: &str) -> Result<bool, Failure> {
+/// Asks a question, and returns the line that was typed.
+pub(crate) fn ask(question: &str) -> Result<String, Failure> {
     let mut err = anstream::stderr().lock();
-    write!(err, "{question} [y/N] ").and_then(|()| err.flush()).map_err(Failure::output)?;
+    write!(err, "{question}").and_then(|()| err.flush()).map_err(Failure::output)?;
     drop(err);
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(Failure::output)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    Ok(answer)
 }
