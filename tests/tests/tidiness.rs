@@ -137,6 +137,7 @@ const SEAMS: &[(&str, &str)] = &[
     ("tests/src/signals.rs", "ending other programs"),
     ("tests/tests/cli_files.rs", "tests with pipes, links and modes"),
     ("tests/tests/cli_notify.rs", "tests with programs of Unix, and modes"),
+    ("tests/tests/live_on_lab.rs", "tests with terminals and keys, which are read on Unix"),
     ("tests/tests/pool_of_strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
     ("tests/tests/real_haproxy.rs", "tests with HAProxy, which runs on Unix"),
     ("tests/tests/strangers.rs", "tests with hosts in a domain, which are Unix programs"),
