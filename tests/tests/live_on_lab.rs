@@ -1,5 +1,6 @@
 //! The live view in a terminal that is resized, and holds that are answered with keys.
-#![cfg(unix)]
+#![cfg(all(test, unix))]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 use orchestrate_tests::cli::Sandbox;
 use orchestrate_tests::terminal::Terminal;
@@ -54,7 +55,7 @@ fn p11_a_terminal_that_is_resized_loses_no_line_of_the_log_and_no_frame_is_torn_
     terminal.wait_for("type how many sessions are left now (2)");
     terminal.press("2\r\r");
     drop(sandbox.wait_for_record("sessions_cut"));
-    terminal.wait_for("2 cut, as the plan says");
+    terminal.wait_until("the cut", |terminal| terminal.all().join(" ").contains("2 sessions cut, as the plan says"));
     assert_eq!(terminal.ended(), 0);
     assert_eq!(terminal.count(HEADER), 0, "the live view has gone");
     terminal.assert_whole_log();
@@ -106,7 +107,7 @@ impl<'a> Tmux<'a> {
     fn start(sandbox: &'a Sandbox, arguments: &[&str]) -> Option<Self> {
         if let Err(error) = std::process::Command::new("tmux").arg("-V").output() {
             assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "tmux is needed: {error}");
-            println!("not tried: there is no tmux here ({error})");
+            println!("SKIPPED: tmux is not installed ({error})");
             return None;
         }
         let rules = sandbox.file("tmux.conf", "set -g remain-on-exit on\nset -g history-limit 20000\n");

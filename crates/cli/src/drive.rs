@@ -457,7 +457,6 @@ pub(crate) fn exit_of(outcome: RunOutcome) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::home::Place;
     use crate::stage::Planned;
     use orchestrate_model::RunId;
     use orchestrate_model::notify::{AddressSource, Channel, Occasion, Target};

@@ -71,7 +71,7 @@ async fn start(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     // What could keep people from being told of the night is known before it.
     Told::of(&file.change, &args.lab).check()?;
     loop {
-        match night(home, path, (&file, args), wait).await {
+        match Box::pin(night(home, path, (&file, args), wait)).await {
             // What is left is done in the next window; what is left of this one is too short for it.
             Ok(Some(Exit::StoppedByWindow)) if wait.is_some() => wait = Some(Wait::ForNextWindow),
             Ok(Some(exit)) => return Ok(exit),

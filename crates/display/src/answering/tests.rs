@@ -112,7 +112,7 @@ fn p4_sessions_are_cut_only_by_their_typed_number() {
         let decided = typed(&mut asking, &view, "2\n\n").unwrap();
         assert_eq!(decided.terms.sessions, Some(2), "the right one counts all the same");
     }
-    let mut unknown = view.clone();
+    let mut unknown = view;
     unknown.servers[1].sessions_left = Some(Answer::unknown("no answer"));
     let mut asking = asking(&unknown);
     assert_eq!(typed(&mut asking, &unknown, "c2\n\n"), None, "p3: what is not known is not cut");

@@ -326,14 +326,7 @@ impl RunState {
                 // It may have new sessions, and nobody has given those up.
                 state.given_up.remove(service);
             }
-            Record::SessionsCut { work, sessions } => {
-                let state = &mut self.work[work.0 as usize];
-                state.to_cut = None;
-                for (name, count) in sessions {
-                    *state.cut.entry(name.clone()).or_default() += count;
-                    state.given_up.insert(name.clone());
-                }
-            }
+            Record::SessionsCut { work, sessions } => self.work[work.0 as usize].sessions_cut(sessions),
             Record::TakenOver { work, from } => self.work[work.0 as usize].taken_over = Some(from.clone()),
             Record::Swept { work, differences, unseen } => self.work[work.0 as usize].seen_last(differences, *unseen),
             Record::LeftOver { work, text } => drop(self.work[work.0 as usize].left_over.insert(text.clone())),

@@ -222,6 +222,15 @@ impl WorkState {
         self.unseen = unseen.then(|| differences.join("; "));
     }
 
+    /// Sessions were cut: the drain in hand has given them up.
+    pub(super) fn sessions_cut(&mut self, sessions: &BTreeMap<ServiceName, u64>) {
+        self.to_cut = None;
+        for (name, count) in sessions {
+            *self.cut.entry(name.clone()).or_default() += count;
+            self.given_up.insert(name.clone());
+        }
+    }
+
     /// Another hand has put it back into the balancer.
     pub(super) fn undone_at_balancer(&mut self) {
         self.balancer_undone += 1;

@@ -200,7 +200,7 @@ fn decides(engine: &mut Engine, choice: HoldChoice, terms: Terms, now: Timestamp
 }
 
 fn last_note(effects: &[Effect]) -> String {
-    let notes = effects.iter().filter_map(|effect| match effect {
+    let mut notes = effects.iter().filter_map(|effect| match effect {
         Effect::Record(Record::Note { text, .. }) => Some(text.clone()),
         Effect::Record(_)
         | Effect::Act(_)
@@ -209,7 +209,7 @@ fn last_note(effects: &[Effect]) -> String {
         | Effect::End(_)
         | Effect::Broken(_) => None,
     });
-    notes.last().unwrap_or_default()
+    notes.next_back().unwrap_or_default()
 }
 
 #[test]
