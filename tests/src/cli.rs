@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long anything that is waited for may take. Far more than it takes, so that a slow machine does not fail a test.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A state folder, and the binary to use it with.
 #[derive(Debug)]
@@ -343,7 +343,7 @@ pub fn kill(process: &str) {
 fn redact(text: &str) -> String {
     let rules = [
         (r"(?m)^\d\d:\d\d:\d\d  \S* +waits for .*\n", ""),
-        (r"\d{8}-\d{6}-[0-9a-f]{4}", "yyyymmdd-hhmmss-iiii"),
+        (r"\d{8}-\d{6}-[0-9a-f]{4}(-lab)?", "yyyymmdd-hhmmss-iiii"),
         (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z", "yyyy-mm-dd hh:mm:ssZ"),
         (r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d UTC", "Ddd yyyy-mm-dd hh:mm UTC"),
         (r"\d\d:\d\d:\d\d", "hh:mm:ss"),

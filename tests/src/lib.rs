@@ -2,3 +2,4 @@
 
 pub mod cli;
 mod signals;
+pub mod terminal;

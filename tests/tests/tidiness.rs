@@ -112,6 +112,7 @@ fn nothing_is_left_behind() {
 /// The places that differ between operating systems, each with what differs there.
 const SEAMS: &[(&str, &str)] = &[
     ("crates/cli/src/host.rs", "where state is kept, the shell at hand, processes that live by themselves"),
+    ("crates/cli/src/terminal/keys.rs", "what is typed while a run is shown"),
     ("crates/cli/src/terminal/signals.rs", "what the terminal and the system tell us to stop with"),
     ("crates/driver-dns/src/tests/mod.rs", "tests with dnsmasq and NSD, which run on Unix"),
     ("crates/driver-haproxy/src/socket.rs", "sockets in the file system"),
@@ -136,6 +137,7 @@ const SEAMS: &[(&str, &str)] = &[
     ("tests/src/signals.rs", "ending other programs"),
     ("tests/tests/cli_files.rs", "tests with pipes, links and modes"),
     ("tests/tests/cli_notify.rs", "tests with programs of Unix, and modes"),
+    ("tests/tests/live_on_lab.rs", "tests with terminals and keys, which are read on Unix"),
     ("tests/tests/pool_of_strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
     ("tests/tests/real_haproxy.rs", "tests with HAProxy, which runs on Unix"),
     ("tests/tests/strangers.rs", "tests with hosts in a domain, which are Unix programs"),

@@ -4,7 +4,7 @@ use crate::bug;
 use crate::commands;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Typed, actor, quoted};
+use crate::home::{Home, Place, Typed, actor, quoted};
 use crate::people::{About, People, Speaker, Told};
 use crate::runs;
 use crate::terminal::live::{Manner, Screen};
@@ -33,6 +33,7 @@ const INBOX_EVERY: Duration = Duration::from_millis(200);
 /// A run that can be driven: claimed, with its journal open.
 pub(crate) struct Drive<'a> {
     pub(crate) home: &'a Home,
+    pub(crate) place: Place,
     pub(crate) folder: RunFolder,
     pub(crate) plan: Arc<Plan>,
     pub(crate) entries: Entries,
@@ -64,7 +65,8 @@ impl Ended {
 
 /// Drives a run to its end, shows it, and says how it ended.
 pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failure> {
-    let Drive { home, folder, plan, entries, journal, claim, eyes, hands, clock, crew, manner, typed, told } = drive;
+    let Drive { home, place, folder, plan, entries, journal, claim, eyes, hands, clock, crew, manner, typed, told } =
+        drive;
     let mut engine = Engine::new(plan.clone());
     for entry in &entries.entries {
         engine
@@ -97,7 +99,10 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     for (_, record) in &kept.records {
         log.pass(record);
     }
-    let mut screen = Screen::new(&plan, log, manner, clock);
+    let mut screen = Screen::new((&plan, place), log, manner, clock);
+    if attended == Attended::Yes {
+        screen = screen.answering(folder.clone());
+    }
     let ending = Ending { people, folder: folder.clone(), plan: plan.clone() };
     let running = async move {
         let ran = AssertUnwindSafe(run.execute(start, received, &mut telling)).catch_unwind().await;
@@ -452,7 +457,6 @@ pub(crate) fn exit_of(outcome: RunOutcome) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::home::Place;
     use crate::stage::Planned;
     use orchestrate_model::RunId;
     use orchestrate_model::notify::{AddressSource, Channel, Occasion, Target};

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::host;
 use crate::terminal::output;
 use jiff::Timestamp;
+use orchestrate_display::live::Ground;
 use orchestrate_engine::record::Actor;
 use orchestrate_journal::{JournalError, RunFolder, Started, StateDir};
 use orchestrate_model::{Keeper, RunId};
@@ -23,6 +24,16 @@ pub(crate) enum Place {
     Real,
     /// On imitated servers on this machine.
     Lab,
+}
+
+impl Place {
+    /// Returns the same in the words of what is shown.
+    pub(crate) fn ground(self) -> Ground {
+        match self {
+            Self::Real => Ground::Real,
+            Self::Lab => Ground::Lab,
+        }
+    }
 }
 
 /// The state folder.
@@ -279,10 +290,14 @@ impl Typed {
     }
 }
 
-/// Returns a new run id: sortable by its time, unlike any other.
-pub(crate) fn new_run_id(now: Timestamp) -> RunId {
+/// Returns a new run id: sortable by its time, unlike any other. That of a run on a lab says so.
+pub(crate) fn new_run_id(now: Timestamp, place: Place) -> RunId {
     let random = uuid::Uuid::new_v4().simple().to_string();
-    let text = format!("{}-{}", now.strftime("%Y%m%d-%H%M%S"), &random[..4]);
+    let tag = match place {
+        Place::Real => "",
+        Place::Lab => "-lab",
+    };
+    let text = format!("{}-{}{tag}", now.strftime("%Y%m%d-%H%M%S"), &random[..4]);
     RunId::new(&text).expect("digits, letters and hyphens make a run id")
 }
 

@@ -113,9 +113,7 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         Command::Report { run, output } => commands::report::run(home, &run, output),
         Command::Stop { run } => commands::order::told(commands::order::stop(home, &run)),
         Command::Hold { run, server } => commands::order::told(commands::order::hold(home, &run, server.as_deref())),
-        Command::Decide { run, server, choice } => {
-            commands::order::told(commands::order::decide(home, &run, &server, choice))
-        }
+        Command::Decide(args) => commands::order::told(commands::order::decide(home, &args)),
         Command::Resume(args) => wait(commands::resume::run(home, &args, Way::Resume)),
         Command::Recover(args) => wait(commands::resume::run(home, &args, Way::Recover)),
         Command::Watch { run } => wait(commands::watch::run(home, &run)),

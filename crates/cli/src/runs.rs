@@ -142,7 +142,14 @@ impl Found {
         // The view that the run leaves is written now and then: the records know more of all but the last look.
         let latest = self.folder.view();
         let view = View::of_records(&self.plan, &self.state, latest.as_ref());
-        Ok(RunStatus { run: self.folder.id().clone(), plan: self.plan, state: self.state, view, holder })
+        Ok(RunStatus {
+            run: self.folder.id().clone(),
+            ground: place.ground(),
+            plan: self.plan,
+            state: self.state,
+            view,
+            holder,
+        })
     }
 }
 

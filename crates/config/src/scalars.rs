@@ -392,7 +392,7 @@ words! {
     ChannelBinding { "auto" => Self::Auto, "required" => Self::Required, "off" => Self::Off }
     ServiceClass { "HTTP" => Self::Http, "WSMAN" => Self::Wsman }
     StartTypePolicy { "manual" => Self::Manual, "keep" => Self::Keep }
-    AtDeadline { "hold" => Self::Hold, "return" => Self::Return, "cut" => Self::Cut }
+    AtDeadline { "hold" => Self::Hold, "return" => Self::Return, "cut" => Self::Cut, "ask" => Self::Ask }
     ExitMeaning {
         "done" => Self::Done, "restart-needed" => Self::RestartNeeded, "restart-started" => Self::RestartStarted,
         "busy" => Self::Busy, "failed" => Self::Failed,

@@ -39,7 +39,16 @@ pub fn preview(preview: &Preview<'_>) -> Value {
 /// Returns the event for a view: may be missing, may be late.
 #[must_use]
 pub fn progress(view: &View) -> Value {
-    json!({"version": EVENT_VERSION, "event": "progress", "at": view.at, "view": view})
+    json!({"version": EVENT_VERSION, "event": "progress", "at": view.at, "view": bare(view)})
+}
+
+/// Returns a view without what only the live view draws with.
+pub(crate) fn bare(view: &View) -> View {
+    let mut view = view.clone();
+    for server in &mut view.servers {
+        server.sessions_first = None;
+    }
+    view
 }
 
 /// Returns the last event: how each server and the run ended.

@@ -5,11 +5,16 @@
 //! argument ([`Style`]), and so are the width and the time zone.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod ahead;
+pub mod answering;
+mod calm;
 pub mod compare;
+pub mod consent;
 mod counted;
 pub mod events;
 #[cfg(test)]
 mod fixture;
+pub mod frame;
 pub mod live;
 pub mod log;
 pub mod notice;

@@ -1,20 +1,74 @@
-//! The live view: one entry per server, as a function of the view and the time.
+//! The live view: a header and one entry per server, as a function of the view and the time.
 
+use crate::ahead::{self, Ahead};
+use crate::calm::calm;
 use crate::log::Names;
 use crate::style::{Look, Tone};
-use crate::text::{clean, count, cut, pad, right, stopwatch, width};
+use crate::text::{clean, count, cut, duration, pad, right, stopwatch, width, wrap};
 use crate::words;
 use jiff::Timestamp;
 use orchestrate_engine::View;
 use orchestrate_engine::record::ServerEnd;
 use orchestrate_engine::view::{Phase, ServerView, Wait};
 use orchestrate_model::Answer;
-use orchestrate_planner::StepKind;
+use orchestrate_planner::{Plan, StepKind};
 use std::collections::BTreeMap;
 
-/// Returns the line above the servers: how long the run has taken, and how far it is.
+/// On what a run works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// On imitated servers.
+    Lab,
+    /// On the servers of the plan.
+    Real,
+}
+
+impl Ground {
+    /// Returns the word that stands before whatever is about a lab.
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Lab => "LAB ",
+            Self::Real => "",
+        }
+    }
+
+    /// Returns what a plan works on: the lab, or the names of its pools.
+    #[must_use]
+    pub fn named(self, plan: &Plan) -> String {
+        let pools = &plan.change().pools;
+        match (self, pools.as_slice()) {
+            (Self::Lab, _) => "LAB".to_owned(),
+            (Self::Real, []) => "no pool".to_owned(),
+            (Self::Real, [only]) => only.name.to_string(),
+            (Self::Real, [first, more @ ..]) => format!("{} and {} more", first.name, count(more.len() as u64, "pool")),
+        }
+    }
+}
+
+/// What a run is about, besides how it is now.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// On what it works.
+    pub ground: Ground,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// What is likely ahead of it.
+    pub ahead: &'a Ahead,
+}
+
+/// The columns of a bar: of how many servers are done, and of how many sessions have ended.
+const BAR: u32 = 16;
+
+/// The same in a narrow terminal, and what is one.
+const SHORT_BAR: u32 = 6;
+const NARROW: usize = 60;
+
+/// Returns the lines above the servers: on what the run works, how far it is, how long it has taken, when it is likely over.
 #[must_use]
-pub fn head(title: &str, view: &View, now: Timestamp, look: &Look) -> String {
+pub fn head(about: &About<'_>, view: &View, now: Timestamp, look: &Look) -> Vec<String> {
+    let title = format!("{} | {}", about.ground.named(about.plan), clean(&about.plan.change().name));
+    let mut lines = vec![look.paint(Tone::Strong, &cut(&title, look.width))];
     let ends = view.servers.iter().filter_map(|server| match &server.phase {
         Phase::Ended(end) => Some(matches!(end, ServerEnd::Finished | ServerEnd::NothingToDo { .. })),
         Phase::Waiting | Phase::Step { .. } | Phase::Held(_) => None,
@@ -23,16 +77,129 @@ pub fn head(title: &str, view: &View, now: Timestamp, look: &Look) -> String {
     // What is over and is not done has a word of its own: it is not seen by counting.
     let given_up = if given_up.is_empty() { String::new() } else { format!(", {} given up", given_up.len()) };
     let out = view.servers.iter().filter(|server| server.out).count();
-    let elapsed = view.started.map_or_else(|| "-".to_owned(), |since| stopwatch(now.duration_since(since)));
-    let stop = view.stop.as_ref().map(|why| format!(" | stopping: {}", clean(why.text()))).unwrap_or_default();
-    let all = count(view.servers.len() as u64, "server");
-    let counts = format!(" | {elapsed} | {} of {all} done{given_up} | {out} out", done.len());
-    // A long name must not push out how many servers are out.
-    let title = cut(&clean(title), look.width.saturating_sub(width(&counts)));
-    look.paint(Tone::Strong, &cut(&format!("{title}{counts}{stop}"), look.width))
+    let all = view.servers.len() as u64;
+    let bar = bar(done.len() as u64, all, look);
+    let mut parts = vec![
+        format!("{bar} {} of {} done{given_up}", done.len(), count(all, "server")),
+        format!("{out} out"),
+        view.started.map_or_else(|| "-".to_owned(), |since| stopwatch(now.duration_since(since))),
+    ];
+    parts.extend(end(about, view, now, look));
+    parts.extend(view.stop.as_ref().map(|why| format!("stopping: {}", clean(why.text()))));
+    lines.extend(packed(&parts, " | ", ("", ""), look.width).iter().map(|line| look.paint(Tone::Strong, line)));
+    lines
 }
 
-/// Returns the lines of one server: where it is, and below that what it waits for, when it waits.
+/// When the run is likely over, and when its window ends.
+fn end(about: &About<'_>, view: &View, now: Timestamp, look: &Look) -> Vec<String> {
+    if view.ended.is_some() || view.stop.is_some() {
+        return Vec::new();
+    }
+    let likely = about.ahead.likely_end(view, now);
+    let window = about.ahead.window_end(now);
+    let said = match (likely, window) {
+        (None, _) => "its end depends on you".to_owned(),
+        (Some(likely), Some(window)) if likely > window => "likely not all of it in this window".to_owned(),
+        (Some(likely), _) => format!("likely done by {}", look.moment(likely, now)),
+    };
+    let window = window.map(|window| format!("window ends {}", look.moment(window, now)));
+    [Some(said), window].into_iter().flatten().collect()
+}
+
+/// Returns a bar of so many of all.
+fn bar(part: u64, all: u64, look: &Look) -> String {
+    let whole = if look.width < NARROW { SHORT_BAR } else { BAR };
+    let filled = u32::try_from(part.min(all) * u64::from(whole) / all.max(1)).unwrap_or(whole);
+    format!("[{}{}]", "#".repeat(filled as usize), "-".repeat((whole - filled) as usize))
+}
+
+/// Returns parts one after the other, on as many lines as they need. None of them is broken where it fits a line.
+fn packed(parts: &[String], between: &str, (lead, indent): (&str, &str), columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if width(line) + width(between) + width(part) <= columns => {
+                line.push_str(between);
+                line.push_str(part);
+            }
+            last => {
+                let first = if last.is_none() { lead } else { indent };
+                let broken = wrap(part, columns.saturating_sub(width(indent)).max(1));
+                lines.extend(broken.iter().enumerate().map(|(row, text)| match row {
+                    0 => format!("{first}{text}"),
+                    _ => format!("{indent}{text}"),
+                }));
+            }
+        }
+    }
+    lines
+}
+
+/// Returns the lines of one server of the live view: its phase, the time in it against what it usually takes, its sessions against
+/// those of its first count, and below that what it waits for.
+#[must_use]
+pub fn row(about: &About<'_>, view: &View, position: usize, now: Timestamp, look: &Look) -> Vec<String> {
+    let names = Names::from_names(view.servers.iter().map(|server| &server.server));
+    let Some(server) = view.servers.get(position) else {
+        return Vec::new();
+    };
+    let (tone, word) = phase(&server.phase);
+    let (done, all) = server.steps;
+    let mut parts = vec![format!("{} {}", pad(&word, 13), right(&format!("{done}/{all}"), 5))];
+    let (time, late) = time(about, server, position, now);
+    parts.extend(Some(time).filter(|time| !time.is_empty()));
+    parts.extend(Some(drained(server, look)).filter(|said| !said.is_empty()));
+    let lead = format!("  {}  ", pad(names.at(position), names.columns));
+    let indent = " ".repeat(width(&lead));
+    let tone = if late && tone == Tone::Plain { Tone::Warn } else { tone };
+    let rows = packed(&parts, "  ", (&lead, &indent), look.width);
+    let mut lines: Vec<String> = rows
+        .iter()
+        .enumerate()
+        .map(|(line, row)| match line {
+            // The name has no colour: it is what the eye looks for.
+            0 => format!("{lead}{}", look.paint(tone, row.strip_prefix(&lead).unwrap_or(row))),
+            _ => look.paint(tone, row),
+        })
+        .collect();
+    let calmed = ServerView { wait: calmed(server), ..server.clone() };
+    lines.extend(beneath(&calmed, &indent, now, look));
+    lines
+}
+
+/// Returns what a server waits for, in a calm sentence.
+fn calmed(server: &ServerView) -> Option<Wait> {
+    let Phase::Step { kind, .. } = &server.phase else { return server.wait.clone() };
+    server.wait.as_ref().map(|wait| calm(wait, *kind))
+}
+
+/// Returns how long a server has been in its phase, against what that usually takes, and whether it is overdue.
+fn time(about: &About<'_>, server: &ServerView, position: usize, now: Timestamp) -> (String, bool) {
+    let elapsed = elapsed(server, now);
+    let Phase::Step { kind, since, .. } = &server.phase else { return (elapsed, false) };
+    let Some(usual) = about.ahead.usual(position, *kind) else { return (elapsed, false) };
+    let over = now.duration_since(*since).saturating_sub(usual);
+    if over.as_secs() >= OVERDUE.as_secs() {
+        return (format!("{elapsed}, overdue by {}", ahead::about(over)), true);
+    }
+    (format!("{elapsed} of usually up to {}", duration(usual)), false)
+}
+
+/// By how much a phase has to be late to be called overdue. Why a minute: times are told in minutes.
+const OVERDUE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+
+/// Returns the sessions left, with a bar of those that have ended since the first count.
+fn drained(server: &ServerView, look: &Look) -> String {
+    let said = sessions(server);
+    match (&server.sessions_left, server.sessions_first) {
+        (Some(Answer::Known(left)), Some(first)) if !said.is_empty() && first > 0 && *left <= first => {
+            format!("{} {left} of {} left", bar(first - left, first, look), count(first, "session"))
+        }
+        _ => said,
+    }
+}
+
+/// Returns the lines of one server for who asks once: where it is, and below that what it waits for, when it waits.
 #[must_use]
 pub fn server(view: &View, position: usize, now: Timestamp, look: &Look) -> Vec<String> {
     let names = Names::from_names(view.servers.iter().map(|server| &server.server));
@@ -47,13 +214,20 @@ pub fn server(view: &View, position: usize, now: Timestamp, look: &Look) -> Vec<
     let text = format!("{} {steps}  {}  {}", pad(&phase, 15), right(&elapsed, 8), sessions(server));
     let room = look.width.saturating_sub(lead.len());
     let mut lines = vec![format!("{lead}{}", look.paint(tone, cut(&text, room).trim_end()))];
+    lines.extend(beneath(server, &" ".repeat(names.columns + 4), now, look));
+    lines
+}
+
+/// Returns what stands below a server: why its pool cannot do without it, and what it waits for.
+fn beneath(server: &ServerView, indent: &str, now: Timestamp, look: &Look) -> Vec<String> {
+    let mut lines = Vec::new();
     if let Some(alarm) = &server.alarm {
         let since = look.moment(alarm.since, now);
         let said = format!("the pool cannot do without it since {since}: {}", clean(&alarm.why));
-        lines.extend(look.hang(&" ".repeat(names.columns + 4), Tone::Bad, &said));
+        lines.extend(look.hang(indent, Tone::Bad, &said));
     }
     if let Some(said) = below(server, now, look) {
-        lines.extend(look.hang(&" ".repeat(names.columns + 4), Tone::Quiet, &said));
+        lines.extend(look.hang(indent, Tone::Quiet, &said));
     }
     lines
 }

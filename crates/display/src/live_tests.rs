@@ -1,4 +1,5 @@
-use super::{REMIND_AFTER, Waits, head, server};
+use super::{About, Ground, REMIND_AFTER, Waits, head, row as live_row, server};
+use crate::ahead::Ahead;
 use crate::fixture::{self, at};
 use crate::stopping::{self, Seat};
 use crate::style::Look;
@@ -29,6 +30,7 @@ fn row(number: usize, phase: Phase) -> ServerView {
         started: Some(at(0)),
         out: false,
         sessions_left: None,
+        sessions_first: None,
         alarm: None,
         wait: None,
         steps: (3, 11),
@@ -64,7 +66,7 @@ fn view() -> View {
 fn p11_each_server_says_where_it_is_and_what_it_waits_for() {
     let view = view();
     let look = Look::plain();
-    let mut said = vec![head("pool01 November update", &view, at(3700), &look)];
+    let mut said = Vec::new();
     for position in 0..view.servers.len() {
         said.extend(server(&view, position, at(3700), &look));
     }
@@ -73,14 +75,72 @@ fn p11_each_server_says_where_it_is_and_what_it_waits_for() {
     insta::assert_snapshot!(said.join("\n"));
 }
 
+/// The whole live view but for a question.
+fn pictured(ground: Ground, view: &View, now: Timestamp, width: usize) -> Vec<String> {
+    let (plan, look) = (fixture::plan(), Look { width, ..Look::plain() });
+    let about = About { ground, plan: &plan, ahead: &Ahead::of(&plan) };
+    let mut lines = head(&about, view, now, &look);
+    for position in 0..view.servers.len() {
+        lines.extend(live_row(&about, view, position, now, &look));
+    }
+    lines
+}
+
 #[test]
-fn a_long_plan_name_leaves_room_for_the_counts() {
-    let look = Look { width: 60, ..Look::plain() };
-    let said = head(&"a very long name of a plan ".repeat(5), &view(), at(3700), &look);
+fn the_live_view_fits_terminals_of_every_width_and_leaves_nothing_out() {
+    let mut view = view();
+    view.servers[1].sessions_first = Some(60);
+    view.servers.truncate(5);
+    let mut said = Vec::new();
+    for width in [40, 60, 80, 120, 200] {
+        let lines = pictured(Ground::Lab, &view, at(3700), width);
+        for line in &lines {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+        let all = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+        for words in ["1 of 5 servers done", "1 out", "1:01:40", "60 sessions", "until 23:00", "decide: retry, abandon"]
+        {
+            assert!(all.contains(words), "{width}: {words} is missing: {all}");
+        }
+        said.push(format!("at {width} columns:\n{}", lines.join("\n")));
+    }
+    insta::assert_snapshot!(said.join("\n\n"));
+}
+
+#[test]
+fn the_header_says_on_what_the_run_works_and_when_it_is_likely_over() {
+    let mut view = view();
+    view.servers.truncate(3);
+    let said = |view: &View, now| pictured(Ground::Real, view, now, 100)[..2].join("\n");
     assert!(
-        said.starts_with("a very") && said.contains("… | 1:01:40 | 1 of 7 servers done, 1 given up | 1 out"),
-        "{said}"
+        said(&view, at(3700)).starts_with("pool01.contoso.example | pool01 November update\n[#####-----------] 1 of 3")
     );
+    // fe2 is a minute into its drain of two hours; fe3 has everything before it.
+    let first = Ahead::of(&fixture::plan()).likely_end(&view, at(60)).unwrap();
+    let later = Ahead::of(&fixture::plan()).likely_end(&view, at(3660)).unwrap();
+    assert_eq!(first, later, "a step within its time moves no end");
+    let late = Ahead::of(&fixture::plan()).likely_end(&view, at(60 + 9000)).unwrap();
+    assert_eq!(late.duration_since(first), SignedDuration::from_mins(30), "a late one does");
+    let row = pictured(Ground::Real, &view, at(60 + 9000), 100).join("\n");
+    assert!(row.contains("2:30:00, overdue by 30m"), "{row}");
+    view.servers[2].phase = view.servers[1].phase.clone();
+    view.servers[1].phase = self::view().servers[4].phase.clone();
+    assert!(said(&view, at(3700)).contains("its end depends on you"), "{}", said(&view, at(3700)));
+    view.stop = Some(StopWhy::Operator("ann asked".to_owned()));
+    assert!(!said(&view, at(3700)).contains("likely"), "it stops before");
+}
+
+#[test]
+fn a_stop_says_how_long_what_is_finished_first_usually_takes() {
+    let (mut view, plan, look) = (view(), fixture::plan(), Look::plain());
+    let ahead = Ahead::of(&plan);
+    view.stop = Some(StopWhy::Operator("ann asked".to_owned()));
+    view.servers.truncate(3);
+    let said =
+        |view: &View| stopping::lines_with_time(view, Seat::Here, (&ahead, at(100)), &look).join(" ").replace("  ", "");
+    assert!(said(&view).contains("first fe2 is finished or undone, usually within 35m;"), "{}", said(&view));
+    view.servers[1].phase = Phase::Step { kind: StepKind::Patch, since: at(100), back: false };
+    assert!(said(&view).contains("usually within 1h 42m"), "it is finished: {}", said(&view));
 }
 
 #[test]

@@ -271,8 +271,8 @@ impl<'a> Log<'a> {
                 (Tone::Warn, format!("goes back into service without the rest of its steps: {}", clean(&why.text)))
             }
             Record::Held { work, step, cause, reason, choices } => self.held((*work, *step), *cause, reason, choices),
-            Record::Decided { choice, by, .. } => {
-                (Tone::Strong, format!("decided by {}: {}", clean(by), choice.word()))
+            Record::Decided { choice, by, terms, .. } => {
+                (Tone::Strong, format!("decided by {}: {}{}", clean(by), choice.word(), words::terms(terms)))
             }
             Record::ServerEnded { end, .. } => ended(end),
             Record::StopRequested { why } => (Tone::Warn, self.stopping(why)),

@@ -7,6 +7,7 @@ use orchestrate_engine::record::{
 };
 use orchestrate_engine::{Intent, IntentId, Record};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::hold::Terms;
 use orchestrate_model::{Act, ActOutcome, Keeper, Lease, PoolName, RunId, ServiceName, Target, Verdict};
 use orchestrate_planner::StepId;
 use orchestrate_planner::plan::WorkId;
@@ -84,7 +85,7 @@ fn records() -> Vec<Record> {
             reason: "42 sessions are left after 2h".to_owned(),
             choices: vec![HoldChoice::Retry, HoldChoice::Return],
         },
-        Record::Decided { work, choice: HoldChoice::Retry, by: "ann@admin1".to_owned() },
+        Record::Decided { work, choice: HoldChoice::Retry, by: "ann@admin1".to_owned(), terms: Terms::default() },
         Record::StepStarted { step: StepId(10) },
         ended(ServerEnd::Finished),
         ended(ServerEnd::NothingToDo { why: "at 5.0.8308.1149 already".to_owned() }),

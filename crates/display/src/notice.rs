@@ -96,7 +96,9 @@ impl Teller<'_> {
     }
 
     fn decisions(&self, server: &str, choices: &[HoldChoice]) -> Vec<String> {
-        let word = |choice: &HoldChoice| format!("{} decide {} {server} {}", self.program, self.run, choice.word());
+        let word = |choice: &HoldChoice| {
+            format!("{} decide {} {server} {}", self.program, self.run, crate::words::typed(*choice))
+        };
         choices.iter().map(word).collect()
     }
 

@@ -1,6 +1,6 @@
 //! What is out, what waits for what, since when.
 
-use crate::live;
+use crate::live::{self, Ground};
 use crate::stopping::{self, Seat};
 use crate::style::{Look, Tone};
 use crate::summary::{self, Context};
@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 pub struct RunStatus {
     /// The run.
     pub run: RunId,
+    /// On what it works, or has worked.
+    pub ground: Ground,
     /// Its plan.
     pub plan: Plan,
     /// The fold of its records.
@@ -49,7 +51,13 @@ pub fn list(runs: &[Listed], look: &Look) -> String {
     let line = |listed: &Listed| match listed {
         Listed::Run(run) => {
             let began = run.state.started.map_or_else(|| "not begun".to_owned(), |at| look.date_time(at));
-            format!("{}  {began}  {}  {}", run.run, painted(run, look), clean(&run.plan.change().name))
+            format!(
+                "{}  {began}  {}  {}{}",
+                run.run,
+                painted(run, look),
+                run.ground.tag(),
+                clean(&run.plan.change().name)
+            )
         }
         Listed::Unreadable { run, why } => {
             let text = format!("UNREADABLE: servers may be out; {}", clean(why));
@@ -105,7 +113,7 @@ fn works(run: &RunStatus) -> impl Iterator<Item = (&ServerWork, &WorkState)> {
 pub fn one(run: &RunStatus, (program, start): (&str, &str), now: Timestamp, look: &Look) -> String {
     let mut lines = vec![format!(
         "{}  {}  {}",
-        look.paint(Tone::Strong, &clean(&run.plan.change().name)),
+        look.paint(Tone::Strong, &format!("{}{}", run.ground.tag(), clean(&run.plan.change().name))),
         run.run,
         painted(run, look)
     )];
@@ -194,6 +202,6 @@ pub fn json(run: &RunStatus) -> Value {
         "holder": run.holder,
         "out": run.plan.work().iter().zip(&run.state.work).filter(|(_, state)| state.is_out())
             .map(|(work, _)| &work.server).collect::<Vec<_>>(),
-        "view": run.view,
+        "view": run.view.as_ref().map(crate::events::bare),
     })
 }

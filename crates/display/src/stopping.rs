@@ -1,8 +1,10 @@
 //! What is said of a run that is to stop: what is finished or undone first, and what a second Ctrl-C would leave.
 
+use crate::ahead::{Ahead, about};
 use crate::log::Names;
 use crate::style::{Look, Tone};
 use crate::text::list;
+use jiff::Timestamp;
 use orchestrate_engine::View;
 use orchestrate_engine::view::Phase;
 
@@ -21,6 +23,19 @@ const NAMED: usize = 3;
 /// Returns the lines about a run that is to stop, none about another.
 #[must_use]
 pub fn lines(view: &View, seat: Seat, look: &Look) -> Vec<String> {
+    told(view, seat, "", look)
+}
+
+/// Returns the same with how long what is in hand usually takes.
+#[must_use]
+pub fn lines_with_time(view: &View, seat: Seat, (ahead, now): (&Ahead, Timestamp), look: &Look) -> Vec<String> {
+    let times = (0..view.servers.len()).map(|position| ahead.until_back(view, position, now));
+    let time = times.max().filter(|time| time.is_positive());
+    told(view, seat, &time.map_or_else(String::new, |time| format!(", usually within {}", about(time))), look)
+}
+
+/// `time`: how long it usually takes, if that is said.
+fn told(view: &View, seat: Seat, time: &str, look: &Look) -> Vec<String> {
     if view.stop.is_none() || view.ended.is_some() {
         return Vec::new();
     }
@@ -44,7 +59,7 @@ pub fn lines(view: &View, seat: Seat, look: &Look) -> Vec<String> {
         .filter(|(_, server)| server.out)
         .map(|(position, _)| names.at(position))
         .collect();
-    let text = format!("stopping: first {first}; {}", second(&out, seat));
+    let text = format!("stopping: first {first}{time}; {}", second(&out, seat));
     look.hang("  ", Tone::Warn, &text)
 }
 

@@ -207,7 +207,8 @@ fn status_of_an_interrupted_run_says_what_was_in_hand_and_how_old_the_news_is() 
     let act = Act::Pause { service: ServiceName::new("RTCSRV").unwrap() };
     let intent = Intent { id: IntentId(7), step: StepId(13), work: WorkId(1), target, act };
     state.open.insert(intent.id, intent);
-    let run = RunStatus { run: run(), plan: plan(), state, view: None, holder: None };
+    let run =
+        RunStatus { run: run(), ground: crate::live::Ground::Real, plan: plan(), state, view: None, holder: None };
     let said = status::one(&run, ("orchestrate", "orchestrate PLAN"), at(6000), &Look::plain());
     for words in [
         "the last news is from Sat 2026-11-28 22:23 UTC, 16m 40s ago",
@@ -229,7 +230,7 @@ fn a_list_of_runs_says_who_waits_for_a_decision() {
         since: at(100),
     });
     let holder = Some("ann@admin1 (process 4711)".to_owned());
-    let held = RunStatus { run: run(), plan: plan(), state, view: None, holder };
+    let held = RunStatus { run: run(), ground: crate::live::Ground::Real, plan: plan(), state, view: None, holder };
     let list = status::list(&[Listed::Run(Box::new(held))], &Look::plain());
     assert!(list.contains("HELD, waits for your decision about fe2, 1 out"), "{list}");
 }
@@ -239,7 +240,8 @@ fn p8_a_list_of_runs_says_what_an_ended_run_has_left_out() {
     let mut state = state();
     state.work[1].end = Some(ServerEnd::Out { why: "the installer ended with exit code 1603".to_owned() });
     state.ended = Some(RunOutcome::StoppedByPolicy);
-    let ended = RunStatus { run: run(), plan: plan(), state, view: None, holder: None };
+    let ended =
+        RunStatus { run: run(), ground: crate::live::Ground::Real, plan: plan(), state, view: None, holder: None };
     let look = Look { style: Style::Ansi, ..Look::plain() };
     let head = status::one(&ended, ("orchestrate", "orchestrate PLAN"), at(6000), &look);
     let unreadable = Listed::Unreadable { run: run(), why: "the journal x is damaged at record 20".to_owned() };
@@ -253,7 +255,14 @@ fn p8_a_list_of_runs_says_what_an_ended_run_has_left_out() {
 
 #[test]
 fn status_of_an_interrupted_run_says_what_is_out() {
-    let interrupted = RunStatus { run: run(), plan: plan(), state: state(), view: None, holder: None };
+    let interrupted = RunStatus {
+        run: run(),
+        ground: crate::live::Ground::Real,
+        plan: plan(),
+        state: state(),
+        view: None,
+        holder: None,
+    };
     let running = RunStatus { holder: Some("ann@admin1 (process 4711)".to_owned()), ..interrupted.clone() };
     let look = Look::plain();
     let list = [running, interrupted.clone()].map(|run| Listed::Run(Box::new(run)));

@@ -5,10 +5,36 @@ use crate::text::{clean, count, duration};
 use jiff::SignedDuration;
 use orchestrate_engine::record::{GapKind, RunOutcome, ServerEnd, WhyKind};
 use orchestrate_model::change::{AtDeadline, ExitMeaning, StopWhen};
+use orchestrate_model::hold::{HoldChoice, Terms};
 use orchestrate_model::{Change, Lease, Verdict};
 use orchestrate_planner::plan::Certainty;
 use orchestrate_planner::safety::Question;
 use orchestrate_planner::{ServerWork, Severity, StepKind};
+
+/// Returns a choice as it is typed.
+#[must_use]
+pub fn typed(choice: HoldChoice) -> String {
+    let more = match choice {
+        HoldChoice::Extend => " --minutes 15",
+        HoldChoice::Cut => " --sessions N",
+        HoldChoice::Stop
+        | HoldChoice::Retry
+        | HoldChoice::Skip
+        | HoldChoice::Confirm
+        | HoldChoice::Return
+        | HoldChoice::Abandon => "",
+    };
+    format!("{}{more}", choice.word())
+}
+
+/// Returns what a decision says besides its word.
+#[must_use]
+pub fn terms(terms: &Terms) -> String {
+    let more = terms.more.map(|more| format!(", {} more", duration(more)));
+    let sessions = terms.sessions.map(|left| format!(", {}", count(left, "session")));
+    let why = terms.why.as_ref().map(|why| format!(", because: {}", clean(why)));
+    [more, sessions, why].into_iter().flatten().collect()
+}
 
 /// Returns the stable word for a safety question, for programs.
 #[must_use]
@@ -105,6 +131,7 @@ pub fn at_deadline(what: AtDeadline) -> &'static str {
         AtDeadline::Hold => "the server stays blocked and waits for your decision",
         AtDeadline::Return => "the server goes back into service, unpatched",
         AtDeadline::Cut => "the sessions left are CUT, counted and reported",
+        AtDeadline::Ask => "the server stays blocked and waits for your decision; you may have the sessions left cut",
     }
 }
 

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::change::ExitMeaning;
-use orchestrate_model::hold::{HoldCause, HoldChoice};
+use orchestrate_model::hold::{HoldCause, HoldChoice, Terms};
 use orchestrate_model::observe::{BalancerPlace, BalancerState};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
@@ -139,6 +139,9 @@ pub enum Record {
         choice: HoldChoice,
         /// Who.
         by: String,
+        /// What was said besides.
+        #[serde(default, skip_serializing_if = "Terms::is_empty")]
+        terms: Terms,
     },
     /// Nothing more is done to a server.
     ServerEnded {

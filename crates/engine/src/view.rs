@@ -40,6 +40,9 @@ pub struct ServerView {
     pub out: bool,
     /// Sessions left, once they are counted.
     pub sessions_left: Option<Answer<u64>>,
+    /// The first count of the drain in hand: sessions left are left of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_first: Option<u64>,
     /// Why its pool cannot do without it at present, and since when.
     #[serde(default)]
     pub alarm: Option<Alarm>,
@@ -98,6 +101,7 @@ impl View {
             let seen = latest.and_then(|view| view.servers.get(position)).filter(|seen| seen.is_in_step_of(&own));
             if let Some(seen) = seen {
                 own.sessions_left.clone_from(&seen.sessions_left);
+                own.sessions_first = seen.sessions_first;
                 own.wait.clone_from(&seen.wait);
             }
             own
@@ -139,6 +143,7 @@ impl ServerView {
             started: own.started,
             out: own.is_out(),
             sessions_left: None,
+            sessions_first: None,
             alarm: own.alarm.clone().filter(|_| own.end.is_none()),
             wait: None,
             steps: (count(ended), count(chain.len())),
@@ -177,6 +182,7 @@ impl crate::Engine {
         let ended = self.state.work[position].end.is_some();
         ServerView {
             sessions_left: self.scratch[position].left.clone(),
+            sessions_first: self.scratch[position].first_count.map(|(first, _)| first),
             wait: self.wait_of(position).filter(|_| !ended),
             ..ServerView::of_records((&*self.plan, &self.state), position, &self.chains[position])
         }

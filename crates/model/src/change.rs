@@ -197,6 +197,20 @@ pub enum AtDeadline {
     Return,
     /// The sessions left are cut, counted and reported. The plan says so in words.
     Cut,
+    /// It stays blocked until the operator decides, who may also have the sessions cut that they have counted. The plan says so
+    /// in words.
+    Ask,
+}
+
+impl AtDeadline {
+    /// Returns whether the plan lets a person have the sessions cut.
+    #[must_use]
+    pub fn lets_a_person_cut(self) -> bool {
+        match self {
+            Self::Cut | Self::Ask => true,
+            Self::Hold | Self::Return => false,
+        }
+    }
 }
 
 /// What is installed, and how we know that it is.

@@ -1,5 +1,6 @@
 //! Why a server is held, what can be done about it, and what a plan says about that beforehand.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +20,11 @@ pub enum HoldChoice {
     Return,
     /// Leave the server out, and go on without it as far as the budget lets.
     Abandon,
+    /// Let the sessions of a drain have so much more time. No plan can say that beforehand: its deadline is what it says.
+    Extend,
+    /// Cut the sessions that are left, which the person has counted. No plan can say that beforehand either; it has to say that
+    /// a person may.
+    Cut,
 }
 
 impl HoldChoice {
@@ -32,7 +38,35 @@ impl HoldChoice {
             Self::Confirm => "confirm",
             Self::Return => "return",
             Self::Abandon => "abandon",
+            Self::Extend => "extend",
+            Self::Cut => "cut",
         }
+    }
+}
+
+/// What a decision says besides its word.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// How much more time there is, counted from the decision. Of [`HoldChoice::Extend`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<SignedDuration>,
+    /// How many sessions the person has read, and wants cut. Of [`HoldChoice::Cut`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
+    /// Why, in the person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl Terms {
+    /// The longest time that a drain is given more at once. Why a day: longer than any window, and what is typed with a digit
+    /// too many is noticed.
+    pub const MOST: SignedDuration = SignedDuration::from_hours(24);
+
+    /// Returns whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 

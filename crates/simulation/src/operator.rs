@@ -9,6 +9,7 @@ use orchestrate_engine::{Command, Engine, Record};
 use orchestrate_executor::Listener;
 use orchestrate_model::ServerName;
 use orchestrate_model::change::HoldChoice;
+use orchestrate_model::hold::Terms;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -131,9 +132,17 @@ pub(crate) async fn operate(
                 *tries += 1;
                 HoldChoice::Retry
             } else {
-                dice.pick(&choices)
+                // What says a number besides is a person's: it is tried where the number is known.
+                let plain = |choice: &HoldChoice| !matches!(choice, HoldChoice::Extend | HoldChoice::Cut);
+                dice.pick(&choices.into_iter().filter(plain).collect::<Vec<_>>())
             };
-            said.push(Command::Decide { server, choice, since: None, by: "the operator".to_owned() });
+            said.push(Command::Decide {
+                server,
+                choice,
+                since: None,
+                by: "the operator".to_owned(),
+                terms: Terms::default(),
+            });
         }
         for command in said {
             {

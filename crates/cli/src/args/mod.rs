@@ -1,10 +1,12 @@
 //! The command line as it is written.
 
+mod decide;
 pub(crate) mod printed;
 mod probe;
 mod saved;
 mod serve;
 
+pub(crate) use decide::{Choice, DecideArgs};
 pub(crate) use probe::{AuthWord, HostArgs, ProbeArgs, TransportWord};
 pub(crate) use saved::{ApplyArgs, DiffArgs};
 pub(crate) use serve::{ApproveArgs, ProcessArgs, ServeArgs};
@@ -455,14 +457,7 @@ pub(crate) enum Command {
         server: Option<String>,
     },
     /// Decides about a held server
-    Decide {
-        /// The run
-        run: String,
-        /// The server
-        server: String,
-        /// What to do with it
-        choice: Choice,
-    },
+    Decide(DecideArgs),
     /// Shows a run as it goes on; leaving does not stop it
     Watch {
         /// The run
@@ -593,23 +588,6 @@ pub(crate) struct ResumeArgs {
     /// Reaches servers and balancers as this plan file says: access, addresses and pins, and nothing else of it
     #[arg(long, value_name = "PLAN")]
     pub(crate) access_from: Option<PathBuf>,
-}
-
-/// What can be decided about a held server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Choice {
-    /// Do the step again, after a look at the server
-    Retry,
-    /// Count the step as done and go on with the next one of this server
-    Skip,
-    /// Say that what you were asked to do is done, where a hold asks for it
-    Confirm,
-    /// Bring the server back as it was recorded
-    Return,
-    /// Leave the server out, and go on without it as far as the budget lets
-    Abandon,
-    /// Stop the run where it is
-    Stop,
 }
 
 #[cfg(test)]

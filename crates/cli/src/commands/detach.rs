@@ -79,7 +79,7 @@ async fn agreed_to(
     in_its_window(&found, stage, &typed)?;
     let fingerprint = found.plan.fingerprint().to_string();
     as_approved(&args.approval, &fingerprint)?;
-    consent(&args.approval, &fingerprint, &typed.start(&home.program), "continue?").await?;
+    consent(&args.approval, (&found.plan, stage.place), &typed.start(&home.program), "continue?").await?;
     Ok(Ok(fingerprint))
 }
 
@@ -155,7 +155,7 @@ fn begun(state: &StateDir, file: &PlanFile, process: u32) -> Result<Option<RunId
 fn log_of(state: &StateDir) -> Result<PathBuf, Failure> {
     let folder = state.path().join("detached");
     orchestrate_files::create_folder(&folder).map_err(failed("create", &folder))?;
-    Ok(folder.join(format!("{}.log", new_run_id(Timestamp::now()))))
+    Ok(folder.join(format!("{}.log", new_run_id(Timestamp::now(), Place::Real))))
 }
 
 fn spawn(home: &Home, (path, args): (&Path, &RunArgs), agreed: Option<&str>, log: &Path) -> Result<Child, Failure> {

@@ -1,6 +1,6 @@
 //! `orchestrate stop`, `hold` and `decide`: what an operator says to a run that goes on elsewhere.
 
-use crate::args::Choice;
+use crate::args::DecideArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, actor};
@@ -8,8 +8,8 @@ use crate::runs::{self, Found};
 use crate::terminal::output;
 use jiff::Timestamp;
 use orchestrate_engine::Command;
-use orchestrate_model::ServerName;
-use orchestrate_model::change::HoldChoice;
+use orchestrate_model::hold::{HoldChoice, Terms};
+use orchestrate_model::{Answer, ServerName};
 use orchestrate_planner::Plan;
 
 /// Says what was passed on.
@@ -31,21 +31,30 @@ pub(crate) fn hold(home: &Home, run: &str, server: Option<&str>) -> Result<Strin
     })
 }
 
-pub(crate) fn decide(home: &Home, run: &str, server: &str, choice: Choice) -> Result<String, Failure> {
-    let choice = match choice {
-        Choice::Retry => HoldChoice::Retry,
-        Choice::Skip => HoldChoice::Skip,
-        Choice::Confirm => HoldChoice::Confirm,
-        Choice::Return => HoldChoice::Return,
-        Choice::Abandon => HoldChoice::Abandon,
-        Choice::Stop => HoldChoice::Stop,
-    };
-    send(home, run, |found| {
-        let server = server_of(&found.plan, server)?;
+pub(crate) fn decide(home: &Home, args: &DecideArgs) -> Result<String, Failure> {
+    let (terms, choice) = (args.terms()?, args.choice.meant());
+    send(home, &args.run, |found| {
+        let server = server_of(&found.plan, &args.server)?;
         let (since, choice) = offered(found, &server, choice)?;
+        counted(found, &server, &terms)?;
         let (since, said) = (Some(since), format!("{} {server}", choice.word()));
-        Ok((Command::Decide { server, choice, since, by: by() }, said))
+        Ok((Command::Decide { server, choice, since, by: by(), terms }, said))
     })
+}
+
+/// Refuses to cut another number of sessions than there is: whoever cuts them has to have counted them.
+fn counted(found: &Found, server: &ServerName, terms: &Terms) -> Result<(), Failure> {
+    let Some(typed) = terms.sessions else { return Ok(()) };
+    let view = found.folder.view();
+    let left = view.iter().flat_map(|view| &view.servers).find(|own| own.server == *server);
+    match left.and_then(|own| own.sessions_left.as_ref()) {
+        // The run itself compares once more, with what it knows then.
+        None | Some(Answer::Unknown(_)) => Ok(()),
+        Some(Answer::Known(left)) if *left == typed => Ok(()),
+        Some(Answer::Known(left)) => {
+            Err(nothing(found, format!("{typed} sessions of {server} were to be cut, and {left} are left")))
+        }
+    }
 }
 
 /// Returns a command as it is given.
@@ -62,7 +71,7 @@ pub(crate) fn said(command: &Command) -> String {
     }
 }
 
-fn by() -> String {
+pub(crate) fn by() -> String {
     let actor = actor();
     format!("{}@{}", actor.user, actor.host)
 }

@@ -21,6 +21,7 @@ use crate::stage::{Owner, Planned, Stage, abandoned};
 use crate::terminal::live::Manner;
 use crate::terminal::{output, signals};
 use jiff::Timestamp;
+use orchestrate_display::consent;
 use orchestrate_display::events;
 use orchestrate_display::preview::{self, Detail};
 use orchestrate_engine::record::Attended;
@@ -70,7 +71,7 @@ async fn start(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     // What could keep people from being told of the night is known before it.
     Told::of(&file.change, &args.lab).check()?;
     loop {
-        match night(home, path, (&file, args), wait).await {
+        match Box::pin(night(home, path, (&file, args), wait)).await {
             // What is left is done in the next window; what is left of this one is too short for it.
             Ok(Some(Exit::StoppedByWindow)) if wait.is_some() => wait = Some(Wait::ForNextWindow),
             Ok(Some(exit)) => return Ok(exit),
@@ -192,7 +193,7 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
     in_our_hands(&found, stage).await?;
     let fingerprint = found.plan.fingerprint().to_string();
     as_approved(&args.approval, &fingerprint)?;
-    consent(&args.approval, &fingerprint, &typed.start(&home.program), "continue?").await?;
+    consent(&args.approval, (&found.plan, stage.place), &typed.start(&home.program), "continue?").await?;
     keep_access(&found, file)?;
     let (manner, nights) = (manner(args.output), Nights::of(args));
     Ok(Continued { found, claim, manner, nights, typed: typed.clone(), told: Told::of(&file.change, &args.lab) })
@@ -289,10 +290,11 @@ struct Ready {
 /// Drives a run to its end, and ends what it was driven with.
 async fn driven(home: &Home, stage: Stage, ready: Ready, start: Start) -> Result<Exit, Failure> {
     let Ready { folder, plan, entries, journal, claim, manner, nights, typed, told } = ready;
-    let Stage { clock, readers, crew, lab, in_use, .. } = stage;
+    let Stage { clock, readers, crew, lab, in_use, place, .. } = stage;
     let closing = readers.closing();
     let drive_it = Drive {
         home,
+        place,
         folder,
         plan: Arc::new(plan),
         entries,
@@ -358,7 +360,7 @@ async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Prepared, F
         Agreed::Run(plan) => plan,
         Agreed::Nothing(left) => return Ok(Prepared::Nothing(left)),
     };
-    let run = new_run_id(Timestamp::now());
+    let run = new_run_id(Timestamp::now(), stage.place);
     let claim = claim(state, &plan, &run)?;
     // Looking and asking take their time, and somebody else may have run the plan meanwhile.
     let ground = Ground { home, state, place: stage.place, lab: stage.lab.as_ref(), file };
@@ -431,7 +433,7 @@ pub(super) async fn agreed(
     if nobody_there(args) {
         unasked(&planned.plan)?;
     }
-    consent(&args.approval, &fingerprint, &typed.start(&home.program), "run this plan?").await?;
+    consent(&args.approval, (&planned.plan, stage.place), &typed.start(&home.program), "run this plan?").await?;
     Ok(Agreed::Run(Box::new(planned.plan)))
 }
 
@@ -467,27 +469,36 @@ pub(super) fn as_approved(approval: &ApprovalArgs, found: &str) -> Result<(), Fa
 }
 
 /// Asks once, unless somebody has said yes already. Without a terminal nobody is asked; `start` is then told as the command
-/// that says yes.
+/// that says yes. On real servers a yes is the name of the pool.
 pub(super) async fn consent(
     approval: &ApprovalArgs,
-    fingerprint: &str,
+    (plan, place): (&Plan, Place),
     start: &str,
-    question: &'static str,
+    what: &str,
 ) -> Result<(), Failure> {
     if is_consented(approval) {
         return Ok(());
     }
     if !output::can_ask() {
-        return Err(Failure::NotApproved { fingerprint: fingerprint.to_owned(), start: start.to_owned() });
+        let fingerprint = plan.fingerprint().to_string();
+        return Err(Failure::NotApproved { fingerprint, start: start.to_owned() });
     }
+    let question = consent::question(place.ground(), plan, what);
     // Signals are heard by now, so a Ctrl-C at the question ends nothing by itself. The thread ends with the process when
     // nobody ever answers.
     let (tell, told) = tokio::sync::oneshot::channel();
-    drop(std::thread::spawn(move || tell.send(output::ask(question))));
+    drop(std::thread::spawn(move || tell.send(output::ask(&question))));
     tokio::select! {
         answer = told => match answer {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) | Err(_) => Err(Failure::Declined),
+            Ok(Ok(typed)) => match consent::is_yes(place.ground(), plan, &typed) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Failure::Declined),
+                Err(why) => {
+                    output::talk(&format!("{why}: nothing was begun"));
+                    Err(Failure::Declined)
+                }
+            },
+            Err(_) => Err(Failure::Declined),
             Ok(Err(failure)) => Err(failure),
         },
         _ = signals::any() => Err(Failure::Interrupted("nobody had said yes yet")),

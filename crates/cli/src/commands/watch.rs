@@ -16,6 +16,9 @@ use std::time::Duration;
 /// How often the run's folder is looked at. Real time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// How often the view is drawn, and keys are taken, between two looks.
+const DRAWN_BETWEEN: u32 = 5;
+
 pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
     let (place, folder) = home.run(run)?;
     let state = home.open_if_there(place)?.ok_or_else(|| home.no_run(run))?;
@@ -27,7 +30,10 @@ pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
             .map_or_else(|_gone| Clock::real(), |directory| directory.clock()),
     };
     let log = Log::new(&plan).with_command(&home.program, folder.id()).read_elsewhere();
-    let mut screen = Screen::new(&plan, log, Manner::Text, clock).watching();
+    let mut screen = Screen::new((&plan, place), log, Manner::Text, clock).watching();
+    if first.state.is_attended() {
+        screen = screen.answering(folder.clone());
+    }
     let mut told = 0;
     let leave = signals::any();
     tokio::pin!(leave);
@@ -39,18 +45,20 @@ pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
         told = found.entries.entries.len();
         if let Some(view) = folder.view() {
             screen.progressed(view);
-            screen.refresh();
         }
         if found.state.ended.is_some() || found.holder(&state)?.is_none() {
             break found;
         }
-        tokio::select! {
-            _ = &mut leave => {
-                screen.close();
-                output::talk("the run goes on");
-                return Ok(Exit::Done);
+        for _ in 0..DRAWN_BETWEEN {
+            screen.refresh();
+            tokio::select! {
+                _ = &mut leave => {
+                    screen.close();
+                    output::talk("the run goes on");
+                    return Ok(Exit::Done);
+                }
+                () = tokio::time::sleep(LOOK_EVERY / DRAWN_BETWEEN) => {}
             }
-            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     };
     screen.close();

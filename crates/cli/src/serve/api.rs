@@ -2,7 +2,7 @@
 
 use super::board::Board;
 use super::supervisor::say;
-use crate::args::{Choice, ServeArgs};
+use crate::args::{Choice, DecideArgs, ServeArgs};
 use crate::commands::order;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -108,7 +108,11 @@ impl Source for Answers {
             Order::Stop => order::stop(&self.home, run),
             Order::Hold(server) => order::hold(&self.home, run, server.as_deref()),
             Order::Decide { server, choice } => match Choice::from_str(&choice, false) {
-                Ok(choice) => order::decide(&self.home, run, &server, choice),
+                Ok(choice) => {
+                    let run = run.to_owned();
+                    let said = DecideArgs { run, server, choice, minutes: None, sessions: None, why: None };
+                    order::decide(&self.home, &said)
+                }
                 Err(_unknown) => {
                     let words: Vec<String> = Choice::value_variants()
                         .iter()

@@ -24,6 +24,12 @@ pub(crate) fn talk(line: &str) {
     writeln!(err, "{line}").unwrap_or_default();
 }
 
+/// Writes to the terminal as it is, with what moves its cursor. What cannot be written there has nowhere else to go.
+pub(crate) fn screen(text: &str) {
+    let mut err = anstream::AutoStream::always_ansi(io::stderr());
+    err.write_all(text.as_bytes()).and_then(|()| err.flush()).unwrap_or_default();
+}
+
 /// How often somebody at a terminal is told that answers are still waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -53,17 +59,19 @@ pub(crate) fn look() -> Look {
 
 /// Returns how the permanent log is to look: as wide as the terminal, and unbroken elsewhere.
 pub(crate) fn log_look() -> Look {
-    let width = if io::stdout().is_terminal() { columns().max(60) } else { UNBROKEN };
+    let width = if io::stdout().is_terminal() { columns().max(NARROWEST) } else { UNBROKEN };
     Look { width, ..look() }
 }
 
-/// Columns that a terminal may write behind the live view by itself: `^C`, and another one before the next picture.
+/// The narrowest terminal that lines are broken for. In one that is narrower still they are broken or cut off by it.
+const NARROWEST: usize = 40;
+
+/// Columns that are left free behind the live view: what a terminal writes there by itself, such as `^C`, breaks no line.
 const ECHOED: usize = 4;
 
-/// Returns how the live view on stderr is to look. A last line as wide as the terminal would be broken by the `^C` that a
-/// terminal writes there, and the line above it would never be cleared.
+/// Returns how the live view on stderr is to look.
 pub(crate) fn live_look() -> Look {
-    let width = columns().saturating_sub(ECHOED).max(40);
+    let width = columns().max(NARROWEST).saturating_sub(ECHOED);
     Look { style: talk_style(), zone: jiff::tz::TimeZone::system(), width }
 }
 
@@ -82,7 +90,8 @@ pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-fn columns() -> usize {
+/// Returns how many columns the terminal has.
+pub(crate) fn columns() -> usize {
     terminal_size::terminal_size().map_or(Look::WIDTH, |(columns, _)| usize::from(columns.0))
 }
 
@@ -98,12 +107,12 @@ fn style(stream: &impl anstream::stream::RawStream) -> Style {
     }
 }
 
-/// Asks for a yes. Anything but a yes is a no.
-pub(crate) fn ask(question: &str) -> Result<bool, Failure> {
+/// Asks a question, and returns the line that was typed.
+pub(crate) fn ask(question: &str) -> Result<String, Failure> {
     let mut err = anstream::stderr().lock();
-    write!(err, "{question} [y/N] ").and_then(|()| err.flush()).map_err(Failure::output)?;
+    write!(err, "{question}").and_then(|()| err.flush()).map_err(Failure::output)?;
     drop(err);
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(Failure::output)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    Ok(answer)
 }

@@ -118,7 +118,7 @@ fn cut(reader: &mut Reader, drain: &Drain) {
         reader.report(
             Diagnostic::warning(codes::SESSIONS_MAY_BE_CUT, span, format!("sessions that are left {deadline} after the block will be cut"))
                 .label("calls and conferences of people end at the deadline")
-                .help("each cut session is counted in the report; `hold` waits for you instead, `return` leaves the server unpatched"),
+                .help("each cut session is counted in the report; `hold` waits for you instead, `ask` too and lets you cut them, `return` leaves the server unpatched"),
         );
     }
 }

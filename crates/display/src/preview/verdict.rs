@@ -57,6 +57,10 @@ fn cut(change: &Change) -> String {
         format!("Sessions that last longer than {} are CUT", duration(drain.deadline))
     } else if single {
         "Sessions of single services that outlast their deadline are CUT".to_owned()
+    } else if drain.at_deadline == AtDeadline::Ask
+        || drain.per_service.values().any(|single| single.at_deadline == AtDeadline::Ask)
+    {
+        "No session is cut unless a person counts it and says so".to_owned()
     } else if !change.maintenance.unmeasured.is_empty() {
         "No session that can be counted is cut".to_owned()
     } else {

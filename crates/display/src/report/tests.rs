@@ -8,6 +8,7 @@ use orchestrate_engine::record::{Actor, Attended, RunHeader, RunOutcome, ServerE
 use orchestrate_engine::state::StepState;
 use orchestrate_engine::{Record, RunState};
 use orchestrate_model::change::HoldChoice;
+use orchestrate_model::hold::Terms;
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{Answer, RunId, Version};
 use orchestrate_planner::StepId;
@@ -38,7 +39,7 @@ fn run() -> (RunState, Vec<(u64, Timestamp, Record)>) {
         Record::RunStarted(header.clone()),
         Record::StepStarted { step: StepId(1) },
         Record::StepDone { step: StepId(1), how: StepEnd::Done, proof: HOSTILE.to_owned() },
-        Record::Decided { work: WorkId(0), choice: HoldChoice::Retry, by: HOSTILE.to_owned() },
+        Record::Decided { work: WorkId(0), choice: HoldChoice::Retry, by: HOSTILE.to_owned(), terms: Terms::default() },
     ];
     let records = (0..).zip(records).map(|(seq, record)| (seq, at(60 * i64::try_from(seq).unwrap()), record)).collect();
     let mut state = RunState::new(&plan());

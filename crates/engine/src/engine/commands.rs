@@ -1,9 +1,10 @@
 //! What is said to a run from outside: by operators, and by a clock that was set.
 
-use super::{Command, Engine, Position};
+use super::{Command, Decision, Engine, Position};
 use crate::record::{GapKind, Record, RunOutcome, StopWhy, Why, WhyKind};
 use crate::state::{Hold, work_id};
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::ServerName;
 
 impl Engine {
     pub(super) fn command(&mut self, command: Command, now: Timestamp) {
@@ -29,19 +30,8 @@ impl Engine {
                     }
                 }
             }
-            Command::Decide { server, choice, since, by } => {
-                let Some(position) = self.plan.work().iter().position(|work| work.server == server) else { return };
-                // A choice is an answer to a hold that somebody has read, never to the next one.
-                let held = self.state.work[position].held.as_ref();
-                let read = |hold: &&Hold| since.is_none_or(|since| since == hold.since);
-                if held.filter(read).is_some_and(|hold| hold.choices.contains(&choice)) {
-                    self.decisions.insert(work_id(position), (choice, by));
-                    self.wake(position);
-                } else {
-                    let text =
-                        format!("{by} chose {} for {server}, which is no choice it has now: ignored", choice.word());
-                    self.record(now, Record::Note { work: Some(work_id(position)), text });
-                }
+            Command::Decide { server, choice, since, by, terms } => {
+                self.decided((server, since), (choice, by, terms), now);
             }
         }
     }
@@ -56,6 +46,26 @@ impl Engine {
             let why = Why { kind: WhyKind::Operator, text: "the run was stopped at once".to_owned() };
             self.turn_back(work_id(position), why, now);
         }
+    }
+
+    /// Takes a decision about a held server, or says why it is none.
+    fn decided(&mut self, (server, since): (ServerName, Option<Timestamp>), decision: Decision, now: Timestamp) {
+        let Some(position) = self.plan.work().iter().position(|work| work.server == server) else { return };
+        let (choice, by, terms) = &decision;
+        // A choice is an answer to a hold that somebody has read, never to the next one.
+        let held = self.state.work[position].held.as_ref();
+        let read = |hold: &&Hold| since.is_none_or(|since| since == hold.since);
+        let offered = held.filter(read).is_some_and(|hold| hold.choices.contains(choice));
+        let text = match self.unfit(position, *choice, terms).filter(|_| offered) {
+            None if offered => {
+                self.decisions.insert(work_id(position), decision);
+                self.wake(position);
+                return;
+            }
+            None => format!("{by} chose {} for {server}, which is no choice it has now: ignored", choice.word()),
+            Some(why) => format!("{by} chose {} for {server}: {why}. Nothing was changed", choice.word()),
+        };
+        self.record(now, Record::Note { work: Some(work_id(position)), text });
     }
 
     /// Has the run finish or undo what is in hand, and stop.

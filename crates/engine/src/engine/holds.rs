@@ -5,9 +5,9 @@ use crate::constants::{HOLD_LOOK, PLANNED_RETRIES};
 use crate::look::Look;
 use crate::record::{Record, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
 use crate::state::{Hold, Mark, work_id};
-use crate::steps::{paused_services, set_back, they_start};
+use crate::steps::{Case, paused_services, sessions_left, set_back, they_start};
 use jiff::Timestamp;
-use orchestrate_model::hold::{HoldCause, HoldChoice};
+use orchestrate_model::hold::{HoldCause, HoldChoice, Terms};
 use orchestrate_model::{Answer, PoolObservation, RunState as ServiceRunState, ServiceName};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::plan::WorkId;
@@ -96,21 +96,23 @@ impl Engine {
     pub(super) fn resolve_hold(&mut self, position: usize, now: Timestamp) -> bool {
         let id = work_id(position);
         let Some(hold) = self.state.work[position].held.clone() else { return true };
-        let decided = self.decisions.remove(&id).filter(|(choice, _)| hold.choices.contains(choice));
+        let decided = self.decisions.remove(&id).filter(|(choice, ..)| hold.choices.contains(choice));
         let stopping = self.state.stop.is_some() && !matches!(self.state.stop, Some(StopWhy::Window(_)));
-        let (choice, by) = match decided {
+        let (choice, by, terms) = match decided {
             Some(decided) => decided,
             // What a person has taken out of the balancer only a person can put back.
             None if stopping && !(self.state.is_attended() && self.is_by_hand(&hold)) => {
-                (HoldChoice::Stop, "the stop of the run".to_owned())
+                (HoldChoice::Stop, "the stop of the run".to_owned(), Terms::default())
             }
             None if self.state.is_attended() => return false,
-            None => (self.planned_choice(position, &hold), PLAN.to_owned()),
+            None => (self.planned_choice(position, &hold), PLAN.to_owned(), Terms::default()),
         };
-        self.record(now, Record::Decided { work: id, choice, by: by.clone() });
+        self.record(now, Record::Decided { work: id, choice, by: by.clone(), terms });
         let reason = &hold.reason;
         match choice {
             HoldChoice::Retry => self.scratch[position].forget(),
+            // The step goes on where it was.
+            HoldChoice::Extend | HoldChoice::Cut => {}
             HoldChoice::Skip | HoldChoice::Confirm => {
                 let kind = self.plan.steps()[hold.step.0 as usize].kind;
                 if kind != StepKind::Record {
@@ -120,6 +122,8 @@ impl Engine {
                         | HoldChoice::Stop
                         | HoldChoice::Retry
                         | HoldChoice::Return
+                        | HoldChoice::Extend
+                        | HoldChoice::Cut
                         | HoldChoice::Abandon => format!("{by} chose {}: {reason}", choice.word()),
                     };
                     self.record(now, Record::StepDone { step: hold.step, how: StepEnd::Skipped, proof });
@@ -162,7 +166,23 @@ impl Engine {
         if !blocked || self.positions[position] != Position::Idle {
             return;
         }
-        let look = Look::for_sweep(&self.subject(position));
+        // Whoever decides about sessions has to know how many there are.
+        let look = match kind {
+            StepKind::Drain => Look::for_step(&self.subject(position), kind, &self.scratch[position]),
+            StepKind::Guard
+            | StepKind::Record
+            | StepKind::BalancerOut
+            | StepKind::Block
+            | StepKind::Stop
+            | StepKind::Patch
+            | StepKind::Restart
+            | StepKind::Verify
+            | StepKind::Return
+            | StepKind::BalancerIn
+            | StepKind::Gate
+            | StepKind::Soak
+            | StepKind::Database => Look::for_sweep(&self.subject(position)),
+        };
         let ticket = self.ticket();
         self.positions[position] = Position::Looking { ticket, asked: now };
         self.effects.push(Effect::Look { ticket, look });
@@ -180,6 +200,10 @@ impl Engine {
                 .is_some_and(|status| status.is(ServiceRunState::Running))
         };
         let running: Vec<ServiceName> = paused_services(&subject).into_iter().filter(|name| runs(name)).collect();
+        let left = self.left_in_hold(position, seen, now);
+        if left.is_some() {
+            self.scratch[position].left = left;
+        }
         if let Some(first) = running.first() {
             self.scratch[position].left = Some(Answer::unknown(format!("{first} takes work again")));
         }
@@ -212,6 +236,42 @@ impl Engine {
                 they_start(&services)
             );
             self.record(now, Record::Note { work: Some(work_id(position)), text });
+        }
+    }
+
+    /// Returns how many sessions a server has that is held in its drain.
+    fn left_in_hold(&self, position: usize, seen: &PoolObservation, now: Timestamp) -> Option<Answer<u64>> {
+        let hold = self.state.work[position].held.as_ref()?;
+        let (step, kind) = (hold.step, self.plan.steps()[hold.step.0 as usize].kind);
+        let subject = self.subject(position);
+        let own = seen.servers.get(&subject.work.server)?;
+        (kind == StepKind::Drain)
+            .then(|| sessions_left(&Case { subject, step, kind, since: hold.since, seen, own, now }))
+    }
+
+    /// Says why a decision cannot be followed as it was given.
+    pub(super) fn unfit(&self, position: usize, choice: HoldChoice, terms: &Terms) -> Option<String> {
+        match choice {
+            HoldChoice::Extend => match terms.more {
+                Some(more) if more.is_positive() && more <= Terms::MOST => None,
+                Some(more) => Some(format!("a drain is not given {more:#} more, but up to {:#}", Terms::MOST)),
+                None => Some("it does not say by how much".to_owned()),
+            },
+            HoldChoice::Cut => match (terms.sessions, &self.scratch[position].left) {
+                (Some(typed), Some(Answer::Known(left))) if typed == *left => None,
+                (Some(typed), Some(Answer::Known(left))) => {
+                    Some(format!("{typed} were to be cut, and {left} are left"))
+                }
+                (Some(_), Some(Answer::Unknown(why))) => Some(format!("what is not known cannot be cut: {why}")),
+                (Some(_), None) => Some("the sessions have not been counted yet".to_owned()),
+                (None, _) => Some("it does not say how many".to_owned()),
+            },
+            HoldChoice::Stop
+            | HoldChoice::Retry
+            | HoldChoice::Skip
+            | HoldChoice::Confirm
+            | HoldChoice::Return
+            | HoldChoice::Abandon => None,
         }
     }
 

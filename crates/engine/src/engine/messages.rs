@@ -3,7 +3,7 @@
 use crate::look::Look;
 use crate::record::{Actor, Attended, Intent, IntentId, Record, RunHeader, RunOutcome};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::change::HoldChoice;
+use orchestrate_model::hold::{HoldChoice, Terms};
 use orchestrate_model::{ActOutcome, Lease, PoolObservation, ServerName};
 
 /// Ties an answer to its question. Answers to questions that nobody waits for any more are ignored.
@@ -125,6 +125,9 @@ pub enum Command {
         since: Option<Timestamp>,
         /// Who.
         by: String,
+        /// What is said besides.
+        #[serde(default, skip_serializing_if = "Terms::is_empty")]
+        terms: Terms,
     },
 }
 

@@ -24,7 +24,7 @@ use crate::steps::{Case, Judgement, Ruling, Scratch, all_run, judge};
 use crate::view::Wait;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
-use orchestrate_model::change::HoldChoice;
+use orchestrate_model::hold::{HoldChoice, Terms};
 use orchestrate_model::time::after;
 use orchestrate_model::{ActOutcome, Answer, Lease, PoolObservation, ServerName, ServerObservation, Target};
 use orchestrate_planner::plan::{StepTarget, WorkId};
@@ -54,6 +54,9 @@ enum Position {
     },
 }
 
+/// What was decided about a hold: the choice, by whom, and what was said besides.
+type Decision = (HoldChoice, String, Terms);
+
 /// A run in progress.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -68,7 +71,7 @@ pub struct Engine {
     /// What each step waits for.
     needs: Vec<Vec<StepId>>,
     /// Decisions about holds.
-    decisions: BTreeMap<WorkId, (HoldChoice, String)>,
+    decisions: BTreeMap<WorkId, Decision>,
     /// The watch over each pool of the change.
     watches: Vec<watch::Watch>,
     /// Whether each server was seen to be blocked when its step last looked. `false`: not since the tool started, or it

@@ -15,6 +15,7 @@ use crate::record::{
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{Act, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldChoice};
+use orchestrate_model::hold::Terms;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::version::ComponentVersion;
@@ -278,9 +279,10 @@ impl RunState {
                     && plan.pool_of(plan.work_of(*work)).load_balancing.balancer == Balancer::Operator;
                 let state = self.work_mut(*work)?;
                 state.held = Some(hold);
+                state.to_cut = None;
                 state.marks.extend(asked.then_some(Mark::OutByHand));
             }
-            Record::Decided { work, choice, .. } => self.decide(plan, *work, *choice)?,
+            Record::Decided { work, choice, terms, .. } => self.decide(plan, (at, *work), *choice, terms)?,
             Record::ServerEnded { work, end } => {
                 let state = &mut self.work[work.0 as usize];
                 if state.end.is_some() {
@@ -329,13 +331,7 @@ impl RunState {
             Record::Reasserted { work, service, .. } => {
                 self.work[work.0 as usize].blocked_again(at, service);
             }
-            Record::SessionsCut { work, sessions } => {
-                let state = &mut self.work[work.0 as usize];
-                for (name, count) in sessions {
-                    *state.cut.entry(name.clone()).or_default() += count;
-                    state.given_up.insert(name.clone());
-                }
-            }
+            Record::SessionsCut { work, sessions } => self.work[work.0 as usize].sessions_cut(sessions),
             Record::TakenOver { work, from } => self.work[work.0 as usize].taken_over = Some(from.clone()),
             Record::Swept { work, differences, unseen } => self.work[work.0 as usize].seen_last(differences, *unseen),
             Record::LeftOver { work, text } => drop(self.work[work.0 as usize].left_over.insert(text.clone())),
@@ -404,6 +400,10 @@ impl RunState {
             let kind = plan.steps()[id.0 as usize].kind;
             let work = self.work_mut(work)?;
             work.started.get_or_insert(at);
+            if kind == StepKind::Drain {
+                // It has its full time, and what was said of another one does not count.
+                (work.extended, work.to_cut) = (None, None);
+            }
             // A soak only watches; every other step that begins may be on a server that is out.
             work.proven_back &= kind == StepKind::Soak;
         }
@@ -522,7 +522,13 @@ impl RunState {
         Ok(())
     }
 
-    fn decide(&mut self, plan: &Plan, work: WorkId, choice: HoldChoice) -> Result<(), String> {
+    fn decide(
+        &mut self,
+        plan: &Plan,
+        (at, work): (Timestamp, WorkId),
+        choice: HoldChoice,
+        terms: &Terms,
+    ) -> Result<(), String> {
         let by_plan = !self.is_attended();
         let state = self.work_mut(work)?;
         let Some(hold) = state.held.take() else {
@@ -575,6 +581,8 @@ impl RunState {
                     state.passed_over = Some(Why { kind, text: format!("passed over: {}", hold.reason) });
                 }
             }
+            HoldChoice::Extend => state.extended = terms.more.map(|more| (at, more)),
+            HoldChoice::Cut => state.to_cut = terms.sessions,
             HoldChoice::Stop | HoldChoice::Return | HoldChoice::Abandon => {}
         }
         Ok(())

@@ -55,6 +55,10 @@ pub struct WorkState {
     pub cut: BTreeMap<ServiceName, u64>,
     /// Services whose sessions the drain in hand has given up. Another drain waits for sessions anew.
     pub given_up: BTreeSet<ServiceName>,
+    /// When a person has given the drain in hand more time, and how much.
+    pub extended: Option<(Timestamp, SignedDuration)>,
+    /// How many sessions of the drain in hand a person has counted and wants cut.
+    pub to_cut: Option<u64>,
     /// When a service was last blocked again.
     pub blocked_again: Option<Timestamp>,
     /// What was passed over of the patch and its proof, and why: such a server is not done.
@@ -236,6 +240,15 @@ impl WorkState {
         self.blocked_again = Some(at);
         // It may have new sessions, and nobody has given those up.
         self.given_up.remove(service);
+    }
+
+    /// Sessions were cut: the drain in hand has given them up.
+    pub(super) fn sessions_cut(&mut self, sessions: &BTreeMap<ServiceName, u64>) {
+        self.to_cut = None;
+        for (name, count) in sessions {
+            *self.cut.entry(name.clone()).or_default() += count;
+            self.given_up.insert(name.clone());
+        }
     }
 
     /// Another hand has put it back into the balancer.

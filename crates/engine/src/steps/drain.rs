@@ -12,7 +12,7 @@ use crate::record::{Record, StepEnd, Why, WhyKind};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{AtDeadline, Drain, Scope};
-use orchestrate_model::hold::HoldCause;
+use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::observe::DrainingState;
 use orchestrate_model::{Answer, RunState, ServiceName};
 use orchestrate_planner::StepKind;
@@ -125,7 +125,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         let proof = format!("{} zero samples, {DRAIN_SAMPLE:#} apart{}", scratch.zeros, alone(&sample));
         return Judgement::Done(StepEnd::Done, proof).into();
     }
-    if let Some(ruling) = at_deadline(case, &sample) {
+    if let Some(ruling) = cut_by_person(case, &sample).or_else(|| at_deadline(case, &sample)) {
         return ruling;
     }
     let mut records = Vec::new();
@@ -156,6 +156,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         }
         None => (longest_time(case, &sample), "three zero samples are taken"),
     };
+    let limit = (limit.0.max(more(case).map_or(SignedDuration::ZERO, |rest| case.elapsed() + rest)), limit.1);
     let pace = pace(&sample, limit.0.saturating_sub(case.elapsed()));
     let wait = case.wait("sessions to end by themselves", why, Some(limit));
     Ruling { records, next: Judgement::Wait(wait, pace) }
@@ -293,6 +294,7 @@ fn then(at_deadline: AtDeadline) -> &'static str {
         AtDeadline::Hold => "the server is held, blocked, until the operator decides",
         AtDeadline::Return => "the server goes back into service, unpatched",
         AtDeadline::Cut => "the sessions left are cut, as the plan says",
+        AtDeadline::Ask => "the server is held, blocked, until the operator decides; its sessions may be cut then",
     }
 }
 
@@ -481,7 +483,7 @@ fn at_deadline(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
     let drain = &case.subject.plan.change().maintenance.drain;
     let late = |name: &ServiceName| {
         let (deadline, action) = limit(drain, name);
-        case.is_late(deadline).then_some(action)
+        (case.is_late(deadline) && more(case).is_none()).then_some(action)
     };
     let counted: Vec<(&ServiceName, AtDeadline)> =
         sample.left.keys().filter_map(|name| late(name).map(|action| (name, action))).collect();
@@ -491,7 +493,7 @@ fn at_deadline(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
         return Some(turn_back(case, sample));
     }
     // What is not known cannot be counted, so it cannot be cut.
-    if wants(AtDeadline::Hold) || !uncounted.is_empty() {
+    if wants(AtDeadline::Hold) || wants(AtDeadline::Ask) || !uncounted.is_empty() {
         return Some(hold(case, sample));
     }
     if counted.is_empty() {
@@ -502,8 +504,55 @@ fn at_deadline(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
 }
 
 fn hold(case: &Case<'_>, sample: &Sample) -> Ruling {
-    let text = deadline_text(case, sample);
-    Judgement::Hold(HoldCause::DrainDeadline, text, case.choices()).into()
+    hold_for(case, sample, deadline_text(case, sample))
+}
+
+fn hold_for(case: &Case<'_>, sample: &Sample, text: String) -> Ruling {
+    let mut choices = case.choices();
+    choices.insert(1, HoldChoice::Extend);
+    if may_be_cut(case, sample) {
+        choices.insert(2, HoldChoice::Cut);
+    }
+    Judgement::Hold(HoldCause::DrainDeadline, text, choices).into()
+}
+
+/// Whether a person may have the sessions cut that are left: all of them were counted, and the plan says so of each service
+/// that has some (promise P4).
+fn may_be_cut(case: &Case<'_>, sample: &Sample) -> bool {
+    let drain = &case.subject.plan.change().maintenance.drain;
+    let counted = sample.is_counted() && sample.total() > 0;
+    counted && sample.left.keys().all(|name| limit(drain, name).1.lets_a_person_cut())
+}
+
+/// Cuts the sessions that a person has counted. When there are more of them now, or nobody knows how many, nothing is cut and
+/// the person is asked again. Those that have ended by themselves since need not be cut.
+fn cut_by_person(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
+    let wanted = case.subject.own.to_cut.filter(|_| !sample.is_zero())?;
+    if may_be_cut(case, sample) && sample.total() <= wanted {
+        let sessions = sample.left.clone();
+        return Some(Ruling {
+            records: vec![Record::SessionsCut { work: case.subject.id, sessions }],
+            next: Judgement::LookAgain,
+        });
+    }
+    let text = format!(
+        "{}: {wanted} sessions were to be cut, and it is {} now: nothing was cut: {}",
+        case.subject.work.server,
+        sample.number(),
+        sample.describe()
+    );
+    Some(hold_for(case, sample, text))
+}
+
+/// Returns what is left of the time that a person has given the drain beyond its deadline.
+fn more(case: &Case<'_>) -> Option<SignedDuration> {
+    let (at, more) = case.subject.own.extended?;
+    Some(more.saturating_sub(case.lived(at))).filter(|rest| rest.is_positive())
+}
+
+/// Returns how many sessions a server has that is held in its drain.
+pub(crate) fn sessions_left(case: &Case<'_>) -> Answer<u64> {
+    take(case).shown()
 }
 
 fn turn_back(case: &Case<'_>, sample: &Sample) -> Ruling {

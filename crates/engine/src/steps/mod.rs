@@ -23,6 +23,7 @@ pub(crate) use balancer::{hold as balancer_hold, is_kept_out, state_of as balanc
 #[cfg(test)]
 pub(crate) use block::is_fresh_at;
 pub(crate) use block::{all_run, paused_services, set_back, they_start};
+pub(crate) use drain::sessions_left;
 pub(crate) use fabric::is_concerned as concerns_fabric;
 pub(crate) use guard::against_absence;
 pub(crate) use patch::{NEEDS_RESTART, token_in_hand};

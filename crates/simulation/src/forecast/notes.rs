@@ -5,6 +5,7 @@ use super::text::word;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::{Command, Engine, Record, ServerEnd};
 use orchestrate_executor::Listener;
+use orchestrate_model::hold::Terms;
 use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::{Plan, StepId, StepKind};
@@ -120,7 +121,13 @@ impl Notes {
             HoldChoice::Stop
         };
         let server = self.plan.work_of(work).server.clone();
-        let command = Command::Decide { server, choice, since: None, by: "the simulated operator".to_owned() };
+        let command = Command::Decide {
+            server,
+            choice,
+            since: None,
+            by: "the simulated operator".to_owned(),
+            terms: Terms::default(),
+        };
         if self.commands.as_ref().is_some_and(|commands| commands.send(command).is_err()) {
             tracing::trace!("the run does not listen any more");
         }

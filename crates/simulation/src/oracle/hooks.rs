@@ -332,7 +332,7 @@ impl World {
         let drain = &self.change.maintenance.drain;
         let said = self.oracle.cut.contains_key(&(at, service.name.as_str().to_owned()));
         let own = drain.per_service.get(&service.name).map_or(drain.at_deadline, |own| own.at_deadline);
-        said && own == AtDeadline::Cut
+        said && matches!(own, AtDeadline::Cut | AtDeadline::Ask)
     }
 
     /// P5: what is restarted must not take connections by itself.

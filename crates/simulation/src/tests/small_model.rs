@@ -4,12 +4,13 @@
 use super::actor;
 use crate::scenario::{example_change, small_change};
 use crate::world::LEVELS;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::record::Attended;
 use orchestrate_engine::record::ServerEnd;
 use orchestrate_engine::view::Phase;
 use orchestrate_engine::{Command, Effect, Engine, Input, Intent, Look, Record, RunHeader, RunOutcome, Start, Ticket};
 use orchestrate_model::change::{HoldChoice, Patch};
+use orchestrate_model::hold::Terms;
 use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Measure, Part, SessionReading};
 use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
@@ -378,10 +379,16 @@ impl Node {
         for server in self.engine.view(self.now).servers {
             if let Phase::Held(hold) = server.phase {
                 // A hold that is tried again for ever is no new state.
-                for choice in
-                    hold.choices.into_iter().filter(|choice| *choice != HoldChoice::Retry || self.left.all > 0)
+                for choice in hold
+                    .choices
+                    .into_iter()
+                    .filter(|choice| !matches!(choice, HoldChoice::Retry | HoldChoice::Extend) || self.left.all > 0)
                 {
-                    let command = Command::Decide { server: server.server.clone(), choice, since: None, by: by() };
+                    let more = (choice == HoldChoice::Extend).then_some(SignedDuration::from_mins(15));
+                    let sessions = server.sessions_left.as_ref().and_then(Answer::known).copied();
+                    let terms = Terms { more, sessions: sessions.filter(|_| choice == HoldChoice::Cut), why: None };
+                    let command =
+                        Command::Decide { server: server.server.clone(), choice, since: None, by: by(), terms };
                     ways.push(self.clone().ordered(command));
                 }
             }

@@ -23,7 +23,7 @@ fn held_with(records: &mut Vec<Record>, step: StepId, reason: &str) {
 }
 
 fn decided(engine: &mut Engine, choice: HoldChoice, since: Option<Timestamp>) -> Vec<Effect> {
-    said(engine, Command::Decide { server: server(1), choice, since, by: "ann".to_owned() })
+    said(engine, Command::Decide { server: server(1), choice, since, by: "ann".to_owned(), terms: Terms::default() })
 }
 
 fn first_act(effects: &[Effect]) -> Option<&Act> {
@@ -179,7 +179,12 @@ fn p6_an_installer_without_a_result_is_started_again_only_when_a_person_says_so(
     for (attended, starts) in [(Attended::Yes, 1), (Attended::No, 0)] {
         let mut records = patching(attended);
         held_with(&mut records, PATCH, "it left no result");
-        records.push(Record::Decided { work: FE1, choice: HoldChoice::Retry, by: "ann".to_owned() });
+        records.push(Record::Decided {
+            work: FE1,
+            choice: HoldChoice::Retry,
+            by: "ann".to_owned(),
+            terms: Terms::default(),
+        });
         let mut engine = after(&records);
         let again = Input::Begin(Start::Resume { by: actor(), attended });
         let effects = engine.handle(again, at(60));
@@ -194,7 +199,12 @@ fn p6_an_installer_without_a_result_is_started_again_only_when_a_person_says_so(
 #[test]
 fn a_failed_installer_of_an_earlier_night_may_be_tried_again_and_its_server_is_not_called_done() {
     let mut records = failed(Attended::No);
-    records.push(Record::Decided { work: FE1, choice: HoldChoice::Return, by: "the plan".to_owned() });
+    records.push(Record::Decided {
+        work: FE1,
+        choice: HoldChoice::Return,
+        by: "the plan".to_owned(),
+        terms: Terms::default(),
+    });
     records.extend(returned());
     records.push(Record::RunEnded { outcome: RunOutcome::StoppedByPolicy });
     let mut engine = after(&records);
@@ -275,7 +285,12 @@ fn p6_a_retry_at_an_installer_that_ended_well_starts_no_second_one() {
     let mut records = patching(Attended::Yes);
     records.push(Record::InstallerEnded { work: FE1, exit_code: 0, meaning: ExitMeaning::Done });
     held_with(&mut records, PATCH, "ann asked to hold it");
-    records.push(Record::Decided { work: FE1, choice: HoldChoice::Retry, by: "ann".to_owned() });
+    records.push(Record::Decided {
+        work: FE1,
+        choice: HoldChoice::Retry,
+        by: "ann".to_owned(),
+        terms: Terms::default(),
+    });
     let mut engine = after(&records);
     let effects = engine.handle(resumed(), at(60));
     let effects = answer(&mut engine, &effects, installing(Answer::not_asked(), at(60)), at(60));

@@ -182,3 +182,96 @@ fn p4_a_service_that_nothing_counts_and_another_hand_stops_is_told() {
     assert!(work.ended_by_stop.is_empty(), "{:?}", work.ended_by_stop);
     assert!(work.stopped_uncounted.contains(&service()), "{:?}", work.stopped_uncounted);
 }
+
+/// A run that holds fe1 at the deadline of its drain with these sessions, and the looks that follow.
+fn held_at_deadline(action: &str, sessions: i64) -> (Engine, Vec<Effect>) {
+    let (mut engine, effects) = drained_by(&json!({"deadline": minutes(5), "at_deadline": action}));
+    let effects = sampled(&mut engine, &effects, &[Answer::Known(sessions)], at(200));
+    (engine, effects)
+}
+
+fn choices(engine: &Engine) -> Vec<HoldChoice> {
+    engine.state().work[0].held.as_ref().map(|hold| hold.choices.clone()).unwrap_or_default()
+}
+
+fn decides(engine: &mut Engine, choice: HoldChoice, terms: Terms, now: Timestamp) -> Vec<Effect> {
+    let command = Command::Decide { server: server(1), choice, since: None, by: "ann".to_owned(), terms };
+    engine.handle(Input::Operator(command), now)
+}
+
+fn last_note(effects: &[Effect]) -> String {
+    let mut notes = effects.iter().filter_map(|effect| match effect {
+        Effect::Record(Record::Note { text, .. }) => Some(text.clone()),
+        Effect::Record(_)
+        | Effect::Act(_)
+        | Effect::Look { .. }
+        | Effect::Wake { .. }
+        | Effect::End(_)
+        | Effect::Broken(_) => None,
+    });
+    notes.next_back().unwrap_or_default()
+}
+
+#[test]
+fn a_drain_is_given_more_time_from_the_decision_on_and_held_again_at_its_end() {
+    let (mut engine, _) = held_at_deadline("hold", 4);
+    use HoldChoice::{Abandon, Cut, Extend, Retry, Return, Stop};
+    assert_eq!(choices(&engine), [Retry, Extend, Return, Abandon, Stop], "p4: the plan lets no person cut");
+    for (more, said) in [(None, "does not say by how much"), (Some(0), "up to 24h"), (Some(10_000), "up to 24h")] {
+        let terms = Terms { more: more.map(SignedDuration::from_mins), ..Terms::default() };
+        let effects = decides(&mut engine, Extend, terms, at(210));
+        assert!(held(&engine).is_some() && last_note(&effects).contains(said), "{effects:?}");
+    }
+    let cut = Terms { sessions: Some(4), ..Terms::default() };
+    let effects = decides(&mut engine, Cut, cut, at(210));
+    assert!(last_note(&effects).contains("no choice it has now"), "{effects:?}");
+    let why = Some("the call ends at nine".to_owned());
+    let terms = Terms { more: Some(SignedDuration::from_mins(15)), why, ..Terms::default() };
+    let effects = decides(&mut engine, Extend, terms.clone(), at(210));
+    let decided = Record::Decided { work: FE1, choice: Extend, by: "ann".to_owned(), terms };
+    assert!(effects.contains(&Effect::Record(decided)), "with who and why: {effects:?}");
+    let effects = sampled(&mut engine, &effects, &[Answer::Known(3)], at(211));
+    let until = engine.view(at(212)).servers[0].wait.as_ref().unwrap().until;
+    assert_eq!((held(&engine), until), (None, Some(at(225))));
+    sampled(&mut engine, &effects, &[Answer::Known(2)], at(226));
+    assert!(held(&engine).is_some_and(|reason| reason.contains("RTCSRV 2")), "it has what was given, and no more");
+}
+
+#[test]
+fn p4_a_person_cuts_what_they_have_counted_where_the_plan_says_so_and_nothing_else() {
+    let (mut engine, effects) = held_at_deadline("ask", 4);
+    assert!(choices(&engine).contains(&HoldChoice::Cut));
+    let typed = |sessions| Terms { sessions, ..Terms::default() };
+    for (sessions, said) in [(None, "does not say how many"), (Some(3), "3 were to be cut, and 4 are left")] {
+        let effects = decides(&mut engine, HoldChoice::Cut, typed(sessions), at(208));
+        assert!(last_note(&effects).contains(said) && last_note(&effects).contains("Nothing was changed"));
+    }
+    assert!(held(&engine).is_some() && engine.state().work[0].cut.is_empty());
+    // One that was counted as ended goes on: nobody has said that it may be cut.
+    answer(&mut engine, &effects, fe1(RunState::Paused, Answer::Known(3), at(209)), at(209));
+    let effects = decides(&mut engine, HoldChoice::Cut, typed(Some(3)), at(210));
+    sampled(&mut engine, &effects, &[Answer::Known(4)], at(211));
+    assert!(held(&engine).is_some_and(|reason| reason.contains("nothing was cut")), "{:?}", held(&engine));
+    let effects = decides(&mut engine, HoldChoice::Cut, typed(Some(4)), at(212));
+    sampled(&mut engine, &effects, &[Answer::unknown("no answer")], at(213));
+    assert!(held(&engine).is_some(), "p3: what is not known is not cut");
+    assert!(!choices(&engine).contains(&HoldChoice::Cut), "nor offered: {:?}", choices(&engine));
+}
+
+#[test]
+fn p4_what_a_person_has_cut_is_counted_and_the_drain_is_over() {
+    let (mut engine, _) = held_at_deadline("ask", 4);
+    let effects = decides(&mut engine, HoldChoice::Cut, Terms { sessions: Some(4), ..Terms::default() }, at(210));
+    // One has ended by itself meanwhile: it is not cut.
+    sampled(&mut engine, &effects, &vec![Answer::Known(3); 4], at(211));
+    assert_eq!(engine.state().work[0].cut.values().sum::<u64>(), 3);
+    assert!(engine.state().steps[DRAIN.0 as usize].is_ended() && held(&engine).is_none());
+}
+
+#[test]
+fn the_sessions_of_a_server_that_is_held_in_its_drain_are_counted_on() {
+    let (mut engine, effects) = held_at_deadline("hold", 4);
+    let effects = answer(&mut engine, &effects, fe1(RunState::Paused, Answer::Known(2), at(205)), at(205));
+    assert_eq!(engine.view(at(205)).servers[0].sessions_left, Some(Answer::Known(2)), "{effects:?}");
+    assert!(held(&engine).is_some());
+}

@@ -20,6 +20,7 @@ use crate::record::{
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{InstallerRun, InstallerToken};
 use orchestrate_model::change::{ExitMeaning, HoldCause, HoldChoice};
+use orchestrate_model::hold::Terms;
 use orchestrate_model::observe::{DrainingState, HostFacts, Measure, SessionReading};
 use orchestrate_model::{
     Act, ActOutcome, Answer, LeaseState, PoolObservation, RunId, RunState, ServerName, ServerObservation, ServiceName,
@@ -308,7 +309,13 @@ fn p4_sessions_that_were_given_up_once_are_waited_for_again_the_next_time() {
 fn a_decision_answers_the_hold_it_was_made_for_and_never_the_next_one() {
     let mut engine = after(&draining(Attended::Yes));
     engine.handle(resumed(), at(100));
-    let skip = Command::Decide { server: server(1), choice: HoldChoice::Skip, since: None, by: "ann".to_owned() };
+    let skip = Command::Decide {
+        server: server(1),
+        choice: HoldChoice::Skip,
+        since: None,
+        by: "ann".to_owned(),
+        terms: Terms::default(),
+    };
     let effects = said(&mut engine, skip);
     assert!(engine.decisions.is_empty(), "nothing is held");
     assert!(
@@ -321,7 +328,12 @@ fn a_decision_answers_the_hold_it_was_made_for_and_never_the_next_one() {
 fn p8_a_failed_installer_that_was_passed_over_is_not_called_done() {
     for (attended, kind) in [(Attended::Yes, WhyKind::Operator), (Attended::No, WhyKind::Failed)] {
         let mut records = failed(attended);
-        records.push(Record::Decided { work: FE1, choice: HoldChoice::Skip, by: "ann".to_owned() });
+        records.push(Record::Decided {
+            work: FE1,
+            choice: HoldChoice::Skip,
+            by: "ann".to_owned(),
+            terms: Terms::default(),
+        });
         for step in 5..11 {
             records.push(Record::StepDone { step: StepId(step), how: StepEnd::Skipped, proof: String::new() });
         }
@@ -345,7 +357,12 @@ fn p9_an_operator_can_stop_a_run_whose_window_has_stopped_it_already() {
 #[test]
 fn p9_an_installer_of_an_earlier_pass_does_not_keep_a_stop_from_being_obeyed() {
     let mut records = failed(Attended::Yes);
-    records.push(Record::Decided { work: FE1, choice: HoldChoice::Return, by: "ann".to_owned() });
+    records.push(Record::Decided {
+        work: FE1,
+        choice: HoldChoice::Return,
+        by: "ann".to_owned(),
+        terms: Terms::default(),
+    });
     records.extend(returned());
     records.push(Record::RunEnded { outcome: RunOutcome::PartlyDone });
     let mut engine = after(&records);

@@ -91,7 +91,7 @@ fn held_in(step: StepId) -> Record {
 }
 
 fn skipped() -> Record {
-    Record::Decided { work: FE1, choice: HoldChoice::Skip, by: "ann".to_owned() }
+    Record::Decided { work: FE1, choice: HoldChoice::Skip, by: "ann".to_owned(), terms: Terms::default() }
 }
 
 #[test]

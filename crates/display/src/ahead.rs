@@ -1,0 +1,145 @@
+//! What is likely ahead of a run: when it is over, how long what is in hand takes, and when its window ends.
+//!
+//! By the numbers that the preview forecasts with ([`limits::likely_of_step`]), along the waits of the plan. A drain counts with
+//! its deadline, so most runs are over earlier.
+
+use crate::text::duration;
+use jiff::{SignedDuration, Timestamp};
+use orchestrate_engine::View;
+use orchestrate_engine::view::{Phase, ServerView};
+use orchestrate_planner::plan::StepTarget;
+use orchestrate_planner::windows::{Calendar, WindowState};
+use orchestrate_planner::{Plan, StepKind, limits};
+
+/// A plan, prepared for being asked often.
+#[derive(Debug, Clone)]
+pub struct Ahead {
+    /// For each step its server, what it does, and how long that likely takes.
+    steps: Vec<(Option<usize>, StepKind, SignedDuration)>,
+    /// The steps in an order in which each comes after all that it waits for.
+    order: Vec<usize>,
+    /// What each step waits for.
+    before: Vec<Vec<usize>>,
+    /// The windows. `None`: there are none that can be read.
+    calendar: Option<Calendar>,
+}
+
+impl Ahead {
+    /// Prepares a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let change = plan.change();
+        let steps: Vec<_> = plan
+            .steps()
+            .iter()
+            .map(|step| match step.target {
+                StepTarget::Server(work) => {
+                    let likely = limits::likely_of_step(change, &plan.work_of(work).block, step.kind);
+                    (Some(work.0 as usize), step.kind, likely)
+                }
+                StepTarget::Pool(_) => (None, step.kind, SignedDuration::ZERO),
+            })
+            .collect();
+        let mut before = vec![Vec::new(); steps.len()];
+        let (mut after, mut waits) = (vec![Vec::new(); steps.len()], vec![0_usize; steps.len()]);
+        for edge in plan.edges() {
+            let (first, then) = (edge.before.0 as usize, edge.after.0 as usize);
+            before[then].push(first);
+            after[first].push(then);
+            waits[then] += 1;
+        }
+        let mut order: Vec<usize> = (0..steps.len()).filter(|step| waits[*step] == 0).collect();
+        let mut next = 0;
+        while next < order.len() {
+            for &step in &after[order[next]] {
+                waits[step] -= 1;
+                if waits[step] == 0 {
+                    order.push(step);
+                }
+            }
+            next += 1;
+        }
+        Self { steps, order, before, calendar: Calendar::new(&change.windows, &change.freezes).ok() }
+    }
+
+    /// Returns when the run is likely over, if no window interrupts it. `None` while a person has to decide about a server: how
+    /// long that takes is not known.
+    #[must_use]
+    pub fn likely_end(&self, view: &View, now: Timestamp) -> Option<Timestamp> {
+        if view.servers.iter().any(|server| matches!(server.phase, Phase::Held(_))) {
+            return None;
+        }
+        let mut ends = vec![SignedDuration::ZERO; self.steps.len()];
+        let mut last = SignedDuration::ZERO;
+        for &step in &self.order {
+            let (server, kind, likely) = self.steps[step];
+            let server = server.and_then(|position| view.servers.get(position));
+            let left = server.map_or(likely, |server| left(server, kind, likely, now));
+            let begins = self.before[step].iter().map(|before| ends[*before]).max().unwrap_or_default();
+            ends[step] = begins + left;
+            last = last.max(ends[step]);
+        }
+        now.checked_add(last).ok()
+    }
+
+    /// Returns when the window ends that is open now.
+    #[must_use]
+    pub fn window_end(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.calendar.as_ref()?.state(now) {
+            WindowState::Inside { ends } => ends,
+            WindowState::Outside { .. } => None,
+        }
+    }
+
+    /// Returns how long the step likely takes that a server has in hand.
+    #[must_use]
+    pub fn usual(&self, position: usize, kind: StepKind) -> Option<SignedDuration> {
+        let own =
+            |(server, own, _): &&(Option<usize>, StepKind, SignedDuration)| *server == Some(position) && *own == kind;
+        self.steps.iter().find(own).map(|(_, _, likely)| *likely).filter(|likely| likely.is_positive())
+    }
+
+    /// Returns how long it likely takes until a server that a run in hand stops with is in service again: what is being patched is
+    /// finished, and everything else goes back.
+    #[must_use]
+    pub fn until_back(&self, view: &View, position: usize, now: Timestamp) -> SignedDuration {
+        let Some(server) = view.servers.get(position) else { return SignedDuration::ZERO };
+        let Phase::Step { kind: in_hand, back, .. } = server.phase else { return SignedDuration::ZERO };
+        let finished = in_hand >= StepKind::Patch && !back;
+        let counts = |kind: StepKind| match kind {
+            StepKind::Return | StepKind::BalancerIn | StepKind::Gate => true,
+            StepKind::Patch | StepKind::Restart | StepKind::Verify => finished,
+            StepKind::Guard
+            | StepKind::Record
+            | StepKind::BalancerOut
+            | StepKind::Block
+            | StepKind::Drain
+            | StepKind::Stop
+            | StepKind::Soak
+            | StepKind::Database => false,
+        };
+        let own = self.steps.iter().filter(|(own, kind, _)| *own == Some(position) && counts(*kind));
+        own.map(|(_, kind, likely)| left(server, *kind, *likely, now))
+            .fold(SignedDuration::ZERO, |sum, more| sum + more)
+    }
+}
+
+/// Returns how long a step of a server likely still takes.
+fn left(server: &ServerView, kind: StepKind, likely: SignedDuration, now: Timestamp) -> SignedDuration {
+    match &server.phase {
+        Phase::Ended(_) => SignedDuration::ZERO,
+        Phase::Waiting | Phase::Held(_) => likely,
+        Phase::Step { kind: in_hand, since, back } => match kind.cmp(in_hand) {
+            std::cmp::Ordering::Less => SignedDuration::ZERO,
+            std::cmp::Ordering::Equal => likely.saturating_sub(now.duration_since(*since)).max(SignedDuration::ZERO),
+            // A server on its way back does not soak.
+            std::cmp::Ordering::Greater if *back && kind == StepKind::Soak => SignedDuration::ZERO,
+            std::cmp::Ordering::Greater => likely,
+        },
+    }
+}
+
+/// Returns a time that somebody plans by: in minutes, and a little longer rather than shorter.
+pub(crate) fn about(length: SignedDuration) -> String {
+    duration(SignedDuration::from_mins((length.as_secs().max(0) + 59) / 60))
+}
