@@ -68,7 +68,7 @@ impl Notice {
         ];
         text.push('\n');
         for (what, value) in about.into_iter().flatten() {
-            text.push_str(&format!("{what}: {value}\n"));
+            text.extend([what, ": ", value.as_str(), "\n"]);
         }
         text
     }
