@@ -125,3 +125,44 @@ fn p8_what_another_hand_changes_again_is_brought_back_again_and_the_third_time_i
         );
     }
 }
+
+/// A front end that is back, in its gate or in its soak, of which another one says that too few are active.
+fn too_few_active(now: Timestamp) -> PoolObservation {
+    use orchestrate_model::observe::{Readiness, ReadinessState};
+    let mut seen = back(Answer::not_asked(), now);
+    let state = ReadinessState::InsufficientActiveFrontEnds;
+    let word = Readiness { state, active: Some(2), total: Some(3), domains: vec![] };
+    seen.servers.get_mut(&server(2)).unwrap().readiness = Answer::Known(word);
+    seen
+}
+
+#[test]
+fn p8_a_server_that_is_as_recorded_is_not_held_for_what_the_product_says_of_others() {
+    for step in [GATE, StepId(10)] {
+        let mut records = draining(Attended::Yes);
+        records.pop();
+        records.extend((3..step.0).flat_map(done));
+        records.push(Record::StepStarted { step });
+        let mut engine = after(&records);
+        let mut effects = engine.handle(resumed(), at(60));
+        let mut now = at(60);
+        let mut looks = 0;
+        while engine.state().work[0].end.is_none() && engine.state().work[0].held.is_none() && looks < 2_000 {
+            looks += 1;
+            if effects.iter().any(|effect| matches!(effect, Effect::Look { look, .. } if look.within.is_none())) {
+                effects = answer(&mut engine, &effects, too_few_active(now), now);
+            } else {
+                (effects, now) = wake(&mut engine, &effects);
+            }
+        }
+        let held = held(&engine);
+        assert!(looks > 60, "step {}: it has its time: {held:?}", step.0);
+        let left_over =
+            engine.state().work[0].left_over.iter().any(|text| text.contains("too few front ends are active"));
+        // A gate proves that the server is back, so it needs a person in the end; a soak only watches.
+        assert_eq!((held.is_some(), left_over), (step == GATE, step != GATE), "step {}: {held:?}", step.0);
+        if step != GATE {
+            assert_eq!(engine.state().work[0].end, Some(ServerEnd::Finished));
+        }
+    }
+}
