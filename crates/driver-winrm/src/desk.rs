@@ -208,7 +208,10 @@ impl Link {
             desk.starting = None;
             desk.silent += 1;
             match started {
-                Ok(Started::Here(worker)) => return desk.keep(worker.ask(questions, limit).await, how).await,
+                Ok(Started::Here(worker)) => {
+                    self.started.fetch_add(1, Ordering::Relaxed);
+                    return desk.keep(worker.ask(questions, limit).await, how).await;
+                }
                 Ok(Started::Unable(output, shell)) => {
                     desk.rest(stay.pause);
                     desk.shell.get_or_insert(shell);

@@ -33,6 +33,8 @@ pub(crate) struct Link {
     pub(crate) desk: Mutex<Desk>,
     /// Whether a process stays there that has answered what it was asked last.
     pub(crate) stays: AtomicBool,
+    /// How many processes were started that stay.
+    pub(crate) started: AtomicUsize,
     pub(crate) limits: WinrmLimits,
     /// By which way the cmdlets of the product are asked.
     cmdlets: Cmdlets,
@@ -81,8 +83,8 @@ impl Link {
         let wmi = Client::new(target.endpoint(), &target.transport, &target.auth, wire, limits)?;
         let commands = wmi.second();
         let (cmdlets, auth) = (target.cmdlets.clone(), target.auth.clone());
-        let (desk, stays) = (Mutex::default(), AtomicBool::new(false));
-        Ok(Self { wmi, commands, desk, stays, limits: target.limits, cmdlets, auth })
+        let (desk, stays, started) = (Mutex::default(), AtomicBool::new(false), AtomicUsize::new(0));
+        Ok(Self { wmi, commands, desk, stays, started, limits: target.limits, cmdlets, auth })
     }
 
     /// Returns what one look goes through, which has to be over after the limit of an observation.
@@ -97,6 +99,11 @@ impl Link {
             waiting: std::sync::Mutex::default(),
             long: AtomicUsize::new(0),
         }
+    }
+
+    /// Returns how many processes were started that stay.
+    pub(crate) fn started(&self) -> usize {
+        self.started.load(Ordering::Relaxed)
     }
 
     /// Returns whether a process stays that has answered what it was asked last.

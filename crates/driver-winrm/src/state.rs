@@ -42,12 +42,18 @@ pub(crate) fn is_for(ask: &Ask) -> bool {
 /// When not everything that was asked about is in the answer as it should be.
 pub(crate) async fn read(glance: &Glance<'_>, ask: &Ask, names: &[ServiceName]) -> Result<First, Trouble> {
     let odd = |text: &str| Trouble::unknown(format!("script state: {text}"));
+    let started = glance.link().started();
     let wanted = Wanted::of(ask);
     let query = services::whole_query(names, wanted).ok_or_else(|| odd("too many names for one query"))?;
     let request = json!({ "query": query, "system": ask.wants(Part::Host), "seconds": SECONDS });
     let Some(said) = glance.look_where_one_stays::<Said>(Look::State, &request).await? else {
         return Err(odd("no PowerShell stays here"));
     };
+    // One that was there before shows that the server was not restarted since. What another says may be of another boot, and is
+    // left to the wire, which needs no PowerShell.
+    if glance.link().started() != started {
+        return Err(odd("the process that was asked has not been there before"));
+    }
     let rows = said.services.ok_or_else(|| odd("the rows of services are missing"))?;
     let rows = rows.into_iter().map(|row| Instance::of_texts("Win32_Service", row));
     let rows = services::named(rows.collect(), names, wanted).map_err(|why| odd(&why))?;

@@ -146,14 +146,26 @@ async fn p3_a_line_that_is_not_answered_has_each_question_put_by_itself_for_a_wh
         let soon = |target: &mut WinrmTarget| target.limits.look_script = Duration::from_millis(500);
         let fake = known(world(state()), soon).await;
         fake.world.lock().unwrap().mishap = Some(mishap);
-        for _ in 0..2 {
+        // By WMI in the look in which the process is replaced, and by the new one in the next.
+        for state in [RunState::Running, RunState::Paused] {
             let sends = fake.count("Send");
             let seen = fake.driver.observe(&sample()).await;
-            assert_whole(&seen, RunState::Paused);
+            assert_whole(&seen, state);
             assert_eq!(seen.sessions[&name("RTCAVMCU")].left(), Answer::Known(5));
             assert!(fake.count("Send") - sends >= 3, "{mishap:?}: services, lease and counters each have a line");
         }
     }
+}
+
+#[tokio::test]
+async fn p3_what_a_process_says_that_has_not_been_there_before_is_asked_of_wmi() {
+    let fake = known(world(state()), |_| {}).await;
+    // As after a restart: the server does not know the shell any more.
+    fake.world.lock().unwrap().faults.push(("Send", "InvalidSelectors", 2_150_858_843));
+    let seen = fake.driver.observe(&sample()).await;
+    assert_eq!(fake.world.lock().unwrap().workers, 2);
+    assert_whole(&seen, RunState::Running);
+    assert_whole(&fake.driver.observe(&sample()).await, RunState::Paused);
 }
 
 #[tokio::test]
