@@ -5,9 +5,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_file;
 use crate::terminal::output;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use orchestrate_model::text;
-use orchestrate_simulation::{Fault, Forecast, Options, SessionAssumption, SimulateError, simulate};
+use orchestrate_simulation::{Fault, Forecast, Options, SessionAssumption, SimulateError, simulate_telling};
 use std::num::NonZeroU32;
 
 /// Runs when nothing is said: enough for the nineteenth of twenty, and over within seconds.
@@ -25,7 +26,10 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         now: this_minute(Timestamp::now()),
         sessions: SessionAssumption { most: args.sessions, mean_min: args.session_mean_min },
     };
-    let forecast = simulate(&change, &options).map_err(|error| match error {
+    let bar = bar(&options);
+    let forecast = simulate_telling(&change, &options, &|| bar.inc(1));
+    bar.finish_and_clear();
+    let forecast = forecast.map_err(|error| match error {
         SimulateError::Plan(error) => Failure::Plan(error),
         SimulateError::NeverOpen(_) => Failure::NeverOpen(error.to_string()),
         SimulateError::Broken { .. } => Failure::Simulation(error.to_string()),
@@ -40,6 +44,16 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         TextOrJson::Text => output::data(&format!("{}\n", forecast.text()))?,
     }
     Ok(exit(&forecast))
+}
+
+/// Returns the bar of the runs, which is shown where a person watches.
+fn bar(options: &Options) -> ProgressBar {
+    let target = if output::is_live() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let each = (options.runs / 10).clamp(1, 1000);
+    let tried = u64::from(each) * options.faults.len() as u64;
+    let bar = ProgressBar::with_draw_target(Some(u64::from(options.runs) + tried), target);
+    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} runs, {eta} left");
+    bar.with_style(style.unwrap_or_else(|_unread| ProgressStyle::default_bar()))
 }
 
 /// Returns when the minute began. A night whose window is open begins now: what is asked twice, or on two machines, begins with

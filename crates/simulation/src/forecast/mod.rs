@@ -179,9 +179,21 @@ pub enum SimulateError {
 /// # Errors
 /// When there is no plan for the change, or when it could never be begun.
 pub fn simulate(change: &Change, options: &Options) -> Result<Forecast, SimulateError> {
+    simulate_telling(change, options, &|| {})
+}
+
+/// The same, and calls `lived` after every run, with faults or without, from whichever thread has made it.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn simulate_telling(
+    change: &Change,
+    options: &Options,
+    lived: &(dyn Fn() + Sync),
+) -> Result<Forecast, SimulateError> {
     let change = Arc::new(change.clone());
     let begins = first_opening(&change, options.now)?;
-    let night = Night { change, begins, options };
+    let night = Night { change, begins, options, lived };
     let threads = u32::try_from(std::thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
     std::thread::scope(|scope| {
         let night = &night;
@@ -228,6 +240,7 @@ fn first_opening(change: &Change, now: Timestamp) -> Result<Timestamp, SimulateE
 
 /// What all runs have in common.
 struct Night<'a> {
+    lived: &'a (dyn Fn() + Sync),
     change: Arc<Change>,
     begins: Timestamp,
     options: &'a Options,
@@ -274,6 +287,7 @@ impl Night<'_> {
                 if seed != self.options.seed {
                     sample.notes.lines = Vec::new();
                 }
+                (self.lived)();
                 Ok(sample)
             })
             .collect()
@@ -309,6 +323,7 @@ impl Night<'_> {
             forecast.all_back += u32::from(night.all_back);
             forecast.most_starts = forecast.most_starts.max(night.starts);
             forecast.broken += u32::from(!night.violations.is_empty());
+            (self.lived)();
         }
         forecast
     }

@@ -32,7 +32,7 @@ impl Rehearsal {
         let options = Options { runs: 1, seed: 0, faults: Vec::new(), now, sessions: SessionAssumption::default() };
         let begins = first_opening(change, now)?;
         let change = Arc::new(change.clone());
-        let (plan, _length) = Night { change: change.clone(), begins, options: &options }.plan()?;
+        let (plan, _length) = Night { change: change.clone(), begins, options: &options, lived: &|| {} }.plan()?;
         Ok(Self { change, begins, options, plan, runtime: runtime() })
     }
 
@@ -41,7 +41,7 @@ impl Rehearsal {
     /// # Errors
     /// When a rule of the engine was broken.
     pub fn once(&self, seed: u64) -> Result<Option<RunOutcome>, SimulateError> {
-        let night = Night { change: self.change.clone(), begins: self.begins, options: &self.options };
+        let night = Night { change: self.change.clone(), begins: self.begins, options: &self.options, lived: &|| {} };
         let sample = self.runtime.block_on(sample(night.scenario(Faults::none(), seed), &self.plan, seed))?;
         Ok(sample.outcome)
     }
@@ -61,7 +61,12 @@ impl Resumption {
     /// As [`crate::simulate`].
     pub fn of(change: &Change, now: Timestamp) -> Result<Self, SimulateError> {
         let rehearsal = Rehearsal::of(change, now)?;
-        let night = Night { change: rehearsal.change.clone(), begins: rehearsal.begins, options: &rehearsal.options };
+        let night = Night {
+            change: rehearsal.change.clone(),
+            begins: rehearsal.begins,
+            options: &rehearsal.options,
+            lived: &|| {},
+        };
         let plan = rehearsal.plan.clone();
         let whole = rehearsal.runtime.block_on(part(&night, &plan, None));
         let records = whole.iter().filter(|byte| **byte == b'\n').count() as u64;
