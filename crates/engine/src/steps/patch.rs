@@ -4,7 +4,7 @@ use super::block::{manual_again, paused_services, still_stopped};
 use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch, restart, under_way};
 use crate::constants::{
-    BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SLOW_LOOK,
+    BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SELF_START, SLOW_LOOK,
 };
 use crate::levels;
 use crate::look::Subject;
@@ -12,12 +12,12 @@ use crate::record::{Boot, Record, StepEnd};
 use crate::state::{Mark, steps_of};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::{Act, InstallerRun, InstallerToken};
-use orchestrate_model::change::{ExitMeaning, Patch, Scope};
+use orchestrate_model::change::{ExitMeaning, Patch, Scope, StartTypePolicy};
 use orchestrate_model::exit_code;
 use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::InstallerState;
 use orchestrate_model::version::{ComponentVersion, Reached};
-use orchestrate_model::{Answer, RunState, ServiceName};
+use orchestrate_model::{Answer, RunState, ServiceName, StartMode};
 use orchestrate_planner::{StepKind, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,6 +92,9 @@ fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, Instal
         Ok(Some(again)) => return again.into(),
         Ok(None) => {}
     }
+    if let Some(wait) = starting_themselves(case) {
+        return wait.into();
+    }
     // An installer may restart the server by itself.
     match manual_again(case, scratch) {
         Err(why) => return case.unknown(scratch, &why).into(),
@@ -106,6 +109,24 @@ fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, Instal
         deadline: patch.deadline,
     };
     Ruling { records: boot_before(case), next: Judgement::Act(vec![Act::StartInstaller(run)]) }
+}
+
+/// Waits after a boot for services whose start type is kept: what comes up while an installer runs is in use when the installer
+/// restarts the server.
+fn starting_themselves(case: &Case<'_>) -> Option<Judgement> {
+    let keeps = case.subject.plan.change().maintenance.start_type == StartTypePolicy::Keep;
+    let host = case.own.host.known().filter(|_| keeps)?;
+    let recorded = &case.subject.own.snapshot.as_ref()?.services;
+    let automatic =
+        |name: &ServiceName| recorded.get(name).is_some_and(|recorded| recorded.start.mode == StartMode::Automatic);
+    let first = paused_services(&case.subject).into_iter().find(automatic)?;
+    let rest = SELF_START - host.local_time.duration_since(host.booted);
+    if !rest.is_positive() {
+        return None;
+    }
+    let why = format!("its start types are kept, and {first} starts by itself after a boot");
+    let wait = case.wait_on("services that start by themselves", why, (rest, "the installer is run"));
+    Some(Judgement::Wait(wait, SLOW_LOOK))
 }
 
 /// Writes down the boot time before the installer, which may restart the server by itself, and within a minute: only a
