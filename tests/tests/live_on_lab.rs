@@ -55,7 +55,7 @@ fn p11_a_terminal_that_is_resized_loses_no_line_of_the_log_and_no_frame_is_torn_
     terminal.wait_for("type how many sessions are left now (2)");
     terminal.press("2\r\r");
     drop(sandbox.wait_for_record("sessions_cut"));
-    terminal.wait_until("the cut", |terminal| terminal.all().join(" ").contains("2 sessions cut, as the plan says"));
+    terminal.wait_until("the cut", |terminal| terminal.all().join(" ").contains("2 sessions cut, as the plan allows"));
     assert_eq!(terminal.ended(), 0);
     assert_eq!(terminal.count(HEADER), 0, "the live view has gone");
     terminal.assert_whole_log();

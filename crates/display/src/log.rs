@@ -467,7 +467,7 @@ fn cut<'s>(sessions: impl Iterator<Item = (&'s orchestrate_model::ServiceName, &
     let each: Vec<(String, u64)> = sessions.map(|(service, count)| (format!("{service} {count}"), *count)).collect();
     let all = each.iter().map(|(_, count)| count).sum();
     let each: Vec<&str> = each.iter().map(|(text, _)| text.as_str()).collect();
-    format!("{} cut, as the plan says: {}", count(all, "session"), each.join(", "))
+    format!("{} cut, as the plan allows: {}", count(all, "session"), each.join(", "))
 }
 
 /// Returns the server's work that a record is about, if it is about one.

@@ -7,6 +7,7 @@ use lettre::message::{Mailbox, Mailboxes};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use orchestrate_model::secret::MASKED;
+use percent_encoding::percent_decode_str;
 use std::time::Duration;
 use thiserror::Error;
 use url::Url;
@@ -20,8 +21,8 @@ pub struct Mail {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Address,
     to: Vec<Address>,
-    /// What no message shows.
-    password: Option<String>,
+    /// What no message shows: the password as it is sent, and as it stands in the URL.
+    secrets: Vec<String>,
 }
 
 /// The URL of a mail server may hold a password.
@@ -86,8 +87,16 @@ impl Mail {
             text.parse().map_err(|error| Unusable::NoAddress { address: text.to_owned(), why: why(error) })
         };
         let to: Vec<Address> = to.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
-        let password = url.password().filter(|password| password.len() >= SHORTEST_SECRET).map(str::to_owned);
-        Ok(Self { transport: transport.build(), from: address(from)?, to, password })
+        let written = url.password().unwrap_or_default();
+        let sent = percent_decode_str(written).decode_utf8_lossy().into_owned();
+        let secrets = [sent, written.to_owned()].into_iter().filter(|text| text.len() >= SHORTEST_SECRET);
+        Ok(Self { transport: transport.build(), from: address(from)?, to, secrets: secrets.collect() })
+    }
+
+    /// Has another server take the mail, with the secrets of this one.
+    #[cfg(test)]
+    pub(crate) fn answered_by(&mut self, other: Self) {
+        self.transport = other.transport;
     }
 
     /// Sends a notice once.
@@ -119,8 +128,8 @@ impl Mail {
     /// What a server says may repeat what it was sent.
     fn trouble(&self, error: &SmtpError) -> Trouble {
         let mut text = causes(error);
-        if let Some(password) = &self.password {
-            text = text.replace(password, MASKED);
+        for secret in &self.secrets {
+            text = text.replace(secret.as_str(), MASKED);
         }
         let text = short(&text).trim_start_matches(": ").to_owned();
         Trouble { text, may_pass: !error.is_permanent() && !error.is_client() }

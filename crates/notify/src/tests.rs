@@ -216,6 +216,24 @@ async fn what_a_mail_server_refuses_for_good_is_asked_once() {
     assert!(serving.join().unwrap().contains("MAIL FROM"));
 }
 
+#[tokio::test]
+async fn a_server_that_repeats_the_password_shows_it_to_nobody() {
+    // The server speaks no TLS, so that the logon fails before the password; what it says is masked in either spelling.
+    let (server, serving) = mail_server(&["550 bad password p@ss-word and p%40ss-word"]);
+    let mut mail = Mail::new(
+        "smtps://ops:p%40ss-word@mail.contoso.example",
+        "a@contoso.example",
+        &["b@contoso.example".to_owned()],
+    );
+    let plain = Mail::new(&server, "a@contoso.example", &["b@contoso.example".to_owned()]).unwrap();
+    if let Ok(mail) = &mut mail {
+        mail.answered_by(plain);
+    }
+    let failed = told(vec![channel("mail", Way::Mail(Box::new(mail.unwrap())))]).await;
+    assert!(failed.len() == 1 && failed[0].contains("bad password *** and ***"), "{failed:?}");
+    assert!(serving.join().unwrap().contains("MAIL FROM"));
+}
+
 #[test]
 fn no_password_goes_in_plain_text_and_no_message_shows_one() {
     let to = ["on-call@contoso.example".to_owned()];

@@ -22,7 +22,7 @@ pub(crate) enum Choice {
     Return,
     /// Leave the server out, and go on without it as far as the budget lets
     Abandon,
-    /// Stop the run where it is
+    /// Stop the run: the server goes back first, as long as that can be done
     Stop,
 }
 

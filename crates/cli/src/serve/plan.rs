@@ -13,7 +13,7 @@ use orchestrate_display::Look;
 use orchestrate_journal::StateDir;
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::{Change, RunId};
-use orchestrate_serve::{Approval, Campaign, Known, Moment, PlanFile, Status, Verdict};
+use orchestrate_serve::{Approval, Campaign, Known, Moment, PlanFile, Share, Status, Verdict};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -33,6 +33,9 @@ pub(crate) struct Plan {
     pub(crate) book: Book,
     pub(crate) known: Known,
     change: Option<Change>,
+    /// What it takes of what plans share, by the plan that its run was begun with: a file that is changed, broken or gone changes
+    /// nothing about servers that are out.
+    share: Share,
     /// On a lab: its directory file, and the time that its clock begins with.
     lab: Option<(PathBuf, Timestamp)>,
     /// What was judged of it last, and when.
@@ -66,6 +69,7 @@ impl Plan {
             book,
             known,
             change: None,
+            share: Share::default(),
             lab: None,
             verdict: None,
             listed: None,
@@ -109,6 +113,7 @@ impl Plan {
             (lab::directory_path(ground.home, change), origin.unwrap_or_else(|_unread| Timestamp::now()))
         });
         (self.known.file, self.change) = (file, change);
+        self.take_share();
         self.verdict = None;
     }
 
@@ -116,6 +121,20 @@ impl Plan {
     pub(crate) fn read_approval(&mut self) {
         self.known.approval = approval::read(&self.path);
         self.verdict = None;
+    }
+
+    /// Returns what it takes of what plans share.
+    pub(crate) fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// Takes the share of the plan as it is now, unless a run of another state of it has servers out, or may have.
+    fn take_share(&mut self) {
+        let is_out =
+            self.known.at_work || matches!(&self.known.campaign, Campaign::Open { out, .. } if !out.is_empty());
+        if let (PlanFile::Good(good), true) = (&self.known.file, !is_out || self.share == Share::default()) {
+            self.share = good.share.clone();
+        }
     }
 
     /// The file is there no more.
@@ -136,6 +155,7 @@ impl Plan {
         };
         if campaign != self.known.campaign {
             self.known.campaign = campaign;
+            self.take_share();
             self.verdict = None;
         }
     }

@@ -11,9 +11,7 @@ use crate::failure::Failure;
 use crate::terminal::output;
 use jiff::Timestamp;
 use orchestrate_display::Look;
-use orchestrate_serve::{
-    Approval, Campaign, Candidate, End, Last, PlanFile, Quiet, Share, Taken, Verdict, judge, turns,
-};
+use orchestrate_serve::{Approval, Campaign, Candidate, End, Last, PlanFile, Quiet, Taken, Verdict, judge, turns};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::process::Child;
@@ -217,10 +215,7 @@ impl<'a> Supervisor<'a> {
         let mut candidates = Vec::new();
         let (mut at_work, mut left_out) = (Vec::new(), Vec::new());
         for plan in self.plans.values() {
-            let share = match &plan.known.file {
-                PlanFile::Good(good) => good.share.clone(),
-                PlanFile::Written | PlanFile::Broken(_) | PlanFile::Gone => Share::default(),
-            };
+            let share = plan.share().clone();
             if plan.known.at_work {
                 at_work.push(share);
             } else if let Some((Verdict::Due { ends, .. }, _)) = &plan.verdict {

@@ -117,11 +117,13 @@ impl Written for AddressFile {
 }
 
 fn no_address(node: &Node) -> Diagnostic {
-    Diagnostic::error(codes::BAD_ADDRESS, node.span, "the address of a webhook does not belong in a plan")
-        .label("expected where the address is")
-        .help(
-            "whoever has it can post there: keep it as you keep a password, and write `{env: NAME}` or `{file: PATH}`",
-        )
+    Diagnostic::error(
+        codes::BAD_ADDRESS,
+        node.span,
+        "an address that is as secret as a password does not belong in a plan",
+    )
+    .label("expected where the address is")
+    .help("whoever has it can post there: keep it as you keep a password, and write `{env: NAME}` or `{file: PATH}`")
 }
 
 /// An address of mail: `name@host`.

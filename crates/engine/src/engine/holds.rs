@@ -4,7 +4,7 @@ use super::{Effect, Engine, Position};
 use crate::constants::{HOLD_LOOK, PLANNED_RETRIES};
 use crate::look::Look;
 use crate::record::{Record, ServerEnd, StepEnd, StopWhy, Why, WhyKind};
-use crate::state::{Hold, Mark, work_id};
+use crate::state::{Hold, Mark, steps_of, work_id};
 use crate::steps::{Case, paused_services, sessions_left, set_back, they_start};
 use jiff::Timestamp;
 use orchestrate_model::hold::{HoldCause, HoldChoice, Terms};
@@ -228,7 +228,13 @@ impl Engine {
         let server = subject.work.server.clone();
         let Some(own) = seen.servers.get(&server).filter(|own| own.services.known().is_some()) else { return };
         let services = set_back(&subject, own);
-        let told = std::mem::replace(&mut self.scratch[position].sets_manual_again, !services.is_empty());
+        // Before the block step has shown them Manual nothing was set that could be set back.
+        let block =
+            steps_of(&self.plan, work_id(position)).find(|step| step.kind == StepKind::Block).map(|step| step.id);
+        if !block.is_some_and(|step| self.state.steps[step.0 as usize].is_ended()) {
+            return;
+        }
+        let told = std::mem::replace(&mut self.scratch[position].told_set_back, !services.is_empty());
         if !services.is_empty() && !told {
             let text = format!(
                 "{server} is held, and another hand has set start types back: {}. Choose retry to have it blocked again, or \

@@ -11,7 +11,7 @@ use crate::constants::{
 };
 use crate::look::Look;
 use crate::record::{AlarmThen, Record, StopWhy, Why, WhyKind};
-use crate::state::work_id;
+use crate::state::{Mark, work_id};
 use crate::steps;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Change;
@@ -310,6 +310,10 @@ impl Engine {
     /// Puts a server off that is back because its pool could not do without it, when the plan has the run wait, or because
     /// of a stop that was taken back when the run was taken up again. Returns whether it did.
     pub(super) fn put_off(&mut self, position: usize, why: &Why, now: Timestamp) -> bool {
+        // A server that was done, and is only brought back as it was recorded, does not begin again.
+        if self.state.work[position].has(Mark::Finished) {
+            return false;
+        }
         let waits = self.plan.change().maintenance.pool_unsafe == PoolUnsafe::Wait;
         let stopping = self.state.stop.is_some() || self.state.recover;
         // Nothing but a stop gives a server back for these, and the run does not stop any more: what was left undone is

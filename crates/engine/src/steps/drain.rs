@@ -109,6 +109,8 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         return Ruling { records: vec![noticed], next: Judgement::LookAgain };
     }
     scratch.left = Some(sample.shown());
+    scratch.empty_since_counted =
+        case.subject.own.to_cut.is_some() && (scratch.empty_since_counted || sample.is_zero());
     let found: Vec<_> = sample.resumed.iter().cloned().chain(newcomers(scratch, &sample)).collect();
     scratch.counted.append(&mut sample.readings);
     note_counts(scratch, &sample);
@@ -125,7 +127,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         let proof = format!("{} zero samples, {DRAIN_SAMPLE:#} apart{}", scratch.zeros, alone(&sample));
         return Judgement::Done(StepEnd::Done, proof).into();
     }
-    if let Some(ruling) = cut_by_person(case, &sample).or_else(|| at_deadline(case, &sample)) {
+    if let Some(ruling) = cut_by_person(case, scratch, &sample).or_else(|| at_deadline(case, &sample)) {
         return ruling;
     }
     let mut records = Vec::new();
@@ -521,14 +523,20 @@ fn hold_for(case: &Case<'_>, sample: &Sample, text: String) -> Ruling {
 fn may_be_cut(case: &Case<'_>, sample: &Sample) -> bool {
     let drain = &case.subject.plan.change().maintenance.drain;
     let counted = sample.is_counted() && sample.total() > 0;
-    counted && sample.left.keys().all(|name| limit(drain, name).1.lets_a_person_cut())
+    counted
+        && sample.left.keys().all(|name| {
+            let (deadline, action) = limit(drain, name);
+            // Each service has the time that the plan gives it, whatever a person has counted.
+            action.lets_a_person_cut() && (case.is_late(deadline) || case.subject.own.extended.is_some())
+        })
 }
 
 /// Cuts the sessions that a person has counted. When there are more of them now, or nobody knows how many, nothing is cut and
 /// the person is asked again. Those that have ended by themselves since need not be cut.
-fn cut_by_person(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
+fn cut_by_person(case: &Case<'_>, scratch: &Scratch, sample: &Sample) -> Option<Ruling> {
     let wanted = case.subject.own.to_cut.filter(|_| !sample.is_zero())?;
-    if may_be_cut(case, sample) && sample.total() <= wanted {
+    // After a look without any, those that there are now are others than the person has counted.
+    if may_be_cut(case, sample) && sample.total() <= wanted && !scratch.empty_since_counted {
         let sessions = sample.left.clone();
         return Some(Ruling {
             records: vec![Record::SessionsCut { work: case.subject.id, sessions }],

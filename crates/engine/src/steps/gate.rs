@@ -261,7 +261,7 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let soak = case.subject.plan.change().maintenance.soak;
     let why = match sample(case) {
         Sample::Good(proof) => {
-            scratch.bad_since = None;
+            (scratch.bad_since, scratch.own_trouble) = (None, false);
             let since = *scratch.good_since.get_or_insert(case.now);
             let good = case.now.duration_since(since);
             if good >= soak {
@@ -274,16 +274,25 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             return Judgement::Wait(wait, SOAK_SAMPLE.min(soak - good)).into();
         }
         Sample::Fallen(why) => return fallen(case, why).into(),
-        Sample::NotYet(why) => (why, Whose::Own),
-        Sample::Pool(why) => (why, Whose::Pool),
+        Sample::NotYet(why) => {
+            scratch.own_trouble = true;
+            why
+        }
+        Sample::Pool(why) => why,
     };
-    let (why, whose) = why;
-    if scratch.soak_restarts >= SOAK_RESTARTS {
+    // One doubt about the server itself is enough for it to be the server's: what is passed over is the pool's alone.
+    let whose = if scratch.own_trouble || scratch.own_restarts > 0 { Whose::Own } else { Whose::Pool };
+    let restarts = match whose {
+        Whose::Own => scratch.own_restarts,
+        Whose::Pool => scratch.soak_restarts,
+    };
+    if restarts >= SOAK_RESTARTS {
         return not_soaked(case, whose, &why);
     }
     let mut records = Vec::new();
     if scratch.good_since.take().is_some() {
         scratch.soak_restarts += 1;
+        scratch.own_restarts += u32::from(scratch.own_trouble);
         let text = format!("{}: the soak starts over: {why}", case.subject.work.server);
         records.push(Record::Note { work: Some(case.subject.id), text });
     }

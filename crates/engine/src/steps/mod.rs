@@ -88,6 +88,8 @@ pub(crate) struct Scratch {
     pub(crate) fabric_differs: Option<Timestamp>,
     /// How often a soak started over.
     pub(crate) soak_restarts: u32,
+    /// How often of these for the server itself.
+    pub(crate) own_restarts: u32,
     /// Services learned of on the server itself.
     pub(crate) extra: BTreeSet<ServiceName>,
     /// Servers whose versions are compared with those of the server.
@@ -106,6 +108,12 @@ pub(crate) struct Scratch {
     pub(crate) running_on: BTreeSet<ServiceName>,
     /// Services that were found running while the server was held, and said so.
     pub(crate) resumed_in_hold: BTreeSet<ServiceName>,
+    /// Whether a look of the step has shown no session any more.
+    pub(crate) empty_since_counted: bool,
+    /// Whether it was said that start types were set back while the server was held.
+    pub(crate) told_set_back: bool,
+    /// Whether the server itself was not as it was recorded since the soak was last good.
+    pub(crate) own_trouble: bool,
     /// Whether start types that another hand has set back are being set again.
     pub(crate) sets_manual_again: bool,
     /// Since when the step wants acts.

@@ -92,7 +92,7 @@ fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, Instal
         Ok(Some(again)) => return again.into(),
         Ok(None) => {}
     }
-    if let Some(wait) = starting_themselves(case) {
+    if let Some(wait) = starting_themselves(case, scratch) {
         return wait.into();
     }
     // An installer may restart the server by itself.
@@ -113,13 +113,18 @@ fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, Instal
 
 /// Waits after a boot for services whose start type is kept: what comes up while an installer runs is in use when the installer
 /// restarts the server.
-fn starting_themselves(case: &Case<'_>) -> Option<Judgement> {
-    let keeps = case.subject.plan.change().maintenance.start_type == StartTypePolicy::Keep;
-    let host = case.own.host.known().filter(|_| keeps)?;
+fn starting_themselves(case: &Case<'_>, scratch: &mut Scratch) -> Option<Judgement> {
+    if case.subject.plan.change().maintenance.start_type != StartTypePolicy::Keep {
+        return None;
+    }
     let recorded = &case.subject.own.snapshot.as_ref()?.services;
     let automatic =
         |name: &ServiceName| recorded.get(name).is_some_and(|recorded| recorded.start.mode == StartMode::Automatic);
     let first = paused_services(&case.subject).into_iter().find(automatic)?;
+    let host = match case.own.host.as_result() {
+        Ok(host) => host,
+        Err(why) => return Some(case.unknown(scratch, &format!("when it was booted: {why}"))),
+    };
     let rest = SELF_START - host.local_time.duration_since(host.booted);
     if !rest.is_positive() {
         return None;

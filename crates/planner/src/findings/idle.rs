@@ -17,7 +17,7 @@ pub(super) fn pool(context: &Context<'_>, place: usize, passed_over: &[&ServerWo
             Standing::Unknown(why) => format!("whether {} is in service is not known: {why}", server.name),
         };
         let advice = "Nothing is done to it, since it is at the level. Find out who has taken it out: an earlier run \
-                      (orchestrate runs, orchestrate recover), another administrator, or a fault.";
+                      (orchestrate status, orchestrate recover), another administrator, or a fault.";
         found.push(warning(codes::IDLE_NOT_SERVING, text).pool(pool).server(&server.name).advise(advice));
     }
 }
