@@ -522,13 +522,16 @@ fn hold_for(case: &Case<'_>, sample: &Sample, text: String) -> Ruling {
 /// that has some (promise P4).
 fn may_be_cut(case: &Case<'_>, sample: &Sample) -> bool {
     let drain = &case.subject.plan.change().maintenance.drain;
+    // Each service has the time that the plan gives it.
+    let late = |name: &ServiceName| case.is_late(limit(drain, name).0) || case.subject.own.extended.is_some();
+    lets_a_person_cut(case, sample) && sample.left.keys().all(late)
+}
+
+/// Whether the plan lets a person cut what is left, and all of it was counted. When it may be offered was asked at the hold.
+fn lets_a_person_cut(case: &Case<'_>, sample: &Sample) -> bool {
+    let drain = &case.subject.plan.change().maintenance.drain;
     let counted = sample.is_counted() && sample.total() > 0;
-    counted
-        && sample.left.keys().all(|name| {
-            let (deadline, action) = limit(drain, name);
-            // Each service has the time that the plan gives it, whatever a person has counted.
-            action.lets_a_person_cut() && (case.is_late(deadline) || case.subject.own.extended.is_some())
-        })
+    counted && sample.left.keys().all(|name| limit(drain, name).1.lets_a_person_cut())
 }
 
 /// Cuts the sessions that a person has counted. When there are more of them now, or nobody knows how many, nothing is cut and
@@ -536,7 +539,7 @@ fn may_be_cut(case: &Case<'_>, sample: &Sample) -> bool {
 fn cut_by_person(case: &Case<'_>, scratch: &Scratch, sample: &Sample) -> Option<Ruling> {
     let wanted = case.subject.own.to_cut.filter(|_| !sample.is_zero())?;
     // After a look without any, those that there are now are others than the person has counted.
-    if may_be_cut(case, sample) && sample.total() <= wanted && !scratch.empty_since_counted {
+    if lets_a_person_cut(case, sample) && sample.total() <= wanted && !scratch.empty_since_counted {
         let sessions = sample.left.clone();
         return Some(Ruling {
             records: vec![Record::SessionsCut { work: case.subject.id, sessions }],
