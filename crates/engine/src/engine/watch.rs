@@ -402,11 +402,8 @@ impl Engine {
         if self.scratch[position].new_entry_looks == 1 && !self.scratch[position].told_of_entry {
             self.scratch[position].told_of_entry = true;
             let text = format!("{fact}. Take it out of the balancer by hand");
-            let past = self.is_past_undoing(position);
-            self.record(
-                now,
-                if past { Record::LeftOver { work: id, text } } else { Record::Note { work: Some(id), text } },
-            );
+            // It stands in the summary whatever becomes of the server: the entry is there until a person takes it out.
+            self.record(now, Record::LeftOver { work: id, text });
         }
         let work = &self.state.work[position];
         let undo = work.is_active() && work.back.is_none() && work.held.is_none() && !self.is_past_undoing(position);

@@ -396,7 +396,7 @@ fn p5_an_entry_that_was_not_recorded_is_told_and_left_as_it_is() {
     let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, at(100));
     assert_eq!(acts(&came), 0, "it could not be put back as it was: {came:?}");
     let told = came.iter().any(|effect| match effect {
-        Effect::Record(Record::Note { text, .. }) => text.contains("did not have when the server was recorded"),
+        Effect::Record(Record::LeftOver { text, .. }) => text.contains("did not have when the server was recorded"),
         Effect::Record(_) | Effect::Act(_) | Effect::Look { .. } | Effect::Wake { .. } => false,
         Effect::End(_) | Effect::Broken(_) => false,
     });
