@@ -353,7 +353,7 @@ impl<'a> Log<'a> {
         let names: Vec<&str> = self.in_hand.iter().map(|work| self.names.of_work(*work)).collect();
         let second = stopping::second(&names, self.seat);
         if names.is_empty() {
-            return format!("{lead}; no server is out on its account; {second}");
+            return format!("{lead}; no server is in hand; {second}");
         }
         let back = match &self.command {
             Some((program, run)) => format!(" (`{program} recover {run}` brings it back)"),
