@@ -50,7 +50,7 @@ impl Exit {
         (Self::Differs, 1, "the plans differ (diff)"),
         (Self::ChangesPlanned, 2, "changes planned (--dry-run --detailed-exitcode)"),
         (Self::SomeServers, 3, "finished; some servers skipped or failed, or something is left to look at"),
-        (Self::StoppedByPolicy, 4, "stopped by policy"),
+        (Self::StoppedByPolicy, 4, "stopped before its end, by the plan or in a hold"),
         (Self::StoppedByWindow, 5, "stopped by the end of a window"),
         (Self::WaitingForApproval, 6, "waiting for approval"),
         (Self::PoolHeld, 7, "someone else holds the pool"),

@@ -74,7 +74,7 @@ pub(crate) enum Failure {
     NoAccess { pool: PoolName },
     #[error("there are no credentials for {pool}")]
     Credentials { pool: PoolName, source: Box<CredentialError> },
-    #[error("people cannot be told by {name}, which the plan names in `notify`: {why}")]
+    #[error("people cannot be told: {name}: {why}")]
     NoChannel { name: String, why: String },
     #[error("cannot read {}, which the plan names for {pool}", path.display())]
     AccessFile { pool: PoolName, path: PathBuf, source: io::Error },

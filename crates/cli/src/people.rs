@@ -15,7 +15,6 @@ use orchestrate_model::notify::{self, AddressSource, Occasion, Target};
 use orchestrate_model::{Change, RunId};
 use orchestrate_notify::{Channel, Mail, Notice, Notifier, Unusable, Way};
 use orchestrate_planner::Plan;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,11 +91,10 @@ impl Told {
 
 /// Returns the channels that a plan names, by name, each with its address or why there is none.
 fn channels(notify: &[notify::Channel]) -> Vec<(String, Result<Channel, Failure>)> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let each = notify.iter().map(|channel| {
+    let each = notify.iter().enumerate().map(|(entry, channel)| {
+        let named = |what: &str| format!("notify entry {} ({what})", entry + 1);
         let word = channel.to.word();
-        let number = counts.entry(word).and_modify(|count| *count += 1).or_insert(1);
-        let name = if *number == 1 { word.to_owned() } else { format!("{word} {number}") };
+        let name = named(word);
         let address = |source| address(source).map_err(|why| Failure::NoChannel { name: name.clone(), why });
         let way = match &channel.to {
             Target::Webhook(source) => address(source).map(Way::Webhook),
@@ -105,10 +103,23 @@ fn channels(notify: &[notify::Channel]) -> Vec<(String, Result<Channel, Failure>
             Target::Command(words) => Ok(Way::Command(words.clone())),
             Target::Mail(written) => mail(written).map_err(|why| Failure::NoChannel { name: name.clone(), why }),
         };
+        let name = way.as_ref().map_or(name.clone(), |way| named(&format!("{word} {}", to_whom(way))));
         let found = way.map(|way| Channel { name: name.clone(), way, on: channel.on.clone() });
         (name, found)
     });
     each.collect()
+}
+
+/// Says where a way leads, as far as that is no secret: of an address only the host.
+fn to_whom(way: &Way) -> String {
+    match way {
+        Way::Webhook(url) | Way::Slack(url) | Way::Teams(url) => {
+            let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+            format!("to {}{port}", url.host_str().unwrap_or_default())
+        }
+        Way::Command(words) => words.first().cloned().unwrap_or_default(),
+        Way::Mail(mail) => format!("to {}", mail.receivers()),
+    }
 }
 
 /// Returns the address of a webhook. No message shows it: whoever has it can post there.
@@ -326,9 +337,10 @@ pub(crate) async fn tried(change: &Change) -> Result<Exit, Failure> {
     for (name, channel) in channels(&change.notify) {
         let said = match channel {
             Ok(channel) => try_one(change, &channel).await,
+            Err(Failure::NoChannel { why, .. }) => Err(why),
             Err(failure) => Err(failure.in_one_line()),
         };
-        output::data(&match said {
+        output::sentences(&match said {
             Ok(on) => format!("{name}: told; of {on}\n"),
             Err(why) => {
                 exit = Exit::Unreachable;

@@ -34,4 +34,4 @@ pub mod words;
 
 pub use style::{Look, Style};
 pub use templates::Unwritten;
-pub use text::{clean, duration};
+pub use text::{broken, clean, duration};

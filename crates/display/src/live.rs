@@ -77,10 +77,8 @@ pub fn head(about: &About<'_>, view: &View, now: Timestamp, look: &Look) -> Vec<
     // What is over and is not done has a word of its own: it is not seen by counting.
     let given_up = if given_up.is_empty() { String::new() } else { format!(", {} given up", given_up.len()) };
     let out = view.servers.iter().filter(|server| server.out).count();
-    let all = view.servers.len() as u64;
-    let bar = bar(done.len() as u64, all, look);
     let mut parts = vec![
-        format!("{bar} {} of {} done{given_up}", done.len(), count(all, "server")),
+        progress(view, (done.len(), &given_up), look),
         format!("{out} out"),
         view.started.map_or_else(|| "-".to_owned(), |since| stopwatch(now.duration_since(since))),
     ];
@@ -90,9 +88,23 @@ pub fn head(about: &About<'_>, view: &View, now: Timestamp, look: &Look) -> Vec<
     lines
 }
 
+/// How far the run is: of all servers, or of those that a recovery brings back.
+fn progress(view: &View, (done, given_up): (usize, &str), look: &Look) -> String {
+    if view.recovers {
+        let left = view.servers.iter().filter(|server| is_brought_back(server)).count();
+        return format!("recovery: {} to bring back", count(left as u64, "server"));
+    }
+    let all = view.servers.len() as u64;
+    format!("{} {done} of {} done{given_up}", bar(done as u64, all, look), count(all, "server"))
+}
+
+fn is_brought_back(server: &ServerView) -> bool {
+    server.changed && !matches!(server.phase, Phase::Ended(_))
+}
+
 /// When the run is likely over, and when its window ends.
 fn end(about: &About<'_>, view: &View, now: Timestamp, look: &Look) -> Vec<String> {
-    if view.ended.is_some() || view.stop.is_some() {
+    if view.ended.is_some() || view.stop.is_some() || view.recovers {
         return Vec::new();
     }
     let likely = about.ahead.likely_end(view, now);
@@ -143,7 +155,7 @@ pub fn row(about: &About<'_>, view: &View, position: usize, now: Timestamp, look
     let Some(server) = view.servers.get(position) else {
         return Vec::new();
     };
-    let (tone, word) = phase(&server.phase);
+    let (tone, word) = standing(view, server);
     let (done, all) = server.steps;
     let mut parts = vec![format!("{} {}", pad(&word, 13), right(&format!("{done}/{all}"), 5))];
     let (time, late) = time(about, server, position, now);
@@ -206,7 +218,7 @@ pub fn server(view: &View, position: usize, now: Timestamp, look: &Look) -> Vec<
     let Some(server) = view.servers.get(position) else {
         return Vec::new();
     };
-    let (tone, phase) = phase(&server.phase);
+    let (tone, phase) = standing(view, server);
     let lead = format!("  {}  ", pad(names.at(position), names.columns));
     let (done, all) = server.steps;
     let steps = right(&format!("{done}/{all}"), 5);
@@ -232,8 +244,10 @@ fn beneath(server: &ServerView, indent: &str, now: Timestamp, look: &Look) -> Ve
     lines
 }
 
-fn phase(phase: &Phase) -> (Tone, String) {
-    match phase {
+/// Where a server is, in a word or two.
+fn standing(view: &View, server: &ServerView) -> (Tone, String) {
+    match &server.phase {
+        Phase::Waiting if view.recovers && !server.changed => (Tone::Quiet, "left as it is".to_owned()),
         Phase::Waiting => (Tone::Quiet, "waits its turn".to_owned()),
         Phase::Step { kind, back: false, .. } => (Tone::Plain, kind.word().to_owned()),
         Phase::Step { kind, back: true, .. } => (Tone::Warn, format!("back: {kind}")),
@@ -268,7 +282,9 @@ fn below(server: &ServerView, now: Timestamp, look: &Look) -> Option<String> {
     match &server.phase {
         Phase::Held(hold) => {
             let choices: Vec<&str> = hold.choices.iter().map(|choice| choice.word()).collect();
-            Some(format!("{}; decide: {} (explain {})", clean(&hold.reason), choices.join(", "), hold.cause.code()))
+            let since = look.moment(hold.since, now);
+            let reason = clean(&hold.reason);
+            Some(format!("at {since}: {reason}; decide: {} (explain {})", choices.join(", "), hold.cause.code()))
         }
         Phase::Waiting | Phase::Step { .. } => server.wait.as_ref().map(|wait| waiting(wait, now, look)),
         Phase::Ended(end) => words::end_why(end).map(clean),

@@ -29,6 +29,8 @@ fn row(number: usize, phase: Phase) -> ServerView {
         phase,
         started: Some(at(0)),
         out: false,
+        failed: false,
+        changed: true,
         sessions_left: None,
         sessions_first: None,
         alarm: None,
@@ -59,7 +61,7 @@ fn view() -> View {
     servers[1].wait = Some(wait());
     servers[1].out = true;
     servers[6].sessions_left = Some(Answer::unknown("the counter cannot be read"));
-    View { run: None, at: at(100), started: Some(at(0)), stop: None, ended: None, servers }
+    View { run: None, at: at(100), started: Some(at(0)), stop: None, ended: None, recovers: false, servers }
 }
 
 #[test]
@@ -138,9 +140,10 @@ fn a_stop_says_how_long_what_is_finished_first_usually_takes() {
     view.servers.truncate(3);
     let said =
         |view: &View| stopping::lines_with_time(view, Seat::Here, (&ahead, at(100)), &look).join(" ").replace("  ", "");
-    assert!(said(&view).contains("first fe2 is finished or undone, usually within 35m;"), "{}", said(&view));
+    assert!(said(&view).contains("first fe2 goes back as it was, usually within 35m;"), "{}", said(&view));
     view.servers[1].phase = Phase::Step { kind: StepKind::Patch, since: at(100), back: false };
-    assert!(said(&view).contains("usually within 1h 42m"), "it is finished: {}", said(&view));
+    assert!(said(&view).contains("fe2 is finished, usually within 1h 42m"), "{}", said(&view));
+    assert!(said(&view).ends_with("; the installer on fe2 goes on by itself"), "{}", said(&view));
 }
 
 #[test]

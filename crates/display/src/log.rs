@@ -37,6 +37,8 @@ pub struct Log<'a> {
     against: BTreeMap<StepId, String>,
     /// The servers that are in hand: changed, and not at their end.
     in_hand: BTreeSet<WorkId>,
+    /// The servers on which an installer may be at work.
+    installing: BTreeSet<WorkId>,
     /// Where the log is read.
     seat: Seat,
 }
@@ -54,6 +56,7 @@ impl<'a> Log<'a> {
             refused: BTreeMap::new(),
             against: BTreeMap::new(),
             in_hand: BTreeSet::new(),
+            installing: BTreeSet::new(),
             seat: Seat::Here,
         }
     }
@@ -73,7 +76,15 @@ impl<'a> Log<'a> {
     /// Takes in a record of an earlier start of the run, which is told no more.
     pub fn pass(&mut self, record: &Record) {
         match record {
-            Record::Intent(intent) => drop(self.in_hand.insert(intent.work)),
+            Record::Intent(intent) => {
+                self.in_hand.insert(intent.work);
+                if matches!(intent.act, Act::StartInstaller(_)) {
+                    self.installing.insert(intent.work);
+                }
+            }
+            Record::StepDone { step, .. } if self.plan.steps()[step.0 as usize].kind == StepKind::Patch => {
+                self.installing.retain(|work| self.plan.steps()[step.0 as usize].target != StepTarget::Server(*work));
+            }
             Record::ServerEnded { work, .. } | Record::PutOff { work, .. } => drop(self.in_hand.remove(work)),
             Record::StepStarted { .. }
             | Record::RunStarted(_)
@@ -351,7 +362,8 @@ impl<'a> Log<'a> {
             return lead;
         }
         let names: Vec<&str> = self.in_hand.iter().map(|work| self.names.of_work(*work)).collect();
-        let second = stopping::second(&names, self.seat);
+        let installing: Vec<&str> = self.installing.iter().map(|work| self.names.of_work(*work)).collect();
+        let second = stopping::second((&names, &installing), self.seat);
         if names.is_empty() {
             return format!("{lead}; no server is in hand; {second}");
         }

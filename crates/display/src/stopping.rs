@@ -7,6 +7,7 @@ use crate::text::list;
 use jiff::Timestamp;
 use orchestrate_engine::View;
 use orchestrate_engine::view::Phase;
+use orchestrate_planner::StepKind;
 
 /// Where somebody reads of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +46,14 @@ fn told(view: &View, seat: Seat, time: &str, look: &Look) -> Vec<String> {
         servers.filter(|(_, server)| wanted(&server.phase)).map(|(position, _)| names.at(position)).collect()
     };
     let back = of(&|phase| matches!(phase, Phase::Step { back: true, .. }));
-    let on = of(&|phase| matches!(phase, Phase::Step { back: false, .. }));
+    let on = of(&|phase| matches!(phase, Phase::Step { kind, back: false, .. } if *kind < StepKind::Patch));
+    let finished = of(&|phase| matches!(phase, Phase::Step { kind, back: false, .. } if *kind >= StepKind::Patch));
+    let installing = of(&|phase| matches!(phase, Phase::Step { kind: StepKind::Patch, back: false, .. }));
     let held = of(&|phase| matches!(phase, Phase::Held(_)));
     let mut first = Vec::new();
     first.extend(said(&back, "goes back as it was", "go back as they were"));
-    first.extend(said(&on, "is finished or undone", "are finished or undone"));
+    first.extend(said(&on, "goes back as it was", "go back as they were"));
+    first.extend(said(&finished, "is finished", "are finished"));
     first.extend(said(&held, "waits for your decision", "wait for your decisions"));
     let first = if first.is_empty() { "the final check of what was touched".to_owned() } else { first.join(", ") };
     let out: Vec<&str> = view
@@ -59,20 +63,25 @@ fn told(view: &View, seat: Seat, time: &str, look: &Look) -> Vec<String> {
         .filter(|(_, server)| server.out)
         .map(|(position, _)| names.at(position))
         .collect();
-    let text = format!("stopping: first {first}{time}; {}", second(&out, seat));
+    let text = format!("stopping: first {first}{time}; {}", second((&out, &installing), seat));
     look.hang("  ", Tone::Warn, &text)
 }
 
-/// Says what a second Ctrl-C does.
-pub(crate) fn second(out: &[&str], seat: Seat) -> String {
+/// Says what a second Ctrl-C does. An installer is a process of its server: no run ends it.
+pub(crate) fn second((out, installing): (&[&str], &[&str]), seat: Seat) -> String {
     let by = match seat {
         Seat::Here => "a second Ctrl-C",
         Seat::Elsewhere => "a second Ctrl-C in its terminal, or SIGTERM to its process,",
     };
-    match out {
-        [] => format!("{by} ends it at once"),
-        out => format!("{by} ends it at once and leaves {} OUT of service", few(out)),
-    }
+    let left = match out {
+        [] => String::new(),
+        out => format!(" and leaves {} OUT of service", few(out)),
+    };
+    let installer = match installing {
+        [] => String::new(),
+        servers => format!("; the installer on {} goes on by itself", few(servers)),
+    };
+    format!("{by} ends it at once{left}{installer}")
 }
 
 fn said(servers: &[&str], one: &str, several: &str) -> Option<String> {

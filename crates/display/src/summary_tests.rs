@@ -248,7 +248,7 @@ fn p8_a_list_of_runs_says_what_an_ended_run_has_left_out() {
     let list = status::list(&[Listed::Run(Box::new(ended)), unreadable], &look);
     let bad = "\u{1b}[1m\u{1b}[31m";
     for said in [list.as_str(), head.lines().next().unwrap()] {
-        assert!(said.contains(&format!("stopped by policy\u{1b}[0m{bad}, 1 OUT: fe2")), "{said:?}");
+        assert!(said.contains(&format!("stopped before its end\u{1b}[0m{bad}, 1 OUT: fe2")), "{said:?}");
     }
     assert!(list.contains(&format!("{bad}UNREADABLE: servers may be out; the journal x is damaged")), "{list:?}");
 }

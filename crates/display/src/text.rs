@@ -77,6 +77,28 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     if lines.is_empty() { vec![String::new()] } else { lines }
 }
 
+/// Returns a text whose lines are broken at spaces to fit so many columns. What is broken off stands below the second column of a
+/// table where the line has one, and two columns further in elsewhere.
+#[must_use]
+pub fn broken(text: &str, columns: usize) -> String {
+    let line = |line: &str| {
+        let lead = line.len() - line.trim_start_matches(' ').len();
+        let table = line[lead..].find("  ").map(|at| {
+            let rest = &line[lead + at..];
+            lead + at + (rest.len() - rest.trim_start_matches(' ').len())
+        });
+        let indent = table.map_or(lead + 2, |at| width(&line[..at]));
+        let indent = if indent * 2 > columns { lead + 2 } else { indent };
+        let options = textwrap::Options::new(columns.max(20))
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+        textwrap::fill(line, options.subsequent_indent(&" ".repeat(indent)))
+    };
+    let ending = if text.ends_with('\n') { "\n" } else { "" };
+    let lines: Vec<String> = text.lines().map(line).collect();
+    format!("{}{ending}", lines.join("\n"))
+}
+
 /// Returns a count with its noun: `1 server`, `3 servers`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     let ending = if noun.ends_with("ch") { "es" } else { "s" };
@@ -108,6 +130,15 @@ mod tests {
         assert_eq!(said(7200), "2h");
         assert_eq!(said(7200 + 300), "2h 05m");
         assert_eq!(said(86_400 + 3600), "1d 01h");
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces_and_what_is_broken_off_stands_in_its_column() {
+        let table = "late    6 of 6 runs end with every server back\n  assumed that nobody comes back to it\n";
+        let wanted = "late    6 of 6 runs end with\n        every server back\n  assumed that nobody comes\n    back to it\n";
+        assert_eq!(broken(table, 30), wanted);
+        assert_eq!(broken(table, 100), table, "what fits stays as it is");
+        assert_eq!(broken("a\n\n  b", 30), "a\n\n  b");
     }
 
     #[test]

@@ -238,7 +238,7 @@ pub fn outcome(outcome: RunOutcome) -> &'static str {
         RunOutcome::Done => "done",
         RunOutcome::ToBeLookedAt => "finished, every server is back, and something is left to look at",
         RunOutcome::PartlyDone => "finished, but some servers were skipped or failed; all that were touched are back",
-        RunOutcome::StoppedByPolicy => "stopped by policy",
+        RunOutcome::StoppedByPolicy => "stopped before its end",
         RunOutcome::StoppedByWindow => "stopped by the window",
         RunOutcome::HeldElsewhere => "another control host works on the pool; nothing was changed",
         RunOutcome::Interrupted => "interrupted",

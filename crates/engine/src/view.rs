@@ -21,6 +21,9 @@ pub struct View {
     pub stop: Option<StopWhy>,
     /// How it ended.
     pub ended: Option<RunOutcome>,
+    /// Whether the run only brings servers back (`recover`).
+    #[serde(default)]
+    pub recovers: bool,
     /// The servers in the order in which they are taken.
     pub servers: Vec<ServerView>,
 }
@@ -38,6 +41,12 @@ pub struct ServerView {
     pub started: Option<Timestamp>,
     /// Whether it may be out of service on our account.
     pub out: bool,
+    /// Whether it counts as failed for `stop_when`.
+    #[serde(default)]
+    pub failed: bool,
+    /// Whether it was changed, by this start of the run or an earlier one.
+    #[serde(default)]
+    pub changed: bool,
     /// Sessions left, once they are counted.
     pub sessions_left: Option<Answer<u64>>,
     /// The first count of the drain in hand: sessions left are left of these.
@@ -112,6 +121,7 @@ impl View {
             started: state.started,
             stop: state.stop.clone(),
             ended: state.ended,
+            recovers: state.recover,
             servers: (0..state.work.len()).map(server).collect(),
         })
     }
@@ -142,6 +152,8 @@ impl ServerView {
             phase,
             started: own.started,
             out: own.is_out(),
+            failed: own.counts_as_failed(),
+            changed: own.is_changed(),
             sessions_left: None,
             sessions_first: None,
             alarm: own.alarm.clone().filter(|_| own.end.is_none()),
@@ -174,6 +186,7 @@ impl crate::Engine {
             started: self.state.started,
             stop: self.state.stop.clone(),
             ended: self.state.ended,
+            recovers: self.state.recover,
             servers,
         }
     }

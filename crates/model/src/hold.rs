@@ -176,7 +176,7 @@ causes! {
     /// The server was put back into the balancer for the third time.
     BalancerUndone = "balancer_undone", "O3003", "another hand puts the server back into the balancer", [Retry, Return, Abandon, Stop];
     /// A person is asked to work the balancer.
-    BalancerByHand = "balancer_by_hand", "O3004", "a person is asked to work the balancer", [Retry, Abandon, Stop];
+    BalancerByHand = "balancer_by_hand", "O3004", "a person is asked to work the balancer", [Retry, Return, Abandon, Stop];
     /// The balancer does not have the server as it was recorded.
     BalancerNotBack = "balancer_not_back", "O3005", "the balancer does not have the server as it was recorded", [Retry, Abandon, Stop];
     /// What was found on the server looks as an earlier maintenance may have left it.

@@ -174,13 +174,22 @@ fn without_address(text: &str, url: &Url) -> String {
     secrets.fold(text.to_owned(), |text, secret| text.replace(secret, MASKED))
 }
 
-/// Returns an error with its causes, the last of which says most.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        said = format!("{said}: {next}");
-        cause = next.source();
+/// Returns an error with its causes, the last of which says most. What the system says of a connection stands alone: the same
+/// words on every system, and none of the libraries between.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain: Vec<_> = std::iter::successors(Some(error), |error| error.source()).collect();
+    if let Some(system) = chain.iter().find_map(|error| error.downcast_ref::<std::io::Error>()) {
+        let known = !matches!(system.kind(), ErrorKind::Other) && system.raw_os_error().is_some();
+        let words = if known { system.kind().to_string() } else { system.to_string() };
+        return format!("the connection failed: {words}");
+    }
+    let mut said = String::new();
+    for error in chain {
+        let next = error.to_string();
+        // Some errors have the words of their cause already.
+        if !said.ends_with(&next) {
+            said = if said.is_empty() { next } else { format!("{said}: {next}") };
+        }
     }
     said
 }

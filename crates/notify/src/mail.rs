@@ -93,6 +93,13 @@ impl Mail {
         Ok(Self { transport: transport.build(), from: address(from)?, to, secrets: secrets.collect() })
     }
 
+    /// Returns whom it goes to.
+    #[must_use]
+    pub fn receivers(&self) -> String {
+        let to: Vec<String> = self.to.iter().map(ToString::to_string).collect();
+        to.join(", ")
+    }
+
     /// Has another server take the mail, with the secrets of this one.
     #[cfg(test)]
     pub(crate) fn answered_by(&mut self, other: Self) {

@@ -585,7 +585,7 @@ mod tests {
         let mut known = known();
         known.campaign = Campaign::Over { run: run(), exit: 0, how: "done".into() };
         assert_eq!(judge(&known, moment("28T22:30")), Verdict::Done { run: Some(run()) });
-        known.campaign = Campaign::Over { run: run(), exit: 4, how: "stopped by policy".into() };
+        known.campaign = Campaign::Over { run: run(), exit: 4, how: "stopped before its end".into() };
         assert!(matches!(judge(&known, moment("28T22:30")), Verdict::Person { exit: Some(4), .. }));
         known.campaign = Campaign::None;
         known.last = ended(Some(0), "27T22:01", 1);

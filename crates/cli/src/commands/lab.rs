@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub(crate) async fn run(home: &Home, plan: &Path, speed: f64, scenario: Option<&Path>) -> Result<Exit, Failure> {
     let report = lab::foreground(home, plan, speed, scenario).await?;
-    output::data(&format!("\n{}\n", report.text()))?;
+    output::sentences(&format!("\n{}\n", report.text()))?;
     Ok(Exit::Done)
 }
 
@@ -42,7 +42,7 @@ async fn end(labs: &[LabDirectory]) -> Result<Exit, Failure> {
     let mut printed = Ok(());
     for lab in labs {
         match lab.stop().await {
-            Ok(report) => printed = printed.and(output::data(&format!("{}\n", report.text()))),
+            Ok(report) => printed = printed.and(output::sentences(&format!("{}\n", report.text()))),
             Err(error) => go_on.push(format!("process {}: {}", lab.pid, Failure::from(error).in_one_line())),
         }
     }

@@ -23,6 +23,9 @@ pub(crate) async fn run(home: &Home, run: &str) -> Result<Exit, Failure> {
     let (place, folder) = home.run(run)?;
     let state = home.open_if_there(place)?.ok_or_else(|| home.no_run(run))?;
     let first = runs::read(folder.clone())?;
+    if first.holder(&state)?.is_some() {
+        output::talk("watching: Ctrl-C leaves, and the run goes on");
+    }
     let plan = first.plan;
     let clock = match place {
         Place::Real => Clock::real(),

@@ -143,6 +143,6 @@ fn status(home: &Home, place: Place, format: TextOrJson) -> Result<Exit, Failure
     if listing.plans.is_empty() {
         lines.push("  no plans".to_owned());
     }
-    output::data(&(lines.join("\n") + "\n"))?;
+    output::sentences(&(lines.join("\n") + "\n"))?;
     Ok(Exit::Done)
 }

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use anstream::ColorChoice;
-use orchestrate_display::{Look, Style};
+use orchestrate_display::{Look, Style, broken};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -16,6 +16,14 @@ const UNBROKEN: usize = 10_000;
 pub(crate) fn data(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::output)
+}
+
+/// Writes sentences to stdout, broken at spaces where a person reads them.
+///
+/// # Errors
+/// As [`data`].
+pub(crate) fn sentences(text: &str) -> Result<(), Failure> {
+    data(&if io::stdout().is_terminal() { broken(text, columns().max(NARROWEST)) } else { text.to_owned() })
 }
 
 /// Writes a line to stderr. What cannot be written there has nowhere else to go.

@@ -110,7 +110,7 @@ impl Asking {
         self.said = None;
         match (std::mem::take(&mut self.stage), key) {
             (stage, Key::Column(_)) => self.stage = stage,
-            (Stage::Choose | Stage::Sent(_), Key::Char(key)) => self.choose(key, hold, (plan, server)),
+            (Stage::Choose | Stage::Sent(_), Key::Char(key)) => self.choose(key, hold, (plan, view, server)),
             (Stage::Choose | Stage::Sent(_), Key::Tab) => self.next(view),
             (stage @ (Stage::Choose | Stage::Sent(_)), Key::Enter | Key::Back | Key::Escape) => self.stage = stage,
             (Stage::Number(..) | Stage::Why(..), Key::Escape) => {
@@ -137,8 +137,8 @@ impl Asking {
         self.about = next.map(|(position, hold)| (*position, hold.since));
     }
 
-    fn choose(&mut self, key: char, hold: &Hold, (plan, server): (&Plan, &ServerView)) {
-        let offers = offers(plan, server, hold);
+    fn choose(&mut self, key: char, hold: &Hold, (plan, view, server): (&Plan, &View, &ServerView)) {
+        let offers = offers(plan, view, server, hold);
         let Some(offer) = offers.iter().find(|offer| offer.key == key.to_ascii_lowercase()) else {
             let keys: Vec<String> = offers.iter().map(|offer| offer.key.to_string()).collect();
             self.said = Some(format!("{} means nothing here; the keys are {}", quoted(key), keys.join(" ")));
@@ -186,7 +186,7 @@ impl Asking {
         let mut lines = look.hang("  ", Tone::Bad, &format!("{name} is held: {}", hold.cause.title()));
         match &self.stage {
             Stage::Choose => {
-                for offer in offers(plan, server, hold) {
+                for offer in offers(plan, view, server, hold) {
                     lines.extend(look.hang(&format!("    {}  ", offer.key), Tone::Plain, &offer.text));
                 }
                 lines.extend(

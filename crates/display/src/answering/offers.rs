@@ -3,6 +3,7 @@
 use crate::text::{count, duration};
 use jiff::SignedDuration;
 use orchestrate_engine::state::Hold;
+use orchestrate_engine::View;
 use orchestrate_engine::view::ServerView;
 use orchestrate_model::Answer;
 use orchestrate_model::hold::{HoldChoice, Terms};
@@ -21,10 +22,34 @@ pub struct Offer {
 
 /// Returns the keys of a hold: one for each choice that it admits, and no other.
 #[must_use]
-pub fn offers(plan: &Plan, server: &ServerView, hold: &Hold) -> Vec<Offer> {
-    let offer =
-        |choice: &HoldChoice| Offer { key: key(*choice), choice: *choice, text: text(plan, server, hold, *choice) };
+pub fn offers(plan: &Plan, view: &View, server: &ServerView, hold: &Hold) -> Vec<Offer> {
+    let offer = |choice: &HoldChoice| {
+        let text = format!("{}{}", text(plan, server, hold, *choice), counted(plan, view, server, *choice));
+        Offer { key: key(*choice), choice: *choice, text }
+    };
     hold.choices.iter().map(offer).collect()
+}
+
+/// Says of a choice after which the server counts as failed that it does, and whether the run stops by that.
+fn counted(plan: &Plan, view: &View, server: &ServerView, choice: HoldChoice) -> String {
+    let fails = match choice {
+        HoldChoice::Return | HoldChoice::Abandon => true,
+        HoldChoice::Stop
+        | HoldChoice::Retry
+        | HoldChoice::Skip
+        | HoldChoice::Confirm
+        | HoldChoice::Extend
+        | HoldChoice::Cut => false,
+    };
+    if !fails || server.failed || view.stop.is_some() || view.recovers {
+        return String::new();
+    }
+    let failed = view.servers.iter().filter(|server| server.failed).count() + 1;
+    let most = plan.change().stop_when.failed as usize;
+    if failed >= most {
+        return "; the run stops then, since it counts as failed".to_owned();
+    }
+    format!("; the run goes on without it; it counts as failed, {failed} of the {most} at which the run stops")
 }
 
 fn key(choice: HoldChoice) -> char {
@@ -80,8 +105,8 @@ pub(super) fn done(plan: &Plan, server: &ServerView, hold: &Hold, choice: HoldCh
         HoldChoice::Confirm if kind == StepKind::BalancerOut => "it is out of the balancer: go on".to_owned(),
         HoldChoice::Confirm if kind == StepKind::BalancerIn => "it is in the balancer again: go on".to_owned(),
         HoldChoice::Confirm => "what was asked for is done: go on".to_owned(),
-        HoldChoice::Abandon if server.out => "leave it OUT of service, and go on without it".to_owned(),
-        HoldChoice::Abandon => "leave it as it is, and go on without it".to_owned(),
+        HoldChoice::Abandon if server.out => "leave it OUT of service".to_owned(),
+        HoldChoice::Abandon => "leave it as it is".to_owned(),
         HoldChoice::Stop if !server.out => "stop the run".to_owned(),
         HoldChoice::Stop if patched => "stop the run; this server stays OUT of service".to_owned(),
         HoldChoice::Stop => format!("stop the run; this server goes back first, {}", usual(back(plan, server))),

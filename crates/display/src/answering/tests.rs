@@ -18,6 +18,8 @@ fn row(number: usize, phase: Phase) -> ServerView {
         phase,
         started: Some(at(0)),
         out: true,
+        failed: false,
+        changed: true,
         sessions_left: Some(Answer::Known(2)),
         sessions_first: Some(40),
         alarm: None,
@@ -40,7 +42,7 @@ fn view() -> View {
         row(2, held(60, 14, HoldCause::DrainDeadline, &AT_DEADLINE)),
         row(3, Phase::Waiting),
     ];
-    View { run: None, at: at(100), started: Some(at(0)), stop: None, ended: None, servers }
+    View { run: None, at: at(100), started: Some(at(0)), stop: None, ended: None, recovers: false, servers }
 }
 
 /// Types text, and returns what was decided.
@@ -141,7 +143,7 @@ fn a_hold_offers_what_it_admits_and_nothing_else() {
     let phase = held(60, 5, HoldCause::InstallerFailed, &choices);
     let server = row(1, phase.clone());
     let Phase::Held(hold) = phase else { return };
-    let all = offers(&plan, &server, &hold);
+    let all = offers(&plan, &view(), &server, &hold);
     assert_eq!(all.iter().map(|offer| offer.choice).collect::<Vec<_>>(), choices);
     let keys: std::collections::BTreeSet<char> = all.iter().map(|offer| offer.key).collect();
     assert_eq!(keys.len(), all.len(), "a key means one thing");

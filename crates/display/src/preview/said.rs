@@ -213,7 +213,8 @@ pub(super) fn forecast(preview: &Preview<'_>, look: &Look) -> Vec<String> {
             WindowFit::Worst => "at worst".to_owned(),
             WindowFit::Likely => format!("of {} each, with the reserve", duration(forecast.room)),
         };
-        lines.push(format!("the next window has room for {} {each}", count(batches, "batch")));
+        let one = if preview.plan.change().maintenance.at_once == 1 { "server" } else { "batch" };
+        lines.push(format!("the next window has room for {} {each}", count(batches, one)));
     }
     lines
 }
@@ -224,7 +225,8 @@ fn outages(preview: &Preview<'_>, forecast: &Forecast) -> String {
     let one = format!("{}, likely for {}", duration(forecast.one_server), duration(forecast.one_likely));
     let change = preview.plan.change();
     match (forecast.servers, change.maintenance.at_once, change.pools.len()) {
-        (0 | 1, ..) => format!("{servers} out, for up to {one}"),
+        (0, ..) => "no server goes out".to_owned(),
+        (1, ..) => format!("{servers} out, for up to {one}"),
         (_, 1, 1) => format!("{servers}, one after another, each out for up to {one}"),
         (_, most, 1) => format!("{servers}, at most {most} at once, each out for up to {one}"),
         (_, most, _) => format!("{servers}, at most {most} of a pool at once, each out for up to {one}"),

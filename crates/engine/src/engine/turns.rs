@@ -1,7 +1,7 @@
 //! Whose turn it is: edges, shared budgets, windows and stop conditions decide what is begun next.
 
 use super::Engine;
-use crate::record::{Record, ServerEnd, StepEnd, StopWhy, WhyKind};
+use crate::record::{Record, ServerEnd, StepEnd, StopWhy};
 use crate::state::{WorkState, work_id};
 use jiff::Timestamp;
 use orchestrate_planner::StepId;
@@ -19,10 +19,7 @@ impl Engine {
             .work
             .iter()
             .zip(self.plan.work())
-            .filter(|(work, _)| {
-                let going = work.end.is_none() && work.back.as_ref().is_some_and(|why| why.kind == WhyKind::Failed);
-                going || work.is_held_elsewhere() || work.end.as_ref().is_some_and(ServerEnd::is_failure)
-            })
+            .filter(|(work, _)| work.counts_as_failed())
             .map(|(work, planned)| (work, planned.server.as_str()))
             .collect();
         let most = self.plan.change().stop_when.failed;

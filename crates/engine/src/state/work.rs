@@ -293,6 +293,14 @@ impl WorkState {
         self.marks.contains(&mark)
     }
 
+    /// Returns whether the server counts as failed for `stop_when`: it ended so, is on its way there, or another control host
+    /// has it.
+    #[must_use]
+    pub fn counts_as_failed(&self) -> bool {
+        let going = self.end.is_none() && self.back.as_ref().is_some_and(|why| why.kind == WhyKind::Failed);
+        going || self.is_held_elsewhere() || self.end.as_ref().is_some_and(ServerEnd::is_failure)
+    }
+
     /// Returns whether anything was changed on the server or in front of it.
     #[must_use]
     pub fn is_changed(&self) -> bool {

@@ -8,10 +8,20 @@ use std::collections::BTreeMap;
 /// Reasons that are told; the rarer ones are in the JSON.
 const REASONS: usize = 3;
 
-/// Returns the words for an outcome.
+/// Returns the words for an outcome: short ones, many of which stand in one line.
 pub(super) fn word(outcome: RunOutcome) -> String {
-    let text = serde_json::to_value(outcome).unwrap_or_default();
-    text.as_str().unwrap_or("unknown").replace('_', " ")
+    let words = match outcome {
+        RunOutcome::Done => "done",
+        RunOutcome::ToBeLookedAt => "to be looked at",
+        RunOutcome::PartlyDone => "partly done",
+        RunOutcome::StoppedByPolicy => "stopped before its end",
+        RunOutcome::StoppedByWindow => "stopped by window",
+        RunOutcome::HeldElsewhere => "held elsewhere",
+        RunOutcome::Interrupted => "interrupted",
+        RunOutcome::Recovered => "recovered",
+        RunOutcome::Bug => "bug",
+    };
+    words.to_owned()
 }
 
 pub(super) fn assumptions(options: &Options) -> Vec<String> {

@@ -51,7 +51,7 @@ fn runs_that_do_not_come_to_their_end_are_told_with_their_reason() {
     change.maintenance.drain.deadline = jiff::SignedDuration::from_mins(1);
     let forecast = simulate(&change, &options(20, Vec::new())).unwrap();
     let text = forecast.text();
-    let why = "not 20: stopped by policy, held in drain: sessions are left at the deadline of the drain";
+    let why = "not 20: stopped before its end, held in drain: sessions are left at the deadline of the drain";
     assert!(text.contains(why) && text.contains("no run came to its end"), "{text}");
     assert_eq!(forecast.misfits.values().sum::<u32>(), 20);
 }
