@@ -8,6 +8,7 @@
 use jsonschema::validator_for;
 use orchestrate_config::{MOST_BYTES, Parsed, Style, codes, explain, json_schema, parse, render};
 use orchestrate_model::change::{AtDeadline, RestartPolicy, Scope};
+use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::pool::{Access, Balancer};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -243,6 +244,27 @@ fn every_code_has_a_page_and_every_page_is_in_the_program() {
     assert!(orchestrate_config::codes().iter().all(|page| !page.title().is_empty()));
     assert_eq!(explain("o1011"), explain("O1011"));
     assert_eq!(explain("O9999"), None);
+}
+
+#[test]
+fn the_page_of_a_hold_tells_of_each_choice_that_it_may_offer_and_of_no_other() {
+    let all = [
+        HoldChoice::Stop,
+        HoldChoice::Retry,
+        HoldChoice::Skip,
+        HoldChoice::Confirm,
+        HoldChoice::Return,
+        HoldChoice::Abandon,
+        HoldChoice::Extend,
+        HoldChoice::Cut,
+    ];
+    for cause in HoldCause::ALL {
+        let page = explain(cause.code()).unwrap();
+        for choice in all {
+            let told = page.contains(&format!("\n- `{}`", choice.word()));
+            assert_eq!(told, cause.may_offer(choice), "{}: {}", cause.code(), choice.word());
+        }
+    }
 }
 
 fn code_of(bytes: &[u8]) -> &'static str {

@@ -10,6 +10,7 @@ pub(crate) fn alarm(then: AlarmThen, why: &str) -> (Tone, String) {
     let then = match then {
         AlarmThen::GoesBack => "it goes back into service at once",
         AlarmThen::IsFinished => "it is past undoing, and is finished and brought back as fast as it can be",
+        AlarmThen::IsOnItsWay => "it is on its way back already",
     };
     (Tone::Bad, format!("THE POOL CANNOT DO WITHOUT IT: {}; {then}", clean(why)))
 }

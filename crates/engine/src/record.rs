@@ -438,8 +438,10 @@ pub enum WhyKind {
 pub enum AlarmThen {
     /// It goes back at once.
     GoesBack,
-    /// It is past undoing, or on its way back already: it is finished as fast as it can be.
+    /// It is past undoing: it is finished as fast as it can be.
     IsFinished,
+    /// It is on its way back already.
+    IsOnItsWay,
 }
 
 /// How a server ended.

@@ -168,6 +168,36 @@ macro_rules! causes {
     };
 }
 
+impl HoldCause {
+    /// Returns whether a hold of this cause may offer the choice: what a plan may say beforehand, and what only a person can
+    /// say, who has looked.
+    #[must_use]
+    pub fn may_offer(self, choice: HoldChoice) -> bool {
+        let person = match self {
+            Self::DrainDeadline => [HoldChoice::Extend, HoldChoice::Cut].contains(&choice),
+            Self::BalancerByHand => choice == HoldChoice::Confirm,
+            Self::FoundState => choice == HoldChoice::Skip,
+            Self::BlockUndone
+            | Self::BalancerUndone
+            | Self::BalancerNotBack
+            | Self::InstallerFailed
+            | Self::InstallerLost
+            | Self::InstallerLate
+            | Self::InstallerBusy
+            | Self::RestartNotBegun
+            | Self::RestartNotBack
+            | Self::NotRestored
+            | Self::NotProven
+            | Self::SoakBroken
+            | Self::ReturnUndone
+            | Self::NoAnswer
+            | Self::StepFailed
+            | Self::Asked => false,
+        };
+        person || self.choices().contains(&choice)
+    }
+}
+
 causes! {
     /// Sessions are left at the deadline of the drain, or cannot be counted.
     DrainDeadline = "drain_deadline", "O3001", "sessions are left at the deadline of the drain", [Retry, Return, Abandon, Stop];

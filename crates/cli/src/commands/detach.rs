@@ -6,6 +6,7 @@
 
 use super::resume::{Way, tell_of};
 use super::run::{Agreed, Left, agreed, as_approved, consent, in_its_window, nothing_to_do};
+use super::waiting::WAITS;
 use crate::args::RunArgs;
 use crate::before::{Ground, told};
 use crate::exit::Exit;
@@ -96,14 +97,20 @@ async fn apart(
     let process = child.id();
     let calendar = Calendar::new(&file.change.windows, &file.change.freezes)?;
     let is_closed = matches!(calendar.state(Timestamp::now()), WindowState::Outside { .. });
+    let waiting =
+        || on_its_way(&format!("waits for its window by itself: process {process}, log {}", log.display()), &[]);
     if args.approval.waits() && is_closed && !args.lab.is_wanted() {
-        return on_its_way(&format!("waits for its window by itself: process {process}, log {}", log.display()), &[]);
+        return waiting();
     }
     let told = signals::any();
     tokio::pin!(told);
     loop {
         if let Some(status) = child.try_wait().map_err(failed("wait for", &log))? {
             return ended(&log, Exit::of_code(status.code()));
+        }
+        // Only the start itself knows the time of its lab.
+        if args.approval.waits() && args.lab.is_wanted() && has_said(&log, WAITS) {
+            return waiting();
         }
         if let Some(run) = begun(state, file, process)? {
             let text = format!("run {run} goes on by itself: process {process}, log {}", log.display());
@@ -123,6 +130,11 @@ async fn apart(
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
+}
+
+fn has_said(log: &Path, words: &str) -> bool {
+    let bytes = orchestrate_files::read(log, Limit::TEXT, Whose::Ours).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).lines().any(|line| line.starts_with(words))
 }
 
 fn on_its_way(text: &str, commands: &[String]) -> Result<Exit, Failure> {

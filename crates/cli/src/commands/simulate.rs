@@ -40,7 +40,9 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
             text.push('\n');
             output::data(&text)?;
         }
-        TextOrJson::Text if one => output::sentences(&format!("{}\n\n{}\n", forecast.timeline_text(), forecast.text()))?,
+        TextOrJson::Text if one => {
+            output::sentences(&format!("{}\n\n{}\n", forecast.timeline_text(), forecast.text()))?
+        }
         TextOrJson::Text => output::sentences(&format!("{}\n", forecast.text()))?,
     }
     Ok(exit(&forecast))

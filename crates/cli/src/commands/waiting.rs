@@ -65,10 +65,13 @@ pub(crate) async fn for_window(clock: Clock, (path, file): (&Path, &PlanFile), w
     }
 }
 
+/// How the line begins that is said of a wait.
+pub(super) const WAITS: &str = "waits for the next window";
+
 fn say(now: Timestamp, next: Timestamp) {
     let look = output::look();
     output::talk(&format!(
-        "waits for the next window, which opens {}, in {}. Nothing is done before; Ctrl-C ends the wait",
+        "{WAITS}, which opens {}, in {}. Nothing is done before; Ctrl-C ends the wait",
         look.date_time(next),
         duration(next.duration_since(now))
     ));

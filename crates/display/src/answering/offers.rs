@@ -2,8 +2,8 @@
 
 use crate::text::{count, duration};
 use jiff::SignedDuration;
-use orchestrate_engine::state::Hold;
 use orchestrate_engine::View;
+use orchestrate_engine::state::Hold;
 use orchestrate_engine::view::ServerView;
 use orchestrate_model::Answer;
 use orchestrate_model::hold::{HoldChoice, Terms};

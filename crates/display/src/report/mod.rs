@@ -244,8 +244,10 @@ fn csv(facts: &Report) -> Result<String, Unwritten> {
         ["run", "pool", "server", "end", "began", "ended", "took", "sessions cut", "restarts", "versions", "facts"];
     table.write_record(head).map_err(|error| wrong(&error))?;
     for server in &facts.servers {
+        let read = |version: &str| if version == "-" { "not read".to_owned() } else { version.to_owned() };
+        let versions = server.versions.iter();
         let versions: Vec<String> =
-            server.versions.iter().map(|one| format!("{} {} > {}", one.name, one.before, one.after)).collect();
+            versions.map(|one| format!("{} {} > {}", one.name, read(&one.before), read(&one.after))).collect();
         let (restarts, versions) = (server.restarts.to_string(), versions.join("; "));
         let fields = [
             &facts.run,

@@ -485,6 +485,8 @@ impl Engine {
             }
             Judgement::TurnBack(why) => self.turn_back(id, why, now),
             Judgement::Hold(cause, reason, choices) => {
+                // A step knows what it can do; the cause, what of that helps.
+                let choices = choices.into_iter().filter(|choice| cause.may_offer(*choice)).collect();
                 // Held is held: who asked for it need not be served a second time.
                 self.to_hold.remove(&id);
                 self.record(now, Record::Held { work: id, step, cause, reason, choices });

@@ -273,8 +273,12 @@ impl Engine {
     fn raise(&mut self, position: usize, asked: Vec<Asked>, (seen, now): (&PoolObservation, Timestamp)) {
         let work = &self.state.work[position];
         let undo = work.is_active() && work.back.is_none() && !self.is_past_undoing(position);
-        let then = if undo { AlarmThen::GoesBack } else { AlarmThen::IsFinished };
         let subject = self.subject(position);
+        let then = match undo {
+            true => AlarmThen::GoesBack,
+            false if subject.is_patching() || subject.is_restarting() => AlarmThen::IsFinished,
+            false => AlarmThen::IsOnItsWay,
+        };
         let mut away = subject.others_out();
         away.insert(subject.work.server.clone());
         let culprits = absences(subject.plan.change(), subject.pool, seen, &away);

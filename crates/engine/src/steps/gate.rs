@@ -10,10 +10,9 @@ use crate::record::{Record, StepEnd};
 use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::{BalancerPlace, BalancerState, ReadinessState};
 use orchestrate_model::time::after;
-use orchestrate_model::{Answer, ServerName, Verdict};
+use orchestrate_model::{Answer, Verdict};
 use orchestrate_planner::StepKind;
-use orchestrate_planner::safety::{but_following, central_management, unnamed_replicas};
-use std::collections::BTreeSet;
+use orchestrate_planner::safety::{Replicas, central_management};
 
 /// What one sample says.
 enum Sample {
@@ -152,26 +151,21 @@ fn replicas(case: &Case<'_>) -> Result<String, String> {
     }
     // A server that the run has out replicates nothing, and has its own gate.
     let (out, catching_up) = (subject.away(), subject.catching_up(case.now));
-    let known: Vec<_> = case.seen.servers.values().filter_map(|seen| seen.replication.known()).collect();
-    if known.is_empty() {
-        let alone = subject.pool.servers.len() == 1;
-        let asked = case.seen.servers.values().find(|seen| alone || seen.server != subject.work.server);
-        let why = asked.and_then(|seen| seen.replication.why_unknown()).unwrap_or("no other server could be asked");
-        return Err(format!("whether the configuration replicas are up to date is unknown: {why}"));
+    match Replicas::of(subject.pool, case.seen, &out, &catching_up) {
+        None => {
+            let alone = subject.pool.servers.len() == 1;
+            let asked = case.seen.servers.values().find(|seen| alone || seen.server != subject.work.server);
+            let why = asked.and_then(|seen| seen.replication.why_unknown()).unwrap_or("no other server could be asked");
+            Err(format!("whether the configuration replicas are up to date is unknown: {why}"))
+        }
+        Some(Replicas { behind, .. }) if !behind.is_empty() => {
+            Err(format!("configuration replicas are behind: {}", behind.join(", ")))
+        }
+        Some(Replicas { unnamed, .. }) if !unnamed.is_empty() => {
+            Err(format!("no answer names the configuration replica of {}", unnamed.join(", ")))
+        }
+        Some(replicas) => Ok(format!(", {}", replicas.up_to_date())),
     }
-    let unnamed = unnamed_replicas(subject.pool, &known);
-    let lag = known.into_iter().flatten().filter(|(server, up_to_date)| !**up_to_date && !out.contains(*server));
-    let (following, behind): (BTreeSet<&ServerName>, BTreeSet<&ServerName>) =
-        lag.map(|(server, _)| server).partition(|server| catching_up.contains(*server));
-    let following: Vec<&str> = following.into_iter().map(ServerName::short).collect();
-    if behind.is_empty() && unnamed.is_empty() {
-        return Ok(format!(", every configuration replica is up to date{}", but_following(&following)));
-    }
-    if behind.is_empty() {
-        return Err(format!("nobody named the configuration replica of {}", unnamed.join(", ")));
-    }
-    let behind: Vec<&str> = behind.into_iter().map(ServerName::short).collect();
-    Err(format!("configuration replicas are behind: {}", behind.join(", ")))
 }
 
 /// Returns that the central management is active where it was, for the proof, or why not: the guard has let the server

@@ -15,6 +15,7 @@ mod look;
 mod ours;
 mod questions;
 mod reach;
+mod replicas;
 
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::{Change, Feature, Pool, PoolName, PoolObservation, ServerName, Verdict};
@@ -33,8 +34,8 @@ pub(crate) use lease::{ADVICE as LEASE_ADVICE, Holds, of_others as leases_of_oth
 pub(crate) use look::Look;
 pub use ours::{Ours, assess_ours};
 pub(crate) use questions::{Count, measurable, outage_accepted, shown, unmeasured, unplanned};
-pub use questions::{but_following, unnamed_replicas};
 pub use reach::unreached;
+pub use replicas::Replicas;
 
 /// Evidence older than this proves nothing. Why 30 s: a look at a whole pool takes a few seconds over WinRM, and the
 /// state of a service seldom changes within half a minute of a maintenance night; at a few minutes another

@@ -2,7 +2,7 @@
 
 use super::dependents::{called, is_counted, problems};
 use super::look::Other;
-use super::{Asked, EVIDENCE_LIFETIME, Look, Question, drains};
+use super::{Asked, EVIDENCE_LIFETIME, Look, Question, Replicas, drains};
 use crate::quorum;
 use crate::scope::{PoolScope, class};
 use crate::standing::Standing;
@@ -365,49 +365,26 @@ pub(super) fn replication(look: &Look<'_>, server: &ServerName) -> Option<Asked>
     let hosts = |server: &&Server| server.hosts.contains(&Hosted::CentralManagement);
     look.pool.servers.iter().find(hosts)?;
     let name = server.short();
-    let known: Vec<&BTreeMap<ServerName, bool>> =
-        look.seen.servers.values().filter_map(|server| server.replication.known()).collect();
-    let lag =
-        known.iter().copied().flatten().filter(|(replica, up_to_date)| !**up_to_date && !look.away.contains(*replica));
-    let (follow, behind): (BTreeSet<&ServerName>, BTreeSet<&ServerName>) =
-        lag.map(|(replica, _)| replica).partition(|replica| look.catching_up.contains(*replica));
-    let follow: Vec<&str> = follow.into_iter().map(ServerName::short).collect();
-    let behind: Vec<&str> = behind.into_iter().map(ServerName::short).collect();
-    let mut unnamed = unnamed_replicas(look.pool, &known);
-    unnamed.retain(|unnamed| !look.away.iter().any(|away| away.short() == *unnamed));
-    let verdict = if known.is_empty() {
-        let silent = look
-            .servers()
-            .filter_map(|(server, _)| Some((server, look.seen.servers.get(&server.name)?.replication.why_unknown()?)));
-        let silent = why_silent(silent);
-        let silent = if silent.is_empty() { silent } else { format!(" ({silent})") };
-        Verdict::Unknown(format!("{name} may not go: no server could say whether the replicas are up to date{silent}"))
-    } else if !behind.is_empty() {
-        Verdict::No(format!("{name} may not go: replicas behind: {}", list(behind)))
-    } else if !unnamed.is_empty() {
-        Verdict::Unknown(format!("{name} may not go: nobody named the replica of {}", few(&unnamed)))
-    } else {
-        Verdict::Yes(format!("every configuration replica is up to date{}", but_following(&follow)))
+    let verdict = match Replicas::of(look.pool, look.seen, &look.away, &look.catching_up) {
+        None => {
+            let silent = look.servers().filter_map(|(server, _)| {
+                Some((server, look.seen.servers.get(&server.name)?.replication.why_unknown()?))
+            });
+            let silent = why_silent(silent);
+            let silent = if silent.is_empty() { silent } else { format!(" ({silent})") };
+            Verdict::Unknown(format!(
+                "{name} may not go: no server could say whether the replicas are up to date{silent}"
+            ))
+        }
+        Some(Replicas { behind, .. }) if !behind.is_empty() => {
+            Verdict::No(format!("{name} may not go: replicas behind: {}", list(behind)))
+        }
+        Some(Replicas { unnamed, .. }) if !unnamed.is_empty() => {
+            Verdict::Unknown(format!("{name} may not go: no answer names the replica of {}", few(&unnamed)))
+        }
+        Some(replicas) => Verdict::Yes(replicas.up_to_date()),
     };
     Some(asked(Question::Replication, verdict, "Wait until every replica is up to date, or find out why one is not."))
-}
-
-/// Returns the end of a sentence that names the servers whose replicas are not counted, because this run has just brought
-/// them back.
-#[must_use]
-pub fn but_following(following: &[&str]) -> String {
-    match following {
-        [] => String::new(),
-        some => format!(" but those of {}, which this run has just had in hand", few(some)),
-    }
-}
-
-/// Returns the servers of a pool whose replicas are in none of the answers: what is not named is not up to date.
-#[must_use]
-pub fn unnamed_replicas<'a>(pool: &'a Pool, known: &[&BTreeMap<ServerName, bool>]) -> Vec<&'a str> {
-    let unnamed =
-        pool.servers.iter().filter(|server| !known.iter().any(|replicas| replicas.contains_key(&server.name)));
-    unnamed.map(|server| server.name.short()).collect()
 }
 
 pub(super) fn blockable(look: &Look<'_>, server: &ServerName) -> Asked {

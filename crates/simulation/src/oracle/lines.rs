@@ -3,6 +3,7 @@
 use super::Oracle;
 use crate::world::{Ms, World};
 use orchestrate_model::ServerName;
+use orchestrate_model::hold::{HoldCause, HoldChoice};
 use serde_json::Value;
 
 /// One line, taken apart as far as somebody asks.
@@ -70,6 +71,9 @@ impl World {
             self.check_finished(&entry["record"]);
             self.check_promised(&entry["record"]);
         }
+        if kind == "held" {
+            self.check_offered(&entry["record"]);
+        }
         if matches!(kind, "turned_back" | "held") {
             self.check_own_doing(&entry["record"]);
         }
@@ -79,6 +83,20 @@ impl World {
 }
 
 impl World {
+    /// A hold offers nothing that its cause is not documented to offer: what a plan may say beforehand would be less than what a
+    /// person can choose.
+    fn check_offered(&mut self, record: &Value) {
+        let now = self.now;
+        let Ok(cause) = serde_json::from_value::<HoldCause>(record["cause"].clone()) else {
+            return self.oracle.breach("P11", now, format!("a hold without a cause: {record}"));
+        };
+        let offered = serde_json::from_value::<Vec<HoldChoice>>(record["choices"].clone()).unwrap_or_default();
+        for choice in offered.iter().filter(|choice| !cause.may_offer(**choice)) {
+            let text = format!("{} offers {}, which its page does not", cause.code(), choice.word());
+            self.oracle.breach("P11", now, text);
+        }
+    }
+
     /// Holds what a line says against what the oracle knew before it.
     fn check_line(&mut self, kind: &str, record: &Value) {
         let Some(at) = self.oracle.machine_of(record) else { return };
