@@ -15,5 +15,5 @@ mod words;
 pub use end::{End, Last, Next, next};
 pub use judge::{Approval, Campaign, Good, Known, Moment, PlanFile, Verdict, judge};
 pub use quiet::{QUIET, Quiet, Stamp};
-pub use turn::{AT_ONCE, Candidate, Share, Taken, turns};
+pub use turn::{AT_ONCE, Candidate, Hindrance, Share, Taken, Turns, turns};
 pub use words::Status;

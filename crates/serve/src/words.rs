@@ -244,10 +244,7 @@ impl Verdict {
                 outside(out),
                 ways_out(program, run)
             ),
-            Self::Due { .. } => {
-                "its window is open, and it waits for its turn: other plans work, or have its pools or a shared budget"
-                    .to_owned()
-            }
+            Self::Due { .. } => "its window is open, and it waits for its turn".to_owned(),
         }
     }
 }

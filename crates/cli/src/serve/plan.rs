@@ -13,7 +13,7 @@ use orchestrate_display::Look;
 use orchestrate_journal::StateDir;
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::{Change, RunId};
-use orchestrate_serve::{Approval, Campaign, Known, Moment, PlanFile, Share, Status, Verdict};
+use orchestrate_serve::{Approval, Campaign, Hindrance, Known, Moment, PlanFile, Share, Status, Verdict};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     listed: Option<(Instant, Status)>,
     /// What was said of it last.
     pub(crate) told: String,
+    /// Why it is not begun although it could be.
+    hindrance: Option<Hindrance>,
     /// How this program is called, and the command that approves the plan.
     commands: (String, String),
 }
@@ -74,6 +76,7 @@ impl Plan {
             verdict: None,
             listed: None,
             told: String::new(),
+            hindrance: None,
             commands: (program, approve),
         }
     }
@@ -83,11 +86,20 @@ impl Plan {
         let (program, approve) = &self.commands;
         let (verdict, _) = self.verdict.as_ref()?;
         let text = verdict.text((program, approve), look);
+        let hindrance = self.hindrance.as_ref().filter(|_| matches!(verdict, Verdict::Due { .. }));
+        let text = hindrance.map_or_else(|| text.clone(), |hindrance| format!("{text}: {}", hindrance.text()));
         // Whatever is waited for, a server that is out meanwhile is named.
         Some(match self.known.campaign.left_out(program).filter(|_| !verdict.names_out()) {
             Some(out) => format!("{text}; {out}"),
             None => text,
         })
+    }
+
+    /// Takes what keeps it from being begun.
+    pub(crate) fn hindered(&mut self, hindrance: Option<Hindrance>) {
+        if self.hindrance != hindrance {
+            (self.hindrance, self.listed) = (hindrance, None);
+        }
     }
 
     /// Returns it as it is listed. It is worked out once for each judgement: two hundred calendars are asked for nothing else.

@@ -11,7 +11,9 @@ use crate::failure::Failure;
 use crate::terminal::output;
 use jiff::Timestamp;
 use orchestrate_display::Look;
-use orchestrate_serve::{Approval, Campaign, Candidate, End, Last, PlanFile, Quiet, Taken, Verdict, judge, turns};
+use orchestrate_serve::{
+    Approval, Campaign, Candidate, End, Hindrance, Last, PlanFile, Quiet, Taken, Verdict, judge, turns,
+};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::process::Child;
@@ -229,11 +231,13 @@ impl<'a> Supervisor<'a> {
             return;
         }
         let look = output::log_look();
-        let begun = turns(candidates, Taken { at_work: &at_work, left_out: &left_out }, self.at_once);
-        for name in begun {
+        let turns = turns(candidates, Taken { at_work: &at_work, left_out: &left_out }, self.at_once);
+        for name in turns.begun {
             self.begin(&name);
         }
+        let mut waiting: BTreeMap<String, Hindrance> = turns.waiting.into_iter().collect();
         for plan in self.plans.values_mut() {
+            plan.hindered(waiting.remove(&plan.name));
             if matches!(plan.verdict, Some((Verdict::Due { .. }, _))) {
                 tell(plan, &look);
             }
