@@ -4,15 +4,18 @@
 //! samples ten seconds apart, and conferencing services say that they are draining. Where a server has nothing that says
 //! so, and the plan names the service for it, its sessions alone are the proof.
 
+mod deadline;
+
+use self::deadline::{at_deadline, cut_by_person, limit, more, then};
 use super::block::{manual_again, paused_services};
 use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{DRAIN_PACE, DRAIN_SAMPLE, REASSERTIONS, ZERO_SAMPLES, drain_pace};
-use crate::record::{Record, StepEnd, Why, WhyKind};
+use crate::record::{Record, StepEnd};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue::{self, DrainClass};
-use orchestrate_model::change::{AtDeadline, Drain, Scope};
-use orchestrate_model::hold::{HoldCause, HoldChoice};
+use orchestrate_model::change::Scope;
+use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::DrainingState;
 use orchestrate_model::{Answer, RunState, ServiceName};
 use orchestrate_planner::StepKind;
@@ -254,12 +257,6 @@ fn alone(sample: &Sample) -> String {
     format!("; by their sessions alone, as the plan says, since the server has no draining state: {}", names.join(", "))
 }
 
-/// Returns the deadline of a service, and what happens then.
-fn limit(drain: &Drain, name: &ServiceName) -> (SignedDuration, AtDeadline) {
-    let own = drain.per_service.get(name);
-    own.map_or((drain.deadline, drain.at_deadline), |service| (service.deadline, service.at_deadline))
-}
-
 /// The counter that has not fallen for longest.
 fn longest_lived(scratch: &Scratch, now: Timestamp) -> String {
     let oldest = scratch.counters.iter().min_by_key(|(_, (_, at))| *at);
@@ -288,15 +285,6 @@ fn forecast(scratch: &Scratch, sample: &Sample, now: Timestamp) -> String {
             format!("; about {:#} more at the pace so far", SignedDuration::from_mins(rest.as_mins() + 1))
         }
         Ok(_) | Err(_) => "; more than a day at the pace so far".to_owned(),
-    }
-}
-
-fn then(at_deadline: AtDeadline) -> &'static str {
-    match at_deadline {
-        AtDeadline::Hold => "the server is held, blocked, until the operator decides",
-        AtDeadline::Return => "the server goes back into service, unpatched",
-        AtDeadline::Cut => "the sessions left are cut, as the plan says",
-        AtDeadline::Ask => "the server is held, blocked, until the operator decides; its sessions may be cut then",
     }
 }
 
@@ -464,7 +452,7 @@ fn reassert(case: &Case<'_>, scratch: &mut Scratch, found: Vec<(ServiceName, Str
         let times = case.subject.own.reasserted.get(&service).copied().unwrap_or_default();
         if times >= REASSERTIONS {
             let text = format!(
-                "{}: {service} was blocked {} times and was found {found} again: somebody or something resumes it",
+                "{}: {service} was blocked {} times and was found {found} again: another hand resumes it",
                 case.subject.work.server,
                 times + 1
             );
@@ -479,104 +467,9 @@ fn reassert(case: &Case<'_>, scratch: &mut Scratch, found: Vec<(ServiceName, Str
     Ruling { records, next: Judgement::Reopen(vec![StepKind::Block, StepKind::Drain], why) }
 }
 
-/// What happens at the deadlines of the services that are not done. Each has its own deadline, or the general one; what
-/// is waited for by time alone has none, since the plan names the time.
-fn at_deadline(case: &Case<'_>, sample: &Sample) -> Option<Ruling> {
-    let drain = &case.subject.plan.change().maintenance.drain;
-    let late = |name: &ServiceName| {
-        let (deadline, action) = limit(drain, name);
-        (case.is_late(deadline) && more(case).is_none()).then_some(action)
-    };
-    let counted: Vec<(&ServiceName, AtDeadline)> =
-        sample.left.keys().filter_map(|name| late(name).map(|action| (name, action))).collect();
-    let uncounted: Vec<AtDeadline> = sample.unknown.keys().chain(sample.pending.keys()).filter_map(late).collect();
-    let wants = |wanted| uncounted.contains(&wanted) || counted.iter().any(|(_, action)| *action == wanted);
-    if wants(AtDeadline::Return) {
-        return Some(turn_back(case, sample));
-    }
-    // What is not known cannot be counted, so it cannot be cut.
-    if wants(AtDeadline::Hold) || wants(AtDeadline::Ask) || !uncounted.is_empty() {
-        return Some(hold(case, sample));
-    }
-    if counted.is_empty() {
-        return None;
-    }
-    let sessions = counted.iter().map(|(name, _)| ((*name).clone(), sample.left[*name])).collect();
-    Some(Ruling { records: vec![Record::SessionsCut { work: case.subject.id, sessions }], next: Judgement::LookAgain })
-}
-
-fn hold(case: &Case<'_>, sample: &Sample) -> Ruling {
-    hold_for(case, sample, deadline_text(case, sample))
-}
-
-fn hold_for(case: &Case<'_>, sample: &Sample, text: String) -> Ruling {
-    let mut choices = case.choices();
-    choices.insert(1, HoldChoice::Extend);
-    if may_be_cut(case, sample) {
-        choices.insert(2, HoldChoice::Cut);
-    }
-    Judgement::Hold(HoldCause::DrainDeadline, text, choices).into()
-}
-
-/// Whether a person may have the sessions cut that are left: all of them were counted, and the plan says so of each service
-/// that has some (promise P4).
-fn may_be_cut(case: &Case<'_>, sample: &Sample) -> bool {
-    let drain = &case.subject.plan.change().maintenance.drain;
-    // Each service has the time that the plan gives it.
-    let late = |name: &ServiceName| case.is_late(limit(drain, name).0) || case.subject.own.extended.is_some();
-    lets_a_person_cut(case, sample) && sample.left.keys().all(late)
-}
-
-/// Whether the plan lets a person cut what is left, and all of it was counted. When it may be offered was asked at the hold.
-fn lets_a_person_cut(case: &Case<'_>, sample: &Sample) -> bool {
-    let drain = &case.subject.plan.change().maintenance.drain;
-    let counted = sample.is_counted() && sample.total() > 0;
-    counted && sample.left.keys().all(|name| limit(drain, name).1.lets_a_person_cut())
-}
-
-/// Cuts the sessions that a person has counted. When there are more of them now, or nobody knows how many, nothing is cut and
-/// the person is asked again. Those that have ended by themselves since need not be cut.
-fn cut_by_person(case: &Case<'_>, scratch: &Scratch, sample: &Sample) -> Option<Ruling> {
-    let wanted = case.subject.own.to_cut.filter(|_| !sample.is_zero())?;
-    // After a look without any, those that there are now are others than the person has counted.
-    if lets_a_person_cut(case, sample) && sample.total() <= wanted && !scratch.empty_since_counted {
-        let sessions = sample.left.clone();
-        return Some(Ruling {
-            records: vec![Record::SessionsCut { work: case.subject.id, sessions }],
-            next: Judgement::LookAgain,
-        });
-    }
-    let text = format!(
-        "{}: {wanted} sessions were to be cut, and it is {} now: nothing was cut: {}",
-        case.subject.work.server,
-        sample.number(),
-        sample.describe()
-    );
-    Some(hold_for(case, sample, text))
-}
-
-/// Returns what is left of the time that a person has given the drain beyond its deadline.
-fn more(case: &Case<'_>) -> Option<SignedDuration> {
-    let (at, more) = case.subject.own.extended?;
-    Some(more.saturating_sub(case.lived(at))).filter(|rest| rest.is_positive())
-}
-
 /// Returns how many sessions a server has that is held in its drain.
 pub(crate) fn sessions_left(case: &Case<'_>) -> Answer<u64> {
     take(case).shown()
-}
-
-fn turn_back(case: &Case<'_>, sample: &Sample) -> Ruling {
-    Judgement::TurnBack(Why { kind: WhyKind::Failed, text: deadline_text(case, sample) }).into()
-}
-
-fn deadline_text(case: &Case<'_>, sample: &Sample) -> String {
-    format!(
-        "{}: sessions have not ended after {:#}: {}",
-        case.subject.work.server,
-        case.elapsed().round(jiff::Unit::Second).unwrap_or_else(|_| case.elapsed()),
-        sample.describe()
-    )
 }
 
 #[cfg(test)]
