@@ -104,7 +104,7 @@ fn a_plan_may_come_from_a_pipe_that_somebody_writes_to() {
     assert_eq!(check.ended().code, Some(0));
     let nobody = sandbox.run(&["check", pipe]);
     assert_eq!(nobody.code, Some(65), "{}", nobody.err);
-    assert!(nobody.err.contains("it is a pipe that nobody writes to"), "{}", nobody.err);
+    assert!(nobody.err.contains("it is a pipe without a writer"), "{}", nobody.err);
 }
 
 #[test]

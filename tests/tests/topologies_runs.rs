@@ -343,7 +343,7 @@ fn p5_a_start_type_that_is_not_the_usual_one_is_asked_about_before_it_is_taken_a
         let said = trial.start(&arguments);
         assert_eq!(said.code, Some(9), "{arguments:?}: {}\n{}", said.out, said.err);
         for word in
-            ["nobody is there to decide: O2023", "fe41.contoso.example: RTCRGS runs, and its start type is manual"]
+            ["no person is there to decide: O2023", "fe41.contoso.example: RTCRGS runs, and its start type is manual"]
         {
             assert!(said.err.contains(word), "{word}: {}", said.err);
         }

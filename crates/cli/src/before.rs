@@ -26,7 +26,7 @@ pub(crate) enum Barred {
     PlanChanged { run: String, program: String },
     #[error("the world moved: run {run} has worked on these pools since the servers were looked at")]
     Moved { run: String },
-    #[error("nobody can say which pools run {run} worked on, because its plan cannot be read")]
+    #[error("which pools run {run} worked on is not known, because its plan cannot be read")]
     PoolsUnknown { run: String, path: PathBuf, source: JournalError },
     #[error("nothing is known of what was done in run {run}: {} holds no record{}", path.display(), seen_out(out))]
     NoRecords { run: String, path: PathBuf, out: Vec<String> },

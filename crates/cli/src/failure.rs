@@ -68,7 +68,7 @@ pub(crate) enum Failure {
     Plan(#[from] PlanError),
     #[error("{0}")]
     Simulation(String),
-    #[error("nobody works on run {run}")]
+    #[error("no process works on run {run}")]
     NobodyThere { run: String, program: String, over: bool },
     #[error("the plan does not say how the servers of {pool} are reached")]
     NoAccess { pool: PoolName },
@@ -118,7 +118,7 @@ pub(crate) enum Failure {
     Refused { reasons: Vec<String> },
     #[error("another control host works on these servers; nothing was changed: {}", first_of(reasons))]
     Leased { reasons: Vec<String> },
-    #[error("refused before any change, because nobody is there to decide: {}", first_of(reasons))]
+    #[error("refused before any change, because no person is there to decide: {}", first_of(reasons))]
     NobodyToAsk { reasons: Vec<String> },
     #[error("{} is not the plan any more that the window was waited for with; nothing was done", path.display())]
     PlanFileChanged { path: PathBuf },
@@ -128,7 +128,7 @@ pub(crate) enum Failure {
     OutsideWindow { why: String, plan: String },
     #[error("{0}")]
     NeverOpen(String),
-    #[error("nobody has approved the plan {fingerprint}")]
+    #[error("the plan {fingerprint} has no approval")]
     NotApproved { fingerprint: String, start: String },
     #[error("nothing was changed: you did not say yes")]
     Declined,

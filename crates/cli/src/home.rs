@@ -320,7 +320,7 @@ pub(crate) fn quoted(path: &Path) -> String {
 /// Says that a state folder is a copy, or was moved: what goes on in the other one is not seen in this one.
 fn copied(here: &Path, from: &Path) -> String {
     format!(
-        "{} was copied or moved from {}: whether somebody works on these runs from there cannot be seen here, only on the servers",
+        "{} was copied or moved from {}: whether a process works on these runs from there cannot be seen here, only on the servers",
         here.display(),
         as_written(&from.display().to_string())
     )

@@ -122,7 +122,7 @@ fn to_whom(way: &Way) -> String {
     }
 }
 
-/// Returns the address of a webhook. No message shows it: whoever has it can post there.
+/// Returns the address of a webhook. No message shows it: a person who has it can post there.
 fn address(source: &AddressSource) -> Result<Url, String> {
     let (text, place) = secret_of(source)?;
     let url = Url::parse(&text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
@@ -183,7 +183,7 @@ impl People {
     pub(crate) fn begin_or_say(told: Told, about: About, record: mpsc::UnboundedSender<Command>) -> Self {
         let speaker = Speaker::new(told, Some(&about.run), Some(record)).unwrap_or_else(|other| {
             let (silent, failure) = *other;
-            output::talk(&format!("nobody is told of this run: {}", failure.in_one_line()));
+            output::talk(&format!("people are not told of this run: {}", failure.in_one_line()));
             silent
         });
         let (records, mut heard) = mpsc::unbounded_channel::<(Timestamp, Record)>();
@@ -323,14 +323,14 @@ async fn tell_once(told: Told, title: String, text: String) {
             speaker.close().await;
         }
         // That is what the start was refused for, or it stands beside it.
-        Err(other) => output::talk(&format!("nobody was told: {}", other.1.in_one_line())),
+        Err(other) => output::talk(&format!("people were not told: {}", other.1.in_one_line())),
     }
 }
 
 /// Tries each way that a plan names, once, and says which of them works.
 pub(crate) async fn tried(change: &Change) -> Result<Exit, Failure> {
     if change.notify.is_empty() {
-        output::data("the plan names nobody who is told (`notify`)\n")?;
+        output::data("the plan has no `notify`: people are told of nothing\n")?;
     }
     trusted_files()?;
     let mut exit = Exit::Done;

@@ -163,9 +163,9 @@ fn piped(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let late = |what: &'static str| Err(io::Error::new(io::ErrorKind::TimedOut, what));
     if opening.recv_timeout(PATIENCE).is_err() {
         // It may also have failed at once.
-        return reading.try_recv().unwrap_or_else(|_none| late("it is a pipe that nobody writes to"));
+        return reading.try_recv().unwrap_or_else(|_none| late("it is a pipe without a writer"));
     }
-    let endless = "it is a pipe, and whoever writes to it does not come to an end";
+    let endless = "it is a pipe whose writer does not come to an end";
     reading.recv_timeout(WRITING).unwrap_or_else(|_elapsed| late(endless))
 }
 

@@ -142,7 +142,7 @@ fn broken_off(run: &RunStatus, now: Timestamp, look: &Look) -> Vec<String> {
     let Some(last) = run.state.last else { return Vec::new() };
     let ago = |at: Timestamp| duration(now.duration_since(at));
     let mut lines =
-        vec![format!("  nobody works on it; the last news is from {}, {} ago", look.date_time(last), ago(last))];
+        vec![format!("  no process works on it; the last news is from {}, {} ago", look.date_time(last), ago(last))];
     for (position, (work, state)) in works(run).enumerate() {
         if !state.is_active() {
             continue;
@@ -158,7 +158,7 @@ fn broken_off(run: &RunStatus, now: Timestamp, look: &Look) -> Vec<String> {
     for intent in run.state.open.values() {
         let name = run.plan.work_of(intent.work).server.short();
         lines
-            .push(format!("  {name} was asked to {}, and nobody knows whether it did", clean(&intent.act.to_string())));
+            .push(format!("  {name} was asked to {}, and whether it did is not known", clean(&intent.act.to_string())));
     }
     lines
 }

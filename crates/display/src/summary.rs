@@ -161,7 +161,7 @@ pub(crate) fn seen(plan: &Plan, work: &ServerWork, each: &WorkState, state: &Run
         said.push(format!("{names} {were} stopped, and not by this run, with sessions that were not counted"));
     }
     if each.has(state::Mark::UncountedRestart) {
-        said.push("sessions that nobody had counted ended by a restart that was not this run's".to_owned());
+        said.push("sessions that had not been counted ended by a restart that was not this run's".to_owned());
     }
     if each.balancer_undone_in_all > 0 {
         let times = count(each.balancer_undone_in_all.into(), "time");

@@ -196,7 +196,7 @@ fn sessions_that_a_restart_ended_are_said_to_have_ended_by_it() {
     state.work[0].ended_by_restart.clear();
     state.work[0].marks.insert(orchestrate_engine::state::Mark::UncountedRestart);
     let told = said(&state).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("sessions that nobody had counted"), "p3: {told}");
+    assert!(told.contains("sessions that had not been counted"), "p3: {told}");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn status_of_an_interrupted_run_says_what_was_in_hand_and_how_old_the_news_is() 
     for words in [
         "the last news is from Sat 2026-11-28 22:23 UTC, 16m 40s ago",
         "fe2 was in block, since Sat 2026-11-28 22:06 UTC, 33m 20s ago",
-        "fe2 was asked to pause RTCSRV, and nobody knows whether it did",
+        "fe2 was asked to pause RTCSRV, and whether it did is not known",
     ] {
         assert!(said.contains(words), "{words} is missing: {said}");
     }

@@ -134,9 +134,9 @@ mod tests {
 
     #[test]
     fn lines_are_broken_at_spaces_and_what_is_broken_off_stands_in_its_column() {
-        let table = "late    6 of 6 runs end with every server back\n  assumed that nobody comes back to it\n";
+        let table = "late    6 of 6 runs end with every server back\n  assumed that no user comes back to it\n";
         let wanted =
-            "late    6 of 6 runs end with\n        every server back\n  assumed that nobody comes\n    back to it\n";
+            "late    6 of 6 runs end with\n        every server back\n  assumed that no user comes\n    back to it\n";
         assert_eq!(broken(table, 30), wanted);
         assert_eq!(broken(table, 100), table, "what fits stays as it is");
         assert_eq!(broken("a\n\n  b", 30), "a\n\n  b");

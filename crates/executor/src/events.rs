@@ -112,7 +112,7 @@ impl Heard {
 impl Listener for Events {
     fn recorded(&mut self, seq: u64, at: Timestamp, record: &Record) {
         if self.records.send(Event::Recorded { seq, at, record: Box::new(record.clone()) }).is_err() {
-            tracing::trace!("nobody listens to the run any more");
+            tracing::trace!("no listener to the run any more");
         }
     }
 

@@ -95,7 +95,7 @@ async fn of_one_moment(crew: &Crew, eyes: &Eyes, wanted: &Look, clock: &Clock) -
 async fn as_soon<T>(asked: T, mut begun: watch::Receiver<bool>) -> T {
     // The look itself holds the other end.
     if let Err(gone) = begun.wait_for(|begun| *begun).await {
-        tracing::debug!(%gone, "a look that nobody takes");
+        tracing::debug!(%gone, "a look without a taker");
     }
     asked
 }

@@ -151,7 +151,7 @@ impl Lab {
         loop {
             let idle = self.shared.idle();
             let Some(left) = limit.checked_sub(idle).filter(|left| !left.is_zero()) else {
-                tracing::info!(?limit, "nobody has asked the lab anything; it ends");
+                tracing::info!(?limit, "the lab was asked nothing; it ends");
                 return self.stop().await;
             };
             tokio::select! {

@@ -170,7 +170,7 @@ fn server(key: &str, own: &ServerScenario) -> Result<(), String> {
     within(&format!("{key}.machine.free_gib"), *free_gib, DISK_GIB)?;
     within(&format!("{key}.machine.pending_since_s"), *pending_since_s, LONGEST_S)?;
     if *shells_per_user == 0 {
-        return Err(format!("`{key}.machine.shells_per_user` cannot be 0: nobody could ask the server anything"));
+        return Err(format!("`{key}.machine.shells_per_user` cannot be 0: the server could not be asked anything"));
     }
     // A clock may be behind, too.
     if !clock_ahead_s.is_finite() || clock_ahead_s.abs() > LONGEST_S {

@@ -501,7 +501,7 @@ pub(super) async fn consent(
             Err(_) => Err(Failure::Declined),
             Ok(Err(failure)) => Err(failure),
         },
-        _ = signals::any() => Err(Failure::Interrupted("nobody had said yes yet")),
+        _ = signals::any() => Err(Failure::Interrupted("the question was not answered yet")),
     }
 }
 

@@ -123,7 +123,9 @@ fn no_address(node: &Node) -> Diagnostic {
         "an address that is as secret as a password does not belong in a plan",
     )
     .label("expected where the address is")
-    .help("whoever has it can post there: keep it as you keep a password, and write `{env: NAME}` or `{file: PATH}`")
+    .help(
+        "a person who has it can post there: keep it as you keep a password, and write `{env: NAME}` or `{file: PATH}`",
+    )
 }
 
 /// An address of mail: `name@host`.

@@ -212,7 +212,7 @@ impl Engine {
         if !news.is_empty() {
             let names: Vec<&str> = news.iter().map(ServiceName::as_str).collect();
             let text = format!(
-                "{server} is held, and somebody has resumed {}: it takes new sessions. Choose retry to have it blocked \
+                "{server} is held, and another hand has resumed {}: it takes new sessions. Choose retry to have it blocked \
                  again, or return",
                 names.join(", ")
             );

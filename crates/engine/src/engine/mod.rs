@@ -206,7 +206,7 @@ impl Engine {
         self.positions[position] = Position::Settling(ticket);
         self.scratch[position].wait = Some(Wait {
             what: "the last act to come about".to_owned(),
-            why: "nobody knows whether it reached the server".to_owned(),
+            why: "whether it reached the server is not known".to_owned(),
             since: now,
             until: Some(after(now, IN_FLIGHT)),
             then: "the server is looked at".to_owned(),

@@ -136,7 +136,7 @@ fn not_back(case: &Case<'_>, why: &str) -> Judgement {
 }
 
 /// Returns the acts that make the balancers treat a server as it was recorded, where they are known to be needed. As with
-/// services that were stopped, an entry that somebody has made ready is left so: taking it out again could cut people off.
+/// services that were stopped, an entry that another hand has made ready is left so: taking it out again could cut people off.
 pub(super) fn restoring(case: &Case<'_>) -> Vec<Act> {
     let recorded = case.subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer.as_ref());
     let seen = case.seen.balancer.known().and_then(|seen| seen.as_far_as_known(&case.subject.work.server));
@@ -160,7 +160,7 @@ fn proof_of_return(case: &Case<'_>, recorded: &BTreeMap<BalancerPlace, BalancerS
     if more.is_empty() {
         return as_recorded(recorded.len());
     }
-    format!("somebody has made {} ready since it was recorded; it is left so", more.join(", "))
+    format!("another hand has made {} ready since it was recorded; it is left so", more.join(", "))
 }
 
 /// Returns what of the entries of a server differs from the record, or why that is not known. An entry that was made

@@ -423,7 +423,7 @@ pub(super) fn still_stopped(case: &Case<'_>) -> Result<Option<Judgement>, String
     for name in paused_services(&case.subject) {
         let state = case.state(&name)?;
         if state != RunState::Stopped {
-            return Ok(Some(reopen(format!("{name} is {state}, somebody started it"))));
+            return Ok(Some(reopen(format!("{name} is {state}, another hand started it"))));
         }
     }
     Ok(None)

@@ -83,7 +83,7 @@ pub(super) fn restart(case: &Case<'_>) -> Option<Judgement> {
         (Answer::Unknown(why), _) => format!("it was asked to restart: {why}"),
         (Answer::Known(_), Some(why)) => {
             format!(
-                "it was asked to restart and has not gone down yet, and nobody knows whether it was accepted: {why}"
+                "it was asked to restart and has not gone down yet, and whether it was accepted is not known: {why}"
             )
         }
         (Answer::Known(_), None) => "it was asked to restart and has not gone down yet".to_owned(),

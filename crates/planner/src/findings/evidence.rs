@@ -51,7 +51,7 @@ fn silent(look: &Look<'_>, (silence, safety): (&Silence<'_>, &[&ServerSafety]), 
                 String::new()
             };
             let text =
-                format!("nobody knows whether {} serves: {why}. Unknown is as unsafe as down{follows}", server.name);
+                format!("whether {} serves is not known: {why}. Unknown is as unsafe as down{follows}", server.name);
             found.push(
                 refusal(codes::UNKNOWN, text)
                     .pool(look.pool)
@@ -197,7 +197,7 @@ fn record(look: &Look<'_>, problem: &Problem, open: &[Feature]) -> Finding {
     };
     let finding = if open.is_empty() && safety::spread(look) {
         let unknown = problem.kind == ProblemKind::Unknown;
-        let text = if unknown { "Nobody knows whether clients have" } else { "Clients may not have" };
+        let text = if unknown { "It is not known whether clients have" } else { "Clients may not have" };
         refusal(code, format!("{}. {text} another server to go to while one is blocked", problem.text))
     } else if open.is_empty() {
         warning(code, &problem.text)

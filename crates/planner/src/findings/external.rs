@@ -15,7 +15,7 @@ pub(super) fn records(look: &Look<'_>, found: &mut Vec<Finding>) {
     for (fault, text) in look.external.iter().flat_map(|external| external.faults()) {
         let finding = if blocked {
             let what = if fault.wrong == Wrong::Unknown {
-                "Nobody knows whether clients outside have"
+                "It is not known whether clients outside have"
             } else {
                 "Clients outside may not have"
             };

@@ -83,7 +83,7 @@ fn unplanned(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>
             unplanned.servers.insert(server.server.short());
             unplanned
                 .states
-                .insert(state.map_or_else(|why| format!("in a state nobody knows ({why})"), |state| state.to_string()));
+                .insert(state.map_or_else(|why| format!("in an unknown state ({why})"), |state| state.to_string()));
         }
     }
     for (service, Unplanned { servers, states, on }) in by_service {
@@ -92,7 +92,7 @@ fn unplanned(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>
         let facts = named.or_else(|| catalogue::by_display(&status?.display_name));
         let session = facts.map_or("its sessions", |facts| facts.session);
         let text = format!(
-            "{} is {} on {} and not in the plan: nobody would drain it, and these would be cut: {session}",
+            "{} is {} on {} and not in the plan: the run would not drain it, and these would be cut: {session}",
             on.map_or_else(|| service.to_string(), |server| shown(server, service)),
             list(states),
             list(servers)
@@ -134,7 +134,7 @@ fn undrained(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>
     };
     if !absent.is_empty() {
         let text = format!(
-            "nobody could say that these have drained, and the drain would be held at its deadline of {}: {}",
+            "it could not be proven that these have drained, and the drain would be held at its deadline of {}: {}",
             time(look.change.maintenance.drain.deadline),
             told(&absent)
         );

@@ -67,7 +67,7 @@ fn cmdlets(pool: &Pool) -> Option<Finding> {
 fn size(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Finding>) {
     let servers = pool.servers.len();
     if let Some(why) = safety::outage_accepted(change, pool, scope) {
-        let text = format!("{} has one server, and nobody takes over while it is out: {why}", pool.name);
+        let text = format!("{} has one server, and no other takes over while it is out: {why}", pool.name);
         found.push(
             warning(codes::ONLY_SERVER, text)
                 .pool(pool)

@@ -17,7 +17,7 @@ pub(super) fn records(look: &Look<'_>) -> Option<Asked> {
     let verdict = if records.problems.is_empty() {
         Verdict::Yes(records.proof.clone())
     } else if records.only_unknown() {
-        Verdict::Unknown(format!("nobody knows whether DNS spreads the clients of {pool}: {}", records.text()))
+        Verdict::Unknown(format!("whether DNS spreads the clients of {pool} is not known: {}", records.text()))
     } else {
         Verdict::No(format!("DNS does not spread the clients of {pool} over its servers: {}", records.text()))
     };
@@ -32,7 +32,7 @@ pub(super) fn external(look: &Look<'_>) -> Option<Asked> {
         Verdict::Yes(external.proof.clone())
     } else if external.only_unknown() {
         Verdict::Unknown(format!(
-            "nobody knows whether clients outside find the servers of {pool}: {}",
+            "whether clients outside find the servers of {pool} is not known: {}",
             external.text()
         ))
     } else {
@@ -64,7 +64,7 @@ pub(super) fn web_name(look: &Look<'_>) -> Option<Asked> {
     let verdict = match web {
         Web::Balanced(proof) => Verdict::Yes(proof),
         Web::Wrong(why) => Verdict::No(format!("{why}: web clients that it sends to a blocked server are refused")),
-        Web::Unknown(why) => Verdict::Unknown(format!("nobody knows where web clients go: {why}")),
+        Web::Unknown(why) => Verdict::Unknown(format!("where web clients go is not known: {why}")),
     };
     let advice = "Let the web services name lead to the HTTP(S) balancer, and to no server.";
     Some(super::questions::asked(Question::Coverage(Covered::WebName), verdict, advice))
@@ -151,7 +151,7 @@ fn taken_over(look: &Look<'_>, server: &ServerName, feature: Feature, service: &
     } else {
         unknown.extend(no);
         Verdict::Unknown(format!(
-            "{feature} is not known to be covered: nobody can say that another server runs {service} ({})",
+            "{feature} is not known to be covered: no answer says that another server runs {service} ({})",
             list(unknown)
         ))
     }

@@ -39,7 +39,7 @@ pub(crate) fn untold<'a>(look: &Look<'_>, seen: &'a ServerObservation, service: 
 /// Returns what speaks against a server for it.
 pub(super) fn problem(look: &Look<'_>, name: &str, seen: &ServerObservation, service: &ServiceName) -> Option<Verdict> {
     Some(match untold(look, seen, service)? {
-        Untold::Absent(why) => Verdict::No(format!("{name}: nobody could say that {service} has drained: {why}")),
+        Untold::Absent(why) => Verdict::No(format!("{name}: that {service} has drained could not be proven: {why}")),
         Untold::Unread(why) => Verdict::Unknown(format!("{name}: whether {service} drains could not be read: {why}")),
     })
 }

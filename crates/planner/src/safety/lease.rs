@@ -36,7 +36,7 @@ pub(super) fn question(look: &Look<'_>, server: &ServerName) -> Asked {
         Verdict::Yes("no other control host works on the pool".to_owned())
     } else {
         let these = list(&unknown);
-        Verdict::Unknown(format!("{name} may not go: nobody can say whether another control host works on {these}"))
+        Verdict::Unknown(format!("{name} may not go: whether another control host works on {these} is not known"))
     };
     questions::asked(Question::Lease, verdict, ADVICE)
 }

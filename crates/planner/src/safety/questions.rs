@@ -75,7 +75,7 @@ pub(super) fn budget(look: &Look<'_>, server: &ServerName) -> Asked {
         let mut counted = out;
         counted.extend(unknown);
         Verdict::Unknown(format!(
-            "{name} may not go: at most {most} of {pool} may be out, and nobody can say that these serve: {}",
+            "{name} may not go: at most {most} of {pool} may be out, and these are not known to serve: {}",
             list(&counted)
         ))
     } else {
@@ -448,7 +448,7 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
     let unplanned = unplanned(look, seen).map(|(service, state)| match state {
         Ok(state) => {
             let shown = shown(seen, service);
-            Verdict::No(format!("{name}: {shown} is {state} and not in the plan, so nobody drains it"))
+            Verdict::No(format!("{name}: {shown} is {state} and not in the plan, so the run does not drain it"))
         }
         Err(why) => {
             let shown = shown(seen, service);

@@ -39,7 +39,7 @@ fn saying(state: &Answer<DrainingState>) -> World {
 fn p3_p4_a_server_that_has_nothing_that_says_that_it_drains_is_refused_before_it_is_blocked() {
     let mut world = saying(&Answer::Known(DrainingState::Absent(NO_SET.into())));
     let said = world.blockable("fe1");
-    assert_eq!(said, Verdict::No(format!("fe1: nobody could say that RTCAVMCU has drained: {NO_SET}")));
+    assert_eq!(said, Verdict::No(format!("fe1: that RTCAVMCU has drained could not be proven: {NO_SET}")));
     assert!(world.blockable("fe3").is_yes(), "fe3 says it");
     let (plan, _) = planned(&world.change, &world.seen);
     assert_eq!(codes(&plan, Severity::Refusal), ["O2098"]);

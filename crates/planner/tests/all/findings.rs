@@ -351,7 +351,7 @@ fn p3_a_replica_that_nobody_names_is_not_up_to_date() {
         let (plan, _) = planned(&change, &seen);
         assert_eq!(codes(&plan, Severity::Refusal), ["O2034"], "{unnamed:?}");
         let text = &finding(&plan, "O2034").message;
-        assert!(text.contains("nobody named the replica of fe"), "{text}");
+        assert!(text.contains("no answer names the replica of fe"), "{text}");
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn assumptions(options: &Options) -> Vec<String> {
     vec![
         format!("each service has up to {} when it is blocked, evenly distributed", counted(most, "session")),
         format!("its sessions last up to {mean_min} min on average, each for a random time around that (exponential)"),
-        "nobody comes back to a service that is blocked, unless the fault returning-sessions is tried".to_owned(),
+        "no user comes back to a service that is blocked, unless the fault returning-sessions is tried".to_owned(),
         "the installer takes 6 to 14 min and asks for a restart in three of four cases".to_owned(),
         "a restart takes 3 to 6 min, and services start within two minutes after it".to_owned(),
         "servers answer at once, and a person confirms what the plan leaves to people at once".to_owned(),

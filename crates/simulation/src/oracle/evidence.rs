@@ -151,7 +151,7 @@ impl World {
                     Sessions::Some(left) => Some(("P4", format!("{} has {left} sessions", service.name))),
                     Sessions::NotDraining => Some(("P4", format!("{} is not draining", service.name))),
                     Sessions::NoState if alone.contains(&service.name) => None,
-                    Sessions::NoState => Some(("P3", format!("nobody can say whether {} drains", service.name))),
+                    Sessions::NoState => Some(("P3", format!("it is not known whether {} drains", service.name))),
                     Sessions::Unknown if timed => None,
                     Sessions::Unknown => Some(("P3", format!("the sessions of {} are unknown", service.name))),
                 }

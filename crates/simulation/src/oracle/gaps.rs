@@ -89,7 +89,7 @@ impl World {
             self.oracle.breach(
                 "P3",
                 now,
-                format!("{name}: {kind}, and nobody has looked since the machine of the run slept"),
+                format!("{name}: {kind}, and there was no look since the machine of the run slept"),
             );
         }
     }

@@ -202,8 +202,7 @@ impl World {
             .map(|(_, service)| format!("{} is {}", service.name, service.start))
             .collect();
         if !forgotten.is_empty() {
-            let text =
-                format!("{name} is held on its way back, and nobody has tried the rest: {}", forgotten.join(", "));
+            let text = format!("{name} is held on its way back, and the rest was not tried: {}", forgotten.join(", "));
             self.oracle.breach("P8", now, text);
         }
     }

@@ -288,7 +288,7 @@ impl World {
                 let at = self.dice.place(self.machines.len());
                 if self.machines[at].up {
                     self.machines[at].patched = true;
-                    self.log.say(now, || format!("somebody patches machine {at}"));
+                    self.log.say(now, || format!("another hand patches machine {at}"));
                 }
             }
             Fault::ForeignResume => self.somebody_resumes(),
@@ -358,7 +358,7 @@ impl World {
             let to = self.dice.pick(&[StartType::AUTOMATIC, StartType::DELAYED, StartType::MANUAL]);
             let now = self.now;
             let (name, of) = (self.machines[at].name.clone(), self.machines[at].services[service].name.clone());
-            self.log.say(now, || format!("somebody sets the start type of {of} on {name} to {to}"));
+            self.log.say(now, || format!("another hand sets the start type of {of} on {name} to {to}"));
             let before = std::mem::replace(&mut self.machines[at].services[service].start, to);
             self.oracle.foreign_start(now, (at, service), [before, to]);
         } else if self.machines[at].services[service].state.is_settled() {
@@ -374,7 +374,7 @@ impl World {
         let now = self.now;
         let mut dice = self.dice.fork();
         let (name, of) = (self.machines[at].name.clone(), self.machines[at].services[service].name.clone());
-        self.log.say(now, || format!("somebody makes {of} on {name} {to}"));
+        self.log.say(now, || format!("another hand makes {of} on {name} {to}"));
         let one = &mut self.machines[at].services[service];
         let before = one.state;
         if to == RunState::Paused {
@@ -400,7 +400,7 @@ impl World {
         }
         if self.dice.chance(0.5) {
             let back = self.dice.between(5 * MINUTE, 2 * HOUR);
-            self.log.say(now, || format!("somebody takes machine {at} down for {} min", back / MINUTE));
+            self.log.say(now, || format!("another hand takes machine {at} down for {} min", back / MINUTE));
             self.go_down(at, back, By::Foreign);
             return;
         }

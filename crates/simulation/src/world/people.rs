@@ -34,7 +34,7 @@ impl World {
         if free {
             one.live.push((now, ends));
             let (name, of) = (self.machines[at].name.clone(), self.machines[at].services[service].name.clone());
-            self.log.say(now, || format!("somebody connects to {of} on {name}, which is paused"));
+            self.log.say(now, || format!("a user connects to {of} on {name}, which is paused"));
         }
         if again || !free {
             self.schedule(now + wait, Event::Connect { machine: at, service });
@@ -50,7 +50,7 @@ impl World {
         }
         let now = self.now;
         let name = self.machines[at].name.clone();
-        self.log.say(now, || format!("somebody else begins to maintain {name}"));
+        self.log.say(now, || format!("another maintenance begins on {name}"));
         let services = &self.machines[at].services;
         let running: Vec<usize> = (0..services.len())
             .filter(|place| services[*place].scope && services[*place].state == RunState::Running)
@@ -92,7 +92,7 @@ impl World {
         }
         let now = self.now;
         let name = self.machines[at].name.clone();
-        self.log.say(now, || format!("somebody sets {name} to {to} in backend {backend} of the balancer"));
+        self.log.say(now, || format!("another hand sets {name} to {to} in backend {backend} of the balancer"));
         let before = std::mem::replace(&mut self.machines[at].admin[backend], to);
         self.oracle.foreign_admin(now, at, [before, to]);
         self.note_standing(at, By::Foreign);

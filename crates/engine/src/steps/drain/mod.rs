@@ -90,7 +90,7 @@ impl Sample {
     fn number(&self) -> String {
         match (self.total(), self.is_counted()) {
             (total, true) => format!("{total} left"),
-            (0, false) => "nobody knows how many are left".to_owned(),
+            (0, false) => "how many are left is not known".to_owned(),
             (total, false) => format!("{total} left that could be counted"),
         }
     }
