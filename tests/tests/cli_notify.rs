@@ -53,7 +53,7 @@ fn a_held_server_and_the_end_of_the_run_are_told_and_a_dead_way_stops_nothing() 
     assert!(end["text"].as_str().unwrap().contains("OUT OF SERVICE: fe1"), "{end}");
     let all = said.out.clone() + &said.err;
     let lines = all.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(lines.contains("webhook did not answer"), "{all}");
+    assert!(lines.contains("notify entry 2 (webhook to") && lines.contains(") did not answer"), "{all}");
     assert!(!all.contains("T0KEN"), "an address is a secret: {all}");
     let report = sandbox.run(&["report", run]);
     assert_eq!(report.code, Some(0), "{}", report.err);
@@ -107,8 +107,17 @@ fn every_way_can_be_tried_and_one_that_does_not_work_is_named() {
     let file = sandbox.path().join("notices");
     let said = sandbox.run(&["notify", &plan(&sandbox, &file, &[])]);
     assert_eq!(said.code, Some(69), "{}\n{}", said.out, said.err);
-    assert!(said.out.contains("command: told; of begun, out, back, held, refused, ended"), "{}", said.out);
-    assert!(said.out.contains("webhook: NOT told: ") && said.out.contains("Connection refused"), "{}", said.out);
+    assert!(
+        said.out.contains("notify entry 1 (command sh): told; of begun, out, back, held, refused, ended"),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out
+            .contains("notify entry 2 (webhook to 127.0.0.1:1): NOT told: the connection failed: connection refused"),
+        "{}",
+        said.out
+    );
     assert!(!said.out.contains("T0KEN"), "{}", said.out);
     let told = notices(&file);
     assert!(told.len() == 1 && told[0]["title"].as_str().unwrap().starts_with("TEST: "), "{told:?}");
@@ -132,8 +141,31 @@ fn a_way_whose_address_is_not_there_refuses_the_start_before_anything_is_asked()
     }
 }
 
+/// A process that ends with the test, also with one that fails.
+struct Ended(Option<std::process::Child>);
+
+impl Ended {
+    /// Ends it, and returns what it has printed.
+    fn printed(mut self) -> String {
+        let mut server = self.0.take().expect("it is ended once");
+        server.kill().expect("it can be ended");
+        let output = server.wait_with_output().expect("it was started here");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.0.take() {
+            // It may have ended by itself.
+            drop(server.kill());
+            drop(server.wait());
+        }
+    }
+}
+
 /// A mail server that others wrote, which prints what it takes. `None`: it is not installed here.
-fn mail_server() -> Option<(std::process::Child, u16)> {
+fn mail_server() -> Option<(Ended, u16)> {
     let python = std::env::var("LAB_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let there = std::process::Command::new(&python).args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
     if !there.is_ok_and(|status| status.success()) {
@@ -147,8 +179,10 @@ fn mail_server() -> Option<(std::process::Child, u16)> {
     let server = std::process::Command::new(&python)
         .args(["-u", "-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}")])
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .expect("it starts");
+    let server = Ended(Some(server));
     let began = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(began.elapsed() < Duration::from_secs(60), "the mail server does not listen");
@@ -159,7 +193,7 @@ fn mail_server() -> Option<(std::process::Child, u16)> {
 
 #[test]
 fn a_mail_server_that_others_wrote_gets_a_mail_and_a_plan_has_no_password_of_it() {
-    let Some((mut server, port)) = mail_server() else {
+    let Some((server, port)) = mail_server() else {
         println!("skipped: aiosmtpd is not installed for the Python that LAB_PYTHON names");
         return;
     };
@@ -177,12 +211,10 @@ fn a_mail_server_that_others_wrote_gets_a_mail_and_a_plan_has_no_password_of_it(
         )
     };
     let (code, said) = tried(&format!("smtp://127.0.0.1:{port}"));
-    assert!(code == Some(0) && said.contains("mail: told; of held"), "{code:?}: {said}");
+    assert!(code == Some(0) && said.contains("(mail to on-call@contoso.example): told; of held"), "{code:?}: {said}");
     let (code, said) = tried("smtp://ops:geheim@127.0.0.1");
     assert!(code == Some(69) && said.contains("in plain text") && !said.contains("geheim"), "{code:?}: {said}");
-    server.kill().expect("it can be ended");
-    let printed = server.wait_with_output().unwrap().stdout;
-    let printed = String::from_utf8_lossy(&printed);
+    let printed = server.printed();
     for wanted in ["From: orchestrate <orchestrate@contoso.example>", "To: on-call@contoso.example", "Subject: TEST: "]
     {
         assert!(printed.contains(wanted), "{wanted} is missing in:\n{printed}");

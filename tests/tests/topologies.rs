@@ -238,7 +238,7 @@ fn p1_t7_counts_the_servers_that_are_down_and_only_the_first_seven() {
             "f4 may not go: it is in upgrade domain UD2, and f1 (UD1) may be out and f2 (UD1) may be out",
             // f8 is not among the first seven: without it, five of them run.
             "5 of the first 7 would run, 4 needed, f1 and f2 are not known to run",
-            "nobody knows whether f1.contoso.example serves",
+            "whether f1.contoso.example serves is not known",
             // Two servers answer nothing, and that is all that stands in the way.
             "What follows from it is not listed apart: O2015",
         ],

@@ -435,7 +435,8 @@ fn all_were_seen(context: Context<'_>, state: &RunState) -> bool {
     let begun = works.filter(|(_, each)| each.started.is_some() || each.as_recorded().is_some());
     let mut pools = begun.map(|(work, _)| &context.plan.pool_of(work).name);
     let reached = |pool: &PoolName| state.pool_faults.get(pool).is_none_or(Vec::is_empty);
-    pools.all(|pool| state.pools_seen.get(pool).is_some_and(std::collections::BTreeMap::is_empty) && reached(pool))
+    let all_serve = state.pools_seen.values().all(std::collections::BTreeMap::is_empty);
+    all_serve && pools.all(|pool| state.pools_seen.contains_key(pool)) && state.pools_seen.keys().all(reached)
 }
 
 /// Returns how the rest of a run that left nothing out is done: by the same plan once more.

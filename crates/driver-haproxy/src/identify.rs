@@ -30,6 +30,8 @@ pub(crate) struct Identified {
     pub(crate) doubts: Vec<BalancerDoubt>,
     /// Every backend with servers, whosever they are.
     pub(crate) backends: BTreeSet<String>,
+    /// The names of the entries of the backends that the plan names.
+    pub(crate) slots: BTreeSet<String>,
 }
 
 /// Whose an entry is.
@@ -55,7 +57,9 @@ impl<'a> Wanted<'a> {
     /// The statistics lack a server that the backend has.
     pub(crate) fn find(&self, site: &Site<'_>) -> Result<Identified, String> {
         let backends = site.rows.iter().map(|row| row.backend.clone()).collect();
-        let mut found = Identified { backends, ..Identified::default() };
+        let named = site.rows.iter().filter(|row| site.plan.backends.contains(&row.backend));
+        let slots = named.map(|row| row.slot.clone()).collect();
+        let mut found = Identified { backends, slots, ..Identified::default() };
         for backend in &site.plan.backends {
             self.backend(site, backend, &mut found)?;
         }
@@ -272,7 +276,32 @@ pub(crate) fn accepted_in_vain(balancer: &HaproxyBalancer, backends: &BTreeSet<S
     balancer.accept_backends.keys().filter(|name| !is_there(name)).map(doubt).collect()
 }
 
-/// Returns the backends that there are, with the one that may be meant.
+/// Says which names of servers no balancer has: an entry whose name is mistyped would go on sending traffic to a server that is
+/// out. Of a server that is not there at all that is said already.
+pub(crate) fn named_in_vain(
+    balancer: &HaproxyBalancer,
+    slots: &BTreeSet<String>,
+    said: &BTreeSet<BalancerDoubt>,
+) -> Vec<BalancerDoubt> {
+    let there_are: BTreeSet<&str> = slots.iter().map(String::as_str).collect();
+    let is_missing = |server: &ServerName| {
+        said.iter().any(|doubt| doubt.kind == DoubtKind::NotThere && doubt.server.as_ref() == Some(server))
+    };
+    let doubt = |(server, name): (&ServerName, &String)| BalancerDoubt {
+        server: Some(server.clone()),
+        kind: DoubtKind::NotThere,
+        text: format!(
+            "names says that {} is called {}, and no backend of the plan has a server of that name; there are {}",
+            server.short(),
+            text::name(name),
+            there(name, &there_are)
+        ),
+    };
+    let stated = balancer.names.iter().flat_map(|(server, names)| names.iter().map(move |name| (server, name)));
+    stated.filter(|(server, name)| !slots.contains(*name) && !is_missing(server)).map(doubt).collect()
+}
+
+/// Returns the names that there are, with the one that may be meant.
 fn there(wanted: &str, names: &BTreeSet<&str>) -> String {
     let near = match names.iter().find(|name| is_near(wanted, name)) {
         Some(near) => format!("; is {} meant?", text::name(near)),

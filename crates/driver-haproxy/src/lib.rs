@@ -252,13 +252,14 @@ impl ObserveBalancer for HaproxyReader {
         let sites = self.balancer.sites.iter().zip(&self.runtimes);
         let said = join_all(sites.map(|(site, runtime)| self.site(site, runtime))).await;
         let (mut known, mut doubts, mut silent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        let mut backends = BTreeSet::new();
+        let (mut backends, mut slots) = (BTreeSet::new(), BTreeSet::new());
         for site in said {
             match site {
                 Err(error) => silent.push(error.to_string()),
                 Ok(identified) => {
                     doubts.extend(identified.doubts);
                     backends.extend(identified.backends);
+                    slots.extend(identified.slots);
                     for (server, seen) in identified.servers {
                         let whole: &mut orchestrate_model::observe::BalancerServer = known.entry(server).or_default();
                         whole.entries.extend(seen.entries);
@@ -269,6 +270,7 @@ impl ObserveBalancer for HaproxyReader {
         // One that is silent may have what the others lack.
         if silent.is_empty() {
             doubts.extend(identify::accepted_in_vain(&self.balancer, &backends));
+            doubts.extend(identify::named_in_vain(&self.balancer, &slots, &doubts));
         }
         let doubts = doubts.into_iter().collect();
         if silent.is_empty() {

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 /// How long each step may take. The planner has the table, because the window rule and the forecast count with it too.
 pub use orchestrate_planner::limits::{
     BALANCER_BACK, BLOCK_DEADLINE, GATE_DEADLINE, INSTALLER_BUSY, INSTALLER_GRACE, RESTART_DEADLINE, RESTART_SHOWS,
-    RETURN_DEADLINE, SELF_START, STOP_DEADLINE,
+    RETURN_DEADLINE, SELF_START, STOP_DEADLINE, VERIFY_DEADLINE,
 };
 
 /// Between two samples of a drain. Ten seconds is what the domain reference proposes; shorter ones cost the servers
@@ -186,6 +186,10 @@ pub const POOL_GOOD_LOOKS: u32 = 2;
 /// minutes. The word comes from a PowerShell cmdlet that loads the product's module, seconds of a processor each time;
 /// servers, names and balancer are seen in every look.
 pub const PRODUCT_LOOKS: u32 = 6;
+
+/// How often in a row the product gives no word before that is told: six minutes, in which a pool that places its users anew has
+/// mostly done so.
+pub const PRODUCT_WORDLESS: u32 = 3;
 
 /// How long one server may take for its answer to a look at the pool. Longer than a connection takes to be given up, and
 /// shorter than the lifetime of evidence: one dead server must not keep the word on the others.

@@ -49,6 +49,10 @@ pub const BALANCER_BACK: SignedDuration = SignedDuration::from_mins(20);
 /// How long the proof that a server is back may take.
 pub const GATE_DEADLINE: SignedDuration = SignedDuration::from_mins(60);
 
+/// How long a server is asked what is installed on it after its patch: one that has just been restarted, or refuses shells for some
+/// minutes, is not left out of service for that.
+pub const VERIFY_DEADLINE: SignedDuration = SignedDuration::from_mins(10);
+
 /// What the steps take together that have no deadline of their own: the balancer before and after, the versions, and the
 /// last look of each step. Each gives up after a minute without an answer.
 pub const LOOKS: SignedDuration = SignedDuration::from_mins(5);
@@ -82,7 +86,7 @@ pub fn of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> Signed
         }),
         // An installer may restart the server by itself, whatever the plan says about restarts.
         StepKind::Restart if patch.is_some() || build::restarts(change) => RESTART_SHOWS + RESTART_DEADLINE,
-        StepKind::Verify => LOOKS,
+        StepKind::Verify => VERIFY_DEADLINE + LOOKS,
         StepKind::Return => RETURN_DEADLINE,
         StepKind::BalancerIn if is_balanced(change) => BALANCER_BACK,
         StepKind::Gate => GATE_DEADLINE,

@@ -19,7 +19,7 @@ use orchestrate_model::Change;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
-/// Takes a pool of servers through maintenance, one server at a time, so that nobody who uses it notices.
+/// Takes a pool of servers through maintenance, one server at a time, without its users noticing.
 #[derive(Debug, Parser)]
 #[command(
     name = "orchestrate",

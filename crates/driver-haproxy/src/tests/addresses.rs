@@ -142,6 +142,24 @@ async fn every_backend_that_holds_a_server_is_drained_or_named_or_accepted() {
 }
 
 #[tokio::test]
+async fn a_name_that_no_backend_has_is_missing_although_the_server_has_other_entries() {
+    let all = &["pool/fe1 192.0.2.11", "pool/fe2 192.0.2.12", "pool/fe3 192.0.2.13", "pool/fe1-nat 10.9.9.11"];
+    let called = |names: &'static [&'static str]| {
+        move |settings: &mut HaproxyBalancer| {
+            settings.names.insert(server("fe1"), names.iter().map(|name| (*name).to_owned()).collect());
+        }
+    };
+    let right = seen(all, called(&["fe1", "fe1-nat"])).await;
+    assert_eq!(kinds(&right), [(DoubtKind::ByNameAlone, Some("fe1"))], "{:?}", right.doubts);
+    for wrong in [&["fe1", "fe1-nta"], &["fe1", "FE1-NAT"]] {
+        let seen = seen(all, called(wrong)).await;
+        assert_eq!(kinds(&seen), [(DoubtKind::NotThere, Some("fe1"))], "{wrong:?}");
+        let text = &seen.doubts[0].text;
+        assert!(text.contains(&format!("fe1 is called {}", wrong[1])) && text.contains("is fe1-nat meant?"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_one_of_several_backends_provably_lacks_needs_nothing_there() {
     let both = |settings: &mut HaproxyBalancer| settings.sites[0].backends.push("ext".to_owned());
     let lacks = &["pool/fe1 192.0.2.11", "pool/fe2 192.0.2.12", "pool/fe3 192.0.2.13", "ext/fe2 192.0.2.12"];

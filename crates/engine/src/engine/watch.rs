@@ -7,7 +7,7 @@
 use super::{Effect, Engine, Position, Ticket};
 use crate::constants::{
     LOOK_LIFETIME, POOL_GOOD_LOOKS, POOL_LOOK, POOL_LOOK_AGAIN, POOL_LOOK_SOAK, POOL_NOES, POOL_SLOW_LOOKS,
-    POOL_UNKNOWN, POOL_UNKNOWN_LOOKS, PRODUCT_LOOKS, SWEEP_LOOKS, UNKNOWN_LOOK,
+    POOL_UNKNOWN, POOL_UNKNOWN_LOOKS, PRODUCT_LOOKS, PRODUCT_WORDLESS, SWEEP_LOOKS, UNKNOWN_LOOK,
 };
 use crate::look::Look;
 use crate::record::{AlarmThen, Record, StopWhy, Why, WhyKind};
@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Change;
 use orchestrate_model::change::PoolUnsafe;
 use orchestrate_model::hold::HoldCause;
-use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState};
+use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState, Part};
 use orchestrate_model::pool::{Balancer, Pool};
 use orchestrate_model::time::after;
 use orchestrate_model::{Act, PoolObservation, ServerName, Verdict};
@@ -44,6 +44,10 @@ pub(super) struct Watch {
     calm: bool,
     /// Looks in a row in which another server was missing while one soaks.
     absent: BTreeMap<ServerName, u32>,
+    /// The server that the look in hand asks for the product's word.
+    asks_product: Option<ServerName>,
+    /// Times in a row that the product was asked and gave no word.
+    wordless: u32,
 }
 
 /// Where a watch is.
@@ -150,6 +154,8 @@ impl Engine {
 
     fn look_at_pool(&mut self, pool: usize, look: Look, now: Timestamp) {
         let ticket = self.ticket();
+        let product = look.servers.iter().find(|(_, ask)| ask.parts.contains(&Part::Readiness));
+        self.watches[pool].asks_product = product.map(|(name, _)| name.clone());
         self.watches[pool].at = At::Looking { ticket, asked: now };
         self.effects.push(Effect::Look { ticket, look });
     }
@@ -197,6 +203,7 @@ impl Engine {
         }
         let mut rest = POOL_LOOK;
         self.tell_of_absent(pool, seen, now);
+        self.tell_of_silence(pool, seen, now);
         let watched = self.watched(pool);
         for position in watched.iter().copied() {
             if !self.judge_pool(position, seen, now) {
@@ -243,6 +250,25 @@ impl Engine {
                 self.record(now, Record::Note { work: Some(work_id(first)), text });
             }
         }
+    }
+
+    /// Says once that the product gives no word on a pool of which a server is out. Nothing follows from that, since our own
+    /// server may be why; whoever decides about the run is to know.
+    fn tell_of_silence(&mut self, pool: usize, seen: &PoolObservation, now: Timestamp) {
+        let watched = self.watched(pool);
+        let watch = &mut self.watches[pool];
+        let Some(asked) = watch.asks_product.take() else { return };
+        watch.wordless = if has_word(seen) { 0 } else { watch.wordless.saturating_add(1) };
+        let (Some(first), PRODUCT_WORDLESS) = (watched.first(), watch.wordless) else { return };
+        let why = seen.servers.get(&asked).and_then(|own| own.readiness.why_unknown()).unwrap_or("no answer");
+        let text = format!(
+            "whether {} is ready is unknown: the product gave no word {PRODUCT_WORDLESS} times, last asked on {}: {why}. Nothing \
+             is stopped for that alone: the servers, the names and the balancer are seen without it, and the next server waits \
+             for the word",
+            self.plan.change().pools[pool].name,
+            asked.short()
+        );
+        self.record(now, Record::Note { work: Some(work_id(*first)), text });
     }
 
     /// Whether it is still to be seen that nothing was installed on a server since it was recorded.

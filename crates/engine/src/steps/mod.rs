@@ -31,8 +31,8 @@ pub(crate) use restart::restarts_first;
 pub(crate) use under_way::is_installer_open;
 
 use crate::constants::{
-    BALANCER_BACK, BALANCER_DEADLINE, BLOCK_DEADLINE, INSTALLER_BUSY, RESTART_SHOWS, RETURN_DEADLINE, STOP_DEADLINE,
-    UNKNOWN_LOOK, UNKNOWN_LOOKS,
+    BALANCER_BACK, BALANCER_DEADLINE, BLOCK_DEADLINE, INSTALLER_BUSY, RESTART_SHOWS, RETURN_DEADLINE, SLOW_LOOK,
+    STOP_DEADLINE, UNKNOWN_LOOK, UNKNOWN_LOOKS, VERIFY_DEADLINE,
 };
 use crate::look::Subject;
 use crate::record::{Record, StepEnd, StopWhy, Why, WhyKind};
@@ -282,10 +282,10 @@ impl Case<'_> {
             StepKind::Guard
             | StepKind::Record
             | StepKind::Block
-            | StepKind::Verify
             | StepKind::Gate
             | StepKind::Soak
             | StepKind::Database => BLOCK_DEADLINE,
+            StepKind::Verify => VERIFY_DEADLINE,
             StepKind::Drain => limits::drain(self.subject.plan.change(), &self.subject.work.block),
             StepKind::BalancerOut => BALANCER_DEADLINE,
             StepKind::BalancerIn => BALANCER_BACK,
@@ -347,22 +347,29 @@ impl Case<'_> {
         self.give_up_for(HoldCause::StepFailed, why)
     }
 
-    fn give_up_for(&self, cause: HoldCause, why: String) -> Judgement {
+    /// Whether the server would stay out of service if the step were given up.
+    fn stays_out(&self) -> bool {
         let patching = self.subject.is_patching() && !self.is_proven_unstarted();
-        if patching || self.subject.own.back.is_some() {
+        patching || self.subject.own.back.is_some()
+    }
+
+    fn give_up_for(&self, cause: HoldCause, why: String) -> Judgement {
+        if self.stays_out() {
             Judgement::Hold(cause, why, self.choices())
         } else {
             Judgement::TurnBack(Why { kind: WhyKind::Failed, text: why })
         }
     }
 
-    /// Waits for an answer a few times, then gives up. Unknown never lets a step go on (promise P3).
+    /// Waits for an answer a few times, then gives up; where the server would stay out of service, for as long as an act of the
+    /// step is asked for that is refused for a time. Unknown never lets a step go on (promise P3).
     pub(crate) fn unknown(&self, scratch: &mut Scratch, why: &str) -> Judgement {
         if self.kind == StepKind::BalancerIn && !self.is_late(BALANCER_BACK) {
             return self.wait_for_balancer("an answer of the balancer", why);
         }
         scratch.unknown_looks += 1;
-        if scratch.unknown_looks >= UNKNOWN_LOOKS {
+        let out = self.stays_out();
+        if scratch.unknown_looks >= UNKNOWN_LOOKS && (!out || self.is_late(self.patience())) {
             let why = format!(
                 "{}: no answer after {} looks in the {} step: {why}",
                 self.subject.work.server,
@@ -371,7 +378,12 @@ impl Case<'_> {
             );
             return self.give_up_for(HoldCause::NoAnswer, why);
         }
-        let then = "the server goes back, or is held if it is being patched";
+        if out {
+            let limit = Some((self.patience(), "the server is held"));
+            let pace = if scratch.unknown_looks < UNKNOWN_LOOKS { UNKNOWN_LOOK } else { SLOW_LOOK };
+            return Judgement::Wait(self.wait("an answer of the server", why.to_owned(), limit), pace);
+        }
+        let then = "the server goes back";
         let rest = UNKNOWN_LOOK * i32::try_from(UNKNOWN_LOOKS - scratch.unknown_looks).unwrap_or(i32::MAX);
         let wait = self.wait_on("an answer of the server", why.to_owned(), (rest, then));
         Judgement::Wait(wait, UNKNOWN_LOOK)

@@ -23,6 +23,8 @@ pub(crate) struct Tries(BTreeMap<String, Tried>);
 /// What became of one act.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tried {
+    /// The act.
+    act: Option<Act>,
     /// Times it was accepted.
     pub(crate) accepted: u32,
     /// Times it was said to be needless.
@@ -141,6 +143,7 @@ impl Tries {
     /// Counts how an act ended.
     pub(crate) fn note(&mut self, act: &Act, outcome: &ActOutcome, now: Timestamp) {
         let tried = self.0.entry(act.to_string()).or_default();
+        tried.act.get_or_insert_with(|| act.clone());
         tried.first.get_or_insert(now);
         tried.last = Some(now);
         tried.denied = match (outcome, tried.denied) {
@@ -194,12 +197,17 @@ impl Tries {
         })
     }
 
-    /// Says what is waited for while acts are asked for that were all refused before.
+    /// Says what is waited for while acts are asked for that were all refused before: those, and all others of the step that are
+    /// refused and left alone for the moment.
     pub(crate) fn waited_for(&self, case: &Case<'_>, acts: &[Act]) -> Option<Wait> {
-        let refusals: Vec<Refusal> = acts.iter().map(|act| self.refusal(case, act)).collect::<Option<_>>()?;
-        let begin = (case.since, case.patience());
-        let until = acts.iter().map(|act| self.of(act).until(case, begin)).max()?;
-        Some(waiting(case, case.since, until, told(&refusals).join("; ")))
+        let all_refused = acts.iter().all(|act| self.refusal(case, act).is_some());
+        let (begin, limit) = (case.since, case.patience());
+        let open = self.0.values().filter(|tried| !tried.is_given_up(case));
+        let open: Vec<(&Act, &Tried)> = open.filter_map(|tried| Some((tried.act.as_ref()?, tried))).collect();
+        let refusals: Vec<Refusal> = open.iter().filter_map(|(act, _)| self.refusal(case, act)).collect();
+        let since = |tried: &Tried| tried.first.filter(|_| case.is_long()).unwrap_or(begin);
+        let until = open.iter().map(|(_, tried)| tried.until(case, (since(tried), limit))).max()?;
+        all_refused.then(|| waiting(case, case.since, until, told(&refusals).join("; ")))
     }
 
     /// Returns why an act did not come about so far, where it was refused, or nobody knows.

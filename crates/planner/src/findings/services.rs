@@ -11,7 +11,7 @@ use orchestrate_model::catalogue;
 use orchestrate_model::change::Scope;
 use orchestrate_model::pool::Hosted;
 use orchestrate_model::version::{self, Mixed};
-use orchestrate_model::{Answer, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus};
+use orchestrate_model::{Answer, RunState, Server, ServerName, ServerObservation, ServiceName, ServiceStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says what the services of each server that is to go say. Servers that are passed over are not touched, so nothing is
@@ -50,6 +50,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&Se
             );
         }
     }
+    found.extend(nowhere(look));
     unplanned(look, safety, found);
     undrained(look, safety, found);
     central(look, found);
@@ -176,17 +177,58 @@ fn central(look: &Look<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// Services that are expected and not there: one finding per server.
+/// Services that the plan names for a pool and no server of it has: the one that is meant would not be drained.
+fn nowhere(look: &Look<'_>) -> Option<Finding> {
+    let seen = |server: &Server| look.seen.servers.get(&server.name);
+    let said: Vec<&ServerObservation> =
+        look.pool.servers.iter().filter_map(seen).filter(|seen| seen.services.known().is_some()).collect();
+    // A server that said nothing may have it.
+    if said.is_empty() || said.len() < look.pool.servers.len() {
+        return None;
+    }
+    let named = look.pool.extra_services.iter();
+    let nowhere: Vec<&ServiceName> =
+        named.filter(|name| said.iter().all(|seen| seen.service(name).is_none())).collect();
+    let first = nowhere.first()?;
+    let text = format!(
+        "no server of {} has {}, which the plan names under services: what is meant would not be drained",
+        look.pool.name,
+        list(&nowhere)
+    );
+    let there = said.iter().filter_map(|seen| seen.services.known()).flat_map(BTreeMap::keys);
+    let likeness = |name: &ServiceName| strsim::jaro_winkler(&name.as_str().to_lowercase(), &first.as_str().to_lowercase());
+    let near = there.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > NEAR);
+    let near = near.map_or_else(String::new, |name| format!("Did you mean {name}? "));
+    let advice = format!("{near}Correct the name, which is the short one of the Services console, or leave it out.");
+    Some(refusal(codes::NOT_INSTALLED, text).pool(look.pool).advise(advice))
+}
+
+/// How alike two names have to be for one to be meant for the other.
+const NEAR: f64 = 0.85;
+
+/// Services that are expected and not there: one finding per server. What no server has is told once.
 fn missing(look: &Look<'_>, name: &ServerName, absent: &[&ServiceName]) -> Option<Finding> {
+    let is_somewhere = |service: &ServiceName| look.seen.servers.values().any(|seen| seen.service(service).is_some());
+    let named = |service: &ServiceName| look.pool.extra_services.contains(service);
+    let absent: Vec<&ServiceName> =
+        absent.iter().copied().filter(|service| !named(service) || is_somewhere(service)).collect();
     if absent.is_empty() {
         return None;
     }
+    let absent = absent.as_slice();
     if matches!(look.change.maintenance.scope, Scope::Services(_)) {
         let text = format!("{name} does not have {}, which the plan asks for", list(absent));
         let finding = refusal(codes::NOT_INSTALLED, text).pool(look.pool).server(name);
         Some(finding.advise("Correct the scope, or the role of the pool."))
     } else {
-        let text = format!("{name} does not have {}, which its role usually runs: passed over", list(absent));
+        let (stated, usual): (Vec<&ServiceName>, Vec<&ServiceName>) =
+            absent.iter().copied().partition(|service| named(service));
+        let part = |services: &[&ServiceName], why: &str| {
+            (!services.is_empty()).then(|| format!("{}, which {why}", list(services)))
+        };
+        let parts = [part(&usual, "its role usually runs"), part(&stated, "the plan names under services")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let text = format!("{name} does not have {}: passed over", parts.join(", nor "));
         let finding = warning(codes::NOT_INSTALLED, text).pool(look.pool).server(name);
         Some(finding.advise("Nothing to do if it is meant to be so. Otherwise correct the role of the pool."))
     }

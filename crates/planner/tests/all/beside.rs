@@ -231,3 +231,27 @@ fn a_server_leaves_the_balancer_only_when_something_behind_it_is_blocked() {
     change.maintenance.scope = Scope::Services(vec![service("Worker")]);
     assert!(steps(&change), "a generic pool has nothing else to say it with");
 }
+
+#[test]
+fn a_named_service_that_no_server_has_is_refused_and_one_that_some_have_is_told_where_it_is_missing() {
+    let mut change = change(vec![pool("pool01", "fe", "192.0.2", 3)]);
+    change.pools[0].extra_services = vec![service("RTCMEDSRV")];
+    let mut seen = healthy_world(&change);
+    let without = |seen: &mut Observations, number: usize| {
+        let own = seen.pools.values_mut().next().unwrap().servers.values_mut().nth(number).unwrap();
+        let Answer::Known(services) = &mut own.services else { panic!("known") };
+        services.remove(&service("RTCMEDSRV"));
+    };
+    without(&mut seen, 0);
+    let (plan, _) = planned(&change, &seen);
+    assert_eq!(plan.refusals().count(), 0);
+    let told = &finding(&plan, "O2020").message;
+    assert!(told.contains("does not have RTCMEDSRV, which the plan names under services: passed over"), "{told}");
+    without(&mut seen, 1);
+    without(&mut seen, 2);
+    let (plan, _) = planned(&change, &seen);
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2020"]);
+    let refused = &finding(&plan, "O2020").message;
+    assert!(refused.contains("no server of pool01") && refused.contains("RTCMEDSRV"), "{refused}");
+    assert!(!codes(&plan, Severity::Warning).contains(&"O2020"), "it is told once");
+}
