@@ -138,7 +138,7 @@ impl Home {
 
     /// Refuses a named folder that is not there, or in which no runs were ever kept: a mistyped name must not look like a
     /// folder without runs.
-    fn was_begun(&self) -> Result<(), Failure> {
+    pub(crate) fn was_begun(&self) -> Result<(), Failure> {
         let there = self.path.exists();
         // What cannot be looked into, and what is no folder, is told by whoever opens it.
         let holds = |name: &&str| self.path.join(name).try_exists().unwrap_or(true);

@@ -119,6 +119,7 @@ fn status(home: &Home, place: Place, format: TextOrJson) -> Result<Exit, Failure
     let state = home.open_if_there(place)?;
     let left = state.as_ref().and_then(|state| board::left(state.path()));
     let Some(listing) = left else {
+        home.was_begun()?;
         output::talk("nothing was served from this state folder yet");
         return Ok(Exit::Done);
     };

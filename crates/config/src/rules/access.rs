@@ -6,6 +6,7 @@ use crate::reader::{At, Reader};
 use crate::texts::{Argument, Line};
 use crate::written::{CmdletsChoice, Credentials, Plan, Pool, Winrm};
 use orchestrate_model::pool::{ChannelBinding, TaskAccount, Transport, WinrmAuth};
+use orchestrate_model::readable::is_padded;
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
     for way in plan.notify.iter().flat_map(|ways| &ways.value) {
@@ -81,6 +82,13 @@ fn shell_path(reader: &mut Reader, key: &str, path: Option<&At<Line>>) {
 
 /// Program and arguments are a list: what stands in one text would be looked for as a program of that name.
 fn one_word(reader: &mut Reader, words: &[At<Argument>]) {
+    if let Some(program) = words.first().filter(|word| is_padded(&word.value.0)) {
+        reader.report(
+            Diagnostic::error(codes::BAD_TEXT, program.span, "the name of the program begins or ends with a blank")
+                .label("expected a program without blanks at its ends")
+                .help("a blank at an end is not seen, and makes another name of it"),
+        );
+    }
     let [only] = words else { return };
     let text = only.value.0.trim();
     if text.contains(' ') && !text.contains(['/', '\\']) || text.contains(" /") || text.contains(" -") {

@@ -43,12 +43,8 @@ const OF_WINDOWS: [(i64, &str, &[ExitMeaning]); 5] = [
         "another installation is under way, so that this one did not begin",
         &[ExitMeaning::Busy, ExitMeaning::Failed],
     ),
-    (1641, "success, and that the installer has begun a restart", &[ExitMeaning::RestartStarted, ExitMeaning::Failed]),
-    (
-        3010,
-        "success, and that a restart is needed",
-        &[ExitMeaning::RestartNeeded, ExitMeaning::Done, ExitMeaning::Failed],
-    ),
+    (1641, "success, and that the installer has begun a restart", &[ExitMeaning::RestartStarted]),
+    (3010, "success, and that a restart is needed", &[ExitMeaning::RestartNeeded, ExitMeaning::Done]),
 ];
 
 /// A meaning against what the code says everywhere: a patch would count as failed that was installed, or the other way round.

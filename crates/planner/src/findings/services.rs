@@ -196,7 +196,8 @@ fn nowhere(look: &Look<'_>) -> Option<Finding> {
         list(&nowhere)
     );
     let there = said.iter().filter_map(|seen| seen.services.known()).flat_map(BTreeMap::keys);
-    let likeness = |name: &ServiceName| strsim::jaro_winkler(&name.as_str().to_lowercase(), &first.as_str().to_lowercase());
+    let likeness =
+        |name: &ServiceName| strsim::jaro_winkler(&name.as_str().to_lowercase(), &first.as_str().to_lowercase());
     let near = there.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > NEAR);
     let near = near.map_or_else(String::new, |name| format!("Did you mean {name}? "));
     let advice = format!("{near}Correct the name, which is the short one of the Services console, or leave it out.");

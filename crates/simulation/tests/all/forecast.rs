@@ -62,7 +62,7 @@ fn p9_a_window_that_is_too_short_is_told() {
     change.windows = vec![orchestrate_model::window::Window {
         every: orchestrate_model::window::Recurrence::Daily,
         start: "22:00".parse().unwrap(),
-        duration: jiff::SignedDuration::from_mins(485),
+        duration: jiff::SignedDuration::from_mins(495),
         timezone: "UTC".into(),
     }];
     let forecast = simulate(&change, &options(20, Vec::new())).unwrap();
