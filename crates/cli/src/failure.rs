@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::home::quoted;
 use crate::saved::SavedError;
 use crate::terminal::output;
+use orchestrate_approvals::Short;
 use orchestrate_display::Unwritten;
 use orchestrate_display::clean;
 use orchestrate_driver_dns::MachineSettingsError;
@@ -130,6 +131,10 @@ pub(crate) enum Failure {
     NeverOpen(String),
     #[error("nobody has approved the plan {fingerprint}")]
     NotApproved { fingerprint: String, start: String },
+    #[error("{short}")]
+    NotSigned { short: Box<Short>, plan: String },
+    #[error("O3029: who may sign approvals is not known: {}: {why}", path.display())]
+    NoSigners { path: PathBuf, why: String },
     #[error("nothing was changed: you did not say yes")]
     Declined,
     #[error("the plan that was approved is {approved}; the plan now is {found}")]
@@ -362,6 +367,16 @@ impl Failure {
                     "look at the preview, then: {start} --approve {fingerprint}; or --yes, or run it in a terminal"
                 )),
             ),
+            Self::NotSigned { short, plan } => (
+                if short.is_other { Exit::WorldMoved } else { Exit::WaitingForApproval },
+                Some(format!(
+                    "`orchestrate approve {plan} --out --as NAME` writes what NAME has to sign, and says how; `orchestrate explain` \
+                     has a page about each code"
+                )),
+            ),
+            Self::NoSigners { .. } => {
+                (Exit::WaitingForApproval, help("`orchestrate explain O3029` says what the file needs"))
+            }
             Self::Declined => (Exit::WaitingForApproval, None),
             Self::Served { .. } => (Exit::PoolHeld, None),
             Self::Serving { .. } => {

@@ -21,6 +21,7 @@ mod plan_file;
 mod runs;
 mod saved;
 mod serve;
+mod signed;
 mod stage;
 mod terminal;
 mod wiring;

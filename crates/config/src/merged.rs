@@ -7,9 +7,9 @@ use crate::hashes::Sha256;
 use crate::reader::{At, Entries, Filled, Given, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
-    Access, AddressChoice, AfterDays, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every, ExternalAddresses,
-    Freeze, Haproxy, LevelChoice, LoadBalancing, Maintenance, Notify, Patch, Plan, Pool, ScopeChoice, Server,
-    SiteChoice, Window, Winrm,
+    Access, AddressChoice, AfterDays, Approvals, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every,
+    ExternalAddresses, Freeze, Haproxy, LevelChoice, LoadBalancing, Maintenance, Notify, Patch, Plan, Pool,
+    ScopeChoice, Server, SiteChoice, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
@@ -34,6 +34,8 @@ const STUCK_AFTER: SignedDuration = SignedDuration::from_mins(30);
 const PATCH_DEADLINE: SignedDuration = SignedDuration::from_mins(45);
 /// The product documentation asks for twenty minutes in the state Ready after each upgrade domain.
 const SOAK: SignedDuration = SignedDuration::from_mins(20);
+/// Approved in the afternoon, begun in the night after it.
+const APPROVAL_EXPIRES: SignedDuration = SignedDuration::from_hours(24);
 
 /// Returns the change, if every part could be read.
 pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<Change> {
@@ -66,6 +68,10 @@ pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<
         freezes: freezes.into_iter().flatten().collect(),
         dns: dns(plan.dns.map(|dns| dns.value)),
         notify: values(plan.notify).map(|choice| channel(choice.0)).collect::<Option<_>>()?,
+        approvals: match plan.approvals {
+            Some(written) => Some(approvals(written.value)?),
+            None => None,
+        },
         emergency: None,
     })
 }
@@ -81,6 +87,12 @@ fn channel(written: Notify) -> Option<Channel> {
     };
     let stated = on.map(|on| on.value.0.into_iter().map(|occasion| occasion.value).collect());
     Some(Channel { to, on: stated.unwrap_or_else(|| Occasion::USUAL.into()) })
+}
+
+fn approvals(written: Approvals) -> Option<change::Approvals> {
+    let Approvals { required, from, expires } = written;
+    let expires = expires.map_or(APPROVAL_EXPIRES, |expires| expires.value.0);
+    Some(change::Approvals { required: required?.value.0, from: from?.value.0, expires })
 }
 
 fn mail(written: crate::written::Mail) -> Option<Mail> {

@@ -37,7 +37,13 @@ fn records() -> Vec<Record> {
     let run = RunId::new("20261128-2100-abcd").unwrap();
     let ended = |end| Record::ServerEnded { work, end };
     vec![
-        Record::RunStarted(RunHeader { run, plan: "5e3a91c0".repeat(8), by: by.clone(), attended: Attended::No }),
+        Record::RunStarted(RunHeader {
+            run,
+            plan: "5e3a91c0".repeat(8),
+            by: by.clone(),
+            attended: Attended::No,
+            approvals: Vec::new(),
+        }),
         Record::Resumed { by: by.clone(), recover: false, attended: Attended::Yes },
         Record::Resumed { by, recover: true, attended: Attended::Yes },
         Record::StepStarted { step: StepId(0) },

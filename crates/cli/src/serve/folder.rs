@@ -2,13 +2,11 @@
 
 use super::approval;
 use crate::failure::Failure;
-use crate::plan_file;
+use crate::plan_file::{self, digest};
 use orchestrate_model::Change;
 use orchestrate_planner::windows::Calendar;
 use orchestrate_serve::{Good, PlanFile, Share, Stamp};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 /// Most plans of a folder. Each is looked at every two seconds; more than this is a folder of something else.
@@ -61,15 +59,6 @@ pub(crate) fn read(path: &Path) -> (PlanFile, Option<Change>) {
         Ok((good, change)) => (PlanFile::Good(Box::new(good)), Some(change)),
         Err(failure) => (PlanFile::Broken(broken(&failure)), None),
     }
-}
-
-/// Returns what a change says, as a digest.
-fn digest(change: &Change) -> String {
-    let body = serde_json::to_vec(change).unwrap_or_default();
-    Sha256::digest(body).iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap_or_default();
-        text
-    })
 }
 
 /// Says in one line what is wrong with a plan: how many mistakes, and the first of them.

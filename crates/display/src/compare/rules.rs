@@ -18,11 +18,12 @@ const LONG: usize = 80;
 const UNTOLD: [&str; 7] = ["arguments", "access", "notify", "credentials", "command", "pins", "pin"];
 
 /// Rules by where they are in a change, in the words of previews.
-const WORDS: [(&str, &str); 30] = [
+const WORDS: [(&str, &str); 31] = [
     ("name", "the name of the plan"),
     ("reason", "the reason"),
     ("emergency", "the emergency"),
     ("notify", "who is told of a run, or how"),
+    ("approvals", "whose signed approvals a run needs"),
     ("dns", "which name servers are asked"),
     ("budgets", "budgets that pools share"),
     ("stop_when.failed", "servers that may fail before the run stops"),

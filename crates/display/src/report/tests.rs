@@ -27,7 +27,7 @@ fn versions(version: &str) -> Vec<ComponentVersion> {
 fn run() -> (RunState, Vec<(u64, Timestamp, Record)>) {
     let by = Actor { user: "ann".to_owned(), host: "admin1".to_owned(), process: 4711 };
     let id = RunId::new("20261128-2100-abcd").unwrap();
-    let header = RunHeader { run: id, plan: "5e3a91c0".repeat(8), by, attended: Attended::No };
+    let header = RunHeader { run: id, plan: "5e3a91c0".repeat(8), by, attended: Attended::No, approvals: Vec::new() };
     let snapshot = Snapshot {
         booted: at(-9),
         services: BTreeMap::new(),
