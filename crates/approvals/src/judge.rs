@@ -104,16 +104,26 @@ pub struct Short {
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = if self.have.is_empty() { codes::UNSIGNED } else { codes::TOO_FEW };
+        let other = || self.reasons.iter().map(|reason| reason.code).find(|code| is_of_another(code));
+        let code = match (self.have.is_empty(), self.is_other) {
+            (true, true) => other().unwrap_or(codes::OTHER_PLAN),
+            (true, false) => codes::UNSIGNED,
+            (false, _) => codes::TOO_FEW,
+        };
         let people = if self.required == 1 { "one person".to_owned() } else { format!("{} people", self.required) };
         write!(f, "{code}: the plan needs the signed approval of {people}, and ")?;
         match self.have.len() {
+            0 if self.is_other => f.write_str("what was signed is of another one")?,
             0 => f.write_str("has none that counts")?,
             1 => write!(f, "has that of one: {}", self.have[0])?,
             count => write!(f, "has those of {count}: {}", self.have.join(", "))?,
         }
         self.reasons.iter().try_for_each(|reason| write!(f, "; {reason}"))
     }
+}
+
+fn is_of_another(code: &str) -> bool {
+    code == codes::OTHER_PLAN || code == codes::OTHER_POOL
 }
 
 /// Judges what lies beside a plan.
@@ -204,6 +214,19 @@ impl Examined {
         reasons.extend(others.into_iter().map(|other| other_plan(other, now)));
         let have = approvals.iter().map(|good| good.request.approver.clone()).collect();
         Err(Short { required: demand.required, have, reasons, is_other })
+    }
+
+    /// Says how far the plan that most people have approved is from enough, where it is not known which one would be run.
+    #[must_use]
+    pub fn short(&self, demand: Demand) -> Short {
+        let short = self.good.iter().filter_map(|good| self.counted(demand, &good.request).err());
+        let most = short.max_by_key(|short| short.have.len());
+        most.unwrap_or_else(|| Short {
+            required: demand.required,
+            have: Vec::new(),
+            reasons: self.refused.clone(),
+            is_other: false,
+        })
     }
 
     /// Returns the fingerprint that enough people have approved, the newest where there are several.

@@ -47,8 +47,13 @@ fn folder_of(plan: &Path) -> &Path {
 
 /// Returns the people who may sign. Whoever can write the file can approve everything, so it has to be ours.
 pub(crate) fn signers(plan: &Path, approvals: &Approvals) -> Result<Signers, Failure> {
-    let path = folder_of(plan).join(&approvals.from);
-    let unusable = |why: String| Failure::NoSigners { path: path.clone(), why };
+    let path = plan.with_file_name(&approvals.from);
+    let unusable = |why: String| {
+        // Some of what is wrong with a file names it.
+        let why =
+            why.strip_prefix(&format!("{} ", path.display())).map_or_else(|| why.clone(), |rest| format!("it {rest}"));
+        Failure::NoSigners { path: path.clone(), why }
+    };
     let bytes =
         orchestrate_files::read(&path, Limit::TEXT, Whose::Ours).map_err(|error| unusable(error.to_string()))?;
     let signers = Signers::parse(&bytes, &TimeZone::system()).map_err(|error| unusable(error.to_string()))?;
@@ -62,7 +67,8 @@ pub(crate) fn signers(plan: &Path, approvals: &Approvals) -> Result<Signers, Fai
 /// Returns the text that a person would sign.
 pub(crate) fn request(plan: &Plan, approvals: &Approvals, (approver, role, ticket): (&str, &str, &str)) -> Request {
     let change = plan.change();
-    let given = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_else(|_far| Timestamp::now());
+    let now = Timestamp::now();
+    let given = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let servers = plan.work().iter().map(|work| {
         let done = work.skip.as_ref().map_or(Work::Done, |why| Work::PassedOver(why.clone()));
         (work.server.to_string(), done)

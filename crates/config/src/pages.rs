@@ -218,6 +218,16 @@ pub const PAGES: &[Page] = pages![
     "O3017",
     "O3018",
     "O3019",
+    "O3020",
+    "O3021",
+    "O3022",
+    "O3023",
+    "O3024",
+    "O3025",
+    "O3026",
+    "O3027",
+    "O3028",
+    "O3029",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, actor, quoted};
 use crate::plan_file::{self, PlanFile};
 use crate::saved::{self, Servers};
-use crate::serve::approval;
+use crate::serve::{approval, began};
 use crate::signed;
 use crate::stage::{Planned, Stage};
 use crate::terminal::output;
@@ -113,7 +113,8 @@ async fn unfinished(home: &Home, stage: &Stage, file: &PlanFile) -> Result<Optio
     let ground = Ground { home, state: &state, place: stage.place, lab: stage.lab.as_ref(), file };
     Ok(ground.unfinished().await?.map(|found| {
         output::talk(&format!("a start goes on with {}", told(&found)));
-        Shown { plan: found.plan, planned: None, begun: found.state.started }
+        let begun = began(found.folder.id());
+        Shown { plan: found.plan, planned: None, begun }
     }))
 }
 

@@ -116,9 +116,12 @@ impl<'a> Supervisor<'a> {
                 (plan.known.file, plan.verdict) = (PlanFile::Written, None);
             }
             let approval = format!("{name}{}", super::approval::ENDING);
-            if !found.contains_key(&approval) && plan.known.approval != Approval::None {
+            if plan.approval_is_old(found.contains_key(&approval)) {
+                let before = plan.known.approval.clone();
                 plan.read_approval();
-                self.indexed = None;
+                if plan.known.approval != before {
+                    self.indexed = None;
+                }
             }
         }
     }
