@@ -77,6 +77,8 @@ pub(crate) enum Failure {
     Credentials { pool: PoolName, source: Box<CredentialError> },
     #[error("people cannot be told by {name}, which the plan names in `notify`: {why}")]
     NoChannel { name: String, why: String },
+    #[error("alerts cannot be silenced by {name}, which the plan names in `silences`: {why}")]
+    NoSilencer { name: String, why: String },
     #[error("cannot read {}, which the plan names for {pool}", path.display())]
     AccessFile { pool: PoolName, path: PathBuf, source: io::Error },
     #[error("the access of {pool} cannot be used")]
@@ -297,6 +299,10 @@ impl Failure {
             Self::ClosedPipe => (Exit::Done, None),
             Self::NoAccess { .. } => (Exit::BadPlan, help("state access in the plan, or try the plan with --lab")),
             Self::Credentials { source, .. } => (Exit::Unreachable, source.advice()),
+            Self::NoSilencer { .. } => (
+                Exit::Unreachable,
+                help("set the variable, or write the file, with the address; or take the entry out of `silences`"),
+            ),
             Self::NoChannel { .. } => (
                 Exit::Unreachable,
                 Some("mend it, or take it out of the plan; `orchestrate notify PLAN` tries every way".to_owned()),

@@ -22,6 +22,7 @@ mod runs;
 mod saved;
 mod serve;
 mod signed;
+mod silences;
 mod stage;
 mod terminal;
 mod wiring;

@@ -3,7 +3,7 @@
 use crate::exit_code;
 pub use crate::hold::{HoldCause, HoldChoice, OnHold};
 use crate::ids::{Label, PoolName, ServiceName};
-use crate::notify::Channel;
+use crate::notify::{Channel, Silencing};
 use crate::pool::{DnsSettings, Pool, Server};
 use crate::product::Feature;
 use crate::version::Level;
@@ -36,6 +36,9 @@ pub struct Change {
     /// Who is told what of a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Channel>,
+    /// How alerts about a server are silenced while it is out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<Silencing>,
     /// Whose signed approvals a run needs. `None`: it needs none that is signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals: Option<Approvals>,

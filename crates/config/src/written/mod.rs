@@ -6,12 +6,14 @@ mod choices;
 mod external;
 mod notify;
 mod on_hold;
+mod silences;
 
 pub(crate) use choices::{
     AfterDays, BalancerChoice, CmdletsChoice, CredentialsChoice, Every, Freeze, LevelChoice, ScopeChoice, SiteChoice,
 };
 pub(crate) use external::{ExternalAddresses, ExternalNames};
 pub(crate) use notify::{AddressChoice, Mail, Notify, NotifyChoice};
+pub(crate) use silences::{Alertmanager, Silence, SilenceChoice, WebhookPair};
 
 use crate::compared::SessionCounter;
 use crate::durations::{Length, OpenFor, Pause};
@@ -56,6 +58,8 @@ written! {
         optional freezes: Vec<At<Freeze>>,
         /// Who is told what of a run, and by which way. Default: nobody is.
         optional notify: Vec<At<NotifyChoice>>,
+        /// How alerts about a server are silenced while it is out. Default: they are not.
+        optional silences: Vec<At<SilenceChoice>>,
         /// Whose signed approvals a run needs. Default: none that is signed.
         optional approvals: Approvals,
     }

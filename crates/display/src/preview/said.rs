@@ -77,6 +77,10 @@ pub(super) fn rules(plan: &Plan) -> Vec<(&'static str, String)> {
         let on: Vec<&str> = channel.on.iter().map(|occasion| occasion.word()).collect();
         rules.push(("tells", format!("by {}: {}", channel.to.word(), on.join(", "))));
     }
+    for silencing in &change.silences {
+        let (by, lasts) = (silencing.by.word(), duration(silencing.lasts));
+        rules.push(("silences", format!("alerts about a server while it is out, by {by}, {lasts} at a time")));
+    }
     for (service, wait) in &change.maintenance.unmeasured {
         rules.push(("accepted", format!("{service} cannot be measured: waits {} instead", duration(*wait))));
     }

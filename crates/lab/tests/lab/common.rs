@@ -67,6 +67,7 @@ pub(crate) fn change() -> Change {
         windows: Vec::new(),
         freezes: Vec::new(),
         notify: Vec::new(),
+        silences: Vec::new(),
         approvals: None,
         emergency: None,
         dns: DnsSettings::default(),
