@@ -1,5 +1,6 @@
 //! Silences of alerts by a real Alertmanager, while servers of a lab are out, also over a kill, and beside a way that hangs.
 #![cfg(unix)]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing it did not expect")]
 
 use orchestrate_tests::cli::{Sandbox, lab_speed};

@@ -198,7 +198,7 @@ impl Examined {
         let mut reasons = self.refused.clone();
         let (mut of_this, others): (Vec<&Good>, Vec<&Good>) =
             self.good.iter().partition(|good| good.request.fingerprint == now.fingerprint);
-        of_this.sort_by(|one, other| other.request.given.cmp(&one.request.given));
+        of_this.sort_by_key(|good| std::cmp::Reverse(good.request.given));
         let mut approvals: Vec<Good> = Vec::new();
         for good in of_this {
             match approvals.iter().find(|counted| counted.person == good.person) {

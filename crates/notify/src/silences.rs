@@ -92,6 +92,21 @@ impl Silences {
     }
 }
 
+/// What is wanted of the alerts about a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// That they are silenced.
+    Silent,
+    /// That they are heard.
+    Heard,
+}
+
+impl Wanted {
+    fn of(&self, server: &ServerName) -> Goal {
+        if self.servers.contains(server) { Goal::Silent } else { Goal::Heard }
+    }
+}
+
 /// What is known of the silence of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Held {
@@ -149,10 +164,10 @@ impl Own {
 
     /// Does what is due for a server.
     async fn one(&mut self, name: &ServerName, now: &Wanted) {
-        let wants = now.servers.contains(name);
+        let goal = now.of(name);
         let lasts = self.silencer.lasts;
         let Some(server) = self.servers.get_mut(name) else { return };
-        if !is_due(server, wants, lasts)
+        if !is_due(server, goal, lasts)
             || (!now.over && server.again.is_some_and(|at| tokio::time::Instant::now() < at))
         {
             return;
@@ -161,7 +176,7 @@ impl Own {
             Held::Until { id, .. } => id.clone(),
             Held::No | Held::Perhaps => None,
         };
-        let done = if wants {
+        let done = if goal == Goal::Silent {
             let until = Timestamp::now().checked_add(lasts).unwrap_or(Timestamp::MAX);
             let set = self.silencer.set(&self.client, &server.what, (known.as_deref(), until)).await;
             set.map(|id| Held::Until { id, until })
@@ -170,11 +185,11 @@ impl Own {
         };
         match done {
             Ok(held) => (server.held, server.again, server.wait, server.told) = (held, None, FIRST_WAIT, false),
-            Err(why) => self.failed(name, wants, &why),
+            Err(why) => self.failed(name, goal, &why),
         }
     }
 
-    fn failed(&mut self, name: &ServerName, wants: bool, why: &Undelivered) {
+    fn failed(&mut self, name: &ServerName, goal: Goal, why: &Undelivered) {
         let Some(server) = self.servers.get_mut(name) else { return };
         if server.held == Held::No {
             server.held = Held::Perhaps;
@@ -183,7 +198,7 @@ impl Own {
         server.wait = (server.wait * 2).min(LONGEST_WAIT);
         if !std::mem::replace(&mut server.told, true) {
             let (by, short) = (&self.silencer.name, name.short());
-            let text = if wants {
+            let text = if goal == Goal::Silent {
                 format!("the alerts of {short} are not silenced by {by}, or not any longer: {why}; it is tried again")
             } else {
                 format!("the silence of {short} by {by} is not ended: {why}; it is tried again, and ends by itself")
@@ -197,13 +212,13 @@ impl Own {
     fn next(&self, now: &Wanted) -> Duration {
         let lasts = self.silencer.lasts;
         let each = self.servers.iter().filter_map(|(name, server)| {
-            let wants = now.servers.contains(name);
+            let goal = now.of(name);
             let retry = server.again.map(|at| at.saturating_duration_since(tokio::time::Instant::now()));
-            match (&server.held, wants) {
-                _ if is_due(server, wants, lasts) => {
+            match (&server.held, goal) {
+                _ if is_due(server, goal, lasts) => {
                     Some(retry.unwrap_or(Duration::ZERO).max(Duration::from_millis(10)))
                 }
-                (Held::Until { until, .. }, true) => {
+                (Held::Until { until, .. }, Goal::Silent) => {
                     let half = until.duration_since(Timestamp::now()) - lasts / 2;
                     Some(Duration::try_from(half).unwrap_or(Duration::from_millis(10)))
                 }
@@ -216,11 +231,11 @@ impl Own {
 }
 
 /// Whether something has to be done for a server.
-fn is_due(server: &Server, wants: bool, lasts: SignedDuration) -> bool {
-    match (&server.held, wants) {
-        (Held::No | Held::Perhaps, true) => true,
-        (Held::Until { until, .. }, true) => until.duration_since(Timestamp::now()) <= lasts / 2,
-        (Held::No, false) => false,
-        (Held::Perhaps | Held::Until { .. }, false) => true,
+fn is_due(server: &Server, goal: Goal, lasts: SignedDuration) -> bool {
+    match (&server.held, goal) {
+        (Held::No | Held::Perhaps, Goal::Silent) => true,
+        (Held::Until { until, .. }, Goal::Silent) => until.duration_since(Timestamp::now()) <= lasts / 2,
+        (Held::No, Goal::Heard) => false,
+        (Held::Perhaps | Held::Until { .. }, Goal::Heard) => true,
     }
 }

@@ -15,7 +15,8 @@ use orchestrate_journal::StateDir;
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::change::Approvals;
 use orchestrate_model::{Change, RunId};
-use orchestrate_serve::{Approval, Campaign, Known, Moment, PlanFile, Share, Status, Verdict};
+use orchestrate_serve::{Approval, Campaign, Known, Moment, PlanFile, Share, Stamp, Status, Verdict};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -153,10 +154,11 @@ impl Plan {
     }
 
     /// Returns whether the approval has to be read again: its file is gone, or it is one that ends by itself.
-    pub(crate) fn approval_is_old(&self, is_there: bool) -> bool {
+    pub(crate) fn approval_is_old(&self, found: &BTreeMap<String, Stamp>) -> bool {
+        let is_there = || found.contains_key(&format!("{}{}", self.name, approval::ENDING));
         match self.signed() {
             Some(_) => self.judged.is_none_or(|at| at.elapsed() >= SIGNED_AGAIN),
-            None => !is_there && self.known.approval != Approval::None,
+            None => self.known.approval != Approval::None && !is_there(),
         }
     }
 

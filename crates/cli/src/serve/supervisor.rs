@@ -115,8 +115,7 @@ impl<'a> Supervisor<'a> {
             } else if self.quiet.is_waited_for(name) && !matches!(plan.known.file, PlanFile::Written) {
                 (plan.known.file, plan.verdict) = (PlanFile::Written, None);
             }
-            let approval = format!("{name}{}", super::approval::ENDING);
-            if plan.approval_is_old(found.contains_key(&approval)) {
+            if plan.approval_is_old(&found) {
                 let before = plan.known.approval.clone();
                 plan.read_approval();
                 if plan.known.approval != before {
