@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-const SILENCES: &str = "silences:\n  - alertmanager: {url: {env: ALERTS}}\n    lasts: 10m\n  - webhook: {start: {env: HANGS}, end: {env: HANGS}}\n";
+const SILENCES: &str = "silences:\n  - alertmanager: {url: {env: ALERTS}}\n    lasts: 10m\n  - webhook: {start: {env: REFUSES}, end: {env: HANGS}}\n";
 
 /// A real Alertmanager on a port of its own.
 struct Manager {
@@ -87,10 +87,14 @@ fn p6_alerts_are_silenced_while_a_server_is_out_over_a_kill_too_and_no_longer() 
     let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
     let alerts = sandbox.file("alerts.url", &format!("http://{}/\n", manager.address));
     let hanging = sandbox.file("hangs.url", &format!("http://{}/\n", hangs.local_addr().unwrap()));
+    // Nothing listens there any more.
+    let refuses = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refusing = sandbox.file("refuses.url", &format!("http://{refuses}/\n"));
     let text = std::fs::read_to_string(&plan).unwrap();
+    let text = text.replace("{env: REFUSES}", &format!("{{file: {}}}", refusing.display()));
     let text = text.replace("{env: ALERTS}", &format!("{{file: {}}}", alerts.display()));
     std::fs::write(&plan, text.replace("{env: HANGS}", &format!("{{file: {}}}", hanging.display()))).unwrap();
-    for file in [&alerts, &hanging] {
+    for file in [&alerts, &hanging, &refusing] {
         assert!(Command::new("chmod").arg("600").arg(file).status().unwrap().success());
     }
 
@@ -107,6 +111,7 @@ fn p6_alerts_are_silenced_while_a_server_is_out_over_a_kill_too_and_no_longer() 
     manager.until_one_about(&first);
     let said = sandbox.run(&start);
     assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
+    assert!(said.err.contains("webhook did not answer"), "{}", said.err);
     assert_eq!(manager.active(), Some(Vec::new()), "no silence outlives the run");
     let run = sandbox.runs()[0].file_name().unwrap().to_string_lossy().into_owned();
     let report = sandbox.run(&["report", &run, "-o", "markdown"]).out;
