@@ -140,6 +140,7 @@ const SEAMS: &[(&str, &str)] = &[
     ("tests/tests/live_on_lab.rs", "tests with terminals and keys, which are read on Unix"),
     ("tests/tests/pool_of_strangers/main.rs", "tests with hosts in a domain, which are Unix programs"),
     ("tests/tests/real_haproxy.rs", "tests with HAProxy, which runs on Unix"),
+    ("tests/tests/silences_on_lab.rs", "tests with an Alertmanager, and modes"),
     ("tests/tests/strangers.rs", "tests with hosts in a domain, which are Unix programs"),
 ];
 

@@ -4,10 +4,11 @@ use orchestrate_model::pool::Balancer;
 use orchestrate_model::{Change, Pool};
 
 /// Returns a change with the access of another one: transport, port, logon, authorities and pins of its pools, addresses
-/// and pins of its servers, where its balancers listen, and who is told. What is not in the other one stays.
+/// and pins of its servers, where its balancers listen, who is told, and how alerts are silenced. What is not in the other one stays.
 pub(crate) fn taken_from(change: &Change, other: &Change) -> Change {
     let mut taken = change.clone();
     taken.notify = other.notify.clone();
+    taken.silences = other.silences.clone();
     for pool in &mut taken.pools {
         let Some(from) = other.pools.iter().find(|from| from.name == pool.name) else { continue };
         pool.access = from.access.clone();

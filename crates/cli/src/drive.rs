@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, actor, quoted};
 use crate::people::{About, People, Speaker, Told};
 use crate::runs;
+use crate::silences::Quieting;
 use crate::terminal::live::{Manner, Screen};
 use crate::terminal::{output, signals};
 use futures::FutureExt as _;
@@ -88,8 +89,9 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     let (commands, received) = mpsc::unbounded_channel();
     let attended = attended(&start);
     let about = About { plan: plan.clone(), run: folder.id().clone(), program: home.program.clone(), attended };
+    let quieting = Quieting::begin_or_say(&told, (&plan, folder.id()), &kept.records, commands.clone());
     let people = People::begin_or_say(told, about, commands.clone());
-    let mut telling = Tee { shown: None, people: people.records() };
+    let mut telling = Tee { shown: None, told: [people.records(), quieting.records()] };
     let listening = tokio::spawn(listen_always(commands, folder.clone()));
     bug::during(format!("{} resume {}", home.program, folder.id()));
     let (events, heard) = Events::channel();
@@ -107,7 +109,9 @@ pub(crate) async fn drive(drive: Drive<'_>, start: Start) -> Result<Ended, Failu
     let running = async move {
         let ran = AssertUnwindSafe(run.execute(start, received, &mut telling)).catch_unwind().await;
         drop(telling);
-        ending.told(ran).await
+        // Whatever has become of the run: nobody extends its silences any more.
+        let ended = tokio::join!(AssertUnwindSafe(ending.told(ran)).catch_unwind(), quieting.close());
+        ended.0.unwrap_or_else(|mistake| std::panic::resume_unwind(mistake))
     };
     // The run has a task of its own: a terminal that is held, or a pipe that nobody reads, stops what is shown and neither
     // the run nor the word of its end.
@@ -168,13 +172,16 @@ fn attended(start: &Start) -> Attended {
 /// Passes what happens on to the screen, and records to people too: a terminal that is held keeps no one from being told.
 struct Tee {
     shown: Option<Events>,
-    people: mpsc::UnboundedSender<(Timestamp, Record)>,
+    /// People, and whoever silences alerts.
+    told: [mpsc::UnboundedSender<(Timestamp, Record)>; 2],
 }
 
 impl Listener for Tee {
     fn recorded(&mut self, seq: u64, at: Timestamp, record: &Record) {
-        // Where the plan names nobody, nobody listens.
-        self.people.send((at, record.clone())).unwrap_or_default();
+        for told in &self.told {
+            // Where the plan names nobody, nobody listens.
+            told.send((at, record.clone())).unwrap_or_default();
+        }
         if let Some(shown) = &mut self.shown {
             shown.recorded(seq, at, record);
         }

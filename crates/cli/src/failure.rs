@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::home::quoted;
 use crate::saved::SavedError;
 use crate::terminal::output;
+use orchestrate_approvals::Short;
 use orchestrate_display::Unwritten;
 use orchestrate_display::clean;
 use orchestrate_driver_dns::MachineSettingsError;
@@ -76,6 +77,8 @@ pub(crate) enum Failure {
     Credentials { pool: PoolName, source: Box<CredentialError> },
     #[error("people cannot be told: {name}: {why}")]
     NoChannel { name: String, why: String },
+    #[error("alerts cannot be silenced by {name}, which the plan names in `silences`: {why}")]
+    NoSilencer { name: String, why: String },
     #[error("cannot read {}, which the plan names for {pool}", path.display())]
     AccessFile { pool: PoolName, path: PathBuf, source: io::Error },
     #[error("the access of {pool} cannot be used")]
@@ -130,6 +133,10 @@ pub(crate) enum Failure {
     NeverOpen(String),
     #[error("the plan {fingerprint} has no approval")]
     NotApproved { fingerprint: String, start: String },
+    #[error("{short}")]
+    NotSigned { short: Box<Short>, plan: String },
+    #[error("O3029: who may sign approvals is not known: {}: {why}", path.display())]
+    NoSigners { path: PathBuf, why: String },
     #[error("nothing was changed: you did not say yes")]
     Declined,
     #[error("the plan that was approved is {approved}; the plan now is {found}")]
@@ -292,6 +299,10 @@ impl Failure {
             Self::ClosedPipe => (Exit::Done, None),
             Self::NoAccess { .. } => (Exit::BadPlan, help("state access in the plan, or try the plan with --lab")),
             Self::Credentials { source, .. } => (Exit::Unreachable, source.advice()),
+            Self::NoSilencer { .. } => (
+                Exit::Unreachable,
+                help("set the variable, or write the file, with the address; or take the entry out of `silences`"),
+            ),
             Self::NoChannel { .. } => (
                 Exit::Unreachable,
                 Some("mend it, or take it out of the plan; `orchestrate notify PLAN` tries every way".to_owned()),
@@ -362,6 +373,16 @@ impl Failure {
                     "look at the preview, then: {start} --approve {fingerprint}; or --yes, or run it in a terminal"
                 )),
             ),
+            Self::NotSigned { short, plan } => (
+                if short.is_other { Exit::WorldMoved } else { Exit::WaitingForApproval },
+                Some(format!(
+                    "`orchestrate approve {plan} --out --as NAME` writes what NAME has to sign, and says how; `orchestrate explain` \
+                     has a page about each code"
+                )),
+            ),
+            Self::NoSigners { .. } => {
+                (Exit::WaitingForApproval, help("`orchestrate explain O3029` says what the file needs"))
+            }
             Self::Declined => (Exit::WaitingForApproval, None),
             Self::Served { .. } => (Exit::PoolHeld, None),
             Self::Serving { .. } => {

@@ -21,6 +21,8 @@ mod plan_file;
 mod runs;
 mod saved;
 mod serve;
+mod signed;
+mod silences;
 mod stage;
 mod terminal;
 mod wiring;

@@ -4,6 +4,7 @@ use crate::args::LabArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Place;
+use crate::silences;
 use crate::terminal::{output, signals};
 use crate::wiring::trusted_files;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use orchestrate_engine::{Command, Record, RunState};
 use orchestrate_files::{Limit, Whose};
 use orchestrate_model::notify::{self, AddressSource, Occasion, Target};
 use orchestrate_model::{Change, RunId};
-use orchestrate_notify::{Channel, Mail, Notice, Notifier, Unusable, Way};
+use orchestrate_notify::{Channel, Mail, Notice, Notifier, Silencer, Unusable, Way};
 use orchestrate_planner::Plan;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ enum Audience {
 pub(crate) struct Told {
     audience: Audience,
     notify: Vec<notify::Channel>,
+    silences: Vec<notify::Silencing>,
     name: String,
     reason: String,
 }
@@ -51,7 +53,7 @@ pub(crate) struct Told {
 impl Told {
     fn new(audience: Audience, change: &Change) -> Self {
         let (name, reason) = (change.name.clone(), change.reason.clone());
-        Self { audience, notify: change.notify.clone(), name, reason }
+        Self { audience, notify: change.notify.clone(), silences: change.silences.clone(), name, reason }
     }
 
     /// Returns who is told of what happens at a place, where nothing else was asked for.
@@ -73,9 +75,27 @@ impl Told {
         Self::new(audience, change)
     }
 
-    /// Refuses a start whose people could not be told of it.
+    /// Refuses a start whose people could not be told of it, or whose alerts could not be silenced.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        self.channels().map(drop)
+        self.channels()?;
+        self.silencers().map(drop)
+    }
+
+    /// Returns by what alerts are silenced.
+    pub(crate) fn silencers(&self) -> Result<Vec<Silencer>, Failure> {
+        if self.audience == Audience::Nobody { Ok(Vec::new()) } else { silences::silencers(&self.silences) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    pub(crate) fn is_on_lab(&self) -> bool {
+        self.audience == Audience::Lab
     }
 
     fn channels(&self) -> Result<Vec<Channel>, Failure> {
@@ -123,7 +143,7 @@ fn to_whom(way: &Way) -> String {
 }
 
 /// Returns the address of a webhook. No message shows it: a person who has it can post there.
-fn address(source: &AddressSource) -> Result<Url, String> {
+pub(crate) fn address(source: &AddressSource) -> Result<Url, String> {
     let (text, place) = secret_of(source)?;
     let url = Url::parse(&text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
     url.ok_or_else(|| format!("what {place} has is not the address of a webhook (https://...)"))

@@ -7,8 +7,10 @@ use orchestrate_config::{Diagnostics, Parsed, Style};
 use orchestrate_display::Style as Colours;
 use orchestrate_files::{Limit, Whose, read_start};
 use orchestrate_model::Change;
+use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -123,6 +125,15 @@ fn bad_plan(path: &Path, bytes: &[u8], found: &Diagnostics, style: Style) -> Fai
     let rendered = orchestrate_config::render(found, &String::from_utf8_lossy(bytes), &name, style);
     let code = found.items().first().map(|item| item.code.to_string()).unwrap_or_default();
     Failure::BadPlan { path: path.to_owned(), mistakes, empty, code, rendered }
+}
+
+/// Returns what a change says, as a digest.
+pub(crate) fn digest(change: &Change) -> String {
+    let body = serde_json::to_vec(change).unwrap_or_default();
+    Sha256::digest(body).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
 }
 
 /// Reads a file that a plan names by a path of its own, or by one that begins at the plan.

@@ -177,6 +177,8 @@ codes! {
     FREEZE_WITHOUT_ZONE = "O1072";
     /// A calendar file cannot be used.
     BAD_CALENDAR = "O1073";
+    /// Matchers of a silence do not name the server.
+    SILENCES_ALL = "O1074";
     /// A budget's label is on no pool.
     LABEL_ON_NO_POOL = "O1080";
     /// Sessions may be cut (warning).

@@ -7,9 +7,9 @@ use crate::hashes::Sha256;
 use crate::reader::{At, Entries, Filled, Given, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
-    Access, AddressChoice, AfterDays, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain, Every, ExternalAddresses,
-    Freeze, Haproxy, LevelChoice, LoadBalancing, Maintenance, Notify, Patch, Plan, Pool, ScopeChoice, Server,
-    SiteChoice, Window, Winrm,
+    Access, AddressChoice, AfterDays, Alertmanager, Approvals, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain,
+    Every, ExternalAddresses, Freeze, Haproxy, LevelChoice, LoadBalancing, Maintenance, Notify, Patch, Plan, Pool,
+    ScopeChoice, Server, Silence, SiteChoice, WebhookPair, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
@@ -17,7 +17,7 @@ use orchestrate_model::change::{
     WindowFit,
 };
 use orchestrate_model::external;
-use orchestrate_model::notify::{AddressSource, Channel, Mail, Occasion, Target};
+use orchestrate_model::notify::{AddressSource, Channel, Mail, Matcher, Occasion, SilencedBy, Silencing, Target};
 use orchestrate_model::pool::{
     self as words, Balancer, ChannelBinding, Cmdlets, CredentialSource, DnsSettings, ServiceClass, SipBalancing,
     SlotNames, Transport, WinrmAuth,
@@ -34,6 +34,12 @@ const STUCK_AFTER: SignedDuration = SignedDuration::from_mins(30);
 const PATCH_DEADLINE: SignedDuration = SignedDuration::from_mins(45);
 /// The product documentation asks for twenty minutes in the state Ready after each upgrade domain.
 const SOAK: SignedDuration = SignedDuration::from_mins(20);
+/// Long enough for a control host that restarts to come back and extend it, and short where it does not.
+const SILENCE_LASTS: SignedDuration = SignedDuration::from_mins(30);
+/// What exporters call the servers that they are on.
+const USUAL_MATCHER: &str = "instance=~\"({server}|{short})(:[0-9]+)?\"";
+/// Approved in the afternoon, begun in the night after it.
+const APPROVAL_EXPIRES: SignedDuration = SignedDuration::from_hours(24);
 
 /// Returns the change, if every part could be read.
 pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<Change> {
@@ -66,6 +72,11 @@ pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<
         freezes: freezes.into_iter().flatten().collect(),
         dns: dns(plan.dns.map(|dns| dns.value)),
         notify: values(plan.notify).map(|choice| channel(choice.0)).collect::<Option<_>>()?,
+        silences: values(plan.silences).map(|choice| silencing(choice.0)).collect::<Option<_>>()?,
+        approvals: match plan.approvals {
+            Some(written) => Some(approvals(written.value)?),
+            None => None,
+        },
         emergency: None,
     })
 }
@@ -81,6 +92,29 @@ fn channel(written: Notify) -> Option<Channel> {
     };
     let stated = on.map(|on| on.value.0.into_iter().map(|occasion| occasion.value).collect());
     Some(Channel { to, on: stated.unwrap_or_else(|| Occasion::USUAL.into()) })
+}
+
+fn silencing(written: Silence) -> Option<Silencing> {
+    let Silence { alertmanager, webhook, lasts } = written;
+    let by = match (alertmanager, webhook) {
+        (Some(At { value: Alertmanager { url, matchers }, .. }), _) => {
+            let stated: Vec<Matcher> = filled(matchers).collect();
+            let usual = || Matcher::parse(USUAL_MATCHER).ok();
+            let matchers = if stated.is_empty() { vec![usual()?] } else { stated };
+            SilencedBy::Alertmanager { url: address_source(url?.value)?, matchers }
+        }
+        (None, Some(At { value: WebhookPair { start, end }, .. })) => {
+            SilencedBy::Webhook { start: address_source(start?.value)?, end: address_source(end?.value)? }
+        }
+        (None, None) => return None,
+    };
+    Some(Silencing { by, lasts: lasts.map_or(SILENCE_LASTS, |lasts| lasts.value.0) })
+}
+
+fn approvals(written: Approvals) -> Option<change::Approvals> {
+    let Approvals { required, from, expires } = written;
+    let expires = expires.map_or(APPROVAL_EXPIRES, |expires| expires.value.0);
+    Some(change::Approvals { required: required?.value.0, from: from?.value.0, expires })
 }
 
 fn mail(written: crate::written::Mail) -> Option<Mail> {

@@ -91,6 +91,8 @@ macro_rules! whole_number {
 whole_number! {
     /// A number of servers.
     Count(u32), 1, i64::from(u32::MAX);
+    /// A number of people.
+    People(u32), 1, 20;
     /// A TCP port.
     Port(u16), 1, 65_535;
     /// A day of the month.

@@ -96,6 +96,7 @@ pub const PAGES: &[Page] = pages![
     "O1071",
     "O1072",
     "O1073",
+    "O1074",
     "O1080",
     "O1090",
     "O1091",
@@ -218,6 +219,16 @@ pub const PAGES: &[Page] = pages![
     "O3017",
     "O3018",
     "O3019",
+    "O3020",
+    "O3021",
+    "O3022",
+    "O3023",
+    "O3024",
+    "O3025",
+    "O3026",
+    "O3027",
+    "O3028",
+    "O3029",
 ];
 
 /// Returns the page about a code, written in any case.

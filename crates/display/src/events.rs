@@ -102,6 +102,7 @@ pub fn report(run: &RunId, plan: &Plan, state: &RunState, records: &[(u64, Times
         "plan": {"name": plan.change().name, "reason": plan.change().reason, "emergency": plan.change().emergency,
             "fingerprint": state.header.as_ref().map(|header| &header.plan)},
         "started": state.started,
+        "approvals": state.header.as_ref().map(|header| &header.approvals),
         "last": state.last,
         "resumed": state.resumed,
         "outcome": state.ended,

@@ -426,7 +426,8 @@ fn run_started(header: &RunHeader) -> String {
         Attended::Yes => "",
         Attended::No => ", unattended",
     };
-    format!("run {} of plan {plan} begins, started by {}{attended}", header.run, header.by)
+    let approved = words::approved_by(header).map_or(String::new(), |by| format!(", {by}"));
+    format!("run {} of plan {plan} begins, started by {}{attended}{approved}", header.run, header.by)
 }
 
 /// Acts on single services are bookkeeping; what is told are the acts that nobody can overlook.

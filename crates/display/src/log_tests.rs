@@ -35,9 +35,11 @@ fn records() -> Vec<Record> {
     let work = WorkId(0);
     let by = Actor { user: "ann".to_owned(), host: "admin1".to_owned(), process: 4711 };
     let run = RunId::new("20261128-2100-abcd").unwrap();
+    let (plan, attended) = ("5e3a91c0".repeat(8), Attended::No);
+    let header = RunHeader { run, plan, by: by.clone(), attended, approvals: Vec::new() };
     let ended = |end| Record::ServerEnded { work, end };
     vec![
-        Record::RunStarted(RunHeader { run, plan: "5e3a91c0".repeat(8), by: by.clone(), attended: Attended::No }),
+        Record::RunStarted(header),
         Record::Resumed { by: by.clone(), recover: false, attended: Attended::Yes },
         Record::Resumed { by, recover: true, attended: Attended::Yes },
         Record::StepStarted { step: StepId(0) },

@@ -120,6 +120,8 @@ pub fn one(run: &RunStatus, (program, start): (&str, &str), now: Timestamp, look
     let is_live = run.state.ended.is_none() && run.holder.is_some() && run.view.is_some();
     // The summary says it too.
     lines.extend(words::emergency(run.plan.change()).filter(|_| is_live).map(|text| format!("  {text}")));
+    let approved = run.state.header.as_ref().and_then(words::approved_by);
+    lines.extend(approved.filter(|_| is_live).map(|text| format!("  {text}")));
     if let Some(holder) = &run.holder {
         lines.push(format!("  worked on by {}", clean(holder)));
     }
@@ -197,6 +199,7 @@ pub fn json(run: &RunStatus) -> Value {
         "run": run.run,
         "name": run.plan.change().name,
         "started": run.state.started,
+        "approvals": run.state.header.as_ref().map(|header| &header.approvals),
         "last": run.state.last,
         "outcome": run.state.ended,
         "holder": run.holder,

@@ -3,8 +3,8 @@
 use crate::style::Tone;
 use crate::text::{clean, count, duration};
 use jiff::SignedDuration;
-use orchestrate_engine::record::{GapKind, RunOutcome, ServerEnd, WhyKind};
-use orchestrate_model::change::{AtDeadline, ExitMeaning, StopWhen};
+use orchestrate_engine::record::{Approved, GapKind, RunHeader, RunOutcome, ServerEnd, WhyKind};
+use orchestrate_model::change::{Approvals, AtDeadline, ExitMeaning, StopWhen};
 use orchestrate_model::hold::{HoldChoice, Terms};
 use orchestrate_model::{Change, Lease, Verdict};
 use orchestrate_planner::plan::Certainty;
@@ -58,13 +58,36 @@ pub fn question_key(question: Question) -> String {
     }
 }
 
-/// Says whose lease was taken over.
 /// Returns what is said of a run that windows and freezes do not bind, if it is one.
 pub(crate) fn emergency(change: &Change) -> Option<String> {
     let why = change.emergency.as_ref()?;
     Some(format!("EMERGENCY, at any time, in freezes too: {}", clean(why)))
 }
 
+/// Says which signed approvals a plan needs, if it needs any.
+pub(crate) fn approval_rule(change: &Change) -> Option<String> {
+    let Approvals { required, from, expires } = change.approvals.as_ref()?;
+    let people = if *required == 1 { "one person".to_owned() } else { format!("{required} people") };
+    Some(format!("signed by {people} of {}, at most {} before the run begins", clean(from), duration(*expires)))
+}
+
+/// Says who has signed an approval of a run, each in a sentence of its own.
+pub(crate) fn approvals(header: &RunHeader) -> Vec<String> {
+    let said = |approved: &Approved| {
+        let Approved { by, role, ticket, key, given, expires: _ } = approved;
+        format!("{} ({}) for {}, {given}, key {}", clean(by), clean(role), clean(ticket), clean(key))
+    };
+    header.approvals.iter().map(said).collect()
+}
+
+/// Says who has approved a run, in a part of a sentence.
+pub(crate) fn approved_by(header: &RunHeader) -> Option<String> {
+    let each = |approved: &Approved| format!("{} ({})", clean(&approved.by), clean(&approved.role));
+    let by: Vec<String> = header.approvals.iter().map(each).collect();
+    (!by.is_empty()).then(|| format!("approved by {}", by.join(", ")))
+}
+
+/// Says whose lease was taken over.
 pub(crate) fn taken_over(from: &Lease) -> String {
     format!("took over the lease of another control host that had run out: {}", clean(&from.to_string()))
 }

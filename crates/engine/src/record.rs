@@ -294,6 +294,26 @@ pub struct RunHeader {
     pub by: Actor,
     /// Whether an operator is there to decide about holds.
     pub attended: Attended,
+    /// Whose signed approvals it was begun with. Empty where its plan needs none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approved>,
+}
+
+/// A person has signed an approval of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// Who.
+    pub by: String,
+    /// As what.
+    pub role: String,
+    /// For which change.
+    pub ticket: String,
+    /// With which key, by its fingerprint.
+    pub key: String,
+    /// When the text was made that was signed.
+    pub given: Timestamp,
+    /// Until when a run could be begun with it.
+    pub expires: Timestamp,
 }
 
 /// Who acted: a process on a host.

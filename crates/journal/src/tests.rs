@@ -19,7 +19,7 @@ fn records() -> Vec<Record> {
     };
     let act = Act::Pause { service: ServiceName::new("RTCSRV").unwrap() };
     vec![
-        Record::RunStarted(RunHeader { run, plan: "00ff".into(), by, attended: Attended::Yes }),
+        Record::RunStarted(RunHeader { run, plan: "00ff".into(), by, attended: Attended::Yes, approvals: Vec::new() }),
         Record::StepStarted { step: StepId(0) },
         Record::Intent(Intent { id: IntentId(1), step: StepId(3), work: WorkId(0), target, act }),
         Record::Note { work: None, text: "a text with \"hash\":\" in it, a line\nbreak and an ü".into() },

@@ -3,7 +3,7 @@
 use crate::exit_code;
 pub use crate::hold::{HoldCause, HoldChoice, OnHold};
 use crate::ids::{Label, PoolName, ServiceName};
-use crate::notify::Channel;
+use crate::notify::{Channel, Silencing};
 use crate::pool::{DnsSettings, Pool, Server};
 use crate::product::Feature;
 use crate::version::Level;
@@ -36,6 +36,12 @@ pub struct Change {
     /// Who is told what of a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Channel>,
+    /// How alerts about a server are silenced while it is out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<Silencing>,
+    /// Whose signed approvals a run needs. `None`: it needs none that is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Approvals>,
     /// Why the work is done outside windows and in freezes, where a start has declared an emergency. There are none then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<String>,
@@ -78,6 +84,17 @@ impl Change {
     pub fn accepts_loss(&self, pool: &Pool, feature: Feature) -> bool {
         self.maintenance.accept_loss.contains(&feature) || (pool.servers.len() == 1 && pool.accept_outage.is_some())
     }
+}
+
+/// Whose signed approvals a run needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approvals {
+    /// Of how many different people. At least 1.
+    pub required: u32,
+    /// The file with the keys of those who may sign, as the plan names it.
+    pub from: String,
+    /// How long an approval is good for at most, before the run is begun.
+    pub expires: SignedDuration,
 }
 
 /// What is done to each server.

@@ -1,5 +1,6 @@
 //! Who is told what of a run, and by which way.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -51,6 +52,95 @@ impl Target {
             Self::Command(_) => "command",
             Self::Mail(_) => "mail",
         }
+    }
+}
+
+/// How alerts about a server are silenced while it is out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silencing {
+    /// By which way.
+    pub by: SilencedBy,
+    /// How long a silence lasts when it is not extended.
+    pub lasts: SignedDuration,
+}
+
+/// By which way alerts are silenced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SilencedBy {
+    /// An Alertmanager.
+    Alertmanager {
+        /// Where its address is.
+        url: AddressSource,
+        /// What the alerts of a server match. Never empty, and at least one names the server.
+        matchers: Vec<Matcher>,
+    },
+    /// Two webhooks.
+    Webhook {
+        /// To which is posted when a silence begins or is extended.
+        start: AddressSource,
+        /// To which is posted when it ends.
+        end: AddressSource,
+    },
+}
+
+impl SilencedBy {
+    /// Returns the word for it, as it stands in a plan.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Alertmanager { .. } => "alertmanager",
+            Self::Webhook { .. } => "webhook",
+        }
+    }
+}
+
+/// What a label of an alert has to be. In the value `{server}`, `{short}` and `{pool}` stand for names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matcher {
+    /// The label.
+    pub label: String,
+    /// The value, or a regular expression for it.
+    pub value: String,
+    /// Whether it is a regular expression.
+    pub is_regex: bool,
+    /// Whether the label has to match, and not the opposite.
+    pub is_equal: bool,
+}
+
+/// The places for the name of a server.
+const NAMES: [&str; 2] = ["{server}", "{short}"];
+
+impl Matcher {
+    /// Reads a matcher as Alertmanager writes it: `label="value"`, with `=`, `!=`, `=~` or `!~`.
+    ///
+    /// # Errors
+    /// Says what is expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let form = || "write it as `instance=~\"{server}(:.*)?\"`, with =, !=, =~ or !~".to_owned();
+        let at = text.find(['=', '!']).ok_or_else(form)?;
+        let (label, rest) = text.split_at(at);
+        let (operator, value) = ["=~", "!~", "!=", "="]
+            .into_iter()
+            .find_map(|operator| Some((operator, rest.strip_prefix(operator)?)))
+            .ok_or_else(form)?;
+        let (label, value) = (label.trim(), value.trim());
+        let first = label.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+        if !first || !label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(form());
+        }
+        let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+        let (is_regex, is_equal) = (operator.ends_with('~'), !operator.starts_with('!'));
+        if value.is_empty() || value.contains('"') {
+            return Err(form());
+        }
+        Ok(Self { label: label.to_owned(), value: value.to_owned(), is_regex, is_equal })
+    }
+
+    /// Returns whether it holds for one server alone.
+    #[must_use]
+    pub fn names_server(&self) -> bool {
+        self.is_equal && NAMES.iter().any(|name| self.value.contains(name))
     }
 }
 

@@ -168,7 +168,7 @@ async fn beginning(mut answer: Response) -> String {
 }
 
 /// Returns a text without the parts of an address that make it a secret: servers repeat the path that they do not know.
-fn without_address(text: &str, url: &Url) -> String {
+pub(crate) fn without_address(text: &str, url: &Url) -> String {
     let parts = url.path_segments().into_iter().flatten().chain(url.query());
     let secrets = parts.filter(|part| part.len() >= SHORTEST_SECRET);
     secrets.fold(text.to_owned(), |text, secret| text.replace(secret, MASKED))

@@ -1,4 +1,4 @@
-//! Tells people what happens in a run: webhooks, chats, commands, mail.
+//! Tells people what happens in a run: webhooks, chats, commands, mail. Silences alerts about servers while they are out.
 //!
 //! Belongs here: what is sent by which way, trying again, giving up, and what was not delivered. Does not belong here: what
 //! a run is, when something is worth telling, the terminal, and where addresses are kept. A notice that cannot be delivered
@@ -7,12 +7,18 @@
 mod channel;
 mod mail;
 mod message;
+mod silence;
+#[cfg(test)]
+mod silence_tests;
+mod silences;
 #[cfg(test)]
 mod tests;
 
 pub use channel::{Channel, Way};
 pub use mail::{Mail, Unusable};
 pub use message::Notice;
+pub use silence::{SilenceWay, Silenced, Silencer};
+pub use silences::Silences;
 
 use std::time::Duration;
 use tokio::sync::mpsc;

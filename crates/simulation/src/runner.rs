@@ -247,7 +247,7 @@ impl Starts<'_> {
 
     fn header(&self) -> RunHeader {
         let run = RunId::new(&format!("sim-{}", self.night.seed)).expect("a run id");
-        RunHeader { run, plan: "simulated".to_owned(), by: actor(), attended: self.attended() }
+        RunHeader { run, plan: "simulated".to_owned(), by: actor(), attended: self.attended(), approvals: Vec::new() }
     }
 
     fn attended(&self) -> Attended {

@@ -385,6 +385,8 @@ pub fn example_change(servers: u32) -> Change {
         windows: Vec::new(),
         freezes: Vec::new(),
         notify: Vec::new(),
+        silences: Vec::new(),
+        approvals: None,
         emergency: None,
         dns: DnsSettings::default(),
     }
@@ -452,6 +454,8 @@ fn change(dice: &mut Dice) -> Change {
         windows: if dice.chance(0.4) { vec![window(dice)] } else { Vec::new() },
         freezes: Vec::new(),
         notify: Vec::new(),
+        silences: Vec::new(),
+        approvals: None,
         emergency: None,
         dns: DnsSettings::default(),
     }

@@ -34,9 +34,19 @@ pub(crate) struct ApproveArgs {
     /// The fingerprint of the plan in an emergency, which `--emergency` needs
     #[arg(long, value_name = "REASON", value_parser = emergency)]
     pub(crate) emergency: Option<String>,
-    /// Leaves the approval beside the plan too, as PLAN.approved, with which `orchestrate serve` runs it
-    #[arg(long, conflicts_with = "emergency")]
+    /// Leaves the approval beside the plan too, as PLAN.approved, with which `orchestrate serve` runs it; where the plan needs
+    /// signed approvals, the text that a person signs, as PLAN.NAME.approval
+    #[arg(long)]
     pub(crate) out: bool,
+    /// With --out: who signs, as the file of those who may sign names the person [default: the name of this account]
+    #[arg(long = "as", value_name = "NAME", requires = "out")]
+    pub(crate) approver: Option<String>,
+    /// With --out: as what the person approves
+    #[arg(long, value_name = "ROLE", requires = "out", default_value = "approver")]
+    pub(crate) role: String,
+    /// With --out: the number of the change [default: the reason of the plan]
+    #[arg(long, value_name = "TEXT", requires = "out")]
+    pub(crate) ticket: Option<String>,
     #[command(flatten)]
     pub(crate) lab: LabArgs,
 }

@@ -70,7 +70,7 @@ async fn agreed_to(
     ground.free()?;
     let Some(found) = ground.unfinished().await? else {
         return Ok(match agreed(home, (path, file, args, &typed), stage).await? {
-            Agreed::Run(plan) => Ok(plan.fingerprint().to_string()),
+            Agreed::Run(agree) => Ok(agree.plan.fingerprint().to_string()),
             Agreed::Nothing(left) => Err(left),
         });
     };

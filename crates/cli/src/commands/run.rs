@@ -17,6 +17,7 @@ use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
 use crate::saved;
 use crate::serve;
+use crate::signed::{self, Needed};
 use crate::stage::{Owner, Planned, Stage, abandoned};
 use crate::terminal::live::Manner;
 use crate::terminal::{output, signals};
@@ -24,7 +25,7 @@ use jiff::Timestamp;
 use orchestrate_display::consent;
 use orchestrate_display::events;
 use orchestrate_display::preview::{self, Detail};
-use orchestrate_engine::record::Attended;
+use orchestrate_engine::record::{Approved, Attended};
 use orchestrate_engine::{RunHeader, Start};
 use orchestrate_journal::{Claim, Entries, Holder, Journal, RunFolder, StateDir};
 use orchestrate_lab::LabDirectory;
@@ -103,7 +104,14 @@ async fn night(
     let stage = Stage::open(home, path, file, &args.lab).await?;
     let ground = Ground { home, state: &state, place: stage.place, lab: stage.lab.as_ref(), file };
     // Whatever keeps this from being known is told below, by the same question.
-    let is_left_out = ground.unfinished().await.is_ok_and(|found| found.is_some_and(|found| found.has_left_out()));
+    let unfinished = ground.unfinished().await;
+    let is_new = matches!(unfinished, Ok(None));
+    let is_left_out = unfinished.is_ok_and(|found| found.is_some_and(|found| found.has_left_out()));
+    if let (true, Some(_), Err(failure)) =
+        (is_new, wait, signed::early((path, file), Needed::at(stage.place, &args.approval, &args.process)))
+    {
+        return Err(stage.abandon(failure).await);
+    }
     // A server that an earlier start has left out does not wait for a window.
     if let Some(wait) = wait.filter(|_| !is_left_out) {
         match waiting::for_window(stage.clock, (path, file), wait).await {
@@ -319,8 +327,8 @@ async fn driven(home: &Home, stage: Stage, ready: Ready, start: Start) -> Result
 /// Begins a new run.
 async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure> {
     let Beginning { home, state, file, args, typed, .. } = beginning;
-    let (plan, run, claim) = match prepare(beginning, &stage).await {
-        Ok(Prepared::Ready(plan, run, claim)) => (*plan, run, claim),
+    let (plan, approvals, run, claim) = match prepare(beginning, &stage).await {
+        Ok(Prepared::Ready(Agree { plan, approvals }, run, claim)) => (*plan, approvals, run, claim),
         Ok(Prepared::Nothing(left)) => {
             stage.leave().await;
             return Ok(nothing_to_do(&left));
@@ -336,8 +344,8 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
     if let Err(failure) = Typed::keep(&folder, args) {
         output::talk(&format!("how the plan was started is not kept: {}", failure.in_one_line()));
     }
-    let header =
-        RunHeader { run, plan: plan.fingerprint().to_string(), by: actor(), attended: attended(&args.approval) };
+    let (fingerprint, attended) = (plan.fingerprint().to_string(), attended(&args.approval));
+    let header = RunHeader { run, plan: fingerprint, by: actor(), attended, approvals };
     let (manner, typed) = (manner(args.output), typed.clone());
     let nights = Nights::of(args);
     let told = Told::of(&file.change, &args.lab);
@@ -348,7 +356,7 @@ async fn begin(beginning: &Beginning<'_>, stage: Stage) -> Result<Exit, Failure>
 /// What is to be done, after everything before the first change.
 enum Prepared {
     /// A run of this plan.
-    Ready(Box<Plan>, RunId, Claim),
+    Ready(Agree, RunId, Claim),
     /// Nothing is; this is left all the same.
     Nothing(Vec<Left>),
 }
@@ -356,26 +364,32 @@ enum Prepared {
 /// Everything before the first change.
 async fn prepare(beginning: &Beginning<'_>, stage: &Stage) -> Result<Prepared, Failure> {
     let Beginning { home, state, path, file, args, typed, standing } = beginning;
-    let plan = match agreed(home, (path, file, args, typed), stage).await? {
-        Agreed::Run(plan) => plan,
+    let agree = match agreed(home, (path, file, args, typed), stage).await? {
+        Agreed::Run(agree) => agree,
         Agreed::Nothing(left) => return Ok(Prepared::Nothing(left)),
     };
     let run = new_run_id(Timestamp::now(), stage.place);
-    let claim = claim(state, &plan, &run)?;
+    let claim = claim(state, &agree.plan, &run)?;
     // Looking and asking take their time, and somebody else may have run the plan meanwhile.
     let ground = Ground { home, state, place: stage.place, lab: stage.lab.as_ref(), file };
     if let Some(standing) = standing {
         ground.unmoved_since(standing)?;
     }
-    Ok(Prepared::Ready(plan, run, claim))
+    Ok(Prepared::Ready(agree, run, claim))
 }
 
 /// What a person, or an approval, has said yes to.
 pub(super) enum Agreed {
     /// This plan.
-    Run(Box<Plan>),
+    Run(Agree),
     /// There is nothing to do; this is left all the same.
     Nothing(Vec<Left>),
+}
+
+/// A plan to be run, and who has signed an approval of it.
+pub(super) struct Agree {
+    pub(super) plan: Box<Plan>,
+    approvals: Vec<Approved>,
 }
 
 /// What is left where there is nothing to do.
@@ -433,8 +447,9 @@ pub(super) async fn agreed(
     if nobody_there(args) {
         unasked(&planned.plan)?;
     }
+    let approvals = signed::checked(path, &planned, Needed::at(stage.place, &args.approval, &args.process))?;
     consent(&args.approval, (&planned.plan, stage.place), &typed.start(&home.program), "run this plan?").await?;
-    Ok(Agreed::Run(Box::new(planned.plan)))
+    Ok(Agreed::Run(Agree { plan: Box::new(planned.plan), approvals }))
 }
 
 /// Claims the pools of a plan for a run.

@@ -7,7 +7,7 @@
 mod same;
 mod write;
 
-pub(crate) use same::{as_begun, as_saved, fits};
+pub(crate) use same::{as_begun, as_saved, differences, fits};
 pub(crate) use write::{keep, may_be_written};
 
 use crate::exit::Exit;

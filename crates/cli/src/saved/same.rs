@@ -9,7 +9,7 @@ use crate::plan_file::PlanFile;
 use crate::stage::Planned;
 use crate::terminal::output;
 use orchestrate_display::compare::{Difference, Side, brief, compare, is_another, matters, text};
-use orchestrate_model::RunId;
+use orchestrate_model::{Change, RunId};
 use serde_json::json;
 use std::path::Path;
 
@@ -94,6 +94,21 @@ fn tell(heading: &str, (saved, now): (&Saved, &Planned), found: &[Difference], f
             Ok(())
         }
     }
+}
+
+/// Says in what a plan is another one than a saved plan.
+pub(crate) fn differences(saved: &Saved, change: &Change, now: &Planned) -> Result<String, Failure> {
+    let then = saved.planned(change)?;
+    let found = compare(
+        &Side { plan: &then.plan, report: &then.report, seen: &then.seen, made: then.at },
+        &Side { plan: &now.plan, report: &now.report, seen: &now.seen, made: now.at },
+    );
+    let (was, is) = (saved.short(), now.plan.fingerprint().short());
+    Ok(format!(
+        "approved was {was}, {}; by now it is {is}:\n{}",
+        saved.made(),
+        text(&found, &output::look()).trim_end()
+    ))
 }
 
 /// Refuses to go on with an unfinished run that was begun with another plan than the saved one.

@@ -1,8 +1,12 @@
-//! An approval beside a plan: `PLAN.approved`, the fingerprint that a person has said yes to, with when and by whom.
+//! An approval beside a plan: `PLAN.approved`, the fingerprint that a person has said yes to, with when and by whom; or what
+//! people have signed, where the plan demands that.
 
 use crate::home::actor;
+use crate::signed;
 use jiff::Timestamp;
+use orchestrate_approvals::Times;
 use orchestrate_files::{Limit, Whose};
+use orchestrate_model::change::Approvals;
 use orchestrate_planner::Fingerprint;
 use orchestrate_serve::Approval;
 use std::io;
@@ -24,6 +28,20 @@ pub(crate) fn write(plan: &Path, fingerprint: &str) -> io::Result<PathBuf> {
     let body = format!("{fingerprint}\n{}\n{}@{}\n", Timestamp::now(), by.user, by.host);
     orchestrate_files::replace(&path, body.as_bytes())?;
     Ok(path)
+}
+
+/// Reads the signed approvals of a plan, for a run that would be begun or for one that goes on.
+pub(crate) fn signed(plan: &Path, approvals: &Approvals, times: Times) -> Approval {
+    let demand = signed::demand(approvals);
+    let examined = match signed::examined(plan, approvals, times) {
+        Ok(examined) => examined,
+        Err(failure) => return Approval::Unusable(failure.in_one_line()),
+    };
+    match examined.approved(demand) {
+        Some((counted, fingerprint)) => Approval::Given { fingerprint, at: counted.at, by: signed::by(&counted) },
+        None if examined.good.is_empty() && examined.refused.is_empty() => Approval::None,
+        None => Approval::Unusable(examined.short(demand).to_string()),
+    }
 }
 
 /// Reads an approval. Whoever can write it can have a plan run, so one that others can write is none.

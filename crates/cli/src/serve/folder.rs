@@ -2,26 +2,31 @@
 
 use super::approval;
 use crate::failure::Failure;
-use crate::plan_file;
+use crate::plan_file::{self, digest};
+use crate::signed;
 use orchestrate_model::Change;
 use orchestrate_planner::windows::Calendar;
 use orchestrate_serve::{Good, PlanFile, Share, Stamp};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 /// Most plans of a folder. Each is looked at every two seconds; more than this is a folder of something else.
 pub(crate) const MOST_PLANS: usize = 2_000;
+
+/// Most files that are looked at: the plans, and approvals of several people each.
+const MOST_FILES: usize = MOST_PLANS * 10;
 
 /// Returns whether a file of this name is a plan.
 fn is_plan(name: &str) -> bool {
     name.ends_with(".yaml") && !name.ends_with(".lab.yaml") && !name.starts_with('.')
 }
 
-/// Returns whether a file of this name is an approval of a plan.
+/// Returns the plan that a file of this name is an approval of, or belongs to one.
 pub(crate) fn approved(name: &str) -> Option<&str> {
-    name.strip_suffix(approval::ENDING).filter(|plan| is_plan(plan))
+    let plain = name.strip_suffix(approval::ENDING);
+    let text = || name.strip_suffix(signed::SIGNATURE).unwrap_or(name).strip_suffix(signed::ENDING);
+    let of_signed = || text().and_then(|text| text.find(".yaml.").map(|at| &name[..at + ".yaml".len()]));
+    plain.or_else(of_signed).filter(|plan| is_plan(plan))
 }
 
 /// Looks at the folder: plans and approvals, by their names.
@@ -35,7 +40,7 @@ pub(crate) fn look(folder: &Path) -> std::io::Result<BTreeMap<String, Stamp>> {
         }
         // It may have gone meanwhile, or be a link that leads nowhere.
         let Ok(file) = std::fs::metadata(entry.path()) else { continue };
-        if !file.is_file() || found.len() > MOST_PLANS * 2 {
+        if !file.is_file() || found.len() > MOST_FILES {
             continue;
         }
         let changed = file.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
@@ -63,15 +68,6 @@ pub(crate) fn read(path: &Path) -> (PlanFile, Option<Change>) {
     }
 }
 
-/// Returns what a change says, as a digest.
-fn digest(change: &Change) -> String {
-    let body = serde_json::to_vec(change).unwrap_or_default();
-    Sha256::digest(body).iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap_or_default();
-        text
-    })
-}
-
 /// Says in one line what is wrong with a plan: how many mistakes, and the first of them.
 fn broken(failure: &Failure) -> String {
     let said = failure.in_one_line();
@@ -91,14 +87,27 @@ mod tests {
     #[test]
     fn plans_and_approvals_are_found_and_nothing_else() {
         let folder = tempfile::TempDir::new().unwrap();
-        let names =
-            ["a.yaml", "a.yaml.approved", "a.lab.yaml", ".b.yaml", "b.yaml~", "b.yml", "notes.approved", "c.yaml.swp"];
+        let names = [
+            "a.yaml",
+            "a.yaml.approved",
+            "a.yaml.ann.approval",
+            "a.yaml.ann.approval.sig",
+            "a.yaml.ann.approval.plan",
+            "ann.approval",
+            "a.lab.yaml",
+            ".b.yaml",
+            "b.yaml~",
+            "b.yml",
+            "notes.approved",
+            "c.yaml.swp",
+        ];
         for name in names {
             std::fs::write(folder.path().join(name), "x").unwrap();
         }
         std::fs::create_dir(folder.path().join("d.yaml")).unwrap();
         let found: Vec<String> = look(folder.path()).unwrap().into_keys().collect();
-        assert_eq!(found, ["a.yaml", "a.yaml.approved"]);
+        assert_eq!(found, ["a.yaml", "a.yaml.ann.approval", "a.yaml.ann.approval.sig", "a.yaml.approved"]);
+        assert!(found[1..].iter().all(|name| approved(name) == Some("a.yaml")));
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Facts {
         Self {
             pools: found.pools().into_iter().collect(),
             fingerprint: Some(fingerprint),
-            begun: begun(found.folder.id()).unwrap_or(Timestamp::UNIX_EPOCH),
+            begun: began(found.folder.id()).unwrap_or(Timestamp::UNIX_EPOCH),
             end,
             open,
         }
@@ -199,7 +199,7 @@ fn how(outcome: RunOutcome, stop: Option<&str>) -> String {
 
 /// Returns when a run was begun, by the clock of this machine, which its id was made with: the records of a run on a lab
 /// have the time of the lab.
-fn begun(run: &RunId) -> Option<Timestamp> {
+pub(crate) fn began(run: &RunId) -> Option<Timestamp> {
     let text = run.as_str().get(..15)?;
     let at = DateTime::strptime("%Y%m%d-%H%M%S", text).ok()?;
     TimeZone::UTC.to_timestamp(at).ok()
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn the_id_of_a_run_says_when_it_was_begun() {
         let run = RunId::new("20261127-220130-aaaa").unwrap();
-        assert_eq!(begun(&run), Some("2026-11-27T22:01:30Z".parse().unwrap()));
-        assert_eq!(begun(&RunId::new("night").unwrap()), None);
+        assert_eq!(began(&run), Some("2026-11-27T22:01:30Z".parse().unwrap()));
+        assert_eq!(began(&RunId::new("night").unwrap()), None);
     }
 
     #[test]

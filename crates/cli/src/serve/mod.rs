@@ -16,6 +16,7 @@ mod start;
 mod supervisor;
 
 pub(crate) use book::failed;
+pub(crate) use index::began;
 pub(crate) use start::served;
 
 use crate::args::{ServeArgs, TextOrJson};

@@ -3,19 +3,22 @@
 use super::approval;
 use super::book::Book;
 use super::folder;
-use super::index::{Index, Sought};
+use super::index::{Index, Sought, began};
 use crate::args::LabArgs;
 use crate::home::{Home, Place, quoted};
 use crate::lab;
 use crate::runs;
 use jiff::Timestamp;
+use orchestrate_approvals::Times;
 use orchestrate_display::Look;
 use orchestrate_journal::StateDir;
 use orchestrate_lab::LabDirectory;
+use orchestrate_model::change::Approvals;
 use orchestrate_model::{Change, RunId};
-use orchestrate_serve::{Approval, Campaign, Hindrance, Known, Moment, PlanFile, Share, Status, Verdict};
+use orchestrate_serve::{Approval, Campaign, Hindrance, Known, Moment, PlanFile, Share, Stamp, Status, Verdict};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where plans are served.
 pub(crate) struct Ground<'a> {
@@ -26,6 +29,9 @@ pub(crate) struct Ground<'a> {
     pub(crate) lab: &'a LabArgs,
 }
 
+/// How often signed approvals are judged anew, whose files are as they were.
+const SIGNED_AGAIN: Duration = Duration::from_secs(30);
+
 /// A plan.
 pub(crate) struct Plan {
     pub(crate) name: String,
@@ -33,6 +39,10 @@ pub(crate) struct Plan {
     pub(crate) book: Book,
     pub(crate) known: Known,
     change: Option<Change>,
+    /// When signed approvals were last judged: they end by themselves.
+    judged: Option<Instant>,
+    /// When the run was begun that goes on.
+    begun: Option<Timestamp>,
     /// What it takes of what plans share, by the plan that its run was begun with: a file that is changed, broken or gone changes
     /// nothing about servers that are out.
     share: Share,
@@ -71,6 +81,8 @@ impl Plan {
             book,
             known,
             change: None,
+            judged: None,
+            begun: None,
             share: Share::default(),
             lab: None,
             verdict: None,
@@ -127,12 +139,39 @@ impl Plan {
         (self.known.file, self.change) = (file, change);
         self.take_share();
         self.verdict = None;
+        // Whether it has to be signed is for the plan to say.
+        if self.signed().is_some() || self.judged.take().is_some() {
+            self.read_approval();
+        }
     }
 
     /// Reads the approval.
     pub(crate) fn read_approval(&mut self) {
-        self.known.approval = approval::read(&self.path);
-        self.verdict = None;
+        let read = match self.signed() {
+            Some(approvals) => {
+                let times = Times { now: Timestamp::now(), begun: self.begun };
+                approval::signed(&self.path, approvals, times)
+            }
+            None => approval::read(&self.path),
+        };
+        self.judged = self.signed().is_some().then(Instant::now);
+        if read != self.known.approval {
+            (self.known.approval, self.verdict) = (read, None);
+        }
+    }
+
+    /// Returns whose signed approvals the plan demands.
+    fn signed(&self) -> Option<&Approvals> {
+        self.change.as_ref()?.approvals.as_ref()
+    }
+
+    /// Returns whether the approval has to be read again: its file is gone, or it is one that ends by itself.
+    pub(crate) fn approval_is_old(&self, found: &BTreeMap<String, Stamp>) -> bool {
+        let is_there = || found.contains_key(&format!("{}{}", self.name, approval::ENDING));
+        match self.signed() {
+            Some(_) => self.judged.is_none_or(|at| at.elapsed() >= SIGNED_AGAIN),
+            None => self.known.approval != Approval::None && !is_there(),
+        }
     }
 
     /// Returns what it takes of what plans share.
@@ -166,7 +205,17 @@ impl Plan {
             None => index.of_file(&self.path, holder),
         };
         if campaign != self.known.campaign {
+            let begun = match &campaign {
+                Campaign::Open { run, .. } => began(run),
+                Campaign::None | Campaign::Other { .. } | Campaign::Over { .. } => None,
+            };
             self.known.campaign = campaign;
+            if self.begun != begun {
+                self.begun = begun;
+                if self.signed().is_some() {
+                    self.read_approval();
+                }
+            }
             self.take_share();
             self.verdict = None;
         }

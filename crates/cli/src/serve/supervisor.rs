@@ -117,10 +117,12 @@ impl<'a> Supervisor<'a> {
             } else if self.quiet.is_waited_for(name) && !matches!(plan.known.file, PlanFile::Written) {
                 (plan.known.file, plan.verdict) = (PlanFile::Written, None);
             }
-            let approval = format!("{name}{}", super::approval::ENDING);
-            if !found.contains_key(&approval) && plan.known.approval != Approval::None {
+            if plan.approval_is_old(&found) {
+                let before = plan.known.approval.clone();
                 plan.read_approval();
-                self.indexed = None;
+                if plan.known.approval != before {
+                    self.indexed = None;
+                }
             }
         }
     }

@@ -17,6 +17,7 @@ mod order;
 mod pools;
 mod roles;
 mod services;
+mod silences;
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -63,5 +64,6 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     maintenance::check(plan, reader);
     level::check(plan, reader);
     calendar::check(plan, reader);
+    silences::check(plan, reader);
     matching::check(plan, reader);
 }

@@ -28,7 +28,7 @@ pub(super) const HARMLESS: [&str; 16] = [
     "on",
 ];
 /// The keys at the top of a plan. A file without any of them is something else.
-pub(super) const TOP: [&str; 11] = [
+pub(super) const TOP: [&str; 13] = [
     "version",
     "name",
     "reason",
@@ -40,6 +40,8 @@ pub(super) const TOP: [&str; 11] = [
     "windows",
     "freezes",
     "notify",
+    "silences",
+    "approvals",
 ];
 /// Returns whether a key is probably a mistyped `access`.
 pub(super) fn resembles_access(key: &str) -> bool {

@@ -6,18 +6,20 @@ mod choices;
 mod external;
 mod notify;
 mod on_hold;
+mod silences;
 
 pub(crate) use choices::{
     AfterDays, BalancerChoice, CmdletsChoice, CredentialsChoice, Every, Freeze, LevelChoice, ScopeChoice, SiteChoice,
 };
 pub(crate) use external::{ExternalAddresses, ExternalNames};
 pub(crate) use notify::{AddressChoice, Mail, Notify, NotifyChoice};
+pub(crate) use silences::{Alertmanager, Silence, SilenceChoice, WebhookPair};
 
 use crate::compared::SessionCounter;
 use crate::durations::{Length, OpenFor, Pause};
 use crate::hashes::Sha256;
 use crate::logon::{Kdc, Realm};
-use crate::numbers::{Count, ExitCode, FormatVersion, Port};
+use crate::numbers::{Count, ExitCode, FormatVersion, People, Port};
 use crate::reader::{At, Entries, Filled, Given, OneOrMany, written};
 use crate::scalars::{BalancerName, Current, RuntimeApi, ServiceText, VariablePrefix, Zone};
 use crate::sizes::Size;
@@ -56,6 +58,23 @@ written! {
         optional freezes: Vec<At<Freeze>>,
         /// Who is told what of a run, and by which way. Default: nobody is.
         optional notify: Vec<At<NotifyChoice>>,
+        /// How alerts about a server are silenced while it is out. Default: they are not.
+        optional silences: Vec<At<SilenceChoice>>,
+        /// Whose signed approvals a run needs. Default: none that is signed.
+        optional approvals: Approvals,
+    }
+}
+
+written! {
+    /// Whose signed approvals a run needs.
+    struct Approvals {
+        /// Of how many different people.
+        required required: People,
+        /// The file with the keys of those who may sign, in the form of OpenSSH (`allowed_signers`), beside the plan or with a
+        /// path of its own.
+        required from: Line,
+        /// How long an approval is good for at most, before the run is begun. Default: 24 hours.
+        optional expires: Length,
     }
 }
 

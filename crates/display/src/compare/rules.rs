@@ -15,14 +15,16 @@ use std::collections::{BTreeMap, BTreeSet};
 const LONG: usize = 80;
 
 /// Keys whose values may hold secrets, or say nothing to a person: only that they differ is told.
-const UNTOLD: [&str; 7] = ["arguments", "access", "notify", "credentials", "command", "pins", "pin"];
+const UNTOLD: [&str; 8] = ["arguments", "access", "notify", "silences", "credentials", "command", "pins", "pin"];
 
 /// Rules by where they are in a change, in the words of previews.
-const WORDS: [(&str, &str); 30] = [
+const WORDS: [(&str, &str); 32] = [
     ("name", "the name of the plan"),
     ("reason", "the reason"),
     ("emergency", "the emergency"),
     ("notify", "who is told of a run, or how"),
+    ("silences", "how alerts are silenced"),
+    ("approvals", "whose signed approvals a run needs"),
     ("dns", "which name servers are asked"),
     ("budgets", "budgets that pools share"),
     ("stop_when.failed", "servers that may fail before the run stops"),
@@ -68,7 +70,7 @@ pub fn rules(before: &Change, now: &Change) -> Vec<Difference> {
     };
     walk("", &without(before), &without(now), &mut |path, text| {
         // How people are told of a run is no part of the work.
-        let weight = if path == "notify" { Weight::Matters } else { Weight::Another };
+        let weight = if path == "notify" || path == "silences" { Weight::Matters } else { Weight::Another };
         found.push(Difference::new(Subject::Rules, weight, format!("{}{text}", said(path))));
     });
     pools(before, now, &mut found);

@@ -56,6 +56,7 @@ pub(super) fn rules(plan: &Plan) -> Vec<(&'static str, String)> {
         ("drain", words::drain_rule(change)),
         ("stop", words::stop_when(change.stop_when)),
     ];
+    rules.extend(words::approval_rule(change).map(|said| ("approval", said)));
     let fabric = change.pools.iter().filter(|pool| pool.has_fabric() && pool.servers.len() > 1);
     let starts = once_each(fabric.map(|pool| (pool.name.as_str(), cold_start(pool))));
     rules.extend(starts.into_iter().map(|said| ("start", said)));
@@ -75,6 +76,10 @@ pub(super) fn rules(plan: &Plan) -> Vec<(&'static str, String)> {
     for channel in &change.notify {
         let on: Vec<&str> = channel.on.iter().map(|occasion| occasion.word()).collect();
         rules.push(("tells", format!("by {}: {}", channel.to.word(), on.join(", "))));
+    }
+    for silencing in &change.silences {
+        let (by, lasts) = (silencing.by.word(), duration(silencing.lasts));
+        rules.push(("silences", format!("alerts about a server while it is out, by {by}, {lasts} at a time")));
     }
     for (service, wait) in &change.maintenance.unmeasured {
         rules.push(("accepted", format!("{service} cannot be measured: waits {} instead", duration(*wait))));

@@ -44,5 +44,7 @@ fn is_news(record: &Record) -> bool {
             | Record::AllClear { .. }
             | Record::PoolSeen { .. }
             | Record::Swept { .. }
+            // What could not be told or silenced, among others. What is noted of a server stands with its steps.
+            | Record::Note { work: None, .. }
     )
 }

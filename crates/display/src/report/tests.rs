@@ -4,7 +4,7 @@ use crate::style::Look;
 use crate::summary::Context;
 use crate::templates::cell;
 use jiff::Timestamp;
-use orchestrate_engine::record::{Actor, Attended, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd};
+use orchestrate_engine::record::{Actor, Approved, Attended, RunHeader, RunOutcome, ServerEnd, Snapshot, StepEnd};
 use orchestrate_engine::state::StepState;
 use orchestrate_engine::{Record, RunState};
 use orchestrate_model::change::HoldChoice;
@@ -27,7 +27,15 @@ fn versions(version: &str) -> Vec<ComponentVersion> {
 fn run() -> (RunState, Vec<(u64, Timestamp, Record)>) {
     let by = Actor { user: "ann".to_owned(), host: "admin1".to_owned(), process: 4711 };
     let id = RunId::new("20261128-2100-abcd").unwrap();
-    let header = RunHeader { run: id, plan: "5e3a91c0".repeat(8), by, attended: Attended::No };
+    let approvals = vec![Approved {
+        by: "bob".to_owned(),
+        role: HOSTILE.to_owned(),
+        ticket: "CHG0031337".to_owned(),
+        key: "SHA256:iek6JHv5404FzghFQSMY2Sf4hSNR".to_owned(),
+        given: at(-7200),
+        expires: at(7200),
+    }];
+    let header = RunHeader { run: id, plan: "5e3a91c0".repeat(8), by, attended: Attended::No, approvals };
     let snapshot = Snapshot {
         booted: at(-9),
         services: BTreeMap::new(),

@@ -115,8 +115,13 @@ fn ends_after(does: Stubborn) -> Duration {
         crew: Crew::apart().expect("threads"),
     };
     let by = Actor { user: "test".to_owned(), host: "test".to_owned(), process: 1 };
-    let header =
-        RunHeader { run: RunId::new("test").expect("an id"), plan: "test".to_owned(), by, attended: Attended::Yes };
+    let header = RunHeader {
+        run: RunId::new("test").expect("an id"),
+        plan: "test".to_owned(),
+        by,
+        attended: Attended::Yes,
+        approvals: Vec::new(),
+    };
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     runtime.block_on(async move {
         let (commands, received) = mpsc::unbounded_channel();

@@ -99,6 +99,8 @@ fn change(pool: Pool) -> Change {
         windows: Vec::new(),
         freezes: Vec::new(),
         notify: Vec::new(),
+        silences: Vec::new(),
+        approvals: None,
         emergency: None,
         dns: DnsSettings::default(),
     }

@@ -67,6 +67,8 @@ pub(crate) fn change() -> Change {
         windows: Vec::new(),
         freezes: Vec::new(),
         notify: Vec::new(),
+        silences: Vec::new(),
+        approvals: None,
         emergency: None,
         dns: DnsSettings::default(),
     }

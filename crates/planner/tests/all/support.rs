@@ -127,6 +127,8 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
         windows: Vec::new(),
         freezes: Vec::new(),
         notify: Vec::new(),
+        silences: Vec::new(),
+        approvals: None,
         emergency: None,
         dns: DnsSettings::default(),
     }

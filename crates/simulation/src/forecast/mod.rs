@@ -392,7 +392,7 @@ fn actor() -> Actor {
 
 fn header(seed: u64) -> RunHeader {
     let run = RunId::new(&format!("simulated-{seed}")).expect("digits and letters are a run id");
-    RunHeader { run, plan: "simulated".to_owned(), by: actor(), attended: Attended::Yes }
+    RunHeader { run, plan: "simulated".to_owned(), by: actor(), attended: Attended::Yes, approvals: Vec::new() }
 }
 
 fn spread(mut values: Vec<i64>) -> Spread {

@@ -35,7 +35,7 @@ fn actor() -> Actor {
 
 fn first() -> Start {
     let run = RunId::new("test").expect("a run id");
-    Start::New(RunHeader { run, plan: "test".into(), by: actor(), attended: Attended::No })
+    Start::New(RunHeader { run, plan: "test".into(), by: actor(), attended: Attended::No, approvals: Vec::new() })
 }
 
 impl Stage {

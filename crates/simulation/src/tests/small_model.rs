@@ -187,7 +187,8 @@ impl Node {
         };
         node.servers.values_mut().for_each(|server| server.session = people == People::There);
         let run = RunId::new("small").unwrap();
-        let header = RunHeader { run, plan: "small".into(), by: actor(), attended: Attended::Yes };
+        let header =
+            RunHeader { run, plan: "small".into(), by: actor(), attended: Attended::Yes, approvals: Vec::new() };
         node.hand_in(Input::Begin(Start::New(header)));
         node
     }

@@ -103,7 +103,13 @@ fn actor() -> Actor {
 }
 
 fn begun(attended: Attended) -> Record {
-    Record::RunStarted(RunHeader { run: RunId::new("run-1").unwrap(), plan: String::new(), by: actor(), attended })
+    Record::RunStarted(RunHeader {
+        run: RunId::new("run-1").unwrap(),
+        plan: String::new(),
+        by: actor(),
+        attended,
+        approvals: Vec::new(),
+    })
 }
 
 fn recorded() -> Record {

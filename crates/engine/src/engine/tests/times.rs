@@ -14,6 +14,7 @@ fn a_run_at_the_end_of_time_fails_at_nothing() {
             plan: "p".to_owned(),
             by,
             attended: Attended::Yes,
+            approvals: Vec::new(),
         };
         let mut effects = engine.handle(Input::Begin(Start::New(header)), now);
         for _ in 0..50 {
