@@ -19,7 +19,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
     silent(look, (&silence, safety), found);
     stale(look, safety, found);
     records(look, found);
-    dead(look, found);
+    dead(look, &silence, found);
     domains(look, found);
     for (question, code) in [
         (Question::Budget, codes::BUDGET_USED),
@@ -157,7 +157,7 @@ fn records(look: &Look<'_>, found: &mut Vec<Finding>) {
 }
 
 /// Says so when the pool's name lists a server that does not serve, by whosever hand.
-fn dead(look: &Look<'_>, found: &mut Vec<Finding>) {
+fn dead(look: &Look<'_>, silence: &Silence<'_>, found: &mut Vec<Finding>) {
     let Some(records) = &look.records else {
         return;
     };
@@ -165,6 +165,10 @@ fn dead(look: &Look<'_>, found: &mut Vec<Finding>) {
         let (Standing::Out(why) | Standing::Unknown(why)) = standing else {
             continue;
         };
+        // That it does not answer is said, with what to do about it.
+        if silence.holds(&server.name) {
+            continue;
+        }
         let seen = look.seen.servers.get(&server.name);
         let runs = |service| seen.and_then(|seen| seen.service(service)).is_some_and(|s| s.is(RunState::Running));
         if look.scope.serving.iter().any(runs) {

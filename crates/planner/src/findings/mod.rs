@@ -88,12 +88,16 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     timing::change(context, forecast, &mut found);
     context.obstacles.fold(&mut found);
     found.sort_by(|a, b| {
-        let key = |f: &Finding| (f.severity, f.code.clone());
+        // Causes come before what may follow from them.
+        let key = |f: &Finding| (f.severity, !CAUSES.contains(&f.code.as_str()), f.code.clone());
         key(a).cmp(&key(b)).then_with(|| (&a.pool, &a.server, &a.message).cmp(&(&b.pool, &b.server, &b.message)))
     });
     found.dedup();
     found
 }
+
+/// What is wrong with the servers themselves: much of the rest follows from it.
+const CAUSES: [&str; 3] = [crate::codes::UNKNOWN, crate::codes::NO_SCRIPT, crate::codes::SECOND_MACHINE];
 
 fn not_asked(pool: &Pool) -> Finding {
     warning(

@@ -3,9 +3,9 @@
 
 use crate::codes;
 use crate::report::ServerSafety;
-use crate::safety::{Asked, Look, Question};
+use crate::safety::{Asked, Covered, Look, Question};
 use crate::standing::Standing;
-use orchestrate_model::{ServerName, Verdict};
+use orchestrate_model::{Feature, ServerName, Verdict};
 use std::collections::BTreeSet;
 
 /// The servers of a pool that answer nothing.
@@ -13,6 +13,8 @@ pub(super) struct Silence<'a> {
     servers: BTreeSet<&'a ServerName>,
     /// Whether every other server of the pool serves.
     alone: bool,
+    /// Whether every other server has passed on the product's word.
+    others_said: bool,
 }
 
 /// The questions about a pool whose answer is no or unknown as long as one of its servers is not known to serve, each with
@@ -39,7 +41,10 @@ impl<'a> Silence<'a> {
             |(server, standing): &(&orchestrate_model::Server, &Standing)| unknown(standing) && is_silent(&server.name);
         let servers: BTreeSet<&ServerName> = look.servers().filter(silent).map(|(server, _)| &server.name).collect();
         let alone = look.servers().all(|(server, standing)| standing.serves() || servers.contains(&server.name));
-        Self { servers, alone }
+        let said =
+            |server: &ServerName| look.seen.servers.get(server).is_some_and(|seen| seen.readiness.known().is_some());
+        let others_said = look.servers().all(|(server, _)| servers.contains(&server.name) || said(&server.name));
+        Self { servers, alone, others_said }
     }
 
     /// Whether a server answers nothing.
@@ -51,8 +56,12 @@ impl<'a> Silence<'a> {
     pub(super) fn explains(&self, server: &ServerName, asked: &Asked) -> bool {
         let of = |questions: &[(Question, &str)]| questions.iter().any(|(question, _)| *question == asked.question);
         let about_pool = !self.servers.is_empty() && self.alone && of(&OF_POOL);
+        let covers = matches!(asked.question, Question::Coverage(Covered::Feature(_)));
+        let is_unknown = matches!(asked.verdict, Verdict::Unknown(_)) && !self.servers.is_empty();
+        let about_rest =
+            is_unknown && ((covers && self.alone) || (asked.question == Question::Ready && self.others_said));
         let about_it = self.holds(server) && of(&OF_SERVER) && matches!(asked.verdict, Verdict::Unknown(_));
-        about_pool || about_it
+        about_pool || about_rest || about_it
     }
 
     /// The codes of what follows from the silence and is no finding of its own, in order.
@@ -63,7 +72,12 @@ impl<'a> Silence<'a> {
                 asked.question == question && !asked.verdict.is_yes() && self.explains(server, asked)
             })
         };
-        let all = OF_POOL.into_iter().chain(OF_SERVER);
-        all.filter(|(question, _)| explained(*question)).map(|(_, code)| code).collect()
+        let features = Feature::ALL.into_iter().map(|feature| Question::Coverage(Covered::Feature(feature)));
+        let rest = features.map(|question| (question, codes::NOT_COVERED)).chain([(Question::Ready, codes::NOT_READY)]);
+        let all = OF_POOL.into_iter().chain(OF_SERVER).chain(rest);
+        let mut codes: Vec<&'static str> =
+            all.filter(|(question, _)| explained(*question)).map(|(_, code)| code).collect();
+        codes.dedup();
+        codes
     }
 }
