@@ -26,9 +26,11 @@ night SEED:
 mutations:
     cargo run --release -p orchestrate-simulation --example mutations
 
-# All benchmarks.
+# All benchmarks: docs/benchmarks.md.
 bench:
     cargo bench -p orchestrate-planner -p orchestrate-journal -p orchestrate-simulation
+    cargo bench -p orchestrate-wsman --bench logon
+    cargo bench -p orchestrate-driver-winrm --bench many_hosts -- 5000 3
 
 # The README's main job, on the lab.
 lab PLAN="plans/contoso-front-end.yaml" *ARGS="--yes":

@@ -159,6 +159,8 @@ pub(crate) async fn read(
     wanted: &BTreeSet<Counter>,
     now: Timestamp,
 ) -> BTreeMap<Counter, Reading> {
+    // What the product may take minutes over is asked when these are read.
+    let _first = glance.goes_first().await;
     let lookup = classes(glance, found, wanted, now).await;
     let mut readings = BTreeMap::new();
     let mut by_class: BTreeMap<String, Properties<'_>> = BTreeMap::new();
@@ -170,18 +172,26 @@ pub(crate) async fn read(
             }
         }
     }
-    // Behind the question for names those may stand by now that the product takes minutes over. From the next look on, the
-    // question for values has that place.
-    let is_in_time = (!lookup.asked || glance.is_short()) && found.asks_at_once(now);
-    let mut answered = if is_in_time { at_once(glance, found, &by_class, now).await } else { BTreeMap::new() };
+    let asks = found.asks_at_once(now);
+    let mut answered = if asks { at_once(glance, found, &by_class, now).await } else { BTreeMap::new() };
+    // Whether an enumeration has said the same of a class that the process has found empty.
+    let mut agrees = None;
     for (class, counters) in by_class {
         let rows = match answered.remove(&class) {
-            // A class without rows may be one that the server does not know any more, which an enumeration says.
+            // A class without rows may be one that the server does not know any more, which an enumeration says. Where it
+            // agrees about one of them, the process is believed about the others.
             Some(rows) if !rows.is_empty() || found.is_empty(&class, now) => Ok(rows),
-            Some(_) | None => {
+            Some(rows) if agrees == Some(true) => {
+                found.enumerated(&class, &rows, now);
+                Ok(rows)
+            }
+            said => {
                 let rows = enumerate(glance, found, &class, &counters).await;
                 if let Ok(rows) = &rows {
                     found.enumerated(&class, rows, now);
+                }
+                if said.is_some() && agrees != Some(false) {
+                    agrees = Some(rows.as_ref().is_ok_and(Vec::is_empty));
                 }
                 rows
             }
@@ -297,8 +307,6 @@ struct Lookup {
     classes: BTreeMap<String, Class>,
     /// Why nothing is known of those that are not among them.
     trouble: Option<Trouble>,
-    /// Whether the server was asked for any in this look.
-    asked: bool,
 }
 
 /// Returns the classes of the counter sets that are known, after asking for those that are not.
@@ -307,8 +315,7 @@ async fn classes(glance: &Glance<'_>, found: &Found, wanted: &BTreeSet<Counter>,
     let objects: BTreeSet<&str> = wanted.iter().map(|counter| counter.object.as_str()).collect();
     let missing: Vec<&str> = objects.into_iter().filter(|object| known().lacks(object, now)).collect();
     let mut trouble = None;
-    let asked = !missing.is_empty();
-    if asked {
+    if !missing.is_empty() {
         let answer: Result<Classes, Trouble> = glance.look(Look::CounterClasses, &json!({ "objects": missing })).await;
         match answer {
             Ok(classes) => {
@@ -324,7 +331,7 @@ async fn classes(glance: &Glance<'_>, found: &Found, wanted: &BTreeSet<Counter>,
             Err(failed) => trouble = Some(failed),
         }
     }
-    Lookup { classes: known().classes.clone(), trouble, asked }
+    Lookup { classes: known().classes.clone(), trouble }
 }
 
 /// Returns the class and property of a counter.

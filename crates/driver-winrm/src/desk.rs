@@ -4,12 +4,12 @@ use crate::link::{Link, end, run};
 use crate::outcome::is_out_of_reach;
 use crate::script::{self, Script, Takes};
 use crate::worker::{Started, Worked, Worker};
-use orchestrate_wsman::{Client, Error, FaultClass, Output, Shell, ShellOptions};
+use orchestrate_wsman::{Client, Error, FaultClass, Outcome, Output, Shell, ShellOptions};
 use serde_json::Value;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// After how many questions or starts in a row without an answer no process is expected to stay.
 const MOST_SILENT: u8 = 3;
@@ -54,6 +54,12 @@ pub(crate) enum Said {
 /// How long questions that are put together may take, all of them, where none of them takes longer than a moment: more than
 /// any of them takes that is well. Each of them has the time of a script afterwards, and a look has time for both.
 const TOGETHER: Duration = Duration::from_secs(20);
+
+/// How long acts that could go together wait until the process that stays is free. Their evidence grows old meanwhile.
+const SOON: Duration = Duration::from_secs(3);
+
+/// How long the last act of several may take, once it is begun: the service manager gives up on a control after that.
+const LAST_ACT: Duration = Duration::from_secs(30);
 
 /// A process that is being started, with its shell. Dropping it ends both.
 #[derive(Debug)]
@@ -186,7 +192,10 @@ impl Link {
 
     async fn ask_one_that_is_there_or_starts(&self, desk: &mut Desk, questions: &[Question]) -> Result<Said, Error> {
         let (most, stay) = (self.limits.look_script, self.limits.stay);
-        let is_short = questions.len() > 1 && questions.iter().all(|question| question.takes == Takes::AMoment);
+        // What may take minutes is among others only where it was answered within a moment the last time.
+        let (is_moment, is_long) = (|takes| takes == Takes::AMoment, |takes| takes == Takes::Long);
+        let mut takes = questions.iter().map(|question| question.takes);
+        let is_short = questions.len() > 1 && (takes.clone().all(is_moment) || takes.any(is_long));
         let limit = if is_short { most.min(TOGETHER) } else { most };
         let how = (questions.len(), stay.pause);
         match desk.worker.take() {
@@ -226,6 +235,33 @@ impl Link {
             }
         }
         Ok(Said::NoneStays)
+    }
+
+    /// Runs a script that changes something in the process that stays, once, and returns what it said and when it was asked.
+    /// `None` where none stays, where it is busy, or where the question has not reached it: it has not run then.
+    pub(crate) async fn pull_together(&self, question: &Question) -> Option<(Instant, Result<Output, Error>)> {
+        let mut desk = timeout(SOON, self.desk.lock()).await.ok()?;
+        let worker = desk.worker.take()?;
+        desk.silent += 1;
+        let sent = Instant::now();
+        let worked = worker.ask(std::slice::from_ref(question), self.limits.together + LAST_ACT).await;
+        if let Worked::Lost(error) | Worked::Failed(error) = &worked
+            && error.operation == "Send"
+            && error.outcome() != Outcome::Unknown
+        {
+            tracing::debug!(%error, "acts were not asked for together");
+            self.stays.store(false, Ordering::Relaxed);
+            return None;
+        }
+        let said = desk.keep(worked, (1, self.limits.stay.pause)).await;
+        self.stays.store(desk.worker.is_some(), Ordering::Relaxed);
+        // One question has one answer, or an error. An answer of nothing tells nothing.
+        let nothing = || Output { stdout: String::new(), stderr: String::new(), exit_code: 0 };
+        let said = said.map(|said| match said {
+            Said::Each(outputs) => outputs.into_iter().next().unwrap_or_else(nothing),
+            Said::NoneStays | Said::Apart => nothing(),
+        });
+        Some((sent, said))
     }
 
     /// Runs a script in a process of its own.

@@ -25,6 +25,11 @@ impl Problem {
     pub(crate) fn code(&self) -> i64 {
         self.code
     }
+
+    /// Whether the HRESULT is one of these, which are written without a sign.
+    pub(crate) fn is_one_of(&self, codes: &[i64]) -> bool {
+        codes.contains(&(self.code & 0xFFFF_FFFF))
+    }
 }
 
 /// Where the question was not let in.

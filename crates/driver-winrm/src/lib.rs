@@ -36,6 +36,7 @@ mod state;
 mod target;
 #[cfg(test)]
 mod task_tests;
+mod together;
 mod worker;
 
 pub use examine::{Counters, Depth, Examination, Names};

@@ -12,12 +12,17 @@ use orchestrate_wsman::{Auth, Client, Error, Instance, Limits, Outcome, Output, 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, timeout_at};
+
+/// Within what time a question is answered that is put in one line with others the next time, although it may take minutes. A
+/// line that is late costs its look the 20 seconds that it has, and each of its questions is put again.
+const QUICK: Duration = Duration::from_secs(3);
 
 /// How long an act or an end of work waits for a shell to be cleaned up.
 const CLEAN_UP: Duration = Duration::from_secs(5);
@@ -35,6 +40,10 @@ pub(crate) struct Link {
     pub(crate) stays: AtomicBool,
     /// How many processes were started that stay.
     pub(crate) started: AtomicUsize,
+    /// Until when each act is asked for by itself.
+    acts_apart: std::sync::Mutex<Option<Instant>>,
+    /// The scripts that may take minutes, and were answered within a moment when they were last asked.
+    quick: std::sync::Mutex<BTreeSet<&'static str>>,
     pub(crate) limits: WinrmLimits,
     /// By which way the cmdlets of the product are asked.
     cmdlets: Cmdlets,
@@ -84,7 +93,8 @@ impl Link {
         let commands = wmi.second();
         let (cmdlets, auth) = (target.cmdlets.clone(), target.auth.clone());
         let (desk, stays, started) = (Mutex::default(), AtomicBool::new(false), AtomicUsize::new(0));
-        Ok(Self { wmi, commands, desk, stays, started, limits: target.limits, cmdlets, auth })
+        let (acts_apart, quick) = (std::sync::Mutex::default(), std::sync::Mutex::default());
+        Ok(Self { wmi, commands, desk, stays, started, acts_apart, quick, limits: target.limits, cmdlets, auth })
     }
 
     /// Returns what one look goes through, which has to be over after the limit of an observation.
@@ -97,7 +107,7 @@ impl Link {
             lost: std::sync::Mutex::default(),
             met: Met::default(),
             waiting: std::sync::Mutex::default(),
-            long: AtomicUsize::new(0),
+            first: Mutex::default(),
         }
     }
 
@@ -109,6 +119,35 @@ impl Link {
     /// Returns whether a process stays that has answered what it was asked last.
     pub(crate) fn stays(&self) -> bool {
         self.stays.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether several acts may be asked for in one question.
+    pub(crate) fn takes_several(&self) -> bool {
+        let apart = *self.acts_apart.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stays() && apart.is_none_or(|until| Instant::now() >= until)
+    }
+
+    /// Returns whether a script that may take minutes was answered within a moment when it was last asked.
+    fn is_quick(&self, script: Script) -> bool {
+        self.quick.lock().unwrap_or_else(PoisonError::into_inner).contains(script.name)
+    }
+
+    /// Notes how long questions took that may take minutes, all of them together. `None`: they were not answered.
+    fn note_pace(&self, questions: &[Question], took: Option<Duration>) {
+        let mut quick = self.quick.lock().unwrap_or_else(PoisonError::into_inner);
+        for question in questions.iter().filter(|question| question.takes == Takes::Long) {
+            if took.is_some_and(|took| took <= QUICK) {
+                quick.insert(question.script.name);
+            } else {
+                quick.remove(question.script.name);
+            }
+        }
+    }
+
+    /// Has each act be asked for by itself for a while.
+    pub(crate) fn asks_apart(&self) {
+        let until = Instant::now() + self.limits.stay.pause;
+        *self.acts_apart.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
     /// Runs a script that changes something, once, in a shell of its own: one that is known to be there, so that a
@@ -168,8 +207,8 @@ pub(crate) struct Glance<'a> {
     lost: std::sync::Mutex<Lost>,
     met: Met,
     waiting: std::sync::Mutex<Vec<Waiting>>,
-    /// How many of its questions are asked, or wait, that the product may take minutes over.
-    long: AtomicUsize,
+    /// Held by whoever goes before what may take minutes.
+    first: Mutex<()>,
 }
 
 /// What scripts came to in one look: whether any has run, and what stood in the way of those that have not.
@@ -270,10 +309,7 @@ impl Glance<'_> {
 
     /// Runs a script that only looks, after those that were asked for before it.
     pub(crate) async fn look<A: DeserializeOwned>(&self, look: Look, request: &impl Serialize) -> Result<A, Trouble> {
-        let long = usize::from(look.asks_the_product() && look.takes() == Takes::Long);
-        self.long.fetch_add(long, Ordering::Relaxed);
         let result = self.asked(look, request).await;
-        self.long.fetch_sub(long, Ordering::Relaxed);
         self.met.ended(look, &result);
         result
     }
@@ -285,7 +321,12 @@ impl Glance<'_> {
             Cmdlets::Task(account) if look.asks_the_product() => self.by_task(script, &request, account).await?,
             Cmdlets::Task(_) | Cmdlets::Session => {
                 let question = Question { script, request, takes: look.takes() };
-                let put = if question.takes == Takes::Long { Put::AsLine(question) } else { Put::Together(question) };
+                let joins =
+                    question.takes != Takes::Long || (look != Look::CounterClasses && self.link.is_quick(script));
+                if !joins && look.asks_the_product() {
+                    drop(self.goes_first().await);
+                }
+                let put = if joins { Put::Together(question) } else { Put::AsLine(question) };
                 self.run_in_any_way(script, put).await?
             }
         };
@@ -348,9 +389,9 @@ impl Glance<'_> {
         output.unwrap_or_else(|_elapsed| Err(self.too_late(&format!("script {}", script.name))))
     }
 
-    /// Returns whether nothing that the product may take minutes over is asked in this look, or waits to be.
-    pub(crate) fn is_short(&self) -> bool {
-        self.long.load(Ordering::Relaxed) == 0
+    /// Goes before what the product may take minutes over, as long as what is returned is held.
+    pub(crate) async fn goes_first(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.first.lock().await
     }
 
     async fn in_turn(&self, put: Put) -> Result<Option<Output>, Trouble> {
@@ -363,7 +404,7 @@ impl Glance<'_> {
         }
         let result = match put {
             Put::AsLine(question) | Put::Together(question) | Put::TogetherOnly(question) => {
-                self.link.look(&mut desk, &question).await
+                self.look_timed(&mut desk, &question).await
             }
             Put::Alone(script, command) => self.link.look_alone(&mut desk, script, &command).await,
         };
@@ -397,7 +438,12 @@ impl Glance<'_> {
         let said = match self.with(|lost| lost.scripts.clone()) {
             Some(trouble) => Err(trouble),
             None => {
+                let began = Instant::now();
                 let said = self.link.look_together(desk, &questions).await;
+                let answered = matches!(said, Ok(Said::Each(_)));
+                if questions.len() > 1 {
+                    self.link.note_pace(&questions, answered.then(|| began.elapsed()));
+                }
                 said.map_err(|error| self.note(error, |lost| &mut lost.scripts))
             }
         };
@@ -426,10 +472,18 @@ impl Glance<'_> {
             return Err(trouble);
         }
         let result = match worth {
-            Worth::AProcess => self.link.look(desk, question).await.map(Some),
+            Worth::AProcess => self.look_timed(desk, question).await.map(Some),
             Worth::ALine => self.link.look_where_one_stays(desk, question).await,
         };
         result.map_err(|error| self.note(error, |lost| &mut lost.scripts))
+    }
+
+    /// Puts a question by itself, and notes how long that took.
+    async fn look_timed(&self, desk: &mut Desk, question: &Question) -> Result<Output, Error> {
+        let began = Instant::now();
+        let result = self.link.look(desk, question).await;
+        self.link.note_pace(std::slice::from_ref(question), result.is_ok().then(|| began.elapsed()));
+        result
     }
 
     fn waiting<T>(&self, act: impl FnOnce(&mut Vec<Waiting>) -> T) -> T {

@@ -123,13 +123,14 @@ impl Inner {
         let as_line = self.link.stays() && state::is_for(ask);
         let first = match as_line {
             true => None,
-            false => match self.first(ask, &names, &glance).await {
+            false => match self.first(ask, &names, (&glance, since)).await {
                 Ok(first) => Some(first),
                 Err(reason) => return unreachable(seen, ask, &reason),
             },
         };
         // Scripts run one after the other, in this order: those that the product takes long over come last.
         let (state, lease, sessions, installer, file, fitness, versions, replication, central, fabric, readiness) = tokio::join!(
+            biased;
             self.within(&glance, self.state(&glance, ask, first, since)),
             self.within(&glance, part(ask, Part::Lease, lease::read(&glance, &self.target.keeper))),
             self.within(&glance, self.sessions(&glance, &ask.sessions)),
@@ -164,11 +165,17 @@ impl Inner {
         seen.lease = flatten(lease);
         seen.fitness = flatten(fitness);
         seen.obstacles = glance.obstacles();
+        seen.together = self.link.takes_several();
         seen
     }
 
     /// Reads what WMI alone answers: the host's facts and the rows of services.
-    async fn first(&self, ask: &Ask, names: &[ServiceName], glance: &Glance<'_>) -> Result<First, String> {
+    async fn first(
+        &self,
+        ask: &Ask,
+        names: &[ServiceName],
+        (glance, since): (&Glance<'_>, Since),
+    ) -> Result<First, String> {
         let mut host = None;
         let only_others = !ask.wants(Part::Host) && !ask.wants_services() && *ask != Ask::default();
         if only_others && !glance.link().wmi.is_let_in() {
@@ -183,8 +190,23 @@ impl Inner {
         }
         let mut rows = None;
         if ask.wants_services() {
-            let read = services::rows(glance.link(), names, Wanted::of(ask));
-            rows = Some(flat_result(self.within(glance, read).await)?.flatten());
+            // A look that asks for no more than services is one of many at a server that nobody works on.
+            let unchanged = if ask.wants(Part::Host) || Wanted::of(ask) == Wanted::Product {
+                Answer::Known(None)
+            } else {
+                self.within(glance, services::unchanged(glance.link(), &self.details, names, since)).await
+            };
+            rows = match unchanged {
+                Answer::Known(Some(rows)) => Some(Ok(rows)),
+                Answer::Known(None) | Answer::Unknown(_) => {
+                    let read = services::rows(glance.link(), names, Wanted::of(ask));
+                    let read = flat_result(self.within(glance, read).await)?.flatten();
+                    if let Ok(rows) = &read {
+                        self.details.keep_rows(names, rows, since.now);
+                    }
+                    Some(read)
+                }
+            };
         }
         Ok((host, rows))
     }
@@ -205,16 +227,21 @@ impl Inner {
         let (host, rows) = match first {
             Some(first) => first,
             None => {
-                let is_covered = ask.wants(Part::ProductServices) || self.details.covers(&names, since);
+                // Which services of the product there are is said by their rows. Most are known from an earlier look.
+                let named = if ask.wants(Part::ProductServices) { self.details.names() } else { names.clone() };
+                let is_covered = named.is_empty() || self.details.covers(&named, since);
                 let (first, details) = tokio::join!(state::read(glance, ask, &names), async {
-                    if is_covered { None } else { Some(services::details(glance, &names).await) }
+                    if is_covered { None } else { Some(services::details(glance, &named).await) }
                 });
                 early.details = details;
+                if let Ok((_, Some(Ok(rows)))) = &first {
+                    self.details.keep_rows(&names, rows, since.now);
+                }
                 match first {
                     Ok(first) => first,
                     Err(trouble) => {
                         tracing::debug!(%trouble, "services are asked for over the wire");
-                        self.first(ask, &names, glance).await?
+                        self.first(ask, &names, (glance, since)).await?
                     }
                 }
             }

@@ -60,6 +60,8 @@ pub(crate) enum Look {
 pub(crate) enum Lever {
     /// Sets or clears the delayed flag of an automatic service.
     Delayed,
+    /// Asks for changes of several services.
+    Acts,
     /// Starts an installer, at most once per token.
     InstallerStart,
     /// Takes or renews the lease of the server.
@@ -192,6 +194,7 @@ impl Lever {
     pub(crate) fn script(self) -> Script {
         let (name, body) = match self {
             Self::Delayed => ("delayed", include_str!("scripts/delayed.ps1")),
+            Self::Acts => ("acts", include_str!("scripts/acts.ps1")),
             Self::InstallerStart => ("installer-start", with_folder!("scripts/installer-start.ps1")),
             Self::LeaseHold => ("lease-hold", with_folder!("scripts/lease-file.ps1", "scripts/lease-hold.ps1")),
             Self::LeaseRelease => (
@@ -539,7 +542,7 @@ mod tests {
     }
 
     fn every_script() -> Vec<Script> {
-        let levers = [Lever::Delayed, Lever::InstallerStart, Lever::LeaseHold, Lever::LeaseRelease];
+        let levers = [Lever::Delayed, Lever::Acts, Lever::InstallerStart, Lever::LeaseHold, Lever::LeaseRelease];
         LOOKS.map(Look::script).into_iter().chain(levers.map(Lever::script)).collect()
     }
 

@@ -5,11 +5,12 @@ use crate::reader::{WinrmReader, check_token};
 use crate::script::{Lever, Trouble};
 use crate::services::Wanted;
 use crate::target::WinrmTarget;
+use crate::together::{self, Ended};
 use crate::{lease, restart, services};
 use async_trait::async_trait;
 use orchestrate_driver::{Change, Clock, Observe};
 use orchestrate_model::{
-    Act, ActOutcome, Ask, InstallerRun, LeaseAsk, LeaseOutcome, ServerObservation, ServiceName, StartMode, StartType,
+    Act, ActOutcome, Ask, InstallerRun, LeaseAsk, LeaseOutcome, ServerObservation, ServiceName, StartType,
 };
 use orchestrate_wsman::{SetupError, plain};
 use serde::Deserialize;
@@ -61,6 +62,19 @@ impl Change for WinrmServer {
         outcome
     }
 
+    async fn apply_together(&self, acts: &[Act]) -> Option<Vec<ActOutcome>> {
+        if !self.reader.link().takes_several() {
+            return None;
+        }
+        acts.iter().for_each(|act| self.forget_details(act));
+        let outcomes = Box::pin(self.change_together(acts)).await;
+        acts.iter().for_each(|act| self.forget_details(act));
+        for (act, outcome) in acts.iter().zip(outcomes.iter().flatten()) {
+            tracing::info!(server = %self.reader.server(), %act, ?outcome, "asked for a change, with others");
+        }
+        outcomes
+    }
+
     async fn hold_lease(&self, ask: &LeaseAsk) -> LeaseOutcome {
         Box::pin(lease::hold(self.reader.link(), self.reader.keeper(), ask)).await
     }
@@ -98,6 +112,24 @@ impl WinrmServer {
         }
     }
 
+    /// Asks for several changes in one question.
+    async fn change_together(&self, acts: &[Act]) -> Option<Vec<ActOutcome>> {
+        let ended = together::ask(self.reader.link(), acts).await?;
+        let mut outcomes = Vec::new();
+        for (act, ended) in acts.iter().zip(ended) {
+            let outcome = match (ended, act) {
+                (Ended::With(outcome), _) => outcome,
+                (Ended::ModeAlone, Act::SetStartType { service, to }) => match self.set_flag(service, *to).await {
+                    Ok(()) => ActOutcome::Accepted,
+                    Err(outcome) => after_the_mode(outcome),
+                },
+                (Ended::ModeAlone, _) => ActOutcome::Accepted,
+            };
+            outcomes.push(act.service().map_or(outcome.clone(), |service| self.named(service, outcome)));
+        }
+        Some(outcomes)
+    }
+
     /// Calls a method of a service, once.
     async fn control(&self, verb: Verb, service: &ServiceName, arguments: &[(&str, &str)]) -> ActOutcome {
         let keys = [("Name", service.as_str())];
@@ -126,15 +158,9 @@ impl WinrmServer {
     /// at once, and a flag that another hand has left is cleared by it in a second step. The flag is read back: what a mode
     /// change does to it is not documented.
     async fn set_start_type(&self, service: &ServiceName, to: StartType) -> ActOutcome {
-        let mode = match to.mode {
-            // It reads back as `Auto`, and is set as `Automatic`.
-            StartMode::Automatic => "Automatic",
-            StartMode::Manual => "Manual",
-            StartMode::Disabled => "Disabled",
-            StartMode::Boot | StartMode::System => {
-                let text = format!("{} is a driver's start type and is never set", to.mode);
-                return self.named(service, ActOutcome::Failed(text));
-            }
+        let Some(mode) = together::mode(to) else {
+            let text = format!("{} is a driver's start type and is never set", to.mode);
+            return self.named(service, ActOutcome::Failed(text));
         };
         if to == StartType::DELAYED {
             let Err(outcome) = self.set_flag(service, to).await else { return ActOutcome::Accepted };

@@ -58,6 +58,44 @@ pub(crate) async fn rows(link: &Link, names: &[ServiceName], wanted: Wanted) -> 
     Ok(Ok(rows))
 }
 
+/// Returns rows as they were last read, where the server says that none of them is otherwise now: a question that a server
+/// on which nothing has changed answers with nothing. `None`: they have to be read.
+///
+/// A service that is not installed any more has no row that could be otherwise. It is missed as soon as the rows are read
+/// again, which they are when any other service has changed, and when they are too old.
+pub(crate) async fn unchanged(link: &Link, kept: &Kept, names: &[ServiceName], since: Since) -> Option<Rows> {
+    let rows = kept.rows(names, since)?;
+    let query = changed(&rows)?;
+    match link.wmi.query(&query).await {
+        Ok(found) if found.is_empty() => Some(rows),
+        Ok(_) => None,
+        // What the server has against the question, or the way to it, shows in the one that follows.
+        Err(error) => {
+            tracing::debug!(%error, "services are read whole");
+            None
+        }
+    }
+}
+
+/// Returns the query for those services whose state or start mode is another than in these rows.
+fn changed(rows: &Rows) -> Option<String> {
+    if rows.is_empty() || rows.len() > NAMES_PER_QUERY {
+        return None;
+    }
+    let mut alike: BTreeMap<(&str, &str), Vec<&ServiceName>> = BTreeMap::new();
+    for (name, row) in rows {
+        let plain = |text: &&str| text.chars().all(|c| c.is_ascii_alphabetic() || c == ' ');
+        let (state, mode) = (row.text("State").filter(plain)?, row.text("StartMode").filter(plain)?);
+        alike.entry((state, mode)).or_default().push(name);
+    }
+    let groups = alike.into_iter().map(|((state, mode), names)| {
+        let names: Vec<String> = names.into_iter().map(term).collect();
+        format!("(({}) AND (State <> '{state}' OR StartMode <> '{mode}'))", names.join(" OR "))
+    });
+    let groups: Vec<String> = groups.collect();
+    Some(format!("SELECT * FROM Win32_Service WHERE {}", groups.join(" OR ")))
+}
+
 /// Returns the only query that these names need, where one is enough.
 pub(crate) fn whole_query(names: &[ServiceName], wanted: Wanted) -> Option<String> {
     (names.len() <= NAMES_PER_QUERY).then(|| query(names, wanted))
@@ -93,13 +131,17 @@ pub(crate) fn named(found: Vec<Instance>, names: &[ServiceName], wanted: Wanted)
 }
 
 fn query(names: &[ServiceName], wanted: Wanted) -> String {
-    // Names have no quotes and no backslashes by their type; escaped all the same, in case that ever changes.
-    let escaped = |name: &ServiceName| name.as_str().replace('\\', "\\\\").replace('\'', "\\'");
-    let mut terms: Vec<String> = names.iter().map(|name| format!("Name = '{}'", escaped(name))).collect();
+    let mut terms: Vec<String> = names.iter().map(term).collect();
     if wanted == Wanted::Product {
         terms.extend(catalogue::DISPLAY_PREFIXES.map(|prefix| format!("DisplayName LIKE '{prefix}%'")));
     }
     format!("SELECT * FROM Win32_Service WHERE {}", terms.join(" OR "))
+}
+
+fn term(name: &ServiceName) -> String {
+    // Names have no quotes and no backslashes by their type; escaped all the same, in case that ever changes.
+    let escaped = name.as_str().replace('\\', "\\\\").replace('\'', "\\'");
+    format!("Name = '{escaped}'")
 }
 
 /// What the `service-details` script says.
@@ -159,6 +201,18 @@ struct Memory {
     details: BTreeMap<String, KeptDetail>,
     /// How often everything was forgotten. What was asked before is not kept after.
     forgotten: u64,
+    /// The services whose details were read at any time.
+    names: BTreeSet<ServiceName>,
+    /// The rows of services as they were last read, all of them.
+    seen: Option<Seen>,
+}
+
+/// Rows of services that were read whole.
+#[derive(Debug, Clone)]
+struct Seen {
+    names: Vec<ServiceName>,
+    rows: Rows,
+    at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -202,6 +256,32 @@ impl Kept {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         memory.details.clear();
         memory.forgotten += 1;
+    }
+
+    /// Returns the services whose details were read at any time: whoever asks for those of the product does not know all of
+    /// their names before.
+    pub(crate) fn names(&self) -> Vec<ServiceName> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).names.iter().cloned().collect()
+    }
+
+    /// Keeps rows that were read whole.
+    pub(crate) fn keep_rows(&self, names: &[ServiceName], rows: &Rows, at: Timestamp) {
+        let seen = Seen { names: names.to_vec(), rows: rows.clone(), at };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).seen = Some(seen);
+    }
+
+    /// Returns the rows of these services as they were last read, if that was not too long ago.
+    fn rows(&self, names: &[ServiceName], since: Since) -> Option<Rows> {
+        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = memory.seen.as_ref().filter(|seen| !since.is_past(seen.at))?;
+        let is_among = |names: &[ServiceName], name: &ServiceName| {
+            names.iter().any(|other| other.as_str().eq_ignore_ascii_case(name.as_str()))
+        };
+        if !names.iter().all(|name| is_among(&seen.names, name)) {
+            return None;
+        }
+        let rows = seen.rows.iter().filter(|(name, _)| is_among(names, name));
+        Some(rows.map(|(name, row)| (name.clone(), row.clone())).collect())
     }
 
     /// Returns whether details are known of any of these services, and are not too old of any of them. A service that has none
@@ -261,6 +341,7 @@ impl Kept {
         }
         for (name, detail) in &details.services {
             let key = name.to_lowercase();
+            memory.names.extend(ServiceName::new(name));
             // What could not be read is asked for again.
             if detail.error.is_some() {
                 memory.details.remove(&key);
@@ -400,6 +481,23 @@ mod tests {
         let expected = "SELECT * FROM Win32_Service WHERE Name = 'RTCSRV' OR DisplayName LIKE 'Lync Server %' \
                         OR DisplayName LIKE 'Skype for Business Server %'";
         assert_eq!(query(&names(&["RTCSRV"]), Wanted::Product), expected);
+    }
+
+    #[test]
+    fn a_query_for_what_has_changed_names_how_each_service_was() {
+        let row = |state: &str, mode: &str| {
+            let texts = [("State", state), ("StartMode", mode)].map(|(name, text)| (name.to_owned(), text.to_owned()));
+            Instance::of_texts("Win32_Service", texts)
+        };
+        let all = names(&["RTCSRV", "RTCCAA", "W3SVC"]);
+        let rows = [row("Running", "Auto"), row("Running", "Auto"), row("Stopped", "Manual")];
+        let rows: Rows = all.into_iter().zip(rows).collect();
+        let expected = "SELECT * FROM Win32_Service WHERE ((Name = 'RTCCAA' OR Name = 'RTCSRV') AND (State <> 'Running' OR \
+                        StartMode <> 'Auto')) OR ((Name = 'W3SVC') AND (State <> 'Stopped' OR StartMode <> 'Manual'))";
+        assert_eq!(changed(&rows).as_deref(), Some(expected));
+        // What cannot be compared is read.
+        let odd: Rows = names(&["RTCSRV"]).into_iter().zip([row("it's", "Auto")]).collect();
+        assert_eq!((changed(&odd), changed(&Rows::new())), (None, None));
     }
 
     #[test]

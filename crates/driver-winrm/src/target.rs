@@ -1,6 +1,6 @@
 //! What has to be known of a server to reach it.
 
-use orchestrate_driver::LOOK_LIMIT;
+use orchestrate_driver::{LOOK_LIMIT, TOGETHER};
 use orchestrate_model::pool::Cmdlets;
 use orchestrate_model::{Keeper, PoolName, Product, Role, ServerName, ServiceName};
 use orchestrate_wsman::{Auth, Endpoint, Timeouts, Transport};
@@ -63,6 +63,8 @@ pub struct WinrmLimits {
     /// For how long the delayed flags and dependents of services are not asked for again. Another hand's change of them is
     /// seen after that, or at once where the start mode is another too; our own changes forget them.
     pub details: Duration,
+    /// Within what time acts that are asked for together are begun.
+    pub together: Duration,
 }
 
 /// How long a process that stays may take, and is kept.
@@ -99,6 +101,7 @@ impl Default for WinrmLimits {
             observation: OBSERVATION,
             stay: Stay::default(),
             details: Duration::from_mins(5),
+            together: TOGETHER,
         }
     }
 }

@@ -12,7 +12,7 @@ pub mod conformance;
 pub mod limits;
 
 pub use clock::Clock;
-pub use limits::{ACT_LIMIT, LOOK_LIMIT};
+pub use limits::{ACT_LIMIT, LOOK_LIMIT, TOGETHER};
 
 use async_trait::async_trait;
 use orchestrate_model::observe::{
@@ -41,6 +41,17 @@ pub trait Observe: Send + Sync {
 pub trait Change: Observe {
     /// Asks the server for one change. [`Act::SetBalancer`] is not for servers and fails.
     async fn apply(&self, act: &Act) -> ActOutcome;
+
+    /// Asks for changes of several services in one exchange, in their order, and returns the outcome of each. None is begun
+    /// later than [`TOGETHER`] after they were asked for, and none after one that the server has not accepted, unless it
+    /// brings back what was taken away ([`Act::brings_back`]): those are asked for again. Nothing is on its way any more
+    /// when it returns.
+    ///
+    /// `None`: there is no such exchange, and nothing was asked for. A driver has one only where
+    /// [`ServerObservation::together`] says so.
+    async fn apply_together(&self, _acts: &[Act]) -> Option<Vec<ActOutcome>> {
+        None
+    }
 
     /// Takes the lease of the server or renews it, in one step that no other control host can come between. Safe to be
     /// repeated: a lease that is ours is never shortened.

@@ -11,6 +11,11 @@ pub const LOOK_LIMIT: Duration = Duration::from_secs(150);
 /// How long any act may take to be accepted, by the runtime's time. See the limit on looks.
 pub const ACT_LIMIT: Duration = Duration::from_secs(150);
 
+/// Within what time acts that are asked for together are begun, by the runtime's time; what is not begun by then is asked for
+/// again. Why 10 s: a service takes a control within a moment, so thirty of them fit in on a slow server; and a look of 20 s,
+/// the longest that the rest of a pool may take, is still fresh evidence for the last of them.
+pub const TOGETHER: Duration = Duration::from_secs(10);
+
 /// Servers that are looked at at once. Why 64: a look costs this machine some ten milliseconds of computing, more when
 /// connections are opened, so that on two cores the last of 64 is not held up by more than a second; three of the largest
 /// pools fit in at once, whose evidence has to be of one moment. Of a thousand servers that take six seconds each,
@@ -45,5 +50,6 @@ pub const QUESTIONS_AT_ONCE: usize = 256;
 /// the server is silent, so that the evidence stays young; a name server's queue of datagrams takes some hundred.
 pub const QUESTIONS_PER_NAME_SERVER: usize = 48;
 
-/// Acts need no number: a server in work has one at a time, and what may be in work at once is the plan's to say.
+/// Acts need no number: a server in work has one at a time, or one exchange of them, and what may be in work at once is the plan's
+/// to say.
 const _: () = assert!(SERVERS_AT_ONCE >= POOLS_AT_ONCE && QUESTIONS_AT_ONCE > QUESTIONS_PER_NAME_SERVER);

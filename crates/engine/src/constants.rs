@@ -48,11 +48,26 @@ pub const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(1);
 /// after 30 s, and a request that has not been taken up by then is dropped with its connection.
 pub const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(30);
 
+/// Within what time acts that are asked for at once are begun. The driver keeps it, and the executor does not build where its
+/// number is another: acts are asked for at once only where the last of them is begun on evidence that is still fresh.
+pub const TOGETHER: SignedDuration = SignedDuration::from_secs(10);
+
+/// The most acts that are asked for at once. A front end has some fifteen services.
+pub const MOST_TOGETHER: usize = 32;
+
 /// Between two looks at a state that should change within seconds.
 pub const SETTLE_LOOK: SignedDuration = SignedDuration::from_secs(2);
 
 /// Between two looks at a state that should change within minutes.
 pub const SLOW_LOOK: SignedDuration = SignedDuration::from_secs(10);
+
+/// Returns the time between two looks at services that were told to change, after so long: half of it. What comes about
+/// within seconds is seen at once, and a front end that takes minutes to start is not asked how it is every two seconds of
+/// them; what has come about is seen at most half as late again.
+#[must_use]
+pub fn settle_pace(waited: SignedDuration) -> SignedDuration {
+    (waited / 2).clamp(SETTLE_LOOK, SLOW_LOOK)
+}
 
 /// Between two looks after an answer that was unknown.
 pub const UNKNOWN_LOOK: SignedDuration = SignedDuration::from_secs(10);

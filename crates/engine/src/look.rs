@@ -359,13 +359,16 @@ impl Look {
         }
     }
 
-    /// Asks one server that is not the one in work about the pool; another one after each failed look.
+    /// Asks one server that is not the one in work about the pool: the one after it, so that no server has to speak for all of
+    /// them, and another one after each failed look.
     fn ask_another(&mut self, subject: &Subject<'_>, scratch: &Scratch, part: Part) {
         let out = subject.others_out();
-        let others: Vec<&ServerName> = subject
-            .pool
-            .servers
+        let servers = &subject.pool.servers;
+        let place = servers.iter().position(|server| server.name == subject.work.server).map_or(0, |place| place + 1);
+        let (before, after) = servers.split_at(place);
+        let others: Vec<&ServerName> = after
             .iter()
+            .chain(before)
             .map(|server| &server.name)
             .filter(|name| **name != subject.work.server && !out.contains(*name))
             .collect();

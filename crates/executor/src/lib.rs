@@ -27,4 +27,9 @@ const _: () = {
         told == orchestrate_driver::limits::LOOK_LIMIT.as_secs(),
         "the engine tells another limit than drivers have"
     );
+    let together = orchestrate_engine::constants::TOGETHER.as_secs().unsigned_abs();
+    assert!(
+        together == orchestrate_driver::limits::TOGETHER.as_secs(),
+        "the engine counts with another time for acts at once than drivers take"
+    );
 };

@@ -12,14 +12,14 @@ use jiff::Timestamp;
 use orchestrate_driver::{Clock, Eyes, Hands};
 use orchestrate_engine::record::{ServerEnd, StopWhy};
 use orchestrate_engine::{Command, Effect, Engine, Input, Record, RunOutcome, RunState, Start};
-use orchestrate_journal::{Journal, JournalError};
-use orchestrate_model::{Answer, LeaseState, PoolName, PoolObservation, RunId, ServerName};
+use orchestrate_journal::{Journal, JournalError, Receipt};
+use orchestrate_model::{ActOutcome, Answer, LeaseState, PoolName, PoolObservation, RunId, ServerName};
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::{StepId, StepKind};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument as _;
 
 /// Why a run could not go on. The servers are as the journal and a look at them say.
@@ -93,6 +93,7 @@ impl Run {
             actuator: Actuator { hands: hands.clone(), fence, crew, leases: leases.clone() },
             clock,
             pending: Pending::new(),
+            working: FuturesUnordered::new(),
             farewells: FuturesUnordered::new(),
         };
         let keeping = leases.keep(&hands);
@@ -132,6 +133,7 @@ impl Run {
                     None => listening = false,
                 },
                 next = shell.pending.next(), if !shell.pending.is_empty() => input = next,
+                Some(()) = shell.working.next(), if !shell.working.is_empty() => {}
                 Some(()) = shell.farewells.next(), if !shell.farewells.is_empty() => {}
                 () = &mut keeping, if !shell.pending.is_empty() || listening => {}
                 else => {
@@ -152,6 +154,8 @@ struct Shell {
     actuator: Actuator,
     clock: Clock,
     pending: Pending,
+    /// Acts that were asked for together. What becomes of each is among what is waited for.
+    working: FuturesUnordered<BoxFuture<'static, ()>>,
     /// Leases on their way back.
     farewells: FuturesUnordered<BoxFuture<'static, ()>>,
 }
@@ -174,6 +178,8 @@ impl Shell {
             // Whoever holds the pools now goes on after the journal as it is.
             return Err(RunError::ClaimLost(why));
         }
+        // Acts on one server that come together are asked for together.
+        let mut intended: Vec<Receipt> = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Record(record) => {
@@ -185,7 +191,11 @@ impl Shell {
                     let record = Record::Intent(intent.clone());
                     let (seq, receipt) = self.journal.intend(now, intent)?;
                     listener.recorded(seq, now, &record);
-                    self.act(receipt);
+                    let server = |receipt: &Receipt| receipt.intent().target.server.clone();
+                    if intended.last().is_some_and(|last| server(last) != server(&receipt)) {
+                        self.act(std::mem::take(&mut intended));
+                    }
+                    intended.push(receipt);
                 }
                 Effect::Look { ticket, look } => {
                     let (eyes, clock) = (self.eyes.clone(), self.clock);
@@ -213,6 +223,7 @@ impl Shell {
                 Effect::Broken(why) => return Err(RunError::Broken(why)),
             }
         }
+        self.act(intended);
         Ok(None)
     }
 
@@ -254,7 +265,34 @@ impl Shell {
         farewells.await;
     }
 
-    fn act(&mut self, receipt: orchestrate_journal::Receipt) {
+    /// Performs acts on one server.
+    fn act(&mut self, mut receipts: Vec<Receipt>) {
+        match receipts.len() {
+            0 => {}
+            1 => receipts.drain(..).for_each(|receipt| self.act_alone(receipt)),
+            _ => self.act_together(receipts),
+        }
+    }
+
+    /// Performs several acts on one server. Each has an outcome of its own, which the engine hears as soon as it is there.
+    fn act_together(&mut self, receipts: Vec<Receipt>) {
+        let actuator = self.actuator.clone();
+        let server = receipts.first().map(|receipt| receipt.intent().target.server.to_string()).unwrap_or_default();
+        let span = tracing::info_span!("acts", server, count = receipts.len());
+        let mut with_outcomes = Vec::new();
+        for receipt in receipts {
+            let (sender, outcome) = oneshot::channel();
+            let intent = receipt.intent().id;
+            self.pending.push(Box::pin(async move {
+                let gone = || ActOutcome::Unknown("what became of it was not told".to_owned());
+                Input::Acted { intent, outcome: outcome.await.unwrap_or_else(|_gone| gone()) }
+            }));
+            with_outcomes.push((receipt, sender));
+        }
+        self.working.push(Box::pin(async move { actuator.perform_all(with_outcomes).await }.instrument(span)));
+    }
+
+    fn act_alone(&mut self, receipt: Receipt) {
         let actuator = self.actuator.clone();
         let intent = receipt.intent();
         let span = tracing::info_span!("act", server = %intent.target.server, step = intent.step.0, intent = intent.id.0, act = %intent.act);

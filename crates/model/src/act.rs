@@ -2,7 +2,7 @@
 
 use crate::balancer::{BalancerPlace, BalancerState};
 use crate::ids::{PoolName, ServerName, ServiceName};
-use crate::service::StartType;
+use crate::service::{StartMode, StartType};
 use crate::text;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,18 @@ impl Act {
             | Self::Start { service }
             | Self::Stop { service } => Some(service),
             Self::StartInstaller(_) | Self::Restart { .. } | Self::SetBalancer { .. } => None,
+        }
+    }
+
+    /// Whether the act gives back what was taken away. No such act waits for another: one that is refused does not keep
+    /// the others from being asked for.
+    #[must_use]
+    pub fn brings_back(&self) -> bool {
+        match self {
+            Self::Continue { .. } | Self::Start { .. } => true,
+            Self::SetStartType { to, .. } => to.mode != StartMode::Manual,
+            Self::SetBalancer { to, .. } => *to == BalancerState::Ready,
+            Self::Pause { .. } | Self::Stop { .. } | Self::StartInstaller(_) | Self::Restart { .. } => false,
         }
     }
 

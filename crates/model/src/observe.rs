@@ -106,6 +106,9 @@ pub struct ServerObservation {
     /// What stood in the way of many of the questions at once. Not a word about it: nothing of the kind was met.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub obstacles: Vec<Obstacle>,
+    /// Whether changes of several of its services may be asked for in one exchange.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
 }
 
 /// One cause that leaves many questions to a server without an answer, although the server is there.
@@ -183,6 +186,7 @@ impl ServerObservation {
             lease: Answer::unknown(reason),
             fitness: Answer::unknown(reason),
             obstacles: Vec::new(),
+            together: false,
         }
     }
 

@@ -2,10 +2,12 @@
 
 use crate::world::{Ms, Reply, Reserve, World};
 use async_trait::async_trait;
+use futures::future::join_all;
 use jiff::SignedDuration;
 use orchestrate_driver::{
     Change as ChangeServer, ChangeBalancer, Clock, Eyes, Hands, Observe, ObserveBalancer, Resolve,
 };
+use orchestrate_engine::constants::TOGETHER;
 use orchestrate_executor::Fence;
 use orchestrate_journal::Storage;
 use orchestrate_model::observe::{BalancerObservation, BalancerPlace, BalancerState, DnsAsk, DnsObservation};
@@ -141,6 +143,28 @@ impl Link {
         outcome
     }
 
+    /// Acts of one exchange: on their way whatever becomes of us, and all of them without an answer where one has none; or
+    /// one after the other.
+    async fn act_together(&self, at: usize, acts: &[Act]) -> Vec<ActOutcome> {
+        if self.world.lock().sends_at_once(at) {
+            let said = join_all(acts.iter().map(|act| self.act(at, act))).await;
+            let lost = said.iter().any(|outcome| matches!(outcome, ActOutcome::Unknown(_)));
+            let unknown =
+                |outcome| if lost { ActOutcome::Unknown("no answer to any of them".to_owned()) } else { outcome };
+            return said.into_iter().map(unknown).collect();
+        }
+        let (mut said, mut stopped) = (Vec::new(), false);
+        let began = self.clock.now();
+        for act in acts {
+            let late = self.clock.now().duration_since(began) >= TOGETHER;
+            let outcome =
+                if stopped || late { ActOutcome::Retry("not asked for".to_owned()) } else { self.act(at, act).await };
+            stopped |= !outcome.is_success() && !act.brings_back();
+            said.push(outcome);
+        }
+        said
+    }
+
     /// What this start sees with.
     pub(crate) fn eyes(&self) -> Eyes {
         let world = self.world.lock();
@@ -203,6 +227,11 @@ impl Observe for SimServer {
 impl ChangeServer for SimServer {
     async fn apply(&self, act: &Act) -> ActOutcome {
         self.link.act(self.at, act).await
+    }
+
+    async fn apply_together(&self, acts: &[Act]) -> Option<Vec<ActOutcome>> {
+        let has_an_exchange = self.link.world.lock().has_an_exchange(self.at);
+        if has_an_exchange { Some(self.link.act_together(self.at, acts).await) } else { None }
     }
 
     async fn hold_lease(&self, ask: &LeaseAsk) -> LeaseOutcome {

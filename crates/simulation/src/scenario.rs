@@ -94,6 +94,7 @@ impl Scenario {
         world.remember_originals();
         world.draw_refusals(&mut latest);
         world.draw_hop(seed);
+        world.exchanges = seed;
         world.draw_stateless(seed);
         world.draw_lasting_refusals(seed);
         for (machine, due) in world.machines.iter_mut().zip(due) {
@@ -136,6 +137,7 @@ impl Scenario {
         let mut latest = Dice::new(seed ^ LATEST);
         world.draw_refusals(&mut latest);
         world.draw_hop(seed);
+        world.exchanges = seed;
         world.draw_stateless(seed);
         world.draw_lasting_refusals(seed);
         let sleeps = sleeps(&faults, &mut latest);

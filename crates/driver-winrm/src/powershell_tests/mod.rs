@@ -14,6 +14,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+mod acts;
 mod counters;
 mod probe;
 mod state;

@@ -268,7 +268,14 @@ impl World {
                 query.to_lowercase().contains(&format!("'{}'", text(&row["Name"]).to_lowercase()))
                     || (of_product && text(&row["DisplayName"]).starts_with("Lync Server "))
             };
-            self.services.iter().filter(found).cloned().collect()
+            // What is asked for is that which is otherwise than it was seen.
+            let is_other = |row: &&Value| {
+                let same = format!("State <> '{}' OR StartMode <> '{}'", text(&row["State"]), text(&row["StartMode"]));
+                let name = format!("'{}'", text(&row["Name"]));
+                let group = query.split(")) OR ((").find(|group| group.contains(&name)).unwrap_or_default();
+                !query.contains("State <> ") || !group.contains(&same)
+            };
+            self.services.iter().filter(found).filter(is_other).cloned().collect()
         } else {
             let class = query.rsplit(' ').next().unwrap();
             self.enumerated.push(class.to_owned());

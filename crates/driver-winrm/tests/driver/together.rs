@@ -1,6 +1,6 @@
 //! What a look asks in one line, and how it is asked where that leads nowhere.
 
-use crate::fake::{BOOTED, Fake, Mishap, Powershell, World};
+use crate::fake::{BOOTED, Fake, Mishap, Powershell, World, service};
 use crate::looks::{AVMCU, HEALTH, PEERS, measured, name};
 use orchestrate_driver::Observe as _;
 use orchestrate_driver_winrm::WinrmTarget;
@@ -82,10 +82,30 @@ async fn a_sample_of_a_drain_is_two_requests() {
 #[tokio::test]
 async fn services_alone_are_asked_for_without_powershell() {
     let fake = known(world(state()), |_| {}).await;
-    let before = fake.server.actions().len();
-    let seen = fake.driver.observe(&Ask { services: vec![name("RTCSRV")], ..Ask::default() }).await;
-    assert_eq!(fake.server.actions()[before..], ["Enumerate"], "with what depends on them");
-    assert_eq!(seen.service(&name("RTCSRV")).unwrap().state, Answer::Known(RunState::Running));
+    let ask = Ask { services: vec![name("RTCSRV")], ..Ask::default() };
+    // Over the wire the service is seen to run, which it did not: all rows are read, with what depends on it.
+    for expected in [vec!["Enumerate"; 2], vec!["Enumerate"]] {
+        let before = fake.server.actions().len();
+        let seen = fake.driver.observe(&ask).await;
+        assert_eq!(fake.server.actions()[before..], expected);
+        assert_eq!(seen.service(&name("RTCSRV")).unwrap().state, Answer::Known(RunState::Running));
+    }
+}
+
+#[tokio::test]
+async fn p3_a_service_that_has_changed_is_seen_by_a_look_that_asks_for_no_more() {
+    let fake = Fake::start(world(state())).await;
+    let ask = Ask { services: vec![name("RTCSRV")], ..Ask::default() };
+    fake.driver.observe(&ask).await;
+    for state in [("Stopped", RunState::Stopped), ("Start Pending", RunState::StartPending)] {
+        fake.world.lock().unwrap().services = vec![service("RTCSRV", state.0, "Auto")];
+        let seen = fake.driver.observe(&ask).await;
+        assert_eq!(seen.service(&name("RTCSRV")).unwrap().state, Answer::Known(state.1));
+    }
+    // A start mode that another hand has set, and a service that is gone as soon as all are read.
+    fake.world.lock().unwrap().services = vec![service("RTCSRV", "Start Pending", "Manual")];
+    let seen = fake.driver.observe(&ask).await;
+    assert_eq!(seen.service(&name("RTCSRV")).unwrap().start, Answer::Known(StartType::MANUAL));
 }
 
 #[tokio::test]

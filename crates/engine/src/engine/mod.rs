@@ -4,6 +4,7 @@
 //! for the operator. The function is total: an input that does not fit the position of anything is ignored, because
 //! answers may come late or twice.
 
+mod acts;
 mod commands;
 mod ends;
 mod holds;
@@ -15,10 +16,11 @@ mod watch;
 
 pub use messages::{Command, Effect, Input, Signal, Start, Ticket};
 
+use self::acts::Asked;
 use crate::calendar::Hours;
-use crate::constants::{ANSWER_LIMIT, CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, POOL_WAIT, REOPENINGS, SETTLE_LOOK};
+use crate::constants::{ANSWER_LIMIT, CLOCK_SLACK, IN_FLIGHT, LOOK_LIFETIME, POOL_WAIT, REOPENINGS};
 use crate::look::{Look, Subject};
-use crate::record::{GapKind, Intent, IntentId, Record, ServerEnd, Why, WhyKind};
+use crate::record::{GapKind, IntentId, Record, ServerEnd, Why, WhyKind};
 use crate::state::{Illegal, Mark, RunState, StepState, work_id};
 use crate::steps::{Case, Judgement, Ruling, Scratch, all_run, judge};
 use crate::view::Wait;
@@ -26,9 +28,8 @@ use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::act::Act;
 use orchestrate_model::hold::{HoldChoice, Terms};
 use orchestrate_model::time::after;
-use orchestrate_model::{ActOutcome, Answer, Lease, PoolObservation, ServerName, ServerObservation, Target};
+use orchestrate_model::{ActOutcome, Answer, Lease, PoolObservation, ServerName, ServerObservation};
 use orchestrate_planner::plan::{StepTarget, WorkId};
-use orchestrate_planner::safety::EVIDENCE_LIFETIME;
 use orchestrate_planner::{Plan, StepId, StepKind};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -45,9 +46,9 @@ enum Position {
     Sleeping(Ticket),
     /// Something may still be on its way to the server: nothing else is done before that is over.
     Settling(Ticket),
-    /// An act was intended at this time, by a look that was asked for earlier.
+    /// Acts were intended at this time, by a look that was asked for earlier.
     Acting {
-        intent: IntentId,
+        asked: Asked,
         queue: VecDeque<Act>,
         since: Timestamp,
         seen: Timestamp,
@@ -77,6 +78,8 @@ pub struct Engine {
     /// Whether each server was seen to be blocked when its step last looked. `false`: not since the tool started, or it
     /// serves.
     seen_blocked: Vec<bool>,
+    /// Whether each server took several acts at once when its step last looked.
+    takes_several: Vec<bool>,
     /// Servers to be held when their act is over, and who asked.
     to_hold: BTreeMap<WorkId, String>,
     pub(crate) hours: Hours,
@@ -113,6 +116,7 @@ impl Engine {
             decisions: BTreeMap::new(),
             watches: vec![watch::Watch::default(); plan.change().pools.len()],
             seen_blocked: vec![false; plan.work().len()],
+            takes_several: vec![false; plan.work().len()],
             to_hold: BTreeMap::new(),
             hours: Hours::of(plan.change()),
             next_ticket: 1,
@@ -265,15 +269,8 @@ impl Engine {
 
     /// Returns what a server waits for: an act that is being performed, what its step waits for, or an answer.
     pub(crate) fn wait_of(&self, position: usize) -> Option<Wait> {
-        if let Position::Acting { intent, since, .. } = &self.positions[position] {
-            let act = self.state.open.get(intent).map(|intent| intent.act.to_string()).unwrap_or_default();
-            return Some(Wait {
-                what: format!("the answer to an act: {act}"),
-                why: "it was asked for and has not been answered yet".to_owned(),
-                since: *since,
-                until: None,
-                then: "the server is looked at".to_owned(),
-            });
+        if let Position::Acting { asked, since, .. } = &self.positions[position] {
+            return Some(self.wait_for_acts(asked, *since));
         }
         if let Some(wait) = &self.scratch[position].wait {
             return Some(wait.clone());
@@ -391,6 +388,8 @@ impl Engine {
             return;
         }
         let Some(step) = self.step_in_hand(position) else { return };
+        let own = seen.servers.get(&self.plan.work()[position].server);
+        self.takes_several[position] = own.is_some_and(|own| own.together);
         let ruling = self.ruling(position, step, seen, now);
         for record in ruling.records {
             self.record(now, record);
@@ -498,57 +497,6 @@ impl Engine {
         let ticket = self.ticket();
         self.positions[position] = Position::Sleeping(ticket);
         self.effects.push(Effect::Wake { ticket, at: after(now, wait) });
-    }
-
-    /// Intends the first act of the queue.
-    fn act(&mut self, position: usize, step: StepId, mut queue: VecDeque<Act>, (seen, now): (Timestamp, Timestamp)) {
-        let Some(act) = queue.pop_front() else { return };
-        let id = IntentId(self.state.next_intent);
-        let subject = self.subject(position);
-        let target = Target { pool: subject.pool.name.clone(), server: subject.work.server.clone() };
-        self.positions[position] = Position::Acting { intent: id, queue, since: now, seen };
-        self.record(now, Record::Intent(Intent { id, step, work: work_id(position), target, act }));
-    }
-
-    fn acted(&mut self, intent: IntentId, outcome: ActOutcome, now: Timestamp) {
-        let position = self
-            .positions
-            .iter()
-            .position(|position| matches!(position, Position::Acting { intent: acting, .. } if *acting == intent));
-        let Some(position) = position else { return };
-        let Position::Acting { queue, seen, .. } = std::mem::replace(&mut self.positions[position], Position::Idle)
-        else {
-            return;
-        };
-        let success = outcome.is_success();
-        let unknown = matches!(outcome, ActOutcome::Unknown(_));
-        // Acts that follow from one look are carried out as long as that look is fresh.
-        let fresh = now.duration_since(seen) <= EVIDENCE_LIFETIME;
-        let act = self.state.open.get(&intent).map(|intent| intent.act.clone());
-        if let Some(act) = &act {
-            self.scratch[position].tries.note(act, &outcome, now);
-        }
-        let first = act.is_some_and(|act| self.scratch[position].tries.of(&act).accepted <= 1);
-        self.record(now, Record::Outcome { intent, outcome });
-        let step = self.step_in_hand(position);
-        // On the way back no act waits for another: one that is refused does not keep the others.
-        let kind = step.map(|step| self.plan.steps()[step.0 as usize].kind);
-        let back = matches!(kind, Some(StepKind::Return | StepKind::BalancerIn));
-        let goes_on = success || (back && !unknown);
-        // Only what a stop turns back is broken off: half a return would be worse than a whole one.
-        let work = &self.state.work[position];
-        let stopping = work.back.is_none()
-            && (self.to_hold.contains_key(&work_id(position))
-                || ((self.state.stop.is_some() || work.alarm.is_some()) && !self.is_past_undoing(position)));
-        match step {
-            Some(step) if goes_on && fresh && !queue.is_empty() && !stopping => {
-                self.act(position, step, queue, (seen, now));
-            }
-            // The first look after accepted acts is taken at once, later ones when they had time to come about.
-            Some(_) if success && (first || !queue.is_empty()) => {}
-            Some(_) | None if unknown => self.settle(position, now),
-            Some(_) | None => self.sleep(position, SETTLE_LOOK, now),
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::block::may_touch;
 use super::tries::{Refusal, Refusals, Sorted};
 use super::{Case, Judgement, Ruling, Scratch, balancer, mend, support, tries, under_way};
-use crate::constants::{RETURN_DEADLINE, SELF_START, SETTLE_LOOK, SLOW_LOOK};
+use crate::constants::{RETURN_DEADLINE, SELF_START, settle_pace};
 use crate::look::Subject;
 use crate::record::{RecordedService, Snapshot, StepEnd};
 use jiff::Timestamp;
@@ -203,9 +203,7 @@ fn late_or(case: &Case<'_>, what: &str, why: &str, scratch: &mut Scratch) -> Jud
         return Judgement::Hold(HoldCause::NotRestored, text, case.choices());
     }
     let limit = Some((RETURN_DEADLINE, "the server is held"));
-    // What is not there within minutes takes its time.
-    let pace = if case.elapsed() < SELF_START { SETTLE_LOOK } else { SLOW_LOOK };
-    Judgement::Wait(case.wait(what, why.to_owned(), limit), pace)
+    Judgement::Wait(case.wait(what, why.to_owned(), limit), settle_pace(case.elapsed()))
 }
 
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use super::drain::{self, Left};
 use super::guard::{Asking, ask};
 use super::{Case, Judgement, Ruling, Scratch, support};
-use crate::constants::{BLOCK_DEADLINE, CLOCK_SLACK, REASSERTIONS, RECORD_LIFETIME, SETTLE_LOOK, STOP_DEADLINE};
+use crate::constants::{BLOCK_DEADLINE, CLOCK_SLACK, REASSERTIONS, RECORD_LIFETIME, STOP_DEADLINE, settle_pace};
 use crate::look::Subject;
 use crate::record::{Record, RecordedService, Snapshot, StepEnd};
 use crate::state::{StepState, steps_of};
@@ -81,7 +81,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         Ok(Blocked::Pending(why)) => {
             let limit = (BLOCK_DEADLINE, "the server goes back");
             let wait = case.wait_from(case.begin_of_acts(scratch), ("services to be paused", why), limit);
-            Judgement::Wait(wait, SETTLE_LOOK).into()
+            Judgement::Wait(wait, settle_pace(case.lived(case.begin_of_acts(scratch)))).into()
         }
     }
 }
@@ -413,7 +413,7 @@ fn stop_next(case: &Case<'_>) -> Result<Judgement, String> {
         case.give_up(format!("{}: services do not stop: {}", case.subject.work.server, pending.join(", ")))
     } else {
         let limit = Some((STOP_DEADLINE, "the server goes back"));
-        Judgement::Wait(case.wait("services to stop", pending.join(", "), limit), SETTLE_LOOK)
+        Judgement::Wait(case.wait("services to stop", pending.join(", "), limit), settle_pace(case.elapsed()))
     })
 }
 

@@ -6,7 +6,7 @@
 
 use super::block::{paused_services, waits_for};
 use super::{Case, Judgement, Scratch};
-use crate::constants::{SETTLE_LOOK, STOP_DEADLINE, SUPPORT_TRIES};
+use crate::constants::{STOP_DEADLINE, SUPPORT_TRIES, settle_pace};
 use crate::look::Subject;
 use crate::record::StepEnd;
 use orchestrate_model::act::Act;
@@ -57,7 +57,10 @@ pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch, stopped: String) -> R
         Judgement::Act(acts)
     } else if !pending.is_empty() && !late {
         let limit = Some((STOP_DEADLINE, "the installer is run all the same"));
-        Judgement::Wait(case.wait("supporting services to stop", pending.join(", "), limit), SETTLE_LOOK)
+        Judgement::Wait(
+            case.wait("supporting services to stop", pending.join(", "), limit),
+            settle_pace(case.elapsed()),
+        )
     } else {
         let mut on = Vec::new();
         for name in &names {

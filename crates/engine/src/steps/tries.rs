@@ -189,12 +189,15 @@ impl Tries {
         self.0.retain(|act, _| wanted.contains(act));
     }
 
+    /// Whether an act was refused before, or nobody knows what became of it.
+    pub(crate) fn was_refused(&self, act: &Act) -> bool {
+        let tried = self.of(act);
+        tried.passing + tried.refused + tried.unknown > 0
+    }
+
     /// Parts acts into those that were refused before, or of which nobody knows, and those that were not.
     pub(crate) fn refused_before(&self, acts: Vec<Act>) -> (Vec<Act>, Vec<Act>) {
-        acts.into_iter().partition(|act| {
-            let tried = self.of(act);
-            tried.passing + tried.refused + tried.unknown > 0
-        })
+        acts.into_iter().partition(|act| self.was_refused(act))
     }
 
     /// Says what is waited for while acts are asked for that were all refused before: those, and all others of the step that are

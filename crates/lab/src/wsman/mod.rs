@@ -1,6 +1,7 @@
 //! The server side of WS-Management, as far as the lab imitates it. Written apart from the client: both share nothing
 //! but the protocol's constants.
 
+mod acts;
 mod by_task;
 mod enumeration;
 mod envelope;

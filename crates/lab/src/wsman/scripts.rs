@@ -23,6 +23,7 @@ pub(crate) const SCRIPTS: &[&str] = &[
     "state",
     "service-details",
     "delayed",
+    "acts",
     "counter-classes",
     "counters",
     "activity",
@@ -295,6 +296,7 @@ pub(super) fn answer(world: &mut World, server: ServerIndex, script: &Script) ->
         "state" => super::state::answer(world, server, &read(script)?),
         "service-details" => service_details(world, server, &read::<Services>(script)?),
         "delayed" => delayed(world, server, &read(script)?),
+        "acts" => super::acts::answer(world, server, &read(script)?),
         "counter-classes" => Ok(counter_classes(world, server, &read(script)?)),
         "counters" => Ok(counters(world, server, &read(script)?)),
         "activity" => Ok(activity(world, server, &read(script)?)),
@@ -346,7 +348,7 @@ struct Delayed {
 }
 
 /// What `sc.exe` says when it may not change a service.
-fn refused(world: &World, service: &str) -> Option<Value> {
+pub(super) fn refused(world: &World, service: &str) -> Option<Value> {
     let code = world.refuses_automatic(&ServiceName::new(service).ok()?)?;
     Some(json!({ "ok": false, "code": code, "said": format!("[SC] ChangeServiceConfig FAILED {code}:") }))
 }

@@ -3,7 +3,7 @@
 use crate::support::*;
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::DnsAnswer;
-use orchestrate_model::{Answer, Change, DnsName, PoolObservation, Role, RunState, ServerName};
+use orchestrate_model::{Answer, Change, DnsName, PoolObservation, Role, RunState};
 use orchestrate_planner::safety::{Case, Covered, Question, assess};
 use orchestrate_planner::{Observations, Severity};
 use std::collections::BTreeSet;

@@ -32,6 +32,23 @@ impl World {
         }
     }
 
+    /// Whether a machine takes several acts in one exchange: every second one, and in every second night those that the
+    /// others leave.
+    pub(crate) fn takes_several(&self, at: usize) -> bool {
+        self.exchanges.wrapping_add(at as u64).is_multiple_of(2)
+    }
+
+    /// Whether it has one when it comes to that: of some it was said, and is not so any more.
+    pub(crate) fn has_an_exchange(&self, at: usize) -> bool {
+        self.takes_several(at) && self.exchanges.wrapping_add(at as u64) % 8 != 6
+    }
+
+    /// Whether the acts of an exchange with a machine are all under way at once, and one that has no answer leaves none to the
+    /// others.
+    pub(crate) fn sends_at_once(&self, at: usize) -> bool {
+        self.exchanges.wrapping_add(at as u64).is_multiple_of(4)
+    }
+
     /// Looks at one machine.
     pub(crate) fn observe(&mut self, at: usize, ask: &Ask, host: u32) -> Reply<ServerObservation> {
         let taken = self.stamp(self.now);
@@ -80,6 +97,7 @@ impl World {
         let stamp = |at: Ms| self.stamp(at);
         ServerObservation {
             obstacles: Vec::new(),
+            together: self.takes_several(at),
             server: machine.name.clone(),
             taken,
             host: asked(ask, Part::Host, || HostFacts {

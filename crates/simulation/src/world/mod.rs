@@ -116,6 +116,8 @@ pub(crate) struct World {
     pub(crate) hop: Option<(Ms, Ms)>,
     /// From when to when servers have nothing that says whether services drain.
     pub(crate) stateless: Option<(Ms, Ms)>,
+    /// Which machines take several acts in one exchange, and how those get lost: a number of the night.
+    pub(crate) exchanges: u64,
     /// How long the configuration replica of a server lags after the server has started.
     pub(crate) replicas_lag: Ms,
 }

@@ -96,6 +96,7 @@ impl World {
             queue: BTreeMap::new(),
             order: 0,
             landed: BTreeMap::new(),
+            exchanges: 1,
             disk: super::FullDisk::default(),
             refusals: super::refusals::Refusals::default(),
             hop: None,

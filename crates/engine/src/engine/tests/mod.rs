@@ -10,6 +10,7 @@ mod levels;
 mod refusals;
 mod stops;
 mod times;
+mod together;
 mod watch;
 
 use super::{Command, Effect, Engine, Input, Look, Record, Start, Ticket};

@@ -11,11 +11,11 @@ use orchestrate_planner::StepKind;
 
 const BLOCK: StepId = StepId(2);
 
-fn park() -> ServiceName {
+pub(super) fn park() -> ServiceName {
     ServiceName::new("RTCCPS").unwrap()
 }
 
-fn manual(state: RunState, name: ServiceName) -> ServiceStatus {
+pub(super) fn manual(state: RunState, name: ServiceName) -> ServiceStatus {
     ServiceStatus {
         name,
         display_name: String::new(),
@@ -27,7 +27,7 @@ fn manual(state: RunState, name: ServiceName) -> ServiceStatus {
 }
 
 /// fe1 with its two services.
-fn both(services: [ServiceStatus; 2], taken: Timestamp) -> PoolObservation {
+pub(super) fn both(services: [ServiceStatus; 2], taken: Timestamp) -> PoolObservation {
     let mut seen = fe1(RunState::Paused, Answer::Known(0), taken);
     let own = seen.servers.get_mut(&server(1)).unwrap();
     own.services = Answer::Known(services.into_iter().map(|status| (status.name.clone(), status)).collect());
@@ -35,7 +35,7 @@ fn both(services: [ServiceStatus; 2], taken: Timestamp) -> PoolObservation {
 }
 
 /// A recovery of fe1, which has two services that are paused and Manual, right after its first look was asked for.
-fn recovering() -> (Engine, Vec<Effect>) {
+pub(super) fn recovering() -> (Engine, Vec<Effect>) {
     let mut engine = about_to_recover(&plan_with(|plan| plan["work"][0]["block"] = json!([service(), park()])), None);
     let effects = engine.handle(recovery(), at(100));
     (engine, effects)
