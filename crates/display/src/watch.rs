@@ -3,6 +3,7 @@
 use crate::style::Tone;
 use crate::text::{clean, count};
 use orchestrate_engine::record::AlarmThen;
+use orchestrate_model::readable::without_subject;
 use orchestrate_model::{Answer, PoolName, ServerName, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +66,12 @@ pub(crate) fn pool_seen(pool: &PoolName, absent: &BTreeMap<ServerName, String>, 
 
 /// Returns the servers of a pool that do not serve, with the reason of each.
 pub(crate) fn absences(absent: &BTreeMap<ServerName, String>) -> String {
-    let each: Vec<String> = absent.iter().map(|(server, why)| format!("{} ({})", server.short(), clean(why))).collect();
+    let each = |(server, why): (&ServerName, &String)| {
+        // A cause may begin with the name of the server, which stands beside it already.
+        let why = without_subject(why, server).replace(&format!(": {server}: "), ": ");
+        format!("{} ({})", server.short(), clean(&why))
+    };
+    let each: Vec<String> = absent.iter().map(each).collect();
     let are = if each.len() == 1 { "is" } else { "are" };
     format!("{} {are} not seen to serve: {}", count(each.len() as u64, "server"), each.join(", "))
 }

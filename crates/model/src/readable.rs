@@ -1,5 +1,14 @@
 //! Which characters a text may hold that people read and that is compared.
 
+use crate::ServerName;
+
+/// Returns a reason without the name of the server that it begins with, where that name is said in front of it.
+#[must_use]
+pub fn without_subject<'a>(reason: &'a str, server: &ServerName) -> &'a str {
+    let without = |name: &str| reason.strip_prefix(name)?.strip_prefix(": ");
+    [server.as_str(), server.short()].into_iter().find_map(without).unwrap_or(reason)
+}
+
 /// Returns whether a character cannot be seen where a text is shown, or changes how what stands around it is shown:
 /// control characters, marks of direction, and characters without a width. Two texts that differ in one of these look
 /// alike and are not, and what a terminal makes of them is not what was written. A blank is not hidden; line breaks and

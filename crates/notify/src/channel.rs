@@ -116,11 +116,16 @@ impl Undelivered {
 
 /// Returns a client that trusts what the machine trusts, and follows nobody elsewhere: an address is meant as it stands.
 pub(crate) fn client() -> Result<Client, SetupError> {
+    let client =
+        Client::builder().tls_backend_preconfigured(tls()?).timeout(ATTEMPT).redirect(redirect::Policy::none());
+    Ok(client.user_agent(concat!("orchestrate/", env!("CARGO_PKG_VERSION"))).build()?)
+}
+
+/// Returns how TLS is spoken: with the authorities of the machine.
+pub(crate) fn tls() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let tls = tls.with_platform_verifier()?.with_no_client_auth();
-    let client = Client::builder().tls_backend_preconfigured(tls).timeout(ATTEMPT).redirect(redirect::Policy::none());
-    Ok(client.user_agent(concat!("orchestrate/", env!("CARGO_PKG_VERSION"))).build()?)
+    Ok(tls.with_platform_verifier()?.with_no_client_auth())
 }
 
 impl Channel {

@@ -11,6 +11,7 @@ mod silence;
 #[cfg(test)]
 mod silence_tests;
 mod silences;
+mod smtp;
 #[cfg(test)]
 mod tests;
 

@@ -2,10 +2,10 @@
 
 use crate::channel::{causes, short};
 use crate::message::Notice;
+use crate::smtp::{Failure, Security, Server};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Mailboxes};
-use lettre::transport::smtp::Error as SmtpError;
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use lettre::{Address, Message};
 use orchestrate_model::secret::MASKED;
 use percent_encoding::percent_decode_str;
 use std::time::Duration;
@@ -15,10 +15,15 @@ use url::Url;
 /// Shorter passwords are not searched for in what a server answers: they are words.
 const SHORTEST_SECRET: usize = 4;
 
+/// The ports of mail servers: TLS from the begin, submission with STARTTLS, and relays (RFC 8314, 6409, 5321).
+const TLS_PORT: u16 = 465;
+const SUBMISSION_PORT: u16 = 587;
+const RELAY_PORT: u16 = 25;
+
 /// A mail server, whose mail it is, and whom it goes to.
 #[derive(Clone)]
 pub struct Mail {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: Server,
     from: Address,
     to: Vec<Address>,
     /// What no message shows: the password as it is sent, and as it stands in the URL.
@@ -75,22 +80,36 @@ impl Mail {
     pub fn new(server: &str, from: &str, to: &[String]) -> Result<Self, Unusable> {
         let url = Url::parse(server).ok().filter(|url| ["smtp", "smtps"].contains(&url.scheme()) && url.has_host());
         let url = url.ok_or(Unusable::NoServer)?;
-        let secured =
-            url.scheme() == "smtps" || url.query_pairs().any(|(key, value)| key == "tls" && value == "required");
+        let tls = url.query_pairs().find(|(key, _)| key == "tls").map(|(_, value)| value.into_owned());
+        let security = match (url.scheme(), tls.as_deref()) {
+            ("smtps", None) => Security::Tls,
+            (_, Some("required")) => Security::StartTls,
+            (_, Some("opportunistic")) => Security::IfThere,
+            (_, None) => Security::Plain,
+            (_, Some(_)) => return Err(Unusable::NoServer),
+        };
+        let secured = matches!(security, Security::Tls | Security::StartTls);
         if url.password().is_some() && !secured {
             return Err(Unusable::PlainPassword);
         }
-        let transport =
-            AsyncSmtpTransport::<Tokio1Executor>::from_url(server).map_err(|_may_show_it| Unusable::NoServer)?;
         let address = |text: &str| {
             let why = |error: lettre::address::AddressError| error.to_string();
             text.parse().map_err(|error| Unusable::NoAddress { address: text.to_owned(), why: why(error) })
         };
         let to: Vec<Address> = to.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let written = url.password().unwrap_or_default();
-        let sent = percent_decode_str(written).decode_utf8_lossy().into_owned();
+        let sent = plain(written);
+        let logon = url.password().map(|_| (plain(url.username()), sent.clone()));
         let secrets = [sent, written.to_owned()].into_iter().filter(|text| text.len() >= SHORTEST_SECRET);
-        Ok(Self { transport: transport.build(), from: address(from)?, to, secrets: secrets.collect() })
+        let usual = match security {
+            Security::Tls => TLS_PORT,
+            Security::StartTls => SUBMISSION_PORT,
+            Security::IfThere | Security::Plain => RELAY_PORT,
+        };
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let server = Server { host, port: url.port().unwrap_or(usual), security, logon };
+        Ok(Self { server, from: address(from)?, to, secrets: secrets.collect() })
     }
 
     /// Returns whom it goes to.
@@ -103,15 +122,21 @@ impl Mail {
     /// Has another server take the mail, with the secrets of this one.
     #[cfg(test)]
     pub(crate) fn answered_by(&mut self, other: Self) {
-        self.transport = other.transport;
+        self.server = other.server;
     }
 
     /// Sends a notice once.
     pub(crate) async fn send(&self, notice: &Notice, within: Duration) -> Result<(), Trouble> {
         let message = self.message(notice).map_err(|error| Trouble { text: causes(&error), may_pass: false })?;
-        match tokio::time::timeout(within, self.transport.send(message)).await {
-            Ok(Ok(_taken)) => Ok(()),
-            Ok(Err(error)) => Err(self.trouble(&error)),
+        let conversation = async {
+            let mut talk = self.server.open().await?;
+            talk.send(message.envelope(), &message.formatted()).await?;
+            // It is taken: how the conversation ends changes nothing.
+            talk.abort().await;
+            Ok(())
+        };
+        match tokio::time::timeout(within, conversation).await {
+            Ok(said) => said.map_err(|failure| self.trouble(&failure)),
             // It may have been taken all the same: people are not paged twice for that.
             Err(_elapsed) => Err(Trouble {
                 text: format!("the mail server did not answer within {} s", within.as_secs()),
@@ -133,13 +158,18 @@ impl Mail {
     }
 
     /// What a server says may repeat what it was sent.
-    fn trouble(&self, error: &SmtpError) -> Trouble {
-        let mut text = causes(error);
+    fn trouble(&self, failure: &Failure) -> Trouble {
+        let mut text = causes(failure);
         for secret in &self.secrets {
             text = text.replace(secret.as_str(), MASKED);
         }
         let text = short(&text).trim_start_matches(": ").to_owned();
-        Trouble { text, may_pass: !error.is_permanent() && !error.is_client() }
+        let may_pass = match failure {
+            Failure::Said(error) => !error.is_permanent() && !error.is_client(),
+            Failure::Connection(_) => true,
+            Failure::Name(_) => false,
+        };
+        Trouble { text, may_pass }
     }
 }
 

@@ -189,6 +189,23 @@ fn by_mail(server: &str) -> Channel {
 }
 
 #[tokio::test]
+async fn a_mail_server_that_never_ends_its_line_is_not_listened_to_for_ever() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("smtp://{}", listener.local_addr().unwrap());
+    let talking = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let mut sent = 0_usize;
+        while let Ok(()) = stream.write_all(&[b'x'; 4_096]) {
+            sent += 4_096;
+        }
+        sent
+    });
+    let failed = try_once(&by_mail(&server), &notice()).await.unwrap_err();
+    assert!(failed.contains("says more than a mail server has to"), "{failed}");
+    assert!(talking.join().unwrap() < 16 * 1_024 * 1_024, "what waits in the system's buffers, and no more");
+}
+
+#[tokio::test]
 async fn a_mail_server_that_is_busy_is_asked_again_and_gets_the_mail_once() {
     let (server, serving) = mail_server(&["450 try again later", "250 ok"]);
     assert_eq!(told(vec![by_mail(&server)]).await, Vec::<String>::new());

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
             output::data(&text)?;
         }
         TextOrJson::Text if one => {
-            output::sentences(&format!("{}\n\n{}\n", forecast.timeline_text(), forecast.text()))?
+            output::sentences(&format!("{}\n\n{}\n", forecast.timeline_text(), forecast.text()))?;
         }
         TextOrJson::Text => output::sentences(&format!("{}\n", forecast.text()))?,
     }

@@ -172,6 +172,7 @@ pub(crate) fn healthy(pool: &Pool, server: &Server) -> ServerObservation {
         ComponentVersion { component: "Core Components".into(), version: Version::parse("5.0.8308.866").unwrap() };
     ServerObservation {
         obstacles: Vec::new(),
+        together: false,
         server: server.name.clone(),
         taken: now(),
         host: Answer::Known(HostFacts { booted: now(), local_time: now(), system: "Windows".into() }),

@@ -5,8 +5,10 @@ use super::text::word;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::{Command, Engine, Record, ServerEnd};
 use orchestrate_executor::Listener;
+use orchestrate_model::ServerName;
 use orchestrate_model::hold::Terms;
 use orchestrate_model::hold::{HoldCause, HoldChoice};
+use orchestrate_model::readable::without_subject;
 use orchestrate_planner::plan::{StepTarget, WorkId};
 use orchestrate_planner::{Plan, StepId, StepKind};
 use std::collections::BTreeMap;
@@ -135,13 +137,14 @@ impl Notes {
 }
 
 /// Returns how a server ended, in words.
-fn ended(end: &ServerEnd) -> String {
+fn ended(end: &ServerEnd, server: &ServerName) -> String {
+    let why = |why| without_subject(why, server);
     match end {
         ServerEnd::Finished => "done: back in service".to_owned(),
-        ServerEnd::NothingToDo { why } => format!("nothing to do: {why}"),
-        ServerEnd::Untouched { why } => format!("not touched: {}", why.text),
-        ServerEnd::Returned { why } => format!("back in service early: {}", why.text),
-        ServerEnd::Out { why } => format!("OUT OF SERVICE: {why}"),
+        ServerEnd::NothingToDo { why: text } => format!("nothing to do: {}", why(text)),
+        ServerEnd::Untouched { why: reason } => format!("not touched: {}", why(&reason.text)),
+        ServerEnd::Returned { why: reason } => format!("back in service early: {}", why(&reason.text)),
+        ServerEnd::Out { why: text } => format!("OUT OF SERVICE: {}", why(text)),
     }
 }
 
@@ -152,18 +155,20 @@ impl Listener for Notes {
             Record::StepDone { step, proof, .. } => self.step_ends(at, *step, proof),
             Record::ServerEnded { work, end } => {
                 self.ended.insert(*work, at);
-                let text = format!("{}: {}", self.name(*work), ended(end));
+                let text = format!("{}: {}", self.name(*work), ended(end, &self.plan.work_of(*work).server));
                 self.say(at, text);
             }
             Record::SessionsCut { sessions, .. } => self.cut += sessions.values().sum::<u64>(),
             Record::Held { work, step, cause, choices, reason } => {
                 self.trouble(*step, *cause);
+                let reason = without_subject(reason, &self.plan.work_of(*work).server);
                 let text = format!("{} is held: {reason}", self.name(*work));
                 self.say(at, text);
                 self.decide(*work, (*step, *cause), choices);
             }
             Record::TurnedBack { work, why } => {
-                let text = format!("{} goes back: {}", self.name(*work), why.text);
+                let reason = without_subject(&why.text, &self.plan.work_of(*work).server);
+                let text = format!("{} goes back: {reason}", self.name(*work));
                 self.say(at, text);
             }
             Record::StopRequested { why } => self.say(at, format!("the run stops: {}", why.text())),
