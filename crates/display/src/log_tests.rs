@@ -116,6 +116,14 @@ fn every_kind_of_record_has_its_line_or_is_bookkeeping() {
 }
 
 #[test]
+fn every_kind_of_record_stands_on_the_page_for_programs() {
+    let page = include_str!("../../../docs/json.md");
+    for record in records() {
+        assert!(page.contains(&format!("`{}`", record.name())), "docs/json.md does not have {}", record.name());
+    }
+}
+
+#[test]
 fn one_cause_of_several_services_is_told_once() {
     let plan = plan();
     let mut log = Log::new(&plan);

@@ -384,7 +384,7 @@ pub(crate) enum TextOrJson {
 /// In which form a run is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
-    /// For programs: everything, versioned
+    /// For programs: everything, versioned (docs/json.md)
     Json,
     /// For tickets and wikis
     Markdown,
