@@ -212,7 +212,8 @@ impl Engine {
             // Where the pool may not be able to do without it, a server that may serve again is not taken away a second time.
             let missed = self.watches[pool].doubts.get(&position).is_none_or(|doubt| doubt.good == 0);
             let doubted = !doubt_is_over(&self.watches[pool], position) || self.state.work[position].alarm.is_some();
-            if !doubted && (self.seen_blocked[position] || !missed) {
+            // One that is seen not to serve takes nothing from its pool by being out of the balancer, which would send people to it.
+            if self.seen_blocked[position] || (!doubted && !missed) {
                 self.keep_out_of_balancer(position, seen, (asked, now));
             }
         }
