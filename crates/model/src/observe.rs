@@ -167,6 +167,12 @@ pub struct Fitness {
 }
 
 impl ServerObservation {
+    /// Returns whether the server has answered neither how it is nor what its services do.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.host.known().is_none() && self.services.known().is_none()
+    }
+
     /// Returns an observation in which every part is unknown for the same reason.
     #[must_use]
     pub fn unknown(server: ServerName, taken: Timestamp, reason: &str) -> Self {

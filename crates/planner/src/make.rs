@@ -13,7 +13,7 @@ use crate::windows::{Calendar, UnknownZone};
 use crate::words::list;
 use crate::{build, plan};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::{Change, Pool, PoolName, PoolObservation, ServerName};
+use orchestrate_model::{Change, Pool, PoolName, PoolObservation, ServerName, ServerObservation};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -199,7 +199,8 @@ impl<'a> Pools<'a> {
             let look = with_mates.as_ref().unwrap_or(look);
             safety.extend(batch.iter().map(|work| {
                 let asked = look.assess(&work.server, looked(&look.pool.name));
-                ServerSafety { pool: look.pool.name.clone(), server: work.server.clone(), asked }
+                let silent = look.seen.servers.get(&work.server).is_some_and(ServerObservation::is_silent);
+                ServerSafety { pool: look.pool.name.clone(), server: work.server.clone(), asked, silent }
             }));
         }
         safety

@@ -46,6 +46,8 @@ pub struct ServerSafety {
     pub server: ServerName,
     /// The answers.
     pub asked: Vec<Asked>,
+    /// Whether the server answers nothing at all: what is asked about it has no answer for that alone.
+    pub silent: bool,
 }
 
 impl ServerSafety {

@@ -65,6 +65,15 @@ pub(super) fn alike_in_safety(safety: &[ServerSafety]) -> Vec<Vec<&ServerSafety>
     let mut groups: Vec<Vec<&ServerSafety>> = Vec::new();
     let mut known: BTreeMap<Vec<String>, usize> = BTreeMap::new();
     for one in safety {
+        if one.silent {
+            // Each of them names the others.
+            let place = *known.entry(vec![one.pool.to_string()]).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.push(one),
+                None => groups.push(vec![one]),
+            }
+            continue;
+        }
         let answers = one.asked.iter().map(|asked| {
             let reason = if asked.verdict.is_yes() { "" } else { asked.verdict.text() };
             format!("{} {} {reason}", asked.question, asked.verdict.word())

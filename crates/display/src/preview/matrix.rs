@@ -122,7 +122,9 @@ pub(super) fn of(preview: &Preview<'_>, called: &Called) -> Matrix {
 fn group((place, all): (usize, usize), servers: &[&ServerSafety], called: &Called) -> Group {
     let asked = &servers[0].asked;
     let yes = asked.iter().filter(|asked| asked.verdict.is_yes()).count();
-    let (tone, said) = if yes == asked.len() {
+    let (tone, said) = if servers[0].silent {
+        ("bad", format!("✗ no answer to anything (O2018): {} of {} questions stay open", asked.len() - yes, asked.len()))
+    } else if yes == asked.len() {
         ("good", format!("✓ all {} questions answered with yes", asked.len()))
     } else {
         ("bad", format!("✗ {} of {} questions not answered with yes", asked.len() - yes, asked.len()))
@@ -234,5 +236,7 @@ fn exceptions(group: &[&ServerSafety], called: &Called) -> Vec<Exception> {
         };
         Exception { names: names.clone(), question, answer: cell("", &alike[0]) }
     };
-    asked.map(exception).collect()
+    // Of servers that answer nothing one exception says it all.
+    let most = if group[0].silent { 1 } else { usize::MAX };
+    asked.take(most).map(exception).collect()
 }

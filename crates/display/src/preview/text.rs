@@ -144,13 +144,18 @@ impl<'a> Page<'a> {
             let asked = &group[0].asked;
             let yes = asked.iter().filter(|asked| asked.verdict.is_yes()).count();
             let all = asked.len();
-            let (tone, said) = if yes == all {
+            let (tone, said) = if group[0].silent {
+                (Tone::Bad, format!("NO: no answer to anything, see O2018; {} of {all} questions stay open", all - yes))
+            } else if yes == all {
                 (Tone::Good, format!("yes: all {all} questions are answered with yes"))
             } else {
                 (Tone::Bad, format!("NO: {} of {all} questions not answered with yes", all - yes))
             };
             let names = self.called.list(group.iter().map(|safety| &safety.server));
             self.lines.extend(self.look.hang(&format!("  {names}  "), tone, &said));
+            if group[0].silent {
+                continue;
+            }
             if self.detail == Detail::Full && group.len() > 1 && yes > 0 {
                 self.hang("    ", &format!("what speaks for {}; -o json has it of each server:", group[0].server));
             }

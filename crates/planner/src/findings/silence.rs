@@ -5,7 +5,7 @@ use crate::codes;
 use crate::report::ServerSafety;
 use crate::safety::{Asked, Covered, Look, Question};
 use crate::standing::Standing;
-use orchestrate_model::{Feature, ServerName, Verdict};
+use orchestrate_model::{Feature, ServerName, ServerObservation, Verdict};
 use std::collections::BTreeSet;
 
 /// The servers of a pool that answer nothing.
@@ -32,10 +32,8 @@ const OF_SERVER: [(Question, &str); 3] =
 
 impl<'a> Silence<'a> {
     pub(super) fn of(look: &Look<'a>) -> Self {
-        let is_silent = |server: &ServerName| {
-            let seen = look.seen.servers.get(server);
-            seen.is_some_and(|seen| seen.host.known().is_none() && seen.services.known().is_none())
-        };
+        let is_silent =
+            |server: &ServerName| look.seen.servers.get(server).is_some_and(ServerObservation::is_silent);
         let unknown = |standing: &Standing| matches!(standing, Standing::Unknown(_));
         let silent =
             |(server, standing): &(&orchestrate_model::Server, &Standing)| unknown(standing) && is_silent(&server.name);
