@@ -123,7 +123,10 @@ fn group((place, all): (usize, usize), servers: &[&ServerSafety], called: &Calle
     let asked = &servers[0].asked;
     let yes = asked.iter().filter(|asked| asked.verdict.is_yes()).count();
     let (tone, said) = if servers[0].silent {
-        ("bad", format!("✗ no answer to anything (O2018): {} of {} questions stay open", asked.len() - yes, asked.len()))
+        (
+            "bad",
+            format!("✗ no answer to anything (O2018): {} of {} questions stay open", asked.len() - yes, asked.len()),
+        )
     } else if yes == asked.len() {
         ("good", format!("✓ all {} questions answered with yes", asked.len()))
     } else {

@@ -12,7 +12,12 @@ use orchestrate_planner::{Plan, Report, StepKind};
 pub(super) fn report(plan: &Plan) -> Report {
     Report {
         order: Vec::new(),
-        safety: vec![ServerSafety { pool: plan.change().pools[0].name.clone(), server: server(1), asked: asked(), silent: false }],
+        safety: vec![ServerSafety {
+            pool: plan.change().pools[0].name.clone(),
+            server: server(1),
+            asked: asked(),
+            silent: false,
+        }],
         forecast: Forecast {
             servers: 3,
             one_server: SignedDuration::from_mins(219),

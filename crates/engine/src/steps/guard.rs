@@ -2,7 +2,7 @@
 
 use super::block::{all_run, paused_services};
 use super::{Case, Judgement, Ruling, Scratch};
-use crate::constants::{BUSY_ANSWERS, BUSY_WAIT, POOL_WAIT, REFUSED_LOOK, REFUSED_LOOKS, UNKNOWN_LOOKS};
+use crate::constants::{BUSY_ANSWERS, BUSY_WAIT, POOL_WAIT, REFUSED_LOOK, REFUSED_LOOKS, SLOW_LOOK, UNKNOWN_LOOKS};
 use crate::look::{Scopes, Subject, sharing};
 use crate::record::{Record, ServerEnd, StepEnd, Why, WhyKind};
 use jiff::Timestamp;
@@ -14,6 +14,9 @@ use orchestrate_planner::standing;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    if let Some(wait) = waits_for_another(case) {
+        return wait.into();
+    }
     match ask(case, scratch, |_| true) {
         Asking::Safe(asked) => {
             let proof = summary(&asked);
@@ -24,6 +27,24 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         }
         Asking::NotYet(ruling) => ruling,
     }
+}
+
+/// Waits for the soak of a server of the pool that was brought back without one, as a recovery does: until it has stayed good
+/// for as long, its pool is not proven to have it again.
+fn waits_for_another(case: &Case<'_>) -> Option<Judgement> {
+    let subject = &case.subject;
+    let soak = subject.plan.change().maintenance.soak;
+    let works = subject.plan.work().iter().zip(&subject.state.work);
+    let others =
+        works.filter(|(planned, _)| planned.pool == subject.work.pool && planned.server != subject.work.server);
+    let back = others.filter_map(|(planned, own)| {
+        let at = own.proven_at.filter(|_| own.back.is_some() && own.end.is_some())?;
+        (!case.is_over(at, soak)).then_some((at, planned.server.short()))
+    });
+    let (at, name) = back.max()?;
+    let why = format!("{name} was brought back and has not stayed good for its soak time yet");
+    let wait = case.wait_from(at, ("the soak of another server", why), (soak, "the safety questions are asked"));
+    Some(Judgement::Wait(wait, SLOW_LOOK))
 }
 
 /// Returns the safety questions about a server that is out which are not answered with yes: whether the rest of its pool

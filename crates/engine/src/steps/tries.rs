@@ -260,6 +260,8 @@ impl Tried {
         if self.is_given_up(case) {
             // Whoever mends the cause is to know that this step does not notice.
             Standing::Over(self.told(act, names, ", so it was not asked for again"))
+        } else if late && self.deserves_another() {
+            Standing::Now
         } else if late && self.passing + self.refused + self.unknown > 0 {
             Standing::Over(self.told(act, names, ""))
         } else if self.accepted + self.needless >= ACT_ROUNDS {
@@ -270,6 +272,12 @@ impl Tried {
         } else {
             Standing::Now
         }
+    }
+
+    /// Whether the only answer so far was that it may be asked for later: then it may not have been asked for at all, as the last
+    /// of many in one exchange, and at the end of the step it is asked for once more.
+    fn deserves_another(&self) -> bool {
+        self.passing == 1 && self.refused + self.unknown + self.accepted + self.needless == 0
     }
 
     /// Whether refusals for good were enough to be an answer.

@@ -32,8 +32,7 @@ const OF_SERVER: [(Question, &str); 3] =
 
 impl<'a> Silence<'a> {
     pub(super) fn of(look: &Look<'a>) -> Self {
-        let is_silent =
-            |server: &ServerName| look.seen.servers.get(server).is_some_and(ServerObservation::is_silent);
+        let is_silent = |server: &ServerName| look.seen.servers.get(server).is_some_and(ServerObservation::is_silent);
         let unknown = |standing: &Standing| matches!(standing, Standing::Unknown(_));
         let silent =
             |(server, standing): &(&orchestrate_model::Server, &Standing)| unknown(standing) && is_silent(&server.name);

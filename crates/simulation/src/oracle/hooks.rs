@@ -37,7 +37,7 @@ impl World {
         }
         let begins = !self.oracle.has_touched(at) || self.oracle.ended.get(&at).is_some_and(|end| end != "out");
         // An intent that never became an act shows that the server was begun before the run was killed.
-        let first = begins && !self.oracle.has_intent(&name);
+        let first = begins && !self.oracle.has_earlier_intent(&name);
         if begins {
             self.take_baseline(at);
         }

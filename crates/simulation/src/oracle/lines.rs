@@ -157,7 +157,7 @@ impl Oracle {
             ("intent", _) => {
                 let server = record["target"]["server"].as_str().and_then(|name| ServerName::new(name).ok());
                 if let Some(server) = server {
-                    self.intents.push((server, record["act"].clone()));
+                    self.intents.push((server, self.holder, record["act"].clone()));
                 }
             }
             ("sessions_cut", Some(at)) => {

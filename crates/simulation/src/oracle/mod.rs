@@ -82,7 +82,8 @@ pub(crate) struct Oracle {
     /// How often somebody asked for a change.
     pub(crate) requests: u64,
     originals: Vec<Baseline>,
-    intents: Vec<(ServerName, Value)>,
+    /// By server and start.
+    intents: Vec<(ServerName, u32, Value)>,
     baselines: BTreeMap<usize, Baseline>,
     foreign: BTreeMap<(usize, usize), Foreign>,
     foreign_admins: BTreeMap<usize, ForeignAdmin>,
@@ -180,7 +181,7 @@ impl Oracle {
     pub(crate) fn swap_intent(&mut self, at: usize, act: &Act, instead: &Act) {
         let name = self.names[at].clone();
         if self.take_intent(&name, act) {
-            self.intents.push((name, serde_json::to_value(instead).unwrap_or_default()));
+            self.intents.push((name, self.holder, serde_json::to_value(instead).unwrap_or_default()));
         }
     }
 
@@ -188,14 +189,15 @@ impl Oracle {
         &self.originals[at].admin
     }
 
-    fn has_intent(&self, server: &ServerName) -> bool {
-        self.intents.iter().any(|(of, _)| of == server)
+    /// Whether an earlier start has left an intent that never became an act.
+    fn has_earlier_intent(&self, server: &ServerName) -> bool {
+        self.intents.iter().any(|(of, start, _)| of == server && *start != self.holder)
     }
 
     /// Uses up the written intent of an act. Returns whether there was one.
     fn take_intent(&mut self, server: &ServerName, act: &Act) -> bool {
         let wanted = serde_json::to_value(act).unwrap_or_default();
-        let found = self.intents.iter().position(|(of, written)| of == server && *written == wanted);
+        let found = self.intents.iter().position(|(of, _, written)| of == server && *written == wanted);
         found.map(|place| self.intents.remove(place)).is_some()
     }
 }
