@@ -329,7 +329,7 @@ fn a_balancer_that_a_person_works_needs_a_person() {
     for arguments in [&["--unattended"][..], &["--yes"], &["--dry-run", "--unattended"]] {
         let said = trial.start(arguments);
         assert_eq!(said.code, Some(9), "{arguments:?}: {}\n{}", said.out, said.err);
-        assert!(said.err.contains("nobody is there to decide: O2035"), "{}", said.err);
+        assert!(said.err.contains("no person is there to decide: O2035"), "{}", said.err);
     }
     assert!(trial.records().is_empty(), "nothing was begun");
     assert_eq!(trial.start(&["--dry-run"]).code, Some(0), "a preview is for somebody who is there");
