@@ -45,8 +45,8 @@ fn counted(service: &At<&ServiceName>, measure: &MeasureFacts, role: Role) -> Di
     .label("expected a service whose sessions nothing counts")
     .help(format!(
         "leave it out and make its counters readable: the account has to be a member of Performance Monitor Users on the \
-         servers; or name other counters under the pool's `measures`; or, where its sessions may be cut at a deadline, write \
-         `services: {{{name}: {{at_deadline: cut}}}}`"
+         servers; or name other counters that the servers have under the pool's `measures`, as `orchestrate probe PLAN \
+         --counters` lists them: what cannot be counted is not cut either"
     ))
     .note(format!("one of its measures is `{}`; one that cannot be read is unknown, not zero", measure.kind.path()))
 }

@@ -189,7 +189,10 @@ fn dead(look: &Look<'_>, silence: &Silence<'_>, found: &mut Vec<Finding>) {
 
 fn record(look: &Look<'_>, problem: &Problem, open: &[Feature]) -> Finding {
     let (code, advice) = match problem.kind {
-        ProblemKind::Missing => (codes::MISSING_RECORD, "Add the server's address to the pool's name."),
+        ProblemKind::Missing => (
+            codes::MISSING_RECORD,
+            "Add the server's address to the pool's name. Where other name servers know it, name them: dns: resolvers.",
+        ),
         ProblemKind::Stale => (codes::STALE_RECORD, "Remove the address from the pool's name."),
         ProblemKind::Foreign => (codes::FOREIGN_RECORD, "Remove the other pool's address from the pool's name."),
         ProblemKind::Alias => (codes::ALIAS, "Replace the alias by one address record per server."),

@@ -277,8 +277,10 @@ fn uncounted(look: &Look<'_>, seen: &ServerObservation, status: &ServiceStatus) 
         Some(Answer::Known(_)) | None => return None,
     };
     let text = format!("the sessions of {service} on {} cannot be counted: {why}. Unknown is not zero", seen.server);
-    let advice = "Give the account the right to read performance counters, or name a counter that the server has under \
-                  the pool's measures.";
+    let advice = "Where the server should have them, rebuild its counters (lodctr /r, winmgmt /resyncperf); where the account may \
+                  not read them, make it a member of Performance Monitor Users. Else name a counter that the server has, or \
+                  keys of Get-CsWindowsService -ActivityLevel, under the pool's measures; orchestrate probe PLAN --counters \
+                  lists the counters.";
     Some(refusal(codes::NOT_COUNTABLE, text).pool(look.pool).server(&seen.server).advise(advice))
 }
 

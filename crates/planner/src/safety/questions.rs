@@ -401,8 +401,7 @@ pub(super) fn blockable(look: &Look<'_>, server: &ServerName) -> Asked {
     let advice = if look.seen.servers.get(server).is_some_and(is_untold) {
         drains::ADVICE
     } else {
-        "Look at the service on the server. A service whose sessions nothing counts is named under measures or unmeasured \
-         in the plan."
+        "Look at the service on the server. The finding below says how what cannot be counted is named in the plan."
     };
     asked(Question::Blockable, verdict, advice)
 }
