@@ -43,10 +43,10 @@ fn counted(service: &At<&ServiceName>, measure: &MeasureFacts, role: Role) -> Di
         format!("the sessions of `{name}` can be counted on {role} servers, so no time stands for their count"),
     )
     .label("expected a service whose sessions nothing counts")
-    .help(format!(
+    .help(
         "leave it out and make its counters readable: the account has to be a member of Performance Monitor Users on the \
          servers; or name other counters that the servers have under the pool's `measures`, as `orchestrate probe PLAN \
-         --counters` lists them: what cannot be counted is not cut either"
-    ))
+         --counters` lists them: what cannot be counted is not cut either",
+    )
     .note(format!("one of its measures is `{}`; one that cannot be read is unknown, not zero", measure.kind.path()))
 }
