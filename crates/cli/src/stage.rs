@@ -283,6 +283,23 @@ fn causes(silent: &[(&ServerName, &str)]) -> String {
             None => kinds.push((kind, text.to_owned(), vec![server])),
         }
     }
+    // What names another of the servers as its cause follows from what that one says, which comes first.
+    let follows = |(_, text, own): &(String, String, Vec<&ServerName>)| {
+        let named = |server: &&ServerName| !own.contains(server) && text.contains(server.as_str());
+        silent.iter().map(|(server, _)| *server).any(|server| named(&server))
+    };
+    let (following, mut kinds): (Vec<_>, Vec<_>) = kinds.into_iter().partition(follows);
+    if kinds.is_empty() {
+        kinds = following.clone();
+    } else if !following.is_empty() {
+        let servers: Vec<&str> = following.iter().flat_map(|(.., servers)| servers).map(|name| name.as_str()).collect();
+        let more = servers.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let named = servers.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        if let Some((_, text, _)) = kinds.last_mut() {
+            *text = format!("{text}; for that {named}{more} were not asked");
+        }
+    }
     let said = kinds.iter().map(|(_, text, servers)| match servers.as_slice() {
         [only] => format!("{only}: {text}"),
         [first, others @ ..] => {
@@ -436,6 +453,22 @@ mod tests {
             "fe1.contoso.example: not sent: cannot connect to 192.0.2.0:5986: no route to host (the same at \
              fe2.contoso.example, fe3.contoso.example, fe4.contoso.example, fe5.contoso.example and 1 more); \
              fe7.contoso.example: the user name or the password is wrong"
+        );
+    }
+
+    #[test]
+    fn what_was_not_asked_because_of_another_server_follows_it() {
+        let [one, two, three] =
+            [1, 2, 3].map(|number| ServerName::new(&format!("fe{number}.contoso.example")).unwrap());
+        let later = "not tried: the account svc was just refused by fe2.contoso.example";
+        let said = causes(&[(&one, later), (&two, "refused: HTTP 401"), (&three, later)]);
+        assert_eq!(
+            said,
+            "fe2.contoso.example: refused: HTTP 401; for that fe1.contoso.example, fe3.contoso.example were not asked"
+        );
+        assert!(
+            causes(&[(&one, later)]).contains("just refused by fe2"),
+            "of a server that is not among them it is said"
         );
     }
 
