@@ -66,7 +66,7 @@ impl Manager {
         let began = Instant::now();
         while !wanted(self.active()) {
             assert!(began.elapsed() < PATIENCE, "{what}: {:?}", self.active());
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::park_timeout(Duration::from_millis(50));
         }
     }
 

@@ -297,7 +297,7 @@ fn causes(silent: &[(&ServerName, &str)]) -> String {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let named = servers.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
         if let Some((_, text, _)) = kinds.last_mut() {
-            *text = format!("{text}; for that {named}{more} were not asked");
+            *text = format!("{text}; because of that {named}{more} were not asked");
         }
     }
     let said = kinds.iter().map(|(_, text, servers)| match servers.as_slice() {
@@ -464,7 +464,7 @@ mod tests {
         let said = causes(&[(&one, later), (&two, "refused: HTTP 401"), (&three, later)]);
         assert_eq!(
             said,
-            "fe2.contoso.example: refused: HTTP 401; for that fe1.contoso.example, fe3.contoso.example were not asked"
+            "fe2.contoso.example: refused: HTTP 401; because of that fe1.contoso.example, fe3.contoso.example were not asked"
         );
         assert!(
             causes(&[(&one, later)]).contains("just refused by fe2"),

@@ -233,7 +233,7 @@ fn a_server_leaves_the_balancer_only_when_something_behind_it_is_blocked() {
 }
 
 #[test]
-fn a_named_service_that_no_server_has_is_refused_and_one_that_some_have_is_told_where_it_is_missing() {
+fn p4_a_named_service_that_no_server_has_is_refused_and_one_that_some_have_is_told_where_it_is_missing() {
     let mut change = change(vec![pool("pool01", "fe", "192.0.2", 3)]);
     change.pools[0].extra_services = vec![service("RTCMEDSRV")];
     let mut seen = healthy_world(&change);

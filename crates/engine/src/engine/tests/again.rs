@@ -423,3 +423,28 @@ fn a_server_whose_installer_could_never_be_started_goes_back() {
     assert!(why.text.contains("the quota is used up"), "{}", why.text);
     assert!(now < at(130), "{now}");
 }
+
+#[test]
+fn p8_no_server_is_begun_before_one_that_was_brought_back_has_stayed_good_for_its_soak_time() {
+    let mut records = draining(Attended::Yes);
+    records.push(Record::TurnedBack { work: FE1, why: why("recover") });
+    records.extend(done(8));
+    records.extend(done(9));
+    records.push(Record::ServerEnded { work: FE1, end: ServerEnd::Finished });
+    let back = at(i64::try_from(records.len()).unwrap());
+    let mut now = back;
+    let mut engine = after(&records);
+    let mut effects = engine.handle(resumed(), now);
+    for _ in 0..1000 {
+        effects = answer(&mut engine, &effects, fe1(RunState::Running, Answer::Known(0), now), now);
+        let wait = engine.view(now).servers[1].wait.clone().unwrap();
+        let soak = engine.plan().change().maintenance.soak;
+        if !wait.what.contains("soak of another server") {
+            assert!(now.duration_since(back) >= soak - SignedDuration::from_mins(3), "{now}: {wait:?}");
+            assert!(now > back, "it was waited for");
+            return;
+        }
+        (effects, now) = wake(&mut engine, &effects);
+    }
+    panic!("it is waited for without end");
+}

@@ -1,7 +1,8 @@
 //! Servers of a pool end at one level, and a half-updated one is not taken for an updated one.
 
 use super::*;
-use crate::constants::SWEEP_LOOKS;
+use crate::constants::{SWEEP_LOOKS, VERIFY_DEADLINE};
+use crate::state::StepState;
 use orchestrate_model::Version;
 use orchestrate_model::observe::Part;
 use orchestrate_model::version::ComponentVersion;
@@ -98,6 +99,11 @@ fn components_that_the_level_is_not_about_may_differ() {
 
 /// fe1 in its verify step, after fe2 was updated by the same run; both were the same before.
 fn verifying(level: serde_json::Value) -> (Engine, Vec<Effect>) {
+    verifying_at(level, at(100))
+}
+
+/// The same, taken up at this time.
+fn verifying_at(level: serde_json::Value, now: Timestamp) -> (Engine, Vec<Effect>) {
     let mut records = failed(Attended::Yes);
     records.truncate(records.len() - 2);
     let mut before = recorded();
@@ -117,7 +123,7 @@ fn verifying(level: serde_json::Value) -> (Engine, Vec<Effect>) {
     records.extend(done(6));
     records.push(Record::StepStarted { step: StepId(7) });
     let mut engine = after_in(plan_to(level), &records);
-    let effects = engine.handle(resumed(), at(100));
+    let effects = engine.handle(resumed(), now);
     (engine, effects)
 }
 
@@ -285,4 +291,26 @@ fn p8_a_recovery_says_that_a_restart_is_owed_and_what_level_was_seen() {
         assert_eq!(crate::levels::seen(&level, &engine.state().work[0]), crate::levels::Seen::At(NEW.to_owned()));
         assert_eq!(crate::levels::seen(&level, &engine.state().work[1]), crate::levels::Seen::Below(OLD.to_owned()));
     }
+}
+
+#[test]
+fn p8_a_patched_server_that_cannot_be_asked_is_waited_for_until_the_deadline_of_its_step() {
+    let mut now = at(25);
+    let (mut engine, mut effects) = verifying_at(json!(NEW), now);
+    let StepState::Running { since } = engine.state().steps[7] else { panic!("it is in hand") };
+    assert!(now.duration_since(since) < VERIFY_DEADLINE, "the step has time left: {since}");
+    for _ in 0..1000 {
+        let mut seen = fe1(RunState::Stopped, Answer::Known(0), now);
+        seen.servers.get_mut(&server(1)).unwrap().versions = Answer::unknown("no shell: the quota is used up");
+        effects = answer(&mut engine, &effects, seen, now);
+        if let Some(reason) = held(&engine) {
+            assert!(now.duration_since(since) >= VERIFY_DEADLINE, "held after {}: {reason}", now.duration_since(since));
+            assert!(reason.contains("the quota is used up"), "{reason}");
+            return;
+        }
+        let wait = engine.view(now).servers[0].wait.clone().unwrap();
+        assert!(wait.until.is_some_and(|until| until >= now), "{wait:?}");
+        (effects, now) = wake(&mut engine, &effects);
+    }
+    panic!("it is waited for without end");
 }
