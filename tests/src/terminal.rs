@@ -121,6 +121,18 @@ impl Terminal {
         self.wait_until(text, |terminal| terminal.words().contains(text));
     }
 
+    /// Waits until a text was ever written, in words: what is said on the way may have scrolled away before the
+    /// terminal is looked at again.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn wait_until_said(&mut self, text: &str) {
+        self.wait_until(text, |terminal| {
+            let lines = terminal.all().join(" ");
+            lines.split_whitespace().collect::<Vec<_>>().join(" ").contains(text)
+        });
+    }
+
     /// Presses keys.
     ///
     /// # Panics

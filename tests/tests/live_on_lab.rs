@@ -74,8 +74,8 @@ fn a_decision_from_another_terminal_ends_the_question() {
     terminal.wait_for("not y");
     let said = sandbox.run(&["decide", "last", "fe1", "return", "--why", "the night is over"]);
     assert_eq!(said.code, Some(0), "{}", said.err);
-    terminal.wait_for("fe1 is decided about already: what was typed here changes nothing");
-    terminal.wait_for("because: the night is over");
+    terminal.wait_until_said("fe1 is decided about already: what was typed here changes nothing");
+    terminal.wait_until_said("because: the night is over");
     terminal.ended();
     terminal.assert_whole_log();
 }
@@ -93,7 +93,7 @@ fn a_lab_says_that_it_is_one_where_it_asks_and_in_the_id_of_its_run() {
     let status = sandbox.run(&["status", &run]);
     assert!(status.out.starts_with("LAB first pool"), "{}", status.out);
     terminal.press("\x03");
-    terminal.wait_for("a second Ctrl-C ends it at once");
+    terminal.wait_until_said("a second Ctrl-C ends it at once");
     assert_eq!(terminal.ended(), 130);
 }
 
