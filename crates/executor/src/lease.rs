@@ -159,7 +159,12 @@ impl Leases {
         self.note_answer(server, &outcome);
         match &outcome {
             LeaseOutcome::Ours { from } => {
-                self.known().insert(server.clone(), Known::Ours(asked + lasts));
+                // A server never shortens what it has granted: a renewal must not forget that a restart was covered.
+                let until = match self.known().get(server) {
+                    Some(Known::Ours(granted)) => (asked + lasts).max(*granted),
+                    Some(Known::Another(_)) | None => asked + lasts,
+                };
+                self.known().insert(server.clone(), Known::Ours(until));
                 if let Some(from) = from {
                     tracing::warn!(%server, %from, "the lease of another control host had run out and is taken over");
                     let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
@@ -271,7 +276,7 @@ mod tests {
     use async_trait::async_trait;
     use orchestrate_driver::Observe;
     use orchestrate_model::observe::ServerObservation;
-    use orchestrate_model::{Ask, Keeper, ServiceName};
+    use orchestrate_model::{Ask, Keeper, PoolName, ServiceName};
 
     /// A server that answers about its lease as it is told to.
     struct Driver(Mutex<LeaseOutcome>, Mutex<u32>);
@@ -327,6 +332,27 @@ mod tests {
         *driver.0.lock().unwrap() = LeaseOutcome::Taken(lease);
         let barred = leases.before_act(&hands, &server(), &back).await;
         assert!(matches!(&barred, Some(ActOutcome::Failed(why)) if why.contains("bob")), "{barred:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p2_a_renewal_forgets_nothing_of_the_time_that_a_restart_was_granted() {
+        let clock = Clock::derived(Timestamp::UNIX_EPOCH, 1.0);
+        let leases = Leases::new(RunId::new("run-1").unwrap(), clock, Crew::here());
+        let driver = Arc::new(Driver(Mutex::new(LeaseOutcome::Ours { from: None }), Mutex::new(0)));
+        let shared: Arc<dyn Change> = driver.clone();
+        let hands = Hands { servers: BTreeMap::from([(server(), shared)]), balancers: BTreeMap::new() };
+        let restart = Act::Restart { booted: Timestamp::UNIX_EPOCH, comment: String::new() };
+        assert_eq!(leases.before_act(&hands, &server(), &restart).await, None);
+        assert_eq!(leases.before_look(&hands, &server()).await, None, "it is renewed before it goes down");
+        *driver.0.lock().unwrap() = LeaseOutcome::Unknown("the server does not answer".to_owned());
+        clock.sleep(LASTS + LEFT).await;
+        let out = Act::SetBalancer {
+            pool: PoolName::new("pool.contoso.example").unwrap(),
+            at: "192.0.2.10:9999 web/fe1 -".parse().unwrap(),
+            to: BalancerState::Drain,
+        };
+        let barred = leases.before_act(&hands, &server(), &out).await;
+        assert_eq!(barred, None, "another hand has put it back into the balancer while it is down");
     }
 
     #[tokio::test(start_paused = true)]

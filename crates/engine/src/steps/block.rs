@@ -41,15 +41,20 @@ pub(crate) fn paused_services(subject: &Subject<'_>) -> Vec<ServiceName> {
     found.into_iter().map(|(name, _)| name.clone()).collect()
 }
 
-/// Returns the services that would come up by themselves after a restart, and so are set to Manual.
+/// Returns the services that must not start by themselves while the server is out. Those that were not automatic when it was
+/// recorded are among them, since another hand may make them so.
 fn manual_services(subject: &Subject<'_>, snapshot: &Snapshot) -> Vec<ServiceName> {
     if subject.plan.change().maintenance.start_type == StartTypePolicy::Keep {
         return Vec::new();
     }
     let paused = paused_services(subject);
-    let ours = |name: &ServiceName| paused.contains(name) || subject.work.block.contains(name);
-    let automatic = snapshot.services.iter().filter(|(_, recorded)| recorded.start.mode == StartMode::Automatic);
-    automatic.filter(|(name, _)| ours(name)).map(|(name, _)| name.clone()).collect()
+    let ours = |name: &&ServiceName| paused.contains(name) || subject.work.block.contains(name);
+    snapshot.services.keys().filter(ours).cloned().collect()
+}
+
+/// Whether a service would come up by itself after a restart of the server as it was recorded.
+fn was_automatic(snapshot: &Snapshot, name: &ServiceName) -> bool {
+    snapshot.services.get(name).is_some_and(|recorded| recorded.start.mode == StartMode::Automatic)
 }
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
@@ -65,8 +70,10 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     match block_acts(case, snapshot) {
         Err(why) => case.unknown(scratch, &why).into(),
         Ok(Blocked::All(paused)) => {
-            let manual = count(manual_services(&case.subject, snapshot).len(), "start type");
-            let proof = format!("{} paused, {manual} manual, verified", count(paused, "service"));
+            let manual = manual_services(&case.subject, snapshot);
+            let changed = manual.iter().filter(|name| was_automatic(snapshot, name)).count();
+            let types = count(changed, "start type");
+            let proof = format!("{} paused, {types} manual, verified", count(paused, "service"));
             Judgement::Done(StepEnd::Done, proof).into()
         }
         Ok(Blocked::Acts(acts)) if takes_out(case, &acts) && !is_fresh(case, scratch) => {
@@ -283,12 +290,17 @@ fn block_acts(case: &Case<'_>, snapshot: &Snapshot) -> Result<Blocked, String> {
     })
 }
 
-/// The acts that set what is still automatic to Manual.
+/// The acts that set what is automatic to Manual.
 pub(super) fn start_type_acts(case: &Case<'_>, snapshot: &Snapshot) -> Result<Vec<Act>, String> {
     let services = case.own.services.as_result().map_err(str::to_owned)?;
     let mut acts = Vec::new();
     for service in manual_services(&case.subject, snapshot) {
-        let status = services.get(&service).ok_or_else(|| format!("{service} is not installed any more"))?;
+        let status = match services.get(&service) {
+            Some(status) => status,
+            // What did not start by itself and is gone does not start by itself now.
+            None if !was_automatic(snapshot, &service) => continue,
+            None => return Err(format!("{service} is not installed any more")),
+        };
         let start = status.start.as_result().map_err(|why| format!("the start type of {service}: {why}"))?;
         if start.mode == StartMode::Automatic {
             acts.push(Act::SetStartType { service, to: StartType::MANUAL });
@@ -326,7 +338,7 @@ pub(super) fn manual_again(case: &Case<'_>, scratch: &mut Scratch) -> Result<Opt
     Ok(Some(Ruling { records: vec![record], next: Judgement::Act(acts) }))
 }
 
-/// Returns the services that were set to Manual and are seen to start by themselves.
+/// Returns the services that must not start by themselves meanwhile and are seen to do so.
 pub(crate) fn set_back(subject: &Subject<'_>, seen: &ServerObservation) -> Vec<ServiceName> {
     let Some(snapshot) = &subject.own.snapshot else { return Vec::new() };
     let automatic = |name: &ServiceName| {

@@ -5,7 +5,7 @@ use crate::world::{By, World};
 use orchestrate_model::change::{AtDeadline, StartTypePolicy};
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::{Balancer, SipBalancing};
-use orchestrate_model::{Act, Feature, RunState, StartMode};
+use orchestrate_model::{Act, Feature, RunState};
 
 impl World {
     fn baseline(&self, at: usize) -> Baseline {
@@ -70,12 +70,7 @@ impl World {
 
     /// P9: nothing is begun outside the windows, and nothing that cannot fit.
     fn check_begin(&mut self, at: usize, act: &Act) {
-        let back = match act {
-            Act::Continue { .. } | Act::Start { .. } => true,
-            Act::SetStartType { to, .. } => to.mode != StartMode::Manual,
-            Act::SetBalancer { to, .. } => *to == BalancerState::Ready,
-            Act::Pause { .. } | Act::Stop { .. } | Act::StartInstaller(_) | Act::Restart { .. } => false,
-        };
+        let back = self.gives(at, act);
         let Some(open) = self.oracle.open.as_ref().filter(|_| !back && self.machines[at].serves()) else { return };
         let now = self.now;
         let why = match open.iter().find(|(opens, closes)| *opens <= now && now <= *closes) {

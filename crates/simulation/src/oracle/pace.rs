@@ -5,7 +5,7 @@ use super::lines::Line;
 use super::{LOOK_AGE, Oracle};
 use crate::world::{Installer, Ms, SECOND, World};
 use orchestrate_model::change::RestartPolicy;
-use orchestrate_model::{Act, InstallerToken, StartMode};
+use orchestrate_model::{Act, InstallerToken};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,8 @@ pub(super) struct Pace {
     /// When the last installer was started on a machine.
     installing: BTreeMap<usize, Ms>,
     resumed: Option<Ms>,
+    /// Machines that go back as they were recorded, with nothing begun.
+    back: BTreeSet<usize>,
 }
 
 impl Pace {
@@ -51,12 +53,16 @@ impl Pace {
                     self.guarded.insert(at);
                 }
             }
-            ("turned_back", Some(at)) if failed(&line.record["why"]) => {
-                self.failed.entry(at).or_insert(line.now);
+            ("turned_back", Some(at)) => {
+                self.back.insert(at);
+                if failed(&line.record["why"]) {
+                    self.failed.entry(at).or_insert(line.now);
+                }
             }
             ("server_ended", Some(at)) => {
                 let end = &line.record["end"];
                 self.guarded.remove(&at);
+                self.back.remove(&at);
                 if end["as"] == "out" || failed(&end["why"]) {
                     self.failed.entry(at).or_insert(line.now);
                 } else {
@@ -74,7 +80,7 @@ impl World {
         let now = self.now;
         // A restart that happened in an earlier pass is not repeated.
         self.oracle.pace.begun.entry(at).or_insert(now);
-        if brings_back(act) {
+        if self.gives(at, act) {
             return;
         }
         let name = self.machines[at].name.clone();
@@ -101,10 +107,17 @@ impl World {
             self.oracle.breach("P9", now, text);
         }
         let starts =
-            matches!(act, Act::Continue { .. } | Act::Start { .. } | Act::SetBalancer { .. }) && brings_back(act);
+            matches!(act, Act::Continue { .. } | Act::Start { .. } | Act::SetBalancer { .. }) && act.brings_back();
         if starts && self.machines[at].installers.values().any(|one| *one == Installer::Running) {
             self.oracle.breach("P8", now, format!("{name}: {act}, while an installer runs on it"));
         }
+    }
+
+    /// Whether an act takes nothing from people: it lets them onto the machine, or sets what was found to be so on its way
+    /// back, which may be out of the balancer and with start type Manual.
+    pub(super) fn gives(&self, at: usize, act: &Act) -> bool {
+        let returns = self.oracle.pace.back.contains(&at);
+        act.brings_back() || (returns && matches!(act, Act::SetBalancer { .. } | Act::SetStartType { .. }))
     }
 
     fn against_beginning(&self, at: usize) -> Vec<(&'static str, String)> {
@@ -209,15 +222,5 @@ impl Oracle {
     fn is_foreign_since(&self, at: usize, service: usize) -> bool {
         let since = self.pace.installing.get(&at).copied().unwrap_or_default() - LOOK_AGE;
         self.foreign.get(&(at, service)).is_some_and(|foreign| foreign.at >= since)
-    }
-}
-
-/// Whether an act lets people onto a server.
-fn brings_back(act: &Act) -> bool {
-    match act {
-        Act::Continue { .. } | Act::Start { .. } => true,
-        Act::SetBalancer { to, .. } => *to == orchestrate_model::observe::BalancerState::Ready,
-        Act::SetStartType { to, .. } => to.mode != StartMode::Manual,
-        Act::Pause { .. } | Act::Stop { .. } | Act::StartInstaller(_) | Act::Restart { .. } => false,
     }
 }

@@ -1,7 +1,7 @@
 //! Refusals: one of them keeps nothing else from coming back, and one that can pass is waited for.
 
 use super::lines::Line;
-use crate::world::{DENIED, LATER, MINUTE, Ms, QUOTA, SECOND, World, brings_back};
+use crate::world::{DENIED, LATER, MINUTE, Ms, QUOTA, SECOND, World};
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{Act, ActOutcome, Product, RunState, ServerName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,11 +123,11 @@ impl World {
     pub(crate) fn oracle_answered(&mut self, at: usize, act: &Act, outcome: &ActOutcome) {
         let now = self.now;
         if let Some(place) = act.service().and_then(|name| self.machines[at].service(name))
-            && brings_back(act)
+            && act.brings_back()
         {
             self.oracle.refused.tried.insert((at, place));
         }
-        if matches!(outcome, ActOutcome::Failed(_)) && brings_back(act) {
+        if matches!(outcome, ActOutcome::Failed(_)) && act.brings_back() {
             self.oracle.refused.for_good.insert(at, now);
         }
         let refused = &mut self.oracle.refused;

@@ -21,7 +21,7 @@ pub(crate) use hop::draw_way;
 pub(crate) use looks::fit;
 pub(crate) use looks::{LEFT_OUT, LEVELS, Reply, service_names};
 pub(crate) use machine::{Installer, Machine, Service};
-pub(crate) use refusals::{DENIED, LATER, QUOTA, brings_back};
+pub(crate) use refusals::{DENIED, LATER, QUOTA};
 pub(crate) use setup::{Sessions, Setup};
 pub(crate) use stateless::draw_alone;
 

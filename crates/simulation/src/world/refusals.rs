@@ -3,8 +3,7 @@
 use super::{HOUR, MINUTE, Ms, World};
 use crate::dice::Dice;
 use crate::faults::Fault;
-use orchestrate_model::observe::BalancerState;
-use orchestrate_model::{Act, ActOutcome, StartMode};
+use orchestrate_model::{Act, ActOutcome};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often one machine refuses everything for a while.
@@ -92,32 +91,22 @@ impl World {
             return Some(ActOutcome::Retry(QUOTA.to_owned()));
         }
         let service = act.service().and_then(|name| self.machines[at].service(name))?;
-        if brings_back(act)
+        if act.brings_back()
             && let Some((long, until)) = self.refusals.lasting.get_mut(&(at, service))
             && now < *until.get_or_insert(now + *long)
         {
             return Some(ActOutcome::Retry(LATER.to_owned()));
         }
-        if brings_back(act)
+        if act.brings_back()
             && let Some((long, until)) = self.refusals.denied.get_mut(&(at, service))
             && now < *until.get_or_insert(now + *long)
         {
             return Some(ActOutcome::Failed(DENIED.to_owned()));
         }
-        let refused = brings_back(act) && self.refusals.for_good.contains(&(at, service));
+        let refused = act.brings_back() && self.refusals.for_good.contains(&(at, service));
         refused.then(|| {
             self.refusals.met.insert(at);
             ActOutcome::Failed("access is denied".to_owned())
         })
-    }
-}
-
-/// Whether an act is one of the way back.
-pub(crate) fn brings_back(act: &Act) -> bool {
-    match act {
-        Act::Continue { .. } | Act::Start { .. } => true,
-        Act::SetStartType { to, .. } => to.mode == StartMode::Automatic,
-        Act::SetBalancer { to, .. } => *to == BalancerState::Ready,
-        Act::Pause { .. } | Act::Stop { .. } | Act::StartInstaller(_) | Act::Restart { .. } => false,
     }
 }
