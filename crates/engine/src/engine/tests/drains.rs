@@ -275,3 +275,23 @@ fn the_sessions_of_a_server_that_is_held_in_its_drain_are_counted_on() {
     assert_eq!(engine.view(at(205)).servers[0].sessions_left, Some(Answer::Known(2)), "{effects:?}");
     assert!(held(&engine).is_some());
 }
+
+#[test]
+fn p5_a_service_that_was_manual_and_is_made_automatic_while_it_is_blocked_is_set_to_manual() {
+    let mut records = draining(Attended::Yes);
+    for record in &mut records {
+        if let Record::Snapshot { snapshot, .. } = record {
+            snapshot.services.get_mut(&service()).unwrap().start = StartType::MANUAL;
+        }
+    }
+    let mut engine = after(&records);
+    let effects = engine.handle(resumed(), at(100));
+    let mut seen = fe1(RunState::Paused, Answer::Known(3), at(101));
+    let mut status = seen.servers[&server(1)].service(&service()).unwrap().clone();
+    status.start = Answer::Known(StartType { mode: StartMode::Automatic, delayed: false });
+    seen.servers.get_mut(&server(1)).unwrap().services = Answer::Known(BTreeMap::from([(service(), status)]));
+    let effects = answer(&mut engine, &effects, seen, at(101));
+    let wanted = Act::SetStartType { service: service(), to: StartType::MANUAL };
+    assert_eq!(refusals::act_in(&effects).1, wanted, "a restart would let people onto it");
+    assert_eq!(engine.state().work[0].start_types_undone, 1, "another hand did it, and that is told");
+}

@@ -58,7 +58,7 @@ fn about_to_recover(plan: &Arc<Plan>, balancer: Option<BTreeMap<BalancerPlace, B
 }
 
 /// The act that is asked for.
-fn act_in(effects: &[Effect]) -> (IntentId, Act) {
+pub(super) fn act_in(effects: &[Effect]) -> (IntentId, Act) {
     let mut acts = effects.iter().filter_map(|effect| match effect {
         Effect::Act(intent) => Some((intent.id, intent.act.clone())),
         Effect::Record(_) | Effect::Look { .. } | Effect::Wake { .. } | Effect::End(_) | Effect::Broken(_) => None,
