@@ -92,6 +92,14 @@ pub const BUSY_ANSWERS: u32 = 3;
 /// How often a service that was resumed by somebody else is blocked again before the server is held.
 pub const REASSERTIONS: u32 = 2;
 
+/// Between two attempts to take a server out of the balancer again, where that is refused. A refusal that passes does so in
+/// seconds, and each attempt is two records.
+pub const UNDONE_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// Attempts to take a server out of the balancer again that are refused, before it goes back into service. Ten are five
+/// minutes: as long as people are sent to a server that is blocked, they find it out of order.
+pub const UNDONE_TRIES: u32 = 10;
+
 /// How often a supporting service is told to stop for the installer before it is left alone, where that
 /// is accepted and nothing comes of it. A refusal counts at once: [`REFUSED_ACTS`] of them would have the server turn back
 /// for it, and a restart that the installer may ask for costs less.
@@ -209,6 +217,12 @@ pub const PRODUCT_WORDLESS: u32 = 3;
 /// How long one server may take for its answer to a look at the pool. Longer than a connection takes to be given up, and
 /// shorter than the lifetime of evidence: one dead server must not keep the word on the others.
 pub const POOL_ANSWER: SignedDuration = SignedDuration::from_secs(20);
+
+/// How old the answer of a server of another pool may be that a look at a pool takes over from a look at yet another pool of
+/// its budget. Why 10 s: with what a look may take ([`POOL_ANSWER`]) it is as old as evidence may be. Without it each pool
+/// of a budget that has a server out would ask all servers of all its pools, which with fifty of three hundred is two
+/// thousand questions a second.
+pub const POOL_SHARED: SignedDuration = SignedDuration::from_secs(10);
 
 /// How often a server is begun again after it had to be given back to its pool. A pool that fails three times in one night
 /// is not fit for maintenance, and each time costs a drain.

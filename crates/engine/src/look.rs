@@ -260,10 +260,10 @@ impl Look {
         let mut look = Self::serving(subject);
         look.names = evidence.names;
         look.balancer = if evidence.balancer { AskBalancer::Ask } else { AskBalancer::Leave };
-        let gone = |name: &ServerName| {
-            let mut works = subject.plan.work().iter().zip(&subject.state.work);
-            works.any(|(work, state)| work.server == *name && state.is_out())
-        };
+        let works = subject.plan.work().iter().zip(&subject.state.work);
+        let gone: BTreeSet<&ServerName> =
+            works.filter(|(_, state)| state.is_out()).map(|(work, _)| &work.server).collect();
+        let gone = |name: &ServerName| gone.contains(name);
         look.servers.retain(|name, _| !gone(name));
         if subject.pool.has_fabric() && number.is_multiple_of(PRODUCT_LOOKS) {
             let others = subject.pool.servers.iter().filter(|server| !gone(&server.name));

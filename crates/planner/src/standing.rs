@@ -29,7 +29,8 @@ impl Standing {
 }
 
 /// Returns how each server of the pool stands, in topology order, as it was seen. A server that this run has taken out and not yet proven
-/// back (`ours_out`) is out, whatever was seen.
+/// back (`ours_out`) is out, whatever was seen. What was seen may be of more pools than this one; its balancer is that of
+/// the pool that it names.
 ///
 /// A service that is stopped and disabled on every server of the pool is not in use and is passed over.
 #[must_use]
@@ -39,7 +40,10 @@ pub fn standings(
     seen: &PoolObservation,
     ours_out: &BTreeSet<ServerName>,
 ) -> Vec<(ServerName, Standing)> {
-    let used: Vec<&ServiceName> = scope.serving.iter().filter(|service| in_use(service, seen)).collect();
+    let of_pool: Vec<&ServerObservation> =
+        pool.servers.iter().filter_map(|server| seen.servers.get(&server.name)).collect();
+    let is_used = |service: &&ServiceName| is_used(service, of_pool.iter().copied());
+    let used: Vec<&ServiceName> = scope.serving.iter().filter(is_used).collect();
     let standing = |name: &ServerName| {
         if ours_out.contains(name) {
             return Standing::Out("taken out by this run".to_owned());
@@ -57,7 +61,8 @@ pub fn standings(
 
 /// A server that its balancer sends nothing new is out for the people behind it, whoever has set it so.
 fn behind_balancer(pool: &Pool, seen: &PoolObservation, name: &ServerName) -> Standing {
-    let balancer = seen.balancer.known().filter(|_| matches!(pool.load_balancing.balancer, Balancer::Haproxy(_)));
+    let asked = pool.name == seen.pool && matches!(pool.load_balancing.balancer, Balancer::Haproxy(_));
+    let balancer = seen.balancer.known().filter(|_| asked);
     let servers = balancer.and_then(|balancer| balancer.servers.known());
     let Some(server) = servers.and_then(|servers| servers.get(name)) else { return Standing::Serving };
     match (server.closed().next(), server.ready().next()) {
@@ -95,7 +100,11 @@ fn of(server: &ServerObservation, used: &[&ServiceName]) -> Standing {
 
 /// Returns whether a service is in use somewhere in the pool: not stopped and disabled wherever it is installed.
 pub(crate) fn in_use(service: &ServiceName, seen: &PoolObservation) -> bool {
-    let mut installed = seen.servers.values().filter_map(|server| server.service(service)).peekable();
+    is_used(service, seen.servers.values())
+}
+
+fn is_used<'a>(service: &ServiceName, servers: impl Iterator<Item = &'a ServerObservation>) -> bool {
+    let mut installed = servers.filter_map(|server| server.service(service)).peekable();
     if installed.peek().is_none() {
         return true;
     }

@@ -104,6 +104,7 @@ impl Engine {
         let act = self.state.open.get(&intent).map(|intent| intent.act.clone());
         if let Some(act) = &act {
             self.scratch[position].tries.note(act, &outcome, now);
+            self.note_balancer_act(position, act, &outcome);
         }
         let first = act.is_some_and(|act| self.scratch[position].tries.of(&act).accepted <= 1);
         if let Position::Acting { asked, .. } = &mut self.positions[position] {

@@ -8,6 +8,7 @@ mod acts;
 mod commands;
 mod ends;
 mod holds;
+mod kept_out;
 mod messages;
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,8 @@ pub struct Engine {
     decisions: BTreeMap<WorkId, Decision>,
     /// The watch over each pool of the change.
     watches: Vec<watch::Watch>,
+    /// What servers have said in looks at their pools, for looks at other pools of one budget.
+    heard: BTreeMap<ServerName, ServerObservation>,
     /// Whether each server was seen to be blocked when its step last looked. `false`: not since the tool started, or it
     /// serves.
     seen_blocked: Vec<bool>,
@@ -115,6 +118,7 @@ impl Engine {
             needs,
             decisions: BTreeMap::new(),
             watches: vec![watch::Watch::default(); plan.change().pools.len()],
+            heard: BTreeMap::new(),
             seen_blocked: vec![false; plan.work().len()],
             takes_several: vec![false; plan.work().len()],
             to_hold: BTreeMap::new(),

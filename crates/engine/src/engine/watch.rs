@@ -6,8 +6,8 @@
 
 use super::{Effect, Engine, Position, Ticket};
 use crate::constants::{
-    LOOK_LIFETIME, POOL_GOOD_LOOKS, POOL_LOOK, POOL_LOOK_AGAIN, POOL_LOOK_SOAK, POOL_NOES, POOL_SLOW_LOOKS,
-    POOL_UNKNOWN, POOL_UNKNOWN_LOOKS, PRODUCT_LOOKS, PRODUCT_WORDLESS, SWEEP_LOOKS, UNKNOWN_LOOK,
+    LOOK_LIFETIME, POOL_GOOD_LOOKS, POOL_LOOK, POOL_LOOK_AGAIN, POOL_LOOK_SOAK, POOL_NOES, POOL_SHARED,
+    POOL_SLOW_LOOKS, POOL_UNKNOWN, POOL_UNKNOWN_LOOKS, PRODUCT_LOOKS, PRODUCT_WORDLESS, SWEEP_LOOKS, UNKNOWN_LOOK,
 };
 use crate::look::Look;
 use crate::record::{AlarmThen, Record, StopWhy, Why, WhyKind};
@@ -16,11 +16,10 @@ use crate::steps;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::Change;
 use orchestrate_model::change::PoolUnsafe;
-use orchestrate_model::hold::HoldCause;
-use orchestrate_model::observe::{BalancerPlace, BalancerServer, BalancerState, Part};
+use orchestrate_model::observe::Part;
 use orchestrate_model::pool::{Balancer, Pool};
 use orchestrate_model::time::after;
-use orchestrate_model::{Act, PoolObservation, ServerName, Verdict};
+use orchestrate_model::{PoolObservation, ServerName, Verdict};
 use orchestrate_planner::StepKind;
 use orchestrate_planner::safety::{Asked, Question, unreached};
 use orchestrate_planner::scope::PoolScope;
@@ -44,6 +43,8 @@ pub(super) struct Watch {
     calm: bool,
     /// Looks in a row in which another server was missing while one soaks.
     absent: BTreeMap<ServerName, u32>,
+    /// Servers of other pools that the look in hand does not ask, since another look has just asked them.
+    lent: Vec<ServerName>,
     /// The server that the look in hand asks for the product's word.
     asks_product: Option<ServerName>,
     /// Times in a row that the product was asked and gave no word.
@@ -146,8 +147,45 @@ impl Engine {
             let by_word = watch.doubts.values().any(|doubt| doubt.by_word > 0 && doubt.by_word < POOL_NOES);
             let number = if by_word { watch.looks.next_multiple_of(PRODUCT_LOOKS) } else { watch.looks };
             watch.looks = number + 1;
-            if let Some(look) = Look::for_watch(&self.subject(first), number) {
+            if let Some(mut look) = Look::for_watch(&self.subject(first), number) {
+                self.watches[pool].lent = self.lend(pool, &mut look, now);
                 self.look_at_pool(pool, look, now);
+            }
+        }
+        if self.watches.iter().all(|watch| watch.at == At::Idle) {
+            self.heard.clear();
+        }
+    }
+
+    /// Takes out of a look at a pool the servers of other pools that a look at another pool has just asked, and returns them.
+    fn lend(&self, pool: usize, look: &mut Look, now: Timestamp) -> Vec<ServerName> {
+        let own = &self.plan.change().pools[pool].servers;
+        let fresh = SignedDuration::ZERO..=POOL_SHARED;
+        let lends = |name: &ServerName| {
+            let heard = self.heard.get(name).is_some_and(|heard| fresh.contains(&now.duration_since(heard.taken)));
+            heard && !own.iter().any(|server| server.name == *name)
+        };
+        let mut lent = Vec::new();
+        look.servers.retain(|name, _| {
+            let asked = !lends(name);
+            if !asked {
+                lent.push(name.clone());
+            }
+            asked
+        });
+        lent
+    }
+
+    /// Keeps what the servers of a shared budget have said for the looks at its other pools, and adds what those have heard.
+    fn share(&mut self, pool: usize, seen: &mut PoolObservation) {
+        if self.plan.change().budgets.is_empty() {
+            return;
+        }
+        let known = seen.servers.iter().filter(|(_, server)| server.services.known().is_some());
+        self.heard.extend(known.map(|(name, server)| (name.clone(), server.clone())));
+        for name in std::mem::take(&mut self.watches[pool].lent) {
+            if let Some(heard) = self.heard.get(&name) {
+                seen.servers.entry(name).or_insert_with(|| heard.clone());
             }
         }
     }
@@ -175,6 +213,7 @@ impl Engine {
 
     /// Has every watch look at once: what it waited for is measured by a clock that was set.
     pub(super) fn wake_watches(&mut self) {
+        self.heard.clear();
         for watch in &mut self.watches {
             watch.doubts.clear();
             if matches!(watch.at, At::Sleeping(_)) {
@@ -196,6 +235,7 @@ impl Engine {
             return true;
         }
         super::forget_old_parts(seen, (asked, now));
+        self.share(pool, seen);
         let seen = &*seen;
         if self.is_over() {
             self.saw_at_end(pool, seen, now);
@@ -216,6 +256,10 @@ impl Engine {
             if self.seen_blocked[position] || (!doubted && !missed) {
                 self.keep_out_of_balancer(position, seen, (asked, now));
             }
+        }
+        // Looks at pools of one budget that come one after another can share what they have heard.
+        if rest == POOL_LOOK && self.watches[pool].looks == 1 && !self.plan.change().budgets.is_empty() {
+            rest -= apart(pool);
         }
         // One that is missing is looked for again soon: the second look names it.
         let watch = &mut self.watches[pool];
@@ -273,7 +317,7 @@ impl Engine {
     }
 
     /// Whether it is still to be seen that nothing was installed on a server since it was recorded.
-    fn is_to_be_seen(&self, position: usize) -> bool {
+    pub(super) fn is_to_be_seen(&self, position: usize) -> bool {
         let step = self.step_in_hand(position).map(|step| self.plan.steps()[step.0 as usize].kind);
         let early = step.is_some_and(|kind| kind < StepKind::Patch);
         early && steps::asks_versions(&self.subject(position), StepKind::Drain, &self.scratch[position])
@@ -320,7 +364,7 @@ impl Engine {
     }
 
     /// Lets a server notice at once: what it sleeps for or looks at for its step is not what matters now.
-    fn rouse(&mut self, position: usize) {
+    pub(super) fn rouse(&mut self, position: usize) {
         if matches!(self.positions[position], Position::Sleeping(_) | Position::Looking { .. }) {
             self.positions[position] = Position::Idle;
         }
@@ -367,99 +411,6 @@ impl Engine {
         self.record(now, Record::PutOff { work: work_id(position), why: why.clone() });
         self.scratch[position] = steps::Scratch::default();
         true
-    }
-
-    /// Takes a server out of the balancer again that another hand has put back while it is out.
-    fn keep_out_of_balancer(&mut self, position: usize, seen: &PoolObservation, (asked, now): (Timestamp, Timestamp)) {
-        let Some(step) = self.step_in_hand(position) else { return };
-        let subject = self.subject(position);
-        let own = seen.balancer.known().and_then(|seen| seen.as_far_as_known(&subject.work.server));
-        let recorded = subject.own.snapshot.as_ref().and_then(|snapshot| snapshot.balancer.as_ref());
-        let is_recorded = |place: &BalancerPlace| {
-            recorded.is_some_and(|recorded| steps::balancer_state_of(&subject, recorded, place).is_some())
-        };
-        let ready = own.into_iter().flat_map(BalancerServer::ready).cloned();
-        let (back, new): (Vec<BalancerPlace>, Vec<BalancerPlace>) = ready.partition(is_recorded);
-        match new.first().filter(|_| steps::is_kept_out(&subject, asked)).cloned() {
-            Some(new) if self.new_entry(position, &new, now) => return,
-            Some(_) => {}
-            None => self.scratch[position].new_entry_looks = 0,
-        }
-        let subject = self.subject(position);
-        if back.is_empty() || !steps::is_kept_out(&subject, asked) {
-            return;
-        }
-        if subject.own.held.is_some() {
-            self.tell_of_balancer(position, now);
-            return;
-        }
-        // An act on its way comes first; the next look sees whether it is still so.
-        if !matches!(self.positions[position], Position::Idle | Position::Sleeping(_) | Position::Looking { .. }) {
-            return;
-        }
-        // Another control host, or a person, may have had the server meanwhile: first it is seen what is installed on it.
-        if self.is_to_be_seen(position) {
-            return;
-        }
-        let id = work_id(position);
-        if subject.own.balancer_undone >= crate::constants::REASSERTIONS && !self.is_past_undoing(position) {
-            let (reason, choices) = steps::balancer_hold(&subject);
-            self.positions[position] = Position::Idle;
-            self.to_hold.remove(&id);
-            let cause = HoldCause::BalancerUndone;
-            self.record(now, Record::Held { work: id, step, cause, reason, choices });
-            return;
-        }
-        let pool = subject.pool.name.clone();
-        self.record(now, Record::BalancerUndone { work: id, found: BalancerState::Ready });
-        // People may have come while it was in.
-        self.scratch[position].zeros = 0;
-        let acts = back.into_iter().map(|at| Act::SetBalancer { pool: pool.clone(), at, to: BalancerState::Drain });
-        self.act(position, step, acts.collect(), (asked, now));
-    }
-
-    /// Says once that the balancer has an entry of a server that is out which it did not have when the server was recorded.
-    /// How it was before is not known, so it could not be put back, and is left alone. As long as it sends people to the
-    /// server, the server does not run empty: before its patch has begun it is given back at the second look, afterwards
-    /// it is left to a person. Returns whether the server goes back.
-    fn new_entry(&mut self, position: usize, place: &BalancerPlace, now: Timestamp) -> bool {
-        let id = work_id(position);
-        let server = self.plan.work()[position].server.clone();
-        let fact = format!(
-            "{server} is out, and the balancer sends it new connections in {place}, which it did not have when the server was \
-             recorded: this entry is left as it is"
-        );
-        self.scratch[position].new_entry_looks += 1;
-        if self.scratch[position].new_entry_looks == 1 && !self.scratch[position].told_of_entry {
-            self.scratch[position].told_of_entry = true;
-            let text = format!("{fact}. Take it out of the balancer by hand");
-            // It stands in the summary whatever becomes of the server: the entry is there until a person takes it out.
-            self.record(now, Record::LeftOver { work: id, text });
-        }
-        let work = &self.state.work[position];
-        let undo = work.is_active() && work.back.is_none() && work.held.is_none() && !self.is_past_undoing(position);
-        if !undo || self.scratch[position].new_entry_looks < POOL_NOES {
-            return false;
-        }
-        if !matches!(self.positions[position], Position::Idle | Position::Sleeping(_) | Position::Looking { .. }) {
-            return false;
-        }
-        self.turn_back(id, Why { kind: WhyKind::Failed, text: fact }, now);
-        self.rouse(position);
-        true
-    }
-
-    /// Says once that a held server was put back into the balancer. Nothing is done about it: a hold is a person's.
-    fn tell_of_balancer(&mut self, position: usize, now: Timestamp) {
-        if std::mem::replace(&mut self.scratch[position].balanced_in_hold, true) {
-            return;
-        }
-        let text = format!(
-            "{} is held, and the balancer sends it new connections again: another hand has put it back. Choose retry to have \
-             it taken out again, or return",
-            self.plan.work()[position].server
-        );
-        self.record(now, Record::Note { work: Some(work_id(position)), text });
     }
 
     /// Looks at every server of the pools of a run that has begun with any of them, and after a recovery at those of the pools
@@ -516,6 +467,15 @@ impl Engine {
 /// Whether the product gave its word on a pool in a look, whatever it was.
 fn has_word(seen: &PoolObservation) -> bool {
     seen.servers.values().any(|server| server.readiness.known().is_some())
+}
+
+/// How much earlier the second look at a pool comes, so that hundreds of pools are not looked at in the same moment: other
+/// lengths for pools that follow one another, spread over the time for which answers are shared.
+fn apart(pool: usize) -> SignedDuration {
+    const PLACES: usize = 64;
+    // Any odd number that is far from a half of the places spreads them.
+    let place = i64::try_from((pool * 39) % PLACES).unwrap_or_default();
+    SignedDuration::from_millis(place * (POOL_SHARED.as_secs() * 1000 / 64))
 }
 
 fn doubt_is_over(watch: &Watch, position: usize) -> bool {

@@ -8,7 +8,7 @@ use crate::record::{Record, ServerEnd, StepEnd, Why, WhyKind};
 use jiff::Timestamp;
 use orchestrate_model::change::PoolUnsafe;
 use orchestrate_model::observe::ReadinessState;
-use orchestrate_model::{Answer, PoolName, PoolObservation, RunState, ServerName, ServiceName, Verdict};
+use orchestrate_model::{PoolName, PoolObservation, RunState, ServerName, ServiceName, Verdict};
 use orchestrate_planner::safety::{self, Asked, Question};
 use orchestrate_planner::standing;
 use std::collections::{BTreeMap, BTreeSet};
@@ -236,17 +236,10 @@ fn shared(subject: &Subject<'_>, all: &PoolObservation) -> Vec<Asked> {
         ours.filter(|(_, state)| state.is_out()).map(|(work, _)| &work.server).collect();
     let mut scopes = Scopes::of(change);
     let out = sharing(change, subject.pool).map(|pool| {
-        let of_pool = || pool.servers.iter().map(|server| &server.name);
-        let seen = of_pool().filter_map(|name| all.servers.get_key_value(name));
-        let seen = PoolObservation {
-            pool: pool.name.clone(),
-            servers: seen.map(|(name, seen)| (name.clone(), seen.clone())).collect(),
-            dns: Answer::not_asked(),
-            // Only the own pool's balancer is asked.
-            balancer: if pool.name == all.pool { all.balancer.clone() } else { Answer::not_asked() },
-        };
-        let ours: BTreeSet<ServerName> = of_pool().filter(|name| all_ours.contains(name)).cloned().collect();
-        let standings = standing::standings(pool, scopes.scope(pool), &seen, &ours);
+        let of_pool = pool.servers.iter().map(|server| &server.name);
+        let ours: BTreeSet<ServerName> = of_pool.filter(|name| all_ours.contains(name)).cloned().collect();
+        // Only the own pool's balancer is asked.
+        let standings = standing::standings(pool, scopes.scope(pool), all, &ours);
         let out = standings.into_iter().filter(|(_, standing)| !standing.serves()).map(|(name, _)| name);
         (pool.name.clone(), out.collect())
     });

@@ -126,10 +126,23 @@ pub(crate) struct Scratch {
     pub(crate) new_entry_looks: u32,
     /// Whether it was said that a held server was put back into the balancer.
     pub(crate) balanced_in_hold: bool,
+    /// What another hand has undone at the balancer, as long as it is so.
+    pub(crate) undone: Option<Undone>,
     /// Sessions left, for the view.
     pub(crate) left: Option<Answer<u64>>,
     /// What is waited for, for the view.
     pub(crate) wait: Option<Wait>,
+}
+
+/// That another hand has put a server back into the balancer that is out, until a look shows it out again.
+#[derive(Debug, Clone)]
+pub(crate) struct Undone {
+    /// How often it was to be taken out again.
+    pub(crate) tries: u32,
+    /// When that was last asked for.
+    pub(crate) asked: Timestamp,
+    /// Why it was not done.
+    pub(crate) refused: Option<String>,
 }
 
 impl Scratch {
@@ -146,6 +159,7 @@ impl Scratch {
             versions_seen: self.versions_seen,
             told_of_entry: self.told_of_entry,
             new_entry_looks: self.new_entry_looks,
+            undone: self.undone.take(),
             extra: std::mem::take(&mut self.extra),
             left: self.left.take(),
             ..Self::default()

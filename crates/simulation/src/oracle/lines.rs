@@ -113,6 +113,9 @@ impl World {
         if kind == "sessions_cut" {
             self.check_cut(at);
         }
+        if kind == "balancer_undone" {
+            self.check_undone(at);
+        }
     }
 }
 

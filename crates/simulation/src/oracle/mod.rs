@@ -151,6 +151,7 @@ impl Oracle {
         let foreign = self.foreign_admins.entry(at).or_default();
         foreign.values.extend(values);
         foreign.at = now;
+        self.neighbours.at_balancer(at);
     }
 
     pub(crate) fn foreign_state(&mut self, now: Ms, which: (usize, usize), values: [RunState; 2]) {

@@ -28,6 +28,9 @@ pub(crate) struct Neighbours {
     since: BTreeMap<usize, Ms>,
     /// Since when a machine is back in the balancer.
     undone: BTreeMap<usize, Ms>,
+    /// Machines of which the run has said that another hand has put them back into the balancer, with nothing done there
+    /// since, by the run or by another hand.
+    told: BTreeSet<usize>,
 }
 
 impl Neighbours {
@@ -38,6 +41,9 @@ impl Neighbours {
             }
             return;
         };
+        if matches!(kind, "decided" | "turned_back" | "server_ended" | "put_off") {
+            self.told.remove(&at);
+        }
         let act = |name: &str| line.record["act"].get(name).is_some();
         match (kind, line.step) {
             ("intent", _) if act("start_installer") || act("restart") => {
@@ -66,6 +72,12 @@ impl Neighbours {
     pub(super) fn sleeps(&mut self) {
         self.since.clear();
         self.undone.clear();
+        self.told.clear();
+    }
+
+    /// The balancer may have another state of a machine now.
+    pub(super) fn at_balancer(&mut self, at: usize) {
+        self.told.remove(&at);
     }
 
     /// Whether a machine has to be out of the balancer now.
@@ -75,6 +87,16 @@ impl Neighbours {
 }
 
 impl World {
+    /// P8: what another hand has undone is told once each time, and not as often as it could not be set again.
+    pub(super) fn check_undone(&mut self, at: usize) {
+        if !self.oracle.neighbours.told.insert(at) {
+            let name = &self.machines[at].name;
+            let text =
+                format!("{name} was said to be put back into the balancer once more, and nothing was done there since");
+            self.oracle.breach("P8", self.now, text);
+        }
+    }
+
     /// Called whenever the run learns something or writes something down.
     pub(crate) fn check_neighbours(&mut self) {
         let now = self.now;

@@ -138,7 +138,11 @@ impl World {
         if returning && matches!(outcome, ActOutcome::Failed(why) if why == DENIED) {
             refused.denied.entry(at).or_insert((now, now)).1 = now;
         }
-        let passing = &mut refused.passing;
+        let done = outcome.is_success() || matches!(outcome, ActOutcome::Unknown(_));
+        if done && matches!(act, Act::SetBalancer { .. }) {
+            self.oracle.neighbours.at_balancer(at);
+        }
+        let passing = &mut self.oracle.refused.passing;
         match outcome {
             ActOutcome::Retry(why) if why == QUOTA => drop(passing.insert(at, now)),
             ActOutcome::Retry(_)

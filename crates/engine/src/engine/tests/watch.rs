@@ -357,6 +357,34 @@ fn what_was_undone_in_the_balancer_is_set_again_and_the_third_time_is_a_hold() {
 }
 
 #[test]
+fn p8_a_refusal_at_the_balancer_is_not_another_hand_and_a_server_that_stays_in_it_goes_back() {
+    let mut engine = balanced_run(true);
+    let mut effects = engine.handle(resumed(), at(100));
+    installed(&mut engine, &effects, Vec::new(), at(100));
+    let mut now = at(100);
+    let mut asked = 0;
+    while engine.state().work[0].back.is_none() && now < at(130) {
+        let (ticket, _) = pool_look(&effects).expect("the watch looks");
+        let seen = balanced(BalancerState::Ready, now);
+        let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now);
+        assert_eq!(engine.state().work[0].balancer_undone, 1, "one hand has put it back once");
+        assert!(held(&engine).is_none());
+        if came.iter().any(|effect| matches!(effect, Effect::Act(_))) {
+            let (intent, _) = refusals::act_in(&came);
+            asked += 1;
+            let outcome = ActOutcome::Retry("the balancer is busy".to_owned());
+            engine.handle(Input::Acted { intent, outcome }, now);
+        }
+        if engine.state().work[0].back.is_none() {
+            (effects, now) = next_look(&mut engine, &came);
+        }
+    }
+    let why = &engine.state().work[0].back.as_ref().expect("it goes back").text;
+    assert!(why.ends_with("could not be taken out again: the balancer is busy"), "{why}");
+    assert!((5..=10).contains(&asked) && now < at(110), "{asked} times until {now}");
+}
+
+#[test]
 fn p1_a_server_that_serves_again_is_not_taken_from_a_pool_that_needs_it() {
     let mut engine = balanced_run(true);
     let effects = engine.handle(resumed(), at(100));
@@ -572,4 +600,102 @@ fn p8_people_who_do_not_find_a_server_are_in_the_final_check_although_every_serv
         let faults: Vec<&String> = engine.state().pool_faults.values().flatten().collect();
         assert_eq!(faults.is_empty(), !missing && !unknown, "{faults:?}");
     }
+}
+
+/// A run that drains a server in each of two pools of one budget.
+fn two_pools_at_work() -> Engine {
+    let plan = plan_with(|plan| {
+        let pools = plan["change"]["pools"].as_array_mut().unwrap();
+        pools[0]["labels"] = json!(["site=paris"]);
+        // No names that clients find it by.
+        pools[0]["product"] = json!("generic");
+        pools[0]["extra_services"] = json!([service()]);
+        pools[0]["load_balancing"]["sip"] = json!("hardware");
+        let mut second = pools[0].clone();
+        second["name"] = json!("pool02.contoso.example");
+        let servers = pools[0]["servers"].as_array_mut().unwrap();
+        let mut moved = servers.split_off(2);
+        let mut fourth = moved[0].clone();
+        fourth["name"] = json!(server(4));
+        moved.push(fourth);
+        second["servers"] = json!(moved);
+        pools.push(second);
+        plan["work"][2]["pool"] = json!(1);
+        plan["change"]["budgets"] = json!([{"label": "site=paris", "at_once": 2}]);
+    });
+    let steps = u32::try_from(2 * KINDS.len()).unwrap();
+    let mut records = draining(Attended::Yes);
+    for record in draining(Attended::Yes).into_iter().skip(1) {
+        let mut value = serde_json::to_value(&record).unwrap();
+        if let Some(step) = value["step"].as_u64() {
+            value["step"] = json!(step + u64::from(steps));
+        }
+        for (key, more) in [("work", 2), ("id", 1), ("intent", 1)] {
+            if let Some(number) = value[key].as_u64() {
+                value[key] = json!(number + more);
+            }
+        }
+        if value["target"].is_object() {
+            value["target"] = json!({"pool": "pool02.contoso.example", "server": server(3)});
+        }
+        records.push(serde_json::from_value(value).unwrap());
+    }
+    after_in(plan, &records)
+}
+
+#[test]
+fn p1_pools_of_one_budget_share_what_their_servers_say_and_see_together_what_goes() {
+    let mut engine = two_pools_at_work();
+    let began = at(100);
+    let (mut now, mut looks, mut asked_fe4) = (began, 0, 0);
+    let mut effects = engine.handle(resumed(), now);
+    let mut wakes: BTreeMap<(Timestamp, u64), Ticket> = BTreeMap::new();
+    let mut number = 0;
+    while engine.state().work[0].alarm.is_none() && now < began + SignedDuration::from_mins(5) {
+        let mut next = Vec::new();
+        for effect in std::mem::take(&mut effects) {
+            match effect {
+                Effect::Wake { ticket, at } => {
+                    number += 1;
+                    wakes.insert((at, number), ticket);
+                }
+                Effect::Look { ticket, look } => {
+                    looks += u32::from(look.within.is_some());
+                    asked_fe4 += u32::from(look.within.is_some() && look.servers.contains_key(&server(4)));
+                    let gone = now >= began + SignedDuration::from_mins(3);
+                    let mut seen = pool(Answer::Known(RunState::Running), now);
+                    let state = |server: &ServerName| match server.as_str().chars().nth(2) {
+                        Some('1' | '3') => RunState::Paused,
+                        Some('4') if gone => RunState::Stopped,
+                        _ => RunState::Running,
+                    };
+                    seen.pool = look.pool.clone();
+                    seen.servers =
+                        look.servers.keys().map(|name| (name.clone(), saying(name, state(name), now))).collect();
+                    next.extend(engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now));
+                }
+                Effect::Record(_) | Effect::Act(_) | Effect::End(_) | Effect::Broken(_) => {}
+            }
+        }
+        effects = next;
+        if effects.is_empty() {
+            let ((at, _), ticket) = wakes.pop_first().expect("something is waited for");
+            now = now.max(at);
+            effects = engine.handle(Input::Woke { ticket }, now);
+        }
+        if now < began + SignedDuration::from_mins(3) {
+            let alarm = engine.state().work.iter().find_map(|work| work.alarm.as_ref());
+            assert!(alarm.is_none(), "two may be out, and two are: {alarm:?}");
+        }
+    }
+    let alarm = engine.state().work[0].alarm.as_ref().expect("fe4 of the other pool is the third");
+    assert!(alarm.why.contains("fe4"), "{alarm:?}");
+    assert!(asked_fe4 * 3 < looks * 2, "fe4 was asked in {asked_fe4} of {looks} looks");
+}
+
+/// A server with its service in this state, and three sessions.
+fn saying(name: &ServerName, state: RunState, now: Timestamp) -> ServerObservation {
+    let mut seen = fe1(state, Answer::Known(3), now).servers[&server(1)].clone();
+    seen.server = name.clone();
+    seen
 }
