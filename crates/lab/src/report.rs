@@ -3,6 +3,7 @@
 use crate::world::{InstallerEnd, LabServer, LeaseFile, World};
 use jiff::Timestamp;
 use orchestrate_model::observe::BalancerState;
+use orchestrate_model::readable::count;
 use orchestrate_model::{PoolName, RunState, ServerName, ServiceName, StartType};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -215,6 +216,28 @@ impl LabReport {
     }
 }
 
+impl LabReport {
+    /// Writes how many servers of each pool were out at once: pools of which that is the same share a line.
+    fn write_most_out(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut alike: BTreeMap<(u32, u32), Vec<&PoolName>> = BTreeMap::new();
+        for (pool, report) in &self.pools {
+            alike.entry((report.most_out, report.servers)).or_default().push(pool);
+        }
+        // The pools with most servers out first.
+        for ((most, servers), pools) in alike.into_iter().rev() {
+            let pools = match pools.as_slice() {
+                [pool] => pool.to_string(),
+                pools => format!("each of {}", count(pools.len(), "pool")),
+            };
+            writeln!(f, "  most servers out at once    {most} of {servers} in {pools}")?;
+        }
+        for server in self.pools.values().flat_map(|report| &report.out) {
+            writeln!(f, "    out now: {server}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for LabReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sessions = &self.sessions;
@@ -238,12 +261,7 @@ impl fmt::Display for LabReport {
         if !sessions.refused.is_empty() {
             writeln!(f, "    {}", listed(&sessions.refused))?;
         }
-        for (pool, report) in &self.pools {
-            writeln!(f, "  most servers out at once    {} of {} in {pool}", report.most_out, report.servers)?;
-            for server in &report.out {
-                writeln!(f, "    out now: {server}")?;
-            }
-        }
+        self.write_most_out(f)?;
         for (label, most) in &self.most_out_by_label {
             writeln!(f, "  most servers out at once    {most} with the label {label}")?;
         }
