@@ -180,6 +180,7 @@ fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
             web: None,
             balancer: Balancer::None,
             external: BTreeMap::new(),
+            entry: Vec::new(),
         },
     };
     let external = &load_balancing.external;
@@ -249,9 +250,12 @@ fn load_balancing(balancing: LoadBalancing, kind: (Role, usize)) -> Option<words
         Some(BalancerChoice::Haproxy(choice)) => Balancer::Haproxy(haproxy(choice.haproxy?.value)?),
         None => unstated_balancer(sip, web.as_ref(), kind),
     };
+    let mut entry: Vec<_> = filled(balancing.entry).collect();
+    entry.sort_unstable();
+    entry.dedup();
     let names = balancing.external.map(|at| at.value);
     let external = names.iter().flat_map(|names| names.names()).map(|(purpose, name)| (purpose, name.value.clone()));
-    Some(words::LoadBalancing { sip, web, balancer, external: external.collect() })
+    Some(words::LoadBalancing { sip, web, balancer, external: external.collect(), entry })
 }
 
 fn haproxy(haproxy: Haproxy) -> Option<words::HaproxyBalancer> {

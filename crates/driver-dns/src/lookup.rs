@@ -1,7 +1,7 @@
 //! The addresses of one name at one server: A and AAAA, aliases followed.
 
 use crate::exchange::{Duty, ExchangeError, Manner, ask};
-use crate::reading::{Ending, MOST_ALIASES, NoReading, Reading, read};
+use crate::reading::{Ending, MOST_ALIASES, NoReading, Reading, read, services};
 use crate::seats::Seats;
 use hickory_proto::ProtoError;
 use hickory_proto::rr::{Name, RecordType};
@@ -42,10 +42,35 @@ pub(crate) enum Shortfall {
 }
 
 impl Lookup {
-    /// Returns the addresses of `name` as this server gives them.
+    /// Returns the addresses of `name` as this server gives them. Of a service record, whose first label begins with `_`
+    /// (RFC 2782), those of all its targets: where one does not answer, clients go to the next.
     pub(crate) async fn addresses(&self, name: &DnsName) -> Result<AddressRecords, Shortfall> {
         let wire = wire_name(name)?;
-        self.addresses_of(&wire).await
+        if name.as_str().starts_with('_') { self.targets_of(&wire).await } else { self.addresses_of(&wire).await }
+    }
+
+    /// Returns the addresses of all targets of a service record.
+    async fn targets_of(&self, name: &Name) -> Result<AddressRecords, Shortfall> {
+        let (server, kind) = (self.server, RecordType::SRV);
+        let response = ask(&self.seats, (server, self.manner), name, kind)
+            .await
+            .map_err(|reason| Shortfall::Exchange { server, kind, reason })?;
+        let services = services(&response, name).map_err(|reason| Shortfall::Reading { server, kind, reason })?;
+        if self.manner.duty == Duty::Authoritative && !response.metadata.authoritative {
+            return Err(Shortfall::Lame { server, kind });
+        }
+        let mut all = AddressRecords { addresses: Vec::new(), ttl_s: services.ttl_s.unwrap_or(0), alias: None };
+        for target in &services.targets {
+            let found = match self.addresses_of(target).await {
+                Ok(found) => found,
+                Err(shortfall) => return Err(self.past_an_alias(shortfall, Some(target.clone()))),
+            };
+            all.ttl_s = if found.addresses.is_empty() { all.ttl_s } else { all.ttl_s.min(found.ttl_s) };
+            all.addresses.extend(found.addresses);
+        }
+        all.addresses.sort_unstable();
+        all.addresses.dedup();
+        Ok(all)
     }
 
     /// Returns the addresses of a name in wire form.

@@ -2,6 +2,7 @@
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use thiserror::Error;
 
@@ -42,6 +43,9 @@ pub(crate) enum NoReading {
     /// Aliases that lead back to themselves, or a chain of unreasonable length.
     #[error("more than {MOST_ALIASES} aliases follow each other, the last one is {last}")]
     AliasLoop { last: Name },
+    /// A service record with more targets than are looked up.
+    #[error("the service record names {0} hosts; at most {MOST_TARGETS} are looked up")]
+    TooManyTargets(usize),
 }
 
 /// Returns what `message` says about the addresses of `name` of one record type.
@@ -66,6 +70,45 @@ pub(crate) fn read(message: &Message, name: &Name, kind: RecordType) -> Result<R
         (true, _) => ending_without_addresses(message, alias.as_ref())?,
     };
     Ok(Reading { addresses, ttl_s, alias, ending })
+}
+
+/// Most targets of a service record that are looked up. Real ones have one or two; an answer with hundreds is none.
+const MOST_TARGETS: usize = 16;
+
+/// What a response says about a service record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Services {
+    /// The hosts that it names, each once, in any order.
+    pub(crate) targets: Vec<Name>,
+    /// The shortest time to live of all records that led to them.
+    pub(crate) ttl_s: Option<u32>,
+}
+
+/// Returns what `message` says about the service record `name`. A target of `.` says that there is no such service.
+///
+/// # Errors
+/// The message is a failure, a referral, a loop of aliases, or names more hosts than any service has.
+pub(crate) fn services(message: &Message, name: &Name) -> Result<Services, NoReading> {
+    let code = message.metadata.response_code;
+    if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
+        return Err(NoReading::Code(code));
+    }
+    let (end, alias_ttl) = follow(&message.answers, name)?;
+    let found: Vec<(&Name, u32)> = owned_by(&message.answers, &end)
+        .filter_map(|record| match &record.data {
+            RData::SRV(service) => Some((&service.target, record.ttl)),
+            _ => None,
+        })
+        .collect();
+    if found.is_empty() && code == ResponseCode::NoError {
+        ending_without_addresses(message, None)?;
+    }
+    let ttl_s = found.iter().map(|(_, ttl)| *ttl).chain(alias_ttl).min();
+    let targets: BTreeSet<&Name> = found.into_iter().map(|(target, _)| target).filter(|name| !name.is_root()).collect();
+    if targets.len() > MOST_TARGETS {
+        return Err(NoReading::TooManyTargets(targets.len()));
+    }
+    Ok(Services { targets: targets.into_iter().cloned().collect(), ttl_s })
 }
 
 /// Tells "no such records" from "ask elsewhere" where a response has no addresses: only a denial may carry the start

@@ -4,7 +4,7 @@ use crate::LabError;
 use crate::scenario::DnsBehaviour;
 use crate::shared::Shared;
 use hickory_proto::op::{MessageType, Metadata, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, SRV};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::Server;
 use hickory_server::net::runtime::Time;
@@ -80,6 +80,9 @@ impl Zone {
                 records.push(Record::from_rdata(owner.clone(), dns.ttl_s, RData::CNAME(CNAME(target.clone()))));
                 owner = target;
             }
+            if kind == RecordType::SRV {
+                return services_of(name, state.world.services.get(&asked).map(Vec::as_slice), dns.ttl_s);
+            }
             let addresses = state.world.zone.get(target.as_deref().unwrap_or(&asked));
             if addresses.is_none() && records.is_empty() {
                 return Found { code: ResponseCode::NXDomain, records };
@@ -98,6 +101,15 @@ impl Zone {
             Found { code, records }
         })
     }
+}
+
+/// The service records of a name: hosts of one priority and weight, on the port that SIP over TLS has.
+fn services_of(name: &Name, hosts: Option<&[String]>, ttl_s: u32) -> Found {
+    let Some(hosts) = hosts else { return Found { code: ResponseCode::NXDomain, records: Vec::new() } };
+    let targets = hosts.iter().filter_map(|host| Name::from_str(&format!("{host}.")).ok());
+    let records =
+        targets.map(|target| Record::from_rdata(name.clone(), ttl_s, RData::SRV(SRV::new(0, 0, 5061, target))));
+    Found { code: ResponseCode::NoError, records: records.collect() }
 }
 
 #[async_trait::async_trait]

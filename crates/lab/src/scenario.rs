@@ -124,6 +124,9 @@ pub struct DnsScenario {
     pub records: BTreeMap<String, Vec<IpAddr>>,
     /// Names that are aliases of others.
     pub aliases: BTreeMap<String, String>,
+    /// The hosts that these service records name, instead of the pool's name, which the plan's entry names imply. An empty
+    /// list removes the record.
+    pub services: BTreeMap<String, Vec<String>>,
     /// Addresses that are left out of every answer.
     pub omit: Vec<IpAddr>,
     /// What happens to every question.
@@ -136,6 +139,7 @@ impl Default for DnsScenario {
             ttl_s: 300,
             records: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            services: BTreeMap::new(),
             omit: Vec::new(),
             answer: DnsBehaviour::Normal,
         }

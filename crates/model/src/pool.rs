@@ -103,6 +103,10 @@ pub struct LoadBalancing {
     /// For Edge pools: the names by which clients outside find the pool.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub external: ExternalNames,
+    /// Names by which clients find the pool at first, such as those of the autodiscover service, or of a service record
+    /// (`_sipinternaltls._tcp.…`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entry: Vec<DnsName>,
 }
 
 /// How SIP is balanced.

@@ -74,9 +74,9 @@ impl Records {
 }
 
 /// Answers by resolver, then by name.
-type ByResolver<'a> = BTreeMap<SocketAddr, BTreeMap<&'a DnsName, &'a Answer<AddressRecords>>>;
+pub(crate) type ByResolver<'a> = BTreeMap<SocketAddr, BTreeMap<&'a DnsName, &'a Answer<AddressRecords>>>;
 
-fn by_resolver(dns: &DnsObservation) -> ByResolver<'_> {
+pub(crate) fn by_resolver(dns: &DnsObservation) -> ByResolver<'_> {
     let mut sorted: ByResolver<'_> = BTreeMap::new();
     for DnsAnswer { name, resolver, records } in &dns.answers {
         sorted.entry(*resolver).or_default().insert(name, records);

@@ -247,6 +247,7 @@ fn names(pool: &Pool) -> Option<DnsAsk> {
         names.extend(pool.servers.iter().map(|server| server.name.dns()));
         names.extend(pool.load_balancing.web.clone());
     }
+    names.extend(pool.load_balancing.entry.iter().cloned());
     let any = !(names.is_empty() && external.is_empty());
     any.then(|| DnsAsk { pool: pool.name.clone(), names, external })
 }

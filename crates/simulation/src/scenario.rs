@@ -5,7 +5,8 @@ use crate::drive::CrashAt;
 use crate::faults::{Fault, Faults};
 use crate::operator::Orders;
 use crate::world::{
-    HOUR, LEVELS, MINUTE, Ms, Pace, PausedFrontEnd, SECOND, Sessions, Setup, World, draw_alone, draw_way, service_names,
+    HOUR, LEVELS, MINUTE, Ms, Pace, PausedFrontEnd, SECOND, Sessions, Setup, World, draw_alone, draw_entry, draw_way,
+    service_names,
 };
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::Command;
@@ -74,6 +75,7 @@ impl Scenario {
         }
         let due = draw_restart_first(&mut change, seed);
         draw_fit(&mut change, seed);
+        draw_entry(&mut change, seed);
         draw_on_hold(&mut change, seed);
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
@@ -96,6 +98,7 @@ impl Scenario {
         world.draw_hop(seed);
         world.exchanges = seed;
         world.draw_stateless(seed);
+        world.draw_narrow(seed);
         world.draw_lasting_refusals(seed);
         for (machine, due) in world.machines.iter_mut().zip(due) {
             machine.restart_due = due;
@@ -139,6 +142,7 @@ impl Scenario {
         world.draw_hop(seed);
         world.exchanges = seed;
         world.draw_stateless(seed);
+        world.draw_narrow(seed);
         world.draw_lasting_refusals(seed);
         let sleeps = sleeps(&faults, &mut latest);
         let crashes = crashes(&faults, &mut dice);
@@ -569,7 +573,7 @@ fn front_end(dice: &mut Dice) -> Pool {
 }
 
 fn by(sip: SipBalancing) -> LoadBalancing {
-    LoadBalancing { sip, web: None, balancer: Balancer::None, external: BTreeMap::new() }
+    LoadBalancing { sip, web: None, balancer: Balancer::None, external: BTreeMap::new(), entry: Vec::new() }
 }
 
 fn unstated() -> Pool {

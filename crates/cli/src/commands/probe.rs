@@ -340,6 +340,7 @@ fn pool(name: &PoolName, server: &ServerName, args: &ProbeArgs, access: Access) 
             web: None,
             balancer: Balancer::None,
             external: BTreeMap::new(),
+            entry: Vec::new(),
         },
         servers: vec![server],
         access,

@@ -133,6 +133,9 @@ written! {
         optional balancer: BalancerChoice,
         /// For Edge pools: the names by which clients outside find the pool.
         optional external: ExternalNames,
+        /// The names by which clients inside find the pool at first: of the autodiscover service, for automatic sign-in, or
+        /// of a service record such as `_sipinternaltls._tcp.contoso.example`. None may lead only to the server that goes out.
+        optional entry: Filled<DnsName>,
     }
 }
 

@@ -143,7 +143,7 @@ pub(super) fn alike_asked(one: &Asked, other: &Asked) -> bool {
 pub(super) fn feature(question: Question) -> Option<String> {
     match question {
         Question::Coverage(Covered::Feature(feature)) => Some(feature.to_string()),
-        Question::Coverage(Covered::Records | Covered::WebName | Covered::External)
+        Question::Coverage(Covered::Records | Covered::WebName | Covered::External | Covered::Entry)
         | Question::Fresh
         | Question::Budget
         | Question::SharedBudget

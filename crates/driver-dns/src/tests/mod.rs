@@ -6,6 +6,7 @@ mod external;
 mod installed;
 mod load;
 mod servers;
+mod services;
 
 use crate::{Authorities, Limits, NameServers};
 use hickory_proto::op::ResponseCode;

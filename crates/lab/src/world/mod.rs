@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) pools: Vec<LabPool>,
     pub(crate) servers: Vec<LabServer>,
     pub(crate) zone: BTreeMap<String, Vec<IpAddr>>,
+    /// The hosts of service records.
+    pub(crate) services: BTreeMap<String, Vec<String>>,
     sources: Vec<Source>,
     sessions: BTreeMap<u64, Session>,
     queue: BinaryHeap<Reverse<Entry>>,

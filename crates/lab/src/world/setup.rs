@@ -51,6 +51,7 @@ impl World {
             pools: Vec::new(),
             servers: Vec::new(),
             zone: BTreeMap::new(),
+            services: BTreeMap::new(),
             sources: Vec::new(),
             sessions: BTreeMap::new(),
             queue: BinaryHeap::new(),
@@ -132,6 +133,15 @@ impl World {
                 let vip = vec![made_up_balancer(100 + index)];
                 self.zone.insert(web.as_str().to_ascii_lowercase(), vip);
             }
+            for name in &pool.plan.load_balancing.entry {
+                let name = name.as_str().to_ascii_lowercase();
+                let own = pool.plan.name.as_str().to_ascii_lowercase();
+                if name.starts_with('_') {
+                    self.services.insert(name, vec![own]);
+                } else if let Some(records) = self.zone.get(&own).cloned() {
+                    self.zone.entry(name).or_default().extend(records);
+                }
+            }
             for (name, uses) in pool.plan.external_names() {
                 let servers = pool.plan.servers.iter();
                 let mut records: Vec<IpAddr> = servers.flat_map(|server| server.external_addresses(&uses)).collect();
@@ -154,6 +164,11 @@ impl World {
                 self.zone.insert(name, records.clone());
             }
         }
+        for (name, hosts) in &self.scenario.dns.services {
+            let host = |host: &String| host.trim_end_matches('.').to_ascii_lowercase();
+            self.services.insert(name.trim_end_matches('.').to_ascii_lowercase(), hosts.iter().map(host).collect());
+        }
+        self.services.retain(|_, hosts| !hosts.is_empty());
         for records in self.zone.values_mut() {
             records.retain(|address| !self.scenario.dns.omit.contains(address));
         }

@@ -40,6 +40,7 @@ fn pool(sip: SipBalancing) -> Pool {
             web: None,
             balancer: Balancer::Haproxy(balancer),
             external: BTreeMap::new(),
+            entry: Vec::new(),
         },
         servers: servers.collect(),
         access: Access::Unstated,

@@ -44,6 +44,7 @@ pub(crate) fn change() -> Change {
             web: Some(DnsName::new("webint.contoso.example").unwrap()),
             balancer: Balancer::Haproxy(HaproxyBalancer::one("127.0.0.1:9999", "web")),
             external: BTreeMap::new(),
+            entry: Vec::new(),
         },
         servers: servers.collect(),
         access: Access::Unstated,

@@ -32,6 +32,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
         (Question::Staged, codes::NOT_STAGED),
         (Question::Fit, codes::NOT_FIT),
         (Question::Coverage(Covered::WebName), codes::WEB_NAME),
+        (Question::Coverage(Covered::Entry), codes::ENTRY_NAME),
     ] {
         found.extend(refused(look, (&silence, safety), question, code));
     }

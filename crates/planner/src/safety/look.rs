@@ -1,6 +1,6 @@
 //! One look at one pool, from which the questions about each of its servers are answered.
 
-use super::{Asked, balancer, central, coverage, fitness, lease, questions};
+use super::{Asked, balancer, central, coverage, entry, fitness, lease, questions};
 use crate::coverage::{Records, records};
 use crate::external::{self, External};
 use crate::scope::PoolScope;
@@ -101,6 +101,7 @@ impl<'a> Look<'a> {
         }
         asked.extend(coverage::records(self));
         asked.extend(coverage::external(self));
+        asked.extend(entry::question(self, server));
         asked.extend(coverage::features(self, server));
         asked.extend(coverage::web_name(self));
         asked.extend(balancer::question(self, server));

@@ -9,6 +9,7 @@ mod central;
 mod coverage;
 mod dependents;
 mod drains;
+mod entry;
 mod fitness;
 mod lease;
 mod look;
@@ -118,6 +119,9 @@ pub enum Covered {
     /// The clients outside: do the external names of an Edge pool lead to every server and nothing else, or, behind a
     /// balancer, to no server? Where the plan states external names.
     External,
+    /// Clients that begin: does every entry name lead to something else than the server that goes? Where the plan states
+    /// entry names.
+    Entry,
     /// A feature of the list: do the records, and another running server, cover it? Written as the feature alone.
     #[serde(untagged)]
     Feature(Feature),
@@ -129,6 +133,7 @@ impl fmt::Display for Covered {
             Self::Records => f.pad("records"),
             Self::WebName => f.pad("web-name"),
             Self::External => f.pad("external"),
+            Self::Entry => f.pad("entry-names"),
             Self::Feature(feature) => feature.fmt(f),
         }
     }
@@ -146,6 +151,7 @@ impl fmt::Display for Question {
             Self::Coverage(Covered::Records) => f.pad("records name every server"),
             Self::Coverage(Covered::WebName) => f.pad("web name leads to a balancer"),
             Self::Coverage(Covered::External) => f.pad("external names in order"),
+            Self::Coverage(Covered::Entry) => f.pad("clients find another way in"),
             Self::Coverage(Covered::Feature(feature)) => f.pad(&format!("{feature} is covered")),
             Self::Balancer => f.pad("balancer"),
             Self::Ready => f.pad("the product says ready"),

@@ -4,7 +4,7 @@
 //! no reason against the run: the product may call the pool busy, the server's replica falls behind, a name server that
 //! watches servers leaves its record out. The right question is then whether anything besides is wrong.
 
-use super::{Asked, Case, Look, balancer, coverage, questions};
+use super::{Asked, Case, Look, balancer, coverage, entry, questions};
 use crate::words::list;
 use orchestrate_model::observe::{Readiness, ReadinessState};
 use orchestrate_model::{ServerName, ServiceName, Verdict};
@@ -53,6 +53,7 @@ pub fn assess_ours(case: &Case<'_>, ours: &Ours<'_>) -> Vec<Asked> {
     }
     asked.extend(coverage::records(&look));
     asked.extend(coverage::external(&look));
+    asked.extend(entry::question(&look, server));
     asked.extend(coverage::features_of(&look, server, |service| served.contains(service)));
     asked.extend(coverage::web_name(&look));
     asked.extend(balancer::question(&look, server));

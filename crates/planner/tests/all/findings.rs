@@ -47,6 +47,7 @@ fn p2_t2_a_pool_behind_a_balancer_is_refused_until_each_loss_is_accepted() {
         web: None,
         balancer: Balancer::Operator,
         external: std::collections::BTreeMap::new(),
+        entry: Vec::new(),
     };
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(codes(&plan, Severity::Refusal), ["O2007"]);

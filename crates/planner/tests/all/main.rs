@@ -7,6 +7,7 @@ mod central;
 mod checker;
 mod dependents;
 mod drains;
+mod entry;
 mod external;
 mod findings;
 mod idle;

@@ -65,6 +65,7 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
             web: Some(DnsName::new("webint.contoso.example").unwrap()),
             balancer: Balancer::None,
             external: BTreeMap::new(),
+            entry: Vec::new(),
         },
         servers: (1..=servers).map(server).collect(),
         access: Access::Unstated,

@@ -36,7 +36,9 @@ pub(super) fn mutated(mutation: Mutation, link: &Link) -> (Eyes, Hands) {
         })
         .collect();
     let names: Arc<dyn Resolve> = match mutation {
-        Mutation::RecordsNotLookedAt => Arc::new(GoodRecords { inner: eyes.names, link: link.clone() }),
+        Mutation::RecordsNotLookedAt | Mutation::EntryNotLookedAt => {
+            Arc::new(GoodRecords { inner: eyes.names, link: link.clone(), mutation })
+        }
         _ => eyes.names,
     };
     let seen = |(name, server): (&ServerName, &Arc<Server>)| (name.clone(), server.clone() as Arc<dyn Observe>);
@@ -357,6 +359,7 @@ impl ChangeBalancer for Balancer {
 struct GoodRecords {
     inner: Arc<dyn Resolve>,
     link: Link,
+    mutation: Mutation,
 }
 
 #[async_trait]
@@ -367,7 +370,11 @@ impl Resolve for GoodRecords {
         let Some(pool) = world.change.pool(&ask.pool) else { return seen };
         let all: Vec<IpAddr> = pool.servers.iter().map(|s| world.machines[world.by_name[&s.name]].address).collect();
         for answer in &mut seen.answers {
-            if answer.name == pool.name.dns() {
+            let good = match self.mutation {
+                Mutation::EntryNotLookedAt => pool.load_balancing.entry.contains(&answer.name),
+                _ => answer.name == pool.name.dns(),
+            };
+            if good {
                 answer.records = Answer::Known(AddressRecords { addresses: all.clone(), ttl_s: 300, alias: None });
             }
         }

@@ -30,6 +30,8 @@ pub enum Mutation {
     SilentServersServe,
     /// The records of a pool are not looked at.
     RecordsNotLookedAt,
+    /// Entry names are taken to lead to every server.
+    EntryNotLookedAt,
     /// A pool that is busy is taken to be ready.
     BusyIsReady,
     /// Old answers are taken as new.
@@ -138,13 +140,14 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 59] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
         Self::OthersAlwaysServe,
         Self::SilentServersServe,
         Self::RecordsNotLookedAt,
+        Self::EntryNotLookedAt,
         Self::BusyIsReady,
         Self::StaleIsFresh,
         Self::ResumedNotNoticed,

@@ -172,7 +172,11 @@ impl World {
         if self.has_balancer(at) && !others.iter().any(|other| !self.lacks(*other)) {
             broken.push(("P2", "nothing is left behind the balancer".to_owned()));
         }
-        let pool = &self.pools[self.machines[at].pool];
+        let pool = self.machines[at].pool;
+        if self.narrow(pool).is_some_and(|(machine, since)| machine == at && since <= now - GUARD_AGE) {
+            broken.push(("P1", "clients that begin find no other server".to_owned()));
+        }
+        let pool = &self.pools[pool];
         // With another one of ours out nobody can tell whose doing it is.
         let ours = others.iter().any(|other| self.oracle.is_out(*other));
         if pool.quorum.is_some() && !ours && pool.busy.0 <= now - GUARD_AGE && now < pool.busy.1 {

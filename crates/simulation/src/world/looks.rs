@@ -283,6 +283,11 @@ impl World {
         if described.name.as_str() == name.as_str() {
             return machines.map(|machine| self.machines[*machine].address).collect();
         }
+        if described.load_balancing.entry.contains(name) {
+            let all = &self.pools[pool].machines;
+            let narrow = self.narrow(pool).map(|(machine, _)| vec![machine]);
+            return narrow.as_ref().unwrap_or(all).iter().map(|machine| self.machines[*machine].address).collect();
+        }
         if let Some((_, uses)) = described.external_names().iter().find(|(external, _)| *external == name) {
             // A server whose record is missing is missing under every name of its pool.
             let servers = machines.filter_map(|machine| described.server(&self.machines[*machine].name));

@@ -5,6 +5,7 @@
 
 mod acts;
 pub(crate) mod balancers;
+mod entry;
 mod events;
 mod hop;
 mod leases;
@@ -15,6 +16,7 @@ mod refusals;
 mod setup;
 mod stateless;
 
+pub(crate) use entry::draw_entry;
 pub(crate) use events::Event;
 pub(crate) use hop::draw_way;
 #[cfg(test)]
@@ -84,6 +86,8 @@ pub(crate) struct PoolWorld {
     pub(crate) quorum: Option<(usize, usize)>,
     /// What is odd about its balancers.
     pub(crate) balancer: balancers::Odd,
+    /// That its entry name leads to one machine only for a while.
+    pub(crate) narrow: Option<entry::Narrow>,
 }
 
 /// The world.

@@ -68,6 +68,7 @@ impl World {
             pools.push(PoolWorld {
                 machines: own,
                 balancer: super::balancers::Odd::default(),
+                narrow: None,
                 missing: Default::default(),
                 busy: (0, 0),
                 quorum: pool.has_fabric().then(|| quorum(pool.product, pool.servers.len())).flatten(),
