@@ -1,5 +1,4 @@
 //! Entry names: what is read, and what is refused.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing it did not expect")]
 
 use orchestrate_config::{Diagnostics, Parsed, parse};
 

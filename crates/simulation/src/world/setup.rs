@@ -33,6 +33,18 @@ pub(crate) struct Setup {
     pub(crate) heals: Option<Ms>,
 }
 
+/// A pool on which nothing is odd yet.
+fn pool_world(pool: &Pool, machines: Vec<usize>) -> PoolWorld {
+    PoolWorld {
+        machines,
+        balancer: super::balancers::Odd::default(),
+        narrow: None,
+        missing: Default::default(),
+        busy: (0, 0),
+        quorum: pool.has_fabric().then(|| quorum(pool.product, pool.servers.len())).flatten(),
+    }
+}
+
 impl World {
     pub(crate) fn new(setup: Setup, mut dice: Dice) -> Self {
         let Setup { origin, change, faults, sessions, pace, heals } = setup;
@@ -65,14 +77,7 @@ impl World {
                     remembered: None,
                 });
             }
-            pools.push(PoolWorld {
-                machines: own,
-                balancer: super::balancers::Odd::default(),
-                narrow: None,
-                missing: Default::default(),
-                busy: (0, 0),
-                quorum: pool.has_fabric().then(|| quorum(pool.product, pool.servers.len())).flatten(),
-            });
+            pools.push(pool_world(pool, own));
         }
         let by_name = machines.iter().enumerate().map(|(at, machine)| (machine.name.clone(), at)).collect();
         let patch = change.maintenance.patch.as_ref();
