@@ -44,7 +44,7 @@ impl Way {
         let port = if self.tls { 5986 } else { 5985 };
         let connect_to = format!("{}:{port}", domain.host(number));
         let transport = if self.tls { Transport::Https(pin(domain, number)) } else { Transport::Http };
-        let endpoint = Endpoint { name: name.to_owned(), connect_to };
+        let endpoint = Endpoint::at(name, connect_to);
         Client::new(endpoint, &transport, &Auth::Negotiate(settings), Timeouts::default(), Limits::default()).unwrap()
     }
 
