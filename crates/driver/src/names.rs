@@ -43,7 +43,10 @@ fn agreed(host: &str, answers: &[DnsAnswer]) -> Result<Vec<IpAddr>, String> {
     let known = || answers.iter().filter_map(|answer| Some((answer, &answer.records.known()?.addresses)));
     let with_any = || known().filter(|(_, addresses)| !addresses.is_empty());
     let said = |answer: &DnsAnswer| match &answer.records {
-        Answer::Unknown(why) => format!("{}: {why}", answer.resolver),
+        Answer::Unknown(why) => {
+            let own = format!("{} ", answer.resolver);
+            format!("{} did not answer: {}", answer.resolver, why.strip_prefix(&own).unwrap_or(why))
+        }
         Answer::Known(records) if records.addresses.is_empty() => {
             format!("{} says that there is none", answer.resolver)
         }
@@ -104,7 +107,10 @@ mod tests {
         assert!(none.contains("has no address at the name servers of the plan: 192.0.2.1:53 says"), "{none}");
         let silent =
             ask(&[answer(1, Answer::Known(&[])), answer(2, Answer::unknown("no answer within 5 s"))]).unwrap_err();
-        assert!(silent.contains("is not known") && silent.contains("192.0.2.2:53: no answer within 5 s"), "{silent}");
+        assert!(
+            silent.contains("is not known") && silent.contains("192.0.2.2:53 did not answer: no answer within 5 s"),
+            "{silent}"
+        );
         let apart = ask(&[answer(1, Answer::Known(here)), answer(2, Answer::Known(there))]).unwrap_err();
         assert!(apart.contains("contradict each other") && apart.contains("192.0.2.2:53 says 192.0.2.12"), "{apart}");
         assert!(ask(&[]).is_err());

@@ -128,10 +128,19 @@ pub fn agree(rows: &mut Vec<Row>, probe: &Probe, found: &[Finding]) {
                 }
             }
             Some(row) if is_silent && row.code.is_some() => {}
-            Some(_) | None => rows.push(new),
+            Some(_) | None => match rows.iter_mut().find(|row| is_same(row, &new)) {
+                Some(row) => row.found = format!("{}; {}", row.found, new.found),
+                None => rows.push(new),
+            },
         }
     }
     rows.sort_by_key(|row| row.topic);
+}
+
+/// Whether two rows have one remedy.
+fn is_same(row: &Row, other: &Row) -> bool {
+    other.code.is_some()
+        && (row.topic, row.light, &row.code, &row.todo) == (other.topic, other.light, &other.code, &other.todo)
 }
 
 /// What is known of a pool besides its servers.
@@ -171,7 +180,8 @@ pub fn pool_rows(facts: &PoolFacts<'_>) -> Vec<Row> {
         // That nothing counts a service says the plan alone, and is no server's.
         let of_plan = finding.code == codes::NOT_COUNTABLE && finding.server.is_none();
         let Some(topic) = of_pool.map(|(topic, _)| topic).or(of_plan.then_some(Topic::Pool)) else { continue };
-        if topic == Topic::Pool && !of_plan && !is_whole {
+        let is_of_all = topic == Topic::Pool || finding.code == codes::BALANCER_EMPTY;
+        if is_of_all && !of_plan && !is_whole {
             continue;
         }
         let Some(row) = as_row(topic, finding) else { continue };
@@ -215,6 +225,9 @@ fn names(pool: &Pool, dns: &Answer<DnsObservation>, only: Option<&ServerName>) -
     by_name.into_iter().map(|(name, answers)| of_name(name, &answers)).collect()
 }
 
+/// How an answer that is not known begins. No address does.
+const NOT_KNOWN: &str = "not known: ";
+
 /// Returns the row of one name: name servers that say the same are told together.
 fn of_name(name: &DnsName, answers: &[&DnsAnswer]) -> Row {
     let mut light = Light::Green;
@@ -232,14 +245,16 @@ fn of_name(name: &DnsName, answers: &[&DnsAnswer]) -> Row {
             }
             Answer::Unknown(why) => {
                 light = Light::Yellow;
-                format!("no answer: {why}")
+                let own = format!("{} ", answer.resolver);
+                format!("{NOT_KNOWN}{}", why.strip_prefix(&own).unwrap_or(why))
             }
         };
         said.entry(text).or_default().push(answer.resolver.to_string());
     }
-    let each = said.iter().map(|(text, resolvers)| {
-        let verb = if resolvers.len() == 1 { "says" } else { "say" };
-        format!("{} {verb} {text}", super::some(resolvers))
+    let each = said.iter().map(|(text, resolvers)| match (text.strip_prefix(NOT_KNOWN), resolvers.as_slice()) {
+        (Some(why), _) => format!("{} did not answer: {why}", super::some(resolvers)),
+        (None, [one]) => format!("{one} says {text}"),
+        (None, several) => format!("{} say {text}", super::some(several)),
     });
     let found = format!("{name}: {}", each.collect::<Vec<_>>().join("; "));
     match light {

@@ -60,7 +60,12 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
         Answer::Known(found) => found,
         Answer::Unknown(why) => return red(Topic::Services, why, "look at the row `wmi`"),
     };
-    if found.is_empty() {
+    let is_of_product = |(name, status): &(&ServiceName, &ServiceStatus)| {
+        catalogue::service(name).is_some_and(|facts| facts.prefixed)
+            || catalogue::is_product_display(&status.display_name)
+    };
+    let of_product = found.iter().filter(is_of_product).count();
+    if of_product == 0 {
         let todo = "a server that runs nothing of the product has nothing to drain: is it the right one?";
         return match probe.product {
             Product::Generic => yellow(Topic::Services, "none of the product", todo),
@@ -80,7 +85,7 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
         })
         .map(|(name, _)| name.to_string())
         .collect();
-    let mut said = vec![format!("{} of the product", found.len())];
+    let mut said = vec![format!("{of_product} of the product")];
     if !besides.is_empty() {
         said.push(format!("not in the catalogue: {}", some(&besides)));
     }
@@ -88,7 +93,7 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
         said.push(format!("expected and not there: {}", some(&missing)));
     }
     if odd.is_empty() && missing.is_empty() {
-        return green(Topic::Services, format!("{}, as they should be", said.join("; ")));
+        return green(Topic::Services, format!("{}, each in its usual state", said.join("; ")));
     }
     let mut todo = Vec::new();
     if !odd.is_empty() {
@@ -146,7 +151,9 @@ fn waited_for<'a>(
     expected: &'a Expected<'_>,
 ) -> impl Iterator<Item = (&'a ServiceName, &'a SessionReading)> {
     let runs = |name: &ServiceName| match &probe.seen.services {
-        Answer::Known(services) => services.get(name).is_some_and(|status| !status.is(RunState::Stopped)),
+        Answer::Known(services) => {
+            services.get(name).map_or(expected.scope.is_none(), |status| !status.is(RunState::Stopped))
+        }
         Answer::Unknown(_) => true,
     };
     let is_blocked = |name: &ServiceName| expected.scope.is_none_or(|scope| scope.block.contains(name));

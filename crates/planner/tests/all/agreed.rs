@@ -91,7 +91,10 @@ fn p3_what_a_dry_run_refuses_for_what_a_server_has_is_found_of_each_server_with_
                 assert!(same, "another remedy: {one:#?}");
             }
         }
-        assert_eq!(found[&server_name("fe3")], [], "{expected:?}");
+        // No server goes while another control host may be at work on the pool.
+        let of_all: &[&str] = if expected == ["O2081"] { &["O2081"] } else { &[] };
+        let third: Vec<&str> = found[&server_name("fe3")].iter().map(|one| one.code.as_str()).collect();
+        assert_eq!(third, of_all, "{expected:?}");
     }
 }
 
