@@ -132,7 +132,7 @@ impl Handshake<'_> {
             Mechanism::Ntlm if is_key => {
                 return Err(LogonReason::Other("a keytab is for Kerberos, and the plan says `auth: ntlm`".to_owned()));
             }
-            Mechanism::Ntlm => return Ok(Chosen::Ntlm { instead: "the plan says `auth: ntlm`".to_owned() }),
+            Mechanism::Ntlm => return Ok(Chosen::Ntlm { instead: "`auth: ntlm` was asked for".to_owned() }),
             // The system knows the domain of the logon, and asks it.
             Mechanism::Kerberos | Mechanism::Any if matches!(login.secret, Secret::Current) => {
                 return Ok(Chosen::Current);
