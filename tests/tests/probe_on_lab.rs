@@ -92,6 +92,45 @@ fn one_server_of_a_plan_has_a_screen_of_its_own_and_its_counters_are_listed() {
 }
 
 #[test]
+fn p3_what_a_dry_run_refuses_a_probe_calls_red_with_the_same_code_and_remedy_until_the_plan_answers_it() {
+    let without = ("seed: 7\n", "seed: 7\nservices: {without_counters: [\"LS:AVMCU - MCU Health And Performance\"]}\n");
+    let named = ("deadline: 30m, ", "deadline: 30m, by_sessions_alone: [RTCAVMCU], ");
+    for (changes, code) in [(vec![], 9), (vec![named], 0)] {
+        let sandbox = Sandbox::default();
+        let plan = sandbox.first_pool(&changes, &[without]);
+        let dry = sandbox.run(&[&plan, "--lab", "--dry-run"]);
+        let said = sandbox.run(&["probe", &plan, "--lab", "-o", "json"]);
+        assert_eq!((dry.code, said.code), (Some(code), Some(code)), "{}\n{}", dry.out, said.out);
+        let found = json(&said);
+        for server in 0..3 {
+            let rows = found["servers"][server]["rows"].as_array().expect("rows are a list");
+            let told: Vec<&Value> = rows.iter().filter(|row| row["code"] == "O2098").collect();
+            assert_eq!(told.len(), usize::from(code != 0), "{rows:#?}");
+            for row in told {
+                assert_eq!((&row["topic"], &row["light"]), (&Value::from("counters"), &Value::from("red")));
+                assert!(format!("{}", row["todo"]).contains("by_sessions_alone: [RTCAVMCU]"), "{row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plan_has_rows_for_its_names_and_the_keys_that_its_measures_can_take() {
+    let found = json(&probe(&[], &["--counters", "-o", "json"]));
+    let pool = &found["pools"][0];
+    assert_eq!(pool["light"], "green", "{pool:#}");
+    let rows = pool["rows"].as_array().expect("rows are a list");
+    let said: Vec<String> =
+        rows.iter().filter(|row| row["topic"] == "records").map(|row| row["found"].to_string()).collect();
+    for name in ["fe1.first.example: ", "fe2.first.example: ", "fe3.first.example: "] {
+        assert!(said.iter().any(|said| said.contains(name) && said.contains(" says ")), "{name}: {said:?}");
+    }
+    let keys = found["servers"][0]["activity_keys"].as_array().expect("keys are a list");
+    let some = keys.iter().any(|one| one["keys"].as_object().is_some_and(|keys| !keys.is_empty()));
+    assert!(some, "{keys:#?}");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let sandbox = Sandbox::default();
     let plan = sandbox.first_pool(&[], &[]);

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::terminal::signals;
 use futures::future::join_all;
 use orchestrate_driver::{
-    Change as ChangeServer, ChangeBalancer, Clock, Eyes, Hands, Observe, ObserveBalancer, Resolve,
+    Change as ChangeServer, ChangeBalancer, Clock, Eyes, Hands, Observe, ObserveBalancer, PlanNames, Resolve,
 };
 use orchestrate_driver_dns::{Authorities, NameServers};
 use orchestrate_driver_haproxy::{HaproxyReader, HaproxySwitch};
@@ -53,7 +53,8 @@ impl Readers {
         let mut balancers = BTreeMap::new();
         let mut accounts = Accounts::default();
         for pool in &change.pools {
-            let way = Way::of(change, pool, wires, &mut accounts)?;
+            let way =
+                Way { names: names_of(change, pool, wires, clock), ..Way::of(change, pool, wires, &mut accounts)? };
             for server in &pool.servers {
                 let target = target(pool, server, &way, keeper)?;
                 let reader = WinrmReader::new(target, clock)
@@ -72,7 +73,7 @@ impl Readers {
             }
         };
         for pool in &change.pools {
-            if let Some(reader) = balancer(pool, wires, (&names, clock))? {
+            if let Some(reader) = balancer(change, pool, wires, (&names, clock))? {
                 balancers.insert(pool.name.clone(), reader);
             }
         }
@@ -134,7 +135,7 @@ pub(crate) fn alone(pool: &Pool, account: Option<Credentials>, keeper: &Keeper) 
 }
 
 fn reader_of_one(pool: &Pool, access: &WinrmAccess, auth: Auth, keeper: &Keeper) -> Result<WinrmReader, Failure> {
-    let way = Way { auth, port: port(access), lab: None };
+    let way = Way { auth, port: port(access), lab: None, names: None };
     let server = pool.servers.first().ok_or_else(|| Failure::NoAccess { pool: pool.name.clone() })?;
     let target = target(pool, server, &way, keeper)?;
     WinrmReader::new(target, Clock::real()).map_err(|source| Failure::Setup { server: server.name.clone(), source })
@@ -176,16 +177,34 @@ struct Way<'a> {
     auth: Auth,
     port: u16,
     lab: Option<&'a LabDirectory>,
+    /// Who is asked for addresses that the plan does not state. `None`: this machine.
+    names: Option<PlanNames>,
+}
+
+/// Returns the name servers that a plan names, for the addresses of hosts that connections are made to. Those of this machine
+/// may know others, or none. Authorities are not asked: a connection needs an address, and no proof of who agrees with whom.
+fn names_of(change: &Change, pool: &Pool, wires: &Wires<'_>, clock: Clock) -> Option<PlanNames> {
+    let resolvers = match (wires, change.dns.resolvers.as_slice()) {
+        (Wires::Lab(_), _) | (Wires::Plan, []) => return None,
+        (Wires::Plan, resolvers) => resolvers.to_vec(),
+    };
+    let names = NameServers::new(resolvers, clock).with_authorities(Authorities::Skip);
+    Some(PlanNames::new(Arc::new(names), pool.name.clone()))
 }
 
 impl<'a> Way<'a> {
     fn of(change: &Change, pool: &Pool, wires: &Wires<'a>, accounts: &mut Accounts) -> Result<Self, Failure> {
         match (wires, &pool.access) {
-            (Wires::Lab(lab), _) => Ok(Self { auth: Auth::Basic(accounts.of_lab(lab)), port: 0, lab: Some(lab) }),
-            (Wires::Plan, Access::Unstated) => Err(Failure::NoAccess { pool: pool.name.clone() }),
-            (Wires::Plan, Access::Winrm(access)) => {
-                Ok(Self { auth: auth(&change.dns, pool, access, accounts)?, port: port(access), lab: None })
+            (Wires::Lab(lab), _) => {
+                Ok(Self { auth: Auth::Basic(accounts.of_lab(lab)), port: 0, lab: Some(lab), names: None })
             }
+            (Wires::Plan, Access::Unstated) => Err(Failure::NoAccess { pool: pool.name.clone() }),
+            (Wires::Plan, Access::Winrm(access)) => Ok(Self {
+                auth: auth(&change.dns, pool, access, accounts)?,
+                port: port(access),
+                lab: None,
+                names: None,
+            }),
         }
     }
 }
@@ -213,6 +232,7 @@ fn target(pool: &Pool, server: &Server, way: &Way<'_>, keeper: &Keeper) -> Resul
         product: pool.product,
         role: pool.role,
         connect_to: Some(connect_to),
+        names: way.names.clone(),
         transport,
         auth: way.auth.clone(),
         // Also in a lab, which answers as such a host would.
@@ -324,6 +344,7 @@ pub(crate) fn krb5_conf() -> Krb5Conf {
 }
 
 fn balancer(
+    change: &Change,
     pool: &Pool,
     wires: &Wires<'_>,
     (names, clock): (&Arc<dyn Resolve>, Clock),
@@ -335,7 +356,10 @@ fn balancer(
     let behind = (&pool.name, pool.servers.as_slice());
     let reader = HaproxyReader::new(haproxy, behind, names.clone(), clock).map_err(wrong)?;
     match wires {
-        Wires::Plan => Ok(Some(reader)),
+        Wires::Plan => Ok(Some(match names_of(change, pool, wires, clock) {
+            Some(names) => reader.found_by(&names),
+            None => reader,
+        })),
         Wires::Lab(lab) => {
             let addresses = lab.balancers.get(&pool.name);
             let addresses =

@@ -2,8 +2,8 @@
 
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, list, pad, width};
-use orchestrate_model::probe::{CounterSet, Light, Row, Topic};
-use orchestrate_model::{Answer, ServerName};
+use orchestrate_model::probe::{ActivityKeys, CounterSet, Light, Row, Topic};
+use orchestrate_model::{Answer, PoolName, ServerName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -21,6 +21,17 @@ pub struct Told<'a> {
     pub left_out: &'a [Topic],
     /// Every counter set of the product, where they were asked for.
     pub counters: Option<&'a Answer<Vec<CounterSet>>>,
+    /// The keys of the activity level, where they were asked for.
+    pub activity: Option<&'a Answer<Vec<ActivityKeys>>>,
+}
+
+/// What is told of a pool besides its servers.
+#[derive(Debug, Clone)]
+pub struct ToldPool<'a> {
+    /// The pool.
+    pub pool: &'a PoolName,
+    /// What was found.
+    pub rows: &'a [Row],
 }
 
 impl Told<'_> {
@@ -42,6 +53,30 @@ fn mark(light: Light) -> (&'static str, Tone) {
     }
 }
 
+/// Returns what was found, with the code of the finding by which a dry run says so.
+fn said(row: &Row) -> String {
+    row.code.as_ref().map_or_else(|| row.found.clone(), |code| format!("{code}: {}", row.found))
+}
+
+/// Returns the rows of one screen.
+fn told_rows(rows: &[Row], look: &Look) -> Vec<String> {
+    let each = rows.iter().flat_map(|row| {
+        let advice = row.todo.iter().flat_map(|todo| advice(look, MARK + TOPIC, todo));
+        marked(look, row.light, row.topic.word(), &said(row)).into_iter().chain(advice)
+    });
+    each.collect()
+}
+
+/// Returns what is told of pools, below their servers.
+fn of_pools(pools: &[ToldPool<'_>], look: &Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    for told in pools.iter().filter(|told| !told.rows.is_empty()) {
+        lines.extend([String::new(), look.paint(Tone::Strong, told.pool.as_str())]);
+        lines.extend(told_rows(told.rows, look));
+    }
+    lines
+}
+
 /// Returns text after a painted mark and a word.
 fn marked(look: &Look, light: Light, word: &str, text: &str) -> Vec<String> {
     let (sign, tone) = mark(light);
@@ -59,19 +94,19 @@ fn advice(look: &Look, indent: usize, todo: &str) -> Vec<String> {
 
 /// Returns the screen of one server.
 #[must_use]
-pub fn screen(told: &Told<'_>, look: &Look) -> String {
+pub fn screen(told: &Told<'_>, pools: &[ToldPool<'_>], look: &Look) -> String {
     let mut lines = vec![look.paint(Tone::Strong, told.server.as_str()), String::new()];
-    for row in told.rows {
-        lines.extend(marked(look, row.light, row.topic.word(), &row.found));
-        lines.extend(row.todo.iter().flat_map(|todo| advice(look, MARK + TOPIC, todo)));
-    }
+    lines.extend(told_rows(told.rows, look));
     lines.extend(left_out(told.left_out, look));
+    lines.extend(of_pools(pools, look));
     if let Some(counters) = told.counters {
         lines.push(String::new());
         lines.extend(counter_sets(counters, look));
     }
+    lines.extend(told.activity.into_iter().flat_map(|activity| activity_keys(activity, look)));
     lines.push(String::new());
-    lines.push(ending(told.rows.iter().map(|row| row.light), "row"));
+    let rows = told.rows.iter().chain(pools.iter().flat_map(|told| told.rows));
+    lines.push(ending(rows.map(|row| row.light), "row"));
     lines.join("\n") + "\n"
 }
 
@@ -101,6 +136,28 @@ fn counter_sets(counters: &Answer<Vec<CounterSet>>, look: &Look) -> Vec<String> 
     lines
 }
 
+/// Returns the keys under which services say how busy they are, each as `measures` takes it, with its value now.
+fn activity_keys(activity: &Answer<Vec<ActivityKeys>>, look: &Look) -> Vec<String> {
+    let all = match activity {
+        Answer::Known(all) => all,
+        Answer::Unknown(why) => return look.hang("keys of the activity level: ", Tone::Bad, &clean(why)),
+    };
+    let head = "keys of the activity level (Get-CsWindowsService), as `measures` takes them, each with its value now";
+    let mut lines = vec![look.paint(Tone::Strong, head)];
+    for ActivityKeys { service, keys } in all {
+        let lead = format!("  {}: ", service.as_str());
+        match keys {
+            Answer::Known(keys) if keys.is_empty() => lines.push(format!("{lead}none")),
+            Answer::Known(keys) => {
+                lines.push(lead.trim_end().to_owned());
+                lines.extend(keys.iter().map(|(key, value)| format!("    {} ({value})", clean(key))));
+            }
+            Answer::Unknown(why) => lines.extend(look.hang(&lead, Tone::Quiet, &format!("not known: {}", clean(why)))),
+        }
+    }
+    lines
+}
+
 /// Returns how many there are of each light, in words.
 fn ending(lights: impl Iterator<Item = Light>, noun: &str) -> String {
     let mut counts: BTreeMap<Light, u64> = BTreeMap::new();
@@ -119,7 +176,7 @@ fn ending(lights: impl Iterator<Item = Light>, noun: &str) -> String {
 /// Returns the table of several servers: a line for each thing that is not as it should be everywhere, a column for each
 /// server, and each thing that is to be done once.
 #[must_use]
-pub fn table(servers: &[Told<'_>], look: &Look) -> String {
+pub fn table(servers: &[Told<'_>], pools: &[ToldPool<'_>], look: &Look) -> String {
     let differs =
         |topic: &Topic| servers.iter().any(|told| cell(told, *topic).is_some_and(|light| light != Light::Green));
     let topics: Vec<Topic> = Topic::ALL.into_iter().filter(differs).collect();
@@ -141,13 +198,20 @@ pub fn table(servers: &[Told<'_>], look: &Look) -> String {
     }
     lines.extend(not_asked(servers, look));
     lines.extend(causes(servers, look));
+    lines.extend(of_pools(pools, look));
     for told in servers.iter().filter(|told| told.counters.is_some()) {
         lines.push(String::new());
         lines.push(told.server.to_string());
         lines.extend(told.counters.into_iter().flat_map(|counters| counter_sets(counters, look)));
+        lines.extend(told.activity.into_iter().flat_map(|activity| activity_keys(activity, look)));
     }
     lines.push(String::new());
-    lines.push(ending(servers.iter().map(Told::light), "server"));
+    let of_servers = ending(servers.iter().map(Told::light), "server");
+    let rows = pools.iter().flat_map(|told| told.rows).map(|row| row.light);
+    lines.push(match rows.clone().max() {
+        None | Some(Light::Green) => of_servers,
+        Some(_) => format!("{of_servers}; of the pool: {}", ending(rows, "row")),
+    });
     lines.join("\n") + "\n"
 }
 
@@ -207,7 +271,7 @@ fn name<'a>(told: &Told<'a>, servers: &[Told<'a>]) -> &'a str {
 }
 
 fn cell(told: &Told<'_>, topic: Topic) -> Option<Light> {
-    told.rows.iter().find(|row| row.topic == topic).map(|row| row.light)
+    told.rows.iter().filter(|row| row.topic == topic).map(|row| row.light).max()
 }
 
 fn painted(told: &Told<'_>, topic: Topic, room: usize, look: &Look) -> String {
@@ -225,7 +289,7 @@ struct Cause<'a> {
     light: Light,
     topic: Topic,
     todo: &'a str,
-    found: Vec<(&'a str, &'a str)>,
+    found: Vec<(&'a str, String)>,
 }
 
 /// Returns what is to be done, the worst first; what is the same on several servers is told once.
@@ -235,13 +299,16 @@ fn causes(servers: &[Told<'_>], look: &Look) -> Vec<String> {
         let whose = name(told, servers);
         for row in told.rows.iter().filter(|row| row.light != Light::Green) {
             let todo = row.todo.as_deref().unwrap_or_default();
+            // What is the same on several servers is so without their names.
+            let said = said(row).replace(&format!(" on {}", told.server), "").replace(&format!(" on {whose}"), "");
+            let said = said.replace(&format!("{}: ", told.server), "");
             let is_same = |cause: &&mut Cause<'_>| {
                 (cause.light, cause.topic, generic(cause.todo)) == (row.light, row.topic, generic(todo))
             };
             match causes.iter_mut().find(is_same) {
-                Some(cause) => cause.found.push((whose, &row.found)),
+                Some(cause) => cause.found.push((whose, said)),
                 None => {
-                    let found = vec![(whose, row.found.as_str())];
+                    let found = vec![(whose, said)];
                     causes.push(Cause { light: row.light, topic: row.topic, todo, found });
                 }
             }
@@ -267,19 +334,28 @@ fn found(cause: &Cause<'_>, servers: usize) -> String {
         all if all == servers && servers > 1 => "every server".to_owned(),
         _ => list(of),
     };
-    let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut kinds: Vec<(&String, Vec<&str>)> = Vec::new();
     for (server, found) in &cause.found {
-        match kinds.iter_mut().find(|(known, _)| known == found) {
-            Some((_, servers)) => servers.push(server),
-            None => kinds.push((found, vec![server])),
+        match kinds.iter_mut().find(|(known, _)| *known == found) {
+            Some((_, servers)) => servers.push(*server),
+            None => kinds.push((found, vec![*server])),
         }
     }
     kinds.iter().map(|(found, of)| format!("{}: {found}", whose(of))).collect::<Vec<_>>().join(" | ")
 }
 
+/// Returns the keys of each service, or why there are none.
+fn activity_json(all: &[ActivityKeys]) -> Value {
+    let each = all.iter().map(|ActivityKeys { service, keys }| match keys {
+        Answer::Known(keys) => json!({ "service": service, "keys": keys, "unknown": null }),
+        Answer::Unknown(why) => json!({ "service": service, "keys": null, "unknown": why }),
+    });
+    each.collect()
+}
+
 /// Returns the same for programs.
 #[must_use]
-pub fn json(servers: &[Told<'_>]) -> Value {
+pub fn json(servers: &[Told<'_>], pools: &[ToldPool<'_>]) -> Value {
     let each = servers.iter().map(|told| {
         let (counters, unread) = match told.counters {
             None => (None, None),
@@ -293,10 +369,19 @@ pub fn json(servers: &[Told<'_>]) -> Value {
             "not_asked": told.left_out,
             "counter_sets": counters,
             "counter_sets_unknown": unread,
+            "activity_keys": told.activity.and_then(Answer::known).map(|all| activity_json(all)),
+            "activity_keys_unknown": told.activity.and_then(Answer::why_unknown),
         })
     });
-    let worst = servers.iter().map(Told::light).max().unwrap_or(Light::Green);
-    json!({ "version": PROBE_VERSION, "light": worst.word(), "servers": each.collect::<Vec<_>>() })
+    let of = |rows: &[Row]| rows.iter().map(|row| row.light).max().unwrap_or(Light::Green);
+    let worst = servers.iter().map(Told::light).chain(pools.iter().map(|told| of(told.rows))).max();
+    let pools = pools.iter().map(|told| json!({ "pool": told.pool, "light": of(told.rows).word(), "rows": told.rows }));
+    json!({
+        "version": PROBE_VERSION,
+        "light": worst.unwrap_or(Light::Green).word(),
+        "servers": each.collect::<Vec<_>>(),
+        "pools": pools.collect::<Vec<_>>(),
+    })
 }
 
 #[cfg(test)]
@@ -308,7 +393,7 @@ mod tests {
     }
 
     fn row(topic: Topic, light: Light, found: &str, todo: Option<&str>) -> Row {
-        Row { topic, light, found: found.to_owned(), todo: todo.map(str::to_owned) }
+        Row { topic, light, found: found.to_owned(), todo: todo.map(str::to_owned), code: None }
     }
 
     fn rows(free: &str) -> Vec<Row> {
@@ -323,8 +408,8 @@ mod tests {
     fn a_screen_says_what_was_found_and_what_to_do() {
         let fe1 = server("fe1.contoso.example");
         let rows = rows("C: 5.0 GiB free of 100.0 GiB");
-        let told = Told { server: &fe1, rows: &rows, left_out: &[Topic::Quotas], counters: None };
-        let text = screen(&told, &Look::plain());
+        let told = Told { server: &fe1, rows: &rows, left_out: &[Topic::Quotas], counters: None, activity: None };
+        let text = screen(&told, &[], &Look::plain());
         let words = [
             "FAIL  clock            7 min 12 s ahead of this machine",
             "-> set the clock that is wrong",
@@ -344,9 +429,9 @@ mod tests {
         let told: Vec<Told<'_>> = names
             .iter()
             .zip(&found)
-            .map(|(server, rows)| Told { server, rows, left_out: &[], counters: None })
+            .map(|(server, rows)| Told { server, rows, left_out: &[], counters: None, activity: None })
             .collect();
-        let text = table(&told, &Look::plain());
+        let text = table(&told, &[], &Look::plain());
         assert_eq!(text.matches("set the clock that is wrong").count(), 1, "{text}");
         assert!(text.contains("every server: 7 min 12 s ahead of this machine"), "{text}");
         let lines: Vec<&str> = text.lines().collect();
@@ -358,17 +443,19 @@ mod tests {
     fn servers_without_anything_to_do_are_said_to_be_good() {
         let fe1 = server("fe1.contoso.example");
         let rows = [row(Topic::Name, Light::Green, "x", None)];
-        let told = [Told { server: &fe1, rows: &rows, left_out: &[], counters: None }];
-        assert_eq!(table(&told, &Look::plain()), "ok on every server: name\n\nall good: 1 server\n");
+        let told = [Told { server: &fe1, rows: &rows, left_out: &[], counters: None, activity: None }];
+        assert_eq!(table(&told, &[], &Look::plain()), "ok on every server: name\n\nall good: 1 server\n");
     }
 
     #[test]
     fn a_table_of_many_servers_fits_the_width() {
         let names: Vec<ServerName> = (1..=40).map(|at| server(&format!("frontend{at}.contoso.example"))).collect();
         let rows = rows("C: 5.0 GiB free");
-        let told: Vec<Told<'_>> =
-            names.iter().map(|server| Told { server, rows: &rows, left_out: &[], counters: None }).collect();
-        let text = table(&told, &Look::plain());
+        let told: Vec<Told<'_>> = names
+            .iter()
+            .map(|server| Told { server, rows: &rows, left_out: &[], counters: None, activity: None })
+            .collect();
+        let text = table(&told, &[], &Look::plain());
         assert!(text.lines().all(|line| line.chars().count() <= Look::WIDTH), "{text}");
         for at in 1..=40 {
             assert_eq!(
@@ -383,8 +470,14 @@ mod tests {
         let fe1 = server("fe1.contoso.example");
         let rows = rows("x");
         let sets = Answer::unknown("denied");
-        let told = [Told { server: &fe1, rows: &rows, left_out: &[Topic::PendingRestart], counters: Some(&sets) }];
-        let value = json(&told);
+        let told = [Told {
+            server: &fe1,
+            rows: &rows,
+            left_out: &[Topic::PendingRestart],
+            counters: Some(&sets),
+            activity: None,
+        }];
+        let value = json(&told, &[]);
         assert_eq!((&value["version"], &value["light"]), (&json!(1), &json!("red")));
         let server = &value["servers"][0];
         assert_eq!(server["rows"][1]["topic"], "clock");

@@ -21,7 +21,7 @@ use crate::runtime::{Address, CommandError, Runtime};
 use crate::tables::{Forced, Forcing, ServerRow, TableError};
 use async_trait::async_trait;
 use futures::future::join_all;
-use orchestrate_driver::{ChangeBalancer, Clock, ObserveBalancer, Resolve};
+use orchestrate_driver::{ChangeBalancer, Clock, ObserveBalancer, PlanNames, Resolve};
 use orchestrate_model::balancer::is_name;
 use orchestrate_model::observe::{BalancerDoubt, BalancerObservation, BalancerPlace, BalancerState, DnsAsk};
 use orchestrate_model::pool::{HaproxyBalancer, HaproxySite};
@@ -152,6 +152,16 @@ impl HaproxyReader {
             names,
             clock,
         })
+    }
+
+    /// Returns the same reader for balancers whose hosts are looked up at the name servers of the plan, and not at those of the
+    /// machine.
+    #[must_use]
+    pub fn found_by(mut self, names: &PlanNames) -> Self {
+        for runtime in &mut self.runtimes {
+            runtime.names = Some(names.clone());
+        }
+        self
     }
 
     /// Returns the same reader for runtime APIs at other addresses, such as the lab's: one for each balancer of the

@@ -1,7 +1,9 @@
 //! One command to one runtime API: a connection, a line, an answer until the balancer closes.
 
+use orchestrate_driver::PlanNames;
 use orchestrate_model::balancer::is_runtime_address;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
@@ -72,12 +74,14 @@ pub(crate) enum CommandError {
 #[derive(Debug, Clone)]
 pub(crate) struct Runtime {
     pub(crate) address: Address,
+    /// Who is asked for the address of a host. `None`: the machine.
+    pub(crate) names: Option<PlanNames>,
     pub(crate) limit: Duration,
 }
 
 impl Runtime {
     pub(crate) fn new(address: Address) -> Self {
-        Self { address, limit: LIMIT }
+        Self { address, names: None, limit: LIMIT }
     }
 
     /// Sends one command and returns the answer.
@@ -85,7 +89,7 @@ impl Runtime {
         debug_assert!(!command.contains(['\n', ';']), "names are checked when they come in");
         match &self.address {
             Address::Tcp(address) => {
-                let stream = self.connected(TcpStream::connect(address)).await?;
+                let stream = self.connected(self.tcp(address)).await?;
                 self.converse(stream, command).await
             }
             Address::Socket(path) => {
@@ -93,6 +97,15 @@ impl Runtime {
                 self.converse(stream, command).await
             }
         }
+    }
+
+    async fn tcp(&self, address: &str) -> std::io::Result<TcpStream> {
+        let named = address.rsplit_once(':').filter(|_| address.parse::<SocketAddr>().is_err());
+        let (Some(names), Some((host, port))) = (&self.names, named) else { return TcpStream::connect(address).await };
+        let port: u16 = port.parse().map_err(std::io::Error::other)?;
+        let found = names.addresses(host).await.map_err(std::io::Error::other)?;
+        let found: Vec<SocketAddr> = found.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+        TcpStream::connect(found.as_slice()).await
     }
 
     async fn connected<S>(&self, connecting: impl Future<Output = std::io::Result<S>>) -> Result<S, CommandError> {

@@ -107,6 +107,7 @@ fn readers(change: &Change, directory: &LabDirectory) -> Vec<(WinrmReader, Ask)>
             let credentials = Credentials::new(directory.user.clone(), Zeroizing::new(directory.password.clone()));
             let target = WinrmTarget {
                 connect_to: Some(directory.servers[&server.name].to_string()),
+                names: None,
                 server: server.name.clone(),
                 pool: pool.name.clone(),
                 product: pool.product,

@@ -35,6 +35,14 @@ impl Activity {
         Self(values)
     }
 
+    /// Returns the keys that can be a count of sessions, as they are written, with their values now.
+    pub(crate) fn counts(text: &str) -> BTreeMap<String, i64> {
+        let read = Self::parse(text);
+        let keys = text.split(',').filter_map(|piece| Some(piece.split_once('=')?.0.trim().to_owned()));
+        let counts = keys.filter(|key| !key.is_empty() && !is_rate(key));
+        counts.filter_map(|key| Some((key.clone(), *read.value(&key).known()?))).collect()
+    }
+
     /// Returns the value of a key. A missing key is unknown, never zero.
     pub(crate) fn value(&self, key: &str) -> Answer<i64> {
         self.0.get(&fold(key)).cloned().unwrap_or_else(|| Answer::unknown("the activity level does not have this key"))
@@ -87,6 +95,9 @@ mod tests {
             assert_eq!(Activity::parse(text).value(key).known(), expected.as_ref(), "{text:?} {key:?}");
         }
         assert_eq!(Activity::parse("A=1,A=1").value("A"), Answer::Known(1));
+        let counts =
+            Activity::counts("Connected Users=17,Incoming Messages Per Second=3, Active  Conferences=2,Odd=1,5");
+        assert_eq!(counts, BTreeMap::from([("Active  Conferences".to_owned(), 2), ("Connected Users".to_owned(), 17)]));
     }
 
     #[test]

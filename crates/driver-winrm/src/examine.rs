@@ -5,14 +5,15 @@ use crate::link::Glance;
 use crate::reader::{Inner, WinrmReader};
 use crate::rights::{self, Who};
 use crate::script::{Look, Trouble, without_host};
+use crate::sessions;
 use crate::target::WinrmTarget;
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::catalogue::{self, DrainClass};
+use orchestrate_model::catalogue::{self, DrainClass, ServiceFacts};
 use orchestrate_model::observe::{Fitness, Part};
 use orchestrate_model::pool::Transport as Kind;
 use orchestrate_model::probe::{
     Answering, Certificate, ClockFacts, CounterSet, Disk, FileRights, Listener, LogonFacts, LogonMechanism, Machine,
-    PendingFound, PendingSign, Probe, Protection, Quotas, Silence, TlsFacts, Way,
+    NamesOf, PendingFound, PendingSign, Probe, Protection, Quotas, Silence, TlsFacts, Way,
 };
 use orchestrate_model::{Answer, Ask, Product, Role, RunState, ServerObservation, ServiceName};
 use orchestrate_wsman::{
@@ -44,6 +45,8 @@ pub struct Examination {
     pub counters: Counters,
     /// Whether this machine is asked for the addresses of the name.
     pub names: Names,
+    /// What a dry run of the plan asks of the server: with the same answers no probe can say something else.
+    pub ask: Option<Ask>,
 }
 
 /// Whether this machine is asked for the addresses of the name.
@@ -134,6 +137,7 @@ impl Inner {
             server: self.target.server.clone(),
             asked,
             addresses,
+            addresses_by: if self.target.names.is_some() { NamesOf::Plan } else { NamesOf::Machine },
             listeners,
             way,
             logon: None,
@@ -144,6 +148,7 @@ impl Inner {
             disks: Answer::not_asked(),
             quotas: Answer::not_asked(),
             counters: None,
+            activity: None,
         };
         if examination.depth != Depth::Outside {
             Box::pin(self.inside(&mut probe, examination)).await;
@@ -173,8 +178,8 @@ impl Inner {
         if let Some(clock) = system.as_ref().ok().and_then(|system| clock(system, (before, after))) {
             probe.clock = Answer::Known(clock);
         }
-        let services = Box::pin(self.observe(&services_of_product())).await;
-        let ask = self.ask(&services, examination);
+        let services = Box::pin(self.observe(&self.named(examination.ask.as_ref()))).await;
+        let ask = self.ask_about(&services, examination);
         let glance = self.link.glance();
         let named: Vec<ServiceName> = drained(&services).into_iter().take(SERVICES_ASKED).collect();
         // WMI and scripts have a connection each.
@@ -185,6 +190,10 @@ impl Inner {
             self.quotas(),
             self.counter_sets(&glance, examination.counters),
         );
+        if examination.counters == Counters::Listed && self.target.product != Product::Generic {
+            let services: Vec<ServiceName> = drained(&services);
+            probe.activity = Some(sessions::keys(&glance, &services).await);
+        }
         seen.services = services.services;
         seen.host = match &system {
             Ok(system) => crate::host::facts(system),
@@ -194,7 +203,17 @@ impl Inner {
             (seen, machine, disks, quotas, counters);
     }
 
-    fn ask(&self, services: &ServerObservation, examination: &Examination) -> Ask {
+    /// Returns what is asked about services: those of the product by their display names, and by name those of the plan, or
+    /// without one those that such a server may run, of which Windows has some.
+    fn named(&self, plan: Option<&Ask>) -> Ask {
+        let target = &self.target;
+        let usual =
+            || catalogue::expected(target.product, target.role).filter_map(ServiceFacts::service_name).collect();
+        let services = plan.map_or_else(usual, |plan| plan.services.clone());
+        Ask { services, ..services_of_product() }
+    }
+
+    fn ask_about(&self, services: &ServerObservation, examination: &Examination) -> Ask {
         let mut ask = Ask { sessions: drained(services), file: examination.file.clone(), ..Ask::default() };
         ask.parts = [Part::Versions].into();
         let (product, role) = (self.target.product, self.target.role);
@@ -203,6 +222,12 @@ impl Inner {
         }
         if product != Product::Generic && role == Role::FrontEnd && examination.depth == Depth::Pool {
             ask.parts.insert(Part::Readiness);
+        }
+        if let Some(plan) = &examination.ask {
+            // Services and the system were asked for already.
+            let known = [Part::ProductServices, Part::Host];
+            ask.parts.extend(plan.parts.iter().filter(|part| !known.contains(part)));
+            ask.sessions.clone_from(&plan.sessions);
         }
         ask
     }
@@ -220,6 +245,12 @@ impl Inner {
             return Answer::not_asked();
         }
         let name = self.target.server.as_str();
+        if let Some(names) = &self.target.names {
+            return match tokio::time::timeout(NAMES, names.addresses(name)).await {
+                Ok(found) => Answer::from(found),
+                Err(_elapsed) => Answer::unknown(format!("no answer within {} s", NAMES.as_secs())),
+            };
+        }
         match tokio::time::timeout(NAMES, tokio::net::lookup_host((name, 0))).await {
             Ok(Ok(found)) => {
                 let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();

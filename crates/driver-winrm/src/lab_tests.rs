@@ -32,6 +32,7 @@ fn reader(lab: &Lab) -> WinrmReader {
     let credentials = Credentials::new(directory.user.clone(), Zeroizing::new(directory.password.clone()));
     let target = WinrmTarget {
         connect_to: Some(directory.servers[&server].to_string()),
+        names: None,
         server,
         pool: pool.name.clone(),
         product: pool.product,

@@ -9,6 +9,7 @@ use crate::script::{Look, Trouble};
 use crate::target::WinrmTarget;
 use jiff::Timestamp;
 use orchestrate_model::observe::{DrainingState, Measure, SessionReading};
+use orchestrate_model::probe::ActivityKeys;
 use orchestrate_model::{Answer, ServiceName, catalogue};
 use orchestrate_wsman::plain;
 use serde::Deserialize;
@@ -56,6 +57,23 @@ pub(crate) async fn read(
     );
     let reading = |(service, plan): (&ServiceName, Plan)| (service.clone(), plan.reading(service, &readings, &said));
     plans.into_iter().map(reading).collect()
+}
+
+/// Returns the keys of the activity level of services, with their values now.
+pub(crate) async fn keys(glance: &Glance<'_>, services: &[ServiceName]) -> Answer<Vec<ActivityKeys>> {
+    let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+    if names.is_empty() {
+        return Answer::Known(Vec::new());
+    }
+    let said = activity(glance, &names).await;
+    if let Err(trouble) = &said {
+        return Answer::unknown(trouble);
+    }
+    let of = |service: &ServiceName| {
+        let keys = text_of(service, &said).map(|text| Activity::counts(&text));
+        ActivityKeys { service: service.clone(), keys: Answer::from(keys) }
+    };
+    Answer::Known(services.iter().map(of).collect())
 }
 
 async fn activity(glance: &Glance<'_>, services: &[&str]) -> Result<Said, Trouble> {
@@ -121,13 +139,17 @@ fn unread(reason: &str) -> Reading {
 
 /// Returns the activity level of a service.
 fn level(service: &ServiceName, said: &Result<Said, Trouble>) -> Result<Activity, String> {
+    text_of(service, said).map(|text| Activity::parse(&text))
+}
+
+fn text_of(service: &ServiceName, said: &Result<Said, Trouble>) -> Result<String, String> {
     let said = said.as_ref().map_err(ToString::to_string)?;
     let of = |texts: &BTreeMap<String, String>| {
         texts.iter().find(|(name, _)| name.eq_ignore_ascii_case(service.as_str())).map(|(_, text)| text.clone())
     };
     match (of(&said.activity), of(&said.errors)) {
         (_, Some(error)) => Err(plain(&error)),
-        (Some(text), None) => Ok(Activity::parse(&text)),
+        (Some(text), None) => Ok(text),
         (None, None) => Err("Get-CsWindowsService says nothing of it".to_owned()),
     }
 }

@@ -1,10 +1,11 @@
 //! What has to be known of a server to reach it.
 
-use orchestrate_driver::{LOOK_LIMIT, TOGETHER};
+use orchestrate_driver::{LOOK_LIMIT, PlanNames, TOGETHER};
 use orchestrate_model::pool::Cmdlets;
 use orchestrate_model::{Keeper, PoolName, Product, Role, ServerName, ServiceName};
-use orchestrate_wsman::{Auth, Endpoint, Timeouts, Transport};
+use orchestrate_wsman::{Auth, Endpoint, Looking, Names, Timeouts, Transport};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A server and how it is reached.
@@ -20,6 +21,9 @@ pub struct WinrmTarget {
     pub role: Role,
     /// Where to connect to, `host:port`, when that is not the server's own name and the usual port.
     pub connect_to: Option<String>,
+    /// The name servers of the plan, where it names any: they are asked for the server's address where that is not stated.
+    /// `None`: the machine is.
+    pub names: Option<PlanNames>,
     /// How requests travel, and whom we trust.
     pub transport: Transport,
     /// How we prove who we are.
@@ -38,11 +42,21 @@ pub struct WinrmTarget {
 impl WinrmTarget {
     /// Returns where the server is reached.
     pub(crate) fn endpoint(&self) -> Endpoint {
-        let named = Endpoint::named(self.server.as_str());
+        let names = self.names.clone().map(|names| Arc::new(AtPlan(names)) as Arc<dyn Names>);
+        let named = Endpoint { names, ..Endpoint::named(self.server.as_str()) };
         match &self.connect_to {
             Some(connect_to) => Endpoint { connect_to: connect_to.clone(), ..named },
             None => named,
         }
+    }
+}
+
+#[derive(Debug)]
+struct AtPlan(PlanNames);
+
+impl Names for AtPlan {
+    fn addresses<'a>(&'a self, host: &'a str) -> Looking<'a> {
+        Box::pin(self.0.addresses(host))
     }
 }
 

@@ -10,9 +10,11 @@
 mod clock;
 pub mod conformance;
 pub mod limits;
+mod names;
 
 pub use clock::Clock;
 pub use limits::{ACT_LIMIT, LOOK_LIMIT, TOGETHER};
+pub use names::PlanNames;
 
 use async_trait::async_trait;
 use orchestrate_model::observe::{

@@ -71,6 +71,8 @@ pub enum Topic {
     Cmdlets,
     /// Services, against the catalogue.
     Services,
+    /// Whether another control host works on the server.
+    Lease,
     /// Session counters.
     Counters,
     /// Installed versions.
@@ -83,11 +85,17 @@ pub enum Topic {
     PendingRestart,
     /// What WinRM allows.
     Quotas,
+    /// What name servers say of the names of a pool.
+    Records,
+    /// The balancer of a pool.
+    Balancer,
+    /// A pool as a whole.
+    Pool,
 }
 
 impl Topic {
     /// Every topic, in the order in which rows are shown.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::Name,
         Self::Listeners,
         Self::Transport,
@@ -103,12 +111,16 @@ impl Topic {
         Self::PowerShell,
         Self::Cmdlets,
         Self::Services,
+        Self::Lease,
         Self::Counters,
         Self::Versions,
         Self::Installer,
         Self::Disk,
         Self::PendingRestart,
         Self::Quotas,
+        Self::Records,
+        Self::Balancer,
+        Self::Pool,
     ];
 
     /// Returns the word for programs, which is the one that is shown.
@@ -130,12 +142,16 @@ impl Topic {
             Self::PowerShell => "powershell",
             Self::Cmdlets => "cmdlets",
             Self::Services => "services",
+            Self::Lease => "lease",
             Self::Counters => "counters",
             Self::Versions => "versions",
             Self::Installer => "installer",
             Self::Disk => "disk",
             Self::PendingRestart => "pending-restart",
             Self::Quotas => "quotas",
+            Self::Records => "records",
+            Self::Balancer => "balancer",
+            Self::Pool => "pool",
         }
     }
 }
@@ -157,6 +173,8 @@ pub struct Row {
     pub found: String,
     /// What to do, where there is something to do.
     pub todo: Option<String>,
+    /// The code of the finding by which a dry run says the same, where it does.
+    pub code: Option<String>,
 }
 
 /// The facts about one server.
@@ -166,8 +184,10 @@ pub struct Probe {
     pub server: ServerName,
     /// When the first question was sent.
     pub asked: Timestamp,
-    /// The addresses that this machine has for the name.
+    /// The addresses of the name.
     pub addresses: Answer<Vec<IpAddr>>,
+    /// Whose word that is.
+    pub addresses_by: NamesOf,
     /// The ports of WinRM, each with what answers there.
     pub listeners: Vec<Listener>,
     /// How requests travel.
@@ -188,6 +208,26 @@ pub struct Probe {
     pub quotas: Answer<Quotas>,
     /// Every counter set of the product, where they were asked for.
     pub counters: Option<Answer<Vec<CounterSet>>>,
+    /// The keys of the activity level, where they were asked for.
+    pub activity: Option<Answer<Vec<ActivityKeys>>>,
+}
+
+/// Who is asked for the addresses of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamesOf {
+    /// This machine, as it is set up.
+    Machine,
+    /// The name servers that the plan names.
+    Plan,
+}
+
+/// The keys under which a service says how busy it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityKeys {
+    /// The service.
+    pub service: ServiceName,
+    /// The keys with their values now, as the server writes them.
+    pub keys: Answer<BTreeMap<String, i64>>,
 }
 
 /// How requests travel to a server.

@@ -30,6 +30,6 @@ mod words;
 pub use codes::CODES;
 pub use findings::tell_once;
 pub use fingerprint::{Fingerprint, FingerprintError};
-pub use make::{ControlHost, Observations, Owed, PlanError, make};
+pub use make::{ControlHost, Observations, Owed, PlanError, found_by_server, make};
 pub use plan::{Edge, EdgeReason, Finding, Plan, ServerWork, Severity, Step, StepId, StepKind, StepTarget};
 pub use report::Report;

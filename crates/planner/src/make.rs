@@ -4,7 +4,7 @@ use crate::check::{self, Violation};
 use crate::findings::{self, Context, Obstacles};
 use crate::forecast::{self, Likely, forecast};
 use crate::order;
-use crate::plan::{Plan, ServerWork};
+use crate::plan::{Finding, Plan, ServerWork};
 use crate::report::{self, Report, ServerSafety};
 use crate::safety::Look;
 use crate::schedule::{Demand, Schedule};
@@ -131,6 +131,31 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
     obstacles.shorten_all(&mut safety);
     let report = Report { order: report::order(&plan), safety, forecast, findings: plan.findings.clone() };
     Ok((plan, report))
+}
+
+/// Returns what a dry run finds of each server that was looked at and is to go, server by server: what several have in
+/// common is told for each of them. [`make`] says the same of all together.
+#[must_use]
+pub fn found_by_server(change: &Change, seen: &Observations, now: Timestamp) -> BTreeMap<ServerName, Vec<Finding>> {
+    let nobody = BTreeSet::new();
+    let pools = Pools::of(change, seen, &nobody);
+    let mut found = BTreeMap::new();
+    for (look, skipped) in pools.looks.iter().zip(&pools.skipped) {
+        let Some(look) = look else { continue };
+        let looked = seen.looked.get(&look.pool.name).copied().unwrap_or(now);
+        let servers = look.pool.servers.iter().enumerate();
+        for (_, server) in servers.filter(|(position, _)| !skipped.contains_key(position)) {
+            let Some(observed) = look.seen.servers.get(&server.name) else { continue };
+            let safety = ServerSafety {
+                pool: look.pool.name.clone(),
+                server: server.name.clone(),
+                asked: look.assess(&server.name, looked),
+                silent: observed.is_silent(),
+            };
+            found.insert(server.name.clone(), findings::of_server(look, &safety));
+        }
+    }
+    found
 }
 
 /// What is worked out for each pool before anything else.

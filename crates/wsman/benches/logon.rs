@@ -113,7 +113,7 @@ impl Drop for Other {
 
 async fn ours(host: &Host) -> Duration {
     let began = Instant::now();
-    let endpoint = Endpoint { name: NAME.to_owned(), connect_to: format!("{}:{}", host.address, host.port) };
+    let endpoint = Endpoint::at(NAME, format!("{}:{}", host.address, host.port));
     let credentials = Credentials::new(USER, Zeroizing::new(PASSWORD.to_owned()));
     let auth = Auth::Negotiate(Negotiate::new(credentials, Mechanism::Ntlm));
     let client = Client::new(endpoint, &Transport::Http, &auth, Timeouts::default(), Limits::default()).unwrap();

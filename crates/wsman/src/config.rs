@@ -1,15 +1,29 @@
 //! Where a server is, and the limits of what it may cost us.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+/// What comes of asking for addresses, one day.
+pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, String>> + Send + 'a>>;
+
+/// Looks up the addresses of hosts, in the place of the machine.
+pub trait Names: fmt::Debug + Send + Sync {
+    /// Returns the addresses of a host, or why there are none.
+    fn addresses<'a>(&'a self, host: &'a str) -> Looking<'a>;
+}
+
 /// A server as its certificate names it, and where it is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// The name that the certificate is checked against, and that requests are addressed to.
     pub name: String,
     /// Where to connect to: a host name or address, and a port.
     pub connect_to: String,
+    /// Who is asked for the addresses of that host. `None`: the machine.
+    pub names: Option<Arc<dyn Names>>,
 }
 
 impl Endpoint {
@@ -21,7 +35,13 @@ impl Endpoint {
     /// Returns the endpoint of a server that is reached by its own name on the usual port.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), connect_to: format!("{name}:{}", Self::HTTPS_PORT) }
+        Self::at(name, format!("{name}:{}", Self::HTTPS_PORT))
+    }
+
+    /// Returns the endpoint of a server that is reached at a host and port, by the addresses that the machine has for it.
+    #[must_use]
+    pub fn at(name: &str, connect_to: String) -> Self {
+        Self { name: name.to_owned(), connect_to, names: None }
     }
 
     /// Returns the port that requests are addressed to.

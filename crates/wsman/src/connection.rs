@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rustls::{AlertDescription, ClientConfig, ProtocolVersion};
 use rustls_pki_types::ServerName;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -69,12 +70,23 @@ impl Raw {
     }
 }
 
+/// Connects to where an endpoint is. Its name is looked up anew each time: a server may have moved.
+async fn connected(endpoint: &Endpoint) -> std::io::Result<TcpStream> {
+    let address = &endpoint.connect_to;
+    let named = address.rsplit_once(':').filter(|_| address.parse::<SocketAddr>().is_err());
+    let (Some(names), Some((host, port))) = (&endpoint.names, named) else { return TcpStream::connect(address).await };
+    let port: u16 = port.parse().map_err(std::io::Error::other)?;
+    let found = names.addresses(host).await.map_err(std::io::Error::other)?;
+    let found: Vec<SocketAddr> = found.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+    TcpStream::connect(found.as_slice()).await
+}
+
 impl Connection {
     /// Opens a connection. Nothing of a request is sent before the server has proven who it is.
     pub(crate) async fn open(dial: &Dial) -> Result<Self, NotSent> {
         let address = dial.endpoint.connect_to.clone();
         let limit = dial.timeouts.connect;
-        let tcp = match timeout(limit, TcpStream::connect(&address)).await {
+        let tcp = match timeout(limit, connected(&dial.endpoint)).await {
             Ok(Ok(tcp)) => tcp,
             Ok(Err(error)) => return Err(NotSent::Connect { address, error }),
             Err(_elapsed) => return Err(NotSent::ConnectTimeout { address, limit }),

@@ -36,7 +36,7 @@ pub use auth::{
     Auth, Binding, Krb5Conf, Logon, LogonFailure, LogonReason, Mechanism, Negotiate, Realms, UsedMechanism,
 };
 pub use client::Client;
-pub use config::{Endpoint, Limits, Timeouts};
+pub use config::{Endpoint, Limits, Looking, Names, Timeouts};
 pub use credentials::{Credentials, Login, Source};
 pub use envelope::{Header, Reply};
 pub use error::{Cause, Error, NotSent, Outcome, Refusal, SetupError, Unresolved};

@@ -13,15 +13,17 @@ use crate::terminal::{output, signals};
 use crate::wiring;
 use futures::StreamExt as _;
 use futures::stream;
-use orchestrate_display::probe::{self as shown, Told};
+use orchestrate_display::probe::{self as shown, Told, ToldPool};
 use orchestrate_driver_winrm::{Counters, Depth, Examination, Names, WinrmReader};
 use orchestrate_model::pool::{
     Access, Balancer, ChannelBinding, Cmdlets, CredentialSource, KerberosNames, LoadBalancing, SipBalancing, Transport,
     WinrmAccess, WinrmAuth,
 };
 use orchestrate_model::probe::{Light, Listener, Probe, Row, Topic};
-use orchestrate_model::{Answer, Change, Pool, PoolName, Product, Role, Server, ServerName};
-use orchestrate_planner::probe::{Expected, left_out, rows, worst};
+use orchestrate_model::{Answer, Change, Pool, PoolName, PoolObservation, Product, Role, Server, ServerName};
+use orchestrate_planner::probe::{Expected, PoolFacts, agree, left_out, pool_rows, rows, worst};
+use orchestrate_planner::scope::{Evidence, PoolScope, evidence};
+use orchestrate_planner::{Observations, found_by_server, make};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -77,6 +79,7 @@ impl Looked {
             rows: &self.rows,
             left_out: &self.left_out,
             counters: self.probe.counters.as_ref(),
+            activity: self.probe.activity.as_ref(),
         }
     }
 }
@@ -88,19 +91,23 @@ enum Layout {
     Table,
 }
 
-fn show(looked: &[Looked], layout: Layout, format: TextOrJson) -> Result<Exit, Failure> {
+/// What was found of pools besides their servers.
+type Pools<'a> = Vec<(&'a Pool, Vec<Row>)>;
+
+fn show(looked: &[Looked], pools: &Pools<'_>, (layout, format): (Layout, TextOrJson)) -> Result<Exit, Failure> {
     let told: Vec<Told<'_>> = looked.iter().map(Looked::told).collect();
+    let of_pools: Vec<ToldPool<'_>> = pools.iter().map(|(pool, rows)| ToldPool { pool: &pool.name, rows }).collect();
     let look = output::look();
     output::data(&match (format, layout, told.as_slice()) {
-        (TextOrJson::Json, ..) => format!("{:#}\n", shown::json(&told)),
-        (TextOrJson::Text, Layout::Screen, [only]) => shown::screen(only, &look),
-        (TextOrJson::Text, ..) => shown::table(&told, &look),
+        (TextOrJson::Json, ..) => format!("{:#}\n", shown::json(&told, &of_pools)),
+        (TextOrJson::Text, Layout::Screen, [only]) => shown::screen(only, &of_pools, &look),
+        (TextOrJson::Text, ..) => shown::table(&told, &of_pools, &look),
     })?;
-    Ok(ended(looked))
+    Ok(ended(looked, pools))
 }
 
 /// Returns how a probe ends: by the worst that was found, or because nothing could be found.
-fn ended(looked: &[Looked]) -> Exit {
+fn ended(looked: &[Looked], pools: &Pools<'_>) -> Exit {
     let is_reached = |looked: &Looked| match &looked.probe.logon {
         Some(logon) => logon.known().is_some(),
         None => looked.rows.iter().any(|row| row.topic == Topic::Listeners && row.light == Light::Green),
@@ -108,7 +115,8 @@ fn ended(looked: &[Looked]) -> Exit {
     if !looked.iter().any(is_reached) {
         return Exit::Unreachable;
     }
-    if looked.iter().any(|looked| worst(&looked.rows) == Light::Red) { Exit::Unsafe } else { Exit::Done }
+    let mut lights = looked.iter().map(|looked| worst(&looked.rows)).chain(pools.iter().map(|(_, rows)| worst(rows)));
+    if lights.any(|light| light == Light::Red) { Exit::Unsafe } else { Exit::Done }
 }
 
 async fn of_plan(home: &Home, args: &ProbeArgs) -> Result<Exit, Failure> {
@@ -123,10 +131,15 @@ async fn of_plan(home: &Home, args: &ProbeArgs) -> Result<Exit, Failure> {
     held_by_a_run(home, &stage, &file);
     let looking = look_at(&stage, &file, &wanted, args);
     match uninterrupted(looking).await {
-        Ok(looked) => {
+        Ok(seen) => {
+            let now = stage.clock.now();
+            let owed = stage.owed.clone();
             stage.leave().await;
-            let layout = if args.server.is_some() { Layout::Screen } else { Layout::Table };
-            show(&looked, layout, args.output)
+            let only = args.server.as_ref().and_then(|_| wanted.first()).map(|(_, server)| &server.name);
+            let observations = Observations { pools: seen.pools, owed, ..Observations::default() };
+            let (looked, pools) = judge(&file.change, (seen.probes, &observations), only, now)?;
+            let layout = if only.is_some() { Layout::Screen } else { Layout::Table };
+            show(&looked, &pools, (layout, args.output))
         }
         Err(failure) => Err(stage.abandon(failure).await),
     }
@@ -162,7 +175,62 @@ fn wanted<'a>(change: &'a Change, only: Option<&str>) -> Result<Vec<(&'a Pool, &
     }
 }
 
-async fn look_at(stage: &Stage, file: &PlanFile, wanted: &[(&Pool, &Server)], args: &ProbeArgs) -> Vec<Looked> {
+/// What was seen of a plan.
+struct Seen {
+    probes: Vec<Probe>,
+    pools: BTreeMap<PoolName, PoolObservation>,
+}
+
+async fn look_at(stage: &Stage, file: &PlanFile, wanted: &[(&Pool, &Server)], args: &ProbeArgs) -> Seen {
+    let asks: BTreeMap<&PoolName, Evidence> =
+        file.change.pools.iter().map(|pool| (&pool.name, evidence(&file.change, pool, None))).collect();
+    let (probes, around) = tokio::join!(servers(stage, (file, &asks), wanted, args), around(stage, wanted, &asks));
+    let mut pools = around;
+    for ((pool, _), probe) in wanted.iter().zip(&probes) {
+        if let Some(seen) = pools.get_mut(&pool.name) {
+            seen.servers.insert(probe.server.clone(), probe.seen.clone());
+        }
+    }
+    Seen { probes, pools }
+}
+
+/// Asks name servers and balancers, as a dry run does.
+async fn around(
+    stage: &Stage,
+    wanted: &[(&Pool, &Server)],
+    asks: &BTreeMap<&PoolName, Evidence>,
+) -> BTreeMap<PoolName, PoolObservation> {
+    let eyes = stage.readers.eyes();
+    let names: BTreeSet<&PoolName> = wanted.iter().map(|(pool, _)| &pool.name).collect();
+    let looks = names.into_iter().filter_map(|name| Some((name, asks.get(name)?))).map(|(name, ask)| {
+        let eyes = &eyes;
+        async move {
+            let dns = async {
+                match &ask.names {
+                    Some(ask) => Answer::Known(eyes.names.resolve(ask).await),
+                    None => Answer::not_asked(),
+                }
+            };
+            let balancer = async {
+                match eyes.balancers.get(name).filter(|_| ask.balancer) {
+                    Some(reader) => Answer::Known(reader.observe_balancer().await),
+                    None => Answer::not_asked(),
+                }
+            };
+            let (dns, balancer) = tokio::join!(dns, balancer);
+            let seen = PoolObservation { pool: name.clone(), servers: BTreeMap::new(), dns, balancer };
+            (name.clone(), seen)
+        }
+    });
+    stream::iter(looks).buffer_unordered(TOGETHER).collect().await
+}
+
+async fn servers(
+    stage: &Stage,
+    (file, asks): (&PlanFile, &BTreeMap<&PoolName, Evidence>),
+    wanted: &[(&Pool, &Server)],
+    args: &ProbeArgs,
+) -> Vec<Probe> {
     let patch = file.change.maintenance.patch.as_ref();
     let asked = RefCell::new(BTreeSet::new());
     let left = || {
@@ -188,16 +256,58 @@ async fn look_at(stage: &Stage, file: &PlanFile, wanted: &[(&Pool, &Server)], ar
                 Place::Real => Names::Asked,
                 Place::Lab => Names::Skipped,
             },
+            ask: asks.get(&pool.name).and_then(|evidence| evidence.servers.get(&server.name)).cloned(),
         };
         Some(async move {
             asked.borrow_mut().insert(server.name.short());
             let probe = reader.examine(&examination).await;
             asked.borrow_mut().remove(server.name.short());
-            Looked::of(probe, &Expected { pool: Some(pool), patch })
+            probe
         })
     });
     // The order of the plan is kept.
     output::patiently(left, stream::iter(looks).buffered(TOGETHER).collect()).await
+}
+
+/// Returns the rows of what was seen: those of each server, and what a dry run would say of it and of its pool.
+fn judge<'a>(
+    change: &'a Change,
+    (probes, seen): (Vec<Probe>, &Observations),
+    only: Option<&ServerName>,
+    now: jiff::Timestamp,
+) -> Result<(Vec<Looked>, Pools<'a>), Failure> {
+    let found = found_by_server(change, seen, now);
+    let (plan, _report) = make(change, seen, now)?;
+    let is_let_in = |probe: &&Probe| matches!(&probe.logon, Some(Answer::Known(_)));
+    let answering: BTreeSet<ServerName> = probes.iter().filter(is_let_in).map(|probe| probe.server.clone()).collect();
+    let pools = change.pools.iter().filter_map(|pool| {
+        let facts = PoolFacts {
+            pool,
+            seen: seen.pools.get(&pool.name)?,
+            findings: plan.findings(),
+            answering: &answering,
+            only,
+        };
+        Some((pool, pool_rows(&facts)))
+    });
+    let pools: Pools<'a> = pools.collect();
+    let looked = probes.into_iter().map(|probe| {
+        let pool = change.pools.iter().find(|pool| pool.server(&probe.server).is_some());
+        let scope = pool.map(|pool| {
+            let scope = PoolScope::of(change, pool);
+            match seen.pools.get(&pool.name) {
+                Some(seen) => scope.with_dependents(seen),
+                None => scope,
+            }
+        });
+        let patch = change.maintenance.patch.as_ref();
+        let expected = Expected { pool, patch, scope: scope.as_ref() };
+        let mut rows = rows(&probe, &expected);
+        agree(&mut rows, &probe, found.get(&probe.server).map(Vec::as_slice).unwrap_or_default());
+        let left_out = left_out(&probe, &rows);
+        Looked { probe, rows, left_out }
+    });
+    Ok((looked.collect(), pools))
 }
 
 fn counters(args: &ProbeArgs) -> Counters {
@@ -244,10 +354,11 @@ async fn of_host(home: &Home, args: &ProbeArgs) -> Result<Exit, Failure> {
         depth,
         counters,
         names: Names::Asked,
+        ask: None,
     };
     let reader = wiring::alone(&pool, account, &keeper)?;
     let probe = look_alone(&server, reader, &examination).await?;
-    show(&[Looked::of(probe, &Expected::default())], Layout::Screen, args.output)
+    show(&[Looked::of(probe, &Expected::default())], &Vec::new(), (Layout::Screen, args.output))
 }
 
 /// Looks at a server of which nothing is known but its name.
@@ -290,6 +401,7 @@ fn from_outside() -> Examination {
         depth: Depth::Outside,
         counters: Counters::Needed,
         names: Names::Skipped,
+        ask: None,
     }
 }
 

@@ -184,6 +184,7 @@ pub(crate) fn target(server: &Loopback) -> WinrmTarget {
         product: Product::Lync2013,
         role: Role::FrontEnd,
         connect_to: Some(server.address.to_string()),
+        names: None,
         transport: Transport::Https(Trust::Authority(server.authority.clone())),
         auth: auth(),
         cmdlets: Cmdlets::Session,

@@ -15,6 +15,8 @@ mod looks;
 #[expect(dead_code, reason = "shared with the tests of the client, which use more of it")]
 mod loopback;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod stays;
 #[cfg(test)]
 mod together;

@@ -32,11 +32,21 @@ fn said<'a>(look: &'a Look<'_>) -> impl Iterator<Item = (&'a ServerName, &'a [Co
 /// proof of the level could be had after it.
 fn unread(look: &Look<'_>, plan: &Plan) -> Option<Finding> {
     let work = plan.work().iter().filter(|work| work.skip.is_none() && plan.pool_of(work).name == look.pool.name);
-    let silent = work.filter_map(|work| {
-        let seen = look.seen.servers.get(&work.server)?;
+    unread_on(look, work.map(|work| &work.server))
+}
+
+/// The same for one server, where the plan has a level.
+pub(super) fn unread_of(look: &Look<'_>, server: &ServerName) -> Option<Finding> {
+    look.change.maintenance.patch.as_ref()?.level.as_ref()?;
+    unread_on(look, std::iter::once(server))
+}
+
+fn unread_on<'a>(look: &'a Look<'_>, servers: impl Iterator<Item = &'a ServerName>) -> Option<Finding> {
+    let silent = servers.filter_map(|server| {
+        let seen = look.seen.servers.get(server)?;
         // A server that says nothing at all is a refusal of its own.
         seen.host.known()?;
-        Some((&work.server, seen.versions.why_unknown()?))
+        Some((server, seen.versions.why_unknown()?))
     });
     let silent: Vec<(&ServerName, &str)> = silent.collect();
     let (first, why) = silent.first()?;

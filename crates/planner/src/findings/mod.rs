@@ -96,6 +96,23 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     found
 }
 
+/// Returns what is found of one server, in the words in which it would be found if it were the only one that is to go. What
+/// concerns its pool as a whole is not among it.
+pub(crate) fn of_server(look: &Look<'_>, safety: &ServerSafety) -> Vec<Finding> {
+    let (mut found, alone) = (Vec::new(), [safety]);
+    evidence::pool(look, &alone, &mut found);
+    lease::pool(look, &alone, &mut found);
+    services::pool(look, &alone, &[], &mut found);
+    dependents::pool(look, &alone, &mut found);
+    found.extend(level::unread_of(look, &safety.server));
+    Obstacles::of_one(look, &safety.server).fold(&mut found);
+    let own = |finding: &Finding| finding.server.as_ref().is_none_or(|server| *server == safety.server);
+    found.retain(|finding| own(finding) && crate::probe::is_of_server(&finding.code));
+    found.sort_by(|a, b| (a.severity, &a.code, &a.message).cmp(&(b.severity, &b.code, &b.message)));
+    found.dedup();
+    found
+}
+
 /// What is wrong with the servers themselves: much of the rest follows from it.
 const CAUSES: [&str; 3] = [crate::codes::UNKNOWN, crate::codes::NO_SCRIPT, crate::codes::SECOND_MACHINE];
 

@@ -124,6 +124,16 @@ impl<'a> Obstacles<'a> {
         Self { met }
     }
 
+    /// Those of one server.
+    pub(crate) fn of_one(look: &Look<'a>, server: &ServerName) -> Self {
+        let Some(seen) = look.seen.servers.get(server) else { return Self { met: Vec::new() } };
+        let met = causes(seen).into_iter().filter_map(|(cause, told)| {
+            let first = told.first().cloned()?;
+            Some(Met { pool: look.pool, cause, first, told: told.into_iter().collect(), servers: vec![&seen.server] })
+        });
+        Self { met: met.collect() }
+    }
+
     /// Puts one finding in the place of all that follow from an obstacle.
     pub(super) fn fold(&self, found: &mut Vec<Finding>) {
         let mut follows: Vec<BTreeSet<String>> = vec![BTreeSet::new(); self.met.len()];

@@ -280,7 +280,7 @@ fn uncounted(look: &Look<'_>, seen: &ServerObservation, status: &ServiceStatus) 
     let advice = "Where the server should have them, rebuild its counters (lodctr /r, winmgmt /resyncperf); where the account may \
                   not read them, make it a member of Performance Monitor Users. Else name a counter that the server has, or \
                   keys of Get-CsWindowsService -ActivityLevel, under the pool's measures; orchestrate probe PLAN --counters \
-                  lists the counters.";
+                  lists both.";
     Some(refusal(codes::NOT_COUNTABLE, text).pool(look.pool).server(&seen.server).advise(advice))
 }
 

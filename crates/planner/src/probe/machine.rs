@@ -156,6 +156,7 @@ fn pending(probe: &Probe, machine: &Machine, expected: &Expected<'_>) -> Row {
             light,
             found: format!("{}{boot}", found.join("; ")),
             todo: Some(todo.to_owned()),
+            code: None,
         };
     }
     if !unknown.is_empty() {

@@ -1,6 +1,7 @@
 //! What the facts about one server mean for a maintenance: a row for each thing that a run would need, with what to do
 //! where it lacks. Judges and asks nothing.
 
+mod agreed;
 mod machine;
 mod product;
 mod reach;
@@ -8,6 +9,10 @@ mod rights;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use agreed::is_of_server;
+pub use agreed::{PoolFacts, agree, pool_rows};
+
+use crate::scope::PoolScope;
 use jiff::SignedDuration;
 use orchestrate_model::change::Patch;
 use orchestrate_model::probe::{Light, Probe, Row, Topic};
@@ -23,6 +28,9 @@ pub struct Expected<'a> {
     pub pool: Option<&'a Pool>,
     /// What is to be installed.
     pub patch: Option<&'a Patch>,
+    /// The services that the plan is about on such a server. What a run would refuse for them is then told by what a dry run
+    /// finds ([`agree`]), and not judged here.
+    pub scope: Option<&'a PoolScope>,
 }
 
 /// Returns a row for everything that could be judged, in the order in which rows are shown. What could not be asked
@@ -59,6 +67,8 @@ pub fn left_out(probe: &Probe, rows: &[Row]) -> Vec<Topic> {
         Topic::Installer => is_let_in && probe.seen.file.why_unknown() != Some(NOT_ASKED),
         Topic::Logon => probe.logon.is_some(),
         Topic::Tls | Topic::Name | Topic::Listeners | Topic::Transport | Topic::Clock => false,
+        // A server has these only where a dry run finds something, and a pool has no others.
+        Topic::Lease | Topic::Records | Topic::Balancer | Topic::Pool => false,
         Topic::Wmi | Topic::PowerShell | Topic::Services | Topic::Versions | Topic::Disk | Topic::Quotas => {
             probe.logon.is_some()
         }
@@ -78,15 +88,15 @@ fn is_without_scripts(probe: &Probe) -> bool {
 }
 
 fn green(topic: Topic, found: impl Into<String>) -> Row {
-    Row { topic, light: Light::Green, found: found.into(), todo: None }
+    Row { topic, light: Light::Green, found: found.into(), todo: None, code: None }
 }
 
 fn yellow(topic: Topic, found: impl Into<String>, todo: impl Into<String>) -> Row {
-    Row { topic, light: Light::Yellow, found: found.into(), todo: Some(todo.into()) }
+    Row { topic, light: Light::Yellow, found: found.into(), todo: Some(todo.into()), code: None }
 }
 
 fn red(topic: Topic, found: impl Into<String>, todo: impl Into<String>) -> Row {
-    Row { topic, light: Light::Red, found: found.into(), todo: Some(todo.into()) }
+    Row { topic, light: Light::Red, found: found.into(), todo: Some(todo.into()), code: None }
 }
 
 /// Returns how long something is, in the two largest units that say something.

@@ -1,6 +1,7 @@
 //! Rows about the product on a server: cmdlets, services, counters and versions.
 
 use super::{Expected, NOT_ASKED, green, is_without_scripts, red, some, yellow};
+use crate::codes;
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::observe::{DrainingState, SessionReading};
 use orchestrate_model::probe::{Probe, Row, Topic};
@@ -11,7 +12,7 @@ pub(super) fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     rows.extend(cmdlets(probe));
     rows.push(services(probe, expected));
-    rows.extend(counters(probe));
+    rows.extend(counters(probe, expected));
     rows.extend(versions(probe));
     rows
 }
@@ -59,7 +60,12 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
         Answer::Known(found) => found,
         Answer::Unknown(why) => return red(Topic::Services, why, "look at the row `wmi`"),
     };
-    if found.is_empty() {
+    let is_of_product = |(name, status): &(&ServiceName, &ServiceStatus)| {
+        catalogue::service(name).is_some_and(|facts| facts.prefixed)
+            || catalogue::is_product_display(&status.display_name)
+    };
+    let of_product = found.iter().filter(is_of_product).count();
+    if of_product == 0 {
         let todo = "a server that runs nothing of the product has nothing to drain: is it the right one?";
         return match probe.product {
             Product::Generic => yellow(Topic::Services, "none of the product", todo),
@@ -68,7 +74,9 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
             }
         };
     }
-    let missing = expected.pool.map(|pool| missing(found, pool.product, pool.role)).unwrap_or_default();
+    // With the services of a plan a dry run's findings say what is missing.
+    let stated = expected.pool.filter(|_| expected.scope.is_none());
+    let missing = stated.map(|pool| missing(found, pool.product, pool.role)).unwrap_or_default();
     let odd = odd(found);
     let besides: Vec<String> = found
         .iter()
@@ -77,7 +85,7 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
         })
         .map(|(name, _)| name.to_string())
         .collect();
-    let mut said = vec![format!("{} of the product", found.len())];
+    let mut said = vec![format!("{of_product} of the product")];
     if !besides.is_empty() {
         said.push(format!("not in the catalogue: {}", some(&besides)));
     }
@@ -85,7 +93,7 @@ fn services(probe: &Probe, expected: &Expected<'_>) -> Row {
         said.push(format!("expected and not there: {}", some(&missing)));
     }
     if odd.is_empty() && missing.is_empty() {
-        return green(Topic::Services, format!("{}, as they should be", said.join("; ")));
+        return green(Topic::Services, format!("{}, each in its usual state", said.join("; ")));
     }
     let mut todo = Vec::new();
     if !odd.is_empty() {
@@ -137,60 +145,85 @@ fn word(state: RunState) -> &'static str {
     }
 }
 
-fn counters(probe: &Probe) -> Option<Row> {
-    let readings = &probe.seen.sessions;
-    if readings.is_empty() {
-        return None;
-    }
-    let mut sessions = 0;
-    let mut silent = Vec::new();
-    for (service, reading) in readings {
+/// Returns the readings of services that a run would wait for: those that run, and, where there is a plan, that it blocks.
+fn waited_for<'a>(
+    probe: &'a Probe,
+    expected: &'a Expected<'_>,
+) -> impl Iterator<Item = (&'a ServiceName, &'a SessionReading)> {
+    let runs = |name: &ServiceName| match &probe.seen.services {
+        Answer::Known(services) => {
+            services.get(name).map_or(expected.scope.is_none(), |status| !status.is(RunState::Stopped))
+        }
+        Answer::Unknown(_) => true,
+    };
+    let is_blocked = |name: &ServiceName| expected.scope.is_none_or(|scope| scope.block.contains(name));
+    probe.seen.sessions.iter().filter(move |(name, _)| runs(name) && is_blocked(name))
+}
+
+fn counters(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
+    let (mut sessions, mut measures) = (0, 0);
+    let (mut read, mut silent) = (0_usize, Vec::new());
+    for (service, reading) in waited_for(probe, expected) {
         match reading.left() {
-            Answer::Known(left) => sessions += left,
+            Answer::Known(left) => {
+                (sessions, read) = (sessions + left, read + 1);
+                measures += reading.measures.len();
+            }
             Answer::Unknown(why) => silent.push(format!("{service}: {why}")),
         }
     }
-    let measures: usize = readings.values().map(|reading| reading.measures.len()).sum();
-    if let (true, Some(row)) = (silent.is_empty(), undrained(readings)) {
-        return Some(row);
+    let told = format!("{} measured by {measures} values; {sessions} sessions now", are(read));
+    if expected.scope.is_some() {
+        // What is silent is a finding, unless the plan answers it.
+        return (read > 0).then(|| green(Topic::Counters, told)).into_iter().collect();
     }
-    if silent.is_empty() {
-        let (services, values) = (readings.len(), measures);
-        let found = format!("{services} services are measured by {values} values; {sessions} sessions now");
-        return Some(green(Topic::Counters, found));
+    let mut rows = Vec::new();
+    if !silent.is_empty() && !is_without_scripts(probe) {
+        let row = red(
+            Topic::Counters,
+            format!("sessions that cannot be counted: {}", some(&silent)),
+            "`--counters` lists what the server has; name the right ones under `measures` of the pool, or rebuild the \
+             counters on the server (`lodctr /r`)",
+        );
+        rows.push(Row { code: Some(codes::NOT_COUNTABLE.to_owned()), ..row });
     }
-    if is_without_scripts(probe) {
-        return None;
+    rows.extend(undrained(probe, expected));
+    if rows.is_empty() && silent.is_empty() && read > 0 {
+        rows.push(green(Topic::Counters, told));
     }
-    Some(red(
-        Topic::Counters,
-        format!("sessions that cannot be counted: {}", some(&silent)),
-        "`--counters` lists what the server has; name the right ones under `measures` of the pool, or rebuild the counters \
-         on the server (`lodctr /r`)",
-    ))
+    rows
 }
 
-/// Says so when nobody could say that services have drained.
-fn undrained(readings: &BTreeMap<ServiceName, SessionReading>) -> Option<Row> {
+fn are(services: usize) -> String {
+    if services == 1 { "1 service is".to_owned() } else { format!("{services} services are") }
+}
+
+/// Says so when nobody could say that services have drained. Sessions that cannot be counted are another matter, and hide
+/// nothing of it.
+fn undrained(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
     let (mut absent, mut unread) = (Vec::new(), Vec::new());
-    for (service, reading) in readings {
+    for (service, reading) in waited_for(probe, expected).filter(|(_, reading)| reading.left().known().is_some()) {
         match &reading.draining {
             None | Some(Answer::Known(DrainingState::Draining | DrainingState::NotDraining)) => {}
             Some(Answer::Known(DrainingState::Absent(_))) => absent.push(service.to_string()),
             Some(Answer::Unknown(why)) => unread.push(format!("{service}: {why}")),
         }
     }
+    let mut rows = Vec::new();
     if !unread.is_empty() {
         let found = format!("whether these drain cannot be read: {}", some(&unread));
-        return Some(red(Topic::Counters, found, "the account has to be a member of Performance Monitor Users"));
+        rows.push(red(Topic::Counters, found, "the account has to be a member of Performance Monitor Users"));
     }
-    let todo = format!(
-        "rebuild the counters on the server (`lodctr /r`); where it has none, write `drain: {{by_sessions_alone: [{}]}}` in \
-         the plan",
-        absent.join(", ")
-    );
-    let found = format!("no counter says whether these drain: {}", some(&absent));
-    (!absent.is_empty()).then(|| yellow(Topic::Counters, found, todo))
+    if !absent.is_empty() {
+        let todo = format!(
+            "rebuild the counters on the server (`lodctr /r`); where it has none, write `drain: {{by_sessions_alone: \
+             [{}]}}` in the plan",
+            absent.join(", ")
+        );
+        let found = format!("no counter says whether these drain: {}", some(&absent));
+        rows.push(red(Topic::Counters, found, todo));
+    }
+    rows.into_iter().map(|row| Row { code: Some(codes::DRAIN_UNTOLD.to_owned()), ..row }).collect()
 }
 
 fn versions(probe: &Probe) -> Option<Row> {

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use orchestrate_model::Answer;
 use orchestrate_model::pool::Transport;
 use orchestrate_model::probe::{
-    Answering, Light, Listener, LogonFacts, LogonMechanism, Probe, Protection, Row, Silence, Topic,
+    Answering, Light, Listener, LogonFacts, LogonMechanism, NamesOf, Probe, Protection, Row, Silence, Topic,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -29,30 +29,37 @@ fn name(probe: &Probe, expected: &Expected<'_>) -> Row {
     let planned = expected.pool.and_then(|pool| pool.server(&probe.server)).map_or(&[][..], |server| &server.addresses);
     let said = |addresses: &[IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let by_address = dialled.parse::<SocketAddr>().is_ok();
+    let (has, have, todo) = match probe.addresses_by {
+        NamesOf::Machine => (
+            "this machine has",
+            "of this machine",
+            "check the name, or state where the server is: `address` in the plan, or `--address`; where other name servers \
+             know it, name them in the plan (`dns: resolvers`)",
+        ),
+        NamesOf::Plan => (
+            "the name servers of the plan have",
+            "of the plan's name servers",
+            "check the name and `dns: resolvers` in the plan, or state where the server is: `address`",
+        ),
+    };
     match &probe.addresses {
         Answer::Known(found) if !found.is_empty() => {
             let is_one = |address: &IpAddr| planned.contains(address) || address.is_loopback();
             if planned.is_empty() || found.iter().any(is_one) {
-                return green(Topic::Name, format!("{}; reached at {dialled}", said(found)));
+                return green(Topic::Name, format!("{}, by the word {have}; reached at {dialled}", said(found)));
             }
             yellow(
                 Topic::Name,
-                format!("this machine has {} for the name, and the plan says {}", said(found), said(planned)),
+                format!("{has} {} for the name, and the plan says {}", said(found), said(planned)),
                 "correct `address` in the plan, or the record in DNS; requests go to the address of the plan",
             )
         }
         Answer::Unknown(why) if by_address && why == "not asked" => green(Topic::Name, format!("reached at {dialled}")),
         Answer::Known(_) | Answer::Unknown(_) if by_address => {
-            green(Topic::Name, format!("reached at {dialled}; this machine has no address for the name"))
+            green(Topic::Name, format!("reached at {dialled}; {has} no address for the name"))
         }
-        Answer::Known(_) | Answer::Unknown(_) => {
-            let why = probe.addresses.why_unknown().unwrap_or("there is none");
-            red(
-                Topic::Name,
-                format!("this machine has no address for the name: {why}"),
-                "check the name, or state where the server is: `address` in the plan, or `--address`",
-            )
-        }
+        Answer::Known(_) => red(Topic::Name, format!("{has} no address for the name"), todo),
+        Answer::Unknown(why) => red(Topic::Name, format!("{has} no address for the name: {why}"), todo),
     }
 }
 
@@ -277,7 +284,7 @@ fn clock(probe: &Probe) -> Option<Row> {
     let row = if apart > KERBEROS {
         let light = if by_kerberos { Light::Red } else { Light::Yellow };
         let found = format!("{found}: more than the {} that Kerberos allows", length(KERBEROS));
-        Row { topic: Topic::Clock, light, found, todo: Some(set.to_owned()) }
+        Row { topic: Topic::Clock, light, found, todo: Some(set.to_owned()), code: None }
     } else if apart > NOTABLE {
         yellow(Topic::Clock, found, set)
     } else {

@@ -10,7 +10,7 @@ const MAKE_ADMINISTRATOR: &str = "make the account a member of the local group A
 pub(super) fn wmi(probe: &Probe) -> Row {
     match (&probe.seen.host, &probe.seen.services) {
         (Answer::Known(host), Answer::Known(services)) => {
-            green(Topic::Wmi, format!("read: {}, {} services of the product", host.system, services.len()))
+            green(Topic::Wmi, format!("read: {}, {} services", host.system, services.len()))
         }
         (Answer::Unknown(why), _) | (_, Answer::Unknown(why)) => red(
             Topic::Wmi,
@@ -39,7 +39,7 @@ pub(super) fn rows(machine: &Machine) -> Vec<Row> {
 fn unless_told(machine: &Machine, why: &str) -> String {
     match &machine.token {
         Answer::Known(_) => format!("not known: {why}"),
-        Answer::Unknown(_) => "not known, because the account is not".to_owned(),
+        Answer::Unknown(_) => "not known, because it is not known who the account is on the server".to_owned(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Rows from facts, each light at least once.
 
 use super::*;
+use crate::plan::{Finding, Severity};
 use jiff::Timestamp;
 use orchestrate_model::observe::{DrainingState, FileFacts, HostFacts, Measure, SessionReading};
 use orchestrate_model::pool::Transport;
 use orchestrate_model::probe::{
-    Answering, Certificate, ClockFacts, Disk, FileRights, Listener, LogonFacts, LogonMechanism, Machine, PendingFound,
-    PendingSign, Protection, Quotas, ServiceRight, Silence, Standing, TlsFacts, Token, Way,
+    Answering, Certificate, ClockFacts, Disk, FileRights, Listener, LogonFacts, LogonMechanism, Machine, NamesOf,
+    PendingFound, PendingSign, Protection, Quotas, ServiceRight, Silence, Standing, TlsFacts, Token, Way,
 };
 use orchestrate_model::{
     Product, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartType, Version,
@@ -74,6 +75,7 @@ fn good() -> Probe {
         server,
         asked: now(),
         addresses: Answer::Known(vec!["192.0.2.11".parse().unwrap()]),
+        addresses_by: NamesOf::Machine,
         listeners: vec![
             answers(5985, Transport::Http, &["Negotiate", "Kerberos"]),
             Listener {
@@ -96,6 +98,7 @@ fn good() -> Probe {
         disks: Answer::Known(BTreeMap::from([("C:".to_owned(), Disk { free_bytes: 50 << 30, size_bytes: 100 << 30 })])),
         quotas: Answer::Known(Quotas { envelope_kb: Some(500), shells_per_user: Some(30), ..Quotas::default() }),
         counters: None,
+        activity: None,
     }
 }
 
@@ -114,7 +117,7 @@ fn patch() -> Patch {
 
 fn row(probe: &Probe, topic: Topic) -> Row {
     let patch = patch();
-    let expected = Expected { pool: None, patch: Some(&patch) };
+    let expected = Expected { patch: Some(&patch), ..Expected::default() };
     let rows = rows(probe, &expected);
     rows.into_iter().find(|row| row.topic == topic).unwrap_or_else(|| panic!("no row {topic}"))
 }
@@ -128,7 +131,7 @@ fn of_machine(change: impl FnOnce(&mut Machine)) -> Probe {
 #[test]
 fn a_server_as_it_should_be_is_green_throughout() {
     let patch = patch();
-    let rows = rows(&good(), &Expected { pool: None, patch: Some(&patch) });
+    let rows = rows(&good(), &Expected { patch: Some(&patch), ..Expected::default() });
     let off: Vec<&Row> = rows.iter().filter(|row| row.light != Light::Green).collect();
     assert!(off.is_empty(), "{off:#?}");
     assert_eq!(left_out(&good(), &rows), []);
@@ -144,7 +147,7 @@ fn whatever_is_not_green_says_what_to_do() {
     probe.quotas = Answer::unknown("refused");
     probe.seen = ServerObservation::unknown(probe.server.clone(), now(), "refused");
     let patch = patch();
-    let rows = rows(&probe, &Expected { pool: None, patch: Some(&patch) });
+    let rows = rows(&probe, &Expected { patch: Some(&patch), ..Expected::default() });
     assert!(rows.iter().all(|row| row.light == Light::Green || row.todo.is_some()), "{rows:#?}");
     assert_eq!(row(&probe, Topic::PowerShell).light, Light::Red);
     let out = left_out(&probe, &rows);
@@ -257,7 +260,7 @@ fn a_full_disk_is_red_and_a_nearly_full_one_yellow() {
 #[test]
 fn a_probe_measures_by_what_the_plan_says_as_its_runs_do() {
     let light = |probe: &Probe, patch: &Patch, topic: Topic| {
-        let rows = rows(probe, &Expected { pool: None, patch: Some(patch) });
+        let rows = rows(probe, &Expected { patch: Some(patch), ..Expected::default() });
         rows.into_iter().find(|row| row.topic == topic).map(|row| row.light)
     };
     let greedy = Patch { needs_free: Some(60 << 30), ..patch() };
@@ -323,7 +326,7 @@ fn sessions_that_cannot_be_counted_and_services_that_do_not_run_are_told() {
     probe.seen.sessions.insert(service("RTCAVMCU"), reading);
     assert!(row(&probe, Topic::Counters).found.contains("RTCAVMCU: x: no such counter"));
     for (state, light) in [
-        (Answer::Known(DrainingState::Absent("no such counter set".into())), Light::Yellow),
+        (Answer::Known(DrainingState::Absent("no such counter set".into())), Light::Red),
         (Answer::unknown("access denied"), Light::Red),
         (Answer::Known(DrainingState::NotDraining), Light::Green),
     ] {
@@ -341,6 +344,47 @@ fn sessions_that_cannot_be_counted_and_services_that_do_not_run_are_told() {
 }
 
 #[test]
+fn a_silent_counter_hides_no_other_and_each_has_the_code_of_a_dry_run() {
+    let mut probe = good();
+    let reading =
+        |value: Answer<i64>, draining| SessionReading { measures: vec![Measure { name: "x".into(), value }], draining };
+    let absent = Some(Answer::Known(DrainingState::Absent("no such counter set".into())));
+    probe.seen.sessions = BTreeMap::from([
+        (service("RTCSRV"), reading(Answer::unknown("no such counter"), None)),
+        (service("RTCAVMCU"), reading(Answer::Known(0), absent)),
+    ]);
+    let patch = patch();
+    let rows = rows(&probe, &Expected { patch: Some(&patch), ..Expected::default() });
+    let codes = rows.iter().filter(|row| row.topic == Topic::Counters).map(|row| (row.code.as_deref(), row.light));
+    assert_eq!(codes.collect::<Vec<_>>(), [(Some("O2022"), Light::Red), (Some("O2098"), Light::Red)]);
+}
+
+#[test]
+fn a_finding_gives_its_code_and_remedy_to_the_row_that_tells_the_same() {
+    let mut probe = good();
+    probe.seen.file = Answer::Known(FileFacts::Missing);
+    let finding = |code: &str| Finding {
+        code: code.to_owned(),
+        severity: Severity::Refusal,
+        pool: None,
+        server: None,
+        message: "m".to_owned(),
+        advice: "Mend it.".to_owned(),
+    };
+    let patch = patch();
+    let mut rows = rows(&probe, &Expected { patch: Some(&patch), ..Expected::default() });
+    let before = rows.len();
+    agree(&mut rows, &probe, &[finding("O2049"), finding("O2098"), finding("O2037")]);
+    assert_eq!(rows.len(), before + 1, "{rows:#?}");
+    let of = |code: &str| rows.iter().find(|row| row.code.as_deref() == Some(code));
+    let installer = of("O2049").unwrap();
+    assert!(installer.topic == Topic::Installer && installer.found.contains("is not there"), "{installer:?}");
+    assert_eq!(installer.todo.as_deref(), Some("Mend it."));
+    assert_eq!(of("O2098").map(|row| (row.topic, row.light)), Some((Topic::Counters, Light::Red)));
+    assert!(of("O2037").is_none(), "the time is no matter of a host");
+}
+
+#[test]
 fn one_row_says_why_no_script_runs_and_the_others_say_nothing_more() {
     let why = "PowerShell 5.1 runs in ConstrainedLanguage here";
     let mut probe = Probe { machine: Answer::unknown(why), ..good() };
@@ -351,7 +395,7 @@ fn one_row_says_why_no_script_runs_and_the_others_say_nothing_more() {
     probe.seen.replication = Answer::unknown(why);
     probe.seen.file = Answer::unknown(why);
     let patch = patch();
-    let rows = rows(&probe, &Expected { pool: None, patch: Some(&patch) });
+    let rows = rows(&probe, &Expected { patch: Some(&patch), ..Expected::default() });
     let red: Vec<Topic> = rows.iter().filter(|row| row.light == Light::Red).map(|row| row.topic).collect();
     assert_eq!(red, [Topic::PowerShell], "{rows:#?}");
     let left_out = left_out(&probe, &rows);

@@ -407,57 +407,27 @@ pub(super) fn blockable(look: &Look<'_>, server: &ServerName) -> Asked {
 }
 
 fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdict {
-    let asked_for = |service| match &look.change.maintenance.scope {
-        Scope::AllServices => false,
-        Scope::Services(chosen) => chosen.contains(service),
-    };
-    let mut against: Option<Verdict> = None;
+    let mut against = Vec::new();
     let mut running = 0_usize;
     for service in &look.scope.block {
-        let problem = match seen.service(service) {
-            None if asked_for(service) => {
-                Some(Verdict::No(format!("{name} has no service {service}, which the plan asks for")))
+        let status = seen.service(service);
+        running += usize::from(status.is_some_and(|status| {
+            matches!(&status.state, Answer::Known(RunState::Running | RunState::Paused))
+                && (status.accepts_pause || !status.is(RunState::Running))
+        }));
+        against.extend(unblockable(look, name, seen, service));
+    }
+    against.extend(unplanned(look, seen).map(|(service, state)| {
+        let shown = shown(seen, service);
+        match state {
+            Ok(state) => {
+                Verdict::No(format!("{name}: {shown} is {state} and not in the plan, so the run does not drain it"))
             }
-            None => None,
-            Some(status) => match &status.state {
-                Answer::Unknown(why) => {
-                    let called = called(look, seen, service);
-                    Some(Verdict::Unknown(format!("{name}: the state of {called} is not known: {why}")))
-                }
-                // Nothing to block and nothing to wait for.
-                Answer::Known(RunState::Stopped) => None,
-                Answer::Known(RunState::Running) if !status.accepts_pause => {
-                    Some(Verdict::No(format!("{name}: {} does not accept a pause", called(look, seen, service))))
-                }
-                Answer::Known(RunState::Running | RunState::Paused) => {
-                    running += 1;
-                    uncountable(look, name, seen, service)
-                }
-                Answer::Known(state) => {
-                    let called = called(look, seen, service);
-                    Some(Verdict::No(format!("{name}: {called} is {state}, on its way somewhere")))
-                }
-            },
-        };
-        against = match (against, problem) {
-            (Some(before), Some(problem)) => Some(before.and(problem)),
-            (before, problem) => before.or(problem),
-        };
-    }
-    let unplanned = unplanned(look, seen).map(|(service, state)| match state {
-        Ok(state) => {
-            let shown = shown(seen, service);
-            Verdict::No(format!("{name}: {shown} is {state} and not in the plan, so the run does not drain it"))
+            Err(why) => Verdict::Unknown(format!("{name}: {shown} is not in the plan, its state not known: {why}")),
         }
-        Err(why) => {
-            let shown = shown(seen, service);
-            Verdict::Unknown(format!("{name}: {shown} is not in the plan, its state not known: {why}"))
-        }
-    });
-    for problem in unplanned.chain(problems(look, name, seen)) {
-        against = Some(against.map_or_else(|| problem.clone(), |before| before.and(problem.clone())));
-    }
-    match against {
+    }));
+    against.extend(problems(look, name, seen));
+    match all_against(name, &against) {
         Some(against) => against,
         None if running == 0 => {
             Verdict::No(format!("{name} runs none of the services in scope: there is nothing to block"))
@@ -466,6 +436,53 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
             "{} in scope on {name}: each can be paused, its sessions counted",
             orchestrate_model::readable::count(running, "running service")
         )),
+    }
+}
+
+/// Causes that one answer names before it counts the rest. A server whose counters are all gone has some fifteen.
+const CAUSES_NAMED: usize = 6;
+
+/// Returns one answer for all that stands against a server: whoever mends the first cause would else meet the next one, and
+/// so on. What is disproven comes before what is not known.
+fn all_against(name: &str, against: &[Verdict]) -> Option<Verdict> {
+    let texts = |wanted: fn(&Verdict) -> bool| against.iter().filter(move |verdict| wanted(verdict)).map(Verdict::text);
+    let refused = texts(|verdict| matches!(verdict, Verdict::No(_)));
+    let is_refused = refused.clone().next().is_some();
+    let mut causes: Vec<&str> = refused.chain(texts(|verdict| matches!(verdict, Verdict::Unknown(_)))).collect();
+    let mut met = BTreeSet::new();
+    causes.retain(|cause| met.insert(*cause));
+    let first = (*causes.first()?).to_owned();
+    let lead = format!("{name}: ");
+    let rest = causes.iter().skip(1).take(CAUSES_NAMED - 1);
+    let mut text = rest.fold(first, |text, cause| format!("{text}; {}", cause.strip_prefix(&lead).unwrap_or(cause)));
+    let more = causes.len().saturating_sub(CAUSES_NAMED);
+    if more > 0 {
+        text = format!("{text}; and {more} more");
+    }
+    Some(if is_refused { Verdict::No(text) } else { Verdict::Unknown(text) })
+}
+
+/// Returns why a service cannot be blocked and its sessions be counted, if that is so.
+fn unblockable(look: &Look<'_>, name: &str, seen: &ServerObservation, service: &ServiceName) -> Option<Verdict> {
+    let asked_for = match &look.change.maintenance.scope {
+        Scope::AllServices => false,
+        Scope::Services(chosen) => chosen.contains(service),
+    };
+    let Some(status) = seen.service(service) else {
+        return asked_for.then(|| Verdict::No(format!("{name} has no service {service}, which the plan asks for")));
+    };
+    let called = || called(look, seen, service);
+    match &status.state {
+        Answer::Unknown(why) => {
+            Some(Verdict::Unknown(format!("{name}: the state of {} is not known: {why}", called())))
+        }
+        // Nothing to block and nothing to wait for.
+        Answer::Known(RunState::Stopped) => None,
+        Answer::Known(RunState::Running) if !status.accepts_pause => {
+            Some(Verdict::No(format!("{name}: {} does not accept a pause", called())))
+        }
+        Answer::Known(RunState::Running | RunState::Paused) => uncountable(look, name, seen, service),
+        Answer::Known(state) => Some(Verdict::No(format!("{name}: {} is {state}, on its way somewhere", called()))),
     }
 }
 

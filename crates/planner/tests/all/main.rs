@@ -1,6 +1,7 @@
 //! What the planner promises, seen from outside.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
+mod agreed;
 mod antichains;
 mod beside;
 mod central;

@@ -184,7 +184,11 @@ impl fmt::Display for Told<'_> {
             LogonReason::NoKdc { realm, looked } => {
                 write!(f, "no KDC of {realm} is known ({looked}): state `kdc`, or write `auth: ntlm`")
             }
-            LogonReason::KdcSilent { realm, tried } => write!(f, "no KDC of {realm} answered: {tried}"),
+            LogonReason::KdcSilent { realm, tried } => write!(
+                f,
+                "no KDC of {realm} answered: {tried}. Tried: Kerberos. Not tried: NTLM, because a KDC is known, and nothing \
+                 weaker is taken when it is silent; make a KDC reachable from here, or write `auth: ntlm`"
+            ),
             LogonReason::TicketRefused { why } => write!(f, "the server did not take the ticket of {user}: {why}"),
             LogonReason::NoProof => write!(
                 f,

@@ -85,12 +85,12 @@ impl Handshake<'_> {
         let realm = settings.realms.krb5_conf.realm_of(&self.dial.endpoint.name);
         let start = |package, binding| Start { package, user: login.user(), service: &service, realm, binding };
         let context = match self.choose(settings, login).await.map_err(failed)? {
-            Chosen::Ntlm => {
+            Chosen::Ntlm { instead } => {
                 let context = match &login.secret {
                     Secret::Current => Context::current(start(Package::Ntlm, bound)).map_err(failed)?,
                     Secret::Password(_) | Secret::Key(_) | Secret::Nothing => for_ntlm(login, bound),
                 };
-                self.ntlm(login, context, is_bound).await?
+                self.ntlm(login, context, (is_bound, &instead)).await?
             }
             Chosen::Kerberos { realm, kdcs } => {
                 let credentials = for_kerberos(login, &realm).map_err(failed)?;
@@ -132,7 +132,7 @@ impl Handshake<'_> {
             Mechanism::Ntlm if is_key => {
                 return Err(LogonReason::Other("a keytab is for Kerberos, and the plan says `auth: ntlm`".to_owned()));
             }
-            Mechanism::Ntlm => return Ok(Chosen::Ntlm),
+            Mechanism::Ntlm => return Ok(Chosen::Ntlm { instead: "`auth: ntlm` was asked for".to_owned() }),
             // The system knows the domain of the logon, and asks it.
             Mechanism::Kerberos | Mechanism::Any if matches!(login.secret, Secret::Current) => {
                 return Ok(Chosen::Current);
@@ -145,17 +145,19 @@ impl Handshake<'_> {
             Mechanism::Any => Wish::Either,
         };
         let chosen = match self.realm(settings, &name, wish).await {
-            Some(realm) => match settings.realms.kdcs_of(&realm).await {
+            Ok(realm) => match settings.realms.kdcs_of(&realm).await {
                 Ok(kdcs) => Chosen::Kerberos { realm, kdcs },
-                Err(LogonReason::NoKdc { .. }) if wish == Wish::Either => Chosen::Ntlm,
+                Err(LogonReason::NoKdc { realm, looked }) if wish == Wish::Either => {
+                    Chosen::Ntlm { instead: no_kdc(&realm, &looked) }
+                }
                 Err(reason) => return Err(reason),
             },
-            None if wish == Wish::Kerberos => return Err(LogonReason::UnknownRealm),
-            None => Chosen::Ntlm,
+            Err(_why) if wish == Wish::Kerberos => return Err(LogonReason::UnknownRealm),
+            Err(why) => Chosen::Ntlm { instead: why },
         };
         match &chosen {
-            Chosen::Ntlm => {
-                tracing::info!(user = %plain(login.user()), "logs on by NTLM: no KDC of the account is known");
+            Chosen::Ntlm { instead } => {
+                tracing::info!(user = %plain(login.user()), %instead, "logs on by NTLM");
             }
             Chosen::Current => {}
             Chosen::Kerberos { realm, kdcs } => {
@@ -166,11 +168,11 @@ impl Handshake<'_> {
     }
 
     /// Returns the realm of an account: as stated, as its name says, as the system's configuration says, and at last as
-    /// the server says. The short name of a domain is never taken for its realm.
-    async fn realm(&self, settings: &Negotiate, name: &LogonName, wish: Wish) -> Option<String> {
+    /// the server says; or why none is known. The short name of a domain is never taken for its realm.
+    async fn realm(&self, settings: &Negotiate, name: &LogonName, wish: Wish) -> Result<String, String> {
         let realms = &settings.realms;
         if let Some(realm) = &realms.realm {
-            return Some(realm.to_ascii_uppercase());
+            return Ok(realm.to_ascii_uppercase());
         }
         let conf = &realms.krb5_conf;
         let stated = match name {
@@ -179,23 +181,31 @@ impl Handshake<'_> {
                 conf.realm_of(suffix).or_else(|| (!conf.kdcs(suffix).is_empty()).then_some(suffix.as_str()))
             }
             LogonName::Local { .. } => {
-                return conf.default_realm().filter(|_| wish == Wish::Kerberos).map(str::to_ascii_uppercase);
+                let stated = conf.default_realm().filter(|_| wish == Wish::Kerberos).map(str::to_ascii_uppercase);
+                return stated
+                    .ok_or_else(|| format!("{name} names no domain, and is taken for an account of the server"));
             }
         };
         if let Some(realm) = stated {
-            return Some(realm.to_ascii_uppercase());
+            return Ok(realm.to_ascii_uppercase());
         }
+        let mut unknown = String::new();
         match name {
-            LogonName::Domain { domain, .. } if domain.contains('.') => return Some(domain.to_ascii_uppercase()),
-            LogonName::Principal { suffix, .. } if realms.kdcs_of(suffix).await.is_ok() => {
-                return Some(suffix.to_ascii_uppercase());
-            }
-            LogonName::Principal { .. } if wish == Wish::Kerberos && conf.default_realm().is_some() => {
-                return conf.default_realm().map(str::to_ascii_uppercase);
-            }
-            LogonName::Domain { .. } | LogonName::Principal { .. } | LogonName::Local { .. } => {}
+            LogonName::Domain { domain, .. } if domain.contains('.') => return Ok(domain.to_ascii_uppercase()),
+            LogonName::Principal { suffix, .. } => match realms.kdcs_of(suffix).await {
+                Ok(_) => return Ok(suffix.to_ascii_uppercase()),
+                Err(LogonReason::NoKdc { realm, looked }) => unknown = no_kdc(&realm, &looked),
+                Err(other) => unknown = LogonFailure { user: name.to_string(), reason: other }.to_string(),
+            },
+            LogonName::Domain { .. } | LogonName::Local { .. } => {}
         }
-        let found = self.domain_of_server().await?;
+        if let (LogonName::Principal { .. }, Wish::Kerberos, Some(realm)) = (name, wish, conf.default_realm()) {
+            return Ok(realm.to_ascii_uppercase());
+        }
+        let Some(found) = self.domain_of_server().await else {
+            let silent = format!("which realm {name} is in is not known, and the server names no domain of its own");
+            return Err(if unknown.is_empty() { silent } else { unknown });
+        };
         let fits = match name {
             LogonName::Domain { domain, .. } => domain.eq_ignore_ascii_case(&found.netbios),
             // Names of this form need not tell their domain; the server's is the best guess, and asked about it only
@@ -203,7 +213,11 @@ impl Handshake<'_> {
             LogonName::Principal { .. } => wish == Wish::Kerberos,
             LogonName::Local { .. } => false,
         };
-        fits.then(|| found.dns.to_ascii_uppercase())
+        if fits {
+            return Ok(found.dns.to_ascii_uppercase());
+        }
+        let other = format!("which realm {name} is in is not known; the server is in {}", plain(&found.dns));
+        Err(if unknown.is_empty() { other } else { unknown })
     }
 
     /// Returns the domain of the server, from the challenge that it answers an anonymous first token of NTLM with. On
@@ -216,7 +230,8 @@ impl Handshake<'_> {
         token(&raw).and_then(|token| challenge::domain(&token))
     }
 
-    async fn ntlm(&mut self, login: &Login, mut context: Context, is_bound: Bound) -> Result<Context, Cause> {
+    /// `how` is whether the logon is bound, and why it is not made by Kerberos.
+    async fn ntlm(&mut self, login: &Login, mut context: Context, how: (Bound, &str)) -> Result<Context, Cause> {
         let first = context.step(&[]).await.map_err(|reason| failed(login, reason))?;
         let raw = self.post(&first).await?;
         let challenge = self.challenge(&raw, login)?;
@@ -226,7 +241,7 @@ impl Handshake<'_> {
             401 => Err(Cause::Refused(Refusal::Unauthorized {
                 user: plain(login.user()),
                 offers: offers(&raw),
-                hint: self.why_ntlm(is_bound),
+                hint: self.why_ntlm(how),
             })),
             200..300 => Ok(context),
             status => Err(self.unexpected(status)),
@@ -234,10 +249,10 @@ impl Handshake<'_> {
     }
 
     /// Returns what a server's no to NTLM may mean. The server does not say.
-    fn why_ntlm(&self, is_bound: Bound) -> String {
+    fn why_ntlm(&self, (is_bound, instead): (Bound, &str)) -> String {
         let usual = "NTLM does not say why: the password may be wrong, the account unknown, locked out, disabled or \
                      expired, or not allowed to log on to this server over the network";
-        match (self.connection.certificate().is_some(), is_bound) {
+        let why = match (self.connection.certificate().is_some(), is_bound) {
             (true, Bound::Yes) => format!(
                 "{usual}; or TLS ends at something between here and the server, so that the channel binding is that of \
                  another certificate"
@@ -246,7 +261,8 @@ impl Handshake<'_> {
                 "{usual}; or the server demands channel binding (CbtHardeningLevel Strict), and this logon had none"
             ),
             (false, _) => usual.to_owned(),
-        }
+        };
+        format!("{why}. Tried: NTLM. Not tried: Kerberos, because {instead}")
     }
 
     /// Returns the token in an answer that has to have one.
@@ -352,6 +368,14 @@ impl Handshake<'_> {
             cause @ (Cause::NotSent(_) | Cause::Refused(_)) => cause,
         })
     }
+}
+
+/// Says why Kerberos was not tried, and what would have it tried.
+fn no_kdc(realm: &str, looked: &str) -> String {
+    format!(
+        "no KDC of {realm} is known ({looked}); with Kerberos the domain says what is wrong: state `realm` and `kdc` under \
+         `access.winrm`, or name the name servers of the domain (`dns: resolvers`)"
+    )
 }
 
 /// Returns the token in an answer.

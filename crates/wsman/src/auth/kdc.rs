@@ -39,7 +39,7 @@ impl Realms {
     pub(crate) async fn kdcs_of(&self, realm: &str) -> Result<Vec<String>, LogonReason> {
         let own = self.realm.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(realm));
         if own && !self.kdcs.is_empty() {
-            return Ok(self.kdcs.iter().map(|kdc| with_port(kdc)).collect());
+            return self.stated(realm).await;
         }
         let stated = self.krb5_conf.kdcs(realm);
         if !stated.is_empty() {
@@ -52,6 +52,38 @@ impl Realms {
             Ok(_) => Err(nowhere(format!("neither krb5.conf nor the name {question} says where"))),
             Err(why) => Err(nowhere(format!("krb5.conf says nothing, and asking for {question} failed: {why}"))),
         }
+    }
+
+    /// Returns the KDCs that the plan states. Where it names name servers, those are asked for the addresses: the machine may
+    /// not know the domain.
+    async fn stated(&self, realm: &str) -> Result<Vec<String>, LogonReason> {
+        let stated: Vec<String> = self.kdcs.iter().map(|kdc| with_port(kdc)).collect();
+        if self.resolvers.is_empty() {
+            return Ok(stated);
+        }
+        let unknown = |looked: String| LogonReason::NoKdc { realm: plain(realm), looked };
+        let resolver = self.resolver().map_err(unknown)?;
+        let (mut found, mut lost) = (Vec::new(), Vec::new());
+        for kdc in stated {
+            let named = kdc.rsplit_once(':').filter(|_| kdc.parse::<SocketAddr>().is_err());
+            let Some((host, port)) = named.and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?))) else {
+                found.push(kdc);
+                continue;
+            };
+            // A name from a plan is a whole one.
+            match timeout(LIMIT, resolver.lookup_ip(format!("{host}."))).await {
+                Ok(Ok(addresses)) => found.extend(addresses.iter().map(|at| SocketAddr::new(at, port).to_string())),
+                Ok(Err(error)) => lost.push(format!("{host}: {}", plain(&error.to_string()))),
+                Err(_elapsed) => lost.push(format!("{host}: no answer within {} s", LIMIT.as_secs())),
+            }
+        }
+        if found.is_empty() {
+            return Err(unknown(format!(
+                "the plan names one, whose address its name servers do not say: {}",
+                lost.join("; ")
+            )));
+        }
+        Ok(found)
     }
 
     async fn ask(&self, question: &str) -> Result<Vec<String>, String> {

@@ -118,8 +118,8 @@ pub enum Binding {
 pub(crate) enum Chosen {
     /// Kerberos, in this realm.
     Kerberos { realm: String, kdcs: Vec<String> },
-    /// NTLM.
-    Ntlm,
+    /// NTLM, and why not Kerberos.
+    Ntlm { instead: String },
     /// Kerberos with the logon of this process.
     Current,
 }

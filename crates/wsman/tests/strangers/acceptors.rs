@@ -87,7 +87,7 @@ impl Acceptor {
         assert!(self.folder.path().exists());
         let trust = self.pin.as_deref().map(|pin| Trust::pin(pin).unwrap());
         let transport = trust.map_or(Transport::Http, Transport::Https);
-        let endpoint = Endpoint { name: NAME.to_owned(), connect_to: format!("127.0.0.1:{}", self.port) };
+        let endpoint = Endpoint::at(NAME, format!("127.0.0.1:{}", self.port));
         Client::new(endpoint, &transport, &Auth::Negotiate(settings), Timeouts::default(), Limits::default()).unwrap()
     }
 }

@@ -44,7 +44,7 @@ impl Way {
         let port = if self.tls { 5986 } else { 5985 };
         let connect_to = format!("{}:{port}", domain.host(number));
         let transport = if self.tls { Transport::Https(pin(domain, number)) } else { Transport::Http };
-        let endpoint = Endpoint { name: name.to_owned(), connect_to };
+        let endpoint = Endpoint::at(name, connect_to);
         Client::new(endpoint, &transport, &Auth::Negotiate(settings), Timeouts::default(), Limits::default()).unwrap()
     }
 
@@ -226,5 +226,23 @@ async fn a_wrong_password_by_ntlm_is_refused_without_a_reason_and_never_shown() 
     let error = Way::ntlm(password("CONTOSO\\svc-orch", "not-the-passw0rd")).ask(domain).await.unwrap_err();
     assert!(matches!(&*error.cause, Cause::Refused(Refusal::Unauthorized { .. })), "{error}");
     assert!(error.to_string().contains("NTLM does not say why"), "{error}");
+    assert!(
+        error.to_string().contains("Tried: NTLM. Not tried: Kerberos, because `auth: ntlm` was asked for"),
+        "{error}"
+    );
     assert!(!format!("{error:?} {error}").contains("not-the-passw0rd"));
+}
+
+#[tokio::test]
+async fn a_principal_name_without_a_kdc_says_that_kerberos_was_not_tried_and_why() {
+    let Some(domain) = domain() else { return };
+    // Nothing answers there: a name server that cannot be asked knows no KDC.
+    let realms = Realms { resolvers: vec![([127, 0, 0, 1], 9).into()], ..Realms::default() };
+    let credentials = password("svc-orch@contoso.example", "not-the-passw0rd");
+    let way = Way { mechanism: Mechanism::Any, credentials, realms, tls: false };
+    let error = way.ask(domain).await.unwrap_err().to_string();
+    for part in ["Tried: NTLM", "Not tried: Kerberos, because no KDC of contoso.example is known", "`realm` and `kdc`"]
+    {
+        assert!(error.contains(part), "{part}: {error}");
+    }
 }

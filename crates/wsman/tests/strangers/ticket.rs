@@ -164,7 +164,7 @@ async fn one_logon() {
     }
     let transport = if pin.is_empty() { Transport::Http } else { Transport::Https(Trust::pin(&pin).unwrap()) };
     let new = || {
-        let endpoint = Endpoint { name: told("TICKET_NAME"), connect_to: told("TICKET_ADDRESS") };
+        let endpoint = Endpoint::at(&told("TICKET_NAME"), told("TICKET_ADDRESS"));
         let auth = Auth::Negotiate(settings.clone());
         Client::new(endpoint, &transport, &auth, Timeouts::default(), Limits::default())
     };

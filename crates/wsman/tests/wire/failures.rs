@@ -39,7 +39,7 @@ async fn a_refused_account_names_what_the_server_offers_and_is_not_tried_for_eve
 #[tokio::test]
 async fn a_wrong_password_is_not_tried_by_all_connections_at_once() {
     let server = Loopback::start(|_, _| status("401 Unauthorized", "", "")).await;
-    let endpoint = Endpoint { name: NAME.to_owned(), connect_to: server.address.to_string() };
+    let endpoint = Endpoint::at(NAME, server.address.to_string());
     let transport = Transport::Https(Trust::Authority(server.authority.clone()));
     let client = Client::new(endpoint, &transport, &auth(), Timeouts::default(), Limits::default()).unwrap();
     let clients: Vec<Client> = (0..6).map(|_| client.second()).collect();
@@ -111,7 +111,7 @@ async fn a_connection_that_the_server_closed_while_it_was_idle_is_replaced() {
 async fn nobody_listening_is_not_sent() {
     let server = Loopback::start(|_, _| Reaction::Close).await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let endpoint = Endpoint { name: NAME.to_owned(), connect_to: free.to_string() };
+    let endpoint = Endpoint::at(NAME, free.to_string());
     let transport = Transport::Https(Trust::Authority(server.authority.clone()));
     let client = Client::new(endpoint, &transport, &auth(), patient(), Limits::default()).unwrap();
     let error = pause(&client).await.unwrap_err();
@@ -171,7 +171,7 @@ async fn p10_a_server_of_another_authority_is_told_nothing() {
 async fn after_the_greeting(answer: Option<&'static [u8]>) -> orchestrate_wsman::Error {
     let authority = Loopback::start(|_, _| Reaction::Close).await.authority;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = Endpoint { name: NAME.to_owned(), connect_to: listener.local_addr().unwrap().to_string() };
+    let endpoint = Endpoint::at(NAME, listener.local_addr().unwrap().to_string());
     let serve = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut greeting = [0; 4096];
@@ -226,7 +226,7 @@ async fn p10_a_pin_accepts_one_certificate_and_no_other() {
 #[tokio::test]
 async fn p3_silence_is_not_waited_for_for_ever() {
     let server = Loopback::start(|_, _| Reaction::Hang).await;
-    let endpoint = Endpoint { name: NAME.to_owned(), connect_to: server.address.to_string() };
+    let endpoint = Endpoint::at(NAME, server.address.to_string());
     let transport = Transport::Https(Trust::Authority(server.authority.clone()));
     let short = Timeouts {
         operation: Duration::from_millis(50),

@@ -164,7 +164,7 @@ impl Loopback {
         trust: Trust,
         limits: Limits,
     ) -> Result<Client, orchestrate_wsman::SetupError> {
-        let endpoint = Endpoint { name: name.to_owned(), connect_to: self.address.to_string() };
+        let endpoint = Endpoint::at(name, self.address.to_string());
         Client::new(endpoint, &Transport::Https(trust), &auth(), patient(), limits)
     }
 }
