@@ -201,4 +201,8 @@ codes! {
     EMPTY_LIST = "O1107";
     /// An exit code is not one of Windows.
     BAD_EXIT_CODE = "O1109";
+    /// Every server of a pool is away.
+    EVERY_SERVER_AWAY = "O1110";
+    /// A server that is away is said to host the central management.
+    AWAY_CENTRAL_MANAGEMENT = "O1111";
 }

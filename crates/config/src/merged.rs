@@ -7,9 +7,9 @@ use crate::hashes::Sha256;
 use crate::reader::{At, Entries, Filled, Given, OneOrMany};
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
-    Access, AddressChoice, AfterDays, Alertmanager, Approvals, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain,
-    Every, ExternalAddresses, Freeze, Haproxy, LevelChoice, LoadBalancing, Maintenance, Notify, Patch, Plan, Pool,
-    ScopeChoice, Server, Silence, SiteChoice, WebhookPair, Window, Winrm,
+    Access, AddressChoice, AfterDays, Alertmanager, Approvals, AwayChoice, BalancerChoice, CmdletsChoice, Credentials,
+    Dns, Drain, Every, ExternalAddresses, Freeze, Haproxy, LevelChoice, LoadBalancing, Maintenance, Notify, Patch,
+    Plan, Pool, ScopeChoice, Server, Silence, SiteChoice, WebhookPair, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
@@ -216,7 +216,17 @@ fn one_server(name: ServerName, server: Server, names: &external::ExternalNames)
         hosts: values(server.hosts).collect(),
         external: server.external.map(|at| external_addresses(&at.value, names)).unwrap_or_default(),
         pins: pins(server.pin),
+        away: server.away.and_then(|at| away(at.value)),
     }
+}
+
+fn away(written: AwayChoice) -> Option<words::Away> {
+    let (reason, in_budget) = match written {
+        AwayChoice::Reason(reason) => (reason, true),
+        AwayChoice::Why(why) => (why.reason?.value, why.in_budget.is_none_or(|at| at.value)),
+    };
+    let counts = if in_budget { words::AwayCounts::InBudget } else { words::AwayCounts::BesideBudget };
+    Some(words::Away { reason: reason.0, counts })
 }
 
 /// One list of addresses stands for every name of the pool.

@@ -469,6 +469,7 @@ fn ended(end: &ServerEnd) -> (Tone, String) {
     let said = match end {
         ServerEnd::Finished => "done: back in service".to_owned(),
         ServerEnd::NothingToDo { why } => format!("nothing to do: {}", clean(why)),
+        ServerEnd::LeftOut { why } => format!("left out: {}", clean(why)),
         ServerEnd::Untouched { why } => format!("not touched: {}", clean(&why.text)),
         ServerEnd::Returned { why } => format!("back in service early: {}", clean(&why.text)),
         ServerEnd::Out { why } => format!("OUT OF SERVICE: {}", clean(why)),

@@ -112,7 +112,9 @@ impl Teller<'_> {
         let done = |each: &WorkState| matches!(each.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
         let done = works().filter(|(_, each)| done(each)).count();
         let mut parts: Vec<String> = broken.map(clean).into_iter().collect();
-        parts.push(format!("{done} of {} done", count(self.plan.work().len() as u64, "server")));
+        let left_out = works().filter(|(_, each)| matches!(each.end, Some(ServerEnd::LeftOut { .. }))).count();
+        let left_out = if left_out == 0 { String::new() } else { format!(", {left_out} left out") };
+        parts.push(format!("{done} of {} done{left_out}", count(self.plan.work().len() as u64, "server")));
         let out: Vec<&str> = works().filter(|(_, each)| each.is_out()).map(|(work, _)| work.server.short()).collect();
         if !out.is_empty() {
             parts.push(format!("OUT OF SERVICE: {}", list(&out)));

@@ -252,6 +252,7 @@ fn is_closed(each: &WorkState) -> bool {
         Some(
             ServerEnd::Finished
             | ServerEnd::NothingToDo { .. }
+            | ServerEnd::LeftOut { .. }
             | ServerEnd::Untouched { .. }
             | ServerEnd::Returned { .. },
         ) => true,
@@ -443,7 +444,7 @@ fn all_were_seen(context: Context<'_>, state: &RunState) -> bool {
 /// Returns how the rest of a run that left nothing out is done: by the same plan once more.
 fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> {
     let outcome = state.ended.filter(|_| !state.work.iter().any(WorkState::is_out))?;
-    let done = |each: &WorkState| matches!(each.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
+    let done = |each: &WorkState| each.end.as_ref().is_some_and(ServerEnd::is_done);
     let lead = match outcome {
         _ if state.work.iter().all(done) => return None,
         RunOutcome::Done | RunOutcome::ToBeLookedAt | RunOutcome::Recovered | RunOutcome::Bug => return None,

@@ -7,9 +7,9 @@ use orchestrate_engine::record::{Approved, GapKind, RunHeader, RunOutcome, Serve
 use orchestrate_model::change::{Approvals, AtDeadline, ExitMeaning, StopWhen};
 use orchestrate_model::hold::{HoldChoice, Terms};
 use orchestrate_model::{Change, Lease, Verdict};
-use orchestrate_planner::plan::Certainty;
+use orchestrate_planner::plan::{Certainty, LeftOut};
 use orchestrate_planner::safety::Question;
-use orchestrate_planner::{ServerWork, Severity, StepKind};
+use orchestrate_planner::{Plan, ServerWork, Severity, StepKind};
 
 /// Returns a choice as it is typed.
 #[must_use]
@@ -190,12 +190,26 @@ pub fn drain_rule(change: &Change) -> String {
     format!("sessions get {} to end by themselves; then {}", duration(drain.deadline), at_deadline(drain.at_deadline))
 }
 
+/// Returns why nothing is done to a server, where nothing is.
+pub(crate) fn passed_over(plan: &Plan, work: &ServerWork) -> Option<String> {
+    let why = clean(work.skip.as_ref()?);
+    Some(if plan.left_out(work).is_some() { why } else { format!("passed over: {why}") })
+}
+
+/// Returns the word of programs for why a server is no part of a run.
+pub(crate) fn left_out(why: LeftOut) -> &'static str {
+    match why {
+        LeftOut::Away => "away",
+    }
+}
+
 /// Returns how a server ended, in a word or two.
 #[must_use]
 pub fn end(end: &ServerEnd) -> &'static str {
     match end {
         ServerEnd::Finished => "done",
         ServerEnd::NothingToDo { .. } => "nothing to do",
+        ServerEnd::LeftOut { .. } => "left out",
         ServerEnd::Untouched { .. } => "not touched",
         ServerEnd::Returned { .. } => "returned early",
         ServerEnd::Out { .. } => "OUT OF SERVICE",
@@ -205,6 +219,7 @@ pub fn end(end: &ServerEnd) -> &'static str {
 pub(crate) fn end_tone(end: &ServerEnd) -> Tone {
     match end {
         ServerEnd::Finished | ServerEnd::NothingToDo { .. } => Tone::Good,
+        ServerEnd::LeftOut { .. } => Tone::Plain,
         ServerEnd::Untouched { why } | ServerEnd::Returned { why } => match why.kind {
             WhyKind::Failed => Tone::Bad,
             WhyKind::Window | WhyKind::Operator | WhyKind::Pool | WhyKind::Elsewhere | WhyKind::Changed => Tone::Warn,
@@ -218,7 +233,7 @@ pub(crate) fn end_tone(end: &ServerEnd) -> Tone {
 pub fn end_why(end: &ServerEnd) -> Option<&str> {
     match end {
         ServerEnd::Finished => None,
-        ServerEnd::NothingToDo { why } | ServerEnd::Out { why } => Some(why),
+        ServerEnd::NothingToDo { why } | ServerEnd::LeftOut { why } | ServerEnd::Out { why } => Some(why),
         ServerEnd::Untouched { why } | ServerEnd::Returned { why } => Some(&why.text),
     }
 }

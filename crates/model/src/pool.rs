@@ -57,6 +57,16 @@ impl Pool {
         self.product != Product::Generic && self.role == Role::FrontEnd
     }
 
+    /// Returns the servers that the plan says to be dead, each with what it says.
+    pub fn away(&self) -> impl Iterator<Item = (&Server, &Away)> {
+        self.servers.iter().filter_map(|server| Some((server, server.away.as_ref()?)))
+    }
+
+    /// Returns the servers that may be asked: all but those that are known to be dead.
+    pub fn present(&self) -> impl Iterator<Item = &Server> {
+        self.servers.iter().filter(|server| server.away.is_none())
+    }
+
     /// Returns the server that is stated to host the active central management, if it is one of this pool.
     #[must_use]
     pub fn central_management(&self) -> Option<&Server> {
@@ -81,6 +91,48 @@ pub struct Server {
     /// The SHA-256 of the certificates to trust on this server, in lower-case hexadecimal. Empty: what the access says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<String>,
+    /// Where it is known to be dead: why. It is counted as out of service, and is never asked and never begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
+}
+
+impl Server {
+    /// Returns whether the plan says that it is dead, and that it is no part of the pool's budget.
+    #[must_use]
+    pub fn is_beside_budget(&self) -> bool {
+        self.away.as_ref().is_some_and(|away| away.counts == AwayCounts::BesideBudget)
+    }
+}
+
+/// A server that is known to be dead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Away {
+    /// Why, in the plan's words.
+    pub reason: String,
+    /// Whether it takes a place of the budgets.
+    #[serde(default)]
+    pub counts: AwayCounts,
+}
+
+/// Whether a server that is known to be dead takes a place of the budgets. It is missing in every other count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AwayCounts {
+    /// As every other server that is down.
+    #[default]
+    InBudget,
+    /// The plan says that it does not: the budgets and the rule of upgrade domains are about the other servers.
+    BesideBudget,
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "away, {}; counted as down", self.reason)?;
+        match self.counts {
+            AwayCounts::InBudget => Ok(()),
+            AwayCounts::BesideBudget => f.write_str(", beside the budget"),
+        }
+    }
 }
 
 /// A pool-wide function that one server carries.

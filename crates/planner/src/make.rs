@@ -13,7 +13,7 @@ use crate::windows::{Calendar, UnknownZone};
 use crate::words::list;
 use crate::{build, plan};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::{Change, Pool, PoolName, PoolObservation, ServerName, ServerObservation};
+use orchestrate_model::{Change, Pool, PoolName, PoolObservation, Server, ServerName, ServerObservation};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -159,8 +159,10 @@ impl<'a> Pools<'a> {
             seen.map(|seen| Look::at(change, pool, scope.clone(), seen, nobody))
         };
         let looks: Vec<_> = change.pools.iter().zip(&seen).zip(&scopes).map(look).collect();
-        let down: Vec<BTreeSet<usize>> = looks.iter().map(|look| look.as_ref().map(down).unwrap_or_default()).collect();
-        let skipped: Vec<_> = looks.iter().map(|look| look.as_ref().map(skipped).unwrap_or_default()).collect();
+        let both = || looks.iter().zip(&change.pools);
+        let down: Vec<BTreeSet<usize>> =
+            both().map(|(look, pool)| look.as_ref().map_or_else(|| away(pool), down)).collect();
+        let skipped: Vec<_> = both().map(|(look, pool)| skipped(pool, look.as_ref())).collect();
         let budgets = || change.budgets.iter().enumerate();
         let shares: Vec<Vec<usize>> = change
             .pools
@@ -170,14 +172,14 @@ impl<'a> Pools<'a> {
         let places: Vec<usize> = budgets()
             .map(|(budget, shared)| {
                 let sharing = (0..change.pools.len()).filter(|pool| shares[*pool].contains(&budget));
-                let gone: usize = sharing.map(|pool| down[pool].len()).sum();
+                let gone: usize = sharing.map(|pool| in_budget(&change.pools[pool], &down[pool])).sum();
                 (shared.at_once as usize).saturating_sub(gone).max(1)
             })
             .collect();
         let batches = change.pools.iter().enumerate().map(|(place, pool)| {
             let own = change.maintenance.at_once as usize;
             // What is down counts in the pool's own budget here and was taken off the shared ones above.
-            let shared = shares[place].iter().map(|budget| places[*budget] + down[place].len());
+            let shared = shares[place].iter().map(|budget| places[*budget] + in_budget(pool, &down[place]));
             let most = shared.chain([own]).min().unwrap_or(own);
             order::batches(pool, most, &skipped[place], &down[place])
         });
@@ -213,12 +215,26 @@ fn down(look: &Look<'_>) -> BTreeSet<usize> {
     servers.filter(|(_, standing)| !standing.serves()).map(|(position, _)| position).collect()
 }
 
+/// Returns the positions of the servers that the plan says to be away.
+fn away(pool: &Pool) -> BTreeSet<usize> {
+    let servers = pool.servers.iter().enumerate();
+    servers.filter(|(_, server)| server.away.is_some()).map(|(position, _)| position).collect()
+}
+
+/// Returns how many of the servers that are down take a place of the budgets.
+fn in_budget(pool: &Pool, down: &BTreeSet<usize>) -> usize {
+    down.iter().filter(|position| !pool.servers[**position].is_beside_budget()).count()
+}
+
 /// Returns the positions of the servers that nothing is done to, with the reason.
-fn skipped(look: &Look<'_>) -> BTreeMap<usize, String> {
-    let servers = look.pool.servers.iter().enumerate();
-    let patched = servers.filter_map(|(position, server)| {
-        let seen = look.seen.servers.get(&server.name)?;
-        build::already_patched(look, seen).map(|why| (position, why))
-    });
-    patched.collect()
+fn skipped(pool: &Pool, look: Option<&Look<'_>>) -> BTreeMap<usize, String> {
+    let why = |server: &Server| {
+        if let Some(away) = &server.away {
+            return Some(away.to_string());
+        }
+        let look = look?;
+        build::already_patched(look, look.seen.servers.get(&server.name)?)
+    };
+    let servers = pool.servers.iter().enumerate();
+    servers.filter_map(|(position, server)| Some((position, why(server)?))).collect()
 }

@@ -15,7 +15,7 @@ pub(crate) struct PoolEdge {
 }
 
 /// Returns the servers of a pool, by position, in batches that may be out together: at most `most` servers, counting
-/// those that are `down` already, and never all of them. Only servers of one upgrade domain share a batch; where domains
+/// those that are `down` already unless the plan takes them out of the budget, and never all of them. Only servers of one upgrade domain share a batch; where domains
 /// are not known only a generic pool has batches of several. A batch keeps the pool's quorum. The active central
 /// management server is the last, by itself. Otherwise the order is that of the topology.
 pub(crate) fn batches(
@@ -24,8 +24,10 @@ pub(crate) fn batches(
     skipped: &BTreeMap<usize, String>,
     down: &BTreeSet<usize>,
 ) -> Vec<Vec<usize>> {
-    let most = most.min(pool.servers.len().saturating_sub(1));
-    let width = most.saturating_sub(down.len()).max(1);
+    let beside = down.iter().filter(|position| pool.servers[**position].is_beside_budget()).count();
+    let in_budget = most.saturating_sub(down.len() - beside);
+    let spare = pool.servers.len().saturating_sub(1 + down.len());
+    let width = in_budget.min(spare).max(1);
     let todo = (0..pool.servers.len()).filter(|position| !skipped.contains_key(position));
     let central = |position: &usize| pool.servers[*position].hosts.contains(&Hosted::CentralManagement);
     let (last, usual): (Vec<usize>, Vec<usize>) = todo.partition(central);

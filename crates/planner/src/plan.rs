@@ -51,6 +51,13 @@ pub struct ServerWork {
     pub skip: Option<String>,
 }
 
+/// Why a server of the plan is no part of a run, where that is not what it is found at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOut {
+    /// The plan says that it is dead.
+    Away,
+}
+
 /// One step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -301,6 +308,12 @@ impl Plan {
         let asked = [codes::INTERRUPTED, codes::BALANCER_BY_HAND];
         let warnings = self.findings.iter().filter(|finding| finding.severity == Severity::Warning);
         warnings.filter(move |finding| asked.contains(&finding.code.as_str()))
+    }
+
+    /// Returns why a server is no part of a run, where that is not what it is found at.
+    #[must_use]
+    pub fn left_out(&self, work: &ServerWork) -> Option<LeftOut> {
+        self.pool_of(work).server(&work.server)?.away.is_some().then_some(LeftOut::Away)
     }
 
     /// Returns the pool of a server's work.

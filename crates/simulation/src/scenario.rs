@@ -14,7 +14,7 @@ use orchestrate_model::change::{
     SharedBudget, StartTypePolicy, StopWhen, WindowFit,
 };
 use orchestrate_model::pool::{
-    Access, Balancer, DnsSettings, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
+    Access, Away, AwayCounts, Balancer, DnsSettings, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
 };
 use orchestrate_model::window::{Freeze, Recurrence, Window};
 use orchestrate_model::{
@@ -75,6 +75,7 @@ impl Scenario {
         let due = draw_restart_first(&mut change, seed);
         draw_fit(&mut change, seed);
         draw_on_hold(&mut change, seed);
+        draw_away(&mut change, seed);
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
@@ -186,6 +187,21 @@ fn draw_on_hold(change: &mut Change, seed: u64) {
         if dice.chance(0.4) {
             let choice = dice.pick(cause.choices());
             change.maintenance.on_hold.by_cause.insert(*cause, choice);
+        }
+    }
+}
+
+/// Makes the dice for servers that are away others than those of the seed.
+const AWAY: u64 = 0x6177_6179;
+
+/// In some nights the plan says of a server of a pool of three or more that it is dead.
+fn draw_away(change: &mut Change, seed: u64) {
+    let mut dice = Dice::new(seed ^ AWAY);
+    for pool in &mut change.pools {
+        if pool.servers.len() > 2 && dice.chance(0.12) {
+            let counts = if dice.chance(0.8) { AwayCounts::BesideBudget } else { AwayCounts::InBudget };
+            let at = dice.place(pool.servers.len());
+            pool.servers[at].away = Some(Away { reason: "hardware, CHG2".to_owned(), counts });
         }
     }
 }
@@ -532,6 +548,7 @@ fn servers(prefix: &str, net: u8, count: i64, domains: Option<i64>) -> Vec<Serve
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     };
     (1..=count).map(server).collect()
 }

@@ -4,6 +4,7 @@
 //! on; a value that could not be read was reported before and is passed over here.
 
 mod access;
+mod away;
 mod balancer;
 mod calendar;
 mod external;
@@ -58,6 +59,7 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     names::check(plan, reader);
     pools::check(plan, reader);
     access::check(plan, reader);
+    away::check(plan, reader);
     external::check(plan, reader);
     order::check(plan, reader);
     roles::check(plan, reader);

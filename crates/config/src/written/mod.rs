@@ -2,12 +2,14 @@
 //!
 //! The documentation comments below are the descriptions in the JSON Schema.
 
+mod away;
 mod choices;
 mod external;
 mod notify;
 mod on_hold;
 mod silences;
 
+pub(crate) use away::AwayChoice;
 pub(crate) use choices::{
     AfterDays, BalancerChoice, CmdletsChoice, CredentialsChoice, Every, Freeze, LevelChoice, ScopeChoice, SiteChoice,
 };
@@ -201,6 +203,18 @@ written! {
         /// For Edge pools: its addresses as the name servers outside have them: those of all external names of the
         /// pool, or of each.
         optional external: ExternalAddresses,
+        /// Why the server is known to be dead. It is counted as down, and is never asked and never begun.
+        optional away: AwayChoice,
+    }
+}
+
+written! {
+    /// A server that is known to be dead.
+    struct AwayWhy {
+        /// Why, in words that the preview and the report show.
+        required reason: Line,
+        /// `false`: it takes no place of the budgets, and the rule of upgrade domains does not count it. Default: true.
+        optional in_budget: bool,
     }
 }
 

@@ -34,6 +34,7 @@ pub fn json(preview: &Preview<'_>) -> Value {
                 "upgrade_domain": work.upgrade_domain,
                 "batch": work.batch,
                 "passed_over": work.skip,
+                "left_out": plan.left_out(work).map(words::left_out),
                 "block": work.block,
                 "waits": waits,
                 "safety": answers.get(&work.server)

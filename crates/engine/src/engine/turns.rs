@@ -57,7 +57,10 @@ impl Engine {
                 continue;
             }
             if let Some(why) = self.plan.work()[position].skip.clone() {
-                let end = ServerEnd::NothingToDo { why };
+                let end = match self.plan.left_out(&self.plan.work()[position]) {
+                    Some(_) => ServerEnd::LeftOut { why },
+                    None => ServerEnd::NothingToDo { why },
+                };
                 self.record(now, Record::ServerEnded { work: work_id(position), end });
                 continue;
             }

@@ -316,6 +316,7 @@ impl WorkState {
             Some(
                 ServerEnd::Finished
                 | ServerEnd::NothingToDo { .. }
+                | ServerEnd::LeftOut { .. }
                 | ServerEnd::Untouched { .. }
                 | ServerEnd::Returned { .. },
             ) => false,

@@ -29,6 +29,7 @@ fn pool(sip: SipBalancing) -> Pool {
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     });
     let balancer = HaproxyBalancer::one("192.0.2.10:9999", "web");
     Pool {

@@ -34,6 +34,7 @@ pub(crate) fn change() -> Change {
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     });
     let pool = Pool {
         name: PoolName::new(POOL).unwrap(),

@@ -11,6 +11,9 @@ pub(super) fn pool(context: &Context<'_>, place: usize, passed_over: &[&ServerWo
     let pool: &Pool = &context.change.pools[place];
     let Some(look) = context.looks[place].as_ref().filter(|_| passed_over.len() == pool.servers.len()) else { return };
     for (server, standing) in pool.servers.iter().zip(&look.standings) {
+        if server.away.is_some() {
+            continue;
+        }
         let text = match standing {
             Standing::Serving => continue,
             Standing::Out(why) => format!("{} is not in service: {why}", server.name),

@@ -55,6 +55,7 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     };
     Pool {
         name: pool_name(name),

@@ -1,6 +1,7 @@
 //! Short stories of a run, each told as records and inputs.
 
 mod again;
+mod away;
 mod dependents;
 mod drains;
 mod gaps;
