@@ -78,6 +78,7 @@ pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<
             None => None,
         },
         emergency: None,
+        only: BTreeSet::new(),
     })
 }
 

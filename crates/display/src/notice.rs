@@ -50,7 +50,9 @@ impl Teller<'_> {
         let (occasion, title, text, commands) = match record {
             Record::RunStarted(header) => {
                 let servers = count(self.plan.work().len() as u64, "server");
-                let emergency = words::emergency(self.plan.change()).map_or(String::new(), |text| format!("; {text}"));
+                let change = self.plan.change();
+                let besides = words::only(change).into_iter().chain(words::emergency(change));
+                let emergency: String = besides.map(|text| format!("; {text}")).collect();
                 let text = format!("{servers} in all; started by {}{emergency}", clean(&header.by.user));
                 (Occasion::Begun, format!("{name}: begins"), text, Vec::new())
             }

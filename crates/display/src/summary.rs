@@ -34,6 +34,7 @@ pub struct Context<'a> {
 pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
     let mut lines = vec![head(context, state, look)];
     lines.extend(words::emergency(context.plan.change()).map(|text| format!("  {text}")));
+    lines.extend(words::only(context.plan.change()).map(|text| format!("  {text}")));
     lines.extend(state.header.as_ref().and_then(words::approved_by).map(|text| format!("  {text}")));
     let works = context.plan.work().iter().zip(&state.work);
     let names = works.clone().map(|(work, _)| width(work.server.as_str())).max().unwrap_or(0);

@@ -1,12 +1,12 @@
 //! The words for questions, ends and outcomes, in one place.
 
 use crate::style::Tone;
-use crate::text::{clean, count, duration};
+use crate::text::{clean, count, duration, list};
 use jiff::SignedDuration;
 use orchestrate_engine::record::{Approved, GapKind, RunHeader, RunOutcome, ServerEnd, WhyKind};
 use orchestrate_model::change::{Approvals, AtDeadline, ExitMeaning, StopWhen};
 use orchestrate_model::hold::{HoldChoice, Terms};
-use orchestrate_model::{Change, Lease, Verdict};
+use orchestrate_model::{Change, Lease, ServerName, Verdict};
 use orchestrate_planner::plan::{Certainty, LeftOut};
 use orchestrate_planner::safety::Question;
 use orchestrate_planner::{Plan, ServerWork, Severity, StepKind};
@@ -62,6 +62,12 @@ pub fn question_key(question: Question) -> String {
 pub(crate) fn emergency(change: &Change) -> Option<String> {
     let why = change.emergency.as_ref()?;
     Some(format!("EMERGENCY, at any time, in freezes too: {}", clean(why)))
+}
+
+/// Says which servers a start has chosen, where it has not taken all.
+pub(crate) fn only(change: &Change) -> Option<String> {
+    let chosen: Vec<&str> = change.only.iter().map(ServerName::short).collect();
+    (!chosen.is_empty()).then(|| format!("only {}, by choice", list(&chosen)))
 }
 
 /// Says which signed approvals a plan needs, if it needs any.
@@ -200,6 +206,7 @@ pub(crate) fn passed_over(plan: &Plan, work: &ServerWork) -> Option<String> {
 pub(crate) fn left_out(why: LeftOut) -> &'static str {
     match why {
         LeftOut::Away => "away",
+        LeftOut::ByChoice => "by-choice",
     }
 }
 

@@ -245,6 +245,11 @@ impl Building<'_> {
     /// Adds the database work: after all front ends of the change, one database at a time, since a person does it.
     fn databases(&mut self) {
         let parts = self.parts;
+        // Its time has not come where servers are left for another run.
+        let pools = parts.change.pools.iter();
+        if pools.flat_map(|pool| &pool.servers).any(|server| parts.change.leaves_out(&server.name)) {
+            return;
+        }
         let mut ends: Vec<StepId> = Vec::new();
         for (place, pool) in parts.change.pools.iter().enumerate() {
             let front = matches!(pool.role, Role::FrontEnd | Role::StandardEdition) || pool.database.is_some();

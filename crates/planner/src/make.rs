@@ -10,7 +10,7 @@ use crate::safety::Look;
 use crate::schedule::{Demand, Schedule};
 use crate::scope::PoolScope;
 use crate::windows::{Calendar, UnknownZone};
-use crate::words::list;
+use crate::words::{are, few, list};
 use crate::{build, plan};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::{Change, Pool, PoolName, PoolObservation, Server, ServerName, ServerObservation};
@@ -77,6 +77,15 @@ pub enum PlanError {
 /// # Errors
 /// When the plan file contradicts itself, or when the finished plan does not pass [`check::check`].
 pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, Report), PlanError> {
+    let (mut plan, report) = made(change, seen, now)?;
+    if !change.only.is_empty() {
+        // Whoever has approved all of it has approved a part of it.
+        plan.whole = Some(made(&change.whole(), seen, now)?.0.fingerprint());
+    }
+    Ok((plan, report))
+}
+
+fn made(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, Report), PlanError> {
     let pools_order = order::pool_order(change).map_err(PlanError::Cycle)?;
     let pool_edges = &pools_order.edges;
     let calendar = Calendar::new(&change.windows, &change.freezes)?;
@@ -109,6 +118,7 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
         steps: built.steps,
         edges: built.edges,
         findings: Vec::new(),
+        whole: None,
     };
     let mut safety = pools.safety(&plan, |pool| seen.looked.get(pool).copied().unwrap_or(now));
     let obstacles = Obstacles::of(&pools.looks);
@@ -162,7 +172,7 @@ impl<'a> Pools<'a> {
         let both = || looks.iter().zip(&change.pools);
         let down: Vec<BTreeSet<usize>> =
             both().map(|(look, pool)| look.as_ref().map_or_else(|| away(pool), down)).collect();
-        let skipped: Vec<_> = both().map(|(look, pool)| skipped(pool, look.as_ref())).collect();
+        let skipped: Vec<_> = both().map(|(look, pool)| skipped(change, pool, look.as_ref())).collect();
         let budgets = || change.budgets.iter().enumerate();
         let shares: Vec<Vec<usize>> = change
             .pools
@@ -227,10 +237,14 @@ fn in_budget(pool: &Pool, down: &BTreeSet<usize>) -> usize {
 }
 
 /// Returns the positions of the servers that nothing is done to, with the reason.
-fn skipped(pool: &Pool, look: Option<&Look<'_>>) -> BTreeMap<usize, String> {
+fn skipped(change: &Change, pool: &Pool, look: Option<&Look<'_>>) -> BTreeMap<usize, String> {
     let why = |server: &Server| {
         if let Some(away) = &server.away {
             return Some(away.to_string());
+        }
+        if change.leaves_out(&server.name) {
+            let chosen: Vec<&str> = change.only.iter().map(ServerName::short).collect();
+            return Some(format!("left out by choice: only {} {} worked on", few(&chosen), are(chosen.len())));
         }
         let look = look?;
         build::already_patched(look, look.seen.servers.get(&server.name)?)

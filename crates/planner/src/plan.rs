@@ -1,6 +1,7 @@
 //! A plan: which step happens to which server, and what each waits for. Immutable once made.
 
 use crate::codes;
+use crate::fingerprint::Fingerprint;
 use orchestrate_model::{Change, Label, Pool, PoolName, ServerName, ServiceName, UpgradeDomain};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,6 +29,9 @@ pub struct Plan {
     pub(crate) steps: Vec<Step>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) findings: Vec<Finding>,
+    /// Where it is for some of the servers: the fingerprint of the plan for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) whole: Option<Fingerprint>,
 }
 
 /// What is done to one server. In the plan these stand in the order in which the servers are taken.
@@ -56,6 +60,8 @@ pub struct ServerWork {
 pub enum LeftOut {
     /// The plan says that it is dead.
     Away,
+    /// Whoever has started the run has chosen others.
+    ByChoice,
 }
 
 /// One step.
@@ -313,7 +319,24 @@ impl Plan {
     /// Returns why a server is no part of a run, where that is not what it is found at.
     #[must_use]
     pub fn left_out(&self, work: &ServerWork) -> Option<LeftOut> {
-        self.pool_of(work).server(&work.server)?.away.is_some().then_some(LeftOut::Away)
+        let server = self.pool_of(work).server(&work.server)?;
+        match (&server.away, self.change.leaves_out(&server.name)) {
+            (Some(_), _) => Some(LeftOut::Away),
+            (None, true) => Some(LeftOut::ByChoice),
+            (None, false) => None,
+        }
+    }
+
+    /// Returns the fingerprints by which somebody may have said yes to the plan: its own, and that of the plan for all servers
+    /// where it is for some of them.
+    pub fn approvable(&self) -> impl Iterator<Item = Fingerprint> {
+        std::iter::once(self.fingerprint()).chain(self.whole)
+    }
+
+    /// Returns the fingerprint of the plan for all servers, where this one is for some of them.
+    #[must_use]
+    pub fn whole(&self) -> Option<Fingerprint> {
+        self.whole
     }
 
     /// Returns the pool of a server's work.

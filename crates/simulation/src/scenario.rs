@@ -406,6 +406,7 @@ pub fn example_change(servers: u32) -> Change {
         silences: Vec::new(),
         approvals: None,
         emergency: None,
+        only: BTreeSet::new(),
         dns: DnsSettings::default(),
     }
 }
@@ -475,6 +476,7 @@ fn change(dice: &mut Dice) -> Change {
         silences: Vec::new(),
         approvals: None,
         emergency: None,
+        only: BTreeSet::new(),
         dns: DnsSettings::default(),
     }
 }

@@ -48,7 +48,8 @@ pub fn json(preview: &Preview<'_>) -> Value {
         "version": PREVIEW_VERSION,
         "instead": preview.instead.map(instead),
         "plan": {"fingerprint": preview.fingerprint, "name": change.name, "reason": change.reason,
-            "emergency": change.emergency},
+            "emergency": change.emergency, "only": change.only,
+            "whole": plan.whole().map(|whole| whole.to_string())},
         "rules": {
             "budget": words::budget(change),
             "drain": words::drain_rule(change),

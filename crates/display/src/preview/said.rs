@@ -57,6 +57,7 @@ pub(super) fn rules(plan: &Plan) -> Vec<(&'static str, String)> {
         ("stop", words::stop_when(change.stop_when)),
     ];
     rules.extend(words::approval_rule(change).map(|said| ("approval", said)));
+    rules.extend(words::only(change).map(|said| ("servers", format!("{said}; the others are judged and left out"))));
     let fabric = change.pools.iter().filter(|pool| pool.has_fabric() && pool.servers.len() > 1);
     let starts = once_each(fabric.map(|pool| (pool.name.as_str(), cold_start(pool))));
     rules.extend(starts.into_iter().map(|said| ("start", said)));

@@ -2,6 +2,7 @@
 
 mod balancer;
 mod central;
+mod chosen;
 mod dependents;
 mod evidence;
 mod external;
@@ -82,6 +83,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     }
     central::change(context, &safety, &mut found);
     level::change(context, plan, &mut found);
+    chosen::change(context, plan, &mut found);
     stated::change(context, &mut found);
     stated::drained(context, plan, &mut found);
     installer::change(context, &mut found);

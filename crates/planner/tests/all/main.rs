@@ -6,6 +6,7 @@ mod away;
 mod beside;
 mod central;
 mod checker;
+mod chosen;
 mod dependents;
 mod drains;
 mod external;

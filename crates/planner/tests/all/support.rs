@@ -131,6 +131,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
         silences: Vec::new(),
         approvals: None,
         emergency: None,
+        only: BTreeSet::new(),
         dns: DnsSettings::default(),
     }
 }

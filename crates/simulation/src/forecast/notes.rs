@@ -142,7 +142,7 @@ fn ended(end: &ServerEnd, server: &ServerName) -> String {
     match end {
         ServerEnd::Finished => "done: back in service".to_owned(),
         ServerEnd::NothingToDo { why: text } => format!("nothing to do: {}", why(text)),
-        ServerEnd::LeftOut { why: text } => format!("left out: {}", why(text)),
+        ServerEnd::LeftOut { why: text } => why(text).to_string(),
         ServerEnd::Untouched { why: reason } => format!("not touched: {}", why(&reason.text)),
         ServerEnd::Returned { why: reason } => format!("back in service early: {}", why(&reason.text)),
         ServerEnd::Out { why: text } => format!("OUT OF SERVICE: {}", why(text)),
