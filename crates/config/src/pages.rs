@@ -110,6 +110,9 @@ pub const PAGES: &[Page] = pages![
     "O1109",
     "O1110",
     "O1111",
+    "O1112",
+    "O1113",
+    "O1114",
     "O1130",
     "O1131",
     "O1132",
@@ -233,6 +236,7 @@ pub const PAGES: &[Page] = pages![
     "O3027",
     "O3028",
     "O3029",
+    "O3030",
 ];
 
 /// Returns the page about a code, written in any case.

@@ -237,11 +237,11 @@ impl<'a> Log<'a> {
                 format!("patch: {}; it gets {gets}; {more} later the server is held", clean(&patch.installer))
             }
             StepKind::Soak => {
-                format!(
-                    "soak: it has to stay as it was for {}, until about {}",
-                    duration(rules.soak),
-                    until(rules.soak)
-                )
+                let soak = match step.target {
+                    StepTarget::Server(work) => self.plan.soak_of(self.plan.work_of(work)),
+                    StepTarget::Pool(_) => return None,
+                };
+                format!("soak: it has to stay as it was for {}, until about {}", duration(soak), until(soak))
             }
             StepKind::Database
             | StepKind::Record

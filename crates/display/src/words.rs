@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use orchestrate_engine::record::{Approved, GapKind, RunHeader, RunOutcome, ServerEnd, WhyKind};
 use orchestrate_model::change::{Approvals, AtDeadline, ExitMeaning, StopWhen};
 use orchestrate_model::hold::{HoldChoice, Terms};
-use orchestrate_model::{Change, Lease, ServerName, Verdict};
+use orchestrate_model::pool::{First, Then};
+use orchestrate_model::{Change, Lease, Pool, ServerName, Verdict};
 use orchestrate_planner::plan::{Certainty, LeftOut};
 use orchestrate_planner::safety::Question;
 use orchestrate_planner::{Plan, ServerWork, Severity, StepKind};
@@ -68,6 +69,19 @@ pub(crate) fn emergency(change: &Change) -> Option<String> {
 pub(crate) fn only(change: &Change) -> Option<String> {
     let chosen: Vec<&str> = change.only.iter().map(ServerName::short).collect();
     (!chosen.is_empty()).then(|| format!("only {}, by choice", list(&chosen)))
+}
+
+/// Says which server of a pool goes first, and what comes before the others follow, where the plan names one.
+pub(crate) fn first(pool: &Pool) -> Option<String> {
+    let First { server, then } = pool.first.as_ref()?;
+    let then = match then {
+        Then::Usual => String::new(),
+        Then::Soak(soak) => format!("; the others follow when it has stayed good for {}", duration(*soak)),
+        Then::Ask => {
+            "; then a person decides whether the others follow, and an unattended run stops there (O3030)".to_owned()
+        }
+    };
+    Some(format!("{} in {}{then}; the run stops if it is not done", server.short(), pool.name))
 }
 
 /// Says which signed approvals a plan needs, if it needs any.

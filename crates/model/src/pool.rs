@@ -3,6 +3,7 @@
 use crate::external::{ExternalAddresses, ExternalNames};
 use crate::ids::{DnsName, Label, PoolName, ServerName, ServiceName, UpgradeDomain};
 use crate::product::{Product, Role};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,6 +22,12 @@ pub struct Pool {
     pub load_balancing: LoadBalancing,
     /// The servers in topology order, which is the order that the quorum's "first seven" counts in. Never empty.
     pub servers: Vec<Server>,
+    /// The server that goes first, where the plan names one, and what comes before the others follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<First>,
+    /// The order in which servers are taken, where the plan states one; those that it does not name follow in topology order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<ServerName>,
     /// How the servers are reached.
     pub access: Access,
     /// Pools that must be finished before this one starts.
@@ -55,6 +62,27 @@ impl Pool {
     #[must_use]
     pub fn has_fabric(&self) -> bool {
         self.product != Product::Generic && self.role == Role::FrontEnd
+    }
+
+    /// Returns whether a server goes first because the plan says so.
+    #[must_use]
+    pub fn is_first(&self, server: &ServerName) -> bool {
+        self.first.as_ref().is_some_and(|first| first.server == *server)
+    }
+
+    /// Returns whether a person decides about the others once a server is done.
+    #[must_use]
+    pub fn asks_after(&self, server: &ServerName) -> bool {
+        self.first.as_ref().is_some_and(|first| first.server == *server && first.then == Then::Ask)
+    }
+
+    /// Returns the soak of a server: that of all, or its own where it goes first and the plan gives it one.
+    #[must_use]
+    pub fn soak_of(&self, server: &ServerName, usual: SignedDuration) -> SignedDuration {
+        match &self.first {
+            Some(First { server: first, then: Then::Soak(own) }) if first == server => *own,
+            Some(_) | None => usual,
+        }
     }
 
     /// Returns the servers that the plan says to be dead, each with what it says.
@@ -102,6 +130,29 @@ impl Server {
     pub fn is_beside_budget(&self) -> bool {
         self.away.as_ref().is_some_and(|away| away.counts == AwayCounts::BesideBudget)
     }
+}
+
+/// The server of a pool that goes first, before all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct First {
+    /// The server.
+    pub server: ServerName,
+    /// What comes before the others follow.
+    #[serde(default)]
+    pub then: Then,
+}
+
+/// What comes between the first server of a pool and the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Then {
+    /// The soak of every server.
+    #[default]
+    Usual,
+    /// A soak of its own.
+    Soak(SignedDuration),
+    /// A person, who decides whether the others follow.
+    Ask,
 }
 
 /// A server that is known to be dead.

@@ -93,8 +93,15 @@ fn made(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, R
     let pools = Pools::of(change, seen, &nobody);
     let sizes: Vec<Vec<usize>> = pools.batches.iter().map(|batches| batches.iter().map(Vec::len).collect()).collect();
     let takes: Vec<SignedDuration> = pools.scopes.iter().map(|scope| forecast::worst_case_of(change, scope)).collect();
-    let demand =
-        Demand { sizes: &sizes, takes: &takes, edges: pool_edges, places: &pools.places, shares: &pools.shares };
+    let more: Vec<SignedDuration> = pools.more_soak(change);
+    let demand = Demand {
+        sizes: &sizes,
+        takes: &takes,
+        more: &more,
+        edges: pool_edges,
+        places: &pools.places,
+        shares: &pools.shares,
+    };
     let schedule = Schedule::of(&demand);
     let built = build::build(&build::Parts {
         change,
@@ -195,6 +202,17 @@ impl<'a> Pools<'a> {
         });
         let batches = batches.collect();
         Self { seen, looks, scopes, skipped, batches, shares, places }
+    }
+
+    /// Returns, for each pool, how much longer than the others its first batch soaks.
+    fn more_soak(&self, change: &Change) -> Vec<SignedDuration> {
+        let usual = change.maintenance.soak;
+        let each = change.pools.iter().zip(&self.batches);
+        let more = each.map(|(pool, batches)| {
+            let first = batches.first().and_then(|batch| batch.first());
+            first.map_or(SignedDuration::ZERO, |first| pool.soak_of(&pool.servers[*first].name, usual) - usual)
+        });
+        more.collect()
     }
 
     /// Returns the questions about every server that is to go, asked as if the others of its batch were out, as of the

@@ -2,6 +2,7 @@
 
 use crate::codes;
 use crate::fingerprint::Fingerprint;
+use jiff::SignedDuration;
 use orchestrate_model::{Change, Label, Pool, PoolName, ServerName, ServiceName, UpgradeDomain};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -216,6 +217,8 @@ pub enum EdgeReason {
     UpgradeDomains,
     /// The active central management server is the last of its pool.
     CentralManagementLast,
+    /// The plan takes this server of the pool first.
+    First(ServerName),
     /// The plan file says so.
     After(PoolName),
     /// Front ends before other internal roles, Edge last.
@@ -235,6 +238,7 @@ impl fmt::Display for EdgeReason {
             Self::SharedBudget(label, n) => write!(f, "at most {n} of {label} at once"),
             Self::UpgradeDomains => f.write_str("never two upgrade domains at once"),
             Self::CentralManagementLast => f.write_str("the active central management server is last in its pool"),
+            Self::First(server) => write!(f, "the plan takes {} first", server.short()),
             Self::After(pool) => write!(f, "the plan file puts it after {pool}"),
             Self::InsideOut => f.write_str("inside out: front ends, other internal roles, Edge last"),
             Self::NextHop(pool) => write!(f, "{pool} is the Edge pool's next hop"),
@@ -314,6 +318,18 @@ impl Plan {
         let asked = [codes::INTERRUPTED, codes::BALANCER_BY_HAND];
         let warnings = self.findings.iter().filter(|finding| finding.severity == Severity::Warning);
         warnings.filter(move |finding| asked.contains(&finding.code.as_str()))
+    }
+
+    /// Returns how long a server has to stay good once it is back.
+    #[must_use]
+    pub fn soak_of(&self, work: &ServerWork) -> SignedDuration {
+        self.pool_of(work).soak_of(&work.server, self.change.maintenance.soak)
+    }
+
+    /// Returns how much longer than others a server soaks that goes first; less than nothing where it is shorter.
+    #[must_use]
+    pub fn more_soak(&self, work: &ServerWork) -> SignedDuration {
+        self.soak_of(work) - self.change.maintenance.soak
     }
 
     /// Returns why a server is no part of a run, where that is not what it is found at.

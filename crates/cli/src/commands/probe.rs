@@ -367,6 +367,8 @@ fn pool(name: &PoolName, server: &ServerName, args: &ProbeArgs, access: Access) 
         next_hop: None,
         accept_outage: None,
         archiving: None,
+        first: None,
+        order: Vec::new(),
         extra_services: Vec::new(),
         database: None,
         measures: BTreeMap::new(),

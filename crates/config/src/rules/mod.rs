@@ -19,6 +19,7 @@ mod pools;
 mod roles;
 mod services;
 mod silences;
+pub(crate) mod turns;
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -62,6 +63,7 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     away::check(plan, reader);
     external::check(plan, reader);
     order::check(plan, reader);
+    turns::check(plan, reader);
     roles::check(plan, reader);
     maintenance::check(plan, reader);
     level::check(plan, reader);

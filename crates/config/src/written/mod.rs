@@ -5,6 +5,7 @@
 mod away;
 mod choices;
 mod external;
+mod first;
 mod notify;
 mod on_hold;
 mod silences;
@@ -14,6 +15,7 @@ pub(crate) use choices::{
     AfterDays, BalancerChoice, CmdletsChoice, CredentialsChoice, Every, Freeze, LevelChoice, ScopeChoice, SiteChoice,
 };
 pub(crate) use external::{ExternalAddresses, ExternalNames};
+pub(crate) use first::{FirstChoice, ThenChoice};
 pub(crate) use notify::{AddressChoice, Mail, Notify, NotifyChoice};
 pub(crate) use silences::{Alertmanager, Silence, SilenceChoice, WebhookPair};
 
@@ -113,6 +115,10 @@ written! {
         optional next_hop: PoolName,
         /// For a pool of one server: why its users may be without service while that is out. Text, shown in the preview.
         optional accept_outage: Line,
+        /// The server that goes first, before all others of the pool: its name, or with what comes before the others follow.
+        optional first: FirstChoice,
+        /// The order in which the servers are taken, by full or short names. Those that are not named follow in topology order.
+        optional order: Vec<At<Line>>,
         /// Whether archiving is in use.
         optional archiving: bool,
         /// Services the pool runs besides those of its role, such as a collocated RTCMEDSRV.
@@ -205,6 +211,16 @@ written! {
         optional external: ExternalAddresses,
         /// Why the server is known to be dead. It is counted as down, and is never asked and never begun.
         optional away: AwayChoice,
+    }
+}
+
+written! {
+    /// The server of a pool that goes first.
+    struct FirstServer {
+        /// The server, by its full or short name.
+        required server: Line,
+        /// `ask`: a person decides whether the others follow. Or a soak of its own, such as `2h`. Default: the usual soak.
+        optional then: ThenChoice,
     }
 }
 

@@ -58,6 +58,11 @@ pub(super) fn rules(plan: &Plan) -> Vec<(&'static str, String)> {
     ];
     rules.extend(words::approval_rule(change).map(|said| ("approval", said)));
     rules.extend(words::only(change).map(|said| ("servers", format!("{said}; the others are judged and left out"))));
+    rules.extend(change.pools.iter().filter_map(|pool| Some(("first", words::first(pool)?))));
+    rules.extend(change.pools.iter().filter(|pool| !pool.order.is_empty()).map(|pool| {
+        let names: Vec<&str> = pool.order.iter().map(ServerName::short).collect();
+        ("order", format!("{} in {}, as the plan says", names.join(", "), pool.name))
+    }));
     let fabric = change.pools.iter().filter(|pool| pool.has_fabric() && pool.servers.len() > 1);
     let starts = once_each(fabric.map(|pool| (pool.name.as_str(), cold_start(pool))));
     rules.extend(starts.into_iter().map(|said| ("start", said)));

@@ -563,6 +563,7 @@ impl RunState {
                 match step {
                     StepKind::BalancerOut => drop(state.marks.insert(Mark::OutByHand)),
                     StepKind::BalancerIn => drop(state.marks.remove(&Mark::OutByHand)),
+                    StepKind::Soak if choice == HoldChoice::Confirm => drop(state.marks.insert(Mark::Followed)),
                     StepKind::Guard
                     | StepKind::Record
                     | StepKind::Block

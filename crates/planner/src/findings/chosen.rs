@@ -33,6 +33,14 @@ pub(super) fn change(context: &Context<'_>, plan: &Plan, found: &mut Vec<Finding
         );
         found.push(warning(codes::BEFORE_ITS_TURN, text).pool(after).advise(ADVICE));
     }
+    for (place, pool) in pools.iter().enumerate() {
+        let first = pool.first.as_ref().map(|first| first.server.short());
+        if let Some(first) = first.filter(|first| has_work(place) && open[place].contains(first)) {
+            let text =
+                format!("{first} goes first in {}, and is left out by choice and not known to be done", pool.name);
+            found.push(warning(codes::BEFORE_ITS_TURN, text).pool(pool).advise(ADVICE));
+        }
+    }
     for work in &goes {
         let (place, pool) = (work.pool as usize, plan.pool_of(work));
         let central = pool.server(&work.server).is_some_and(|s| s.hosts.contains(&Hosted::CentralManagement));

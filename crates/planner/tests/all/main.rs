@@ -21,3 +21,4 @@ mod records;
 mod safety;
 mod support;
 mod ties;
+mod turns;

@@ -113,7 +113,8 @@ impl Notes {
     fn decide(&mut self, work: WorkId, (step, cause): (StepId, HoldCause), choices: &[HoldChoice]) {
         let times = self.decided.entry(work).or_default();
         *times += 1;
-        let by_hand = matches!(self.plan.steps()[step.0 as usize].kind, StepKind::BalancerOut | StepKind::BalancerIn);
+        let kind = self.plan.steps()[step.0 as usize].kind;
+        let by_hand = cause == HoldCause::FirstDone || matches!(kind, StepKind::BalancerOut | StepKind::BalancerIn);
         let planned = self.plan.change().maintenance.on_hold.choice(cause);
         let choice = if by_hand && choices.contains(&HoldChoice::Confirm) {
             HoldChoice::Confirm

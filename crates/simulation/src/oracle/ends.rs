@@ -88,7 +88,7 @@ impl World {
         }
         if outcome == "done" {
             self.check_all_serve();
-            let present = self.oracle.work.iter().copied().filter(|at| !self.is_away(*at));
+            let present = self.oracle.work.iter().copied().filter(|at| !self.is_away(*at) && !self.is_left(*at));
             let unpatched: Vec<usize> = present.filter(|at| !self.is_patched(*at)).collect();
             for at in unpatched {
                 let text = format!("the run ended as done, but {} is not patched", self.machines[at].name);
@@ -145,7 +145,8 @@ impl World {
             return;
         }
         let now = self.now;
-        let work: Vec<usize> = self.oracle.work.iter().copied().filter(|at| !self.is_away(*at)).collect();
+        let work: Vec<usize> =
+            self.oracle.work.iter().copied().filter(|at| !self.is_away(*at) && !self.is_left(*at)).collect();
         let installed =
             |at: usize| (self.machines[at].patched, self.machines[at].patched && self.machines[at].left_out);
         let differ = |(one, other): (&usize, &usize)| {

@@ -214,6 +214,11 @@ impl World {
             .is_some_and(|away| away.counts == AwayCounts::BesideBudget)
     }
 
+    /// Whether a start has chosen others.
+    pub(crate) fn is_left(&self, at: usize) -> bool {
+        self.change.leaves_out(&self.machines[at].name)
+    }
+
     fn described(&self, at: usize) -> Option<&Server> {
         let machine = &self.machines[at];
         self.change.pools[machine.pool].server(&machine.name)

@@ -4,6 +4,7 @@ mod again;
 mod away;
 mod dependents;
 mod drains;
+mod first;
 mod gaps;
 mod gates;
 mod leases;
