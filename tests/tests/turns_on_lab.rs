@@ -86,7 +86,7 @@ fn a_part_of_a_plan_is_run_by_an_approval_of_the_whole() {
 }
 
 #[test]
-fn an_unattended_run_stops_behind_the_first_server_and_a_person_goes_on() {
+fn an_unattended_run_stops_behind_the_first_server() {
     let sandbox = Sandbox::default();
     let first = format!("    first: {{server: fe3, then: ask}}\n{ACCESS}");
     let plan = sandbox.first_pool(&[(ACCESS, &first)], &[]);
@@ -94,10 +94,7 @@ fn an_unattended_run_stops_behind_the_first_server_and_a_person_goes_on() {
     assert_eq!(ran.code, Some(4), "{}\n{}", ran.out, ran.err);
     assert!(ran.out.contains("O3030"), "{}", ran.out);
     assert_eq!(of(&ends(&sandbox), "finished"), ["fe3.first.example"]);
-    let run = sandbox.runs()[0].file_name().unwrap().to_str().unwrap().to_owned();
-    let resumed = sandbox.run(&["resume", &run]);
-    assert_eq!(resumed.code, Some(0), "{}\n{}", resumed.out, resumed.err);
-    assert_eq!(of(&ends(&sandbox), "finished").len(), 3);
+    assert!(ran.out.contains("whether the others follow is for a person to say"), "{}", ran.out);
 }
 
 #[test]
