@@ -7,6 +7,8 @@ use orchestrate_model::{Change, Pool};
 /// and pins of its servers, where its balancers listen, who is told, and how alerts are silenced. What is not in the other one stays.
 pub(crate) fn taken_from(change: &Change, other: &Change) -> Change {
     let mut taken = change.clone();
+    // Which of the servers a start has chosen is no part of how they are reached, nor of what is done to each.
+    taken.only.clone_from(&other.only);
     taken.notify = other.notify.clone();
     taken.silences = other.silences.clone();
     for pool in &mut taken.pools {

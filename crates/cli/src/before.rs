@@ -216,8 +216,7 @@ pub(crate) fn owed(home: &Home, place: Place, change: &Change) -> Result<BTreeMa
 /// Returns what is said about a run that is taken up again.
 pub(crate) fn told(found: &Found) -> String {
     let state = &found.state;
-    let is_done = |end: &ServerEnd| matches!(end, ServerEnd::Finished | ServerEnd::NothingToDo { .. });
-    let done = state.work.iter().filter(|work| work.end.as_ref().is_some_and(is_done)).count();
+    let done = state.work.iter().filter(|work| work.end.as_ref().is_some_and(ServerEnd::is_done)).count();
     let works = found.plan.work().iter().zip(&state.work);
     let out: Vec<&str> = works.filter(|(_, work)| work.is_out()).map(|(work, _)| work.server.short()).collect();
     let out = if out.is_empty() { "no server is out".to_owned() } else { format!("in hand: {}", out.join(", ")) };

@@ -234,7 +234,10 @@ impl Typed {
     /// Returns how the plan of this start is started.
     pub(crate) fn of(plan: &Path, args: &RunArgs) -> Self {
         let command = if args.saved { APPLY } else { "" };
-        Self { command, ..Self::of_lab(plan, &args.lab) }
+        let usual = Self::of_lab(plan, &args.lab);
+        let only = args.only.iter().map(|server| format!(" --only {}", quoted(Path::new(server))));
+        let options = only.chain([usual.options]).collect();
+        Self { plan: usual.plan, options, command }
     }
 
     /// The same for a command that takes nothing but a plan and a lab.

@@ -16,6 +16,7 @@ mod failure;
 mod home;
 mod host;
 mod lab;
+mod only;
 mod people;
 mod plan_file;
 mod runs;

@@ -1,6 +1,7 @@
 //! Reading a plan file: never more of it than a plan can be.
 
 use crate::failure::Failure;
+use crate::only;
 use crate::saved::{self, Saved};
 use crate::terminal::output;
 use orchestrate_config::{Diagnostics, Parsed, Style};
@@ -43,6 +44,22 @@ impl PlanFile {
             Some(reason) => Self { change: self.change.in_emergency(reason.to_owned()), ..self },
             None => self,
         }
+    }
+}
+
+impl PlanFile {
+    /// Returns the same for these servers alone, or for those that a saved plan was made for.
+    ///
+    /// # Errors
+    /// As those of [`only::chosen`].
+    pub(crate) fn with_only(self, names: &[String]) -> Result<Self, Failure> {
+        let saved = self.saved.as_ref().map(|saved| saved.only.clone()).unwrap_or_default();
+        if !saved.is_empty() && !names.is_empty() {
+            let text = format!("the saved plan is for {} alone; --only does not go with it", saved.join(", "));
+            return Err(Failure::Usage(text));
+        }
+        let names = if names.is_empty() { &saved } else { names };
+        Ok(Self { change: only::chosen(self.change, names)?, ..self })
     }
 }
 

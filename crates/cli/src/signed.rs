@@ -75,7 +75,7 @@ pub(crate) fn request(plan: &Plan, approvals: &Approvals, (approver, role, ticke
     });
     Request {
         plan: change.name.clone(),
-        file: digest(change),
+        file: digest(&change.whole()),
         fingerprint: plan.fingerprint().to_string(),
         servers: servers.collect(),
         approver: approver.to_owned(),
@@ -184,7 +184,12 @@ pub(crate) fn checked(path: &Path, planned: &Planned, needed: Needed) -> Result<
     }
     let examined = examined(path, approvals, to_begin())?;
     let now = request(&planned.plan, approvals, ("-", "-", "-"));
-    match examined.counted(demand(approvals), &now) {
+    let counted = examined.counted(demand(approvals), &now).or_else(|short| {
+        // Whoever has approved all of it has approved a part of it.
+        let whole = planned.plan.whole().ok_or(short)?.to_string();
+        examined.counted(demand(approvals), &Request { fingerprint: whole, ..now })
+    });
+    match counted {
         Ok(counted) => {
             output::talk(&format!("approved by {}", by(&counted)));
             Ok(counted.approvals.into_iter().map(record).collect())

@@ -355,6 +355,11 @@ impl Planned {
         Ok(Self { plan, report, seen, observations: Observations::default(), at, unheard })
     }
 
+    /// Returns the same for all servers of the change.
+    pub(crate) fn whole(&self) -> Result<Self, Failure> {
+        Self::of(&self.plan.change().whole(), self.observations.clone(), self.at)
+    }
+
     /// Returns the preview of the plan.
     pub(crate) fn preview<'a>(&'a self, fingerprint: &'a str, instead: Option<&'a Instead>) -> Preview<'a> {
         Preview { plan: &self.plan, fingerprint, seen: &self.seen, report: &self.report, instead }

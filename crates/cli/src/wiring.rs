@@ -55,7 +55,7 @@ impl Readers {
         for pool in &change.pools {
             let way =
                 Way { names: names_of(change, pool, wires, clock), ..Way::of(change, pool, wires, &mut accounts)? };
-            for server in &pool.servers {
+            for server in pool.present() {
                 let target = target(pool, server, &way, keeper)?;
                 let reader = WinrmReader::new(target, clock)
                     .map_err(|source| Failure::Setup { server: server.name.clone(), source })?;
@@ -353,7 +353,9 @@ fn balancer(
         return Ok(None);
     };
     let wrong = |source| Failure::Balancer { pool: pool.name.clone(), source };
-    let behind = (&pool.name, pool.servers.as_slice());
+    // What has the address of one that is away leads nowhere, and is nothing to take out or to put back.
+    let present: Vec<Server> = pool.present().cloned().collect();
+    let behind = (&pool.name, present.as_slice());
     let reader = HaproxyReader::new(haproxy, behind, names.clone(), clock).map_err(wrong)?;
     match wires {
         Wires::Plan => Ok(Some(match names_of(change, pool, wires, clock) {

@@ -201,4 +201,14 @@ codes! {
     EMPTY_LIST = "O1107";
     /// An exit code is not one of Windows.
     BAD_EXIT_CODE = "O1109";
+    /// Every server of a pool is away.
+    EVERY_SERVER_AWAY = "O1110";
+    /// A server that is away is said to host the central management.
+    AWAY_CENTRAL_MANAGEMENT = "O1111";
+    /// A server that is away is named for a turn.
+    TURN_OF_ONE_AWAY = "O1112";
+    /// The product does not allow an order.
+    ORDER_NOT_ALLOWED = "O1113";
+    /// The server that goes first is not the first in the order.
+    FIRST_IS_NOT = "O1114";
 }

@@ -5,11 +5,12 @@
 
 use crate::hashes::Sha256;
 use crate::reader::{At, Entries, Filled, Given, OneOrMany};
+use crate::rules::turns;
 use crate::scalars::{BalancerName, RuntimeApi, ServiceText};
 use crate::written::{
-    Access, AddressChoice, AfterDays, Alertmanager, Approvals, BalancerChoice, CmdletsChoice, Credentials, Dns, Drain,
-    Every, ExternalAddresses, Freeze, Haproxy, LevelChoice, LoadBalancing, Maintenance, Notify, Patch, Plan, Pool,
-    ScopeChoice, Server, Silence, SiteChoice, WebhookPair, Window, Winrm,
+    Access, AddressChoice, AfterDays, Alertmanager, Approvals, AwayChoice, BalancerChoice, CmdletsChoice, Credentials,
+    Dns, Drain, Every, ExternalAddresses, FirstChoice, Freeze, Haproxy, LevelChoice, LoadBalancing, Maintenance,
+    Notify, Patch, Plan, Pool, ScopeChoice, Server, Silence, SiteChoice, ThenChoice, WebhookPair, Window, Winrm,
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
@@ -78,6 +79,7 @@ pub(crate) fn change(plan: Plan, calendars: Vec<Vec<window::Freeze>>) -> Option<
             None => None,
         },
         emergency: None,
+        only: BTreeSet::new(),
     })
 }
 
@@ -184,6 +186,13 @@ fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
         },
     };
     let external = &load_balancing.external;
+    let names: Vec<ServerName> = pool.servers.as_ref()?.value.keys().map(|key| key.value.clone()).collect();
+    let first = match pool.first {
+        Some(at) => Some(first(&at.value, &names)?),
+        None => None,
+    };
+    let order = values(pool.order).map(|name| turns::named(&names, &name.0).ok().cloned());
+    let order = order.collect::<Option<Vec<ServerName>>>()?;
     let servers = pool.servers?.value.0.into_iter();
     let servers = servers.map(|(name, server)| Some(one_server(name?.value, server?.value, external)));
     Some(words::Pool {
@@ -201,6 +210,8 @@ fn one_pool(name: PoolName, pool: Pool) -> Option<words::Pool> {
         paired_with: pool.paired_with.map(|at| at.value),
         next_hop: pool.next_hop.map(|at| at.value),
         accept_outage: pool.accept_outage.map(|at| at.value.0),
+        first,
+        order,
         archiving: pool.archiving.map(|at| at.value),
         extra_services: values(pool.services).map(|service| service.service).collect::<Option<_>>()?,
         database,
@@ -217,7 +228,28 @@ fn one_server(name: ServerName, server: Server, names: &external::ExternalNames)
         hosts: values(server.hosts).collect(),
         external: server.external.map(|at| external_addresses(&at.value, names)).unwrap_or_default(),
         pins: pins(server.pin),
+        away: server.away.and_then(|at| away(at.value)),
     }
+}
+
+/// A name that is none of the pool has been reported.
+fn first(written: &FirstChoice, names: &[ServerName]) -> Option<words::First> {
+    let server = turns::named(names, &written.server()?.value.0).ok()?.clone();
+    let then = match written.then() {
+        None => words::Then::Usual,
+        Some(ThenChoice::Ask) => words::Then::Ask,
+        Some(ThenChoice::Soak(soak)) => words::Then::Soak(soak.0),
+    };
+    Some(words::First { server, then })
+}
+
+fn away(written: AwayChoice) -> Option<words::Away> {
+    let (reason, in_budget) = match written {
+        AwayChoice::Reason(reason) => (reason, true),
+        AwayChoice::Why(why) => (why.reason?.value, why.in_budget.is_none_or(|at| at.value)),
+    };
+    let counts = if in_budget { words::AwayCounts::InBudget } else { words::AwayCounts::BesideBudget };
+    Some(words::Away { reason: reason.0, counts })
 }
 
 /// One list of addresses stands for every name of the pool.

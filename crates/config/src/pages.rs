@@ -108,6 +108,11 @@ pub const PAGES: &[Page] = pages![
     "O1102",
     "O1107",
     "O1109",
+    "O1110",
+    "O1111",
+    "O1112",
+    "O1113",
+    "O1114",
     "O1130",
     "O1131",
     "O1132",
@@ -200,6 +205,8 @@ pub const PAGES: &[Page] = pages![
     "O2108",
     "O2109",
     "O2110",
+    "O2111",
+    "O2112",
     "O2120",
     "O3001",
     "O3002",
@@ -230,6 +237,7 @@ pub const PAGES: &[Page] = pages![
     "O3027",
     "O3028",
     "O3029",
+    "O3030",
 ];
 
 /// Returns the page about a code, written in any case.

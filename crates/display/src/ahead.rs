@@ -34,7 +34,11 @@ impl Ahead {
             .iter()
             .map(|step| match step.target {
                 StepTarget::Server(work) => {
-                    let likely = limits::likely_of_step(change, &plan.work_of(work).block, step.kind);
+                    let own = plan.work_of(work);
+                    let likely = match step.kind {
+                        StepKind::Soak => plan.soak_of(own),
+                        kind => limits::likely_of_step(change, &own.block, kind),
+                    };
                     (Some(work.0 as usize), step.kind, likely)
                 }
                 StepTarget::Pool(_) => (None, step.kind, SignedDuration::ZERO),

@@ -100,6 +100,7 @@ pub fn report(run: &RunId, plan: &Plan, state: &RunState, records: &[(u64, Times
         "version": EVENT_VERSION,
         "run": run,
         "plan": {"name": plan.change().name, "reason": plan.change().reason, "emergency": plan.change().emergency,
+            "only": plan.change().only,
             "fingerprint": state.header.as_ref().map(|header| &header.plan)},
         "started": state.started,
         "approvals": state.header.as_ref().map(|header| &header.approvals),

@@ -70,7 +70,8 @@ pub fn head(about: &About<'_>, view: &View, now: Timestamp, look: &Look) -> Vec<
     let title = format!("{} | {}", about.ground.named(about.plan), clean(&about.plan.change().name));
     let mut lines = vec![look.paint(Tone::Strong, &cut(&title, look.width))];
     let ends = view.servers.iter().filter_map(|server| match &server.phase {
-        Phase::Ended(end) => Some(matches!(end, ServerEnd::Finished | ServerEnd::NothingToDo { .. })),
+        Phase::Ended(ServerEnd::LeftOut { .. }) => None,
+        Phase::Ended(end) => Some(end.is_done()),
         Phase::Waiting | Phase::Step { .. } | Phase::Held(_) => None,
     });
     let (done, given_up): (Vec<bool>, Vec<bool>) = ends.partition(|is_done| *is_done);

@@ -237,11 +237,11 @@ impl<'a> Log<'a> {
                 format!("patch: {}; it gets {gets}; {more} later the server is held", clean(&patch.installer))
             }
             StepKind::Soak => {
-                format!(
-                    "soak: it has to stay as it was for {}, until about {}",
-                    duration(rules.soak),
-                    until(rules.soak)
-                )
+                let soak = match step.target {
+                    StepTarget::Server(work) => self.plan.soak_of(self.plan.work_of(work)),
+                    StepTarget::Pool(_) => return None,
+                };
+                format!("soak: it has to stay as it was for {}, until about {}", duration(soak), until(soak))
             }
             StepKind::Database
             | StepKind::Record
@@ -260,7 +260,9 @@ impl<'a> Log<'a> {
 
     fn said(&self, at: Timestamp, record: &Record, look: &Look) -> Option<(Tone, String)> {
         let zone = look.zone_said(at);
-        let emergency = words::emergency(self.plan.change()).map_or(String::new(), |text| format!("; {text}"));
+        let change = self.plan.change();
+        let besides = words::only(change).into_iter().chain(words::emergency(change));
+        let emergency: String = besides.map(|text| format!("; {text}")).collect();
         Some(match record {
             Record::RunStarted(header) => (Tone::Strong, format!("{}{emergency}; {zone}", run_started(header))),
             Record::Resumed { by, recover: false, .. } => {
@@ -469,6 +471,7 @@ fn ended(end: &ServerEnd) -> (Tone, String) {
     let said = match end {
         ServerEnd::Finished => "done: back in service".to_owned(),
         ServerEnd::NothingToDo { why } => format!("nothing to do: {}", clean(why)),
+        ServerEnd::LeftOut { why } => clean(why),
         ServerEnd::Untouched { why } => format!("not touched: {}", clean(&why.text)),
         ServerEnd::Returned { why } => format!("back in service early: {}", clean(&why.text)),
         ServerEnd::Out { why } => format!("OUT OF SERVICE: {}", clean(why)),

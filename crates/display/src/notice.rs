@@ -50,7 +50,9 @@ impl Teller<'_> {
         let (occasion, title, text, commands) = match record {
             Record::RunStarted(header) => {
                 let servers = count(self.plan.work().len() as u64, "server");
-                let emergency = words::emergency(self.plan.change()).map_or(String::new(), |text| format!("; {text}"));
+                let change = self.plan.change();
+                let besides = words::only(change).into_iter().chain(words::emergency(change));
+                let emergency: String = besides.map(|text| format!("; {text}")).collect();
                 let text = format!("{servers} in all; started by {}{emergency}", clean(&header.by.user));
                 (Occasion::Begun, format!("{name}: begins"), text, Vec::new())
             }
@@ -112,7 +114,9 @@ impl Teller<'_> {
         let done = |each: &WorkState| matches!(each.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
         let done = works().filter(|(_, each)| done(each)).count();
         let mut parts: Vec<String> = broken.map(clean).into_iter().collect();
-        parts.push(format!("{done} of {} done", count(self.plan.work().len() as u64, "server")));
+        let left_out = works().filter(|(_, each)| matches!(each.end, Some(ServerEnd::LeftOut { .. }))).count();
+        let left_out = if left_out == 0 { String::new() } else { format!(", {left_out} left out") };
+        parts.push(format!("{done} of {} done{left_out}", count(self.plan.work().len() as u64, "server")));
         let out: Vec<&str> = works().filter(|(_, each)| each.is_out()).map(|(work, _)| work.server.short()).collect();
         if !out.is_empty() {
             parts.push(format!("OUT OF SERVICE: {}", list(&out)));

@@ -120,6 +120,7 @@ pub fn one(run: &RunStatus, (program, start): (&str, &str), now: Timestamp, look
     let is_live = run.state.ended.is_none() && run.holder.is_some() && run.view.is_some();
     // The summary says it too.
     lines.extend(words::emergency(run.plan.change()).filter(|_| is_live).map(|text| format!("  {text}")));
+    lines.extend(words::only(run.plan.change()).filter(|_| is_live).map(|text| format!("  {text}")));
     let approved = run.state.header.as_ref().and_then(words::approved_by);
     lines.extend(approved.filter(|_| is_live).map(|text| format!("  {text}")));
     if let Some(holder) = &run.holder {

@@ -34,6 +34,7 @@ pub struct Context<'a> {
 pub fn summary(context: Context<'_>, state: &RunState, look: &Look) -> String {
     let mut lines = vec![head(context, state, look)];
     lines.extend(words::emergency(context.plan.change()).map(|text| format!("  {text}")));
+    lines.extend(words::only(context.plan.change()).map(|text| format!("  {text}")));
     lines.extend(state.header.as_ref().and_then(words::approved_by).map(|text| format!("  {text}")));
     let works = context.plan.work().iter().zip(&state.work);
     let names = works.clone().map(|(work, _)| width(work.server.as_str())).max().unwrap_or(0);
@@ -252,6 +253,7 @@ fn is_closed(each: &WorkState) -> bool {
         Some(
             ServerEnd::Finished
             | ServerEnd::NothingToDo { .. }
+            | ServerEnd::LeftOut { .. }
             | ServerEnd::Untouched { .. }
             | ServerEnd::Returned { .. },
         ) => true,
@@ -443,7 +445,7 @@ fn all_were_seen(context: Context<'_>, state: &RunState) -> bool {
 /// Returns how the rest of a run that left nothing out is done: by the same plan once more.
 fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> {
     let outcome = state.ended.filter(|_| !state.work.iter().any(WorkState::is_out))?;
-    let done = |each: &WorkState| matches!(each.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
+    let done = |each: &WorkState| each.end.as_ref().is_some_and(ServerEnd::is_done);
     let lead = match outcome {
         _ if state.work.iter().all(done) => return None,
         RunOutcome::Done | RunOutcome::ToBeLookedAt | RunOutcome::Recovered | RunOutcome::Bug => return None,

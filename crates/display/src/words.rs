@@ -1,15 +1,16 @@
 //! The words for questions, ends and outcomes, in one place.
 
 use crate::style::Tone;
-use crate::text::{clean, count, duration};
+use crate::text::{clean, count, duration, list};
 use jiff::SignedDuration;
 use orchestrate_engine::record::{Approved, GapKind, RunHeader, RunOutcome, ServerEnd, WhyKind};
 use orchestrate_model::change::{Approvals, AtDeadline, ExitMeaning, StopWhen};
 use orchestrate_model::hold::{HoldChoice, Terms};
-use orchestrate_model::{Change, Lease, Verdict};
-use orchestrate_planner::plan::Certainty;
+use orchestrate_model::pool::{First, Then};
+use orchestrate_model::{Change, Lease, Pool, ServerName, Verdict};
+use orchestrate_planner::plan::{Certainty, LeftOut};
 use orchestrate_planner::safety::Question;
-use orchestrate_planner::{ServerWork, Severity, StepKind};
+use orchestrate_planner::{Plan, ServerWork, Severity, StepKind};
 
 /// Returns a choice as it is typed.
 #[must_use]
@@ -62,6 +63,25 @@ pub fn question_key(question: Question) -> String {
 pub(crate) fn emergency(change: &Change) -> Option<String> {
     let why = change.emergency.as_ref()?;
     Some(format!("EMERGENCY, at any time, in freezes too: {}", clean(why)))
+}
+
+/// Says which servers a start has chosen, where it has not taken all.
+pub(crate) fn only(change: &Change) -> Option<String> {
+    let chosen: Vec<&str> = change.only.iter().map(ServerName::short).collect();
+    (!chosen.is_empty()).then(|| format!("only {}, by choice", list(&chosen)))
+}
+
+/// Says which server of a pool goes first, and what comes before the others follow, where the plan names one.
+pub(crate) fn first(pool: &Pool) -> Option<String> {
+    let First { server, then } = pool.first.as_ref()?;
+    let then = match then {
+        Then::Usual => String::new(),
+        Then::Soak(soak) => format!("; the others follow when it has stayed good for {}", duration(*soak)),
+        Then::Ask => {
+            "; then a person decides whether the others follow, and an unattended run stops there (O3030)".to_owned()
+        }
+    };
+    Some(format!("{} in {}{then}; the run stops if it is not done", server.short(), pool.name))
 }
 
 /// Says which signed approvals a plan needs, if it needs any.
@@ -190,12 +210,27 @@ pub fn drain_rule(change: &Change) -> String {
     format!("sessions get {} to end by themselves; then {}", duration(drain.deadline), at_deadline(drain.at_deadline))
 }
 
+/// Returns why nothing is done to a server, where nothing is.
+pub(crate) fn passed_over(plan: &Plan, work: &ServerWork) -> Option<String> {
+    let why = clean(work.skip.as_ref()?);
+    Some(if plan.left_out(work).is_some() { why } else { format!("passed over: {why}") })
+}
+
+/// Returns the word of programs for why a server is no part of a run.
+pub(crate) fn left_out(why: LeftOut) -> &'static str {
+    match why {
+        LeftOut::Away => "away",
+        LeftOut::ByChoice => "by-choice",
+    }
+}
+
 /// Returns how a server ended, in a word or two.
 #[must_use]
 pub fn end(end: &ServerEnd) -> &'static str {
     match end {
         ServerEnd::Finished => "done",
         ServerEnd::NothingToDo { .. } => "nothing to do",
+        ServerEnd::LeftOut { .. } => "left out",
         ServerEnd::Untouched { .. } => "not touched",
         ServerEnd::Returned { .. } => "returned early",
         ServerEnd::Out { .. } => "OUT OF SERVICE",
@@ -205,6 +240,7 @@ pub fn end(end: &ServerEnd) -> &'static str {
 pub(crate) fn end_tone(end: &ServerEnd) -> Tone {
     match end {
         ServerEnd::Finished | ServerEnd::NothingToDo { .. } => Tone::Good,
+        ServerEnd::LeftOut { .. } => Tone::Plain,
         ServerEnd::Untouched { why } | ServerEnd::Returned { why } => match why.kind {
             WhyKind::Failed => Tone::Bad,
             WhyKind::Window | WhyKind::Operator | WhyKind::Pool | WhyKind::Elsewhere | WhyKind::Changed => Tone::Warn,
@@ -218,7 +254,7 @@ pub(crate) fn end_tone(end: &ServerEnd) -> Tone {
 pub fn end_why(end: &ServerEnd) -> Option<&str> {
     match end {
         ServerEnd::Finished => None,
-        ServerEnd::NothingToDo { why } | ServerEnd::Out { why } => Some(why),
+        ServerEnd::NothingToDo { why } | ServerEnd::LeftOut { why } | ServerEnd::Out { why } => Some(why),
         ServerEnd::Untouched { why } | ServerEnd::Returned { why } => Some(&why.text),
     }
 }

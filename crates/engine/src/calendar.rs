@@ -63,7 +63,7 @@ impl Engine {
         // Once it was taken in hand, what its first questions took is behind it.
         let begun = self.state.work[position].started.is_some();
         let since = if begun { Since::FirstChange } else { Since::Begin };
-        let needs = limits::room(self.plan.change(), &work.block, since);
+        let needs = limits::room(self.plan.change(), &work.block, since) + self.plan.more_soak(work);
         match self.fit(now, needs) {
             Err(why) => Some(why),
             Ok(Fit::Fits { .. }) => None,
@@ -94,7 +94,7 @@ impl Engine {
         let busy = matches!(self.state.work[position].installer, Some((_, ExitMeaning::Busy)));
         // The next attempt of an installer has its full time.
         let elapsed = if busy { SignedDuration::ZERO } else { self.state.lived(since, now) };
-        let left = limits::room_left(self.plan.change(), kind, elapsed);
+        let left = self.room_left(position, kind, elapsed);
         let server = &self.plan.work()[position].server;
         let (what, rest) = match kind {
             StepKind::Soak => ("soaks no longer", "the rest of the soak takes"),
@@ -123,6 +123,17 @@ impl Engine {
         }
     }
 
+    /// What has to be left of a window for a server that has been in a step for so long. One that goes first may have a soak of
+    /// its own.
+    fn room_left(&self, position: usize, kind: StepKind, elapsed: SignedDuration) -> SignedDuration {
+        let work = &self.plan.work()[position];
+        let more = self.plan.more_soak(work);
+        if kind == StepKind::Soak {
+            return (self.plan.soak_of(work) - elapsed).max(SignedDuration::ZERO);
+        }
+        limits::room_left(self.plan.change(), kind, elapsed) + more
+    }
+
     fn fit(&self, now: Timestamp, needs: SignedDuration) -> Result<Fit, String> {
         self.hours.fit(now, needs)
     }
@@ -137,9 +148,9 @@ impl Engine {
         let Some(WindowState::Inside { ends: Some(ends) }) = self.hours.known_at(now) else { return };
         let (change, block) = (self.plan.change(), &self.plan.work()[position].block);
         let needs = if self.state.work[position].is_changed() {
-            limits::room_left(change, self.plan.steps()[step.0 as usize].kind, SignedDuration::ZERO)
+            self.room_left(position, self.plan.steps()[step.0 as usize].kind, SignedDuration::ZERO)
         } else {
-            limits::room(change, block, Since::FirstChange)
+            limits::room(change, block, Since::FirstChange) + self.plan.more_soak(&self.plan.work()[position])
         };
         let Ok(last) = ends.checked_sub(needs) else { return };
         let Some(wait) = self.scratch[position].wait.as_mut().filter(|_| last > now) else { return };

@@ -10,6 +10,7 @@ use crate::state::{RunState, WorkState};
 use orchestrate_model::version::{ComponentVersion, Level, Mixed, Reached, Version, mixed};
 use orchestrate_model::{Answer, Pool, ServerName};
 use orchestrate_planner::Plan;
+use orchestrate_planner::plan::{LeftOut, ServerWork};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The levels of a pool whose servers are all done.
@@ -51,6 +52,9 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
     let works = plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool as usize == position);
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for (work, own) in works {
+        if plan.left_out(work) == Some(LeftOut::Away) {
+            continue;
+        }
         if !is_done(own) {
             return None;
         }
@@ -96,8 +100,10 @@ fn is_done(work: &WorkState) -> bool {
 /// or an installer was started on one of them. What is said of levels then was seen.
 pub(crate) fn is_asked(plan: &Plan, state: &RunState, position: usize) -> bool {
     let pool = plan.work()[position].pool;
-    let works = || plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool == pool).map(|(_, own)| own);
-    plan.change().maintenance.patch.is_some()
+    let of_pool = |work: &ServerWork| work.pool == pool && plan.left_out(work).is_none();
+    let works = || plan.work().iter().zip(&state.work).filter(|(work, _)| of_pool(work)).map(|(_, own)| own);
+    plan.left_out(&plan.work()[position]).is_none()
+        && plan.change().maintenance.patch.is_some()
         && (works().any(WorkState::patch_started) || (!state.recover && works().any(is_done)))
 }
 

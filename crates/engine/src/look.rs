@@ -266,7 +266,7 @@ impl Look {
         let gone = |name: &ServerName| gone.contains(name);
         look.servers.retain(|name, _| !gone(name));
         if subject.pool.has_fabric() && number.is_multiple_of(PRODUCT_LOOKS) {
-            let others = subject.pool.servers.iter().filter(|server| !gone(&server.name));
+            let others = subject.pool.present().filter(|server| !gone(&server.name));
             let others: Vec<&ServerName> = others.map(|server| &server.name).collect();
             let turn = (number / PRODUCT_LOOKS) as usize % others.len().max(1);
             if let Some(ask) = others.get(turn).and_then(|name| look.servers.get_mut(*name)) {
@@ -295,7 +295,7 @@ impl Look {
         let mut scopes = Scopes::of(change);
         for pool in std::iter::once(subject.pool).chain(others) {
             let ask = Ask { services: scopes.scope(pool).serving.clone(), ..Ask::default() };
-            servers.extend(pool.servers.iter().map(|server| (server.name.clone(), ask.clone())));
+            servers.extend(pool.present().map(|server| (server.name.clone(), ask.clone())));
         }
         Self {
             pool: subject.pool.name.clone(),
@@ -320,7 +320,7 @@ impl Look {
         for pool in sharing(subject.plan.change(), subject.pool).filter(|pool| pool.name != subject.pool.name) {
             let services = scopes.scope(pool).serving.clone();
             let ask = Ask { services, ..Ask::default() };
-            evidence.servers.extend(pool.servers.iter().map(|server| (server.name.clone(), ask.clone())));
+            evidence.servers.extend(pool.present().map(|server| (server.name.clone(), ask.clone())));
         }
         Self {
             pool: subject.pool.name.clone(),
@@ -369,6 +369,7 @@ impl Look {
         let others: Vec<&ServerName> = after
             .iter()
             .chain(before)
+            .filter(|server| server.away.is_none())
             .map(|server| &server.name)
             .filter(|name| **name != subject.work.server && !out.contains(*name))
             .collect();

@@ -475,6 +475,11 @@ pub enum ServerEnd {
         /// Why.
         why: String,
     },
+    /// It was no part of the run: the plan or whoever started it says so.
+    LeftOut {
+        /// Why.
+        why: String,
+    },
     /// Nothing was changed on it.
     Untouched {
         /// Why.
@@ -493,11 +498,20 @@ pub enum ServerEnd {
 }
 
 impl ServerEnd {
+    /// Returns whether nothing is left to be done to the server by its run.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        match self {
+            Self::Finished | Self::NothingToDo { .. } | Self::LeftOut { .. } => true,
+            Self::Untouched { .. } | Self::Returned { .. } | Self::Out { .. } => false,
+        }
+    }
+
     /// Returns whether the server counts as failed for `stop_when`.
     #[must_use]
     pub fn is_failure(&self) -> bool {
         match self {
-            Self::Finished | Self::NothingToDo { .. } => false,
+            Self::Finished | Self::NothingToDo { .. } | Self::LeftOut { .. } => false,
             Self::Untouched { why } | Self::Returned { why } => {
                 matches!(why.kind, WhyKind::Failed | WhyKind::Elsewhere)
             }

@@ -2,7 +2,7 @@
 
 use crate::exit_code;
 pub use crate::hold::{HoldCause, HoldChoice, OnHold};
-use crate::ids::{Label, PoolName, ServiceName};
+use crate::ids::{Label, PoolName, ServerName, ServiceName};
 use crate::notify::{Channel, Silencing};
 use crate::pool::{DnsSettings, Pool, Server};
 use crate::product::Feature;
@@ -45,6 +45,9 @@ pub struct Change {
     /// Why the work is done outside windows and in freezes, where a start has declared an emergency. There are none then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<String>,
+    /// The servers that a start has chosen to work on. Empty: all of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub only: BTreeSet<ServerName>,
 }
 
 impl Change {
@@ -53,6 +56,18 @@ impl Change {
     #[must_use]
     pub fn in_emergency(self, reason: String) -> Self {
         Self { windows: Vec::new(), freezes: Vec::new(), emergency: Some(reason), ..self }
+    }
+
+    /// Returns the same change with all of its servers.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self { only: BTreeSet::new(), ..self.clone() }
+    }
+
+    /// Returns whether a start has chosen others than this server to work on.
+    #[must_use]
+    pub fn leaves_out(&self, server: &ServerName) -> bool {
+        !self.only.is_empty() && !self.only.contains(server)
     }
 
     /// Returns the pool called `name`.

@@ -177,6 +177,7 @@ impl HoldCause {
             Self::DrainDeadline => [HoldChoice::Extend, HoldChoice::Cut].contains(&choice),
             Self::BalancerByHand => choice == HoldChoice::Confirm,
             Self::FoundState => choice == HoldChoice::Skip,
+            Self::FirstDone => choice == HoldChoice::Confirm,
             Self::BlockUndone
             | Self::BalancerUndone
             | Self::BalancerNotBack
@@ -237,6 +238,8 @@ causes! {
     StepFailed = "step_failed", "O3018", "a step cannot be done", [Retry, Skip, Return, Abandon, Stop];
     /// A person asked for it.
     Asked = "asked", "O3019", "a person asked for it", [Retry, Return, Abandon, Stop];
+    /// The first server of its pool is done, and a person decides about the others.
+    FirstDone = "first_done", "O3030", "the first server of its pool is done, and a person decides about the others", [Stop];
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::external::{ExternalAddresses, ExternalNames};
 use crate::ids::{DnsName, Label, PoolName, ServerName, ServiceName, UpgradeDomain};
 use crate::product::{Product, Role};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,6 +22,12 @@ pub struct Pool {
     pub load_balancing: LoadBalancing,
     /// The servers in topology order, which is the order that the quorum's "first seven" counts in. Never empty.
     pub servers: Vec<Server>,
+    /// The server that goes first, where the plan names one, and what comes before the others follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<First>,
+    /// The order in which servers are taken, where the plan states one; those that it does not name follow in topology order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<ServerName>,
     /// How the servers are reached.
     pub access: Access,
     /// Pools that must be finished before this one starts.
@@ -57,6 +64,37 @@ impl Pool {
         self.product != Product::Generic && self.role == Role::FrontEnd
     }
 
+    /// Returns whether a server goes first because the plan says so.
+    #[must_use]
+    pub fn is_first(&self, server: &ServerName) -> bool {
+        self.first.as_ref().is_some_and(|first| first.server == *server)
+    }
+
+    /// Returns whether a person decides about the others once a server is done.
+    #[must_use]
+    pub fn asks_after(&self, server: &ServerName) -> bool {
+        self.first.as_ref().is_some_and(|first| first.server == *server && first.then == Then::Ask)
+    }
+
+    /// Returns the soak of a server: that of all, or its own where it goes first and the plan gives it one.
+    #[must_use]
+    pub fn soak_of(&self, server: &ServerName, usual: SignedDuration) -> SignedDuration {
+        match &self.first {
+            Some(First { server: first, then: Then::Soak(own) }) if first == server => *own,
+            Some(_) | None => usual,
+        }
+    }
+
+    /// Returns the servers that the plan says to be dead, each with what it says.
+    pub fn away(&self) -> impl Iterator<Item = (&Server, &Away)> {
+        self.servers.iter().filter_map(|server| Some((server, server.away.as_ref()?)))
+    }
+
+    /// Returns the servers that may be asked: all but those that are known to be dead.
+    pub fn present(&self) -> impl Iterator<Item = &Server> {
+        self.servers.iter().filter(|server| server.away.is_none())
+    }
+
     /// Returns the server that is stated to host the active central management, if it is one of this pool.
     #[must_use]
     pub fn central_management(&self) -> Option<&Server> {
@@ -81,6 +119,71 @@ pub struct Server {
     /// The SHA-256 of the certificates to trust on this server, in lower-case hexadecimal. Empty: what the access says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<String>,
+    /// Where it is known to be dead: why. It is counted as out of service, and is never asked and never begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
+}
+
+impl Server {
+    /// Returns whether the plan says that it is dead, and that it is no part of the pool's budget.
+    #[must_use]
+    pub fn is_beside_budget(&self) -> bool {
+        self.away.as_ref().is_some_and(|away| away.counts == AwayCounts::BesideBudget)
+    }
+}
+
+/// The server of a pool that goes first, before all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct First {
+    /// The server.
+    pub server: ServerName,
+    /// What comes before the others follow.
+    #[serde(default)]
+    pub then: Then,
+}
+
+/// What comes between the first server of a pool and the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Then {
+    /// The soak of every server.
+    #[default]
+    Usual,
+    /// A soak of its own.
+    Soak(SignedDuration),
+    /// A person, who decides whether the others follow.
+    Ask,
+}
+
+/// A server that is known to be dead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Away {
+    /// Why, in the plan's words.
+    pub reason: String,
+    /// Whether it takes a place of the budgets.
+    #[serde(default)]
+    pub counts: AwayCounts,
+}
+
+/// Whether a server that is known to be dead takes a place of the budgets. It is missing in every other count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AwayCounts {
+    /// As every other server that is down.
+    #[default]
+    InBudget,
+    /// The plan says that it does not: the budgets and the rule of upgrade domains are about the other servers.
+    BesideBudget,
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "away, {}; counted as down", self.reason)?;
+        match self.counts {
+            AwayCounts::InBudget => Ok(()),
+            AwayCounts::BesideBudget => f.write_str(", beside the budget"),
+        }
+    }
 }
 
 /// A pool-wide function that one server carries.

@@ -11,7 +11,7 @@ use orchestrate_model::change::{Patch, RestartPolicy, Scope};
 use orchestrate_model::observe::FileFacts;
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::version::{ComponentVersion, Level, Reached};
-use orchestrate_model::{Change, Pool, PoolObservation, Role, ServerObservation};
+use orchestrate_model::{Change, Pool, PoolObservation, Role, ServerName, ServerObservation};
 use std::collections::BTreeMap;
 
 /// What the steps are made of.
@@ -149,7 +149,7 @@ impl Building<'_> {
                 services: server_seen.is_some_and(|seen| services_known(&parts.scopes[place], seen)),
             };
             let first = number(self.built.steps.len());
-            for kind in self.kinds[place].clone() {
+            for kind in self.kinds_of(place, &server.name) {
                 self.step(StepTarget::Server(work), kind, certainty.of(kind));
             }
             let last = number(self.built.steps.len()) - 1;
@@ -159,6 +159,16 @@ impl Building<'_> {
             self.firsts[batch].push(StepId(first));
             self.lasts[batch].push(StepId(last));
         }
+    }
+
+    /// Returns the steps of a server. One that goes first may soak where others do not, and waits in its soak for a person.
+    fn kinds_of(&self, place: usize, server: &ServerName) -> Vec<StepKind> {
+        let (change, pool) = (self.parts.change, &self.parts.change.pools[place]);
+        let soaks = pool.asks_after(server) || pool.soak_of(server, change.maintenance.soak).is_positive();
+        let mut kinds = self.kinds[place].clone();
+        kinds.retain(|kind| *kind != StepKind::Soak);
+        kinds.extend(soaks.then_some(StepKind::Soak));
+        kinds
     }
 
     fn step(&mut self, target: StepTarget, kind: StepKind, certainty: Certainty) -> StepId {
@@ -239,12 +249,19 @@ impl Building<'_> {
         if batches[batch].iter().any(central) {
             reasons.push(EdgeReason::CentralManagementLast);
         }
+        let before = batches[batch - 1].first().map(|&first| &pool.servers[first].name);
+        reasons.extend(before.filter(|name| pool.is_first(name)).map(|name| EdgeReason::First(name.clone())));
         reasons
     }
 
     /// Adds the database work: after all front ends of the change, one database at a time, since a person does it.
     fn databases(&mut self) {
         let parts = self.parts;
+        // Its time has not come where servers are left for another run.
+        let pools = parts.change.pools.iter();
+        if pools.flat_map(|pool| &pool.servers).any(|server| parts.change.leaves_out(&server.name)) {
+            return;
+        }
         let mut ends: Vec<StepId> = Vec::new();
         for (place, pool) in parts.change.pools.iter().enumerate() {
             let front = matches!(pool.role, Role::FrontEnd | Role::StandardEdition) || pool.database.is_some();

@@ -99,4 +99,6 @@ codes! {
     SECOND_MACHINE = "O2108", "the product says nothing to the account";
     LEVEL_UNREAD = "O2109", "what is installed on a server is not known";
     IDLE_NOT_SERVING = "O2110", "a server of a pool without work is not in service";
+    AWAY = "O2111", "a server is away, as the plan says";
+    BEFORE_ITS_TURN = "O2112", "a part of a plan is taken before what comes first";
 }

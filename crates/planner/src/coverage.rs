@@ -58,8 +58,8 @@ impl Records {
         self.problems.iter().all(|problem| problem.kind == ProblemKind::Unknown)
     }
 
-    /// Forgives that servers are not named which serve nobody at present.
-    pub(crate) fn without(&mut self, pool: &Pool, away: &BTreeSet<ServerName>) {
+    /// Forgives that servers are not named which serve nobody at present. `how` says what they are.
+    pub(crate) fn without(&mut self, pool: &Pool, away: &BTreeSet<ServerName>, how: &str) {
         let absent = |problem: &Problem| {
             let unnamed = matches!(problem.kind, ProblemKind::Missing | ProblemKind::NoOwnRecord);
             problem.server.clone().filter(|server| unnamed && away.contains(server))
@@ -68,7 +68,7 @@ impl Records {
         self.problems.retain(|problem| absent(problem).is_none());
         if !gone.is_empty() {
             let gone = list(gone.iter().map(ServerName::short));
-            self.proof = format!("{} lists every server but {gone}, out by this run, and nothing else", pool.name);
+            self.proof = format!("{} lists every server but {gone}, {how}, and nothing else", pool.name);
         }
     }
 }

@@ -68,7 +68,7 @@ impl External {
         };
         if self.faults.keys().any(absent) {
             self.faults.retain(|fault, _| !absent(fault));
-            "every external name lists every server but those that are out by this run".clone_into(&mut self.proof);
+            "every external name lists every server but those that are out".clone_into(&mut self.proof);
         }
     }
 

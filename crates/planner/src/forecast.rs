@@ -162,6 +162,7 @@ fn lower_bound(demand: &Demand<'_>) -> SignedDuration {
         for pool in sharing {
             let servers: usize = demand.sizes[pool].iter().sum();
             work += demand.takes[pool].as_secs() * i64::try_from(servers).unwrap_or(i64::MAX);
+            work += demand.more[pool].as_secs();
             least_after = least_after.min(chains.after[pool]);
             let shared = SignedDuration::from_secs(work / i64::try_from(*places).unwrap_or(1).max(1));
             bound = bound.max(chains.before[pool] + shared + least_after);
@@ -181,7 +182,10 @@ impl Chains {
     fn of(demand: &Demand<'_>) -> Self {
         let pools = demand.sizes.len();
         let own: Vec<SignedDuration> = (0..pools)
-            .map(|pool| demand.takes[pool] * i32::try_from(demand.sizes[pool].len()).unwrap_or(i32::MAX))
+            .map(|pool| {
+                let batches = i32::try_from(demand.sizes[pool].len()).unwrap_or(i32::MAX);
+                demand.takes[pool] * batches + if batches > 0 { demand.more[pool] } else { SignedDuration::ZERO }
+            })
             .collect();
         let mut waits = vec![0_usize; pools];
         let mut followers: Vec<Vec<usize>> = vec![Vec::new(); pools];
@@ -251,7 +255,7 @@ impl Placed {
                 schedule.waits_for[batch].iter().map(|before| Some(batches[*before]?.ends)).collect();
             let Some(ends) = ends else { continue };
             let after = ends.into_iter().max().unwrap_or(now).max(now);
-            let takes = room[schedule.batches[batch].pool];
+            let takes = room[schedule.batches[batch].pool] + schedule.batches[batch].more;
             if let Some((opening, begins)) = place(&openings, after, takes) {
                 used.insert(opening);
                 let opening = Some(openings[opening]);

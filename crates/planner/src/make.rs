@@ -10,10 +10,10 @@ use crate::safety::Look;
 use crate::schedule::{Demand, Schedule};
 use crate::scope::PoolScope;
 use crate::windows::{Calendar, UnknownZone};
-use crate::words::list;
+use crate::words::{are, few, list};
 use crate::{build, plan};
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::{Change, Pool, PoolName, PoolObservation, ServerName, ServerObservation};
+use orchestrate_model::{Change, Pool, PoolName, PoolObservation, Server, ServerName, ServerObservation};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -77,6 +77,15 @@ pub enum PlanError {
 /// # Errors
 /// When the plan file contradicts itself, or when the finished plan does not pass [`check::check`].
 pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, Report), PlanError> {
+    let (mut plan, report) = made(change, seen, now)?;
+    if !change.only.is_empty() {
+        // Whoever has approved all of it has approved a part of it.
+        plan.whole = Some(made(&change.whole(), seen, now)?.0.fingerprint());
+    }
+    Ok((plan, report))
+}
+
+fn made(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, Report), PlanError> {
     let pools_order = order::pool_order(change).map_err(PlanError::Cycle)?;
     let pool_edges = &pools_order.edges;
     let calendar = Calendar::new(&change.windows, &change.freezes)?;
@@ -84,8 +93,15 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
     let pools = Pools::of(change, seen, &nobody);
     let sizes: Vec<Vec<usize>> = pools.batches.iter().map(|batches| batches.iter().map(Vec::len).collect()).collect();
     let takes: Vec<SignedDuration> = pools.scopes.iter().map(|scope| forecast::worst_case_of(change, scope)).collect();
-    let demand =
-        Demand { sizes: &sizes, takes: &takes, edges: pool_edges, places: &pools.places, shares: &pools.shares };
+    let more: Vec<SignedDuration> = pools.more_soak(change);
+    let demand = Demand {
+        sizes: &sizes,
+        takes: &takes,
+        more: &more,
+        edges: pool_edges,
+        places: &pools.places,
+        shares: &pools.shares,
+    };
     let schedule = Schedule::of(&demand);
     let built = build::build(&build::Parts {
         change,
@@ -109,6 +125,7 @@ pub fn make(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Pla
         steps: built.steps,
         edges: built.edges,
         findings: Vec::new(),
+        whole: None,
     };
     let mut safety = pools.safety(&plan, |pool| seen.looked.get(pool).copied().unwrap_or(now));
     let obstacles = Obstacles::of(&pools.looks);
@@ -184,8 +201,10 @@ impl<'a> Pools<'a> {
             seen.map(|seen| Look::at(change, pool, scope.clone(), seen, nobody))
         };
         let looks: Vec<_> = change.pools.iter().zip(&seen).zip(&scopes).map(look).collect();
-        let down: Vec<BTreeSet<usize>> = looks.iter().map(|look| look.as_ref().map(down).unwrap_or_default()).collect();
-        let skipped: Vec<_> = looks.iter().map(|look| look.as_ref().map(skipped).unwrap_or_default()).collect();
+        let both = || looks.iter().zip(&change.pools);
+        let down: Vec<BTreeSet<usize>> =
+            both().map(|(look, pool)| look.as_ref().map_or_else(|| away(pool), down)).collect();
+        let skipped: Vec<_> = both().map(|(look, pool)| skipped(change, pool, look.as_ref())).collect();
         let budgets = || change.budgets.iter().enumerate();
         let shares: Vec<Vec<usize>> = change
             .pools
@@ -195,19 +214,30 @@ impl<'a> Pools<'a> {
         let places: Vec<usize> = budgets()
             .map(|(budget, shared)| {
                 let sharing = (0..change.pools.len()).filter(|pool| shares[*pool].contains(&budget));
-                let gone: usize = sharing.map(|pool| down[pool].len()).sum();
+                let gone: usize = sharing.map(|pool| in_budget(&change.pools[pool], &down[pool])).sum();
                 (shared.at_once as usize).saturating_sub(gone).max(1)
             })
             .collect();
         let batches = change.pools.iter().enumerate().map(|(place, pool)| {
             let own = change.maintenance.at_once as usize;
             // What is down counts in the pool's own budget here and was taken off the shared ones above.
-            let shared = shares[place].iter().map(|budget| places[*budget] + down[place].len());
+            let shared = shares[place].iter().map(|budget| places[*budget] + in_budget(pool, &down[place]));
             let most = shared.chain([own]).min().unwrap_or(own);
             order::batches(pool, most, &skipped[place], &down[place])
         });
         let batches = batches.collect();
         Self { seen, looks, scopes, skipped, batches, shares, places }
+    }
+
+    /// Returns, for each pool, how much longer than the others its first batch soaks.
+    fn more_soak(&self, change: &Change) -> Vec<SignedDuration> {
+        let usual = change.maintenance.soak;
+        let each = change.pools.iter().zip(&self.batches);
+        let more = each.map(|(pool, batches)| {
+            let first = batches.first().and_then(|batch| batch.first());
+            first.map_or(SignedDuration::ZERO, |first| pool.soak_of(&pool.servers[*first].name, usual) - usual)
+        });
+        more.collect()
     }
 
     /// Returns the questions about every server that is to go, asked as if the others of its batch were out, as of the
@@ -238,12 +268,30 @@ fn down(look: &Look<'_>) -> BTreeSet<usize> {
     servers.filter(|(_, standing)| !standing.serves()).map(|(position, _)| position).collect()
 }
 
+/// Returns the positions of the servers that the plan says to be away.
+fn away(pool: &Pool) -> BTreeSet<usize> {
+    let servers = pool.servers.iter().enumerate();
+    servers.filter(|(_, server)| server.away.is_some()).map(|(position, _)| position).collect()
+}
+
+/// Returns how many of the servers that are down take a place of the budgets.
+fn in_budget(pool: &Pool, down: &BTreeSet<usize>) -> usize {
+    down.iter().filter(|position| !pool.servers[**position].is_beside_budget()).count()
+}
+
 /// Returns the positions of the servers that nothing is done to, with the reason.
-fn skipped(look: &Look<'_>) -> BTreeMap<usize, String> {
-    let servers = look.pool.servers.iter().enumerate();
-    let patched = servers.filter_map(|(position, server)| {
-        let seen = look.seen.servers.get(&server.name)?;
-        build::already_patched(look, seen).map(|why| (position, why))
-    });
-    patched.collect()
+fn skipped(change: &Change, pool: &Pool, look: Option<&Look<'_>>) -> BTreeMap<usize, String> {
+    let why = |server: &Server| {
+        if let Some(away) = &server.away {
+            return Some(away.to_string());
+        }
+        if change.leaves_out(&server.name) {
+            let chosen: Vec<&str> = change.only.iter().map(ServerName::short).collect();
+            return Some(format!("left out by choice: only {} {} worked on", few(&chosen), are(chosen.len())));
+        }
+        let look = look?;
+        build::already_patched(look, look.seen.servers.get(&server.name)?)
+    };
+    let servers = pool.servers.iter().enumerate();
+    servers.filter_map(|(position, server)| Some((position, why(server)?))).collect()
 }

@@ -3,7 +3,7 @@
 use crate::plan::EdgeReason;
 use crate::quorum;
 use orchestrate_model::pool::Hosted;
-use orchestrate_model::{Change, Pool, PoolName, Product, Role};
+use orchestrate_model::{Change, Pool, PoolName, Product, Role, ServerName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why one pool waits for another. Positions are those of the change.
@@ -15,28 +15,36 @@ pub(crate) struct PoolEdge {
 }
 
 /// Returns the servers of a pool, by position, in batches that may be out together: at most `most` servers, counting
-/// those that are `down` already, and never all of them. Only servers of one upgrade domain share a batch; where domains
+/// those that are `down` already unless the plan takes them out of the budget, and never all of them. Only servers of one upgrade domain share a batch; where domains
 /// are not known only a generic pool has batches of several. A batch keeps the pool's quorum. The active central
-/// management server is the last, by itself. Otherwise the order is that of the topology.
+/// management server is the last, by itself, and one that the plan takes first goes first, by itself. Otherwise the order is that of
+/// the plan, and of the topology where it states none.
 pub(crate) fn batches(
     pool: &Pool,
     most: usize,
     skipped: &BTreeMap<usize, String>,
     down: &BTreeSet<usize>,
 ) -> Vec<Vec<usize>> {
-    let most = most.min(pool.servers.len().saturating_sub(1));
-    let width = most.saturating_sub(down.len()).max(1);
-    let todo = (0..pool.servers.len()).filter(|position| !skipped.contains_key(position));
+    let beside = down.iter().filter(|position| pool.servers[**position].is_beside_budget()).count();
+    let in_budget = most.saturating_sub(down.len() - beside);
+    let spare = pool.servers.len().saturating_sub(1 + down.len());
+    let width = in_budget.min(spare).max(1);
+    let todo = in_order(pool).into_iter().filter(|position| !skipped.contains_key(position));
     let central = |position: &usize| pool.servers[*position].hosts.contains(&Hosted::CentralManagement);
-    let (last, usual): (Vec<usize>, Vec<usize>) = todo.partition(central);
+    let (last, mut usual): (Vec<usize>, Vec<usize>) = todo.partition(central);
+    // One that goes first goes alone: what becomes of it decides about the others.
+    let first = usual.iter().position(|position| pool.is_first(&pool.servers[*position].name));
+    let first: Option<usize> = first.map(|place| usual.remove(place));
     let groups: Vec<Vec<usize>> = if width == 1 {
         usual.into_iter().map(|position| vec![position]).collect()
     } else if pool.product == Product::Generic {
         vec![usual]
-    } else {
+    } else if pool.order.is_empty() {
         by_domain(pool, usual)
+    } else {
+        in_runs(pool, usual)
     };
-    let mut batches = Vec::new();
+    let mut batches: Vec<Vec<usize>> = first.into_iter().map(|position| vec![position]).collect();
     for group in groups {
         let mut batch: Vec<usize> = Vec::new();
         for position in group {
@@ -51,6 +59,30 @@ pub(crate) fn batches(
     }
     batches.extend(last.into_iter().map(|position| vec![position]));
     batches
+}
+
+/// Returns the positions of the servers in the order of the plan: those that it names, then the others in topology order.
+fn in_order(pool: &Pool) -> Vec<usize> {
+    let place = |name: &ServerName| pool.servers.iter().position(|server| server.name == *name);
+    let mut positions: Vec<usize> = pool.order.iter().filter_map(place).collect();
+    let others: Vec<usize> = (0..pool.servers.len()).filter(|position| !positions.contains(position)).collect();
+    positions.extend(others);
+    positions
+}
+
+/// Groups servers that follow each other and are of one upgrade domain: an order that changes between domains is kept, and
+/// fewer go at once.
+fn in_runs(pool: &Pool, positions: Vec<usize>) -> Vec<Vec<usize>> {
+    let domain = |position: usize| pool.servers[position].upgrade_domain.as_ref();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for position in positions {
+        let before = groups.last().and_then(|group| group.last()).and_then(|last| domain(*last));
+        match groups.last_mut() {
+            Some(group) if before.is_some() && before == domain(position) => group.push(position),
+            Some(_) | None => groups.push(vec![position]),
+        }
+    }
+    groups
 }
 
 /// Returns whether the pool keeps its quorum when one more server is out than a batch and those already down.

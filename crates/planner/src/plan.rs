@@ -1,6 +1,8 @@
 //! A plan: which step happens to which server, and what each waits for. Immutable once made.
 
 use crate::codes;
+use crate::fingerprint::Fingerprint;
+use jiff::SignedDuration;
 use orchestrate_model::{Change, Label, Pool, PoolName, ServerName, ServiceName, UpgradeDomain};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,6 +30,9 @@ pub struct Plan {
     pub(crate) steps: Vec<Step>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) findings: Vec<Finding>,
+    /// Where it is for some of the servers: the fingerprint of the plan for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) whole: Option<Fingerprint>,
 }
 
 /// What is done to one server. In the plan these stand in the order in which the servers are taken.
@@ -49,6 +54,15 @@ pub struct ServerWork {
     pub support: Vec<ServiceName>,
     /// Why nothing is done to this server, when nothing is.
     pub skip: Option<String>,
+}
+
+/// Why a server of the plan is no part of a run, where that is not what it is found at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOut {
+    /// The plan says that it is dead.
+    Away,
+    /// Whoever has started the run has chosen others.
+    ByChoice,
 }
 
 /// One step.
@@ -203,6 +217,8 @@ pub enum EdgeReason {
     UpgradeDomains,
     /// The active central management server is the last of its pool.
     CentralManagementLast,
+    /// The plan takes this server of the pool first.
+    First(ServerName),
     /// The plan file says so.
     After(PoolName),
     /// Front ends before other internal roles, Edge last.
@@ -222,6 +238,7 @@ impl fmt::Display for EdgeReason {
             Self::SharedBudget(label, n) => write!(f, "at most {n} of {label} at once"),
             Self::UpgradeDomains => f.write_str("never two upgrade domains at once"),
             Self::CentralManagementLast => f.write_str("the active central management server is last in its pool"),
+            Self::First(server) => write!(f, "the plan takes {} first", server.short()),
             Self::After(pool) => write!(f, "the plan file puts it after {pool}"),
             Self::InsideOut => f.write_str("inside out: front ends, other internal roles, Edge last"),
             Self::NextHop(pool) => write!(f, "{pool} is the Edge pool's next hop"),
@@ -301,6 +318,41 @@ impl Plan {
         let asked = [codes::INTERRUPTED, codes::BALANCER_BY_HAND];
         let warnings = self.findings.iter().filter(|finding| finding.severity == Severity::Warning);
         warnings.filter(move |finding| asked.contains(&finding.code.as_str()))
+    }
+
+    /// Returns how long a server has to stay good once it is back.
+    #[must_use]
+    pub fn soak_of(&self, work: &ServerWork) -> SignedDuration {
+        self.pool_of(work).soak_of(&work.server, self.change.maintenance.soak)
+    }
+
+    /// Returns how much longer than others a server soaks that goes first; less than nothing where it is shorter.
+    #[must_use]
+    pub fn more_soak(&self, work: &ServerWork) -> SignedDuration {
+        self.soak_of(work) - self.change.maintenance.soak
+    }
+
+    /// Returns why a server is no part of a run, where that is not what it is found at.
+    #[must_use]
+    pub fn left_out(&self, work: &ServerWork) -> Option<LeftOut> {
+        let server = self.pool_of(work).server(&work.server)?;
+        match (&server.away, self.change.leaves_out(&server.name)) {
+            (Some(_), _) => Some(LeftOut::Away),
+            (None, true) => Some(LeftOut::ByChoice),
+            (None, false) => None,
+        }
+    }
+
+    /// Returns the fingerprints by which somebody may have said yes to the plan: its own, and that of the plan for all servers
+    /// where it is for some of them.
+    pub fn approvable(&self) -> impl Iterator<Item = Fingerprint> {
+        std::iter::once(self.fingerprint()).chain(self.whole)
+    }
+
+    /// Returns the fingerprint of the plan for all servers, where this one is for some of them.
+    #[must_use]
+    pub fn whole(&self) -> Option<Fingerprint> {
+        self.whole
     }
 
     /// Returns the pool of a server's work.

@@ -19,6 +19,8 @@ pub(crate) struct Batch {
     pub(crate) servers: usize,
     /// How long it takes at worst.
     pub(crate) takes: SignedDuration,
+    /// How much of that is not what every batch of its pool takes: the soak of one that goes first. May be less than nothing.
+    pub(crate) more: SignedDuration,
 }
 
 /// What the schedule is made of.
@@ -27,6 +29,8 @@ pub(crate) struct Demand<'a> {
     pub(crate) sizes: &'a [Vec<usize>],
     /// For each pool how long one batch takes at worst.
     pub(crate) takes: &'a [SignedDuration],
+    /// For each pool how much longer its first batch takes.
+    pub(crate) more: &'a [SignedDuration],
     /// What waits for what among the pools.
     pub(crate) edges: &'a [PoolEdge],
     /// The shared budgets, as their numbers of places.
@@ -66,9 +70,11 @@ impl Schedule {
         let mut first = Vec::new();
         for (pool, sizes) in demand.sizes.iter().enumerate() {
             first.push(batches.len());
-            let takes = demand.takes[pool];
             let of_pool = sizes.iter().enumerate();
-            batches.extend(of_pool.map(|(number, &servers)| Batch { pool, number, servers, takes }));
+            batches.extend(of_pool.map(|(number, &servers)| {
+                let more = if number == 0 { demand.more[pool] } else { SignedDuration::ZERO };
+                Batch { pool, number, servers, takes: demand.takes[pool] + more, more }
+            }));
         }
         let waits_for = predecessors(demand, &batches, &first);
         let begins = vec![SignedDuration::ZERO; batches.len()];

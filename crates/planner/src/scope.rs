@@ -5,7 +5,9 @@ use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{Patch, Scope};
 use orchestrate_model::observe::{DnsAsk, Part};
 use orchestrate_model::pool::{Balancer, Hosted, SipBalancing};
-use orchestrate_model::{Ask, Change, DnsName, Feature, Pool, PoolObservation, Product, ServerName, ServiceName};
+use orchestrate_model::{
+    Ask, Change, DnsName, Feature, Pool, PoolObservation, Product, Server, ServerName, ServiceName,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The services of one pool that a change is about.
@@ -188,7 +190,7 @@ pub struct Evidence {
 
 /// Returns what to ask about `pool` before `server` may go out, or, without a server, before the change is planned.
 ///
-/// Services of the product that nobody names are looked for where whole servers are maintained, on the same servers as
+/// A server that the plan says to be away is asked nothing. Services of the product that nobody names are looked for where whole servers are maintained, on the same servers as
 /// sessions. Readiness is asked of every server but the one in work, which may be about to go. Sessions are asked of the one in
 /// work (of all while planning), and so is the file of the installer; versions while planning a patch.
 #[must_use]
@@ -233,7 +235,7 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
         Ask { parts, services: services.clone(), sessions, installer: None, file }
     };
     Evidence {
-        servers: pool.servers.iter().map(|server| (server.name.clone(), ask(&server.name))).collect(),
+        servers: pool.present().map(|server| (server.name.clone(), ask(&server.name))).collect(),
         names: names(pool),
         balancer: matches!(pool.load_balancing.balancer, Balancer::Haproxy(_)) && leaves_balancer(change, pool, &scope),
     }
@@ -244,7 +246,9 @@ fn names(pool: &Pool) -> Option<DnsAsk> {
     let mut names = Vec::new();
     if pool.load_balancing.sip == SipBalancing::Dns || pool.load_balancing.web.is_some() {
         names.push(pool.name.dns());
-        names.extend(pool.servers.iter().map(|server| server.name.dns()));
+        // Of a server that is away only its address matters, which the plan may state.
+        let looked_up = |server: &&Server| server.away.is_none() || server.addresses.is_empty();
+        names.extend(pool.servers.iter().filter(looked_up).map(|server| server.name.dns()));
         names.extend(pool.load_balancing.web.clone());
     }
     names.extend(pool.load_balancing.entry.iter().cloned());

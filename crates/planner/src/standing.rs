@@ -3,7 +3,8 @@
 use crate::scope::PoolScope;
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::{
-    Answer, Pool, PoolObservation, RunState, ServerName, ServerObservation, ServiceName, ServiceStatus, StartMode,
+    Answer, Pool, PoolObservation, RunState, Server, ServerName, ServerObservation, ServiceName, ServiceStatus,
+    StartMode,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -44,7 +45,12 @@ pub fn standings(
         pool.servers.iter().filter_map(|server| seen.servers.get(&server.name)).collect();
     let is_used = |service: &&ServiceName| is_used(service, of_pool.iter().copied());
     let used: Vec<&ServiceName> = scope.serving.iter().filter(is_used).collect();
-    let standing = |name: &ServerName| {
+    let standing = |server: &Server| {
+        let name = &server.name;
+        // Whatever it may answer: the plan's word counts, and nothing was asked.
+        if let Some(away) = &server.away {
+            return Standing::Out(format!("away, {}", away.reason));
+        }
         if ours_out.contains(name) {
             return Standing::Out("taken out by this run".to_owned());
         }
@@ -56,7 +62,7 @@ pub fn standings(
             },
         }
     };
-    pool.servers.iter().map(|server| (server.name.clone(), standing(&server.name))).collect()
+    pool.servers.iter().map(|server| (server.name.clone(), standing(server))).collect()
 }
 
 /// A server that its balancer sends nothing new is out for the people behind it, whoever has set it so.

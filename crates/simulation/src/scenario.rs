@@ -15,7 +15,8 @@ use orchestrate_model::change::{
     SharedBudget, StartTypePolicy, StopWhen, WindowFit,
 };
 use orchestrate_model::pool::{
-    Access, Balancer, DnsSettings, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
+    Access, Away, AwayCounts, Balancer, DnsSettings, First, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
+    Then,
 };
 use orchestrate_model::window::{Freeze, Recurrence, Window};
 use orchestrate_model::{
@@ -77,6 +78,9 @@ impl Scenario {
         draw_fit(&mut change, seed);
         draw_entry(&mut change, seed);
         draw_on_hold(&mut change, seed);
+        draw_away(&mut change, seed);
+        draw_first(&mut change, seed);
+        draw_only(&mut change, seed);
         let mut change = Arc::new(change);
         let heals = dice.chance(0.75).then(|| dice.between(20 * MINUTE, 7 * HOUR));
         let sessions = Sessions { most: dice.between(0, 8), mean: dice.between(2 * MINUTE, 25 * MINUTE) };
@@ -191,6 +195,64 @@ fn draw_on_hold(change: &mut Change, seed: u64) {
             let choice = dice.pick(cause.choices());
             change.maintenance.on_hold.by_cause.insert(*cause, choice);
         }
+    }
+}
+
+/// Makes the dice for servers that are away others than those of the seed.
+const AWAY: u64 = 0x6177_6179;
+
+/// In some nights the plan says of a server of a pool of three or more that it is dead.
+fn draw_away(change: &mut Change, seed: u64) {
+    let mut dice = Dice::new(seed ^ AWAY);
+    for pool in &mut change.pools {
+        if pool.servers.len() > 2 && dice.chance(0.12) {
+            let counts = if dice.chance(0.8) { AwayCounts::BesideBudget } else { AwayCounts::InBudget };
+            let at = dice.place(pool.servers.len());
+            pool.servers[at].away = Some(Away { reason: "hardware, CHG2".to_owned(), counts });
+        }
+    }
+}
+
+/// Makes the dice for servers that go first others than those of the seed.
+const FIRST: u64 = 0x6669_7273;
+
+/// In some nights a server of a pool goes first.
+fn draw_first(change: &mut Change, seed: u64) {
+    let mut dice = Dice::new(seed ^ FIRST);
+    for pool in &mut change.pools {
+        if !dice.chance(0.15) {
+            continue;
+        }
+        let at = dice.place(pool.servers.len());
+        let then = match dice.place(3) {
+            0 => Then::Usual,
+            1 => Then::Soak(minutes(&mut dice, 0, 40)),
+            _ => Then::Ask,
+        };
+        let server = &pool.servers[at];
+        if dice.chance(0.3) {
+            let mut names: Vec<ServerName> = pool.servers.iter().map(|server| server.name.clone()).collect();
+            names.rotate_left(at);
+            pool.order = names;
+        }
+        pool.first = server.away.is_none().then(|| First { server: server.name.clone(), then });
+    }
+}
+
+/// Makes the dice for servers that are chosen others than those of the seed.
+const ONLY: u64 = 0x6f6e_6c79;
+
+/// Some nights work on some of the servers.
+fn draw_only(change: &mut Change, seed: u64) {
+    let mut dice = Dice::new(seed ^ ONLY);
+    if !dice.chance(0.08) {
+        return;
+    }
+    let present = change.pools.iter().flat_map(Pool::present).map(|server| server.name.clone());
+    let present: Vec<ServerName> = present.collect();
+    let only: BTreeSet<ServerName> = present.iter().filter(|_| dice.chance(0.5)).cloned().collect();
+    if only.len() < present.len() {
+        change.only = only;
     }
 }
 
@@ -394,6 +456,7 @@ pub fn example_change(servers: u32) -> Change {
         silences: Vec::new(),
         approvals: None,
         emergency: None,
+        only: BTreeSet::new(),
         dns: DnsSettings::default(),
     }
 }
@@ -463,6 +526,7 @@ fn change(dice: &mut Dice) -> Change {
         silences: Vec::new(),
         approvals: None,
         emergency: None,
+        only: BTreeSet::new(),
         dns: DnsSettings::default(),
     }
 }
@@ -536,6 +600,7 @@ fn servers(prefix: &str, net: u8, count: i64, domains: Option<i64>) -> Vec<Serve
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     };
     (1..=count).map(server).collect()
 }
@@ -590,6 +655,8 @@ fn unstated() -> Pool {
         next_hop: None,
         accept_outage: None,
         archiving: None,
+        first: None,
+        order: Vec::new(),
         extra_services: Vec::new(),
         database: None,
         measures: BTreeMap::new(),

@@ -130,6 +130,9 @@ pub(crate) struct RunArgs {
     /// With --dry-run: writes the plan that is shown, with what it was made from, for `orchestrate apply FILE`
     #[arg(long, value_name = "FILE", requires = "dry_run", conflicts_with = "offline")]
     pub(crate) out: Option<PathBuf>,
+    /// Works on these servers alone, by short or full names, with commas or given again; the others are judged and left out
+    #[arg(long, value_name = "SERVER", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
     /// Ends a dry run that found changes to make with exit code 2
     #[arg(long, requires = "dry_run")]
     pub(crate) detailed_exitcode: bool,
@@ -150,7 +153,7 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// Returns whether anything of this was given, which makes no sense before a command.
     pub(crate) fn is_given(&self) -> bool {
-        let Self { plan, dry_run, offline, brief, detailed_exitcode, out, output, approval, lab, process, saved } =
+        let Self { plan, dry_run, offline, brief, only, detailed_exitcode, out, output, approval, lab, process, saved } =
             self;
         let ApprovalArgs { yes, unattended, now, emergency, approve } = approval;
         let ProcessArgs { detach, apart, served } = process;
@@ -159,6 +162,7 @@ impl RunArgs {
         let flags = [shown.as_slice(), begun.as_slice()].concat();
         plan.is_some()
             || served.is_some()
+            || !only.is_empty()
             || flags.contains(&true)
             || *output != Format::Text
             || approve.is_some()
@@ -551,6 +555,9 @@ pub(crate) enum Command {
 pub(crate) struct SimulateArgs {
     /// The plan file
     pub(crate) plan: PathBuf,
+    /// Works on these servers alone, by short or full names, with commas or given again; the others are judged and left out
+    #[arg(long, value_name = "SERVER", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
     /// How many runs [default: 300, or one with `--seed`]
     #[arg(long, value_name = "N", value_parser = runs)]
     pub(crate) runs: Option<NonZeroU32>,

@@ -20,6 +20,9 @@ pub(crate) struct ApplyArgs {
     /// With --dry-run: only what has to be read before saying yes
     #[arg(long, requires = "dry_run")]
     pub(crate) brief: bool,
+    /// Works on these servers alone, by short or full names, with commas or given again; the others are judged and left out
+    #[arg(long, value_name = "SERVER", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
     /// How output looks; json gives one event per line during a run
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub(crate) output: Format,
@@ -44,12 +47,13 @@ pub(crate) struct ApplyArgs {
 impl ApplyArgs {
     /// Returns the start that this is.
     pub(crate) fn into_run(self) -> RunArgs {
-        let Self { file, dry_run, offline, brief, output, yes, unattended, now, approve, lab, process } = self;
+        let Self { file, dry_run, offline, brief, only, output, yes, unattended, now, approve, lab, process } = self;
         RunArgs {
             plan: Some(file),
             dry_run,
             offline,
             brief,
+            only,
             detailed_exitcode: false,
             out: None,
             output,

@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, new_run_id, quoted};
 use crate::host;
+use crate::only;
 use crate::plan_file::PlanFile;
 use crate::saved;
 use crate::serve::failed;
@@ -74,12 +75,13 @@ async fn agreed_to(
             Agreed::Nothing(left) => Err(left),
         });
     };
-    saved::as_begun(home, file, found.folder.id(), &found.plan.fingerprint().to_string())?;
+    saved::as_begun(home, file, found.folder.id(), &found.plan)?;
+    only::as_begun(found.folder.id().as_str(), found.plan.change(), &args.only, &file.change)?;
     output::talk(&format!("found {}; continuing", told(&found)));
     tell_of(&found, Way::Resume);
     in_its_window(&found, stage, &typed)?;
     let fingerprint = found.plan.fingerprint().to_string();
-    as_approved(&args.approval, &fingerprint)?;
+    as_approved(&args.approval, &found.plan)?;
     consent(&args.approval, (&found.plan, stage.place), &typed.start(&home.program), "continue?").await?;
     Ok(Ok(fingerprint))
 }
@@ -187,6 +189,9 @@ fn spawn(home: &Home, (path, args): (&Path, &RunArgs), agreed: Option<&str>, log
         if given {
             command.arg(option);
         }
+    }
+    for server in &args.only {
+        command.args(["--only", server]);
     }
     if let Some(reason) = &args.approval.emergency {
         command.args(["--emergency", reason]);

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
 fn read(path: &Path) -> Result<PlanFile, Failure> {
     let file = plan_file::read(path)?;
     let emergency = file.saved.as_ref().and_then(|saved| saved.emergency.clone());
-    Ok(file.in_emergency(emergency.as_deref()))
+    file.in_emergency(emergency.as_deref()).with_only(&[])
 }
 
 impl Given<'_> {

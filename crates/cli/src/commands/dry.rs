@@ -193,7 +193,7 @@ fn save(home: &Home, (path, file, planned): (&Path, &PlanFile, &Planned), args: 
     let Some(out) = &args.out else { return Ok(()) };
     let place = if args.lab.is_wanted() { Servers::Lab } else { Servers::Real };
     saved::keep(out, (path, file), planned, place)?;
-    let start = Typed::of(out, &RunArgs { saved: true, ..args.clone() }).start(&home.program);
+    let start = Typed::of(out, &RunArgs { saved: true, only: Vec::new(), ..args.clone() }).start(&home.program);
     let short = planned.plan.fingerprint().short();
     output::talk(&format!("saved as {}: plan {short}; to run exactly this plan:\n  {start}", out.display()));
     Ok(())

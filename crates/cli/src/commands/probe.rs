@@ -157,14 +157,31 @@ fn held_by_a_run(home: &Home, stage: &Stage, file: &PlanFile) {
     }
 }
 
+/// Returns the servers of a plan that may be asked, and says which are not.
+fn present(change: &Change) -> Vec<(&Pool, &Server)> {
+    for (server, away) in change.pools.iter().flat_map(Pool::away) {
+        output::talk(&format!("not asked: {} is {}", server.name, orchestrate_display::clean(&away.to_string())));
+    }
+    change.pools.iter().flat_map(|pool| pool.present().map(move |server| (pool, server))).collect()
+}
+
 /// Returns the servers of a plan that are meant, with their pools.
 fn wanted<'a>(change: &'a Change, only: Option<&str>) -> Result<Vec<(&'a Pool, &'a Server)>, Failure> {
     let all = || change.pools.iter().flat_map(|pool| pool.servers.iter().map(move |server| (pool, server)));
-    let Some(only) = only else { return Ok(all().collect()) };
+    let Some(only) = only else { return Ok(present(change)) };
     let is_it = |server: &Server| {
         server.name.as_str().eq_ignore_ascii_case(only) || server.name.short().eq_ignore_ascii_case(only)
     };
     let found: Vec<_> = all().filter(|(_, server)| is_it(server)).collect();
+    if let [(_, server)] = found.as_slice()
+        && let Some(away) = &server.away
+    {
+        let text = format!(
+            "{} is {away}: a start with this plan never asks it; `probe {}` asks a server that no plan describes",
+            server.name, server.name
+        );
+        return Err(Failure::Usage(text));
+    }
     match found.len() {
         1 => Ok(found),
         0 => {
@@ -442,6 +459,7 @@ fn pool(name: &PoolName, server: &ServerName, args: &ProbeArgs, access: Access) 
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     };
     Pool {
         name: name.clone(),
@@ -462,6 +480,8 @@ fn pool(name: &PoolName, server: &ServerName, args: &ProbeArgs, access: Access) 
         next_hop: None,
         accept_outage: None,
         archiving: None,
+        first: None,
+        order: Vec::new(),
         extra_services: Vec::new(),
         database: None,
         measures: BTreeMap::new(),

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::home::{Home, Place, Typed, actor, new_run_id};
 use crate::host;
 use crate::lab::{self, InUse};
+use crate::only;
 use crate::people::{self, Told};
 use crate::plan_file::{self, PlanFile};
 use crate::runs::{self, Found};
@@ -61,7 +62,7 @@ async fn start(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
     saved::fits(path, &file, args)?;
     let emergency =
         file.saved.as_ref().map_or_else(|| args.approval.emergency.clone(), |saved| saved.emergency.clone());
-    let file = file.in_emergency(emergency.as_deref());
+    let file = file.in_emergency(emergency.as_deref()).with_only(&args.only)?;
     if args.dry_run {
         return dry::run(home, path, &file, args).await;
     }
@@ -192,15 +193,15 @@ async fn take_up(beginning: &Beginning<'_>, stage: &Stage, found: Found) -> Resu
     if !found.is_unfinished() {
         return Err(Barred::Moved { run: run.to_string() }.into());
     }
-    saved::as_begun(home, file, &run, &found.plan.fingerprint().to_string())?;
+    saved::as_begun(home, file, &run, &found.plan)?;
+    only::as_begun(run.as_str(), found.plan.change(), &args.only, &file.change)?;
     output::talk(&format!("found {}; continuing", told(&found)));
     if args.output == Format::Text {
         tell_of(&found, Way::Resume);
     }
     in_its_window(&found, stage, typed)?;
     in_our_hands(&found, stage).await?;
-    let fingerprint = found.plan.fingerprint().to_string();
-    as_approved(&args.approval, &fingerprint)?;
+    as_approved(&args.approval, &found.plan)?;
     consent(&args.approval, (&found.plan, stage.place), &typed.start(&home.program), "continue?").await?;
     keep_access(&found, file)?;
     let (manner, nights) = (manner(args.output), Nights::of(args));
@@ -438,8 +439,7 @@ pub(super) async fn agreed(
         Err(Failure::ClosedPipe) if is_consented(&args.approval) => {}
         shown => shown?,
     }
-    let fingerprint = planned.plan.fingerprint().to_string();
-    as_approved(&args.approval, &fingerprint)?;
+    as_approved(&args.approval, &planned.plan)?;
     planned.unrefused()?;
     if !planned.has_work() {
         return Ok(Agreed::Nothing(Left::of(&planned.plan)));
@@ -473,11 +473,11 @@ fn is_consented(approval: &ApprovalArgs) -> bool {
     approval.yes || approval.unattended || approval.approve.is_some()
 }
 
-/// Refuses another plan than the one that was approved.
-pub(super) fn as_approved(approval: &ApprovalArgs, found: &str) -> Result<(), Failure> {
+/// Refuses another plan than the one that was approved. Whoever has approved all of it has approved a part of it.
+pub(super) fn as_approved(approval: &ApprovalArgs, found: &Plan) -> Result<(), Failure> {
     match &approval.approve {
-        Some(approved) if !approval.covers(found) => {
-            Err(Failure::OtherPlan { approved: approved.clone(), found: found.to_owned() })
+        Some(approved) if !found.approvable().any(|one| approval.covers(&one.to_string())) => {
+            Err(Failure::OtherPlan { approved: approved.clone(), found: found.fingerprint().to_string() })
         }
         Some(_) | None => Ok(()),
     }

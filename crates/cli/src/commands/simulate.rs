@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 const RUNS: u32 = 300;
 
 pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
-    let change = plan_file::read(&args.plan)?.change;
+    let change = plan_file::read(&args.plan)?.with_only(&args.only)?.change;
     let faults = faults(&args.faults)?;
     // A seed alone means that one run; with a number of runs it is where they begin.
     let one = args.seed.is_some() && args.runs.is_none();

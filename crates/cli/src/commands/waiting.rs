@@ -79,7 +79,9 @@ fn say(now: Timestamp, next: Timestamp) {
 
 /// Refuses a plan whose file was changed while it waited: nobody has said which of the two is meant.
 fn unchanged(path: &Path, file: &PlanFile) -> Result<(), Failure> {
+    let names: Vec<String> = file.change.only.iter().map(ToString::to_string).collect();
     let now = plan_file::read(path)?.in_emergency(file.change.emergency.as_deref());
+    let now = if now.saved.is_some() { now.with_only(&[])? } else { now.with_only(&names)? };
     if now.change == file.change {
         return Ok(());
     }

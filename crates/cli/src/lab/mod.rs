@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// Returns the name under which the lab of a change is found again: its servers are the same, whenever the work may be done.
 pub(crate) fn key(change: &Change) -> String {
     let (windows, freezes) = (Vec::new(), Vec::new());
-    let change = Change { windows, freezes, emergency: None, ..change.clone() };
+    let change = Change { windows, freezes, emergency: None, ..change.whole() };
     let body = serde_json::to_vec(&change).expect("a change serialises");
     hexadecimal(&body)
 }

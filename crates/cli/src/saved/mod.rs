@@ -49,6 +49,9 @@ pub(crate) struct Saved {
     /// Why it is an emergency, where it was declared one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) emergency: Option<String>,
+    /// The servers that it is for, where it is not for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) only: Vec<String>,
     /// The plan file as it was read.
     pub(crate) plan_file: Source,
     /// The calendars that the plan file names, by the path that it gives.

@@ -10,6 +10,7 @@ use crate::stage::Planned;
 use crate::terminal::output;
 use orchestrate_display::compare::{Difference, Side, brief, compare, is_another, matters, text};
 use orchestrate_model::{Change, RunId};
+use orchestrate_planner::Plan;
 use serde_json::json;
 use std::path::Path;
 
@@ -41,7 +42,8 @@ pub(crate) fn fits(path: &Path, file: &PlanFile, args: &RunArgs) -> Result<(), F
             return Err(Failure::Usage(text));
         }
     }
-    if args.approval.covers(&saved.fingerprint) {
+    // A part of it has a fingerprint of its own, which is known when it is made.
+    if args.approval.covers(&saved.fingerprint) || !args.only.is_empty() {
         return Ok(());
     }
     let approved = args.approval.approve.clone().unwrap_or_default();
@@ -52,7 +54,11 @@ pub(crate) fn fits(path: &Path, file: &PlanFile, args: &RunArgs) -> Result<(), F
 /// said.
 pub(crate) fn as_saved(path: &Path, file: &PlanFile, now: &Planned, format: Format) -> Result<(), Failure> {
     let Some(saved) = &file.saved else { return Ok(()) };
-    let then = saved.planned(&file.change)?;
+    // Of a part that is chosen at the start all of it has to be as it was saved.
+    let part = saved.only.is_empty() && !file.change.only.is_empty();
+    let all = if part { Some(now.whole()?) } else { None };
+    let now = all.as_ref().unwrap_or(now);
+    let then = if part { saved.planned(&file.change.whole())? } else { saved.planned(&file.change)? };
     let side = |planned: &Planned| planned.plan.fingerprint().short();
     let found = compare(
         &Side { plan: &then.plan, report: &then.report, seen: &then.seen, made: then.at },
@@ -112,9 +118,9 @@ pub(crate) fn differences(saved: &Saved, change: &Change, now: &Planned) -> Resu
 }
 
 /// Refuses to go on with an unfinished run that was begun with another plan than the saved one.
-pub(crate) fn as_begun(home: &Home, file: &PlanFile, run: &RunId, begun: &str) -> Result<(), Failure> {
+pub(crate) fn as_begun(home: &Home, file: &PlanFile, run: &RunId, begun: &Plan) -> Result<(), Failure> {
     match &file.saved {
-        Some(saved) if saved.fingerprint != begun => {
+        Some(saved) if begun.approvable().all(|one| one.to_string() != saved.fingerprint) => {
             Err(Barred::PlanChanged { run: run.to_string(), program: home.program.clone() }.into())
         }
         Some(_) | None => Ok(()),

@@ -61,6 +61,7 @@ pub(super) fn of(name: &Path, file: &PlanFile, planned: &Planned, place: Servers
         made: Made { at: Timestamp::now(), by: format!("{}@{}", by.user, by.host), program: PROGRAM.to_owned() },
         place,
         emergency: file.change.emergency.clone(),
+        only: file.change.only.iter().map(ToString::to_string).collect(),
         plan_file: Source {
             name: name.file_name().unwrap_or(name.as_os_str()).to_string_lossy().into_owned(),
             // A plan that could be read is UTF-8.

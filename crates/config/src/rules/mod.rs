@@ -4,6 +4,7 @@
 //! on; a value that could not be read was reported before and is passed over here.
 
 mod access;
+mod away;
 mod balancer;
 mod calendar;
 mod external;
@@ -18,6 +19,7 @@ mod pools;
 mod roles;
 mod services;
 mod silences;
+pub(crate) mod turns;
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -58,8 +60,10 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     names::check(plan, reader);
     pools::check(plan, reader);
     access::check(plan, reader);
+    away::check(plan, reader);
     external::check(plan, reader);
     order::check(plan, reader);
+    turns::check(plan, reader);
     roles::check(plan, reader);
     maintenance::check(plan, reader);
     level::check(plan, reader);

@@ -2,16 +2,20 @@
 //!
 //! The documentation comments below are the descriptions in the JSON Schema.
 
+mod away;
 mod choices;
 mod external;
+mod first;
 mod notify;
 mod on_hold;
 mod silences;
 
+pub(crate) use away::AwayChoice;
 pub(crate) use choices::{
     AfterDays, BalancerChoice, CmdletsChoice, CredentialsChoice, Every, Freeze, LevelChoice, ScopeChoice, SiteChoice,
 };
 pub(crate) use external::{ExternalAddresses, ExternalNames};
+pub(crate) use first::{FirstChoice, ThenChoice};
 pub(crate) use notify::{AddressChoice, Mail, Notify, NotifyChoice};
 pub(crate) use silences::{Alertmanager, Silence, SilenceChoice, WebhookPair};
 
@@ -111,6 +115,10 @@ written! {
         optional next_hop: PoolName,
         /// For a pool of one server: why its users may be without service while that is out. Text, shown in the preview.
         optional accept_outage: Line,
+        /// The server that goes first, before all others of the pool: its name, or with what comes before the others follow.
+        optional first: FirstChoice,
+        /// The order in which the servers are taken, by full or short names. Those that are not named follow in topology order.
+        optional order: Vec<At<Line>>,
         /// Whether archiving is in use.
         optional archiving: bool,
         /// Services the pool runs besides those of its role, such as a collocated RTCMEDSRV.
@@ -204,6 +212,28 @@ written! {
         /// For Edge pools: its addresses as the name servers outside have them: those of all external names of the
         /// pool, or of each.
         optional external: ExternalAddresses,
+        /// Why the server is known to be dead. It is counted as down, and is never asked and never begun.
+        optional away: AwayChoice,
+    }
+}
+
+written! {
+    /// The server of a pool that goes first.
+    struct FirstServer {
+        /// The server, by its full or short name.
+        required server: Line,
+        /// `ask`: a person decides whether the others follow. Or a soak of its own, such as `2h`. Default: the usual soak.
+        optional then: ThenChoice,
+    }
+}
+
+written! {
+    /// A server that is known to be dead.
+    struct AwayWhy {
+        /// Why, in words that the preview and the report show.
+        required reason: Line,
+        /// `false`: it takes no place of the budgets, and the rule of upgrade domains does not count it. Default: true.
+        optional in_budget: bool,
     }
 }
 

@@ -104,6 +104,7 @@ pub(super) fn done(plan: &Plan, server: &ServerView, hold: &Hold, choice: HoldCh
         HoldChoice::Skip => format!("count the {kind} step as done, and go on"),
         HoldChoice::Confirm if kind == StepKind::BalancerOut => "it is out of the balancer: go on".to_owned(),
         HoldChoice::Confirm if kind == StepKind::BalancerIn => "it is in the balancer again: go on".to_owned(),
+        HoldChoice::Confirm if kind == StepKind::Soak => "the other servers of its pool follow".to_owned(),
         HoldChoice::Confirm => "what was asked for is done: go on".to_owned(),
         HoldChoice::Abandon if server.out => "leave it OUT of service".to_owned(),
         HoldChoice::Abandon => "leave it as it is".to_owned(),

@@ -18,10 +18,11 @@ const LONG: usize = 80;
 const UNTOLD: [&str; 8] = ["arguments", "access", "notify", "silences", "credentials", "command", "pins", "pin"];
 
 /// Rules by where they are in a change, in the words of previews.
-const WORDS: [(&str, &str); 32] = [
+const WORDS: [(&str, &str); 33] = [
     ("name", "the name of the plan"),
     ("reason", "the reason"),
     ("emergency", "the emergency"),
+    ("only", "the servers that are chosen"),
     ("notify", "who is told of a run, or how"),
     ("silences", "how alerts are silenced"),
     ("approvals", "whose signed approvals a run needs"),

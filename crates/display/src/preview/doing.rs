@@ -100,7 +100,7 @@ impl Place<'_> {
             StepKind::Gate => vec![Doing::whole(self.gate())],
             StepKind::Soak => vec![Doing::whole(format!(
                 "watches that the pool stays good for {}; a bad sample starts the time over",
-                duration(self.plan.change().maintenance.soak)
+                duration(self.plan.soak_of(self.work))
             ))],
             StepKind::Database => database(self.pool),
         }

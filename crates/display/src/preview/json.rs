@@ -34,6 +34,7 @@ pub fn json(preview: &Preview<'_>) -> Value {
                 "upgrade_domain": work.upgrade_domain,
                 "batch": work.batch,
                 "passed_over": work.skip,
+                "left_out": plan.left_out(work).map(words::left_out),
                 "block": work.block,
                 "waits": waits,
                 "safety": answers.get(&work.server)
@@ -47,7 +48,8 @@ pub fn json(preview: &Preview<'_>) -> Value {
         "version": PREVIEW_VERSION,
         "instead": preview.instead.map(instead),
         "plan": {"fingerprint": preview.fingerprint, "name": change.name, "reason": change.reason,
-            "emergency": change.emergency},
+            "emergency": change.emergency, "only": change.only,
+            "whole": plan.whole().map(|whole| whole.to_string())},
         "rules": {
             "budget": words::budget(change),
             "drain": words::drain_rule(change),

@@ -144,6 +144,7 @@ fn parts(plan: &Plan, server: &ServerName, begins: Timestamp) -> Vec<Part> {
     let Some(work) = plan.work_named(server) else { return Vec::new() };
     let mut at = begins;
     let part = |(kind, limit): (StepKind, SignedDuration)| {
+        let limit = if kind == StepKind::Soak { plan.soak_of(work) } else { limit };
         let begins = at;
         at = at.checked_add(limit).unwrap_or(Timestamp::MAX);
         Part { kind, begins, ends: at }

@@ -400,10 +400,7 @@ fn order(preview: &Preview<'_>) -> Vec<Placed> {
     let place = |((_, work), waits): ((_, &orchestrate_planner::ServerWork), super::Waits<'_>)| Placed {
         server: work.server.to_string(),
         domain: work.upgrade_domain.as_ref().map(ToString::to_string).unwrap_or_default(),
-        said: match &work.skip {
-            Some(over) => format!("passed over: {}", clean(over)),
-            None => why(&waits),
-        },
+        said: words::passed_over(preview.plan, work).unwrap_or_else(|| why(&waits)),
     };
     each.map(place).collect()
 }

@@ -57,6 +57,12 @@ pub(super) fn rules(plan: &Plan) -> Vec<(&'static str, String)> {
         ("stop", words::stop_when(change.stop_when)),
     ];
     rules.extend(words::approval_rule(change).map(|said| ("approval", said)));
+    rules.extend(words::only(change).map(|said| ("servers", format!("{said}; the others are judged and left out"))));
+    rules.extend(change.pools.iter().filter_map(|pool| Some(("first", words::first(pool)?))));
+    rules.extend(change.pools.iter().filter(|pool| !pool.order.is_empty()).map(|pool| {
+        let names: Vec<&str> = pool.order.iter().map(ServerName::short).collect();
+        ("order", format!("{} in {}, as the plan says", names.join(", "), pool.name))
+    }));
     let fabric = change.pools.iter().filter(|pool| pool.has_fabric() && pool.servers.len() > 1);
     let starts = once_each(fabric.map(|pool| (pool.name.as_str(), cold_start(pool))));
     rules.extend(starts.into_iter().map(|said| ("start", said)));
@@ -94,16 +100,16 @@ pub(super) fn order_by_pool<'a>(plan: &'a Plan, called: &Called) -> Vec<(&'a Poo
         let own = || plan.work().iter().filter(|work| plan.pool_of(work).name == pool.name);
         let go: Vec<&ServerName> = own().filter(|work| work.skip.is_none()).map(|work| &work.server).collect();
         let mut over: BTreeMap<String, Vec<&ServerName>> = BTreeMap::new();
-        for (work, why) in own().filter_map(|work| Some((work, work.skip.as_ref()?))) {
+        for (work, why) in own().filter_map(|work| Some((work, words::passed_over(plan, work)?))) {
             // What is said of a server names it.
-            let why = clean(why).replace(work.server.as_str(), ANY).replace(work.server.short(), ANY);
+            let why = why.replace(work.server.as_str(), ANY).replace(work.server.short(), ANY);
             over.entry(why).or_default().push(&work.server);
         }
         if !go.is_empty() {
             told.push((&pool.name, called.list(go.iter().copied())));
         }
         for (why, names) in over {
-            told.push((&pool.name, format!("passed over: {}: {why}", called.list(names.iter().copied()))));
+            told.push((&pool.name, format!("{}: {why}", called.list(names.iter().copied()))));
         }
     }
     told

@@ -112,10 +112,7 @@ impl<'a> Page<'a> {
         for (position, ((_, work), waits)) in works(self.preview.plan).zip(self.preview.waits()).enumerate() {
             let domain = work.upgrade_domain.as_ref().map(|domain| format!("  {domain}")).unwrap_or_default();
             let lead = format!("  {:>2}. {}{domain}  ", position + 1, pad(work.server.as_str(), names));
-            let text = match &work.skip {
-                Some(why) => format!("passed over: {}", clean(why)),
-                None => why(&waits),
-            };
+            let text = words::passed_over(self.preview.plan, work).unwrap_or_else(|| why(&waits));
             self.hang(&lead, &text);
         }
     }
@@ -205,8 +202,8 @@ impl<'a> Page<'a> {
             let work = group.works[0].1;
             let names = self.called.list(group.works.iter().map(|(_, work)| &work.server));
             self.steps_heading(&names, &group);
-            if let Some(why) = &work.skip {
-                self.hang("  ", &format!("passed over: {}", clean(why)));
+            if let Some(why) = words::passed_over(preview.plan, work) {
+                self.hang("  ", &why);
             }
             for (number, (step, does)) in group.steps.iter().enumerate() {
                 self.step(number + 1, step, does);

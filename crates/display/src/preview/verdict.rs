@@ -11,8 +11,10 @@ use orchestrate_planner::Severity;
 pub(super) fn verdict(preview: &Preview<'_>, look: &Look) -> Vec<(Tone, String)> {
     let plan = preview.plan;
     let go = works(plan).filter(|(_, work)| work.skip.is_none()).count() as u64;
-    let over = plan.work().len() as u64 - go;
-    let over = if over == 0 { String::new() } else { format!(", {over} passed over") };
+    let left = works(plan).filter(|(_, work)| plan.left_out(work).is_some()).count() as u64;
+    let over = plan.work().len() as u64 - go - left;
+    let told = |number: u64, what: &str| if number == 0 { String::new() } else { format!(", {number} {what}") };
+    let over = format!("{}{}", told(over, "passed over"), told(left, "left out"));
     let todo = format!("{} {}{over}", count(go, "server"), aim(plan.change()));
     let mut refusals = plan.refusals();
     if let Some(first) = refusals.next() {

@@ -35,6 +35,7 @@ fn planned(name: &str, address: &str) -> Server {
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     }
 }
 

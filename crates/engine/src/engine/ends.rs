@@ -99,8 +99,7 @@ impl Engine {
         let work = &self.state.work;
         let out = work.iter().any(|work| matches!(work.end, Some(ServerEnd::Out { .. })));
         let differs = work.iter().any(|work| work.swept.as_ref().is_some_and(|found| !found.is_empty()));
-        let done =
-            work.iter().all(|work| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. })));
+        let done = work.iter().all(|work| work.end.as_ref().is_some_and(ServerEnd::is_done));
         let absent = self.state.pools_seen.values().any(|absent| !absent.is_empty())
             || self.state.pool_faults.values().any(|faults| !faults.is_empty());
         let owed = self.plan.findings().iter().any(|finding| finding.code == codes::RESTART_OWED);

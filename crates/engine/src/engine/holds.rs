@@ -108,6 +108,10 @@ impl Engine {
             None => (self.planned_choice(position, &hold), PLAN.to_owned(), Terms::default()),
         };
         self.record(now, Record::Decided { work: id, choice, by: by.clone(), terms });
+        if hold.cause == HoldCause::FirstDone && choice == HoldChoice::Stop {
+            self.stop_after_first(&hold, &by, now);
+            return true;
+        }
         let reason = &hold.reason;
         match choice {
             HoldChoice::Retry => self.scratch[position].forget(),
@@ -152,6 +156,15 @@ impl Engine {
         true
     }
 
+    /// Stops the run behind the first server of a pool, which is done.
+    fn stop_after_first(&mut self, hold: &Hold, by: &str, now: Timestamp) {
+        let text = format!("{by} chose stop: {}", hold.reason);
+        if self.state.stop.is_none() {
+            self.record(now, Record::StopRequested { why: StopWhy::Policy(text.clone()) });
+        }
+        self.record(now, Record::StepDone { step: hold.step, how: StepEnd::Skipped, proof: text });
+    }
+
     /// Whether a hold waits for a person who puts the server back into the balancer.
     fn is_by_hand(&self, hold: &Hold) -> bool {
         self.plan.steps()[hold.step.0 as usize].kind == StepKind::BalancerIn
@@ -162,7 +175,8 @@ impl Engine {
         let work = &self.state.work[position];
         let Some(hold) = &work.held else { return };
         let kind = self.plan.steps()[hold.step.0 as usize].kind;
-        let blocked = work.touched && work.back.is_none() && !Record::return_path().contains(&kind);
+        let back = hold.cause == HoldCause::FirstDone || Record::return_path().contains(&kind);
+        let blocked = work.touched && work.back.is_none() && !back;
         if !blocked || self.positions[position] != Position::Idle {
             return;
         }

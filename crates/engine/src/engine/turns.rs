@@ -1,11 +1,11 @@
 //! Whose turn it is: edges, shared budgets, windows and stop conditions decide what is begun next.
 
 use super::Engine;
-use crate::record::{Record, ServerEnd, StepEnd, StopWhy};
-use crate::state::{WorkState, work_id};
+use crate::record::{Record, ServerEnd, StepEnd, StopWhy, WhyKind};
+use crate::state::{Mark, WorkState, work_id};
 use jiff::Timestamp;
 use orchestrate_planner::StepId;
-use orchestrate_planner::plan::StepTarget;
+use orchestrate_planner::plan::{ServerWork, StepTarget};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
@@ -22,6 +22,13 @@ impl Engine {
             .filter(|(work, _)| work.counts_as_failed())
             .map(|(work, planned)| (work, planned.server.as_str()))
             .collect();
+        if let Some(text) = self.first_stops() {
+            self.record(now, Record::StopRequested { why: StopWhy::Policy(text) });
+            for position in 0..self.state.work.len() {
+                self.move_on(position, now);
+            }
+            return;
+        }
         let most = self.plan.change().stop_when.failed;
         if failed.len() >= most as usize {
             let elsewhere = self.state.work.iter().filter(|work| work.is_held_elsewhere()).count();
@@ -38,6 +45,45 @@ impl Engine {
                 self.move_on(position, now);
             }
         }
+    }
+
+    /// Says why the run stops behind a server that goes first in its pool: it is not done, whatever number of failures the plan
+    /// lets pass, or nobody has said that the others may follow.
+    fn first_stops(&self) -> Option<String> {
+        let works = self.plan.work().iter().zip(&self.state.work);
+        works.filter(|(work, _)| self.plan.pool_of(work).is_first(&work.server)).find_map(|(work, state)| {
+            let (server, pool) = (&work.server, self.plan.pool_of(work));
+            let failed = match &state.end {
+                _ if state.counts_as_failed() => true,
+                // What stops the run besides, or ends its window, is no fault of the server.
+                Some(ServerEnd::Untouched { why } | ServerEnd::Returned { why }) => {
+                    !matches!(why.kind, WhyKind::Window | WhyKind::Operator)
+                }
+                Some(ServerEnd::Out { .. }) => true,
+                Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. } | ServerEnd::LeftOut { .. }) | None => false,
+            };
+            if failed {
+                return Some(format!(
+                    "{server} goes first in {}, and is not done: the others do not follow",
+                    pool.name
+                ));
+            }
+            let asks = pool.asks_after(server) && state.end == Some(ServerEnd::Finished);
+            let answered = state.has(Mark::Followed) || self.state.is_attended();
+            (asks && !answered && !self.others_begun(work)).then(|| {
+                format!(
+                    "{server} goes first in {} and is done; whether the others follow is for a person to say",
+                    pool.name
+                )
+            })
+        })
+    }
+
+    /// Whether another server of the same pool was begun.
+    fn others_begun(&self, first: &ServerWork) -> bool {
+        let works = self.plan.work().iter().zip(&self.state.work);
+        let mut others = works.filter(|(work, _)| work.pool == first.pool && work.server != first.server);
+        others.any(|(_, state)| state.started.is_some())
     }
 
     /// Begins the work of servers whose turn has come.
@@ -57,7 +103,10 @@ impl Engine {
                 continue;
             }
             if let Some(why) = self.plan.work()[position].skip.clone() {
-                let end = ServerEnd::NothingToDo { why };
+                let end = match self.plan.left_out(&self.plan.work()[position]) {
+                    Some(_) => ServerEnd::LeftOut { why },
+                    None => ServerEnd::NothingToDo { why },
+                };
                 self.record(now, Record::ServerEnded { work: work_id(position), end });
                 continue;
             }

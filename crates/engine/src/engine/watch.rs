@@ -445,7 +445,7 @@ impl Engine {
         let absent = absences(self.plan.change(), described, seen, &BTreeSet::new()).into_iter();
         let mut absent: BTreeMap<ServerName, String> = absent.map(|(name, why)| (name, why.to_string())).collect();
         // That everybody serves is said only where it was seen, at the balancer too.
-        for server in &described.servers {
+        for server in described.present() {
             if let Some(why) = unknown_at_balancer(described, seen, &server.name) {
                 absent.entry(server.name.clone()).or_insert(why);
             }
@@ -500,7 +500,8 @@ impl fmt::Display for Absence {
     }
 }
 
-/// Returns the servers of a pool that are not seen to serve, besides `ours`, each with the reason.
+/// Returns the servers of a pool that are not seen to serve, besides `ours` and those that the plan says to be away, each with
+/// the reason.
 fn absences(
     change: &Change,
     pool: &Pool,
@@ -508,11 +509,13 @@ fn absences(
     ours: &BTreeSet<ServerName>,
 ) -> BTreeMap<ServerName, Absence> {
     let all = standings(pool, &PoolScope::of(change, pool), seen, ours).into_iter();
-    let absent = all.filter(|(name, _)| !ours.contains(name)).filter_map(|(name, standing)| match standing {
-        Standing::Serving => None,
-        Standing::Out(why) => Some((name, Absence::Out(brief(&why)))),
-        Standing::Unknown(why) => Some((name, Absence::Unknown(brief(&why)))),
-    });
+    let is_away = |name: &ServerName| pool.server(name).is_some_and(|server| server.away.is_some());
+    let absent =
+        all.filter(|(name, _)| !ours.contains(name) && !is_away(name)).filter_map(|(name, standing)| match standing {
+            Standing::Serving => None,
+            Standing::Out(why) => Some((name, Absence::Out(brief(&why)))),
+            Standing::Unknown(why) => Some((name, Absence::Unknown(brief(&why)))),
+        });
     absent.collect()
 }
 

@@ -140,7 +140,7 @@ impl RunState {
     /// undone.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
-        let done = |work: &WorkState| matches!(work.end, Some(ServerEnd::Finished | ServerEnd::NothingToDo { .. }));
+        let done = |work: &WorkState| work.end.as_ref().is_some_and(ServerEnd::is_done);
         self.started.is_some() && (self.ended.is_none() || !self.work.iter().all(done))
     }
 
@@ -563,6 +563,7 @@ impl RunState {
                 match step {
                     StepKind::BalancerOut => drop(state.marks.insert(Mark::OutByHand)),
                     StepKind::BalancerIn => drop(state.marks.remove(&Mark::OutByHand)),
+                    StepKind::Soak if choice == HoldChoice::Confirm => drop(state.marks.insert(Mark::Followed)),
                     StepKind::Guard
                     | StepKind::Record
                     | StepKind::Block

@@ -125,6 +125,8 @@ pub enum Mark {
     GivenBack,
     /// A start of the installer under the token in hand was not refused.
     StartTaken,
+    /// It goes first in its pool, and a person has said that the others may follow.
+    Followed,
     /// It was done, and is only brought back as it was recorded, because the last look has found it otherwise.
     Finished,
 }
@@ -316,6 +318,7 @@ impl WorkState {
             Some(
                 ServerEnd::Finished
                 | ServerEnd::NothingToDo { .. }
+                | ServerEnd::LeftOut { .. }
                 | ServerEnd::Untouched { .. }
                 | ServerEnd::Returned { .. },
             ) => false,

@@ -7,7 +7,7 @@ use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{FABRIC_WAIT, GATE_DEADLINE, REASSERTIONS, SLOW_LOOK, SOAK_RESTARTS, SOAK_SAMPLE};
 use crate::record::{Record, StepEnd};
-use orchestrate_model::hold::HoldCause;
+use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::observe::{BalancerPlace, BalancerState, ReadinessState};
 use orchestrate_model::time::after;
 use orchestrate_model::{Answer, Verdict};
@@ -252,14 +252,15 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     if let Some(noticed) = rebooted(case) {
         return noticed;
     }
-    let soak = case.subject.plan.change().maintenance.soak;
+    let soak = case.subject.plan.soak_of(case.subject.work);
     let why = match sample(case) {
         Sample::Good(proof) => {
             (scratch.bad_since, scratch.own_trouble) = (None, false);
             let since = *scratch.good_since.get_or_insert(case.now);
             let good = case.now.duration_since(since);
             if good >= soak {
-                return Judgement::Done(StepEnd::Done, format!("good for {soak:#}")).into();
+                return first_is_done(case)
+                    .unwrap_or_else(|| Judgement::Done(StepEnd::Done, format!("good for {soak:#}")).into());
             }
             let mut wait = case.wait("the soak time to pass", proof, None);
             wait.since = since;
@@ -303,6 +304,24 @@ pub(super) fn soak(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     Ruling { records, next: Judgement::Wait(wait, SLOW_LOOK) }
 }
 
+/// Whether the others of its pool wait for what becomes of this server, and it goes its way by the plan.
+fn is_first(case: &Case<'_>) -> bool {
+    case.subject.own.back.is_none() && case.subject.pool.is_first(&case.subject.work.server)
+}
+
+/// Leaves it to a person whether the others follow, where the plan says so.
+fn first_is_done(case: &Case<'_>) -> Option<Ruling> {
+    let subject = &case.subject;
+    if !is_first(case) || !subject.pool.asks_after(&subject.work.server) {
+        return None;
+    }
+    let text = format!(
+        "{} is done, and goes first in {}: whether the others follow is for a person to say",
+        subject.work.server, subject.pool.name
+    );
+    Some(Judgement::Hold(HoldCause::FirstDone, text, vec![HoldChoice::Confirm, HoldChoice::Stop]).into())
+}
+
 /// What a soak starts over for.
 #[derive(Clone, Copy)]
 enum Whose {
@@ -317,6 +336,8 @@ enum Whose {
 fn not_soaked(case: &Case<'_>, whose: Whose, why: &str) -> Ruling {
     match whose {
         Whose::Own => hold(case, HoldCause::SoakBroken, why).into(),
+        // The others are to follow a soak that came to its end.
+        Whose::Pool if is_first(case) => hold(case, HoldCause::SoakBroken, why).into(),
         Whose::Pool => {
             let text = format!("the soak did not come to its end: {why}; the server itself is as it was recorded");
             Ruling {

@@ -27,7 +27,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     match read(case, scratch) {
         Ok(None) => Judgement::LookAgain.into(),
         Ok(Some(snapshot)) if scratch.compared.is_empty() && may_be_half_updated(case, &snapshot) => {
-            scratch.compared.extend(case.subject.pool.servers.iter().map(|server| server.name.clone()));
+            scratch.compared.extend(case.subject.pool.present().map(|server| server.name.clone()));
             Judgement::LookAgain.into()
         }
         Ok(Some(snapshot)) => rule(case, scratch, snapshot),

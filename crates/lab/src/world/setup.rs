@@ -78,7 +78,8 @@ impl World {
                 given => given.to_vec(),
             };
             let services = services(pool, position, &scenario, &self.scenario);
-            let up = scenario.power == PowerAtStart::Up;
+            // What the plan says to be dead is.
+            let up = scenario.power == PowerAtStart::Up && server.away.is_none();
             servers.push(self.servers.len());
             let booted = after(self.now, -self.days_up(self.servers.len()));
             self.servers.push(LabServer {

@@ -29,6 +29,7 @@ fn pool(sip: SipBalancing) -> Pool {
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     });
     let balancer = HaproxyBalancer::one("192.0.2.10:9999", "web");
     Pool {
@@ -50,6 +51,8 @@ fn pool(sip: SipBalancing) -> Pool {
         next_hop: None,
         accept_outage: None,
         archiving: None,
+        first: None,
+        order: Vec::new(),
         extra_services: Vec::new(),
         database: None,
         measures: BTreeMap::new(),
@@ -103,6 +106,7 @@ fn change(pool: Pool) -> Change {
         silences: Vec::new(),
         approvals: None,
         emergency: None,
+        only: BTreeSet::new(),
         dns: DnsSettings::default(),
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn change() -> Change {
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     });
     let pool = Pool {
         name: PoolName::new(POOL).unwrap(),
@@ -54,6 +55,8 @@ pub(crate) fn change() -> Change {
         next_hop: None,
         accept_outage: None,
         archiving: None,
+        first: None,
+        order: Vec::new(),
         extra_services: Vec::new(),
         database: None,
         measures: BTreeMap::new(),
@@ -71,6 +74,7 @@ pub(crate) fn change() -> Change {
         silences: Vec::new(),
         approvals: None,
         emergency: None,
+        only: BTreeSet::new(),
         dns: DnsSettings::default(),
     }
 }

@@ -9,8 +9,13 @@ use orchestrate_model::Pool;
 
 pub(super) fn pool(context: &Context<'_>, place: usize, passed_over: &[&ServerWork], found: &mut Vec<Finding>) {
     let pool: &Pool = &context.change.pools[place];
-    let Some(look) = context.looks[place].as_ref().filter(|_| passed_over.len() == pool.servers.len()) else { return };
+    // Where there is work, the safety questions say it.
+    let present = pool.present().count();
+    let Some(look) = context.looks[place].as_ref().filter(|_| passed_over.len() == present) else { return };
     for (server, standing) in pool.servers.iter().zip(&look.standings) {
+        if server.away.is_some() {
+            continue;
+        }
         let text = match standing {
             Standing::Serving => continue,
             Standing::Out(why) => format!("{} is not in service: {why}", server.name),

@@ -2,6 +2,7 @@
 
 mod balancer;
 mod central;
+mod chosen;
 mod dependents;
 mod evidence;
 mod external;
@@ -57,7 +58,10 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     for work in plan.work() {
         let place = work.pool as usize;
         if work.skip.is_some() {
-            passed_over[place].push(work);
+            // Nothing was found out about those that are no part of the run.
+            if plan.left_out(work).is_none() {
+                passed_over[place].push(work);
+            }
         } else if context.looks[place].is_some() {
             // The questions stand in the order of the work.
             safety[place].extend(asked.next());
@@ -82,6 +86,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     }
     central::change(context, &safety, &mut found);
     level::change(context, plan, &mut found);
+    chosen::change(context, plan, &mut found);
     stated::change(context, &mut found);
     stated::drained(context, plan, &mut found);
     installer::change(context, &mut found);

@@ -21,6 +21,12 @@ pub(super) fn pool(context: &Context<'_>, place: usize, pool: &Pool, found: &mut
     services(change, pool, scope, found);
     balancer(change, pool, scope, found);
     found.extend(cmdlets(pool));
+    found.extend(pool.away().map(|(server, away)| {
+        note(codes::AWAY, format!("{} is {away}", server.name))
+            .pool(pool)
+            .server(&server.name)
+            .advise("Nothing to do, as long as it is so. Take `away` out of the plan when the server is back.")
+    }));
     control_host(context, pool, found);
     neighbours(context, pool, found);
     if pool.archiving == Some(true) {

@@ -44,7 +44,9 @@ pub(super) fn change(context: &Context<'_>, forecast: &Forecast, found: &mut Vec
     }
     let longest = openings.iter().map(Opening::length).max().unwrap_or_default();
     for (pool, scope) in context.change.pools.iter().zip(context.scopes) {
-        let needs = room_of(context.change, scope);
+        let usual = context.change.maintenance.soak;
+        let first = pool.first.as_ref().map_or(usual, |first| pool.soak_of(&first.server, usual));
+        let needs = room_of(context.change, scope) + (first - usual).max(SignedDuration::ZERO);
         if needs > longest {
             let takes = match context.change.maintenance.fit {
                 WindowFit::Worst => "takes up to",

@@ -67,8 +67,14 @@ impl<'a> Look<'a> {
         let serving = servers.iter().zip(&standings).filter(|(_, standing)| standing.serves());
         let readiness = said(serving.filter_map(|(server, _)| *server));
         let by_dns = pool.load_balancing.sip == SipBalancing::Dns;
-        let records = by_dns.then(|| records(change, pool, &seen.dns));
-        let external = external::judge(change, pool, &seen.dns);
+        let gone: BTreeSet<ServerName> = pool.away().map(|(server, _)| server.name.clone()).collect();
+        let mut records = by_dns.then(|| records(change, pool, &seen.dns));
+        let mut external = external::judge(change, pool, &seen.dns);
+        if !gone.is_empty() {
+            // That they are named is another question: people may still be sent there.
+            records.iter_mut().for_each(|records| records.without(pool, &gone, "away"));
+            external.iter_mut().for_each(|external| external.without(&gone));
+        }
         let registrar = pool.has_fabric().then(|| ServiceName::new("RTCSRV").ok()).flatten();
         let registrars = registrar.map(|registrar| registrars(pool, seen, &registrar)).unwrap_or_default();
         let oldest = seen.oldest();
@@ -156,6 +162,7 @@ fn said<'a>(servers: impl Iterator<Item = &'a ServerObservation>) -> Vec<(&'a Re
 
 fn registrars(pool: &Pool, seen: &PoolObservation, registrar: &ServiceName) -> Vec<Answer<bool>> {
     let runs = |server: &Server| match seen.servers.get(&server.name).map(|server| &server.services) {
+        _ if server.away.is_some() => Answer::Known(false),
         None => Answer::unknown("it was not asked"),
         Some(Answer::Unknown(reason)) => Answer::unknown(reason),
         Some(Answer::Known(services)) => match services.get(registrar) {

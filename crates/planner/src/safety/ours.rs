@@ -35,7 +35,7 @@ pub fn assess_ours(case: &Case<'_>, ours: &Ours<'_>) -> Vec<Asked> {
     look.away.clone_from(ours.away);
     look.catching_up.clone_from(ours.catching_up);
     if let Some(records) = &mut look.records {
-        records.without(case.pool, ours.away);
+        records.without(case.pool, ours.away, "out by this run");
     }
     if let Some(external) = &mut look.external {
         external.without(ours.away);

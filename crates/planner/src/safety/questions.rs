@@ -50,10 +50,20 @@ pub(super) fn fresh(look: &Look<'_>, now: Timestamp) -> Asked {
     asked(Question::Fresh, verdict, advice)
 }
 
+/// Servers besides the one in question that are out, and those of which nobody knows, each with the reason. Those that the plan
+/// takes out of the budget are not among them.
+fn absent_in_budget(look: &Look<'_>, server: &ServerName) -> (Vec<String>, Vec<String>) {
+    absent_of(look, server, |other| !other.is_beside_budget())
+}
+
 /// Servers besides the one in question that are out, and those of which nobody knows, each with the reason.
 fn absent(look: &Look<'_>, server: &ServerName) -> (Vec<String>, Vec<String>) {
+    absent_of(look, server, |_| true)
+}
+
+fn absent_of(look: &Look<'_>, server: &ServerName, counts: impl Fn(&Server) -> bool) -> (Vec<String>, Vec<String>) {
     let (mut out, mut unknown) = (Vec::new(), Vec::new());
-    for Other { server: other, standing, .. } in look.others(server) {
+    for Other { server: other, standing, .. } in look.others(server).filter(|other| counts(other.server)) {
         match standing {
             Standing::Serving => {}
             Standing::Out(why) => out.push(format!("{} ({why})", other.name.short())),
@@ -65,7 +75,7 @@ fn absent(look: &Look<'_>, server: &ServerName) -> (Vec<String>, Vec<String>) {
 
 pub(super) fn budget(look: &Look<'_>, server: &ServerName) -> Asked {
     let most = look.change.maintenance.at_once as usize;
-    let (out, unknown) = absent(look, server);
+    let (out, unknown) = absent_in_budget(look, server);
     let (name, pool) = (server.short(), &look.pool.name);
     let verdict = if out.len() >= most {
         let these = list(&out);
@@ -80,13 +90,21 @@ pub(super) fn budget(look: &Look<'_>, server: &ServerName) -> Asked {
         ))
     } else {
         let after = out.len() + unknown.len() + 1;
-        Verdict::Yes(format!("{after} of at most {most} would be out"))
+        let beside: Vec<&str> =
+            look.pool.servers.iter().filter(|other| other.is_beside_budget()).map(|other| other.name.short()).collect();
+        let beside = match beside.as_slice() {
+            [] => String::new(),
+            some => format!(", beside {}, away", few(some)),
+        };
+        Verdict::Yes(format!("{after} of at most {most} would be out{beside}"))
     };
-    asked(
-        Question::Budget,
-        verdict,
-        "Bring the servers that are out back into service first, or find out why they do not answer.",
-    )
+    let advice = if look.others(server).any(|other| other.server.away.is_some() && !other.server.is_beside_budget()) {
+        "Bring the server that is away back first. Where the others can do without it meanwhile, the plan can say that it takes \
+         no place of the budget: away: {reason: ..., in_budget: false}; quorum, readiness and what remains decide all the same."
+    } else {
+        "Bring the servers that are out back into service first, or find out why they do not answer."
+    };
+    asked(Question::Budget, verdict, advice)
 }
 
 pub(super) fn shared_budget(
@@ -98,8 +116,9 @@ pub(super) fn shared_budget(
     let sharing = change.pools.iter().filter(|pool| pool.labels.contains(&budget.label));
     let (mut gone, mut unseen) = (Vec::new(), Vec::new());
     for pool in sharing {
+        let counts = |other: &ServerName| other != server && !pool.server(other).is_some_and(Server::is_beside_budget);
         match out.get(&pool.name) {
-            Some(servers) => gone.extend(servers.iter().filter(|other| *other != server).map(ServerName::short)),
+            Some(servers) => gone.extend(servers.iter().filter(|other| counts(other)).map(ServerName::short)),
             None => unseen.push(&pool.name),
         }
     }
@@ -254,7 +273,9 @@ pub(super) fn upgrade_domain(look: &Look<'_>, server: &ServerName) -> Asked {
     let name = server.short();
     let own = domain(look, server);
     let (mut apart, mut open, mut absent) = (Vec::new(), Vec::new(), 0_usize);
-    for Other { server: other, standing, .. } in look.others(server) {
+    // What the plan takes out of the budget was not taken out by anybody's maintenance: whether the domain can be done
+    // without beside it is the product's to say.
+    for Other { server: other, standing, .. } in look.others(server).filter(|other| !other.server.is_beside_budget()) {
         let out = match standing {
             Standing::Serving => continue,
             Standing::Out(_) => true,

@@ -14,7 +14,7 @@ pub fn unreached(change: &Change, pool: &Pool, seen: &PoolObservation, out: &BTr
     let ours = BTreeSet::new();
     let mut look = Look::new(change, pool, seen, &ours);
     if let Some(records) = &mut look.records {
-        records.without(pool, out);
+        records.without(pool, out, "out of service");
     }
     if let Some(external) = &mut look.external {
         external.without(out);
@@ -30,7 +30,8 @@ pub fn unreached(change: &Change, pool: &Pool, seen: &PoolObservation, out: &BTr
 fn unhealthy(pool: &Pool, seen: &PoolObservation, out: &BTreeSet<ServerName>) -> Vec<String> {
     let Balancer::Haproxy(_) = &pool.load_balancing.balancer else { return Vec::new() };
     let servers = seen.balancer.known().and_then(|balancer| balancer.servers.known());
-    let servers = servers.into_iter().flatten().filter(|(server, _)| !out.contains(*server));
+    let is_away = |server: &ServerName| pool.server(server).is_some_and(|server| server.away.is_some());
+    let servers = servers.into_iter().flatten().filter(|(server, _)| !out.contains(*server) && !is_away(server));
     let down = servers.filter_map(|(server, own)| {
         let (place, _) = own.entries.iter().find(|(_, entry)| !entry.up && entry.admin == BalancerState::Ready)?;
         Some(format!("the balancer's health check does not pass for {}: {place}", server.short()))

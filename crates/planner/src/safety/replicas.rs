@@ -31,13 +31,14 @@ impl<'a> Replicas<'a> {
         if known.is_empty() {
             return None;
         }
-        let lag =
-            known.iter().copied().flatten().filter(|(server, up_to_date)| !**up_to_date && !away.contains(*server));
+        let gone =
+            |name: &ServerName| away.contains(name) || pool.server(name).is_some_and(|server| server.away.is_some());
+        let lag = known.iter().copied().flatten().filter(|(server, up_to_date)| !**up_to_date && !gone(server));
         let (following, behind): (BTreeSet<&ServerName>, BTreeSet<&ServerName>) =
             lag.map(|(server, _)| server).partition(|server| catching_up.contains(*server));
         let is_named = |name: &ServerName| known.iter().any(|replicas| replicas.contains_key(name));
         let names = pool.servers.iter().map(|server| &server.name);
-        let unnamed = names.filter(|name| !is_named(name) && !away.contains(*name));
+        let unnamed = names.filter(|name| !is_named(name) && !gone(name));
         Some(Self {
             behind: behind.into_iter().map(ServerName::short).collect(),
             following: following.into_iter().map(ServerName::short).collect(),

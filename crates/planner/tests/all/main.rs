@@ -3,9 +3,11 @@
 
 mod agreed;
 mod antichains;
+mod away;
 mod beside;
 mod central;
 mod checker;
+mod chosen;
 mod dependents;
 mod drains;
 mod entry;
@@ -21,3 +23,4 @@ mod records;
 mod safety;
 mod support;
 mod ties;
+mod turns;

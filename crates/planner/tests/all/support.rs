@@ -55,6 +55,7 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
         hosts: BTreeSet::new(),
         external: BTreeMap::new(),
         pins: Vec::new(),
+        away: None,
     };
     Pool {
         name: pool_name(name),
@@ -75,6 +76,8 @@ pub(crate) fn pool(name: &str, prefix: &str, net: &str, servers: usize) -> Pool 
         next_hop: None,
         accept_outage: None,
         archiving: None,
+        first: None,
+        order: Vec::new(),
         extra_services: Vec::new(),
         database: None,
         measures: BTreeMap::new(),
@@ -131,6 +134,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
         silences: Vec::new(),
         approvals: None,
         emergency: None,
+        only: BTreeSet::new(),
         dns: DnsSettings::default(),
     }
 }

@@ -113,7 +113,8 @@ impl Notes {
     fn decide(&mut self, work: WorkId, (step, cause): (StepId, HoldCause), choices: &[HoldChoice]) {
         let times = self.decided.entry(work).or_default();
         *times += 1;
-        let by_hand = matches!(self.plan.steps()[step.0 as usize].kind, StepKind::BalancerOut | StepKind::BalancerIn);
+        let kind = self.plan.steps()[step.0 as usize].kind;
+        let by_hand = cause == HoldCause::FirstDone || matches!(kind, StepKind::BalancerOut | StepKind::BalancerIn);
         let planned = self.plan.change().maintenance.on_hold.choice(cause);
         let choice = if by_hand && choices.contains(&HoldChoice::Confirm) {
             HoldChoice::Confirm
@@ -142,6 +143,7 @@ fn ended(end: &ServerEnd, server: &ServerName) -> String {
     match end {
         ServerEnd::Finished => "done: back in service".to_owned(),
         ServerEnd::NothingToDo { why: text } => format!("nothing to do: {}", why(text)),
+        ServerEnd::LeftOut { why: text } => why(text).to_string(),
         ServerEnd::Untouched { why: reason } => format!("not touched: {}", why(&reason.text)),
         ServerEnd::Returned { why: reason } => format!("back in service early: {}", why(&reason.text)),
         ServerEnd::Out { why: text } => format!("OUT OF SERVICE: {}", why(text)),

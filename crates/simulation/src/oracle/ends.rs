@@ -88,7 +88,8 @@ impl World {
         }
         if outcome == "done" {
             self.check_all_serve();
-            let unpatched: Vec<usize> = self.oracle.work.iter().copied().filter(|at| !self.is_patched(*at)).collect();
+            let present = self.oracle.work.iter().copied().filter(|at| !self.is_away(*at) && !self.is_left(*at));
+            let unpatched: Vec<usize> = present.filter(|at| !self.is_patched(*at)).collect();
             for at in unpatched {
                 let text = format!("the run ended as done, but {} is not patched", self.machines[at].name);
                 self.oracle.breach("P8", now, text);
@@ -130,7 +131,7 @@ impl World {
         let now = self.now;
         let out = |at: &usize| self.machines[*at].out_since.is_some_and(|(since, _)| since < now - 2 * LOOK_AGE);
         let pools: Vec<usize> = self.oracle.baselines.keys().map(|at| self.machines[*at].pool).collect();
-        let of_pools = |at: &usize| pools.contains(&self.machines[*at].pool);
+        let of_pools = |at: &usize| pools.contains(&self.machines[*at].pool) && !self.is_away(*at);
         let absent: Vec<usize> = (0..self.machines.len()).filter(of_pools).filter(out).collect();
         for at in absent {
             let text = format!("the run ended as done, but {} does not serve", self.machines[at].name);
@@ -143,7 +144,9 @@ impl World {
         if self.change.maintenance.patch.is_none() {
             return;
         }
-        let (now, work) = (self.now, self.oracle.work.clone());
+        let now = self.now;
+        let work: Vec<usize> =
+            self.oracle.work.iter().copied().filter(|at| !self.is_away(*at) && !self.is_left(*at)).collect();
         let installed =
             |at: usize| (self.machines[at].patched, self.machines[at].patched && self.machines[at].left_out);
         let differ = |(one, other): (&usize, &usize)| {

@@ -106,6 +106,7 @@ impl World {
             .collect();
         let most = self.change.maintenance.at_once as usize;
         let pool = self.machines[at].pool;
+        let out: Vec<usize> = out.iter().copied().filter(|other| !self.is_beside_budget(*other)).collect();
         if !silent.is_empty() && silent.len() + out.len() >= most {
             let names: Vec<&str> = silent.iter().map(|other| self.machines[*other].name.short()).collect();
             return Some(("P3", format!("no fresh answer says how these are: {}", names.join(", "))));

@@ -155,15 +155,17 @@ impl World {
         let others = self.others(at);
         let out: Vec<usize> = others.iter().copied().filter(|other| self.counts_as_out(*other)).collect();
         let most = self.change.maintenance.at_once as usize;
-        if out.len() >= most {
-            broken.push(("P1", format!("{} are out already, at most {most} may", self.names(&out))));
+        // The plan may take what is known to be dead out of the budget, and of nothing else.
+        let counted: Vec<usize> = out.iter().copied().filter(|other| !self.is_beside_budget(*other)).collect();
+        if counted.len() >= most {
+            broken.push(("P1", format!("{} are out already, at most {most} may", self.names(&counted))));
         }
         if out.len() == others.len() && !others.is_empty() {
             broken.push(("P1", "it is the last one that serves".to_owned()));
         }
         broken.extend(self.shared_budgets(at));
         broken.extend(self.quorum(at, &out));
-        broken.extend(self.domains(at, &out));
+        broken.extend(self.domains(at, &counted));
         broken.extend(self.coverage(at));
         // Before a stop the server is out already, but for somebody who has just brought it back.
         if matches!(act, Act::Pause { .. } | Act::SetBalancer { .. }) {
@@ -231,6 +233,7 @@ impl World {
             let labelled = |at: &usize| self.change.pools[self.machines[*at].pool].labels.contains(&budget.label);
             let out: Vec<usize> = (0..self.machines.len())
                 .filter(|other| *other != at && labelled(other) && self.counts_as_out(*other))
+                .filter(|other| !self.is_beside_budget(*other))
                 .filter(|other| self.machines[*other].pool == self.machines[at].pool || !self.is_only_drained(*other))
                 .collect();
             let over = out.len() >= budget.at_once as usize;
@@ -280,7 +283,7 @@ impl World {
             }
             // Who is out takes nothing over, and is not missed.
             let missed = |(machine, since): &(&usize, &crate::world::Ms)| {
-                **since <= self.now - GUARD_AGE && !self.oracle.is_out(**machine)
+                **since <= self.now - GUARD_AGE && !self.oracle.is_out(**machine) && !self.is_away(**machine)
             };
             let gone = pool.missing.iter().flatten().find(missed);
             if described.load_balancing.sip != SipBalancing::Dns {

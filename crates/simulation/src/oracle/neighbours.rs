@@ -143,7 +143,7 @@ impl World {
     fn absent_mates(&self, at: usize) -> Vec<usize> {
         let pool = &self.pools[self.machines[at].pool];
         let mates = pool.machines.iter().copied().filter(|other| *other != at);
-        mates.filter(|other| !self.machines[*other].serves()).collect()
+        mates.filter(|other| !self.machines[*other].serves() && !self.is_beside_budget(*other)).collect()
     }
 
     /// A server is given back or held, and the product's word is the reason: then somebody besides the run must have had a

@@ -5,6 +5,7 @@ use super::lines::Line;
 use super::{LOOK_AGE, Oracle};
 use crate::world::{Installer, Ms, SECOND, World};
 use orchestrate_model::change::RestartPolicy;
+use orchestrate_model::pool::Then;
 use orchestrate_model::{Act, InstallerToken};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,10 @@ pub(super) struct Pace {
     resumed: Option<Ms>,
     /// Machines that go back as they were recorded, with nothing begun.
     back: BTreeSet<usize>,
+    /// Machines after which a person has said that the others may follow.
+    followed: BTreeSet<usize>,
+    /// Whether a person attends this start.
+    attended: bool,
 }
 
 impl Pace {
@@ -46,6 +51,11 @@ impl Pace {
                 self.stop = None;
                 self.failed.clear();
                 self.resumed = Some(line.now);
+                self.attended = line.record["attended"] == "yes";
+            }
+            ("run_started", _) => self.attended = line.record["attended"] == "yes",
+            ("decided", Some(at)) if line.record["choice"] == "confirm" => {
+                self.followed.insert(at);
             }
             ("evidence", Some(at)) if line.step == "guard" => {
                 let asked = line.record["asked"].as_array();
@@ -136,13 +146,49 @@ impl World {
             found.push(("P2", "no guard has said that it may go".to_owned()));
         }
         found.extend(self.short_soak(at));
+        found.extend(self.not_its_turn(at));
         found
+    }
+
+    /// Nothing is begun that a start has not chosen, nor before the server that goes first in its pool is done, and a person has
+    /// said that the others follow where the plan asks for that.
+    fn not_its_turn(&self, at: usize) -> Option<(&'static str, String)> {
+        let (pool, own) = (&self.change.pools[self.machines[at].pool], &self.machines[at].name);
+        if self.change.leaves_out(own) {
+            return Some(("only", "it was not chosen".to_owned()));
+        }
+        let first = pool.first.as_ref().filter(|first| first.server != *own)?;
+        let machine = *self.by_name.get(&first.server)?;
+        let is_over = |end: &String| matches!(end.as_str(), "finished" | "nothing_to_do" | "left_out");
+        if self.oracle.steps.is_empty() {
+            return None;
+        }
+        match self.oracle.ended.get(&machine).filter(|end| is_over(end)) {
+            None => Some(("first", format!("{} goes first and is not done", first.server))),
+            Some(end) if end == "finished" && first.then == Then::Ask && !self.may_follow(at, machine) => {
+                Some(("first", format!("nobody has said that the others may follow {}", first.server)))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Whether a person has let the others of a pool follow its first server: in words, by starting the run again, or before
+    /// another one of them was begun.
+    fn may_follow(&self, at: usize, first: usize) -> bool {
+        let pace = &self.oracle.pace;
+        let mut mates =
+            self.pools[self.machines[at].pool].machines.iter().filter(|mate| **mate != at && **mate != first);
+        pace.followed.contains(&first) || pace.attended || mates.any(|mate| pace.begun.contains_key(mate))
     }
 
     /// The soak of a server protects the next one of its pool.
     fn short_soak(&self, at: usize) -> Option<(&'static str, String)> {
         let maintenance = &self.change.maintenance;
-        let soak = Ms::try_from(maintenance.soak.as_millis()).unwrap_or(Ms::MAX);
+        let pool = &self.change.pools[self.machines[at].pool];
+        let soak = |mate: usize| {
+            let own = pool.soak_of(&self.machines[mate].name, maintenance.soak);
+            Ms::try_from(own.as_millis()).unwrap_or(Ms::MAX)
+        };
         if maintenance.at_once > 1 {
             return None;
         }
@@ -153,7 +199,7 @@ impl World {
                 self.oracle.ended.get(mate).filter(|end| *end == "finished").and(self.oracle.ended_at.get(mate));
             // Whoever takes a run up again after it has ended decides about what is left anew.
             let same_start = ended.is_some_and(|ended| pace.resumed.is_none_or(|resumed| resumed < *ended));
-            same_start && pace.acted.get(mate).is_some_and(|acted| self.now - acted < soak)
+            same_start && pace.acted.get(mate).is_some_and(|acted| self.now - acted < soak(**mate))
         })?;
         Some(("P8", format!("{} has not been back for its soak time", self.machines[*mate].name)))
     }

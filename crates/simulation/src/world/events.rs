@@ -422,6 +422,10 @@ impl World {
         }
         for at in 0..self.machines.len() {
             let end = now + self.dice.between(MINUTE, 30 * MINUTE);
+            // What the plan says to be dead stays so.
+            if self.is_away(at) {
+                continue;
+            }
             if !self.machines[at].up {
                 self.schedule(now + MINUTE, Event::Up { machine: at, booted: now });
             }

@@ -54,6 +54,9 @@ impl World {
         let taken = self.stamp(self.now);
         let name = self.machines[at].name.clone();
         let mut after = self.latency();
+        if self.is_away(at) {
+            self.oracle.breach("away", self.now, format!("{name} is asked, and the plan says that it is away"));
+        }
         if !self.machines[at].up {
             let value = ServerObservation::unknown(name, taken, "the server does not answer");
             return Reply { after: after + 3 * SECOND, value };

@@ -31,7 +31,8 @@ use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
 use crate::oracle::Oracle;
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::{ActOutcome, Change, ServerName, Version};
+use orchestrate_model::pool::AwayCounts;
+use orchestrate_model::{ActOutcome, Change, Server, ServerName, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -203,6 +204,28 @@ impl World {
         let now = self.moment(now);
         self.advance(now);
         self.now
+    }
+
+    /// Whether the plan says that a machine is dead.
+    pub(crate) fn is_away(&self, at: usize) -> bool {
+        self.described(at).is_some_and(|server| server.away.is_some())
+    }
+
+    /// Whether the plan says so, and that it takes no place of the budgets.
+    pub(crate) fn is_beside_budget(&self, at: usize) -> bool {
+        self.described(at)
+            .and_then(|server| server.away.as_ref())
+            .is_some_and(|away| away.counts == AwayCounts::BesideBudget)
+    }
+
+    /// Whether a start has chosen others.
+    pub(crate) fn is_left(&self, at: usize) -> bool {
+        self.change.leaves_out(&self.machines[at].name)
+    }
+
+    fn described(&self, at: usize) -> Option<&Server> {
+        let machine = &self.machines[at];
+        self.change.pools[machine.pool].server(&machine.name)
     }
 
     /// Notes whether a machine serves now.

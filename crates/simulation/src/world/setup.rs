@@ -9,7 +9,7 @@ use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::Scope;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::Balancer;
-use orchestrate_model::{Change, Level, Pool, Product, RunState, ServiceName, StartType};
+use orchestrate_model::{Change, Level, Pool, Product, RunState, Server, ServiceName, StartType};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -59,12 +59,12 @@ impl World {
                     pool: place,
                     name: server.name.clone(),
                     address: server.addresses.first().copied().unwrap_or_else(|| IpAddr::from([198, 51, 100, number])),
-                    up: true,
+                    up: server.away.is_none(),
                     booted: -dice.between(60 * MINUTE, 60_000 * MINUTE),
                     boots: 0,
                     going_down: false,
                     skew: if pace == Pace::Uneven { dice.between(-3 * MINUTE, 3 * MINUTE) } else { 0 },
-                    services: services(&change, pool, sessions, &mut dice),
+                    services: in_state(server, services(&change, pool, sessions, &mut dice)),
                     installers: BTreeMap::new(),
                     patched: false,
                     left_out: false,
@@ -72,7 +72,7 @@ impl World {
                     restart_due: false,
                     restarts_by: None,
                     admin: vec![BalancerState::Ready; backends(pool)],
-                    out_since: None,
+                    out_since: server.away.is_some().then_some((-60 * MINUTE, super::By::Foreign)),
                     lease: None,
                     remembered: None,
                 });
@@ -120,6 +120,14 @@ fn backends(pool: &Pool) -> usize {
         Balancer::Haproxy(haproxy) => haproxy.backends().count(),
         Balancer::None | Balancer::Operator | Balancer::Elsewhere(_) => 1,
     }
+}
+
+/// Nothing runs on a server that the plan says to be dead.
+fn in_state(server: &Server, mut services: Vec<Service>) -> Vec<Service> {
+    if server.away.is_some() {
+        services.iter_mut().for_each(|service| service.state = RunState::Stopped);
+    }
+    services
 }
 
 /// The services of a server of this pool: those of the catalogue and those that the plan adds.

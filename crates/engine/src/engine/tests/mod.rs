@@ -1,8 +1,10 @@
 //! Short stories of a run, each told as records and inputs.
 
 mod again;
+mod away;
 mod dependents;
 mod drains;
+mod first;
 mod gaps;
 mod gates;
 mod leases;
