@@ -20,11 +20,12 @@ fn lab<'a>(plan: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 /// The servers of a run with how each ended, in the order in which they ended.
 fn ends(sandbox: &Sandbox) -> Vec<(String, String)> {
     let runs = sandbox.runs();
-    let journal = std::fs::read_to_string(runs.last().expect("a run").join("journal.jsonl")).unwrap();
+    let journal = std::fs::read_to_string(runs.last().expect("a run").join("journal.jsonl")).expect("a journal");
     let plan: Value =
-        serde_json::from_str(&std::fs::read_to_string(runs.last().expect("a run").join("plan.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(runs.last().expect("a run").join("plan.json")).expect("a plan"))
+            .expect("JSON");
     let plan = plan.get("plan").unwrap_or(&plan);
-    let records = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let records = journal.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record"));
     records
         .filter_map(|line| {
             let record = line.get("record")?.clone();
@@ -51,7 +52,7 @@ fn a_server_that_is_away_is_left_alone_and_the_others_are_done() {
     let ends = ends(&sandbox);
     assert_eq!(of(&ends, "left_out"), ["fe4.first.example"], "{ends:?}");
     assert_eq!(of(&ends, "finished").len(), 3, "{ends:?}");
-    let journal = std::fs::read_to_string(sandbox.runs()[0].join("journal.jsonl")).unwrap();
+    let journal = std::fs::read_to_string(sandbox.runs()[0].join("journal.jsonl")).expect("a journal");
     let asked = journal.lines().filter(|line| line.contains("\"intent\"") && line.contains("fe4.first.example"));
     assert_eq!(asked.count(), 0);
     // Without its place beside the budget it is the whole budget.

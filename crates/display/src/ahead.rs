@@ -35,9 +35,10 @@ impl Ahead {
             .map(|step| match step.target {
                 StepTarget::Server(work) => {
                     let own = plan.work_of(work);
-                    let likely = match step.kind {
-                        StepKind::Soak => plan.soak_of(own),
-                        kind => limits::likely_of_step(change, &own.block, kind),
+                    let likely = if step.kind == StepKind::Soak {
+                        plan.soak_of(own)
+                    } else {
+                        limits::likely_of_step(change, &own.block, step.kind)
                     };
                     (Some(work.0 as usize), step.kind, likely)
                 }

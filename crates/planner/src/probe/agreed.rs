@@ -115,7 +115,26 @@ pub fn agree(rows: &mut Vec<Row>, probe: &Probe, found: &[Finding]) {
             _ if is_silent => &[Topic::Listeners, Topic::Logon, Topic::Wmi, Topic::Services],
             Topic::PendingRestart => &[Topic::Disk, Topic::PendingRestart],
             Topic::PowerShell | Topic::Cmdlets | Topic::Versions | Topic::Installer => std::slice::from_ref(&topic),
-            _ => &[],
+            Topic::Name
+            | Topic::Listeners
+            | Topic::Transport
+            | Topic::Tls
+            | Topic::Logon
+            | Topic::Clock
+            | Topic::Account
+            | Topic::Wmi
+            | Topic::ServiceControl
+            | Topic::StartTypes
+            | Topic::Tasks
+            | Topic::Restart
+            | Topic::Services
+            | Topic::Lease
+            | Topic::Counters
+            | Topic::Quotas
+            | Topic::Records
+            | Topic::Balancer
+            | Topic::Pool
+            | Topic::Disk => &[],
         };
         let told = rows.iter_mut().find(|row| tells.contains(&row.topic) && row.light != Light::Green);
         match told {
