@@ -109,7 +109,7 @@ impl Engine {
         };
         self.record(now, Record::Decided { work: id, choice, by: by.clone(), terms });
         if hold.cause == HoldCause::FirstDone && choice == HoldChoice::Stop {
-            self.stop_after_first(&hold, &by, now);
+            self.stop_after_first(position, &hold, &by, now);
             return true;
         }
         let reason = &hold.reason;
@@ -156,13 +156,17 @@ impl Engine {
         true
     }
 
-    /// Stops the run behind the first server of a pool, which is done.
-    fn stop_after_first(&mut self, hold: &Hold, by: &str, now: Timestamp) {
+    /// Stops the run behind the first server of a pool. The server has ended before the run stops: it is done, and a stop would
+    /// turn back what is in work.
+    fn stop_after_first(&mut self, position: usize, hold: &Hold, by: &str, now: Timestamp) {
         let text = format!("{by} chose stop: {}", hold.reason);
+        self.record(now, Record::StepDone { step: hold.step, how: StepEnd::Skipped, proof: text.clone() });
+        let passed_over = self.state.work[position].passed_over.clone();
+        let end = passed_over.map_or(ServerEnd::Finished, |why| ServerEnd::Returned { why });
+        self.record(now, Record::ServerEnded { work: work_id(position), end });
         if self.state.stop.is_none() {
-            self.record(now, Record::StopRequested { why: StopWhy::Policy(text.clone()) });
+            self.record(now, Record::StopRequested { why: StopWhy::Policy(text) });
         }
-        self.record(now, Record::StepDone { step: hold.step, how: StepEnd::Skipped, proof: text });
     }
 
     /// Whether a hold waits for a person who puts the server back into the balancer.
