@@ -6,7 +6,7 @@ use crate::home::{Home, Place};
 use orchestrate_display::status::RunStatus;
 use orchestrate_engine::{Record, RunOutcome, RunState, View};
 use orchestrate_journal::{Entries, Holder, JournalError, RunFolder, StateDir};
-use orchestrate_model::PoolName;
+use orchestrate_model::{PoolName, ServerName};
 use orchestrate_planner::{Plan, check};
 use std::collections::BTreeSet;
 
@@ -22,6 +22,8 @@ pub(crate) struct Found {
 /// has to be the one that the journal was begun with: a plan that was changed since would be obeyed.
 pub(crate) fn read(folder: RunFolder) -> Result<Found, Failure> {
     let plan = folder.plan()?;
+    // Before the records: of a run that goes on the view must not be the later one.
+    let view = folder.view();
     let entries = folder.entries()?;
     if entries.entries.is_empty() {
         no_records(&folder, &plan)?;
@@ -30,7 +32,32 @@ pub(crate) fn read(folder: RunFolder) -> Result<Found, Failure> {
     }
     let state =
         fold(&plan, &entries).map_err(|why| Failure::Corrupt { path: folder.journal_path(), why: why.to_string() })?;
+    set_back(&folder, view.as_ref(), (&plan, &state, &entries))?;
     Ok(Found { folder, plan, entries, state })
+}
+
+/// Refuses records that end before a server was changed which the view shows changed and out: a view is written after the
+/// records that it is made of, so the journal was put back to an earlier state of it, or cut off. How the server was is not in it.
+fn set_back(
+    folder: &RunFolder,
+    view: Option<&View>,
+    (plan, state, entries): (&Plan, &RunState, &Entries),
+) -> Result<(), Failure> {
+    let Some(view) = view else { return Ok(()) };
+    let out = |name: &ServerName| view.servers.iter().any(|seen| seen.server == *name && seen.changed && seen.out);
+    let intended = |name: &&ServerName| {
+        let named = |record: &Record| matches!(record, Record::Intent(intent) if intent.target.server == **name);
+        entries.entries.iter().any(|entry| named(&entry.record))
+    };
+    let works = plan.work().iter().zip(&state.work).filter(|(work, own)| !own.is_changed() && out(&work.server));
+    let lost = works.map(|(work, _)| &work.server).find(|name| !intended(name));
+    let Some(server) = lost else { return Ok(()) };
+    let why = format!(
+        "it ends before {server} was changed, and progress.json beside it, written {}, shows {server} out of service: the \
+         journal was put back to an earlier state, or cut off",
+        view.at.strftime("%Y-%m-%d %H:%M:%SZ")
+    );
+    Err(Failure::Corrupt { path: folder.journal_path(), why })
 }
 
 /// Refuses a run without records that was begun: its first record comes before the first view, so a view says that there

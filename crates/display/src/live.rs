@@ -239,6 +239,14 @@ fn beneath(server: &ServerView, indent: &str, now: Timestamp, look: &Look) -> Ve
         let said = format!("the pool cannot do without it since {since}: {}", clean(&alarm.why));
         lines.extend(look.hang(indent, Tone::Bad, &said));
     }
+    if let Some(since) = server.let_in {
+        let since = look.moment(since, now);
+        let said = format!(
+            "the balancer sends it new connections since {since}, and it is held: another hand has put it back. `retry` has it \
+             taken out again"
+        );
+        lines.extend(look.hang(indent, Tone::Bad, &said));
+    }
     if let Some(said) = below(server, now, look) {
         lines.extend(look.hang(indent, Tone::Quiet, &said));
     }

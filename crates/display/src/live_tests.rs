@@ -34,6 +34,7 @@ fn row(number: usize, phase: Phase) -> ServerView {
         sessions_left: None,
         sessions_first: None,
         alarm: None,
+        let_in: None,
         wait: None,
         steps: (3, 11),
     }

@@ -82,6 +82,9 @@ impl<'a> Log<'a> {
                     self.installing.insert(intent.work);
                 }
             }
+            Record::InstallerEnded { work, .. } | Record::Held { work, cause: HoldCause::InstallerLost, .. } => {
+                self.installing.remove(work);
+            }
             Record::StepDone { step, .. } if self.plan.steps()[step.0 as usize].kind == StepKind::Patch => {
                 self.installing.retain(|work| self.plan.steps()[step.0 as usize].target != StepTarget::Server(*work));
             }
@@ -92,7 +95,6 @@ impl<'a> Log<'a> {
             | Record::Outcome { .. }
             | Record::Evidence { .. }
             | Record::Snapshot { .. }
-            | Record::InstallerEnded { .. }
             | Record::Reasserted { .. }
             | Record::SessionsCut { .. }
             | Record::TakenOver { .. }

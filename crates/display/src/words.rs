@@ -301,7 +301,7 @@ pub fn outcome(outcome: RunOutcome) -> &'static str {
         RunOutcome::StoppedByWindow => "stopped by the window",
         RunOutcome::HeldElsewhere => "another control host works on the pool; nothing was changed",
         RunOutcome::Interrupted => "interrupted",
-        RunOutcome::Recovered => "recovered: everything touched is back in service as it was recorded",
+        RunOutcome::Recovered => "recovered: everything that its journal names as touched is back as it was recorded",
         RunOutcome::Bug => "stopped by a fault of orchestrate itself",
     }
 }

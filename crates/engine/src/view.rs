@@ -55,6 +55,9 @@ pub struct ServerView {
     /// Why its pool cannot do without it at present, and since when.
     #[serde(default)]
     pub alarm: Option<Alarm>,
+    /// Since when the balancer is seen to send it new connections while it is held: another hand has put it back there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_in: Option<Timestamp>,
     /// What it waits for.
     pub wait: Option<Wait>,
     /// Steps ended, and steps in all.
@@ -113,6 +116,8 @@ impl View {
                 own.sessions_first = seen.sessions_first;
                 own.wait.clone_from(&seen.wait);
             }
+            let let_in = latest.and_then(|view| view.servers.get(position)?.let_in);
+            own.let_in = let_in.filter(|_| matches!(own.phase, Phase::Held(_)));
             own
         };
         Some(Self {
@@ -157,6 +162,7 @@ impl ServerView {
             sessions_left: None,
             sessions_first: None,
             alarm: own.alarm.clone().filter(|_| own.end.is_none()),
+            let_in: None,
             wait: None,
             steps: (count(ended), count(chain.len())),
         }
@@ -197,6 +203,7 @@ impl crate::Engine {
             sessions_left: self.scratch[position].left.clone(),
             sessions_first: self.scratch[position].first_count.map(|(first, _)| first),
             wait: self.wait_of(position).filter(|_| !ended),
+            let_in: self.scratch[position].let_in.filter(|_| self.state.work[position].held.is_some()),
             ..ServerView::of_records((&*self.plan, &self.state), position, &self.chains[position])
         }
     }

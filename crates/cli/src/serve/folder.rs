@@ -38,11 +38,20 @@ pub(crate) fn look(folder: &Path) -> std::io::Result<BTreeMap<String, Stamp>> {
         if !is_plan(&name) && approved(&name).is_none() {
             continue;
         }
-        // It may have gone meanwhile, or be a link that leads nowhere.
-        let Ok(file) = std::fs::metadata(entry.path()) else { continue };
-        if !file.is_file() || found.len() > MOST_FILES {
+        if found.len() > MOST_FILES {
             continue;
         }
+        let file = match std::fs::metadata(entry.path()) {
+            Ok(file) if file.is_file() => file,
+            // A link that leads nowhere, a loop of links or a pipe may be a plan whose disk is not there: it is told as one that
+            // cannot be read, and not passed over.
+            Ok(_) | Err(_) if is_plan(&name) && entry.path().symlink_metadata().is_ok() => {
+                found.insert(name, Stamp { size: 0, changed_ns: 0 });
+                continue;
+            }
+            // It has gone meanwhile, or is no approval.
+            Ok(_) | Err(_) => continue,
+        };
         let changed = file.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         let changed_ns = changed.and_then(|passed| i128::try_from(passed.as_nanos()).ok()).unwrap_or_default();
         found.insert(name, Stamp { size: file.len(), changed_ns });

@@ -20,6 +20,9 @@ async fn asked() -> std::io::Result<Signal> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    // A write past the limit on a file's size (`ulimit -f`, `LimitFSIZE=`) ends a process that does not hear this signal, without
+    // a word. Heard, it is an error of the write, like a full disk.
+    let _past_the_limit = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     Ok(tokio::select! {
         _ = interrupt.recv() => Signal::Keys,
         _ = terminate.recv() => Signal::System,

@@ -23,6 +23,7 @@ fn row(number: usize, phase: Phase) -> ServerView {
         sessions_left: Some(Answer::Known(2)),
         sessions_first: Some(40),
         alarm: None,
+        let_in: None,
         wait: None,
         steps: (3, 11),
     }

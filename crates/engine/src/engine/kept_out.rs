@@ -37,6 +37,7 @@ impl Engine {
         }
         if back.is_empty() && is_seen {
             self.scratch[position].undone = None;
+            self.scratch[position].let_in = None;
         }
         let subject = self.subject(position);
         if back.is_empty() || !steps::is_kept_out(&subject, asked) {
@@ -149,9 +150,10 @@ impl Engine {
 
     /// Says once that a held server was put back into the balancer. Nothing is done about it: a hold is a person's.
     fn tell_of_balancer(&mut self, position: usize, now: Timestamp) {
-        if std::mem::replace(&mut self.scratch[position].balanced_in_hold, true) {
+        if self.scratch[position].let_in.is_some() {
             return;
         }
+        self.scratch[position].let_in = Some(now);
         let text = format!(
             "{} is held, and the balancer sends it new connections again: another hand has put it back. Choose retry to have \
              it taken out again, or return",

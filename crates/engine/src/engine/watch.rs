@@ -420,7 +420,10 @@ impl Engine {
         // A pool that was passed over, or not come to, is one of the plan all the same: what does not serve there is told.
         let has_begun = !self.state.recover && self.state.work.iter().any(|work| work.started.is_some());
         for pool in 0..self.watches.len() {
-            let begun = |position: &usize| has_begun || self.state.work[*position].as_recorded().is_some();
+            let begun = |position: &usize| {
+                let work = &self.state.work[*position];
+                has_begun || work.as_recorded().is_some() || work.started.is_some()
+            };
             let mut works = self.of_pools[pool].iter().copied().filter(begun);
             let name = &self.plan.change().pools[pool].name;
             let Some(first) = works.next().filter(|_| !self.state.pools_seen.contains_key(name)) else { continue };

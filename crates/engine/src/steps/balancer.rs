@@ -233,7 +233,7 @@ fn gone(seen: &BalancerObservation, subject: &Subject<'_>, place: &BalancerPlace
     };
     let now = match holder.into_iter().find(|(_, other)| same(other)) {
         Some((server, _)) => format!("{place} is {}'s now", server.short()),
-        None => format!("{place} does not have {}'s address any more", subject.work.server.short()),
+        None => format!("{place} is gone, or does not have {}'s address any more", subject.work.server.short()),
     };
     let word = match state {
         BalancerState::Ready => "ready",
@@ -243,7 +243,12 @@ fn gone(seen: &BalancerObservation, subject: &Subject<'_>, place: &BalancerPlace
     let path = place.path();
     // To set the state of an entry with another address would be to set it for whoever has that address.
     let address = place.address.map_or_else(String::new, |address| format!("set server {path} addr {address}, then "));
-    format!("{now}; it was {state}. Where it is to be this server's again: {address}set server {path} state {word}")
+    let add = place.address.map_or_else(String::new, |address| {
+        format!(". If the balancer does not list it: add server {path} {address}:PORT, then enable server {path}")
+    });
+    format!(
+        "{now}; it was {state}. Where it is to be this server's again: {address}set server {path} state {word}{add}"
+    )
 }
 
 /// Says what differs if somebody has changed the balancers' state of a server since it was recorded.

@@ -315,9 +315,15 @@ fn first_is_done(case: &Case<'_>) -> Option<Ruling> {
     if !is_first(case) || !subject.pool.asks_after(&subject.work.server) {
         return None;
     }
+    let server = &subject.work.server;
+    let how = subject
+        .own
+        .passed_over
+        .as_ref()
+        .map_or("is done".to_owned(), |why| format!("is back, and not done ({})", why.text));
     let text = format!(
-        "{} is done, and goes first in {}: whether the others follow is for a person to say",
-        subject.work.server, subject.pool.name
+        "{server} {how}, and goes first in {}: whether the others follow is for a person to say",
+        subject.pool.name
     );
     Some(Judgement::Hold(HoldCause::FirstDone, text, vec![HoldChoice::Confirm, HoldChoice::Stop]).into())
 }

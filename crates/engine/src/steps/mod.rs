@@ -124,8 +124,8 @@ pub(crate) struct Scratch {
     pub(crate) told_of_entry: bool,
     /// Looks in a row in which the balancer sends it people by an entry that was not recorded.
     pub(crate) new_entry_looks: u32,
-    /// Whether it was said that a held server was put back into the balancer.
-    pub(crate) balanced_in_hold: bool,
+    /// Since when a held server is seen to be back in the balancer, which is said once.
+    pub(crate) let_in: Option<Timestamp>,
     /// What another hand has undone at the balancer, as long as it is so.
     pub(crate) undone: Option<Undone>,
     /// Sessions left, for the view.

@@ -33,6 +33,8 @@ pub(super) struct Pace {
     back: BTreeSet<usize>,
     /// Machines after which a person has said that the others may follow.
     followed: BTreeSet<usize>,
+    /// Machines of which something was passed over by choice: their work is over, and they are not done.
+    skipped: BTreeSet<usize>,
     /// Whether a person attends this start.
     attended: bool,
 }
@@ -56,6 +58,9 @@ impl Pace {
             ("run_started", _) => self.attended = line.record["attended"] == "yes",
             ("decided", Some(at)) if line.record["choice"] == "confirm" => {
                 self.followed.insert(at);
+            }
+            ("decided", Some(at)) if line.record["choice"] == "skip" => {
+                self.skipped.insert(at);
             }
             ("evidence", Some(at)) if line.step == "guard" => {
                 let asked = line.record["asked"].as_array();
@@ -159,13 +164,22 @@ impl World {
         }
         let first = pool.first.as_ref().filter(|first| first.server != *own)?;
         let machine = *self.by_name.get(&first.server)?;
-        let is_over = |end: &String| matches!(end.as_str(), "finished" | "nothing_to_do" | "left_out");
+        let skipped = self.oracle.pace.skipped.contains(&machine);
+        let is_over = |end: &String| match end.as_str() {
+            "finished" | "nothing_to_do" | "left_out" => true,
+            "returned" => skipped,
+            _ => false,
+        };
         if self.oracle.steps.is_empty() {
             return None;
         }
         match self.oracle.ended.get(&machine).filter(|end| is_over(end)) {
             None => Some(("first", format!("{} goes first and is not done", first.server))),
-            Some(end) if end == "finished" && first.then == Then::Ask && !self.may_follow(at, machine) => {
+            Some(end)
+                if matches!(end.as_str(), "finished" | "returned")
+                    && first.then == Then::Ask
+                    && !self.may_follow(at, machine) =>
+            {
                 Some(("first", format!("nobody has said that the others may follow {}", first.server)))
             }
             Some(_) => None,
