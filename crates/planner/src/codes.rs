@@ -65,7 +65,6 @@ codes! {
     DEAD_LISTED = "O2053", "the pool's name lists a server that does not serve";
     CENTRAL_UNSTATED = "O2054", "the central management runs where the plan does not say so";
     EXTERNAL_NAME = "O2055", "an external name does not lead where it should";
-    ENTRY_NAME = "O2120", "an entry name leads only to the server that goes";
     EXTERNAL_UNSTATED = "O2056", "external names are not stated, and so not checked";
     CENTRAL_MANAGEMENT = "O2057", "the central management is not active where the plan says, or on both of a pair";
     DEPENDENT_UNKNOWN = "O2058", "what depends on a blocked service cannot be blocked with it";
@@ -101,4 +100,5 @@ codes! {
     IDLE_NOT_SERVING = "O2110", "a server of a pool without work is not in service";
     AWAY = "O2111", "a server is away, as the plan says";
     BEFORE_ITS_TURN = "O2112", "a part of a plan is taken before what comes first";
+    ENTRY_NAME = "O2120", "an entry name leads only to the server that goes";
 }

@@ -6,12 +6,14 @@ use crate::plan::{Finding, ServerWork};
 use crate::report::ServerSafety;
 use crate::safety::{Look, Question, Untold, called, measurable, shown, unplanned as unplanned_on, untold};
 use crate::standing::left_behind;
-use crate::words::{few, list, time};
+use crate::words::{count, few, list, time};
 use orchestrate_model::catalogue;
 use orchestrate_model::change::Scope;
 use orchestrate_model::pool::Hosted;
 use orchestrate_model::version::{self, Mixed};
-use orchestrate_model::{Answer, RunState, Server, ServerName, ServerObservation, ServiceName, ServiceStatus};
+use orchestrate_model::{
+    Answer, LeaseState, RunState, Server, ServerName, ServerObservation, ServiceName, ServiceStatus,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says what the services of each server that is to go say. Servers that are passed over are not touched, so nothing is
@@ -22,7 +24,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&Se
             continue;
         };
         let blockable = safety.asked.iter().any(|a| a.question == Question::Blockable && a.verdict.is_yes());
-        let mut absent = Vec::new();
+        let (mut absent, mut left) = (Vec::new(), Vec::new());
         for service in &look.scope.block {
             let Some(status) = seen.service(service) else {
                 if asked_for(look, service) {
@@ -31,13 +33,14 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], passed_over: &[&Se
                 continue;
             };
             if !look.scope.is_stranger(service) {
-                found.extend(interrupted(look, &safety.server, status));
+                left.extend(left_behind(status, look.seen));
             }
             if !blockable {
                 found.extend(unblockable(look, seen, status));
                 found.extend(uncounted(look, seen, status));
             }
         }
+        found.extend(interrupted(look, seen, &left));
         found.extend(missing(look, &safety.server, &absent));
     }
     for work in passed_over {
@@ -235,14 +238,27 @@ fn missing(look: &Look<'_>, name: &ServerName, absent: &[&ServiceName]) -> Optio
     }
 }
 
-fn interrupted(look: &Look<'_>, server: &ServerName, status: &ServiceStatus) -> Option<Finding> {
-    let left = left_behind(status, look.seen)?;
+/// Says what looks as an interrupted maintenance leaves it. On a server that another control host has in hand it is that
+/// one's doing, which another finding says.
+fn interrupted(look: &Look<'_>, seen: &ServerObservation, left: &[String]) -> Option<Finding> {
+    let (first, more) = left.split_first()?;
+    if matches!(&seen.lease, Answer::Known(LeaseState::Held(_))) {
+        return None;
+    }
+    let server = &seen.server;
+    let more = match more {
+        [] => String::new(),
+        more => {
+            let named: Vec<&str> = more.iter().map(String::as_str).collect();
+            format!(", and {} likewise ({})", count(more.len(), "other service"), few(&named))
+        }
+    };
     let text = format!(
-        "{server}: {left}. An earlier maintenance may have died here, and what is found would be taken for the usual state"
+        "{server}: {first}{more}. An earlier maintenance may have died here, and what is found would be taken for the usual state"
     );
     let advice = "Take the earlier run up again (orchestrate resume or recover), or bring the service and its start type \
-                  back to what is usual by hand. A run that somebody watches asks before it takes what is found for the \
-                  usual state; without anybody there it is refused.";
+                  back to what is usual by hand. An attended run asks before it takes what is found for the usual state; \
+                  an unattended one is refused.";
     Some(warning(codes::INTERRUPTED, text).pool(look.pool).server(server).advise(advice))
 }
 
