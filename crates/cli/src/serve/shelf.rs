@@ -7,7 +7,6 @@ use crate::runs;
 use jiff::Timestamp;
 use orchestrate_display::Look;
 use orchestrate_display::ahead::Ahead;
-use orchestrate_display::live::Ground;
 use orchestrate_display::pages::{self, Decided, Line, Shown};
 use orchestrate_display::status::RunStatus;
 use orchestrate_display::summary::Context;
@@ -46,15 +45,16 @@ pub(super) struct Kept {
 impl Shelf {
     /// Asks a run as it is now.
     pub(super) fn with<T>(&self, home: &Home, run: &str, ask: impl FnOnce(&Kept) -> T) -> Result<T, Failure> {
-        let known = {
-            let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            RunId::new(run).ok().and_then(|id| runs.get(&id).cloned())
-        };
+        let known = RunId::new(run).ok().and_then(|id| self.known(&id));
         let kept = match known {
             Some(kept) => kept,
             None => {
+                // A part of an id, or `last`.
                 let (place, folder) = home.run(run)?;
-                self.keep(Kept::read(home, place, folder)?)
+                match self.known(folder.id()) {
+                    Some(kept) => kept,
+                    None => self.keep(Kept::read(home, place, folder)?),
+                }
             }
         };
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,6 +64,10 @@ impl Shelf {
             return Err(failure);
         }
         Ok(ask(&kept))
+    }
+
+    fn known(&self, id: &RunId) -> Option<Arc<Mutex<Kept>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     fn keep(&self, kept: Kept) -> Arc<Mutex<Kept>> {
@@ -89,13 +93,12 @@ impl Shelf {
         if let Some((_, line)) = known.filter(|(of, _)| *of == stamp) {
             return line;
         }
-        let is_there = self.runs.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id);
-        let read = if is_there {
+        let read = if self.known(&id).is_some() {
             self.with(home, id.as_str(), |kept| (kept.line(home, look), kept.stays()))
         } else {
             Kept::read(home, place, folder).map(|kept| {
                 let read = (kept.line(home, look), kept.stays());
-                if kept.run.holder.is_some() {
+                if !read.1 {
                     self.keep(kept);
                 }
                 read
@@ -170,13 +173,12 @@ impl Kept {
         let (run, plan) = (&self.run.run, &self.run.plan);
         let context = Context { run, plan, program: &home.program, start: &self.start };
         let now = self.now(home);
-        let fallback;
-        let view: &View = match &self.run.view {
-            Some(view) => view,
-            None => {
-                fallback = runs::view(&self.folder, plan, &self.run.state);
-                &fallback
-            }
+        let read;
+        let view: &View = if let Some(view) = &self.run.view {
+            view
+        } else {
+            read = runs::view(&self.folder, plan, &self.run.state);
+            &read
         };
         show(&Shown {
             context,
@@ -184,14 +186,10 @@ impl Kept {
             records: &self.records,
             view,
             ahead: &self.ahead,
-            ground: self.ground(),
+            ground: self.place.ground(),
             holder: self.run.holder.as_deref(),
             decided,
             now,
         })
-    }
-
-    fn ground(&self) -> Ground {
-        self.place.ground()
     }
 }
