@@ -5,11 +5,11 @@ a request to anything but BASE, at a violation of WCAG A or AA that axe finds, a
 """
 
 import pathlib
+import re
 import sys
-from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 chromium, base, run, token, pictures, preview = sys.argv[1:]
 pictures = pathlib.Path(pictures)
@@ -114,7 +114,6 @@ def main(browser):
     if ran:
         wrong.append("a script within the page runs: the policy does not hold")
     # The browser tells of the refusal.
-    page.wait_for_function("true")
     wrong[:] = [one for one in wrong if "Content Security Policy" not in one]
     stop_if_wrong()
 
@@ -154,14 +153,14 @@ def main(browser):
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/runs/{run}?sent=cut")
     page.wait_for_selector("#choice-0-cut", state="detached", timeout=PATIENCE)
-    page.wait_for_function("document.querySelector('#rest').textContent.includes('by keyboard')", timeout=PATIENCE)
+    page.locator("#rest", has_text="by keyboard").wait_for(timeout=PATIENCE)
     # The focus stays where it was while pieces change.
     tab_to(page, "timeline-picture")
-    page.wait_for_function("document.querySelector('#s-0').textContent.includes('patch') || document.querySelector('#s-0').textContent.includes('restart')", timeout=PATIENCE)
+    page.locator("#s-0", has_text=re.compile("patch|restart|return|soak|done")).wait_for(timeout=PATIENCE)
     if focused(page) != "timeline-picture":
         wrong.append(f"the focus went from the timeline to {focused(page)}")
     everywhere(browser, cookies, lambda page, how: all_pages(page, how, {"work": f"/runs/{run}"}))
-    page.wait_for_function("!document.title.startsWith('at work')", timeout=PATIENCE)
+    expect(page).not_to_have_title(re.compile("^at work"), timeout=PATIENCE)
     stop_if_wrong()
 
     with page.expect_download() as kept:

@@ -1,5 +1,6 @@
 //! Facts in, a page out. What a template is for says the ending of its name, and so does how texts are escaped in it.
 
+use crate::text::clean;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment};
@@ -76,6 +77,7 @@ fn all() -> Result<Environment<'static>, minijinja::Error> {
     });
     templates.add_filter("cell", cell);
     templates.add_filter("line", line);
+    templates.add_filter("clean", |text: &str| clean(text));
     for (name, source) in TEMPLATES {
         templates.add_template(name, source)?;
     }

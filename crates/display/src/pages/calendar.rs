@@ -99,6 +99,12 @@ pub fn calendar(plans: &[Served], now: Timestamp, frame: &Frame, look: &Look) ->
             Some(_) | None => months.push(Month { name, days: 1 }),
         }
     }
+    for month in &mut months {
+        // A month of few days has no room for its whole name.
+        if month.days < 4 {
+            month.name.truncate(3);
+        }
+    }
     let more = More {
         days: days.iter().map(head).collect(),
         months,
@@ -169,6 +175,8 @@ fn cell((change, openings, always): (&Change, &[Opening], bool), day: Date, (now
     let begins =
         |opening: &&Opening| bounds.is_some_and(|(start, end)| start <= opening.starts && opening.starts < end);
     let begun: Vec<&Opening> = openings.iter().filter(begins).collect();
+    let all_day = |opening: &Opening| bounds.is_some_and(|(start, end)| opening.starts <= start && end <= opening.ends);
+    let all_day = openings.iter().any(all_day);
     let goes_on = openings.iter().any(|opening| touches(opening.starts, opening.ends));
     let frozen: Vec<_> = change.freezes.iter().filter_map(|freeze| frozen(freeze, look)).collect();
     let frozen: Vec<_> = frozen.into_iter().filter(|(from, to, _)| touches(*from, *to)).collect();
@@ -184,6 +192,7 @@ fn cell((change, openings, always): (&Change, &[Opening], bool), day: Date, (now
         (false, _, true) => ("open", "open"),
         (false, _, false) => ("open frozen", "open"),
         (true, _, false) => ("frozen", "frozen"),
+        (true, true, true) if all_day => ("open", "open"),
         (true, true, true) => ("tail", "until"),
         (true, false, true) if always => ("any", "any time"),
         (true, false, true) => ("", ""),

@@ -7,7 +7,7 @@ use crate::preview::timeline::{self, Key, Subject};
 use crate::style::Look;
 use crate::templates::Unwritten;
 use crate::text::{clean, count};
-use jiff::{RoundMode, Timestamp, Unit, ZonedRound};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit, ZonedRound};
 use orchestrate_engine::Record;
 use orchestrate_planner::forecast::Placement;
 use orchestrate_planner::plan::{StepTarget, WorkId};
@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const MOST_SERVERS: usize = 40;
 /// Most openings of a plan that a run is placed in: more than a year of weeks.
 const MOST_OPENINGS: usize = 60;
+/// A part of the time that is this fraction of all has a colour that is seen.
+const SEEN: i64 = 250;
 /// Most servers that the words about the picture name.
 const MOST_DESCRIBED: usize = 16;
 
@@ -31,6 +33,9 @@ pub(super) struct Course {
 /// Returns the timeline of a run. The look is in the zone of the plan.
 pub(super) fn drawn(shown: &Shown<'_>, look: &Look) -> Result<Option<Course>, Unwritten> {
     let plan = shown.context.plan;
+    // In minutes, as all times of the page that pass.
+    let round = TimestampRound::new().smallest(Unit::Minute).mode(RoundMode::Trunc);
+    let shown = &Shown { now: shown.now.round(round).unwrap_or(shown.now), ..*shown };
     let mut each = lived(plan, shown.records, shown.is_live().then_some(shown.now));
     let until = if shown.is_live() { shown.ahead.window_end(shown.now) } else { None };
     if shown.is_live() {
@@ -242,6 +247,10 @@ fn nights(shown: &Shown<'_>, all: &[Part], look: &Look) -> Vec<Night> {
     let spans: Vec<Placement> = spans.into_values().collect();
     let mut nights = named(&spans, plan, look);
     for night in &mut nights {
+        if openings.is_empty() {
+            // Nothing bounds the work, before it or after it.
+            night.open = (night.from, night.until);
+        }
         let own = spans.iter().filter(|span| span.begins < night.until && night.from < span.ends);
         if let Some(last) = own.filter(|span| span.opening.is_some()).map(|span| span.ends).max() {
             night.until = night.until.max(full_hour(last, look));
@@ -260,8 +269,10 @@ fn keys(all: &[Part], of: Rows) -> Vec<Key> {
     if of == Rows::Pools {
         return Vec::new();
     }
-    let shown =
-        all.iter().filter(|part| part.stands != Stands::Held && (part.ends.duration_since(part.begins)).as_mins() > 0);
+    // What is too narrow to be seen in the picture needs no colour.
+    let whole: i64 = all.iter().map(|part| part.ends.duration_since(part.begins).as_secs()).sum();
+    let is_seen = |part: &&Part| part.ends.duration_since(part.begins).as_secs() * SEEN >= whole;
+    let shown = all.iter().filter(|part| part.stands != Stands::Held).filter(is_seen);
     let kinds: BTreeSet<StepKind> = shown.map(|part| part.kind).collect();
     let key = |(position, kind): (usize, StepKind)| Key {
         number: position + 1,

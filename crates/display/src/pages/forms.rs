@@ -98,7 +98,7 @@ pub fn confirm(shown: &Shown<'_>, asked: Asked<'_>, frame: &Frame, look: &Look) 
         wrong: asked.refused.map(clean),
         effect: match (asked.choice, left) {
             (HoldChoice::Cut, Some(left)) => {
-                format!("This cuts {} of {name}. Their people are thrown out.", count(left, "session"))
+                format!("This cuts {} of {name}. The people in them are cut off.", count(left, "session"))
             }
             (HoldChoice::Extend, _) => format!("This gives the sessions of {name} more time; nothing is cut."),
             _ => format!("For {name}: {}.", offer.text),

@@ -9,7 +9,7 @@ use crate::stopping::{self, Seat};
 use crate::style::{Look, Tone};
 use crate::templates::{Unwritten, rendered};
 use crate::text::{clean, count, duration, list};
-use crate::{ahead, words};
+use crate::words;
 use jiff::SignedDuration;
 use orchestrate_engine::record::ServerEnd;
 use orchestrate_engine::state::Hold;
@@ -34,6 +34,7 @@ struct More {
     run: String,
     own_file: bool,
     live: bool,
+    over: bool,
 }
 
 /// Returns the pieces of a run's page, in their order. A piece that is the same text has not changed.
@@ -77,7 +78,7 @@ fn page(
     let run = shown.context.run.to_string();
     let title = title(shown);
     let events = if kind == Kind::Live { format!("/runs/{run}/events") } else { String::new() };
-    let more = More { run, own_file, live: kind == Kind::Live };
+    let more = More { run, own_file, live: kind == Kind::Live, over: shown.state.ended.is_some() };
     rendered("run.html", &Page { title, frame, here: "run", events, pieces, more })
 }
 
@@ -210,7 +211,9 @@ fn verdict(shown: &Shown<'_>, look: &Look) -> Vec<Said> {
         (Some(outcome), _) => {
             let why = state.stop.as_ref().map(|why| format!(": {}", clean(why.text()))).unwrap_or_default();
             let tone = if left.is_empty() { words::outcome_tone(outcome) } else { Tone::Bad };
-            said(tone, format!("{}{why}.{left}", sentence(words::outcome(outcome))))
+            let took = state.started.zip(state.last).map(|(from, to)| duration(to.duration_since(from)));
+            let took = took.map(|took| format!(" in {took}")).unwrap_or_default();
+            said(tone, format!("{}{took}{why}.{left}", sentence(words::outcome(outcome))))
         }
         (None, None) if state.started.is_none() => said(Tone::Plain, "Never begun, nothing was done.".to_owned()),
         (None, None) => {
@@ -314,7 +317,7 @@ fn hold_part(
         step: plan.steps().get(hold.step.0 as usize).map_or("a step", |step| step.kind.word()),
         since: look.moment(hold.since, shown.now),
         since_utc: hold.since.to_string(),
-        elapsed: ahead::about(shown.now.duration_since(hold.since)),
+        elapsed: in_minutes(shown.now.duration_since(hold.since)),
         sessions: sessions(server),
         offers: offers.into_iter().map(|one| OfferPart { choice: one.choice.word(), text: one.text }).collect(),
         here,
