@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 chromium, base, run, token, pictures, preview = sys.argv[1:]
-pictures = pathlib.Path(pictures)
+pictures, preview = pathlib.Path(pictures).resolve(), pathlib.Path(preview).resolve()
 WIDTHS = {"390": (390, 844), "1280": (1280, 900)}
 SCHEMES = ["light", "dark"]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -168,7 +168,7 @@ def main(browser):
         page.click("text=the report as one file")
     file = pictures / "report.html"
     kept.value.save_as(file)
-    over = {"report": f"/runs/{run}/report", "file": file.as_uri(), "preview": pathlib.Path(preview).as_uri()}
+    over = {"report": f"/runs/{run}/report", "file": file.as_uri(), "preview": preview.as_uri()}
     everywhere(browser, cookies, lambda page, how: all_pages(page, how, over))
     page.goto(base + "/")
     page.click("text=Sign out")

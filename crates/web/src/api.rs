@@ -215,6 +215,10 @@ async fn permitted(State(site): State<Site>, headers: HeaderMap, request: Reques
     let Some(token) = site.door.token() else {
         return refused(403, "nothing is changed over HTTP: serve was started without --token-file");
     };
+    // A proxy may bring the token for every browser behind it, and a browser sends what pages of other sites tell it to.
+    if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
+        return refused(403, "this is for programs: in a browser the pages have forms for it");
+    }
     let given = headers.get(header::AUTHORIZATION).map(|value| token.is_in(value.as_bytes()));
     let why = match given {
         Some(true) => return next.run(request).await,

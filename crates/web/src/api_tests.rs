@@ -127,3 +127,17 @@ async fn a_page_of_another_site_cannot_ask_by_its_own_name() {
     let answer = router(fake.clone(), Trust::default(), Socket::File).oneshot(request).await.unwrap();
     assert_eq!(answer.status().as_u16(), 200, "who can open the socket may ask by any name");
 }
+
+#[tokio::test]
+async fn a_browser_gives_no_orders_to_programs_also_where_a_proxy_brings_the_token() {
+    let fake = Arc::new(Fake::default());
+    for header in ["origin", "sec-fetch-site"] {
+        let request = Request::builder().method("POST").uri("/v1/runs/one/stop").header("host", "localhost");
+        let request = request.header("authorization", format!("Bearer {SECRET}")).header(header, "same-origin");
+        let trust = Trust { token: Some(token()), ..Trust::default() };
+        let router = router(fake.clone(), trust, Socket::Address);
+        let answer = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 403, "{header}");
+    }
+    assert!(fake.0.lock().unwrap().is_empty());
+}

@@ -273,7 +273,7 @@ fn keys(all: &[Part], of: Rows) -> Vec<Key> {
     let whole: i64 = all.iter().map(|part| part.ends.duration_since(part.begins).as_secs()).sum();
     let is_seen = |part: &&Part| part.ends.duration_since(part.begins).as_secs() * SEEN >= whole;
     let shown = all.iter().filter(|part| part.stands != Stands::Held).filter(is_seen);
-    let kinds: BTreeSet<StepKind> = shown.map(|part| part.kind).collect();
+    let kinds: BTreeSet<StepKind> = shown.map(|part| timeline::drawn_as(part.kind)).collect();
     let key = |(position, kind): (usize, StepKind)| Key {
         number: position + 1,
         kind: kind.word().to_owned(),

@@ -232,3 +232,55 @@ fn what_waits_for_a_person_comes_first_in_the_list() {
     let place = |text: &str| page.find(text).unwrap();
     assert!(place(">c<") < place(">b<") && place(">b<") < place(">a<"), "{page}");
 }
+
+/// A plan of so many servers in one pool, all taken at once.
+fn many(servers: usize) -> Plan {
+    let mut value = serde_json::to_value(plan()).unwrap();
+    let pool = value["change"]["pools"][0]["servers"].as_array().unwrap()[0].clone();
+    let (work, steps) = (value["work"][0].clone(), value["steps"].as_array().unwrap().clone());
+    let (mut all, mut works, mut chains, mut edges) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let kinds = steps.iter().filter(|step| step["target"]["server"] == 0).count();
+    for number in 0..servers {
+        let (mut one, mut own) = (pool.clone(), work.clone());
+        one["name"] = serde_json::to_value(server(number + 1)).unwrap();
+        one["addresses"] = serde_json::json!([format!("192.0.2.{}", number % 250 + 1)]);
+        (own["server"], own["batch"]) = (one["name"].clone(), number.into());
+        all.push(one);
+        works.push(own);
+        for (position, step) in steps.iter().take(kinds).enumerate() {
+            let (mut step, id) = (step.clone(), number * kinds + position);
+            (step["id"], step["target"]["server"]) = (id.into(), number.into());
+            chains.push(step);
+            if position > 0 {
+                edges.push(serde_json::json!({"before": id - 1, "after": id, "reason": "same_server"}));
+            }
+        }
+    }
+    value["change"]["pools"][0]["servers"] = all.into();
+    (value["work"], value["steps"], value["edges"]) = (works.into(), chains.into(), edges.into());
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn of_two_hundred_servers_only_the_one_is_told_that_has_changed() {
+    let mut all = fixture(many(200), Attended::Yes);
+    let pieces = |all: &Fixture| all.show(Some("ann@admin1"), |shown| run(shown, &Look::plain()).unwrap());
+    let first = pieces(&all);
+    let wait =
+        |why: &str| Wait { what: "sessions".into(), why: why.into(), since: at(0), until: None, then: String::new() };
+    let drains = Phase::Step { kind: orchestrate_planner::StepKind::Drain, since: at(0), back: false };
+    (all.view.servers[57].phase, all.view.servers[57].wait) = (drains, Some(wait("12 left")));
+    let second = pieces(&all);
+    all.view.servers[57].wait = Some(wait("11 left"));
+    let third = pieces(&all);
+    let changed = |one: &[Piece], other: &[Piece]| -> Vec<String> {
+        let pairs = one.iter().zip(other).filter(|(one, other)| one.v != other.v);
+        pairs.map(|(_, other)| other.id.clone()).collect()
+    };
+    assert_eq!(changed(&first, &second), ["timeline", "s-57"], "its work is drawn");
+    assert_eq!(changed(&second, &third), ["s-57"]);
+    let size = |pieces: &[Piece]| pieces.iter().map(|piece| piece.html.len()).sum::<usize>();
+    assert!(size(&first) < 1_000_000, "{} bytes", size(&first));
+    let told = third.iter().find(|piece| piece.id == "s-57").map(|piece| piece.html.len());
+    assert!(told.is_some_and(|told| told < 2_000), "{told:?} bytes are told");
+}

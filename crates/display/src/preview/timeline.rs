@@ -178,7 +178,27 @@ fn ink_of(part: &Part) -> &'static str {
 }
 
 fn class(kind: StepKind) -> String {
-    format!("k-{}", kind.word())
+    format!("k-{}", drawn_as(kind).word())
+}
+
+/// Returns the step whose colour a step has: those of seconds have that of the one beside which they stand.
+pub(crate) fn drawn_as(kind: StepKind) -> StepKind {
+    match kind {
+        StepKind::Guard => StepKind::Record,
+        StepKind::BalancerOut => StepKind::Block,
+        StepKind::BalancerIn => StepKind::Return,
+        StepKind::Database => StepKind::Stop,
+        StepKind::Record
+        | StepKind::Block
+        | StepKind::Drain
+        | StepKind::Stop
+        | StepKind::Patch
+        | StepKind::Restart
+        | StepKind::Verify
+        | StepKind::Return
+        | StepKind::Gate
+        | StepKind::Soak => kind,
+    }
 }
 
 /// Returns what a row is called.
@@ -448,7 +468,9 @@ impl<'d> Drawing<'d> {
         if units(word.len()) * SMALL + 4.0 <= wide {
             return Some(word.to_owned());
         }
-        let number = self.keys.iter().find(|key| key.kind == word)?.number.to_string();
+        let own = drawn_as(part.kind).word();
+        let key = self.keys.iter().find(|key| key.kind == own).filter(|_| part.stands != Stands::Held);
+        let number = key?.number.to_string();
         (units(number.len()) * SMALL + 3.0 <= wide).then_some(number)
     }
 
