@@ -43,15 +43,18 @@ pub(super) async fn begin(home: &Home, args: &ServeArgs, board: Arc<Board>) -> R
     });
     let token = token.transpose()?;
     let user_header = args.trust_user_header.clone();
-    let can =
-        if token.is_some() { "orders are taken with the token" } else { "no orders are taken, without --token-file" };
+    let can = match (&token, &user_header) {
+        (Some(_), _) => "orders are taken with the token",
+        (None, Some(_)) => "people decide whom the proxy names",
+        (None, None) => "no orders are taken, without --token-file",
+    };
     let decides = token.is_some() || user_header.is_some();
     if user_header.is_some() && token.is_none() && args.listen.is_some() {
-        let text = "--trust-user-header at an address needs --token-file: everyone with an account here could say to be anyone, so \
-                    the proxy brings the token too; at a --socket it needs none";
+        let text = "--trust-user-header at an address needs --token-file: everyone with an account here could say to be \
+                    anyone, so the proxy brings the token too; at a --socket it needs none";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let trust = Trust { token: token.clone(), user_header };
+    let trust = Trust { token, user_header };
     let (shelf, plans) = (Shelf::default(), Plans::default());
     let source = Arc::new(Answers { home: home.again(), board, shelf, plans, decides });
     if let Some(address) = args.listen {

@@ -17,9 +17,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Plans as they were read last for the calendar.
+/// A plan as it was read last, or why it could not be read, and by what is seen that its file has changed.
+type Read = (Stamp, Result<Change, String>);
+
+/// Plans as they were read last for the calendar, by their names.
 #[derive(Default)]
-pub(super) struct Plans(Mutex<BTreeMap<String, (Stamp, Result<Change, String>)>>);
+pub(super) struct Plans(Mutex<BTreeMap<String, Read>>);
 
 impl Plans {
     /// Returns the plans of these names.

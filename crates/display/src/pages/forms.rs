@@ -42,7 +42,6 @@ struct Form {
     sessions: Option<u64>,
     uncountable: bool,
     next: String,
-    named: bool,
 }
 
 fn page(title: String, here: &'static str, frame: &Frame, more: Form) -> Result<String, Unwritten> {
