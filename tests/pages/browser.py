@@ -106,7 +106,7 @@ def main(browser):
     page.wait_for_url(f"**/runs/{run}")
     # It comes by itself: nothing is loaded anew.
     page.evaluate("window.here = true")
-    page.wait_for_selector("#choice-0-cut", timeout=PATIENCE)
+    page.locator("#holds", has_text="cut 2 sessions").wait_for(timeout=PATIENCE)
     assert page.evaluate("window.here"), "the page was loaded anew"
     assert page.title().startswith("HELD"), page.title()
     stop_if_wrong()
