@@ -144,7 +144,7 @@ fn part(served: &Served, days: &[Date], now: Timestamp, look: &Look) -> PlanPart
     };
     let own = change.windows.first().and_then(|window| TimeZoneDatabase::bundled().get(&window.timezone).ok());
     let zone = own.unwrap_or_else(|| look.zone.clone());
-    let local = Look { zone: zone.clone(), ..look.clone() };
+    let local = Look { zone, ..look.clone() };
     let until = now.checked_add(SignedDuration::from_hours(24 * 7 * WEEKS)).unwrap_or(now);
     let openings: Vec<Opening> = if calendar.is_always_open() {
         Vec::new()

@@ -56,7 +56,7 @@ pub(super) fn drawn(shown: &Shown<'_>, look: &Look) -> Result<Option<Course>, Un
     };
     let of = if plan.work().len() <= MOST_SERVERS { Rows::Servers } else { Rows::Pools };
     let nights = Nights { zone: look.zone.clone(), of, rows, nights: nights(shown, &all, look), unplaced: Vec::new() };
-    let described = described(&nights, shown.is_live(), look);
+    let described = described(&nights, look);
     let keys = keys(&all, of);
     let subject = Subject {
         title: format!("Timeline: {}", clean(&plan.change().name)),
@@ -284,7 +284,7 @@ fn keys(all: &[Part], of: Rows) -> Vec<Key> {
 }
 
 /// Returns what the picture shows, in words.
-fn described(nights: &Nights<'_>, live: bool, look: &Look) -> String {
+fn described(nights: &Nights<'_>, look: &Look) -> String {
     let mut said = Vec::new();
     for row in nights.rows.iter().take(MOST_DESCRIBED) {
         let parts: Vec<&Part> = row.bars.iter().flat_map(|bar| &bar.parts).collect();
@@ -294,7 +294,7 @@ fn described(nights: &Nights<'_>, live: bool, look: &Look) -> String {
         let begun = was.iter().map(|part| part.begins).min();
         let ends = parts.iter().map(|part| part.ends).max();
         said.extend(begun.or(parts.first().map(|part| part.begins)).zip(ends).map(|(begins, ends)| {
-            let likely = if live && parts.iter().any(|part| ahead(&part)) { "likely " } else { "" };
+            let likely = if parts.iter().any(|part| ahead(&part)) { "likely " } else { "" };
             let from = if begun.is_some() { "" } else { "likely " };
             format!("{name} {from}from {} {likely}to {}", look.moment(begins, ends), look.date_time(ends))
         }));

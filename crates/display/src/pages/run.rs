@@ -100,7 +100,11 @@ fn in_a_word(shown: &Shown<'_>) -> String {
 }
 
 fn pieces(shown: &Shown<'_>, kind: Kind, look: &Look) -> Result<Vec<Piece>, Unwritten> {
-    let facts = report::facts(shown.context, shown.state, shown.records, look);
+    let mut facts = report::facts(shown.context, shown.state, shown.records, look);
+    if shown.is_live() {
+        // What is left of a run that goes on is what it does.
+        facts.left.clear();
+    }
     let mut pieces = vec![
         piece("head", "run_head.html", &head(shown, look))?,
         piece("holds", "run_holds.html", &holds(shown, kind, look))?,
@@ -116,7 +120,7 @@ fn pieces(shown: &Shown<'_>, kind: Kind, look: &Look) -> Result<Vec<Piece>, Unwr
             pieces.push(piece(&format!("t-{position}"), "run_story.html", &story)?);
         }
     }
-    let rest = Rest::of(facts, kind, shown.state.ended.is_some());
+    let rest = Rest::of(facts, kind);
     pieces.push(piece("rest", "run_rest.html", &rest)?);
     Ok(pieces)
 }
@@ -451,12 +455,8 @@ struct Rest {
 }
 
 impl Rest {
-    fn of(mut report: Report, kind: Kind, over: bool) -> Self {
+    fn of(mut report: Report, kind: Kind) -> Self {
         report.servers.clear();
-        if !over {
-            // What is left of a run that goes on is what it does.
-            report.left.clear();
-        }
         let more = report.course.len().saturating_sub(MOST_NEWS);
         let earlier = (kind == Kind::Live && more > 0).then(|| format!("{more} earlier lines are in the report."));
         if kind == Kind::Live {
