@@ -2,11 +2,13 @@
 
 use crate::before::Barred;
 use crate::failure::Failure;
-use crate::home::{Home, Place};
+use crate::home::{Home, Place, Typed};
+use crate::lab;
+use jiff::Timestamp;
 use orchestrate_display::status::RunStatus;
 use orchestrate_engine::{Record, RunOutcome, RunState, View};
 use orchestrate_journal::{Entries, Holder, JournalError, RunFolder, StateDir};
-use orchestrate_model::{PoolName, ServerName};
+use orchestrate_model::{PoolName, RunId, ServerName};
 use orchestrate_planner::{Plan, check};
 use std::collections::BTreeSet;
 
@@ -151,14 +153,28 @@ impl Found {
 
     /// Returns who works on the run now.
     pub(crate) fn holder(&self, state: &StateDir) -> Result<Option<Holder>, Failure> {
-        for pool in self.pools() {
-            if let Some(holder) = state.holder(&pool)?
-                && holder.run == *self.folder.id()
-            {
-                return Ok(Some(holder));
+        holder(state, self.folder.id(), &self.plan)
+    }
+
+    /// Returns the records of the run.
+    pub(crate) fn records(&self) -> Vec<(u64, Timestamp, Record)> {
+        records(&self.entries)
+    }
+
+    /// Returns the time by the clock of its servers. That of a lab which is gone stands still at the last news.
+    pub(crate) fn now(&self, home: &Home, place: Place) -> Timestamp {
+        match place {
+            Place::Real => Timestamp::now(),
+            Place::Lab => {
+                let now = lab::now(home, &self.plan, Typed::lab_of(&self.folder).as_deref());
+                now.or(self.state.last).unwrap_or_else(Timestamp::now)
             }
         }
-        Ok(None)
+    }
+
+    /// Returns how it looks.
+    pub(crate) fn view(&self) -> View {
+        view(&self.folder, &self.plan, &self.state)
     }
 
     /// Returns the run for display.
@@ -178,6 +194,32 @@ impl Found {
             holder,
         })
     }
+}
+
+/// Returns who works on a run now.
+pub(crate) fn holder(state: &StateDir, run: &RunId, plan: &Plan) -> Result<Option<Holder>, Failure> {
+    for pool in pools(plan) {
+        if let Some(holder) = state.holder(&pool)?
+            && holder.run == *run
+        {
+            return Ok(Some(holder));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the records of a run.
+pub(crate) fn records(entries: &Entries) -> Vec<(u64, Timestamp, Record)> {
+    entries.entries.iter().map(|entry| (entry.seq, entry.at, entry.record.clone())).collect()
+}
+
+/// Returns how a run looks. The view that the run leaves is written now and then: the records know more of all but the last look. A
+/// run that was never begun looks as it would begin.
+pub(crate) fn view(folder: &RunFolder, plan: &Plan, state: &RunState) -> View {
+    let blank =
+        |at| View { run: None, at, started: None, stop: None, ended: None, recovers: false, servers: Vec::new() };
+    let latest = folder.view().unwrap_or_else(|| blank(state.last.unwrap_or_else(Timestamp::now)));
+    View::of_records(plan, state, Some(&latest)).unwrap_or(latest)
 }
 
 /// Returns the pools of a plan.

@@ -21,7 +21,7 @@ pub struct Ahead {
     /// What each step waits for.
     before: Vec<Vec<usize>>,
     /// The windows. `None`: there are none that can be read.
-    calendar: Option<Calendar>,
+    pub(crate) calendar: Option<Calendar>,
 }
 
 impl Ahead {
@@ -74,17 +74,42 @@ impl Ahead {
         if view.servers.iter().any(|server| matches!(server.phase, Phase::Held(_))) {
             return None;
         }
-        let mut ends = vec![SignedDuration::ZERO; self.steps.len()];
-        let mut last = SignedDuration::ZERO;
+        let last = self.times(view, now).into_iter().map(|(_, ends)| ends).max().unwrap_or_default();
+        now.checked_add(last).ok()
+    }
+
+    /// Returns what is likely ahead of each server, in its order: which step, from when, until when. A server that is held, and
+    /// what waits for it, has nothing ahead that can be told.
+    pub(crate) fn steps_ahead(&self, view: &View, now: Timestamp) -> Vec<Vec<(StepKind, Timestamp, Timestamp)>> {
+        let times = self.times(view, now);
+        let mut each = vec![Vec::new(); view.servers.len()];
+        let mut open = vec![false; self.steps.len()];
+        for &step in &self.order {
+            let (server, kind, _) = self.steps[step];
+            let held = server.and_then(|position| view.servers.get(position));
+            let held = held.is_some_and(|server| matches!(server.phase, Phase::Held(_)));
+            open[step] = held || self.before[step].iter().any(|before| open[*before]);
+            let (begins, ends) = times[step];
+            let (Some(position), false, true) = (server, open[step], begins < ends) else { continue };
+            let (Ok(begins), Ok(ends)) = (now.checked_add(begins), now.checked_add(ends)) else { continue };
+            if let Some(own) = each.get_mut(position) {
+                own.push((kind, begins, ends));
+            }
+        }
+        each
+    }
+
+    /// Returns for each step when it likely begins and ends, counted from now.
+    fn times(&self, view: &View, now: Timestamp) -> Vec<(SignedDuration, SignedDuration)> {
+        let mut times = vec![(SignedDuration::ZERO, SignedDuration::ZERO); self.steps.len()];
         for &step in &self.order {
             let (server, kind, likely) = self.steps[step];
             let server = server.and_then(|position| view.servers.get(position));
             let left = server.map_or(likely, |server| left(server, kind, likely, now));
-            let begins = self.before[step].iter().map(|before| ends[*before]).max().unwrap_or_default();
-            ends[step] = begins + left;
-            last = last.max(ends[step]);
+            let begins = self.before[step].iter().map(|before| times[*before].1).max().unwrap_or_default();
+            times[step] = (begins, begins + left);
         }
-        now.checked_add(last).ok()
+        times
     }
 
     /// Returns when the window ends that is open now.

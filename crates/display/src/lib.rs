@@ -19,6 +19,7 @@ pub mod live;
 pub mod log;
 pub mod notice;
 pub mod openings;
+pub mod pages;
 pub mod preview;
 pub mod probe;
 pub mod report;

@@ -104,7 +104,7 @@ fn is_brought_back(server: &ServerView) -> bool {
 }
 
 /// When the run is likely over, and when its window ends.
-fn end(about: &About<'_>, view: &View, now: Timestamp, look: &Look) -> Vec<String> {
+pub(crate) fn end(about: &About<'_>, view: &View, now: Timestamp, look: &Look) -> Vec<String> {
     if view.ended.is_some() || view.stop.is_some() || view.recovers {
         return Vec::new();
     }
@@ -181,7 +181,7 @@ pub fn row(about: &About<'_>, view: &View, position: usize, now: Timestamp, look
 }
 
 /// Returns what a server waits for, in a calm sentence.
-fn calmed(server: &ServerView) -> Option<Wait> {
+pub(crate) fn calmed(server: &ServerView) -> Option<Wait> {
     let Phase::Step { kind, .. } = &server.phase else { return server.wait.clone() };
     server.wait.as_ref().map(|wait| calm(wait, *kind))
 }
@@ -254,7 +254,7 @@ fn beneath(server: &ServerView, indent: &str, now: Timestamp, look: &Look) -> Ve
 }
 
 /// Where a server is, in a word or two.
-fn standing(view: &View, server: &ServerView) -> (Tone, String) {
+pub(crate) fn standing(view: &View, server: &ServerView) -> (Tone, String) {
     match &server.phase {
         Phase::Waiting if view.recovers && !server.changed => (Tone::Quiet, "left as it is".to_owned()),
         Phase::Waiting => (Tone::Quiet, "waits its turn".to_owned()),
@@ -274,7 +274,8 @@ fn elapsed(server: &ServerView, now: Timestamp) -> String {
     }
 }
 
-fn sessions(server: &ServerView) -> String {
+/// Returns how many sessions are left, where that is counted.
+pub(crate) fn sessions(server: &ServerView) -> String {
     let counted = match &server.phase {
         Phase::Step { kind, .. } => matches!(kind, StepKind::Block | StepKind::Drain),
         Phase::Held(_) => true,

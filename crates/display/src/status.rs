@@ -83,7 +83,7 @@ fn painted(run: &RunStatus, look: &Look) -> String {
     format!("{said}{}", look.paint(Tone::Bad, &format!(", {} OUT: {}", out.len(), list_of(&out))))
 }
 
-fn how(run: &RunStatus) -> (Tone, String) {
+pub(crate) fn how(run: &RunStatus) -> (Tone, String) {
     let out = run.state.work.iter().filter(|work| work.is_out()).count();
     match (run.state.ended, &run.holder) {
         (Some(outcome), _) => (words::outcome_tone(outcome), words::outcome(outcome).to_owned()),
@@ -100,7 +100,7 @@ fn how(run: &RunStatus) -> (Tone, String) {
 }
 
 /// Returns the servers that wait for a decision.
-fn held(run: &RunStatus) -> Vec<&str> {
+pub(crate) fn held(run: &RunStatus) -> Vec<&str> {
     works(run).filter(|(_, state)| state.held.is_some()).map(|(work, _)| work.server.short()).collect()
 }
 
@@ -141,7 +141,7 @@ pub fn one(run: &RunStatus, (program, start): (&str, &str), now: Timestamp, look
 
 /// Returns where a run was when it was broken off: the step in hand, what was asked for and nobody knows of, and how old
 /// the last news is.
-fn broken_off(run: &RunStatus, now: Timestamp, look: &Look) -> Vec<String> {
+pub(crate) fn broken_off(run: &RunStatus, now: Timestamp, look: &Look) -> Vec<String> {
     let Some(last) = run.state.last else { return Vec::new() };
     let ago = |at: Timestamp| duration(now.duration_since(at));
     let mut lines =

@@ -1,7 +1,9 @@
 //! Paths, methods, and who may change anything.
 
+use crate::door::{Door, Trust, Visitor};
+use crate::events::{Hub, Told};
 use crate::measures::Measures;
-use crate::token::Token;
+use crate::pages::{self, Assets, Form, Page};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -23,12 +25,25 @@ pub enum Order {
     /// To hold a server, or every server in work.
     Hold(Option<String>),
     /// A decision about a held server.
-    Decide {
-        /// The server.
-        server: String,
-        /// The choice, as `orchestrate decide` takes it.
-        choice: String,
-    },
+    Decide(Decision),
+}
+
+/// A decision about a held server, as `orchestrate decide` takes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Decision {
+    /// The server.
+    pub server: String,
+    /// The choice.
+    pub choice: String,
+    /// Since when the server was held by the hold that was read. Without it, the hold that there is.
+    pub since: Option<String>,
+    /// How much more time there is.
+    pub minutes: Option<u32>,
+    /// How many sessions are left, and are to be cut.
+    pub sessions: Option<u64>,
+    /// Why.
+    pub why: Option<String>,
 }
 
 /// Why there is no answer.
@@ -66,11 +81,32 @@ pub trait Source: Send + Sync + 'static {
     /// There is none, or it cannot be read.
     fn run(&self, run: &str) -> Result<Value, Refused>;
 
-    /// Passes an order on, and returns what was passed on.
+    /// Passes an order on, and returns what was passed on. `who` has asked for it; without a name, a program.
     ///
     /// # Errors
     /// It makes no sense for the run as it is.
-    fn order(&self, run: &str, order: Order) -> Result<String, Refused>;
+    fn order(&self, run: &str, order: Order, who: Option<&str>) -> Result<String, Refused>;
+
+    /// Returns a page.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be made.
+    fn page(&self, page: &Page, visitor: &Visitor) -> Result<String, Refused>;
+
+    /// Returns a page that is made of what was asked.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be made.
+    fn form(&self, form: &Form, visitor: &Visitor) -> Result<String, Refused>;
+
+    /// Returns what may have changed of a page.
+    ///
+    /// # Errors
+    /// There is no such page, or nothing of it changes.
+    fn told(&self, page: &Page) -> Result<Told, Refused>;
+
+    /// Returns what every page looks like.
+    fn assets(&self) -> Assets;
 
     /// Returns what is counted.
     fn measures(&self) -> Measures;
@@ -78,9 +114,11 @@ pub trait Source: Send + Sync + 'static {
 
 /// Whose requests are answered.
 #[derive(Clone)]
-struct Site {
-    source: Arc<dyn Source>,
-    token: Option<Token>,
+pub(crate) struct Site {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) door: Arc<Door>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) assets: Arc<Assets>,
     names: Names,
 }
 
@@ -93,11 +131,11 @@ pub(crate) enum Names {
     Loopback,
 }
 
-/// Returns everything that can be asked. Without a token nothing can be changed. `by_socket`: whether it is asked over a
-/// socket in the file system.
-pub fn router(source: Arc<dyn Source>, token: Option<Token>, socket: crate::Socket) -> Router {
+/// Returns everything that can be asked, pages among it. `trust` says who may change anything, and `socket` where it is asked.
+pub fn router(source: Arc<dyn Source>, trust: Trust, socket: crate::Socket) -> Router {
     let names = if socket == crate::Socket::File { Names::Any } else { Names::Loopback };
-    let site = Site { source, token, names };
+    let (hub, assets) = (Hub::new(source.clone()), Arc::new(source.assets()));
+    let site = Site { source, door: Arc::new(Door::new(trust, socket)), hub, assets, names };
     let changes = Router::new()
         .route("/v1/runs/{run}/stop", post(stop))
         .route("/v1/runs/{run}/hold", post(hold))
@@ -110,11 +148,13 @@ pub fn router(source: Arc<dyn Source>, token: Option<Token>, socket: crate::Sock
         .route("/v1/runs/{run}", get(run))
         .route("/metrics", get(metrics))
         .merge(changes)
+        .merge(pages::routes())
         .fallback(|| async {
-            refused(404, "there is nothing here; GET /v1/plans, /v1/runs, /v1/runs/RUN, /health, /metrics")
+            refused(404, "there is nothing here; GET /, /v1/plans, /v1/runs, /v1/runs/RUN, /health, /metrics")
         })
         .method_not_allowed_fallback(|| async { refused(405, "this is not asked in this way") })
         .layer(middleware::from_fn_with_state(site.clone(), named))
+        .layer(middleware::from_fn(pages::guarded))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(site)
 }
@@ -172,9 +212,13 @@ fn is_loopback(host: &str) -> bool {
 
 /// Refuses what would change anything without the token.
 async fn permitted(State(site): State<Site>, headers: HeaderMap, request: Request, next: Next) -> Response {
-    let Some(token) = &site.token else {
+    let Some(token) = site.door.token() else {
         return refused(403, "nothing is changed over HTTP: serve was started without --token-file");
     };
+    // A proxy may bring the token for every browser behind it, and a browser sends what pages of other sites tell it to.
+    if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
+        return refused(403, "this is for programs: in a browser the pages have forms for it");
+    }
     let given = headers.get(header::AUTHORIZATION).map(|value| token.is_in(value.as_bytes()));
     let why = match given {
         Some(true) => return next.run(request).await,
@@ -192,6 +236,18 @@ async fn permitted(State(site): State<Site>, headers: HeaderMap, request: Reques
 struct Said {
     server: Option<String>,
     choice: Option<String>,
+    since: Option<String>,
+    minutes: Option<u32>,
+    sessions: Option<u64>,
+    why: Option<String>,
+}
+
+impl Said {
+    /// Whether something is said of a decision.
+    fn decides(&self) -> bool {
+        let Self { server: _, choice, since, minutes, sessions, why } = self;
+        choice.is_some() || since.is_some() || minutes.is_some() || sessions.is_some() || why.is_some()
+    }
 }
 
 fn said(body: &Bytes) -> Result<Said, Refused> {
@@ -205,25 +261,27 @@ fn said(body: &Bytes) -> Result<Said, Refused> {
 async fn passed(site: Site, run: String, order: Result<Order, Refused>) -> Response {
     match order {
         Ok(order) => {
-            asked(site, move |source| source.order(&run, order).map(|said| json!({"version": 1, "passed_on": said})))
-                .await
+            asked(site, move |source| {
+                source.order(&run, order, None).map(|said| json!({"version": 1, "passed_on": said}))
+            })
+            .await
         }
         Err(why) => why.into_response(),
     }
 }
 
 async fn stop(State(site): State<Site>, Path(run): Path<String>, body: Bytes) -> Response {
-    let order = said(&body).and_then(|said| match said {
-        Said { server: None, choice: None } => Ok(Order::Stop),
-        Said { .. } => Err(Refused { status: 400, why: "a run is stopped as a whole: the body is empty".to_owned() }),
+    let order = said(&body).and_then(|said| match said.server.is_some() || said.decides() {
+        false => Ok(Order::Stop),
+        true => Err(Refused { status: 400, why: "a run is stopped as a whole: the body is empty".to_owned() }),
     });
     passed(site, run, order).await
 }
 
 async fn hold(State(site): State<Site>, Path(run): Path<String>, body: Bytes) -> Response {
-    let order = said(&body).and_then(|said| match said {
-        Said { server, choice: None } => Ok(Order::Hold(server)),
-        Said { .. } => Err(Refused {
+    let order = said(&body).and_then(|said| match said.decides() {
+        false => Ok(Order::Hold(said.server)),
+        true => Err(Refused {
             status: 400,
             why: "there is nothing to choose: {\"server\": NAME}, or an empty body".to_owned(),
         }),
@@ -233,7 +291,9 @@ async fn hold(State(site): State<Site>, Path(run): Path<String>, body: Bytes) ->
 
 async fn decide(State(site): State<Site>, Path(run): Path<String>, body: Bytes) -> Response {
     let order = said(&body).and_then(|said| match said {
-        Said { server: Some(server), choice: Some(choice) } => Ok(Order::Decide { server, choice }),
+        Said { server: Some(server), choice: Some(choice), since, minutes, sessions, why } => {
+            Ok(Order::Decide(Decision { server, choice, since, minutes, sessions, why }))
+        }
         Said { .. } => {
             Err(Refused { status: 400, why: "the body is {\"server\": NAME, \"choice\": CHOICE}".to_owned() })
         }
@@ -242,118 +302,5 @@ async fn decide(State(site): State<Site>, Path(run): Path<String>, body: Bytes) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Socket;
-    use axum::body::Body;
-    use std::sync::Mutex;
-    use tower::ServiceExt as _;
-
-    const SECRET: &str = "0123456789abcdef0123456789abcdef";
-
-    #[derive(Default)]
-    struct Fake(Mutex<Vec<(String, Order)>>);
-
-    impl Source for Fake {
-        fn health(&self) -> Result<Value, Refused> {
-            Ok(json!({"health": "ok"}))
-        }
-        fn plans(&self) -> Result<Value, Refused> {
-            Ok(json!([]))
-        }
-        fn runs(&self) -> Result<Value, Refused> {
-            Err(Refused { status: 500, why: "no".into() })
-        }
-        fn run(&self, run: &str) -> Result<Value, Refused> {
-            if run == "one" { Ok(json!({"run": run})) } else { Err(Refused { status: 404, why: "no".into() }) }
-        }
-        fn order(&self, run: &str, order: Order) -> Result<String, Refused> {
-            self.0.lock().unwrap().push((run.to_owned(), order));
-            Ok("done".into())
-        }
-        fn measures(&self) -> Measures {
-            Measures::default()
-        }
-    }
-
-    fn token() -> Token {
-        let folder = tempfile::TempDir::new().unwrap();
-        let path = folder.path().join("token");
-        orchestrate_files::replace(&path, SECRET.as_bytes()).unwrap();
-        Token::read(&path).unwrap()
-    }
-
-    async fn ask(
-        fake: &Arc<Fake>,
-        token: Option<Token>,
-        (method, path): (&str, &str),
-        (auth, body): (&str, &str),
-    ) -> u16 {
-        let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1:8460");
-        if !auth.is_empty() {
-            request = request.header("authorization", auth);
-        }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
-        router(fake.clone(), token, Socket::Address).oneshot(request).await.unwrap().status().as_u16()
-    }
-
-    #[tokio::test]
-    async fn what_changes_nothing_needs_no_token() {
-        let fake = Arc::new(Fake::default());
-        for (path, status) in [
-            ("/health", 200),
-            ("/v1/plans", 200),
-            ("/v1/runs", 500),
-            ("/v1/runs/one", 200),
-            ("/v1/runs/two", 404),
-            ("/metrics", 200),
-            ("/", 404),
-        ] {
-            assert_eq!(ask(&fake, None, ("GET", path), ("", "")).await, status, "{path}");
-        }
-        assert_eq!(ask(&fake, None, ("POST", "/v1/plans"), ("", "")).await, 405);
-    }
-
-    #[tokio::test]
-    async fn nothing_is_changed_without_the_token_or_when_there_is_none() {
-        let fake = Arc::new(Fake::default());
-        let good = format!("Bearer {SECRET}");
-        for path in ["/v1/runs/one/stop", "/v1/runs/one/hold", "/v1/runs/one/decide"] {
-            assert_eq!(ask(&fake, None, ("POST", path), (&good, "")).await, 403, "{path}");
-            assert_eq!(ask(&fake, Some(token()), ("POST", path), ("", "")).await, 401, "{path}");
-            assert_eq!(ask(&fake, Some(token()), ("POST", path), ("Bearer x", "")).await, 401, "{path}");
-            assert_eq!(ask(&fake, Some(token()), ("GET", path), (&good, "")).await, 405, "{path}");
-        }
-        assert!(fake.0.lock().unwrap().is_empty());
-        let decision = r#"{"server": "fe1", "choice": "retry"}"#;
-        for (path, body, status) in [
-            ("/v1/runs/one/stop", "", 200),
-            ("/v1/runs/one/hold", r#"{"server": "fe1"}"#, 200),
-            ("/v1/runs/one/decide", decision, 200),
-            ("/v1/runs/one/decide", "", 400),
-            ("/v1/runs/one/decide", r#"{"server": "fe1", "choice": "retry", "x": 1}"#, 400),
-            ("/v1/runs/one/stop", decision, 400),
-            ("/v1/runs/one/decide", &"x".repeat(LARGEST_BODY + 1), 413),
-        ] {
-            assert_eq!(ask(&fake, Some(token()), ("POST", path), (&good, body)).await, status, "{path} {}", body.len());
-        }
-        let order = Order::Decide { server: "fe1".into(), choice: "retry".into() };
-        let one = |order| ("one".to_owned(), order);
-        assert_eq!(*fake.0.lock().unwrap(), [one(Order::Stop), one(Order::Hold(Some("fe1".into()))), one(order)]);
-    }
-
-    #[tokio::test]
-    async fn a_page_of_another_site_cannot_ask_by_its_own_name() {
-        let fake = Arc::new(Fake::default());
-        for (host, status) in
-            [("evil.example", 421), ("127.0.0.1.evil.example", 421), ("[::1]:8460", 200), ("localhost", 200)]
-        {
-            let request = Request::builder().uri("/health").header("host", host).body(Body::empty()).unwrap();
-            let answer = router(fake.clone(), None, Socket::Address).oneshot(request).await.unwrap();
-            assert_eq!(answer.status().as_u16(), status, "{host}");
-        }
-        let request = Request::builder().uri("/health").body(Body::empty()).unwrap();
-        let answer = router(fake.clone(), None, Socket::File).oneshot(request).await.unwrap();
-        assert_eq!(answer.status().as_u16(), 200, "who can open the socket may ask by any name");
-    }
-}
+#[path = "api_tests.rs"]
+mod tests;

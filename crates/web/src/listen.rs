@@ -1,15 +1,16 @@
 //! Answering connections, within bounds: nobody keeps one open without end, and no more are open than can be answered.
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How much is taken.
 #[derive(Debug, Clone, Copy)]
@@ -20,13 +21,39 @@ pub struct Bounds {
     pub head: Duration,
     /// How long a connection may take with its one request and the answer.
     pub whole: Duration,
+    /// How long one may take on which events are told, which is none of the others.
+    pub events: Duration,
 }
 
 impl Default for Bounds {
     /// A few people and a scraper: 32 connections; a head is a few hundred bytes, and the answer about a run of a thousand
-    /// servers some seconds of reading.
+    /// servers some seconds of reading. A page that is told of events connects again by itself.
     fn default() -> Self {
-        Self { connections: 32, head: Duration::from_secs(10), whole: Duration::from_secs(60) }
+        Self {
+            connections: 32,
+            head: Duration::from_secs(10),
+            whole: Duration::from_secs(60),
+            events: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Lets a connection stay for longer than others, without taking a place of theirs.
+#[derive(Debug, Clone)]
+pub(crate) struct Stay {
+    place: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    longer: Arc<AtomicBool>,
+}
+
+impl Stay {
+    fn of(place: OwnedSemaphorePermit) -> Self {
+        Self { place: Arc::new(Mutex::new(Some(place))), longer: Arc::default() }
+    }
+
+    /// The connection stays.
+    pub(crate) fn longer(&self) {
+        self.longer.store(true, Ordering::Relaxed);
+        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -64,19 +91,25 @@ pub async fn answer(listener: impl Accept, router: Router, bounds: Bounds) {
                 continue;
             }
         };
-        let service = TowerToHyperService::new(router.clone());
+        let stay = Stay::of(place);
+        let service = TowerToHyperService::new(router.clone().layer(Extension(stay.clone())));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(bounds.head)
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
-            match tokio::time::timeout(bounds.whole, connection).await {
+            let mut connection = std::pin::pin!(connection);
+            let mut ended = tokio::time::timeout(bounds.whole, &mut connection).await;
+            if ended.is_err() && stay.longer.load(Ordering::Relaxed) {
+                ended = tokio::time::timeout(bounds.events, &mut connection).await;
+            }
+            match ended {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "a connection broke"),
                 Err(_elapsed) => tracing::debug!("a connection took too long"),
             }
-            drop(place);
+            drop(stay);
         });
     }
 }
@@ -115,7 +148,8 @@ mod tests {
     #[tokio::test]
     async fn whoever_says_nothing_or_only_a_part_keeps_no_connection_and_no_others_away() {
         let short = Duration::from_millis(200);
-        let address = site(Bounds { connections: 2, head: short, whole: Duration::from_secs(5) }).await;
+        let address =
+            site(Bounds { connections: 2, head: short, whole: Duration::from_secs(5), ..Bounds::default() }).await;
         let slow: Vec<_> = (0..6).map(|_| tokio::spawn(said(address, "GET / HTTP/1.1\r\nhost: local"))).collect();
         assert!(said(address, GOOD).await.ends_with("here"));
         for each in slow {

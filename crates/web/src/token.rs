@@ -50,6 +50,14 @@ impl Token {
     }
 }
 
+impl Token {
+    /// Returns whether this is the token, as a person has typed it.
+    #[must_use]
+    pub fn is(&self, typed: &str) -> bool {
+        bool::from(typed.trim().as_bytes().ct_eq(&self.0))
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(***)")

@@ -2,6 +2,7 @@
 
 use super::{LabArgs, TextOrJson, emergency, speed};
 use clap::Args;
+use orchestrate_web::HeaderName;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -61,12 +62,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = at_once, default_value_t = orchestrate_serve::AT_ONCE)]
     pub(crate) at_once: NonZeroUsize,
     /// Lists what becomes of each plan, as the serving process has left it, and serves nothing
-    #[arg(long, conflicts_with_all = ["listen", "socket", "token_file", "lab_speed"])]
+    #[arg(long, conflicts_with_all = ["listen", "socket", "token_file", "trust_user_header", "lab_speed"])]
     pub(crate) status: bool,
     /// With --status: how output looks
     #[arg(short, long, value_enum, default_value_t = TextOrJson::Text, requires = "status")]
     pub(crate) output: TextOrJson,
-    /// Answers HTTP at this address of this machine, such as 127.0.0.1:8460
+    /// Answers HTTP, pages for a browser among it, at this address of this machine, such as 127.0.0.1:8460
     #[arg(long, value_name = "ADDRESS", value_parser = loopback, help_heading = "API")]
     pub(crate) listen: Option<SocketAddr>,
     /// Answers HTTP at this socket in the file system, which only its owner can open
@@ -76,6 +77,10 @@ pub(crate) struct ServeArgs {
     /// such requests are refused
     #[arg(long, value_name = "FILE", help_heading = "API")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Believes a proxy in front that names who is signed in, in this header of each request. At an address the proxy has to
+    /// bring the token as well, as `Authorization: Bearer TOKEN`; at a socket nobody else can ask
+    #[arg(long, value_name = "NAME", value_parser = header, help_heading = "API")]
+    pub(crate) trust_user_header: Option<HeaderName>,
     /// Works on imitated servers on this machine: the lab of each plan begins when its next window opens
     #[arg(long, help_heading = "Lab")]
     pub(crate) lab: bool,
@@ -89,6 +94,15 @@ impl ServeArgs {
     pub(crate) fn lab_args(&self) -> LabArgs {
         LabArgs { lab: self.lab, lab_speed: self.lab_speed, ..LabArgs::default() }
     }
+}
+
+/// Reads the name of a header that says who asks.
+fn header(text: &str) -> Result<HeaderName, String> {
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_no_name| "it is no name of a header".to_owned())?;
+    if ["authorization", "cookie", "host", "origin"].contains(&name.as_str()) {
+        return Err("a browser sends this header itself; the proxy has to name people in one of its own".to_owned());
+    }
+    Ok(name)
 }
 
 /// Reads an address of this machine. Others could read what is said without TLS, and the token with it.

@@ -32,13 +32,28 @@ pub(crate) fn hold(home: &Home, run: &str, server: Option<&str>) -> Result<Strin
 }
 
 pub(crate) fn decide(home: &Home, args: &DecideArgs) -> Result<String, Failure> {
+    decide_as(home, args, (by(), None))
+}
+
+/// Decides as somebody, about the hold that has lasted since then. Without a time it is about the hold that there is.
+pub(crate) fn decide_as(
+    home: &Home,
+    args: &DecideArgs,
+    (by, read): (String, Option<Timestamp>),
+) -> Result<String, Failure> {
     let (terms, choice) = (args.terms()?, args.choice.meant());
     send(home, &args.run, |found| {
         let server = server_of(&found.plan, &args.server)?;
         let (since, choice) = offered(found, &server, choice)?;
+        if read.is_some_and(|read| read != since) {
+            return Err(nothing(
+                found,
+                format!("{server} was decided about meanwhile, and is held anew: read why first"),
+            ));
+        }
         counted(found, &server, &terms)?;
         let (since, said) = (Some(since), format!("{} {server}", choice.word()));
-        Ok((Command::Decide { server, choice, since, by: by(), terms }, said))
+        Ok((Command::Decide { server, choice, since, by, terms }, said))
     })
 }
 

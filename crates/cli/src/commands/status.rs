@@ -3,11 +3,9 @@
 use crate::args::TextOrJson;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::home::{Home, Place, Typed};
-use crate::lab;
+use crate::home::{Home, Typed};
 use crate::runs;
 use crate::terminal::output;
-use jiff::Timestamp;
 use orchestrate_display::status::{self, Listed};
 
 pub(crate) fn run(home: &Home, run: Option<&str>, format: TextOrJson) -> Result<Exit, Failure> {
@@ -20,19 +18,11 @@ pub(crate) fn run(home: &Home, run: Option<&str>, format: TextOrJson) -> Result<
 fn one(home: &Home, run: &str, format: TextOrJson) -> Result<Exit, Failure> {
     let (place, folder) = home.run(run)?;
     let start = Typed::of_run(place, &folder).start(&home.program);
-    let named = Typed::lab_of(&folder);
-    let found = runs::read(folder)?.status(home, place)?;
+    let found = runs::read(folder)?;
+    let now = found.now(home, place);
+    let found = found.status(home, place)?;
     let text = match format {
-        TextOrJson::Text => {
-            let now = match place {
-                Place::Real => Timestamp::now(),
-                Place::Lab => {
-                    let now = lab::now(home, &found.plan, named.as_deref());
-                    now.or(found.state.last).unwrap_or_else(Timestamp::now)
-                }
-            };
-            status::one(&found, (&home.program, &start), now, &output::look())
-        }
+        TextOrJson::Text => status::one(&found, (&home.program, &start), now, &output::look()),
         TextOrJson::Json => format!("{}\n", status::json(&found)),
     };
     output::data(&text)?;

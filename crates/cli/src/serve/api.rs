@@ -1,17 +1,22 @@
-//! What the API of `serve` answers: the list of plans as it was judged last, and runs as `status -o json` tells them.
+//! What the API of `serve` answers: the list of plans as it was judged last, and runs as `status -o json` tells them. Its pages are
+//! in a module of their own.
 
 use super::board::Board;
+use super::pages::Plans;
+use super::shelf::Shelf;
 use super::supervisor::say;
-use crate::args::{Choice, DecideArgs, ServeArgs};
+use crate::args::ServeArgs;
 use crate::commands::order;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::runs;
-use clap::ValueEnum as _;
 use jiff::Timestamp;
+use orchestrate_display::pages;
 use orchestrate_display::status::{self, Listed};
 use orchestrate_serve::Verdict;
-use orchestrate_web::{Bounds, Measures, Order, Refused, Socket, Source, Token, answer, router};
+use orchestrate_web::{
+    Assets, Bounds, Form, Measures, Order, Page, Refused, Socket, Source, Token, Told, Trust, Visitor, answer, router,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,9 +27,13 @@ use tokio::net::TcpListener;
 const FRESH: Duration = Duration::from_secs(60);
 
 /// Where the answers come from.
-struct Answers {
-    home: Home,
-    board: Arc<Board>,
+pub(super) struct Answers {
+    pub(super) home: Home,
+    pub(super) board: Arc<Board>,
+    pub(super) shelf: Shelf,
+    pub(super) plans: Plans,
+    /// Whether anybody can decide by a page.
+    pub(super) decides: bool,
 }
 
 /// Begins to answer, where that is asked for. What cannot be listened at ends `serve` before anything is begun.
@@ -33,29 +42,41 @@ pub(super) async fn begin(home: &Home, args: &ServeArgs, board: Arc<Board>) -> R
         Token::read(path).map_err(|error| Failure::TokenFile { path: path.clone(), why: error.to_string() })
     });
     let token = token.transpose()?;
-    let can =
-        if token.is_some() { "orders are taken with the token" } else { "no orders are taken, without --token-file" };
-    let source = Arc::new(Answers { home: home.again(), board });
+    let user_header = args.trust_user_header.clone();
+    let can = match (&token, &user_header) {
+        (Some(_), _) => "orders are taken with the token",
+        (None, Some(_)) => "people decide whom the proxy names",
+        (None, None) => "no orders are taken, without --token-file",
+    };
+    let decides = token.is_some() || user_header.is_some();
+    if user_header.is_some() && token.is_none() && args.listen.is_some() {
+        let text = "--trust-user-header at an address needs --token-file: everyone with an account here could say to be \
+                    anyone, so the proxy brings the token too; at a --socket it needs none";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let trust = Trust { token, user_header };
+    let (shelf, plans) = (Shelf::default(), Plans::default());
+    let source = Arc::new(Answers { home: home.again(), board, shelf, plans, decides });
     if let Some(address) = args.listen {
         let failed = |source| Failure::Listen { at: address.to_string(), source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let at = listener.local_addr().map_err(failed)?;
-        say("", &format!("answers HTTP at http://{at}; {can}"));
-        drop(tokio::spawn(answer(listener, router(source, token, Socket::Address), Bounds::default())));
+        say("", &format!("answers HTTP at http://{at}/; {can}"));
+        drop(tokio::spawn(answer(listener, router(source, trust, Socket::Address), Bounds::default())));
     } else if let Some(path) = &args.socket {
         let failed = |source| Failure::Listen { at: path.display().to_string(), source };
         let listener = orchestrate_web::bind(path).map_err(failed)?;
         say("", &format!("answers HTTP at the socket {}; {can}", path.display()));
-        drop(tokio::spawn(answer(listener, router(source, token, Socket::File), Bounds::default())));
-    } else if token.is_some() {
-        let text = "--token-file is for the API: --listen or --socket says where it is asked";
+        drop(tokio::spawn(answer(listener, router(source, trust, Socket::File), Bounds::default())));
+    } else if decides {
+        let text = "--token-file and --trust-user-header are for HTTP: --listen or --socket says where it is asked";
         return Err(Failure::Usage(text.to_owned()));
     }
     Ok(())
 }
 
 /// Returns an answer for a failure.
-fn refused(failure: &Failure) -> Refused {
+pub(super) fn refused(failure: &Failure) -> Refused {
     let status = match failure {
         Failure::NoSuchRun { .. } | Failure::NoStateFolder { .. } => 404,
         Failure::NothingToDecide { .. } | Failure::NobodyThere { .. } => 409,
@@ -103,36 +124,36 @@ impl Source for Answers {
         found.map(|found| status::json(&found)).map_err(|failure| refused(&failure))
     }
 
-    fn order(&self, run: &str, order: Order) -> Result<String, Refused> {
+    fn order(&self, run: &str, order: Order, who: Option<&str>) -> Result<String, Refused> {
         let passed = match order {
             Order::Stop => order::stop(&self.home, run),
             Order::Hold(server) => order::hold(&self.home, run, server.as_deref()),
-            Order::Decide { server, choice } => match Choice::from_str(&choice, false) {
-                Ok(choice) => {
-                    let run = run.to_owned();
-                    let said = DecideArgs { run, server, choice, minutes: None, sessions: None, why: None };
-                    order::decide(&self.home, &said)
-                }
-                Err(_unknown) => {
-                    let words: Vec<String> = Choice::value_variants()
-                        .iter()
-                        .filter_map(|choice| choice.to_possible_value().map(|value| value.get_name().to_owned()))
-                        .collect();
-                    Err(Failure::Usage(format!(
-                        "there is no choice {}; the choices are {}",
-                        orchestrate_model::text::quoted(&choice),
-                        words.join(", ")
-                    )))
-                }
-            },
+            Order::Decide(decision) => self.decide(run, decision, who),
         };
         match passed {
             Ok(text) => {
-                say("", &format!("over HTTP: {text}"));
+                let who = who.map(|who| format!(", by {who}")).unwrap_or_default();
+                say("", &format!("over HTTP{who}: {text}"));
                 Ok(text)
             }
             Err(failure) => Err(refused(&failure)),
         }
+    }
+
+    fn page(&self, page: &Page, visitor: &Visitor) -> Result<String, Refused> {
+        self.shown_page(page, visitor)
+    }
+
+    fn form(&self, form: &Form, visitor: &Visitor) -> Result<String, Refused> {
+        self.shown_form(form, visitor)
+    }
+
+    fn told(&self, page: &Page) -> Result<Told, Refused> {
+        self.changed(page)
+    }
+
+    fn assets(&self) -> Assets {
+        Assets { style: pages::style(), script: pages::SCRIPT.to_owned(), icon: pages::ICON.to_owned() }
     }
 
     fn measures(&self) -> Measures {

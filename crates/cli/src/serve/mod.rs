@@ -11,7 +11,9 @@ mod book;
 mod differs;
 mod folder;
 mod index;
+mod pages;
 mod plan;
+mod shelf;
 mod start;
 mod supervisor;
 

@@ -4,7 +4,7 @@ use super::doing::{ANY, Doing, doings, doings_of_any};
 use super::{Preview, works};
 use orchestrate_planner::plan::WorkId;
 use orchestrate_planner::report::ServerSafety;
-use orchestrate_planner::{Finding, ServerWork, Severity, Step};
+use orchestrate_planner::{Finding, Plan, ServerWork, Severity, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -119,16 +119,20 @@ pub(super) fn subject(finding: &Finding) -> &str {
 }
 
 /// What servers are called where several are named: by their short names, where those differ in the whole plan.
-pub(super) struct Called(bool);
+pub(crate) struct Called(bool);
 
 impl Called {
-    pub(super) fn of(preview: &Preview<'_>) -> Self {
-        let short: BTreeSet<&str> = preview.plan.work().iter().map(|work| work.server.short()).collect();
-        Self(short.len() == preview.plan.work().len())
+    pub(crate) fn of(preview: &Preview<'_>) -> Self {
+        Self::of_plan(preview.plan)
+    }
+
+    pub(crate) fn of_plan(plan: &Plan) -> Self {
+        let short: BTreeSet<&str> = plan.work().iter().map(|work| work.server.short()).collect();
+        Self(short.len() == plan.work().len())
     }
 
     /// Returns what a server is called among others.
-    pub(super) fn one<'n>(&self, name: &'n orchestrate_model::ServerName) -> &'n str {
+    pub(crate) fn one<'n>(&self, name: &'n orchestrate_model::ServerName) -> &'n str {
         if self.0 { name.short() } else { name.as_str() }
     }
 

@@ -1,19 +1,19 @@
 //! What a run would do, before it does anything.
 
-mod alike;
+pub(crate) mod alike;
 mod doing;
 mod graph;
 mod json;
 mod matrix;
-mod nights;
+pub(crate) mod nights;
 mod page;
 mod said;
 mod text;
-mod timeline;
+pub(crate) mod timeline;
 mod verdict;
 
 pub(crate) use nights::freeze_said;
-pub(crate) use page::window_said;
+pub(crate) use page::{class, window_said};
 
 pub use doing::{Doing, doings};
 pub use graph::{dot, mermaid};

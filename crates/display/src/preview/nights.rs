@@ -26,7 +26,7 @@ const MOST_FREEZES: usize = 3;
 
 /// What a row stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rows {
+pub(crate) enum Rows {
     /// One server.
     Servers,
     /// A pool, or several that go out at the same times.
@@ -34,67 +34,87 @@ pub(super) enum Rows {
 }
 
 /// When the servers of a plan go out at worst.
-pub(super) struct Nights<'a> {
+pub(crate) struct Nights<'a> {
     /// The time zone in which the plan thinks.
-    pub(super) zone: TimeZone,
-    pub(super) of: Rows,
+    pub(crate) zone: TimeZone,
+    pub(crate) of: Rows,
     /// In the order in which they begin.
-    pub(super) rows: Vec<Row<'a>>,
+    pub(crate) rows: Vec<Row<'a>>,
     /// In the order of time.
-    pub(super) nights: Vec<Night>,
+    pub(crate) nights: Vec<Night>,
     /// Servers that fit no opening ahead, or wait for some that fit none.
-    pub(super) unplaced: Vec<&'a ServerName>,
+    pub(crate) unplaced: Vec<&'a ServerName>,
 }
 
 /// What goes out one after the other.
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     /// The names of the server or of the pools.
-    pub(super) names: Vec<&'a str>,
-    pub(super) bars: Vec<Bar<'a>>,
+    pub(crate) names: Vec<&'a str>,
+    pub(crate) bars: Vec<Bar<'a>>,
 }
 
 /// Servers that are out together.
-pub(super) struct Bar<'a> {
-    pub(super) placed: Placement,
+pub(crate) struct Bar<'a> {
+    pub(crate) placed: Placement,
     /// The servers; where several pools are alike, those of the first.
-    pub(super) servers: &'a [ServerName],
+    pub(crate) servers: &'a [ServerName],
     /// What the time is for at worst, in order. Empty where a row is a pool.
-    pub(super) parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
+    /// What is said of it. `None`: when it is at worst.
+    pub(crate) said: Option<String>,
 }
 
-/// A step at its limit.
+/// What a part of a bar says of its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) kind: StepKind,
-    pub(super) begins: Timestamp,
-    pub(super) ends: Timestamp,
+pub(crate) enum Stands {
+    /// A step at its limit.
+    AtWorst,
+    /// A step as it was.
+    Was,
+    /// A hold.
+    Held,
+    /// A step as it likely will be.
+    Ahead,
+    /// Work on the servers of a pool, as it was.
+    Pool,
+    /// The same as it likely will be.
+    PoolAhead,
+}
+
+/// A step, or a time of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) kind: StepKind,
+    pub(crate) stands: Stands,
+    pub(crate) begins: Timestamp,
+    pub(crate) ends: Timestamp,
 }
 
 /// A stretch of time in which servers go out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Night {
+pub(crate) struct Night {
     /// From this full hour.
-    pub(super) from: Timestamp,
+    pub(crate) from: Timestamp,
     /// To this full hour.
-    pub(super) until: Timestamp,
+    pub(crate) until: Timestamp,
     /// When the window is open in it; all of it where the plan has no windows.
-    pub(super) open: (Timestamp, Timestamp),
+    pub(crate) open: (Timestamp, Timestamp),
     /// What lies between the night before and this one. `None`: nothing does.
-    pub(super) gap: Option<Gap>,
+    pub(crate) gap: Option<Gap>,
 }
 
 /// Time between two nights.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Gap {
-    pub(super) length: SignedDuration,
+pub(crate) struct Gap {
+    pub(crate) length: SignedDuration,
     /// The freezes in it, in words.
-    pub(super) freezes: Vec<String>,
+    pub(crate) freezes: Vec<String>,
     /// Why the first of them is.
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl<'a> Nights<'a> {
-    pub(super) fn of(preview: &Preview<'a>, look: &Look) -> Self {
+    pub(crate) fn of(preview: &Preview<'a>, look: &Look) -> Self {
         let zone = zone(preview.plan).unwrap_or_else(|| look.zone.clone());
         let schedule = &preview.report.forecast.schedule;
         let servers: usize = schedule.iter().map(|batch| batch.servers.len()).sum();
@@ -104,14 +124,13 @@ impl<'a> Nights<'a> {
             (Rows::Pools, by_pool(preview.plan, schedule))
         };
         let placed: Vec<Placement> = schedule.iter().filter_map(|batch| batch.placed).collect();
-        let mut nights = nights(&placed, &zone);
-        name_gaps(&mut nights, preview.plan, &Look { zone: zone.clone(), ..look.clone() });
+        let nights = named(&placed, preview.plan, &Look { zone: zone.clone(), ..look.clone() });
         let unplaced = schedule.iter().filter(|batch| batch.placed.is_none()).flat_map(|batch| &batch.servers);
         Self { zone, of, rows, nights, unplaced: unplaced.collect() }
     }
 
     /// Says which freezes lie between the nights, before which.
-    pub(super) fn between(&self, look: &Look) -> Vec<String> {
+    pub(crate) fn between(&self, look: &Look) -> Vec<String> {
         let gap = |night: &Night| {
             let gap = night.gap.as_ref().filter(|gap| !gap.freezes.is_empty())?;
             let (before, length) = (look.date_time(night.open.0), duration(gap.length));
@@ -122,7 +141,7 @@ impl<'a> Nights<'a> {
 }
 
 /// Returns the time zone of a plan: that of its first window.
-pub(super) fn zone(plan: &Plan) -> Option<TimeZone> {
+pub(crate) fn zone(plan: &Plan) -> Option<TimeZone> {
     let window = plan.change().windows.first()?;
     TimeZoneDatabase::bundled().get(&window.timezone).ok()
 }
@@ -133,7 +152,7 @@ fn by_server<'a>(preview: &Preview<'a>, schedule: &'a [PlacedBatch]) -> Vec<Row<
     let row = |(batch, server): (&'a PlacedBatch, &'a ServerName)| {
         let placed = batch.placed?;
         let servers = std::slice::from_ref(server);
-        let bar = Bar { placed, servers, parts: parts(plan, server, placed.begins) };
+        let bar = Bar { placed, servers, parts: parts(plan, server, placed.begins), said: None };
         Some(Row { names: vec![called.one(server)], bars: vec![bar] })
     };
     each.filter_map(row).collect()
@@ -147,7 +166,7 @@ fn parts(plan: &Plan, server: &ServerName, begins: Timestamp) -> Vec<Part> {
         let limit = if kind == StepKind::Soak { plan.soak_of(work) } else { limit };
         let begins = at;
         at = at.checked_add(limit).unwrap_or(Timestamp::MAX);
-        Part { kind, begins, ends: at }
+        Part { kind, stands: Stands::AtWorst, begins, ends: at }
     };
     limits::parts(plan.change(), &work.block).into_iter().map(part).collect()
 }
@@ -165,7 +184,7 @@ fn by_pool<'a>(plan: &Plan, schedule: &'a [PlacedBatch]) -> Vec<Row<'a>> {
             let name = batch.pool.as_str();
             rows.push(Row { names: vec![if apart { short(name) } else { name }], bars: Vec::new() });
         }
-        rows[place].bars.push(Bar { placed, servers: &batch.servers, parts: Vec::new() });
+        rows[place].bars.push(Bar { placed, servers: &batch.servers, parts: Vec::new(), said: None });
     }
     let mut told: Vec<Row<'_>> = Vec::new();
     let mut known: BTreeMap<Vec<(Timestamp, Timestamp, usize)>, usize> = BTreeMap::new();
@@ -178,6 +197,13 @@ fn by_pool<'a>(plan: &Plan, schedule: &'a [PlacedBatch]) -> Vec<Row<'a>> {
         }
     }
     told
+}
+
+/// Returns the stretches of time that the work is in, with what lies between them. The look is in the plan's zone.
+pub(crate) fn named(placed: &[Placement], plan: &Plan, look: &Look) -> Vec<Night> {
+    let mut nights = nights(placed, &look.zone);
+    name_gaps(&mut nights, plan, look);
+    nights
 }
 
 /// Returns the stretches of time that the work is in: each opening, and the days of what is longer.
@@ -240,7 +266,7 @@ fn name_gaps(nights: &mut [Night], plan: &Plan, look: &Look) {
 }
 
 /// Returns when a freeze is, with it.
-fn frozen<'f>(freeze: &'f Freeze, look: &Look) -> Option<(Timestamp, Timestamp, &'f Freeze)> {
+pub(crate) fn frozen<'f>(freeze: &'f Freeze, look: &Look) -> Option<(Timestamp, Timestamp, &'f Freeze)> {
     match freeze {
         Freeze::Span(span) => Some((span.from, span.to, freeze)),
         Freeze::Days(days) => {

@@ -228,7 +228,7 @@ fn facts(preview: &Preview<'_>, start: Start<'_>, look: &Look) -> Result<Page, U
 }
 
 /// Returns the class that a tone has on the page.
-pub(super) fn class(tone: Tone) -> &'static str {
+pub(crate) fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "good",
         Tone::Warn => "warn",

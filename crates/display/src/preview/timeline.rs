@@ -3,7 +3,7 @@
 
 use super::Preview;
 use super::alike::Called;
-use super::nights::{Bar, Night, Nights, Part, Row};
+use super::nights::{Bar, Night, Nights, Part, Row, Stands};
 use crate::style::Look;
 use crate::templates::{Unwritten, rendered};
 use crate::text::{clean, count, cut, duration, width};
@@ -38,7 +38,7 @@ const MOST_DESCRIBED: usize = 16;
 
 /// Whether the picture stands in a page or is a file of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Page,
     File,
 }
@@ -91,50 +91,53 @@ struct Words {
 
 /// A step kind that takes time, with its number in the picture and what it takes at worst.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Key {
-    pub(super) number: usize,
-    pub(super) kind: String,
-    pub(super) class: String,
-    pub(super) limit: String,
+pub(crate) struct Key {
+    pub(crate) number: usize,
+    pub(crate) kind: String,
+    pub(crate) class: String,
+    pub(crate) limit: String,
 }
 
-/// Returns the picture.
-pub(super) fn svg(
+/// What is drawn, besides when.
+pub(crate) struct Subject<'s> {
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) keys: &'s [Key],
+    pub(crate) called: &'s Called,
+    /// The moment that is marked.
+    pub(crate) now: Option<Timestamp>,
+}
+
+/// Returns the picture of a preview.
+pub(crate) fn svg(
     preview: &Preview<'_>,
     nights: &Nights<'_>,
     (place, look): (Place, &Look),
 ) -> Result<String, Unwritten> {
     let look = Look { zone: nights.zone.clone(), ..look.clone() };
-    let called = Called::of(preview);
     let keys = keys(preview.plan, nights);
-    let labels = nights.rows.iter().take(MOST_ROWS).map(label).collect::<Vec<_>>();
-    let widest = labels.iter().map(|label| width(label)).max().unwrap_or(0);
-    let left = (units(widest) * CHARACTER + 16.0).clamp(70.0, 210.0);
-    let mut drawing = Drawing {
-        nights,
-        look: &look,
-        called: &called,
+    let subject = Subject {
+        title: format!("Timeline, at worst: {}", clean(&preview.plan.change().name)),
+        description: description(preview, nights, &look),
         keys: &keys,
-        left,
-        y: 0.0,
-        picture: Picture::default(),
-        piece: Piece::default(),
+        called: &Called::of(preview),
+        now: None,
     };
-    drawing.picture.title = format!("Timeline, at worst: {}", clean(&preview.plan.change().name));
-    drawing.picture.description = description(preview, nights, &look);
+    let mut drawing = Drawing::of(nights, subject, &look);
     if place == Place::File {
         drawing.picture.own_file = true;
         drawing.heading(preview);
     }
-    drawing.bands();
-    drawing.keys();
-    drawing.cut();
-    drawing.picture.height = drawing.y.ceil();
-    rendered("timeline.svg", &drawing.picture)
+    drawing.drawn()
+}
+
+/// Returns the picture of other nights than those of a preview, as it stands in a page.
+pub(crate) fn of_nights(nights: &Nights<'_>, subject: Subject<'_>, look: &Look) -> Result<String, Unwritten> {
+    Drawing::of(nights, subject, look).drawn()
 }
 
 /// Returns the step kinds that take time in the picture, in their order. In a picture of pools there are none.
-pub(super) fn keys(plan: &Plan, nights: &Nights<'_>) -> Vec<Key> {
+pub(crate) fn keys(plan: &Plan, nights: &Nights<'_>) -> Vec<Key> {
     let mut known: BTreeMap<StepKind, (SignedDuration, SignedDuration)> = BTreeMap::new();
     for part in nights.rows.iter().flat_map(|row| &row.bars).flat_map(|bar| &bar.parts) {
         let length = part.ends.duration_since(part.begins);
@@ -150,12 +153,56 @@ pub(super) fn keys(plan: &Plan, nights: &Nights<'_>) -> Vec<Key> {
     keys.collect()
 }
 
+/// The word of a hold, and what names its colour.
+const HELD: &str = "held";
+
+/// Returns how a part of a bar is coloured.
+fn class_of(part: &Part) -> String {
+    match part.stands {
+        Stands::AtWorst | Stands::Was => class(part.kind),
+        Stands::Ahead => format!("{} ahead", class(part.kind)),
+        Stands::Held => format!("k-{HELD}"),
+        Stands::Pool => "batch".to_owned(),
+        Stands::PoolAhead => "batch ahead".to_owned(),
+    }
+}
+
+/// Returns which words are read on a part of a bar.
+fn ink_of(part: &Part) -> &'static str {
+    match part.stands {
+        Stands::AtWorst | Stands::Was => ink(part.kind),
+        Stands::Held => "in light",
+        Stands::Ahead => "in ink",
+        Stands::Pool | Stands::PoolAhead => "in",
+    }
+}
+
 fn class(kind: StepKind) -> String {
-    format!("k-{}", kind.word())
+    format!("k-{}", drawn_as(kind).word())
+}
+
+/// Returns the step whose colour a step has: those of seconds have that of the one beside which they stand.
+pub(crate) fn drawn_as(kind: StepKind) -> StepKind {
+    match kind {
+        StepKind::Guard => StepKind::Record,
+        StepKind::BalancerOut => StepKind::Block,
+        StepKind::BalancerIn => StepKind::Return,
+        StepKind::Database => StepKind::Stop,
+        StepKind::Record
+        | StepKind::Block
+        | StepKind::Drain
+        | StepKind::Stop
+        | StepKind::Patch
+        | StepKind::Restart
+        | StepKind::Verify
+        | StepKind::Return
+        | StepKind::Gate
+        | StepKind::Soak => kind,
+    }
 }
 
 /// Returns what a row is called.
-pub(super) fn label(row: &Row<'_>) -> String {
+pub(crate) fn label(row: &Row<'_>) -> String {
     match row.names.as_slice() {
         [] => String::new(),
         [only] => (*only).to_owned(),
@@ -164,7 +211,7 @@ pub(super) fn label(row: &Row<'_>) -> String {
 }
 
 /// Returns what the picture shows, in words.
-pub(super) fn description(preview: &Preview<'_>, nights: &Nights<'_>, look: &Look) -> String {
+pub(crate) fn description(preview: &Preview<'_>, nights: &Nights<'_>, look: &Look) -> String {
     if nights.rows.is_empty() {
         return "No server has a place in the windows ahead.".to_owned();
     }
@@ -192,6 +239,8 @@ struct Drawing<'d> {
     look: &'d Look,
     called: &'d Called,
     keys: &'d [Key],
+    /// The moment that is marked.
+    now: Option<Timestamp>,
     /// Where the panels begin.
     left: f64,
     /// How far down the picture is done.
@@ -202,6 +251,23 @@ struct Drawing<'d> {
 }
 
 impl<'d> Drawing<'d> {
+    fn of(nights: &'d Nights<'d>, subject: Subject<'d>, look: &'d Look) -> Self {
+        let labels = nights.rows.iter().take(MOST_ROWS).map(label).collect::<Vec<_>>();
+        let widest = labels.iter().map(|label| width(label)).max().unwrap_or(0);
+        let left = (units(widest) * CHARACTER + 16.0).clamp(70.0, 210.0);
+        let Subject { title, description, keys, called, now } = subject;
+        let picture = Picture { title, description, ..Picture::default() };
+        Self { nights, look, called, keys, now, left, y: 0.0, picture, piece: Piece::default() }
+    }
+
+    fn drawn(mut self) -> Result<String, Unwritten> {
+        self.bands();
+        self.keys();
+        self.cut();
+        self.picture.height = self.y.ceil();
+        rendered("timeline.svg", &self.picture)
+    }
+
     fn heading(&mut self, preview: &Preview<'_>) {
         let name = cut(&clean(&preview.plan.change().name), 100);
         self.write((0.0, 18.0), "title", name);
@@ -292,7 +358,19 @@ impl<'d> Drawing<'d> {
                 }
             }
         }
+        for (night, x, wide) in &band.panels {
+            if let Some(now) = self.now.filter(|now| (night.from..=night.until).contains(now)) {
+                self.now(x + at(night, *wide, now), (top, tall));
+            }
+        }
         self.y = top + tall + 22.0;
+    }
+
+    /// Marks the moment that it is.
+    fn now(&mut self, x: f64, (top, tall): (f64, f64)) {
+        let line = shape((x - 0.7, top - 2.0, 1.4, tall + 4.0), "now");
+        let said = words((x, top + tall + 13.0), "now", "now".to_owned());
+        self.piece.bars.push(Drawn { title: "now".to_owned(), shapes: vec![line], words: vec![said] });
     }
 
     fn panel(&mut self, night: &Night, (x, wide): (f64, f64), (top, tall): (f64, f64)) {
@@ -355,12 +433,10 @@ impl<'d> Drawing<'d> {
             })
         };
         let Some((from, all)) = span(bar.placed.begins, bar.placed.ends) else { return };
-        let title = format!(
-            "{}: {} to {} at worst",
-            label(row),
-            self.look.date_time(bar.placed.begins),
-            self.look.date_time(bar.placed.ends)
-        );
+        let title = bar.said.clone().unwrap_or_else(|| {
+            let (begins, ends) = (self.look.date_time(bar.placed.begins), self.look.date_time(bar.placed.ends));
+            format!("{}: {begins} to {ends} at worst", label(row))
+        });
         let mut drawn = Drawn { title, shapes: Vec::new(), words: Vec::new() };
         if bar.parts.is_empty() {
             drawn.shapes.push(shape((from, y, all, BAR), "batch"));
@@ -374,9 +450,9 @@ impl<'d> Drawing<'d> {
         }
         for part in &bar.parts {
             let Some((from, wide)) = span(part.begins, part.ends) else { continue };
-            drawn.shapes.push(shape((from, y, wide, BAR), &class(part.kind)));
+            drawn.shapes.push(shape((from, y, wide, BAR), &class_of(part)));
             if let Some(said) = self.word(part, wide) {
-                drawn.words.push(words((from + wide / 2.0, y + 12.0), ink(part.kind), said));
+                drawn.words.push(words((from + wide / 2.0, y + 12.0), ink_of(part), said));
             }
         }
         self.piece.bars.push(drawn);
@@ -384,11 +460,17 @@ impl<'d> Drawing<'d> {
 
     /// What is written into a part of a bar: its word where that fits, or its number, or nothing.
     fn word(&self, part: &Part, wide: f64) -> Option<String> {
-        let word = part.kind.word();
+        let word = match part.stands {
+            Stands::AtWorst | Stands::Was | Stands::Ahead => part.kind.word(),
+            Stands::Held => HELD,
+            Stands::Pool | Stands::PoolAhead => return None,
+        };
         if units(word.len()) * SMALL + 4.0 <= wide {
             return Some(word.to_owned());
         }
-        let number = self.keys.iter().find(|key| key.kind == word)?.number.to_string();
+        let own = drawn_as(part.kind).word();
+        let key = self.keys.iter().find(|key| key.kind == own).filter(|_| part.stands != Stands::Held);
+        let number = key?.number.to_string();
         (units(number.len()) * SMALL + 3.0 <= wide).then_some(number)
     }
 
@@ -398,6 +480,17 @@ impl<'d> Drawing<'d> {
         let keys =
             self.keys.iter().map(|key| (key.class.clone(), format!("{} {} {}", key.number, key.kind, key.limit)));
         let mut keys: Vec<(String, String)> = keys.collect();
+        let parts = || self.nights.rows.iter().flat_map(|row| &row.bars).flat_map(|bar| &bar.parts);
+        for (stands, class, said) in [
+            (Stands::Held, "k-held", HELD),
+            (Stands::Pool, "batch", "servers in work"),
+            (Stands::Ahead, "batch ahead", "likely ahead"),
+            (Stands::PoolAhead, "batch ahead", "likely ahead"),
+        ] {
+            if parts().any(|part| part.stands == stands) {
+                keys.push((class.to_owned(), said.to_owned()));
+            }
+        }
         if !self.nights.rows.is_empty() {
             let windows = self.nights.rows.iter().flat_map(|row| &row.bars).any(|bar| bar.placed.opening.is_some());
             let said = if windows { "the window is open" } else { "no window bounds it" };
@@ -412,7 +505,7 @@ impl<'d> Drawing<'d> {
                 (x, self.y) = (0.0, self.y + 18.0);
             }
             self.shape((x, self.y, 16.0, 11.0), &format!("key {class}"));
-            self.write((x + 21.0, self.y + 10.0), "day", said);
+            self.write((x + 21.0, self.y + 10.0), "day", said.trim_end().to_owned());
             x += wide;
         }
         if x > 0.0 {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// A line of the course of a run.
 #[derive(Debug, Serialize)]
-pub(super) struct Line {
+pub(crate) struct Line {
     at: String,
     server: String,
     text: String,

@@ -1,5 +1,5 @@
 //! The report of a run for a change ticket: who, when, which servers, how long each step took and may take, what was found, and
-//! what is left to do. One set of facts, which templates turn into Markdown and HTML, and a table of servers for spreadsheets.
+//! what is left to do. One set of facts, which a template turns into Markdown, a table of servers for spreadsheets.
 
 mod course;
 
@@ -24,73 +24,71 @@ use std::collections::BTreeMap;
 pub enum Form {
     /// For tickets and wikis.
     Markdown,
-    /// One file that needs nothing else.
-    Html,
     /// A line per server, for spreadsheets.
     Csv,
 }
 
 /// What a report says.
 #[derive(Debug, Serialize)]
-struct Report {
-    title: String,
-    reason: String,
-    emergency: Option<String>,
-    only: Option<String>,
-    run: String,
-    plan: String,
-    started_by: String,
-    unattended: bool,
-    approvals: Vec<String>,
-    taken_up: u32,
-    outcome: String,
-    stop: Option<String>,
-    began: String,
-    ended: String,
-    took: String,
-    zone: String,
-    servers: Vec<ServerPart>,
-    course: Vec<course::Line>,
-    left: Vec<String>,
+pub(crate) struct Report {
+    pub(crate) title: String,
+    pub(crate) reason: String,
+    pub(crate) emergency: Option<String>,
+    pub(crate) only: Option<String>,
+    pub(crate) run: String,
+    pub(crate) plan: String,
+    pub(crate) started_by: String,
+    pub(crate) unattended: bool,
+    pub(crate) approvals: Vec<String>,
+    pub(crate) taken_up: u32,
+    pub(crate) outcome: String,
+    pub(crate) stop: Option<String>,
+    pub(crate) began: String,
+    pub(crate) ended: String,
+    pub(crate) took: String,
+    pub(crate) zone: String,
+    pub(crate) servers: Vec<ServerPart>,
+    pub(crate) course: Vec<course::Line>,
+    pub(crate) left: Vec<String>,
 }
 
 /// What a report says of one server.
 #[derive(Debug, Serialize)]
-struct ServerPart {
-    name: String,
-    pool: String,
-    end: String,
-    facts: String,
-    began: String,
-    ended: String,
-    took: String,
+pub(crate) struct ServerPart {
+    pub(crate) name: String,
+    pub(crate) pool: String,
+    pub(crate) end: String,
+    pub(crate) facts: String,
+    pub(crate) began: String,
+    pub(crate) ended: String,
+    pub(crate) took: String,
     /// How many sessions were cut, or that this is not known.
-    sessions_cut: String,
-    restarts: usize,
-    steps: Vec<StepPart>,
+    pub(crate) sessions_cut: String,
+    pub(crate) restarts: usize,
+    pub(crate) steps: Vec<StepPart>,
     /// Those that differ.
-    versions: Vec<Component>,
+    pub(crate) versions: Vec<Component>,
     /// How many do not.
-    unchanged: usize,
+    pub(crate) unchanged: usize,
 }
 
 /// What a report says of one step.
 #[derive(Debug, Serialize)]
-struct StepPart {
-    step: String,
-    began: String,
-    took: String,
+pub(crate) struct StepPart {
+    pub(crate) step: String,
+    pub(crate) began: String,
+    pub(crate) took: String,
     /// What it may take at most; empty where it has no limit of its own.
-    at_most: String,
-    result: String,
+    pub(crate) at_most: String,
+    pub(crate) result: String,
 }
 
 /// A component before and after.
 #[derive(Debug, Serialize)]
-struct Component {
-    name: String,
-    before: String,
-    after: String,
+pub(crate) struct Component {
+    pub(crate) name: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
 }
 
 /// Returns the report of a run in a form.
@@ -108,12 +106,17 @@ pub fn report(
     let facts = facts(context, state, records, &look);
     match form {
         Form::Markdown => rendered("report.md", &facts),
-        Form::Html => rendered("report.html", &facts),
         Form::Csv => csv(&facts),
     }
 }
 
-fn facts(context: Context<'_>, state: &RunState, records: &[(u64, Timestamp, Record)], look: &Look) -> Report {
+/// Returns what a report says.
+pub(crate) fn facts(
+    context: Context<'_>,
+    state: &RunState,
+    records: &[(u64, Timestamp, Record)],
+    look: &Look,
+) -> Report {
     let plan = context.plan;
     let header = state.header.as_ref();
     let moment = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| look.date_time(at));

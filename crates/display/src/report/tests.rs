@@ -82,8 +82,6 @@ fn p10_what_servers_and_people_write_is_text_in_every_form() {
         let bars = row.replace("\\|", "").matches('|').count();
         assert!([3, 4, 6].contains(&bars), "{bars} bars: {row}");
     }
-    let html = said(Form::Html);
-    assert!(!html.contains("<script") && html.contains("&lt;script&gt;"), "{html}");
     assert_eq!(cell(""), " ");
 }
 
