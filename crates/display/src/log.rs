@@ -198,13 +198,13 @@ impl<'a> Log<'a> {
         Some((about, tone, text))
     }
 
-    /// Whether the same refusal of the same act was told before: it is asked for again for as long as its step may take.
+    /// Whether the same refusal of the same act, or that it is not known whether it happened, was told before: it is asked for again for as long as its step may take.
     fn is_told(&mut self, work: WorkId, act: &Act, outcome: &ActOutcome) -> bool {
         match outcome {
-            ActOutcome::Retry(why) | ActOutcome::Failed(why) => {
+            ActOutcome::Retry(why) | ActOutcome::Failed(why) | ActOutcome::Unknown(why) => {
                 self.refused.insert((work, act.to_string()), why.clone()).is_some_and(|before| before == *why)
             }
-            ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined | ActOutcome::Unknown(_) => {
+            ActOutcome::Accepted | ActOutcome::AlreadySo | ActOutcome::Joined => {
                 self.refused.remove(&(work, act.to_string()));
                 false
             }

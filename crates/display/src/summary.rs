@@ -451,6 +451,14 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
         RunOutcome::Done | RunOutcome::ToBeLookedAt | RunOutcome::Recovered | RunOutcome::Bug => return None,
         RunOutcome::Interrupted => "to go on with the rest, start the plan again",
         RunOutcome::PartlyDone | RunOutcome::StoppedByPolicy => "when the cause is mended, start the plan again",
+        RunOutcome::StoppedByWindow if next_opening(context.plan.change(), state).is_none() => {
+            let text = "no window of the plan opens again: what is left waits for other windows, or for another plan";
+            return Some(if all_were_seen(context, state) {
+                format!("nothing is out; {text}")
+            } else {
+                text.to_owned()
+            });
+        }
         RunOutcome::StoppedByWindow => "in the next window, start the plan again",
         RunOutcome::HeldElsewhere => "when the other control host is done, start the plan again",
     };

@@ -115,8 +115,11 @@ mod tests {
         }
         std::fs::create_dir(folder.path().join("d.yaml")).unwrap();
         let found: Vec<String> = look(folder.path()).unwrap().into_keys().collect();
-        assert_eq!(found, ["a.yaml", "a.yaml.ann.approval", "a.yaml.ann.approval.sig", "a.yaml.approved"]);
-        assert!(found[1..].iter().all(|name| approved(name) == Some("a.yaml")));
+        let approvals = ["a.yaml.ann.approval", "a.yaml.ann.approval.sig", "a.yaml.approved"];
+        assert_eq!(found, [&["a.yaml"][..], &approvals, &["d.yaml"]].concat());
+        // What is called a plan and is none is told: the disk of a link may not be there.
+        assert!(matches!(read(&folder.path().join("d.yaml")), (PlanFile::Broken(_), None)));
+        assert!(found[1..4].iter().all(|name| approved(name) == Some("a.yaml")));
     }
 
     #[test]

@@ -385,7 +385,7 @@ impl Case<'_> {
         let out = self.stays_out();
         if scratch.unknown_looks >= UNKNOWN_LOOKS && (!out || self.is_late(self.patience())) {
             let why = format!(
-                "{}: no answer after {} looks in the {} step: {why}",
+                "{}: not known after {} looks in the {} step: {why}",
                 self.subject.work.server,
                 scratch.unknown_looks,
                 self.kind.word()

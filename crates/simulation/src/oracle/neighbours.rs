@@ -154,7 +154,7 @@ impl World {
         let now = self.now;
         let text = record["why"]["text"].as_str().or_else(|| record["reason"].as_str()).unwrap_or_default();
         // What was not answered is a reason of its own, whatever else was.
-        let answered = !text.contains("no answer after");
+        let answered = !text.contains("not known after");
         let by_word = answered && (text.contains("Busy") || text.contains("InsufficientActiveFrontEnds"));
         let pool = &self.pools[self.machines[at].pool];
         let theirs = pool.machines.iter().any(|mate| {

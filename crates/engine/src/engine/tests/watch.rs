@@ -602,6 +602,31 @@ fn p8_people_who_do_not_find_a_server_are_in_the_final_check_although_every_serv
     }
 }
 
+#[test]
+fn p8_a_recovery_of_a_run_that_has_touched_nothing_looks_at_its_pool_all_the_same() {
+    let mut engine = after(&[begun(Attended::No), Record::StepStarted { step: GUARD }]);
+    let effects = engine.handle(recovery(), at(100));
+    let (ticket, _) = pool_look(&effects).expect("the pool is looked at");
+    let mut seen = pool(Answer::Known(RunState::Paused), at(100));
+    seen.servers.insert(server(1), fe1(RunState::Running, Answer::Known(0), at(100)).servers[&server(1)].clone());
+    let mut effects = engine.handle(Input::Seen { ticket, seen: Box::new(seen.clone()) }, at(100));
+    let mut now = at(100);
+    while engine.state().ended.is_none() && now < at(130) {
+        (effects, now) = wake(&mut engine, &effects);
+        if let Some((ticket, _)) = pool_look(&effects) {
+            let mut again = seen.clone();
+            again.servers.values_mut().for_each(|server| server.taken = now);
+            if let Answer::Known(dns) = &mut again.dns {
+                dns.taken = now;
+            }
+            effects = engine.handle(Input::Seen { ticket, seen: Box::new(again) }, now);
+        }
+    }
+    let absent: Vec<&ServerName> = engine.state().pools_seen.values().flat_map(BTreeMap::keys).collect();
+    assert_eq!(absent, [&server(2)], "another hand has paused it: {:?}", engine.state().ended);
+    assert_ne!(engine.state().ended, Some(RunOutcome::Recovered), "it does not end as if all were well");
+}
+
 /// A run that drains a server in each of two pools of one budget.
 fn two_pools_at_work() -> Engine {
     let plan = plan_with(|plan| {
