@@ -1,11 +1,6 @@
 //! The pages of `serve` over a run on a lab: what they show, how they change by themselves, and a hold that is decided by a form.
 //! The last test looks at them in a real browser.
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing it did not expect")]
-#![expect(
-    clippy::print_stdout,
-    reason = "a test that is skipped says so, and one that is not says where its pictures are"
-)]
 
 use orchestrate_tests::cli::{Background, Sandbox, repository};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
