@@ -38,6 +38,7 @@ fn driver(lab: &Lab) -> WinrmServer {
     let server = pool.servers[0].name.clone();
     let target = WinrmTarget {
         connect_to: Some(directory.servers[&server].to_string()),
+        names: None,
         server,
         pool: pool.name.clone(),
         product: pool.product,

@@ -44,6 +44,7 @@ fn target(lab: &Lab, server: usize) -> WinrmTarget {
     let credentials = Credentials::new(directory.user.clone(), Zeroizing::new(directory.password.clone()));
     WinrmTarget {
         connect_to: Some(directory.servers[&name].to_string()),
+        names: None,
         server: name,
         pool: pool.name.clone(),
         product: pool.product,

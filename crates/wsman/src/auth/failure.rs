@@ -184,11 +184,7 @@ impl fmt::Display for Told<'_> {
             LogonReason::NoKdc { realm, looked } => {
                 write!(f, "no KDC of {realm} is known ({looked}): state `kdc`, or write `auth: ntlm`")
             }
-            LogonReason::KdcSilent { realm, tried } => write!(
-                f,
-                "no KDC of {realm} answered: {tried}. Tried: Kerberos. Not tried: NTLM, because a KDC is known, and nothing \
-                 weaker is taken when it is silent; make a KDC reachable from here, or write `auth: ntlm`"
-            ),
+            LogonReason::KdcSilent { realm, tried } => kdc_silent(f, realm, tried),
             LogonReason::TicketRefused { why } => write!(f, "the server did not take the ticket of {user}: {why}"),
             LogonReason::NoProof => write!(
                 f,
@@ -204,6 +200,14 @@ impl fmt::Display for Told<'_> {
             LogonReason::Other(text) => write!(f, "{user} could not log on: {text}"),
         }
     }
+}
+
+fn kdc_silent(f: &mut fmt::Formatter<'_>, realm: &str, tried: &str) -> fmt::Result {
+    write!(
+        f,
+        "no KDC of {realm} answered: {tried}. Tried: Kerberos. Not tried: NTLM, because a KDC is known, and nothing weaker is \
+         taken when it is silent; make a KDC reachable from here, or write `auth: ntlm`"
+    )
 }
 
 fn clock(f: &mut fmt::Formatter<'_>, whose: &str, ahead: Option<i64>) -> fmt::Result {
