@@ -111,30 +111,15 @@ pub fn agree(rows: &mut Vec<Row>, probe: &Probe, found: &[Finding]) {
         if !is_let_in && !is_silent {
             continue;
         }
-        let tells: &[Topic] = match topic {
-            _ if is_silent => &[Topic::Listeners, Topic::Logon, Topic::Wmi, Topic::Services],
-            Topic::PendingRestart => &[Topic::Disk, Topic::PendingRestart],
-            Topic::PowerShell | Topic::Cmdlets | Topic::Versions | Topic::Installer => std::slice::from_ref(&topic),
-            Topic::Name
-            | Topic::Listeners
-            | Topic::Transport
-            | Topic::Tls
-            | Topic::Logon
-            | Topic::Clock
-            | Topic::Account
-            | Topic::Wmi
-            | Topic::ServiceControl
-            | Topic::StartTypes
-            | Topic::Tasks
-            | Topic::Restart
-            | Topic::Services
-            | Topic::Lease
-            | Topic::Counters
-            | Topic::Quotas
-            | Topic::Records
-            | Topic::Balancer
-            | Topic::Pool
-            | Topic::Disk => &[],
+        let tells: &[Topic] = match finding.code.as_str() {
+            codes::UNKNOWN => &[Topic::Listeners, Topic::Logon, Topic::Wmi, Topic::Services],
+            // One question asks both.
+            codes::NOT_FIT if finding.message.contains("restart") => &[Topic::PendingRestart],
+            codes::NOT_FIT => &[Topic::Disk],
+            codes::NO_SCRIPT | codes::SECOND_MACHINE | codes::LEVEL_UNREAD | codes::NOT_STAGED => {
+                std::slice::from_ref(&topic)
+            }
+            _ => &[],
         };
         let told = rows.iter_mut().find(|row| tells.contains(&row.topic) && row.light != Light::Green);
         match told {

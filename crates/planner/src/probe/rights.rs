@@ -3,6 +3,7 @@
 use super::{green, red, some, yellow};
 use orchestrate_model::Answer;
 use orchestrate_model::probe::{Machine, Probe, Row, ServiceRight, Standing, Topic};
+use std::collections::BTreeSet;
 
 const MAKE_ADMINISTRATOR: &str = "make the account a member of the local group Administrators of the server";
 
@@ -43,6 +44,14 @@ fn unless_told(machine: &Machine, why: &str) -> String {
     }
 }
 
+/// What gives an account the rights of an administrator: one whose token is filtered is a member already.
+fn administrator(machine: &Machine) -> &'static str {
+    match standing(machine) {
+        Answer::Known(Standing::Filtered) => "it follows from the filtered token: mend the row `account`",
+        Answer::Known(Standing::Administrator | Standing::Other) | Answer::Unknown(_) => MAKE_ADMINISTRATOR,
+    }
+}
+
 fn standing(machine: &Machine) -> Answer<Standing> {
     machine.token.clone().map(|token| token.standing)
 }
@@ -73,11 +82,14 @@ fn account(machine: &Machine) -> Row {
 
 fn on_services(machine: &Machine, topic: Topic, wanted: &[ServiceRight]) -> Row {
     let words = wanted.iter().map(|right| right.word()).collect::<Vec<_>>().join(", ");
-    let (mut lacking, mut unknown) = (Vec::new(), Vec::new());
+    let (mut lacking, mut unknown, mut lacked) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (service, rights) in &machine.services {
         match rights {
             Answer::Known(rights) if wanted.iter().all(|right| rights.contains(right)) => {}
-            Answer::Known(_) => lacking.push(service.to_string()),
+            Answer::Known(rights) => {
+                lacked.extend(wanted.iter().copied().filter(|right| !rights.contains(right)));
+                lacking.push(service.to_string());
+            }
             Answer::Unknown(why) => unknown.push(why),
         }
     }
@@ -89,7 +101,7 @@ fn on_services(machine: &Machine, topic: Topic, wanted: &[ServiceRight]) -> Row 
                 green(topic, format!("administrators may {words} {of} services; none of the product is running here"))
             }
             Answer::Known(_) => {
-                red(topic, format!("only administrators may {words} {of} services"), MAKE_ADMINISTRATOR)
+                red(topic, format!("only administrators may {words} {of} services"), administrator(machine))
             }
             Answer::Unknown(why) => yellow(topic, unless_told(machine, &why), "look at the row `account`"),
         },
@@ -100,7 +112,9 @@ fn on_services(machine: &Machine, topic: Topic, wanted: &[ServiceRight]) -> Row 
             "an administrator in effect may; else look at `sc sdshow NAME` on the server",
         ),
         (lacking, _) => {
-            red(topic, format!("may not {words} {of} {}", some(lacking)).replace("  ", " "), MAKE_ADMINISTRATOR)
+            // Only what it may not: an entry on a service may give one right and not another.
+            let words = lacked.iter().map(|right: &ServiceRight| right.word()).collect::<Vec<_>>().join(", ");
+            red(topic, format!("may not {words} {of} {}", some(lacking)).replace("  ", " "), administrator(machine))
         }
     }
 }
@@ -110,9 +124,11 @@ fn tasks(machine: &Machine) -> Row {
         (Answer::Known(()), Answer::Known(Standing::Administrator)) => {
             green(Topic::Tasks, "may register tasks, by which installers run")
         }
-        (Answer::Known(()), Answer::Known(Standing::Filtered | Standing::Other)) => {
-            red(Topic::Tasks, "may not register tasks that run as SYSTEM, by which installers run", MAKE_ADMINISTRATOR)
-        }
+        (Answer::Known(()), Answer::Known(Standing::Filtered | Standing::Other)) => red(
+            Topic::Tasks,
+            "may not register tasks that run as SYSTEM, by which installers run",
+            administrator(machine),
+        ),
         (Answer::Unknown(why), _) => red(
             Topic::Tasks,
             format!("the task scheduler does not answer: {why}"),

@@ -382,6 +382,16 @@ fn a_finding_gives_its_code_and_remedy_to_the_row_that_tells_the_same() {
     assert_eq!(installer.todo.as_deref(), Some("Mend it."));
     assert_eq!(of("O2098").map(|row| (row.topic, row.light)), Some((Topic::Counters, Light::Red)));
     assert!(of("O2037").is_none(), "the time is no matter of a host");
+    // A drive that is too full and a restart that is due are one question, and two rows.
+    for (message, topic) in
+        [("a restart of fe1 is due", Topic::PendingRestart), ("fe1 has 1.0 GiB free on C:", Topic::Disk)]
+    {
+        let row = |topic| yellow(topic, "x", "y");
+        let mut rows = vec![row(Topic::Disk), row(Topic::PendingRestart)];
+        agree(&mut rows, &probe, &[Finding { message: message.to_owned(), ..finding("O2093") }]);
+        let told: Vec<Topic> = rows.iter().filter(|row| row.code.is_some()).map(|row| row.topic).collect();
+        assert_eq!(told, [topic], "{rows:?}");
+    }
 }
 
 #[test]

@@ -150,10 +150,12 @@ impl fmt::Display for Told<'_> {
                 "the domain does not let {user} in from here or at this hour: look at its logon hours, its logon \
                  workstations and its authentication policy"
             ),
-            LogonReason::Revoked => write!(
-                f,
-                "the domain does not let {user} in: after wrong passwords it is locked out; else disabled or expired"
-            ),
+            LogonReason::Revoked => {
+                write!(
+                    f,
+                    "the domain does not let {user} in: after wrong passwords it is locked out; else it is disabled or expired"
+                )
+            }
             LogonReason::UnknownName { realm } => write!(
                 f,
                 "the domain {realm} does not know {user}: check the name, and state `realm` if the account is in \
@@ -182,7 +184,7 @@ impl fmt::Display for Told<'_> {
             LogonReason::NoKdc { realm, looked } => {
                 write!(f, "no KDC of {realm} is known ({looked}): state `kdc`, or write `auth: ntlm`")
             }
-            LogonReason::KdcSilent { realm, tried } => silent(f, realm, tried),
+            LogonReason::KdcSilent { realm, tried } => kdc_silent(f, realm, tried),
             LogonReason::TicketRefused { why } => write!(f, "the server did not take the ticket of {user}: {why}"),
             LogonReason::NoProof => write!(
                 f,
@@ -200,11 +202,11 @@ impl fmt::Display for Told<'_> {
     }
 }
 
-fn silent(f: &mut fmt::Formatter<'_>, realm: &str, tried: &str) -> fmt::Result {
+fn kdc_silent(f: &mut fmt::Formatter<'_>, realm: &str, tried: &str) -> fmt::Result {
     write!(
         f,
-        "no KDC of {realm} answered: {tried}. Tried: Kerberos. Not tried: NTLM, because a KDC is known, and nothing weaker \
-         is taken when it is silent; make a KDC reachable from here, or write `auth: ntlm`"
+        "no KDC of {realm} answered: {tried}. Tried: Kerberos. Not tried: NTLM, because a KDC is known, and nothing weaker is \
+         taken when it is silent; make a KDC reachable from here, or write `auth: ntlm`"
     )
 }
 
