@@ -449,6 +449,13 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
     let lead = match outcome {
         _ if state.work.iter().all(done) => return None,
         RunOutcome::Done | RunOutcome::ToBeLookedAt | RunOutcome::Recovered | RunOutcome::Bug => return None,
+        RunOutcome::StoppedByPolicy if waits_for_a_yes(context.plan, state) => {
+            let (program, run) = (context.program, context.run);
+            return Some(format!(
+                "whether the others follow the server that goes first is yours to say; to take the run up again is the yes:  \
+                 {program} resume {run}"
+            ));
+        }
         RunOutcome::Interrupted => "to go on with the rest, start the plan again",
         RunOutcome::PartlyDone | RunOutcome::StoppedByPolicy => "when the cause is mended, start the plan again",
         RunOutcome::StoppedByWindow if next_opening(context.plan.change(), state).is_none() => {
@@ -477,6 +484,15 @@ fn again(context: Context<'_>, state: &RunState, look: &Look) -> Option<String> 
         | RunOutcome::Bug => None,
     };
     Some(format!("{lead}:  {}{}", context.start, opening.unwrap_or_default()))
+}
+
+/// Whether a server that goes first in its pool is done, and the plan leaves it to a person whether the others follow.
+fn waits_for_a_yes(plan: &Plan, state: &RunState) -> bool {
+    let mut works = plan.work().iter().zip(&state.work);
+    works.any(|(work, own)| {
+        let asks = plan.pool_of(work).asks_after(&work.server) && own.end == Some(ServerEnd::Finished);
+        asks && !own.has(state::Mark::Followed)
+    })
 }
 
 /// Returns when the first window opens after the last news of a run.
