@@ -2,6 +2,7 @@
 
 mod again;
 mod away;
+mod budgets;
 mod dependents;
 mod drains;
 mod first;
