@@ -26,7 +26,9 @@ pub fn duration(length: SignedDuration) -> String {
         (0, 0, m, s) => format!("{m}m {s:02}s"),
         (0, h, 0, _) => format!("{h}h"),
         (0, h, m, _) => format!("{h}h {m:02}m"),
-        (d, 0, ..) => format!("{d}d"),
+        (d, 0, 0, _) => format!("{d}d"),
+        // Without them half an hour more than a day would be called a day.
+        (d, 0, m, _) => format!("{d}d 00h {m:02}m"),
         (d, h, ..) => format!("{d}d {h:02}h"),
     }
 }
@@ -130,6 +132,7 @@ mod tests {
         assert_eq!(said(7200), "2h");
         assert_eq!(said(7200 + 300), "2h 05m");
         assert_eq!(said(86_400 + 3600), "1d 01h");
+        assert_eq!(said(86_400 + 1800), "1d 00h 30m");
     }
 
     #[test]
