@@ -111,7 +111,7 @@ impl Door {
     /// Opens a session, and returns the cookie of it.
     pub(crate) fn enter(&self, typed: &str, name: &str, headers: &HeaderMap) -> Result<String, &'static str> {
         let Some(token) = self.token() else {
-            return Err("nobody can sign in: serve was started without --token-file");
+            return Err("no one can sign in: serve was started without --token-file");
         };
         if !token.is(typed) {
             return Err("the token is another one");

@@ -78,7 +78,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", help_heading = "API")]
     pub(crate) token_file: Option<PathBuf>,
     /// Believes a proxy in front that names who is signed in, in this header of each request. At an address the proxy has to
-    /// bring the token as well, as `Authorization: Bearer TOKEN`; at a socket nobody else can ask
+    /// bring the token as well, as `Authorization: Bearer TOKEN`; at a socket no other account can ask
     #[arg(long, value_name = "NAME", value_parser = header, help_heading = "API")]
     pub(crate) trust_user_header: Option<HeaderName>,
     /// Works on imitated servers on this machine: the lab of each plan begins when its next window opens
