@@ -10,7 +10,7 @@ use crate::state::{RunState, WorkState};
 use orchestrate_model::version::{ComponentVersion, Level, Mixed, Reached, Version, mixed};
 use orchestrate_model::{Answer, Pool, ServerName};
 use orchestrate_planner::Plan;
-use orchestrate_planner::plan::{LeftOut, ServerWork};
+use orchestrate_planner::plan::ServerWork;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The levels of a pool whose servers are all done.
@@ -52,7 +52,8 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
     let works = plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool as usize == position);
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for (work, own) in works {
-        if plan.left_out(work) == Some(LeftOut::Away) {
+        // What is away, or left out by choice, says nothing about those that were worked on.
+        if plan.left_out(work).is_some() {
             continue;
         }
         if !is_done(own) {
@@ -65,6 +66,9 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
             Answer::Known(versions) => known.push((&work.server, versions.as_slice())),
             Answer::Unknown(why) => unknown.push((&work.server, why.as_str())),
         }
+    }
+    if known.is_empty() && unknown.is_empty() {
+        return None;
     }
     let all: Vec<(&ServerName, &[ComponentVersion])> = known;
     let mut mixed = mixed(all.iter().copied());
