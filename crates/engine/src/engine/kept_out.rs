@@ -55,12 +55,12 @@ impl Engine {
         if self.is_to_be_seen(position) {
             return;
         }
+        // People may come as long as it is in, also while taking it out is refused.
+        self.scratch[position].zeros = 0;
         if !self.goes_out_again(position, step, now) {
             return;
         }
         let pool = self.subject(position).pool.name.clone();
-        // People may have come while it was in.
-        self.scratch[position].zeros = 0;
         let acts = back.into_iter().map(|at| Act::SetBalancer { pool: pool.clone(), at, to: BalancerState::Drain });
         self.act(position, step, acts.collect(), (asked, now));
     }

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// could not be asked about come in between. It takes a minute when nothing does.
 const PATIENCE: Ms = 10 * MINUTE;
 
+/// What has to be left of a lease for a change.
+const LEASE_LEFT: Ms = 5 * MINUTE;
+
 /// What other people did is no reason any more after so long.
 const LONG_AGO: Ms = 45 * MINUTE;
 
@@ -125,7 +128,10 @@ impl World {
             let odd = &self.pools[self.machines[at].pool].balancer;
             let odd = odd.moved.is_some() || odd.swapped.is_some();
             let back = self.machines[at].admin.contains(&BalancerState::Ready);
-            if !self.has_balancer(at) || odd || !back {
+            // P12 comes first: whoever stood still until its lease had run out does nothing to a server that cannot say whose it is.
+            let machine = &self.machines[at];
+            let nobodys = !machine.up && machine.lease.is_none_or(|(_, until)| until <= now + LEASE_LEFT);
+            if !self.has_balancer(at) || odd || !back || nobodys {
                 self.oracle.neighbours.undone.remove(&at);
                 continue;
             }
