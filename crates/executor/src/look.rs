@@ -12,6 +12,7 @@ use orchestrate_model::observe::{BalancerObservation, DnsAsk, DnsObservation};
 use orchestrate_model::{Answer, Ask, Change, PoolName, PoolObservation, ServerName, ServerObservation};
 use orchestrate_planner::safety::EVIDENCE_LIFETIME;
 use orchestrate_planner::{Observations, scope};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -77,16 +78,24 @@ pub async fn survey_of(
     Observations { pools, looked, ..Observations::default() }
 }
 
-/// Looks at a pool until what is seen of it is of one moment, and says when that look was over.
+/// Looks at a pool until what is seen of it is of one moment, and says when that look was over. A server that says nothing
+/// makes a look last the longest, and is not asked again for the sake of the others: it is unknown, however often it is asked.
 async fn of_one_moment(crew: &Crew, eyes: &Eyes, wanted: &Look, clock: &Clock) -> (PoolObservation, Timestamp) {
+    let mut wanted = wanted.clone();
+    let mut silent: BTreeMap<ServerName, ServerObservation> = BTreeMap::new();
     let mut looks = 1;
     loop {
-        let seen = look(crew, eyes, wanted, clock).await;
+        let mut seen = look(crew, eyes, &wanted, clock).await;
         let over = clock.now();
+        silent.extend(seen.servers.extract_if(.., |_, server| server.is_silent()));
         let fresh = seen.oldest().is_none_or(|oldest| over.duration_since(oldest) < EVIDENCE_LIFETIME);
-        if fresh || looks >= LOOKS {
+        if fresh || looks >= LOOKS || seen.servers.is_empty() {
+            // No answer has no age.
+            let silent = silent.into_iter().map(|(name, server)| (name, ServerObservation { taken: over, ..server }));
+            seen.servers.extend(silent);
             return (seen, over);
         }
+        wanted.servers.retain(|name, _| !silent.contains_key(name));
         looks += 1;
     }
 }

@@ -8,7 +8,7 @@ use orchestrate_driver::{Clock, Eyes, Hands, NoNames, Observe};
 use orchestrate_engine::record::{Actor, Attended};
 use orchestrate_engine::{Command, Engine, RunHeader, RunOutcome, Start};
 use orchestrate_journal::{Journal, Storage};
-use orchestrate_model::{Ask, Change, RunId, ServerObservation};
+use orchestrate_model::{Answer, Ask, Change, RunId, ServerObservation};
 use orchestrate_planner::{Observations, make};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -229,4 +229,44 @@ async fn a_look_that_waits_for_its_turn_is_not_late() {
     let seen = futures::future::join_all(looks).await;
     assert!(seen.iter().all(Result::is_ok));
     assert_eq!(most.1.load(Ordering::SeqCst), SERVERS_AT_ONCE);
+}
+
+/// A server that says nothing, or one whose first answer is old when the look is over.
+struct Late {
+    server: ServerName,
+    is_silent: bool,
+    asked: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Observe for Late {
+    async fn observe(&self, _ask: &Ask) -> ServerObservation {
+        let first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
+        let age = if first { jiff::SignedDuration::from_mins(2) } else { jiff::SignedDuration::ZERO };
+        let seen = ServerObservation::unknown(self.server.clone(), Timestamp::now() - age, "no answer within 35 s");
+        let services = if self.is_silent { seen.services.clone() } else { Answer::Known(BTreeMap::new()) };
+        ServerObservation { services, ..seen }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_asked_once_and_the_others_until_what_they_say_is_fresh() {
+    let change = change();
+    let mut asked = BTreeMap::new();
+    let servers = change.pools[0].servers.iter().enumerate().map(|(position, server)| {
+        let count = Arc::new(AtomicUsize::new(0));
+        asked.insert(server.name.clone(), (position == 0, count.clone()));
+        let driver = Late { server: server.name.clone(), is_silent: position == 0, asked: count };
+        (server.name.clone(), Arc::new(driver) as Arc<dyn Observe>)
+    });
+    let eyes = Eyes { servers: servers.collect(), names: Arc::new(NoNames), balancers: BTreeMap::new() };
+    let seen = crate::survey(&Crew::here(), &eyes, &change, &Clock::real()).await;
+    for (server, (is_silent, count)) in &asked {
+        assert_eq!(count.load(Ordering::SeqCst) == 1, *is_silent, "{server}");
+    }
+    let pool = seen.pools.values().next().expect("a pool");
+    assert_eq!(pool.servers.len(), asked.len(), "the silent one is told too");
+    let over = seen.looked.values().next().expect("a pool");
+    let oldest = pool.servers.values().map(|server| server.taken).min().expect("servers");
+    assert!(over.duration_since(oldest) < orchestrate_planner::safety::EVIDENCE_LIFETIME, "nothing is called stale");
 }
