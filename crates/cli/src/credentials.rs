@@ -27,8 +27,8 @@ const FILE_PAUSE: Duration = Duration::from_secs(5);
 /// Why there are no credentials.
 #[derive(Debug, Error)]
 pub(crate) enum CredentialError {
-    #[error("the variable {0} is not set, or empty")]
-    Variable(String),
+    #[error("{}", unset(.0))]
+    Variables(Vec<String>),
     #[error("{} {why}", path.display())]
     Open { path: PathBuf, why: String, mend: String },
     #[error("cannot read {}", path.display())]
@@ -51,7 +51,10 @@ impl CredentialError {
     /// Returns what to do about it.
     pub(crate) fn advice(&self) -> Option<String> {
         match self {
-            Self::Variable(_) => Some("set it, or write `credentials: {file: PATH}`".to_owned()),
+            Self::Variables(names) => {
+                let them = if names.len() == 1 { "it" } else { "them" };
+                Some(format!("set {them}, or name a file: `access: {{winrm: {{credentials: {{file: PATH}}}}}}`"))
+            }
             Self::Open { mend, .. } => Some(format!("take the file away from others: {mend}")),
             Self::Prompt { .. } => Some("start it at a terminal, or write `credentials: {file: PATH}`".to_owned()),
             Self::Keyring { user, .. } if cfg!(feature = "keyring") => {
@@ -64,6 +67,13 @@ impl CredentialError {
             | Self::Current(_)
             | Self::Unusable { .. } => None,
         }
+    }
+}
+
+fn unset(names: &[String]) -> String {
+    match names {
+        [one] => format!("the variable {one} is not set, or empty"),
+        several => format!("the variables {} are not set, or empty", several.join(" and ")),
     }
 }
 
@@ -100,13 +110,17 @@ pub(crate) fn certificate(pool: &PoolName, source: &CredentialSource) -> Result<
 fn login(source: &CredentialSource) -> Result<Login, CredentialError> {
     match source {
         CredentialSource::Env(name) => {
-            let read = |part: &str| {
-                let variable = format!("{name}_{part}");
-                // An empty password would be tried, and counted as a wrong one.
-                let value = std::env::var(&variable).ok().filter(|value| !value.is_empty());
-                value.ok_or(CredentialError::Variable(variable))
-            };
-            Ok(Login::with_password(read("USER")?, Zeroizing::new(read("PASSWORD")?)))
+            // An empty password would be tried, and counted as a wrong one.
+            let read = |variable: &str| std::env::var(variable).ok().filter(|value| !value.is_empty());
+            let names = [format!("{name}_USER"), format!("{name}_PASSWORD")];
+            match (read(&names[0]), read(&names[1]).map(Zeroizing::new)) {
+                (Some(user), Some(password)) => Ok(Login::with_password(user, password)),
+                (user, password) => {
+                    let is_set = [user.is_some(), password.is_some()];
+                    let unset = names.into_iter().zip(is_set).filter(|(_, is_set)| !is_set).map(|(name, _)| name);
+                    Err(CredentialError::Variables(unset.collect()))
+                }
+            }
         }
         CredentialSource::File(path) => {
             let path = Path::new(path);

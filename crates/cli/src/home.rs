@@ -136,10 +136,13 @@ impl Home {
         Ok(runs)
     }
 
-    /// Refuses a named folder that is not there, or in which no runs were ever kept: a mistyped name must not look like a
-    /// folder without runs.
+    /// Refuses a named folder that is not there, or that is full of something else: a mistyped name must not look like a folder
+    /// without runs. One that was made for a first run is empty.
     pub(crate) fn was_begun(&self) -> Result<(), Failure> {
         let there = self.path.exists();
+        if std::fs::read_dir(&self.path).is_ok_and(|mut listing| listing.next().is_none()) {
+            return Ok(());
+        }
         // What cannot be looked into, and what is no folder, is told by whoever opens it.
         let holds = |name: &&str| self.path.join(name).try_exists().unwrap_or(true);
         if !self.named || (there && !self.path.is_dir()) || ["runs", Self::LABS].iter().any(holds) {
@@ -397,7 +400,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let home = home(folder.path()).unwrap();
         let refused = |failure: Failure| matches!(failure, Failure::NoStateFolder { there: true, .. });
-        assert!(home.runs().err().is_some_and(refused), "no runs were ever kept there");
+        assert!(home.runs().unwrap().is_empty(), "it was made for a first run");
         std::fs::write(folder.path().join("hosts"), "").unwrap();
         assert!(home.runs().err().is_some_and(refused) && home.open(Place::Real).err().is_some_and(refused));
         std::fs::remove_file(folder.path().join("hosts")).unwrap();

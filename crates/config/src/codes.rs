@@ -141,8 +141,6 @@ codes! {
     SCOPE_MATCHES_NOTHING = "O1056";
     /// The Windows name of a service is not known.
     NAME_NOT_KNOWN = "O1057";
-    /// A service is waited for by time although its sessions can be counted.
-    CAN_BE_COUNTED = "O1058";
     /// The roles of two pools do not go together as next hop or pair.
     ROLES_DO_NOT_JOIN = "O1059";
     /// Basic authentication without TLS.
@@ -161,6 +159,8 @@ codes! {
     OUTAGE_OF_SEVERAL = "O1066";
     /// Two upgrade domains of a pool are written almost alike.
     NEARLY_ONE_DOMAIN = "O1067";
+    /// A counter that a pool names for a service counts the sessions of another one (warning).
+    COUNTER_OF_ANOTHER = "O1068";
     /// The credentials are of another kind than the authentication takes.
     CREDENTIALS_DO_NOT_FIT = "O1130";
     /// A KDC is stated without its realm.

@@ -70,7 +70,7 @@ impl Written for SessionCounter {
         reader.report(
             Diagnostic::error(code, node.span, format!("{} is {what}, and says nothing of sessions", quoted(&text)))
                 .label("expected a counter of how many sessions there are now")
-                .help(r"name a level, such as `'\LS:AVMCU - Operations\AVMCU - Number of Users'`, or wait by time: `drain.unmeasured`"),
+                .help(r"name a level, such as `'\LS:AVMCU - Operations\AVMCU - Number of Users'`, or wait by time: `maintenance: drain: unmeasured`"),
         );
         None
     }

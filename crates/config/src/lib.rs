@@ -23,6 +23,7 @@ mod logon;
 mod merged;
 mod numbers;
 pub mod pages;
+mod places;
 mod reader;
 mod render;
 mod rules;

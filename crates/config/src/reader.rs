@@ -2,6 +2,7 @@
 
 use crate::codes::{self, Code};
 use crate::diagnostic::{Diagnostic, MOST_DIAGNOSTICS, Span, quoted};
+use crate::places;
 use crate::secrets::looks_secret;
 use crate::slips;
 use crate::yaml::{Node, Value};
@@ -273,6 +274,7 @@ impl<'n, 'r> Fields<'n, 'r> {
             });
             let help = blank
                 .or(missing)
+                .or_else(|| places::belongs(text))
                 .or_else(|| reader.suggest(text, unused.iter().copied()))
                 .unwrap_or_else(|| format!("known keys here: {}", known.join(", ")));
             let owner = reader.whole_path();

@@ -36,32 +36,20 @@ fn codes(found: &[Diagnostic]) -> Vec<&'static str> {
 }
 
 #[test]
-fn p3_p4_what_can_be_counted_is_not_waited_for_by_time() {
-    let unmeasured = |plan: &str, services: &str| {
-        let from = if plan == T1 { "  drain: {" } else { "unmeasured: {RTCDATAPROXY: 30m, " };
-        let to = if plan == T1 {
-            format!("  drain: {{unmeasured: {{{services}}}, ")
-        } else {
-            format!("unmeasured: {{{services}, ")
-        };
-        with(plan, &[(from, &to)])
+fn p4_a_counter_that_counts_another_service_is_warned_about() {
+    let measured = |service: &str, counter: &str| {
+        let measures = format!("    labels: {{site: paris}}\n    measures: {{{service}: ['{counter}']}}\n");
+        good(&with(T1, &[("    labels: {site: paris}\n", &measures)])).warnings
     };
-    for counted in ["RTCSRV", "rtcavmcu", "Audio/Video Conferencing", "W3SVC", "RTCMEDSRV", "RTCCAA"] {
-        let found = errors(&unmeasured(T1, &format!("{counted}: 1m")));
-        assert_eq!(codes(&found), ["O1058"], "{counted}");
-        assert!(found[0].help.as_ref().unwrap().contains("Performance Monitor Users"), "{found:?}");
+    let sip = r"\LS:SIP - Peers(Clients)\SIP - Connections Active";
+    let warnings = measured("W3SVC", sip);
+    assert_eq!(codes(&warnings), ["O1068"]);
+    assert!(warnings[0].message.contains("sessions of `RTCSRV`, and not those of `W3SVC`"), "{warnings:?}");
+    for (own, counter) in
+        [("RTCSRV", sip), ("W3SVC", r"\LS:WEB - UCWA(_Total)\Anything"), ("W3SVC", r"\Own\Sessions now")]
+    {
+        assert_eq!(codes(&measured(own, counter)), [] as [&str; 0], "{own}");
     }
-    // A pool that counts it in another way can count it all the same.
-    let other =
-        with(T1, &[("    labels: {site: paris}\n", "    labels: {site: paris}\n    measures: {RTCSRV: ['\\X\\Y']}\n")]);
-    assert_eq!(codes(&errors(&with(&other, &[("  drain: {", "  drain: {unmeasured: {RTCSRV: 1m}, ")]))), ["O1058"]);
-    // What is known from memory only, and what has no measure, may be waited for by time.
-    for uncounted in ["RTCRGS", "RTCCPS", "Web Conferencing"] {
-        assert_eq!(good(&unmeasured(T1, &format!("{uncounted}: 1m"))).change.maintenance.unmeasured.len(), 1);
-    }
-    // The Access Edge is counted on Edge servers.
-    assert_eq!(codes(&errors(&unmeasured(T5, "Access Edge: 1m"))), ["O1058"]);
-    assert_eq!(good(T5).change.maintenance.unmeasured.len(), 2);
 }
 
 #[test]

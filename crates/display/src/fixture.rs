@@ -125,7 +125,7 @@ pub(crate) fn seen() -> BTreeMap<PoolName, PoolObservation> {
             status("RTCRGS", RunState::Running, StartType::AUTOMATIC),
         ]));
         let measured =
-            |value| SessionReading { measures: vec![Measure { name: "users".to_owned(), value }], draining: None };
+            |value| SessionReading { measures: vec![Measure::new("users".to_owned(), value)], draining: None };
         seen.sessions = BTreeMap::from([
             (ServiceName::new("RTCSRV").unwrap(), measured(Answer::Known(42))),
             (ServiceName::new("RTCRGS").unwrap(), measured(Answer::unknown("the counter set is not there"))),

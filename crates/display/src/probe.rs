@@ -60,11 +60,26 @@ fn said(row: &Row) -> String {
 
 /// Returns the rows of one screen.
 fn told_rows(rows: &[Row], look: &Look) -> Vec<String> {
-    let each = rows.iter().flat_map(|row| {
-        let advice = row.todo.iter().flat_map(|todo| advice(look, MARK + TOPIC, todo));
-        marked(look, row.light, row.topic.word(), &said(row)).into_iter().chain(advice)
-    });
-    each.collect()
+    let mut lines = Vec::new();
+    for alike in rows.chunk_by(is_alike) {
+        let Some(row) = alike.first() else { continue };
+        let text = with_others(alike.iter().skip(1).map(|row| row.topic), said(row));
+        lines.extend(marked(look, row.light, row.topic.word(), &text));
+        lines.extend(row.todo.iter().flat_map(|todo| advice(look, MARK + TOPIC, todo)));
+    }
+    lines
+}
+
+/// Whether two rows say the same of two topics, as those do that rest on one thing that is not known.
+fn is_alike(row: &Row, next: &Row) -> bool {
+    let is_open = row.light != Light::Green && row.topic != next.topic;
+    is_open && (row.light, &row.found, &row.todo, &row.code) == (next.light, &next.found, &next.todo, &next.code)
+}
+
+/// Returns what is said of several topics, before which the first of them stands.
+fn with_others(others: impl Iterator<Item = Topic>, text: String) -> String {
+    let others: Vec<&str> = others.map(Topic::word).collect();
+    if others.is_empty() { text } else { format!("(so for {}) {text}", list(&others)) }
 }
 
 /// Returns what is told of pools, below their servers.
@@ -107,6 +122,7 @@ pub fn screen(told: &Told<'_>, pools: &[ToldPool<'_>], look: &Look) -> String {
     lines.push(String::new());
     let rows = told.rows.iter().chain(pools.iter().flat_map(|told| told.rows));
     lines.push(ending(rows.map(|row| row.light), "row"));
+    lines.extend(harmless(std::slice::from_ref(told), pools, look));
     lines.join("\n") + "\n"
 }
 
@@ -156,6 +172,16 @@ fn activity_keys(activity: &Answer<Vec<ActivityKeys>>, look: &Look) -> Vec<Strin
         }
     }
     lines
+}
+
+/// Says of what could not be seen on servers, and is no finding of a dry run, what that means for a run. Without a plan there is
+/// none to say it of.
+fn harmless(servers: &[Told<'_>], pools: &[ToldPool<'_>], look: &Look) -> Vec<String> {
+    let mut rows = servers.iter().flat_map(|told| told.rows);
+    let some = !pools.is_empty() && rows.any(|row| row.light == Light::Yellow && row.code.is_none());
+    let text = "What is marked warn without a code (O....) is no finding of the dry run: a run is not refused for it, and may \
+                meet it later.";
+    if some { look.hang("", Tone::Quiet, text) } else { Vec::new() }
 }
 
 /// Returns how many there are of each light, in words.
@@ -212,6 +238,7 @@ pub fn table(servers: &[Told<'_>], pools: &[ToldPool<'_>], look: &Look) -> Strin
         None | Some(Light::Green) => of_servers,
         Some(_) => format!("{of_servers}; of the pool: {}", ending(rows, "row")),
     });
+    lines.extend(harmless(servers, pools, look));
     lines.join("\n") + "\n"
 }
 
@@ -316,9 +343,14 @@ fn causes(servers: &[Told<'_>], look: &Look) -> Vec<String> {
     }
     causes.sort_by_key(|cause| (std::cmp::Reverse(cause.light), cause.topic));
     let mut lines = Vec::new();
-    for cause in &causes {
+    let is_alike = |cause: &Cause<'_>, next: &Cause<'_>| {
+        (cause.light, cause.todo, &cause.found) == (next.light, next.todo, &next.found)
+    };
+    for alike in causes.chunk_by(is_alike) {
+        let Some(cause) = alike.first() else { continue };
+        let text = with_others(alike.iter().skip(1).map(|cause| cause.topic), found(cause, servers.len()));
         lines.push(String::new());
-        lines.extend(marked(look, cause.light, cause.topic.word(), &found(cause, servers.len())));
+        lines.extend(marked(look, cause.light, cause.topic.word(), &text));
         lines.extend(advice(look, MARK + TOPIC, cause.todo));
     }
     lines

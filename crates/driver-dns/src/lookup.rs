@@ -22,13 +22,13 @@ pub(crate) struct Lookup {
 #[derive(Debug, Clone, Error)]
 pub(crate) enum Shortfall {
     /// A question had no answer.
-    #[error("{server} about {kind} records: {reason}")]
+    #[error("{server} ({kind} records): {reason}")]
     Exchange { server: SocketAddr, kind: RecordType, reason: ExchangeError },
     /// The answer said nothing.
-    #[error("{server} about {kind} records: {reason}")]
+    #[error("{server} ({kind} records): {reason}")]
     Reading { server: SocketAddr, kind: RecordType, reason: NoReading },
     /// An authoritative server answered without authority.
-    #[error("{server} about {kind} records: the server is named as authoritative but answers without authority")]
+    #[error("{server} ({kind} records): the server is named as authoritative but answers without authority")]
     Lame { server: SocketAddr, kind: RecordType },
     /// An authoritative server knows the alias but not what it leads to.
     #[error("the alias leads to {alias}, which this server has no authority for")]

@@ -116,7 +116,8 @@ impl Plan {
             // It is left out only when a counter with a source was read; anything else about it is unknown.
             !(proven && !want.sourced && reading.absent)
         });
-        let measures = kept.map(|(want, reading)| Measure { name: want.name.clone(), value: reading.value }).collect();
+        let measures =
+            kept.map(|(want, Reading { value, absent })| Measure { name: want.name.clone(), value, absent }).collect();
         let draining = self.draining.as_ref().map(|counter| draining(counter, readings));
         SessionReading { measures, draining }
     }

@@ -45,7 +45,7 @@ fn agreed(host: &str, answers: &[DnsAnswer]) -> Result<Vec<IpAddr>, String> {
     let said = |answer: &DnsAnswer| match &answer.records {
         Answer::Unknown(why) => {
             let own = format!("{} ", answer.resolver);
-            format!("{} did not answer: {}", answer.resolver, why.strip_prefix(&own).unwrap_or(why))
+            format!("{} does not tell it {}", answer.resolver, why.strip_prefix(&own).unwrap_or(why))
         }
         Answer::Known(records) if records.addresses.is_empty() => {
             format!("{} says that there is none", answer.resolver)
@@ -105,10 +105,14 @@ mod tests {
         assert_eq!(ask(&[answer(1, Answer::unknown("silent")), answer(2, Answer::Known(here))]), Ok(vec![address]));
         let none = ask(&[answer(1, Answer::Known(&[]))]).unwrap_err();
         assert!(none.contains("has no address at the name servers of the plan: 192.0.2.1:53 says"), "{none}");
-        let silent =
-            ask(&[answer(1, Answer::Known(&[])), answer(2, Answer::unknown("no answer within 5 s"))]).unwrap_err();
+        let silent = ask(&[
+            answer(1, Answer::Known(&[])),
+            answer(2, Answer::unknown("192.0.2.2:53 (A records): no answer within 5 s")),
+        ])
+        .unwrap_err();
         assert!(
-            silent.contains("is not known") && silent.contains("192.0.2.2:53 did not answer: no answer within 5 s"),
+            silent.contains("is not known")
+                && silent.contains("192.0.2.2:53 does not tell it (A records): no answer within 5 s"),
             "{silent}"
         );
         let apart = ask(&[answer(1, Answer::Known(here)), answer(2, Answer::Known(there))]).unwrap_err();

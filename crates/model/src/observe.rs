@@ -302,6 +302,28 @@ impl SessionReading {
         }
         Answer::Known(most)
     }
+
+    /// Returns why no count can tell that no session is left, where the server itself says so: whatever is unknown is so
+    /// because it has no such counter. `None` where everything could be read, where nothing measures the service, and where an
+    /// answer was refused or is missing: that may hide sessions.
+    #[must_use]
+    pub fn uncountable(&self) -> Option<String> {
+        let is_told = |measure: &Measure| match &measure.value {
+            Answer::Known(value) => *value >= 0,
+            Answer::Unknown(_) => measure.absent,
+        };
+        let first = self.measures.iter().find(|measure| measure.value.known().is_none())?;
+        self.measures
+            .iter()
+            .all(is_told)
+            .then(|| format!("{}: {}", first.name, first.value.why_unknown().unwrap_or_default()))
+    }
+
+    /// Returns the largest of the counts that could be read. `None`: none could.
+    #[must_use]
+    pub fn most_read(&self) -> Option<u64> {
+        self.measures.iter().filter_map(|measure| u64::try_from(*measure.value.known()?).ok()).max()
+    }
 }
 
 /// One counter or activity value.
@@ -311,6 +333,18 @@ pub struct Measure {
     pub name: String,
     /// Its value. A counter that cannot be read is unknown, never zero.
     pub value: Answer<i64>,
+    /// Whether its value is unknown because the server has no such counter, as its own list of counters says: an answer that
+    /// does not change by being waited for, unlike one that was refused or not given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
+}
+
+impl Measure {
+    /// Returns a measure with what was answered.
+    #[must_use]
+    pub const fn new(name: String, value: Answer<i64>) -> Self {
+        Self { name, value, absent: false }
+    }
 }
 
 /// What became of an installer that was started by token.
@@ -433,6 +467,18 @@ pub struct DnsAnswer {
     pub resolver: SocketAddr,
     /// The addresses, sorted, with their shortest time to live. No such name is a known, empty set of records.
     pub records: Answer<AddressRecords>,
+}
+
+impl DnsAnswer {
+    /// Returns, in words, that a name server does not tell the addresses of a name. `why` is a driver's reason, which names the
+    /// name server again. Silence, an answer of failure and aliases in a circle are all this.
+    #[must_use]
+    pub fn untold(resolver: SocketAddr, name: &DnsName, why: &str) -> String {
+        let own = format!("{resolver} ");
+        let why = why.strip_prefix(&own).unwrap_or(why);
+        let colon = if why.starts_with('(') { "" } else { ":" };
+        format!("{resolver} does not tell the addresses of {name}{colon} {why}")
+    }
 }
 
 /// The address records of a name.

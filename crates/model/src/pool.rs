@@ -1,5 +1,6 @@
 //! Pools and their servers as the plan file describes them.
 
+use crate::catalogue;
 use crate::external::{ExternalAddresses, ExternalNames};
 use crate::ids::{DnsName, Label, PoolName, ServerName, ServiceName, UpgradeDomain};
 use crate::product::{Product, Role};
@@ -56,6 +57,14 @@ impl Pool {
     #[must_use]
     pub fn server(&self, name: &ServerName) -> Option<&Server> {
         self.servers.iter().find(|server| server.name == *name)
+    }
+
+    /// Returns whether the pool or the catalogue names a measure for the sessions of a service.
+    #[must_use]
+    pub fn can_count(&self, service: &ServiceName) -> bool {
+        let planned = self.measures.get(service).is_some_and(|measures| !measures.is_empty());
+        let known = |facts: &catalogue::ServiceFacts| facts.measures_for(self.product, self.role).next().is_some();
+        planned || catalogue::service(service).is_some_and(known)
     }
 
     /// Returns whether the product's readiness state and quorum exist for this pool: front end pools only.

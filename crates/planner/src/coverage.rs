@@ -136,7 +136,7 @@ impl Judge<'_> {
         let records = match answers.get(&name) {
             Some(Answer::Known(records)) => records,
             Some(Answer::Unknown(reason)) => {
-                self.problem(ProblemKind::Unknown, None, format!("{resolver} did not answer for {name}: {reason}"));
+                self.problem(ProblemKind::Unknown, None, DnsAnswer::untold(resolver, &name, reason));
                 return None;
             }
             None => {
@@ -207,7 +207,7 @@ impl Judge<'_> {
                 Some(own)
             }
             Some(Answer::Unknown(reason)) => {
-                let text = format!("{resolver} did not answer for {name}: {reason}");
+                let text = DnsAnswer::untold(resolver, &name.dns(), reason);
                 self.problem(ProblemKind::Unknown, Some(name), text);
                 None
             }
@@ -306,7 +306,7 @@ fn web_at(
 ) -> Web {
     let records = match answers.get(web) {
         Some(Answer::Known(records)) => records,
-        Some(Answer::Unknown(why)) => return Web::Unknown(format!("{resolver} did not answer for {web}: {why}")),
+        Some(Answer::Unknown(why)) => return Web::Unknown(DnsAnswer::untold(resolver, web, why)),
         None => return Web::Unknown(format!("{resolver} was not asked for {web}")),
     };
     if records.addresses.is_empty() {

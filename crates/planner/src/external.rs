@@ -144,7 +144,7 @@ impl Judge<'_> {
             let records = match &answer.records {
                 Answer::Known(records) => records,
                 Answer::Unknown(reason) => {
-                    self.unknown(name, None, format!("{at} did not answer for {name}: {reason}"));
+                    self.unknown(name, None, DnsAnswer::untold(at, name, reason));
                     continue;
                 }
             };

@@ -1,7 +1,7 @@
 //! The one way to make a plan.
 
 use crate::check::{self, Violation};
-use crate::findings::{self, Context, Obstacles};
+use crate::findings::{self, Context, Mutes, Obstacles};
 use crate::forecast::{self, Likely, forecast};
 use crate::order;
 use crate::plan::{Finding, Plan, ServerWork};
@@ -129,6 +129,7 @@ fn made(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, R
     };
     let mut safety = pools.safety(&plan, |pool| seen.looked.get(pool).copied().unwrap_or(now));
     let obstacles = Obstacles::of(&pools.looks);
+    let mutes = Mutes::of(&pools.looks);
     let context = Context {
         change,
         seen,
@@ -136,6 +137,7 @@ fn made(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, R
         scopes: &pools.scopes,
         safety: &safety,
         obstacles: &obstacles,
+        mutes: &mutes,
         dropped: &pools_order.dropped,
         calendar: &calendar,
         now,
@@ -146,6 +148,7 @@ fn made(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, R
         return Err(PlanError::Broken(broken));
     }
     obstacles.shorten_all(&mut safety);
+    mutes.shorten_all(&mut safety);
     let report = Report { order: report::order(&plan), safety, forecast, findings: plan.findings.clone() };
     Ok((plan, report))
 }

@@ -198,10 +198,11 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
     let scope = PoolScope::of(change, pool);
     let mut services = scope.serving.clone();
     services.extend(scope.support.iter().chain(&scope.beside).cloned());
-    // What depends on a chosen service is blocked with it, and nobody knows before the look what does.
+    // What depends on a chosen service is blocked with it, and nobody knows before the look what does. What runs beside the
+    // plan is asked about while planning, so that all that is missing for it is said at once.
     let mut counted_services = scope.block.clone();
     let whole = change.maintenance.scope == Scope::AllServices;
-    if !whole {
+    if !whole || server.is_none() {
         counted_services.extend(scope.beside.iter().filter(|name| class(name) == DrainClass::Session).cloned());
     }
     // What the plan says how to count may turn out to depend on what is blocked, too.

@@ -7,12 +7,12 @@ mod access;
 mod away;
 mod balancer;
 mod calendar;
+mod counters;
 mod external;
 mod keyed;
 mod level;
 mod maintenance;
 mod matching;
-mod measured;
 mod names;
 mod order;
 mod pools;
@@ -55,8 +55,8 @@ pub(crate) fn version(plan: &Plan, reader: &mut Reader) {
 /// Applies every rule, and fills in what service names mean.
 pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     services::resolve(plan, reader);
+    counters::check(plan, reader);
     keyed::check(plan, reader);
-    measured::check(plan, reader);
     names::check(plan, reader);
     pools::check(plan, reader);
     access::check(plan, reader);

@@ -239,7 +239,7 @@ fn one(at: &mut At<ServiceText>, reader: &mut Reader, (kinds, purpose): (&Kinds<
                     .label("it cannot be addressed by this name")
                     .help(
                         "name it as its servers do, under the pool's `services` and, too, under its `measures` or under \
-                         `drain.unmeasured`; a preview of whole servers says its Windows name where it runs (O2050)",
+                         `maintenance: drain: unmeasured`; a preview of whole servers says its Windows name where it runs (O2050)",
                     ),
                 );
             }
@@ -273,7 +273,7 @@ fn one(at: &mut At<ServiceText>, reader: &mut Reader, (kinds, purpose): (&Kinds<
                 Some(similar) => unknown.help(similar),
                 None => unknown.help("services are named as on the server, such as `RTCRGS` or `Response Group`").note(
                     "a service that is no part of the product stands under the pool's `services` and, too, under its \
-                         `measures` or under `drain.unmeasured`",
+                         `measures` or under `maintenance: drain: unmeasured`",
                 ),
             });
         }

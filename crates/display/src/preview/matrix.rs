@@ -4,7 +4,7 @@ use super::Preview;
 use super::alike::{Called, alike_in_safety};
 use super::doing::ANY;
 use super::page::class;
-use super::said::{alike_asked, feature, not_asked};
+use super::said::{alike_asked, not_asked, together};
 use crate::text::{clean, count, list};
 use crate::words;
 use orchestrate_model::Verdict;
@@ -171,10 +171,9 @@ fn row(rows: &[(Question, Vec<Option<&Asked>>)], (layout, groups): (Layout, &[Ve
     if layout == Layout::Below {
         answers = merged(answers, &speakers);
     }
-    let features: Vec<String> = rows.iter().filter_map(|(question, _)| feature(*question)).collect();
     let (question, about) = match rows.len() {
         1 => (question.to_string(), String::new()),
-        several => (format!("{several} features are covered"), list(&features)),
+        _ => together(rows.iter().map(|(question, _)| *question)),
     };
     Row { question, about, answers }
 }
@@ -232,10 +231,9 @@ fn exceptions(group: &[&ServerSafety], called: &Called) -> Vec<Exception> {
     let names = called.list(group.iter().map(|safety| &safety.server));
     let asked = group[0].asked.chunk_by(alike_asked).filter(|alike| !alike[0].verdict.is_yes());
     let exception = |alike: &[Asked]| {
-        let features: Vec<String> = alike.iter().filter_map(|asked| feature(asked.question)).collect();
         let question = match alike.len() {
             1 => alike[0].question.to_string(),
-            _ => format!("{} are covered", list(&features)),
+            _ => together(alike.iter().map(|asked| asked.question)).1,
         };
         Exception { names: names.clone(), question, answer: cell("", &alike[0]) }
     };

@@ -8,7 +8,7 @@ use crate::text::{clean, count, duration, list};
 use crate::words;
 use jiff::Timestamp;
 use orchestrate_model::change::WindowFit;
-use orchestrate_model::{Pool, PoolName, ServerName, ServiceName};
+use orchestrate_model::{Pool, PoolName, ServerName, ServiceName, Verdict};
 use orchestrate_planner::forecast::Forecast;
 use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::safety::{Asked, Covered, Question};
@@ -142,7 +142,21 @@ pub(super) fn not_asked(preview: &Preview<'_>) -> &'static str {
 /// Returns whether two questions are about features with one and the same answer, which is then shown once.
 pub(super) fn alike_asked(one: &Asked, other: &Asked) -> bool {
     let features = feature(one.question).is_some() && feature(other.question).is_some();
-    features && one.verdict == other.verdict && one.advice == other.advice
+    // What is open for one cause is told once.
+    let open = matches!(one.verdict, Verdict::Unknown(_));
+    (features || open) && one.verdict == other.verdict && one.advice == other.advice
+}
+
+/// Returns what several questions with one answer are called, and what each of them is about.
+pub(super) fn together(questions: impl Iterator<Item = Question> + Clone) -> (String, String) {
+    let features: Option<Vec<String>> = questions.clone().map(feature).collect();
+    match features {
+        Some(features) => (format!("{} questions: features covered", features.len()), list(&features)),
+        None => {
+            let names: Vec<String> = questions.map(|question| question.to_string()).collect();
+            (format!("{} questions", names.len()), list(&names))
+        }
+    }
 }
 
 /// Returns the feature that a question is about, if it is about one.

@@ -3,13 +3,13 @@
 use super::alike::{Alike, Called, alike, alike_findings, alike_in_safety, subject};
 use super::doing::{ANY, Doing, services};
 use super::said::{
-    MOST_LINES, alike_asked, counted, feature, forecast, not_asked, order_by_pool, pool_steps, pools, rules, same_of,
-    sessions_now, why,
+    MOST_LINES, alike_asked, counted, forecast, not_asked, order_by_pool, pool_steps, pools, rules, same_of,
+    sessions_now, together, why,
 };
 use super::verdict::verdict;
 use super::{Preview, works};
 use crate::style::{Look, Tone};
-use crate::text::{clean, list, pad, width};
+use crate::text::{clean, pad, width};
 use crate::words;
 use orchestrate_model::Verdict;
 use orchestrate_planner::safety::Asked;
@@ -173,11 +173,8 @@ impl<'a> Page<'a> {
         let (question, text) = if others.is_empty() {
             (asked.question.to_string(), asked.verdict.text().to_owned())
         } else {
-            let features: Vec<String> = alike.iter().filter_map(|asked| feature(asked.question)).collect();
-            (
-                format!("{} questions: features covered", alike.len()),
-                format!("{}: {}", list(&features), asked.verdict.text()),
-            )
+            let (called, about) = together(alike.iter().map(|asked| asked.question));
+            (called, format!("{about}: {}", asked.verdict.text()))
         };
         let question = pad(&question, 36);
         let word = pad(asked.verdict.word(), 7);

@@ -42,7 +42,7 @@ pub(super) fn pool(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Fi
         let count = if name.is_empty() { "Say" } else { "say" };
         let advice = format!(
             "{name}{count} what counts its sessions under the pool's measures, or how long to wait for it under \
-             drain.unmeasured. If it need not run meanwhile, stop it on the servers first."
+             maintenance: drain: unmeasured. If it need not run meanwhile, stop it on the servers first."
         );
         found.push(refusal(codes::DEPENDENT_UNKNOWN, text).pool(look.pool).advise(advice));
     }

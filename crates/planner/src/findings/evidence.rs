@@ -53,14 +53,24 @@ fn silent(look: &Look<'_>, (silence, safety): (&Silence<'_>, &[&ServerSafety]), 
             };
             let text =
                 format!("whether {} serves is not known: {why}. Unknown is as unsafe as down{follows}", server.name);
-            found.push(
-                refusal(codes::UNKNOWN, text)
-                    .pool(look.pool)
-                    .server(&server.name)
-                    .advise("Make the server answer, or take it out of the plan once it is out of the topology."),
-            );
+            let advice = match has_another_address(look, &server.name) {
+                true => format!(
+                    "It is asked at the address that the plan gives it, and its own record says another one: see {} first.",
+                    codes::ADDRESS_DIFFERS
+                ),
+                false => "Make the server answer: orchestrate probe PLAN says how far it gets. Or take it out of the plan once \
+                          it is out of the topology."
+                    .to_owned(),
+            };
+            found.push(refusal(codes::UNKNOWN, text).pool(look.pool).server(&server.name).advise(advice));
         }
     }
+}
+
+/// Whether a server's own record has another address than the plan, at which it was asked.
+fn has_another_address(look: &Look<'_>, server: &ServerName) -> bool {
+    let differing = look.records.iter().flat_map(|records| &records.differing);
+    differing.filter_map(|problem| problem.server.as_ref()).any(|other| other == server)
 }
 
 /// Says so when the look at a pool took so long that it proves nothing. A pool that is busy takes long over its answer
@@ -197,11 +207,17 @@ fn record(look: &Look<'_>, problem: &Problem, open: &[Feature]) -> Finding {
         ProblemKind::Stale => (codes::STALE_RECORD, "Remove the address from the pool's name."),
         ProblemKind::Foreign => (codes::FOREIGN_RECORD, "Remove the other pool's address from the pool's name."),
         ProblemKind::Alias => (codes::ALIAS, "Replace the alias by one address record per server."),
-        ProblemKind::Balancer => {
-            (codes::SINGLE_ADDRESS, "Give the pool's name one record per server, or say sip: hardware.")
+        ProblemKind::Balancer => (
+            codes::SINGLE_ADDRESS,
+            "Give the pool's name one record per server, or say load_balancing: {sip: hardware} under the pool.",
+        ),
+        ProblemKind::NoOwnRecord => (
+            codes::NO_OWN_RECORD,
+            "Add an address record for the server's own name. Where other name servers know it, name them: dns: resolvers.",
+        ),
+        ProblemKind::Unknown => {
+            (codes::RECORDS_UNKNOWN, "Make the name servers answer, or name those that do: dns: resolvers.")
         }
-        ProblemKind::NoOwnRecord => (codes::NO_OWN_RECORD, "Add an address record for the server's own name."),
-        ProblemKind::Unknown => (codes::RECORDS_UNKNOWN, "Make the name servers answer, or correct dns.resolvers."),
     };
     let finding = if open.is_empty() && safety::spread(look) {
         let unknown = problem.kind == ProblemKind::Unknown;

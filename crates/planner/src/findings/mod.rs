@@ -12,6 +12,7 @@ mod lease;
 mod level;
 mod obstacles;
 mod owed;
+mod resolvers;
 mod services;
 mod silence;
 mod stated;
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 pub(crate) use obstacles::Obstacles;
 pub use obstacles::tell_once;
 use orchestrate_model::{Change, Pool, ServerName};
+pub(crate) use resolvers::Mutes;
 use std::fmt::Display;
 
 /// All that findings are made from.
@@ -42,6 +44,8 @@ pub(crate) struct Context<'a> {
     pub(crate) safety: &'a [ServerSafety],
     /// What stood in the way of many questions at once.
     pub(crate) obstacles: &'a Obstacles<'a>,
+    /// Name servers that told no address.
+    pub(crate) mutes: &'a Mutes,
     /// The usual order of pools where it gives way to the plan's.
     pub(crate) dropped: &'a [PoolEdge],
     pub(crate) calendar: &'a Calendar,
@@ -92,6 +96,7 @@ pub(crate) fn find(context: &Context<'_>, plan: &Plan, forecast: &Forecast) -> V
     installer::change(context, &mut found);
     timing::change(context, forecast, &mut found);
     context.obstacles.fold(&mut found);
+    context.mutes.fold(&mut found);
     found.sort_by(|a, b| {
         // Causes come before what may follow from them.
         let key = |f: &Finding| (f.severity, !CAUSES.contains(&f.code.as_str()), f.code.clone());
@@ -119,7 +124,8 @@ pub(crate) fn of_server(look: &Look<'_>, safety: &ServerSafety) -> Vec<Finding> 
 }
 
 /// What is wrong with the servers themselves: much of the rest follows from it.
-const CAUSES: [&str; 3] = [crate::codes::UNKNOWN, crate::codes::NO_SCRIPT, crate::codes::SECOND_MACHINE];
+const CAUSES: [&str; 4] =
+    [crate::codes::UNKNOWN, crate::codes::NO_SCRIPT, crate::codes::SECOND_MACHINE, crate::codes::RECORDS_UNKNOWN];
 
 fn not_asked(pool: &Pool) -> Finding {
     warning(

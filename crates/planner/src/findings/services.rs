@@ -4,11 +4,12 @@ use super::{note, refusal, warning};
 use crate::codes;
 use crate::plan::{Finding, ServerWork};
 use crate::report::ServerSafety;
-use crate::safety::{Look, Question, Untold, called, measurable, shown, unplanned as unplanned_on, untold};
+use crate::safety::{Look, Question, Untold, called, is_for_time, shown, unplanned as unplanned_on, untold};
 use crate::standing::left_behind;
 use crate::words::{count, few, list, time};
 use orchestrate_model::catalogue;
 use orchestrate_model::change::Scope;
+use orchestrate_model::observe::SessionReading;
 use orchestrate_model::pool::Hosted;
 use orchestrate_model::version::{self, Mixed};
 use orchestrate_model::{
@@ -101,17 +102,55 @@ fn unplanned(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>
             list(states),
             list(servers)
         );
-        let mut advice = format!("Add it to {} in the plan: services: [{service}]", look.pool.name);
-        if named.is_some() {
-            advice.push('.');
-        } else {
-            let how = format!(
-                ", and say what counts its sessions under the pool's measures, or how long to wait for it: drain: \
-                 {{unmeasured: {{{service}: 30m}}}}. If it need not run, stop it on the servers first."
-            );
-            advice.push_str(&how);
+        let pool = &look.pool.name;
+        let mut advice = format!("Name it under the pool: pools: {{{pool}: {{services: [{service}]}}}}");
+        let uncounted = on.and_then(|server| uncounted_beside(look, server, service));
+        match (named, uncounted) {
+            (None, _) => {
+                let how = format!(
+                    ", and say what counts its sessions under the pool's measures, or how long to wait for it: {}. If it need \
+                     not run, stop it on the servers first.",
+                    waited_for(service)
+                );
+                advice.push_str(&how);
+            }
+            (Some(_), Some((why, how))) => {
+                let also =
+                    format!(". That alone is not enough: its sessions cannot be counted as it is ({why}). {how}");
+                advice.push_str(&also);
+            }
+            (Some(_), None) => advice.push('.'),
         }
         found.push(refusal(codes::UNPLANNED, text).pool(look.pool).advise(advice));
+    }
+}
+
+/// How a plan says that a service is waited for by time.
+fn waited_for(service: &ServiceName) -> String {
+    format!("maintenance: {{drain: {{unmeasured: {{{service}: 30m}}}}}}")
+}
+
+/// Returns why the sessions of a service beside the plan could not be counted once it is in it, and what would help.
+fn uncounted_beside(look: &Look<'_>, seen: &ServerObservation, service: &ServiceName) -> Option<(String, String)> {
+    let reading = seen.sessions.get(service).filter(|_| look.pool.can_count(service))?;
+    let why = reading.left().why_unknown()?.to_owned();
+    let is_waited_for = is_for_time(look, Some(reading), service);
+    (!is_waited_for).then(|| (why, count_it(service, Some(reading))))
+}
+
+/// What to do about a service whose sessions cannot be counted: they were read like this.
+fn count_it(service: &ServiceName, reading: Option<&SessionReading>) -> String {
+    let name = "name one that the server has, or keys of Get-CsWindowsService -ActivityLevel, under the pool's measures \
+                (orchestrate probe PLAN --counters lists both)";
+    match reading.and_then(SessionReading::uncountable) {
+        Some(_absent) => format!(
+            "Where the server should have these counters, rebuild them (lodctr /r, winmgmt /resyncperf); else {name}; or say how \
+             long to wait for it, and what lasts longer is cut uncounted: {}.",
+            waited_for(service)
+        ),
+        None => format!(
+            "Where the account may not read counters, make it a member of Performance Monitor Users on the server; else {name}."
+        ),
     }
 }
 
@@ -145,7 +184,8 @@ fn undrained(look: &Look<'_>, safety: &[&ServerSafety], found: &mut Vec<Finding>
         let names: Vec<&str> = absent.keys().map(|service| service.as_str()).collect();
         let advice = format!(
             "Rebuild the counters of the servers (lodctr /r, winmgmt /resyncperf), where these should have them. Where they \
-             have none, the sessions alone can be the proof, by name: drain: {{by_sessions_alone: [{}]}}.",
+             have none, the sessions alone can be the proof, by name: maintenance: {{drain: {{by_sessions_alone: \
+             [{}]}}}}.",
             names.join(", ")
         );
         found.push(refusal(codes::DRAIN_UNTOLD, text).pool(look.pool).advise(advice));
@@ -174,7 +214,7 @@ fn central(look: &Look<'_>, found: &mut Vec<Finding>) {
                 list(&runs),
                 if runs.len() == 1 { "runs" } else { "run" }
             );
-            let advice = format!("Say so in the plan: {name}: {{hosts: [central-management]}}.");
+            let advice = format!("Say so in the plan: pools: NAME: servers: {name}: {{hosts: [central-management]}}.");
             found.push(warning(codes::CENTRAL_UNSTATED, text).pool(look.pool).server(name).advise(advice));
         }
     }
@@ -284,19 +324,15 @@ fn unblockable(look: &Look<'_>, seen: &ServerObservation, status: &ServiceStatus
 fn uncounted(look: &Look<'_>, seen: &ServerObservation, status: &ServiceStatus) -> Option<Finding> {
     let service = &status.name;
     // Without any measure the pool is refused as a whole.
-    let counted = !look.change.maintenance.unmeasured.contains_key(service)
-        && measurable(look.pool, service)
-        && !status.is(RunState::Stopped);
-    let why = match seen.sessions.get(service).filter(|_| counted).map(|reading| reading.left()) {
+    let reading = seen.sessions.get(service);
+    let counted = look.pool.can_count(service) && !is_for_time(look, reading, service) && !status.is(RunState::Stopped);
+    let why = match reading.filter(|_| counted).map(|reading| reading.left()) {
         None if counted => "the server gave no reading".to_owned(),
         Some(Answer::Unknown(why)) => why,
         Some(Answer::Known(_)) | None => return None,
     };
     let text = format!("the sessions of {service} on {} cannot be counted: {why}. Unknown is not zero", seen.server);
-    let advice = "Where the server should have them, rebuild its counters (lodctr /r, winmgmt /resyncperf); where the account may \
-                  not read them, make it a member of Performance Monitor Users. Else name a counter that the server has, or \
-                  keys of Get-CsWindowsService -ActivityLevel, under the pool's measures; orchestrate probe PLAN --counters \
-                  lists both.";
+    let advice = count_it(service, reading);
     Some(refusal(codes::NOT_COUNTABLE, text).pool(look.pool).server(&seen.server).advise(advice))
 }
 

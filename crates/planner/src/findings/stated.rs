@@ -168,7 +168,7 @@ fn features(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
             list(open.iter().map(|feature| feature.loss()))
         );
         found.push(refusal(codes::NOT_COVERED, text).pool(pool).advise(format!(
-            "Balance SIP by DNS, or accept each loss by name: accept_loss: [{}].",
+            "Balance SIP by DNS, or accept each loss by name: maintenance: {{accept_loss: [{}]}}.",
             open.iter().map(|feature| feature.title()).collect::<Vec<_>>().join(", ")
         )));
     }
@@ -188,7 +188,7 @@ fn features(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
         found.push(
             warning(codes::WEB_NAME, text)
                 .pool(pool)
-                .advise("Give load_balancing.web the name that leads to the HTTP(S) balancer."),
+                .advise("Name it under the pool, so that it can be looked at: load_balancing: {web: NAME}, which leads to the HTTP(S) balancer."),
         );
     }
 }
@@ -205,17 +205,17 @@ fn services(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
     let uncounted = safety::unmeasured(change, pool, scope);
     if !uncounted.is_empty() {
         let text = format!("{}: nothing is known that counts the sessions of {}", pool.name, list(&uncounted));
-        found.push(
-            refusal(codes::NOT_COUNTABLE, text)
-                .pool(pool)
-                .advise("Name a counter under the pool's measures, or a time to wait for under drain.unmeasured."),
-        );
+        found.push(refusal(codes::NOT_COUNTABLE, text).pool(pool).advise(
+            "Name a counter under the pool's measures, or a time to wait for under maintenance: drain: unmeasured.",
+        ));
     }
     found.extend(by_sessions_alone(change, pool, scope));
     for service in &scope.block {
         if let Some(wait) = change.maintenance.unmeasured.get(service) {
-            let why = match safety::measurable(pool, service) {
-                true => "where its sessions cannot be counted; a count that can be read has to be zero all the same",
+            let why = match pool.can_count(service) {
+                true => {
+                    "where a server says that it has no counter of its sessions; a count that is there has to be read and to be zero"
+                }
                 false => "because nothing counts its sessions; those that last longer are cut and not counted",
             };
             let text = format!("{}: {service} is waited for by time, {}, {why}", pool.name, time(*wait));
@@ -431,7 +431,7 @@ fn restart_beyond_scope(change: &Change, blocked: &str) -> Option<Finding> {
     match change.maintenance.restart {
         RestartPolicy::Always => {
             let text = format!("only {blocked} would be blocked, and a restart cuts the sessions of all the others");
-            let advice = "Use restart: never, or scope: all-services.";
+            let advice = "Use maintenance: {restart: never} or maintenance: {scope: all-services}.";
             Some(refusal(codes::RESTART_BEYOND_SCOPE, text).advise(advice))
         }
         RestartPolicy::WhenNeeded if change.maintenance.patch.is_some() => {

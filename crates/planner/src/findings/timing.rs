@@ -137,10 +137,18 @@ fn nightly(context: &Context<'_>, forecast: &Forecast) -> Option<Finding> {
     let (jobs, when) = if context.change.windows.is_empty() { in_the_work(forecast)? } else { in_a_window(context)? };
     let jobs = list(jobs.iter().map(|(at, what)| format!("{what} at {}", at.strftime("%H:%M"))));
     let text = format!("by default the product runs {jobs}, {when}");
-    let advice = "A service that starts while it runs may fail to start. Move the nightly work (01:00 database maintenance, \
-                  01:30 address book), or begin earlier.";
+    let longest = context.change.windows.iter().map(|window| window.duration).max().unwrap_or(forecast.length);
+    // No beginning of what takes most of a day keeps clear of the night.
+    let or = if longest > SHORT_OF_A_DAY { "state windows that keep clear of it" } else { "begin earlier" };
+    let advice = format!(
+        "A service that starts while it runs may fail to start. Move the nightly work (01:00 database maintenance, 01:30 address \
+         book), or {or}."
+    );
     Some(warning(codes::NIGHT_WORK, text).advise(advice))
 }
+
+/// What lasts longer than this cannot begin so early that it ends before the night.
+const SHORT_OF_A_DAY: SignedDuration = SignedDuration::from_hours(16);
 
 /// Jobs of the night, and the time that they fall into.
 type Fallen = (Vec<(Time, &'static str)>, String);

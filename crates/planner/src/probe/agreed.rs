@@ -2,9 +2,10 @@
 //! so that a probe never calls good what a run would refuse.
 
 use super::{green, yellow};
-use crate::codes;
 use crate::plan::{Finding, Severity};
+use crate::{codes, safety};
 use orchestrate_model::observe::{DnsAnswer, DnsObservation};
+use orchestrate_model::pool::Balancer;
 use orchestrate_model::probe::{Light, Probe, Row, Topic};
 use orchestrate_model::{Answer, DnsName, Pool, PoolObservation, ServerName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +115,7 @@ pub fn agree(rows: &mut Vec<Row>, probe: &Probe, found: &[Finding]) {
         let tells: &[Topic] = match finding.code.as_str() {
             codes::UNKNOWN => &[Topic::Listeners, Topic::Logon, Topic::Wmi, Topic::Services],
             // One question asks both.
-            codes::NOT_FIT if finding.message.contains("restart") => &[Topic::PendingRestart],
+            codes::NOT_FIT if finding.advice == safety::RESTART => &[Topic::PendingRestart],
             codes::NOT_FIT => &[Topic::Disk],
             codes::NO_SCRIPT | codes::SECOND_MACHINE | codes::LEVEL_UNREAD | codes::NOT_STAGED => {
                 std::slice::from_ref(&topic)
@@ -178,6 +179,11 @@ pub fn pool_rows(facts: &PoolFacts<'_>) -> Vec<Row> {
             }
             Answer::Unknown(why) => yellow(Topic::Balancer, why, "look at `balancer` of the pool in the plan"),
         });
+    }
+    if pool.load_balancing.balancer == Balancer::Operator && answering.len() > 1 {
+        let told = "the operator takes each server out, and confirms it: nothing is asked, and a run without anybody there is \
+                    refused (O2035)";
+        rows.push(green(Topic::Balancer, told));
     }
     for finding in findings.iter().filter(|finding| finding.pool.as_ref().is_none_or(|named| *named == pool.name)) {
         let of_pool = place(&finding.code).filter(|(_, whose)| *whose == Whose::Pool);
@@ -256,7 +262,7 @@ fn of_name(name: &DnsName, answers: &[&DnsAnswer]) -> Row {
         said.entry(text).or_default().push(answer.resolver.to_string());
     }
     let each = said.iter().map(|(text, resolvers)| match (text.strip_prefix(NOT_KNOWN), resolvers.as_slice()) {
-        (Some(why), _) => format!("{} did not answer: {why}", super::some(resolvers)),
+        (Some(why), _) => format!("{} does not tell it {why}", super::some(resolvers)),
         (None, [one]) => format!("{one} says {text}"),
         (None, several) => format!("{} say {text}", super::some(several)),
     });

@@ -150,7 +150,7 @@ fn pending(probe: &Probe, machine: &Machine, expected: &Expected<'_>) -> Row {
     if !found.is_empty() {
         let todo = "restart the server in a maintenance of its own first: many installers refuse, or leave it half done, \
                     while a restart is due. Or say `pending_restart: restart-first` under `patch`, and it is restarted once it \
-                    is drained. Where it keeps nothing from being installed, the plan can say so: `pending_restart: ignore`";
+                    is drained. Where it keeps nothing from being installed, the plan can say so: `maintenance: {patch: {pending_restart: ignore}}`";
         return Row {
             topic: Topic::PendingRestart,
             light,

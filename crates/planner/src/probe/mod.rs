@@ -69,9 +69,7 @@ pub fn left_out(probe: &Probe, rows: &[Row]) -> Vec<Topic> {
         Topic::Tls | Topic::Name | Topic::Listeners | Topic::Transport | Topic::Clock => false,
         // A server has these only where a dry run finds something, and a pool has no others.
         Topic::Lease | Topic::Records | Topic::Balancer | Topic::Pool => false,
-        Topic::Wmi | Topic::PowerShell | Topic::Services | Topic::Versions | Topic::Disk | Topic::Quotas => {
-            probe.logon.is_some()
-        }
+        Topic::Wmi | Topic::PowerShell | Topic::Services | Topic::Versions | Topic::Disk | Topic::Quotas => true,
     };
     Topic::ALL.into_iter().filter(missing).collect()
 }

@@ -33,7 +33,7 @@ fn name(probe: &Probe, expected: &Expected<'_>) -> Row {
         NamesOf::Machine => (
             "this machine has",
             "of this machine",
-            "check the name, or state where the server is: `address` in the plan, or `--address`; where other name servers \
+            "check the name, or state where the server is: `servers: {NAME: {address: IP}}` in the plan, or `--address`; where other name servers \
              know it, name them in the plan (`dns: resolvers`)",
         ),
         NamesOf::Plan => (
@@ -132,7 +132,9 @@ fn listeners(probe: &Probe) -> Row {
     }
     let other = probe.listeners.iter().find(|listener| listener.port != port && is_usable(listener));
     let todo = match (other, &used.found) {
-        (Some(other), _) => format!("use the one that answers: `transport: {}`", word(other.transport)),
+        (Some(other), _) => {
+            format!("use the one that answers: `access: {{winrm: {{transport: {}}}}}`", word(other.transport))
+        }
         (None, Answer::Known(answering)) if is_winrm(answering) => {
             "allow it on the server: `winrm set winrm/config/service/auth @{Negotiate=\"true\"}`".to_owned()
         }
@@ -209,7 +211,10 @@ fn tls(probe: &Probe) -> Option<Row> {
         Some(why) if is_used => red(
             Topic::Tls,
             format!("not trusted: {why}; {found}"),
-            format!("trust the authority that signed it (`ca: FILE`), or this certificate: `pin: {}`", leaf.sha256),
+            format!(
+                "under `access: winrm:`, trust the authority that signed it (`ca: FILE`), or this certificate (`pin: {}`)",
+                leaf.sha256
+            ),
         ),
         Some(_) | None if is_used && left < SOON => {
             let soon = if left.is_negative() { "it has ended".to_owned() } else { format!("ends in {}", length(left)) };

@@ -36,11 +36,17 @@ pub(super) fn rows(machine: &Machine) -> Vec<Row> {
     ]
 }
 
-/// Why something is not known that rests on who the account is: that is told once.
-fn unless_told(machine: &Machine, why: &str) -> String {
+/// What to do about a right that is not known because of the account.
+const SEE_ACCOUNT: &str = "look at the row `account`";
+
+/// Returns the row of a right that is not known. Where it rests on who the account is, that is told once, and all such rows say
+/// the same.
+fn unless_told(machine: &Machine, topic: Topic, why: &str, todo: &str) -> Row {
     match &machine.token {
-        Answer::Known(_) => format!("not known: {why}"),
-        Answer::Unknown(_) => "not known, because it is not known who the account is on the server".to_owned(),
+        Answer::Known(_) => yellow(topic, format!("not known: {why}"), todo),
+        Answer::Unknown(_) => {
+            yellow(topic, "not known, because it is not known who the account is on the server", SEE_ACCOUNT)
+        }
     }
 }
 
@@ -103,12 +109,13 @@ fn on_services(machine: &Machine, topic: Topic, wanted: &[ServiceRight]) -> Row 
             Answer::Known(_) => {
                 red(topic, format!("only administrators may {words} {of} services"), administrator(machine))
             }
-            Answer::Unknown(why) => yellow(topic, unless_told(machine, &why), "look at the row `account`"),
+            Answer::Unknown(why) => unless_told(machine, topic, &why, SEE_ACCOUNT),
         },
         ([], None) => green(topic, format!("may {words} {of} {asked} services").replace("  ", " ")),
-        ([], Some(why)) => yellow(
+        ([], Some(why)) => unless_told(
+            machine,
             topic,
-            unless_told(machine, why),
+            why,
             "an administrator in effect may; else look at `sc sdshow NAME` on the server",
         ),
         (lacking, _) => {
@@ -134,10 +141,7 @@ fn tasks(machine: &Machine) -> Row {
             format!("the task scheduler does not answer: {why}"),
             "start the service Schedule on the server; installers run as a scheduled task",
         ),
-        (Answer::Known(()), Answer::Unknown(why)) => {
-            let found = format!("the task scheduler answers; {}", unless_told(machine, &why));
-            yellow(Topic::Tasks, found, "look at the row `account`")
-        }
+        (Answer::Known(()), Answer::Unknown(why)) => unless_told(machine, Topic::Tasks, &why, SEE_ACCOUNT),
     }
 }
 
@@ -154,9 +158,10 @@ fn restart(machine: &Machine) -> Row {
             "may not restart the server",
             "give the account the right \"Shut down the system\" (and \"Force shutdown from a remote system\")",
         ),
-        Err(why) => yellow(
+        Err(why) => unless_told(
+            machine,
             Topic::Restart,
-            unless_told(machine, &why),
+            &why,
             "look for SeShutdownPrivilege in `whoami /priv` in a remote shell of the account",
         ),
     }

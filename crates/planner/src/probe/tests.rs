@@ -62,7 +62,7 @@ fn good() -> Probe {
         dependents: Answer::Known(Vec::new()),
     };
     seen.services = Answer::Known(BTreeMap::from([(service("RTCSRV"), status)]));
-    let measure = Measure { name: "x".into(), value: Answer::Known(29) };
+    let measure = Measure::new("x".into(), Answer::Known(29));
     seen.sessions = BTreeMap::from([(service("RTCSRV"), SessionReading { measures: vec![measure], draining: None })]);
     let component = orchestrate_model::version::ComponentVersion {
         component: "Core".into(),
@@ -161,7 +161,7 @@ fn a_transport_on_which_nothing_listens_is_red_and_the_other_one_is_named() {
     let found = row(&probe, Topic::Listeners);
     assert_eq!(found.light, Light::Red);
     assert!(found.found.contains("5986 (https): connection refused"), "{}", found.found);
-    assert_eq!(found.todo.as_deref(), Some("use the one that answers: `transport: http`"));
+    assert_eq!(found.todo.as_deref(), Some("use the one that answers: `access: {winrm: {transport: http}}`"));
     probe.listeners = vec![answers(5985, Transport::Http, &["Basic"])];
     probe.way.connect_to = "192.0.2.11:5985".into();
     assert!(row(&probe, Topic::Listeners).todo.unwrap().contains("Negotiate=\"true\""));
@@ -319,10 +319,8 @@ fn an_installer_that_system_cannot_run_is_red() {
 #[test]
 fn sessions_that_cannot_be_counted_and_services_that_do_not_run_are_told() {
     let mut probe = good();
-    let reading = SessionReading {
-        measures: vec![Measure { name: "x".into(), value: Answer::unknown("no such counter") }],
-        draining: None,
-    };
+    let reading =
+        SessionReading { measures: vec![Measure::new("x".into(), Answer::unknown("no such counter"))], draining: None };
     probe.seen.sessions.insert(service("RTCAVMCU"), reading);
     assert!(row(&probe, Topic::Counters).found.contains("RTCAVMCU: x: no such counter"));
     for (state, light) in [
@@ -330,7 +328,7 @@ fn sessions_that_cannot_be_counted_and_services_that_do_not_run_are_told() {
         (Answer::unknown("access denied"), Light::Red),
         (Answer::Known(DrainingState::NotDraining), Light::Green),
     ] {
-        let measures = vec![Measure { name: "x".into(), value: Answer::Known(0) }];
+        let measures = vec![Measure::new("x".into(), Answer::Known(0))];
         let reading = SessionReading { measures, draining: Some(state) };
         probe.seen.sessions.insert(service("RTCAVMCU"), reading);
         let row = row(&probe, Topic::Counters);
@@ -347,7 +345,7 @@ fn sessions_that_cannot_be_counted_and_services_that_do_not_run_are_told() {
 fn a_silent_counter_hides_no_other_and_each_has_the_code_of_a_dry_run() {
     let mut probe = good();
     let reading =
-        |value: Answer<i64>, draining| SessionReading { measures: vec![Measure { name: "x".into(), value }], draining };
+        |value: Answer<i64>, draining| SessionReading { measures: vec![Measure::new("x".into(), value)], draining };
     let absent = Some(Answer::Known(DrainingState::Absent("no such counter set".into())));
     probe.seen.sessions = BTreeMap::from([
         (service("RTCSRV"), reading(Answer::unknown("no such counter"), None)),
@@ -383,12 +381,10 @@ fn a_finding_gives_its_code_and_remedy_to_the_row_that_tells_the_same() {
     assert_eq!(of("O2098").map(|row| (row.topic, row.light)), Some((Topic::Counters, Light::Red)));
     assert!(of("O2037").is_none(), "the time is no matter of a host");
     // A drive that is too full and a restart that is due are one question, and two rows.
-    for (message, topic) in
-        [("a restart of fe1 is due", Topic::PendingRestart), ("fe1 has 1.0 GiB free on C:", Topic::Disk)]
-    {
+    for (advice, topic) in [(crate::safety::RESTART, Topic::PendingRestart), ("Make room.", Topic::Disk)] {
         let row = |topic| yellow(topic, "x", "y");
         let mut rows = vec![row(Topic::Disk), row(Topic::PendingRestart)];
-        agree(&mut rows, &probe, &[Finding { message: message.to_owned(), ..finding("O2093") }]);
+        agree(&mut rows, &probe, &[Finding { advice: advice.to_owned(), ..finding("O2093") }]);
         let told: Vec<Topic> = rows.iter().filter(|row| row.code.is_some()).map(|row| row.topic).collect();
         assert_eq!(told, [topic], "{rows:?}");
     }
@@ -398,7 +394,7 @@ fn a_finding_gives_its_code_and_remedy_to_the_row_that_tells_the_same() {
 fn one_row_says_why_no_script_runs_and_the_others_say_nothing_more() {
     let why = "PowerShell 5.1 runs in ConstrainedLanguage here";
     let mut probe = Probe { machine: Answer::unknown(why), ..good() };
-    let measure = Measure { name: "x".into(), value: Answer::unknown(why) };
+    let measure = Measure::new("x".into(), Answer::unknown(why));
     probe.seen.sessions =
         BTreeMap::from([(service("RTCSRV"), SessionReading { measures: vec![measure], draining: None })]);
     probe.seen.versions = Answer::unknown(why);

@@ -66,7 +66,8 @@ pub(super) fn web_name(look: &Look<'_>) -> Option<Asked> {
         Web::Wrong(why) => Verdict::No(format!("{why}: web clients that it sends to a blocked server are refused")),
         Web::Unknown(why) => Verdict::Unknown(format!("where web clients go is not known: {why}")),
     };
-    let advice = "Let the web services name lead to the HTTP(S) balancer, and to no server.";
+    let advice = "Let the web services name lead to the HTTP(S) balancer, and to no server. Where other name servers know it, name \
+                  them: dns: resolvers.";
     Some(super::questions::asked(Question::Coverage(Covered::WebName), verdict, advice))
 }
 
@@ -100,12 +101,12 @@ fn covered(look: &Look<'_>, server: &ServerName, feature: Feature, service: &Ser
         (true, _) => String::new(),
         (false, SipBalancing::Dns) => format!(
             "Correct the records of {} so that they list every server and nothing else, have another server run {service}, \
-             or accept the loss by name: accept_loss: [{feature}].",
+             or accept the loss by name: maintenance: {{accept_loss: [{feature}]}}.",
             look.pool.name
         ),
         // A balancer does not know which service is paused, whatever the records say.
         (false, SipBalancing::Hardware) => {
-            format!("Balance SIP by DNS, or accept the loss by name: accept_loss: [{feature}].")
+            format!("Balance SIP by DNS, or accept the loss by name: maintenance: {{accept_loss: [{feature}]}}.")
         }
     };
     Asked { question: Question::Coverage(Covered::Feature(feature)), verdict, advice }

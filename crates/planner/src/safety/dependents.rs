@@ -1,6 +1,6 @@
 //! What depends on the services that are blocked: it is blocked with them, and the plan may not know of it.
 
-use super::{Look, measurable};
+use super::Look;
 use crate::scope::class;
 use crate::words::list;
 use orchestrate_model::catalogue::DrainClass;
@@ -30,7 +30,7 @@ pub(crate) fn called(look: &Look<'_>, seen: &ServerObservation, service: &Servic
 /// Returns whether the sessions of a service are counted, waited for by time, or none.
 pub(crate) fn is_counted(look: &Look<'_>, service: &ServiceName) -> bool {
     let without = class(service) == DrainClass::Support;
-    without || look.change.maintenance.unmeasured.contains_key(service) || measurable(look.pool, service)
+    without || look.change.maintenance.unmeasured.contains_key(service) || look.pool.can_count(service)
 }
 
 /// Returns what is not stopped on a server, is blocked only because of what it depends on, and has sessions that nothing

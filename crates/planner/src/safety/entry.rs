@@ -6,7 +6,7 @@ use super::{Asked, Covered, Look, Question};
 use crate::coverage::{ByResolver, by_resolver};
 use crate::standing::Standing;
 use crate::words::list;
-use orchestrate_model::observe::AddressRecords;
+use orchestrate_model::observe::{AddressRecords, DnsAnswer};
 use orchestrate_model::{Answer, DnsName, ServerName, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -103,7 +103,7 @@ impl Ways {
     fn at(&self, name: &DnsName, resolver: SocketAddr, records: &Answer<AddressRecords>) -> Way {
         let addresses = match records {
             Answer::Known(records) => &records.addresses,
-            Answer::Unknown(why) => return Way::Unknown(format!("{resolver} did not answer for {name}: {why}")),
+            Answer::Unknown(why) => return Way::Unknown(DnsAnswer::untold(resolver, name, why)),
         };
         if addresses.is_empty() {
             return Way::Closed(format!("{name} has no address at {resolver}"));

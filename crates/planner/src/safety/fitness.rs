@@ -10,9 +10,9 @@ use orchestrate_model::{Answer, ServerName, Verdict};
 /// What to do about a drive that is too full.
 const ROOM: &str = "Make room on the drive: old updates, logs and temporary files.";
 /// What to do about a restart that is due.
-const RESTART: &str = "Restart the server in a maintenance of its own first, or have it restarted once it is drained: \
-                       pending_restart: restart-first under patch. Where a restart that is due keeps nothing from being \
-                       installed, the plan can say so: pending_restart: ignore.";
+pub(crate) const RESTART: &str = "Restart the server in a maintenance of its own first, or have it restarted once it is drained: \
+                                  maintenance: {patch: {pending_restart: restart-first}}. Where a restart that is due keeps \
+                                  nothing from being installed, the plan can say ignore there.";
 /// What to do where it is not known.
 const PROBE: &str = "orchestrate probe says what the server answers.";
 

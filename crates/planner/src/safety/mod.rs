@@ -30,11 +30,12 @@ pub use central::{central_management, concerns as concerns_central_management};
 pub(crate) use coverage::spread;
 pub(crate) use dependents::{called, needed, problems, uncounted};
 pub(crate) use drains::{Untold, untold};
+pub(crate) use fitness::RESTART;
 pub use fitness::due as due_restart;
 pub(crate) use lease::{ADVICE as LEASE_ADVICE, Holds, of_others as leases_of_others};
 pub(crate) use look::Look;
 pub use ours::{Ours, assess_ours};
-pub(crate) use questions::{Count, measurable, outage_accepted, shown, unmeasured, unplanned};
+pub(crate) use questions::{Count, is_for_time, outage_accepted, shown, unmeasured, unplanned};
 pub use reach::unreached;
 pub use replicas::Replicas;
 

@@ -571,10 +571,11 @@ fn uncountable(look: &Look<'_>, name: &str, seen: &ServerObservation, service: &
         let called = called(look, seen, service);
         return Some(Verdict::No(format!("{name}: no measure is known for the sessions of {called}")));
     }
-    if look.change.maintenance.unmeasured.contains_key(service) || !measurable(look.pool, service) {
+    let reading = seen.sessions.get(service);
+    if !look.pool.can_count(service) || is_for_time(look, reading, service) {
         return drains::problem(look, name, seen, service);
     }
-    match seen.sessions.get(service).map(SessionReading::left) {
+    match reading.map(SessionReading::left) {
         None => Some(Verdict::Unknown(format!("{name}: the sessions of {service} could not be read"))),
         Some(Answer::Known(_)) => drains::problem(look, name, seen, service),
         Some(Answer::Unknown(why)) => {
@@ -583,18 +584,18 @@ fn uncountable(look: &Look<'_>, name: &str, seen: &ServerObservation, service: &
     }
 }
 
-/// Returns whether the plan or the catalogue names a measure for the sessions of a service.
-pub(crate) fn measurable(pool: &Pool, service: &ServiceName) -> bool {
-    let planned = pool.measures.get(service).is_some_and(|measures| !measures.is_empty());
-    planned
-        || catalogue::service(service).is_some_and(|facts| facts.measures_for(pool.product, pool.role).next().is_some())
+/// Returns whether the plan waits for a service by time where the server has no counter of it. What it could not read is another
+/// matter: that may hide sessions.
+pub(crate) fn is_for_time(look: &Look<'_>, reading: Option<&SessionReading>, service: &ServiceName) -> bool {
+    look.change.maintenance.unmeasured.contains_key(service)
+        && reading.is_some_and(|reading| reading.uncountable().is_some())
 }
 
 /// Returns the services that the plan asks for that may have sessions, which nothing counts, and which it does not accept to wait for by
 /// time alone. What is blocked only because of what it depends on is asked about on each server.
 pub(crate) fn unmeasured(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<ServiceName> {
     let accepted = &change.maintenance.unmeasured;
-    let uncounted = scope.block.iter().filter(|service| !measurable(pool, service) && !accepted.contains_key(*service));
+    let uncounted = scope.block.iter().filter(|service| !pool.can_count(service) && !accepted.contains_key(*service));
     let may_have = |service: &&ServiceName| class(service) != DrainClass::Support;
     uncounted.filter(may_have).filter(|service| !scope.dependents.contains(*service)).cloned().collect()
 }

@@ -26,6 +26,7 @@ fn spoilt(change: &Change, spoil: Spoil) -> Observations {
 fn uncounted(seen: &mut ServerObservation) {
     let reading = seen.sessions.get_mut(&service("W3SVC")).unwrap();
     reading.measures[0].value = Answer::unknown("the server has no counter set \"Web Service\"");
+    reading.measures[0].absent = true;
 }
 
 fn undrained(seen: &mut ServerObservation) {

@@ -119,8 +119,8 @@ fn p4_a_service_of_the_product_whose_windows_name_nobody_knows_is_refused_until_
     let found = finding(&plan, "O2050");
     let says = "ODDPROXY (Lync Server XMPP Proxy) is running on fe1 and fe2 and not in the plan";
     assert!(found.message.starts_with(says) && found.message.ends_with("XMPP streams"), "{found:?}");
-    assert!(found.advice.contains("services: [ODDPROXY], and say what counts"), "{found:?}");
-    assert!(found.advice.contains("{unmeasured: {ODDPROXY: 30m}}"), "{found:?}");
+    assert!(found.advice.contains("{services: [ODDPROXY]}}, and say what counts"), "{found:?}");
+    assert!(found.advice.contains("maintenance: {drain: {unmeasured: {ODDPROXY: 30m}}}"), "{found:?}");
     assert!(guard(&change, &seen, "fe1").contains(&(Question::Blockable, "no")));
     assert!(guard(&change, &seen, "fe3").contains(&(Question::Blockable, "yes")));
     // Stopped it is harmless, and so is one that has no sessions, or that is no part of the product.

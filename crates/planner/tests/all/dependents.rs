@@ -93,7 +93,7 @@ fn p4_a_stranger_that_the_plan_counts_or_waits_for_is_blocked_like_the_others() 
         let mut seen = healthy_world(&change);
         depend(&mut seen, "fe1", status("VENDORBOT"), on);
         let pool = seen.pools.values_mut().next().unwrap();
-        let unread = Measure { name: r"\Vendor\Calls".into(), value: Answer::unknown("no such counter") };
+        let unread = Measure::new(r"\Vendor\Calls".into(), Answer::unknown("no such counter"));
         let reading = SessionReading { measures: vec![unread], draining: None };
         pool.servers.get_mut(&server_name("fe1")).unwrap().sessions.insert(service("VENDORBOT"), reading);
         assert_eq!(codes(&planned(&change, &seen).0, Severity::Refusal), ["O2022"]);

@@ -1,7 +1,7 @@
 //! Whether the end of a drain can be told, asked before the block.
 
 use crate::support::*;
-use orchestrate_model::observe::DrainingState;
+use orchestrate_model::observe::{DrainingState, Measure};
 use orchestrate_model::{Answer, Change, RunState, Verdict};
 use orchestrate_planner::safety::{Case, Question, assess};
 use orchestrate_planner::{Observations, Severity};
@@ -90,4 +90,38 @@ fn what_does_not_run_is_not_asked_whether_it_drains() {
     }
     let (plan, _) = planned(&world.change, &world.seen);
     assert!(plan.findings().iter().all(|finding| finding.code != "O2098"), "{:#?}", plan.findings());
+}
+
+/// Three front ends, of which the first two say this of the sessions of one service.
+fn counting(measure: &Measure) -> World {
+    let change = change(vec![pool("pool01", "fe", "192.0.2", 3)]);
+    let mut seen = healthy_world(&change);
+    for server in ["fe1", "fe2"] {
+        let seen = seen.pools.values_mut().next().unwrap().servers.get_mut(&server_name(server)).unwrap();
+        seen.sessions.get_mut(&service("W3SVC")).unwrap().measures = vec![measure.clone()];
+    }
+    World { change, seen }
+}
+
+#[test]
+fn p3_p4_a_time_to_wait_stands_for_a_counter_that_a_server_does_not_have_and_for_no_other() {
+    let unread = Measure::new("UCWA".into(), Answer::unknown("access denied"));
+    let absent = Measure { absent: true, ..Measure::new("UCWA".into(), Answer::unknown(NO_SET)) };
+    for (measure, timed, is_refused) in
+        [(&unread, false, true), (&unread, true, true), (&absent, false, true), (&absent, true, false)]
+    {
+        let mut world = counting(measure);
+        if timed {
+            world.change.maintenance.unmeasured.insert(service("W3SVC"), minutes(30));
+        }
+        let (plan, _) = planned(&world.change, &world.seen);
+        let wanted: &[&str] = if is_refused { &["O2022"] } else { &[] };
+        assert_eq!(codes(&plan, Severity::Refusal), wanted, "{measure:?}, timed: {timed}");
+        assert_eq!(world.blockable("fe1").is_yes(), !is_refused);
+        if is_refused {
+            let advice = &finding(&plan, "O2022").advice;
+            let offered = advice.contains("maintenance: {drain: {unmeasured: {W3SVC: 30m}}}");
+            assert_eq!(offered, measure.absent, "{advice}");
+        }
+    }
 }

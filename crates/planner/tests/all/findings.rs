@@ -214,7 +214,7 @@ fn t9_edge_pools_are_measured_by_time_and_lose_what_has_no_fail_over() {
     // A count that can be read still counts.
     change.pools[0].measures.insert(service("RTCDATAPROXY"), vec!["Sessions".to_owned()]);
     let (plan, _) = planned(&change, &healthy_world(&change));
-    assert!(finding(&plan, "O2048").message.contains("where its sessions cannot be counted"));
+    assert!(finding(&plan, "O2048").message.contains("where a server says that it has no counter"));
     assert_eq!(codes(&plan, Severity::Note), ["O2017", "O2056"]);
 }
 

@@ -155,3 +155,38 @@ fn a_dead_server_that_is_listed_is_named() {
     set_state(only(&mut seen), &server_name("fe2"), "RTCATS", RunState::Stopped);
     assert!(planned(&change, &seen).0.findings().iter().all(|found| found.code != "O2053"));
 }
+
+#[test]
+fn p2_a_name_server_that_tells_no_address_is_told_once_for_all_pools() {
+    let pools: Vec<_> = (1..=3)
+        .map(|number| pool(&format!("pool0{number}"), &format!("fe{number}"), &format!("192.0.{number}"), 3))
+        .collect();
+    let change = change(pools);
+    let mut seen = healthy_world(&change);
+    for pool in seen.pools.values_mut() {
+        let Answer::Known(dns) = &mut pool.dns else { panic!("known") };
+        for answer in &mut dns.answers {
+            let why = format!("{} (A records): no answer within 5 s", answer.resolver);
+            answer.records = Answer::unknown(why);
+        }
+    }
+    let (plan, report) = planned(&change, &seen);
+    assert_eq!(codes(&plan, Severity::Refusal), ["O2009"], "{:#?}", plan.findings());
+    let told = finding(&plan, "O2009");
+    assert!(
+        told.message.contains("of 3 pools") && told.message.contains("(A records): no answer within 5 s"),
+        "{told:?}"
+    );
+    assert!(told.message.ends_with("What follows from it is not listed apart: O2010"), "{told:?}");
+    assert!(told.advice.contains("dns: resolvers"), "{told:?}");
+    // Every server is refused all the same, each open question in the same words.
+    let open = report.safety.iter().flat_map(|server| &server.asked).filter(|asked| asked.verdict.word() == "unknown");
+    let texts: BTreeSet<&str> = open.map(|asked| asked.verdict.text()).collect();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(report.safety.iter().all(|server| !server.verdict().is_yes()));
+    // One name that is not told is told of its pool.
+    let Answer::Known(dns) = &mut only(&mut seen).dns else { panic!("known") };
+    dns.answers[1] = healthy_world(&change).pools.values().next().unwrap().dns.known().unwrap().answers[1].clone();
+    let (plan, _) = planned(&change, &seen);
+    assert!(finding(&plan, "O2009").pool.is_some(), "{:#?}", plan.findings());
+}

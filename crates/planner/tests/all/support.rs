@@ -159,8 +159,7 @@ pub(crate) fn healthy(pool: &Pool, server: &Server) -> ServerObservation {
         dependents: Answer::Known(Vec::new()),
     };
     let services: BTreeMap<ServiceName, ServiceStatus> = names.map(|name| (name.clone(), status(&name))).collect();
-    let reading =
-        SessionReading { measures: vec![Measure { name: "sessions".into(), value: Answer::Known(7) }], draining: None };
+    let reading = SessionReading { measures: vec![Measure::new("sessions".into(), Answer::Known(7))], draining: None };
     let domains = pool.servers.iter().filter_map(|server| server.upgrade_domain.clone()).collect::<BTreeSet<_>>();
     let domain = |name: UpgradeDomain| DomainReadiness {
         servers: pool

@@ -160,7 +160,7 @@ impl Server {
                 seen.sessions.entry(name.clone()).or_insert(SessionReading { measures: vec![], draining: None });
             if reading.measures.is_empty() {
                 let name = String::new();
-                reading.measures.push(orchestrate_model::observe::Measure { name, value: Answer::Known(0) });
+                reading.measures.push(orchestrate_model::observe::Measure::new(name, Answer::Known(0)));
             }
         }
         if self.is_ours() && seen.services.known().is_none() {

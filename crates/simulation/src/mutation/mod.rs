@@ -205,9 +205,7 @@ impl Mutation {
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
     pub(crate) fn needs(self) -> &'static [Fault] {
         match self {
-            Self::UnknownIsZero | Self::UnmeasuredAtOnce => {
-                &[Fault::PartialAnswers, Fault::NegativeCounts, Fault::EmptyAnswers]
-            }
+            Self::UnknownIsZero => &[Fault::PartialAnswers, Fault::NegativeCounts, Fault::EmptyAnswers],
             Self::NegativeIsZero => &[Fault::NegativeCounts],
             // Only an outage that falls between two looks, the second of which is stale, shows it.
             Self::StaleIsFresh => &[
@@ -238,7 +236,7 @@ impl Mutation {
             Self::RestNotRestored => &[Fault::RefusedForGood],
             Self::PoolNotWatched => &[Fault::NeighbourGoes, Fault::NeighbourGoes],
             Self::BalancerNotWatched => &[Fault::BalancerUndone],
-            Self::DrainUntold => &[Fault::NoDrainingState],
+            Self::DrainUntold | Self::UnmeasuredAtOnce => &[Fault::NoDrainingState],
             Self::BalancerLast => &[Fault::RefusedForHours],
             _ => &[],
         }

@@ -25,6 +25,8 @@ enum Sessions {
     NotDraining,
     /// None, and nothing says whether the service drains.
     NoState,
+    /// The server has no counter of them.
+    Uncounted,
     Unknown,
 }
 
@@ -134,6 +136,13 @@ impl World {
         }
     }
 
+    /// Whether nothing counts the sessions of a service, as its server said, and it was waited for as long as the plan says.
+    pub(super) fn was_waited_for(&self, at: usize, place: usize, service: &crate::world::Service) -> bool {
+        let wait = self.change.maintenance.unmeasured.get(&service.name);
+        let uncounted = matches!(self.oracle.told.sessions.get(&(at, place)), Some(Sessions::Uncounted));
+        uncounted && wait.is_some_and(|wait| i128::from(self.now - service.pausing_since) >= wait.as_millis())
+    }
+
     /// P3 and P4: nothing is stopped, patched or restarted against the last answer about its sessions.
     pub(super) fn check_told(&mut self, at: usize, act: &Act, concerns: impl Fn(usize) -> bool) {
         let now = self.now;
@@ -146,14 +155,14 @@ impl World {
         let against: Vec<(&'static str, String)> = against
             .filter_map(|(place, service)| {
                 let last = self.oracle.told.sessions.get(&(at, place))?;
-                let timed = self.change.maintenance.unmeasured.contains_key(&service.name);
                 match last {
                     Sessions::None => None,
                     Sessions::Some(left) => Some(("P4", format!("{} has {left} sessions", service.name))),
                     Sessions::NotDraining => Some(("P4", format!("{} is not draining", service.name))),
                     Sessions::NoState if alone.contains(&service.name) => None,
                     Sessions::NoState => Some(("P3", format!("it is not known whether {} drains", service.name))),
-                    Sessions::Unknown if timed => None,
+                    Sessions::Uncounted if self.was_waited_for(at, place, service) => None,
+                    Sessions::Uncounted => Some(("P3", format!("nothing counts the sessions of {}", service.name))),
                     Sessions::Unknown => Some(("P3", format!("the sessions of {} are unknown", service.name))),
                 }
             })
@@ -173,15 +182,19 @@ fn sessions(seen: &ServerObservation, name: &ServiceName) -> Sessions {
     let Some(reading) = seen.sessions.get(name).filter(|reading| !reading.measures.is_empty()) else {
         return Sessions::Unknown;
     };
-    let mut most = 0;
+    let (mut most, mut uncounted) = (0, false);
     for measure in &reading.measures {
         match measure.value {
             Answer::Known(value) => match u64::try_from(value) {
                 Ok(value) => most = most.max(value),
                 Err(_negative) => return Sessions::Unknown,
             },
+            Answer::Unknown(_) if measure.absent => uncounted = true,
             Answer::Unknown(_) => return Sessions::Unknown,
         }
+    }
+    if uncounted && most == 0 {
+        return Sessions::Uncounted;
     }
     match (most, &reading.draining) {
         (0, None | Some(Answer::Known(DrainingState::Draining))) => Sessions::None,

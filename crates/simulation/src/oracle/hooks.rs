@@ -310,7 +310,8 @@ impl World {
         let machine = &self.machines[at];
         let mut left = Vec::new();
         let mut uncounted = Vec::new();
-        for (_, service) in machine.services.iter().enumerate().filter(|(place, s)| concerns(*place) && s.scope) {
+        let of_scope = machine.services.iter().enumerate().filter(|(place, s)| concerns(*place) && s.scope);
+        for (_, service) in of_scope.filter(|(place, service)| !self.was_waited_for(at, *place, service)) {
             let there = service.sessions_older(now, LOOK_AGE);
             let counted = self.oracle.cut.get(&(at, service.name.as_str().to_owned())).copied().unwrap_or_default();
             if there > 0 && !self.may_cut(at, service) {

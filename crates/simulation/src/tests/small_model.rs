@@ -129,7 +129,7 @@ fn shown_of(node: &Node, name: &ServerName, ask: &Ask, state: RunState) -> Serve
     };
     seen.services = Answer::Known(ask.services.iter().map(|service| (service.clone(), status(service))).collect());
     let value = Answer::Known(i64::from(server.session));
-    let reading = SessionReading { measures: vec![Measure { name: String::new(), value }], draining: None };
+    let reading = SessionReading { measures: vec![Measure::new(String::new(), value)], draining: None };
     seen.sessions = ask.sessions.iter().map(|service| (service.clone(), reading.clone())).collect();
     if ask.wants(Part::Host) {
         let booted = node.now - jiff::SignedDuration::from_hours(100);

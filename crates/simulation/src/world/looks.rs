@@ -352,7 +352,7 @@ fn status(service: &Service) -> ServiceStatus {
 
 fn reading(service: &Service, now: Ms) -> SessionReading {
     SessionReading {
-        measures: vec![Measure { name: String::new(), value: Answer::Known(service.sessions(now)) }],
+        measures: vec![Measure::new(String::new(), Answer::Known(service.sessions(now)))],
         draining: service.says_draining.then(|| {
             let drains = service.state == RunState::Paused && now >= service.drains_from;
             Answer::Known(if drains { DrainingState::Draining } else { DrainingState::NotDraining })

@@ -76,6 +76,8 @@ pub(crate) struct Service {
     pub(crate) turn: u32,
     /// From when on it drains while it is paused. Before that it takes new sessions all the same.
     pub(crate) drains_from: Ms,
+    /// When it was last asked to pause.
+    pub(crate) pausing_since: Ms,
     /// Whether people come back to it.
     pub(crate) returning: bool,
     /// False zeros in a row.

@@ -31,6 +31,7 @@ use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
 use crate::oracle::Oracle;
 use jiff::{SignedDuration, Timestamp};
+use orchestrate_model::ServiceName;
 use orchestrate_model::pool::AwayCounts;
 use orchestrate_model::{ActOutcome, Change, Server, ServerName, Version};
 use std::collections::BTreeMap;
@@ -121,6 +122,8 @@ pub(crate) struct World {
     pub(crate) hop: Option<(Ms, Ms)>,
     /// From when to when servers have nothing that says whether services drain.
     pub(crate) stateless: Option<(Ms, Ms)>,
+    /// The service whose sessions nothing counts meanwhile.
+    pub(crate) countless: Option<ServiceName>,
     /// Which machines take several acts in one exchange, and how those get lost: a number of the night.
     pub(crate) exchanges: u64,
     /// How long the configuration replica of a server lags after the server has started.

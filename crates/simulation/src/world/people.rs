@@ -12,7 +12,8 @@ impl World {
         let says = self.machines[at].services[service].says_draining;
         let late = says && self.happens(Fault::LateDraining);
         let later = if late { self.dice.between(20 * SECOND, 10 * MINUTE) } else { 0 };
-        self.machines[at].services[service].drains_from = now + later;
+        let one = &mut self.machines[at].services[service];
+        (one.drains_from, one.pausing_since) = (now + later, now);
         let new = self.happens(Fault::NewSessions);
         if new || late {
             let wait = self.dice.lasting(if new { 4 * MINUTE } else { MINUTE });

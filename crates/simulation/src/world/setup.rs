@@ -107,6 +107,7 @@ impl World {
             refusals: super::refusals::Refusals::default(),
             hop: None,
             stateless: None,
+            countless: None,
             replicas_lag: 0,
         };
         world.remember_originals();
@@ -163,6 +164,7 @@ fn services(change: &Change, pool: &Pool, sessions: Sessions, dice: &mut Dice) -
             live: Vec::new(),
             turn: 0,
             drains_from: 0,
+            pausing_since: 0,
             returning: false,
             lies: 0,
         }

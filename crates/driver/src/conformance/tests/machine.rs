@@ -189,7 +189,7 @@ impl Observe for Machine {
                 (false, _) => Answer::unknown("not installed"),
                 (true, _) => Answer::Known(3),
             };
-            let measures = vec![Measure { name: "Concurrent Calls".to_owned(), value }];
+            let measures = vec![Measure::new("Concurrent Calls".to_owned(), value)];
             seen.sessions.insert(name.clone(), SessionReading { measures, draining: None });
         }
         if ask.wants(Part::Lease) {

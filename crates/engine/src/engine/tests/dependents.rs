@@ -42,7 +42,7 @@ fn seen_as(services: &[(&str, Option<i64>)], state: RunState, taken: Timestamp) 
     fe1.sessions.clear();
     for (text, count) in services {
         map.insert(name(text), ServiceStatus { name: name(text), ..status.clone() });
-        let measure = |value| Measure { name: "sessions".to_owned(), value: Answer::Known(value) };
+        let measure = |value| Measure::new("sessions".to_owned(), Answer::Known(value));
         let measures = count.map(measure).into_iter().collect();
         fe1.sessions.insert(name(text), SessionReading { measures, draining: None });
     }

@@ -80,10 +80,27 @@ fn a_service_that_time_alone_can_tell_of_has_that_time_whatever_the_deadline() {
     let rules =
         json!({"deadline": minutes(5), "at_deadline": "return", "unmeasured": {service().as_str(): minutes(240)}});
     let (mut engine, effects) = drained_by(&rules);
-    let effects = sampled(&mut engine, &effects, &vec![Answer::unknown("no counter"); 3], at(200));
+    let effects = sampled(&mut engine, &effects, &vec![Answer::unknown(NO_COUNTER); 3], at(200));
     assert!(engine.state().work[0].back.is_none() && held(&engine).is_none(), "{effects:?}");
-    let effects = sampled(&mut engine, &effects, &vec![Answer::unknown("no counter"); 3], at(300));
+    let effects = sampled(&mut engine, &effects, &vec![Answer::unknown(NO_COUNTER); 3], at(300));
     assert!(engine.state().steps[DRAIN.0 as usize].is_ended(), "{effects:?}");
+}
+
+#[test]
+fn p3_p4_what_could_not_be_read_is_not_waited_for_by_time() {
+    let rules = |deadline, action: &str| json!({"deadline": minutes(deadline), "at_deadline": action, "unmeasured": {service().as_str(): minutes(1)}});
+    let (mut engine, effects) = drained_by(&rules(5, "cut"));
+    sampled(&mut engine, &effects, &vec![Answer::unknown("access denied"); 3], at(400));
+    assert!(held(&engine).is_some_and(|held| held.contains("access denied")), "{:?}", held(&engine));
+    assert!(engine.state().work[0].cut.is_empty());
+    // A counter that was read and is lost is no counter that was never there.
+    let (mut engine, effects) = drained_by(&rules(3000, "hold"));
+    let lost =
+        [Answer::Known(9), Answer::unknown(NO_COUNTER), Answer::unknown(NO_COUNTER), Answer::unknown(NO_COUNTER)];
+    sampled(&mut engine, &effects, &lost, at(400));
+    assert!(!engine.state().steps[DRAIN.0 as usize].is_ended());
+    let waits = engine.view(at(500)).servers[0].wait.clone().expect("it waits").why;
+    assert!(waits.contains("it had 9 when its sessions were last counted"), "{waits}");
 }
 
 #[test]
@@ -175,7 +192,7 @@ fn p4_a_service_that_nothing_counts_and_another_hand_stops_is_told() {
             (effects, now) = (woken, now.max(at));
         }
         now += SignedDuration::from_secs(11);
-        let seen = fe1(state, Answer::unknown("nothing counts it"), now);
+        let seen = fe1(state, Answer::unknown(NO_COUNTER), now);
         effects = answer(&mut engine, &effects, seen, now);
     }
     let work = &engine.state().work[0];

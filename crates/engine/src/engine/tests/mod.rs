@@ -218,9 +218,13 @@ fn look_in(effects: &[Effect]) -> (Ticket, &Look) {
     looks.next_back().unwrap_or_else(|| panic!("no look among {effects:?}"))
 }
 
+/// What a server says that lists its counters and has none for the service.
+const NO_COUNTER: &str = "the server has no such counter";
+
 /// fe1 with its one service in this state, so many sessions, and the start type that a blocked service has.
 fn fe1(state: RunState, sessions: Answer<i64>, taken: Timestamp) -> PoolObservation {
-    let measures = vec![Measure { name: "sessions".to_owned(), value: sessions }];
+    let absent = sessions.why_unknown() == Some(NO_COUNTER);
+    let measures = vec![Measure { absent, ..Measure::new("sessions".to_owned(), sessions) }];
     let status = ServiceStatus {
         name: service(),
         display_name: String::new(),

@@ -107,7 +107,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     if let Some(noticed) = rebooted(case, scratch) {
         return Ruling { records: vec![noticed], next: Judgement::LookAgain };
     }
-    let mut sample = take(case);
+    let mut sample = take(case, scratch);
     if let Some(noticed) = stopped_by_others(case, scratch) {
         return Ruling { records: vec![noticed], next: Judgement::LookAgain };
     }
@@ -288,7 +288,7 @@ fn forecast(scratch: &Scratch, sample: &Sample, now: Timestamp) -> String {
     }
 }
 
-fn take(case: &Case<'_>) -> Sample {
+fn take(case: &Case<'_>, scratch: &Scratch) -> Sample {
     let mut sample = Sample::default();
     for name in paused_services(&case.subject) {
         match case.state(&name) {
@@ -305,7 +305,10 @@ fn take(case: &Case<'_>) -> Sample {
                 if let Some(reading) = reading_of(case, &name) {
                     sample.readings.insert(name.clone(), reading);
                 }
-                still_there(case, name, &mut sample);
+                match lost(case, scratch, &name) {
+                    Some(why) => drop(sample.unknown.insert(name, why)),
+                    None => still_there(case, name, &mut sample),
+                }
             }
         }
     }
@@ -359,13 +362,32 @@ pub(super) fn left_of(case: &Case<'_>, name: &ServiceName) -> Left {
         },
         Answer::Known(left) => Left::Sessions(left),
         Answer::Unknown(why) => match case.subject.plan.change().maintenance.unmeasured.get(name) {
-            // The plan names this service and the time to wait instead of a measure.
-            Some(time) if unmeasured_time(case) >= *time => Left::Nothing,
-            Some(time) => Left::Time(*time),
+            Some(time) if !case.subject.pool.can_count(name) => by_time(case, *time),
+            // What could not be read may hide sessions. What the server has no counter for is waited for by time.
+            Some(time) => {
+                match reading.filter(|reading| reading.uncountable().is_some()).map(|reading| reading.most_read()) {
+                    Some(None | Some(0)) => by_time(case, *time),
+                    Some(Some(left)) => Left::Sessions(left),
+                    None => Left::Unknown(format!("{name}: {why}")),
+                }
+            }
             None if has_none(case, name) => Left::Nothing,
             None => Left::Unknown(format!("{name}: {why}")),
         },
     }
+}
+
+/// What is left of a service for which the plan names a time to wait instead of a measure.
+fn by_time(case: &Case<'_>, time: SignedDuration) -> Left {
+    if unmeasured_time(case) >= time { Left::Nothing } else { Left::Time(time) }
+}
+
+/// Why a service whose counters were read in this drain, and were not zero, is not waited for by time now that the server has
+/// them no more.
+fn lost(case: &Case<'_>, scratch: &Scratch, name: &ServiceName) -> Option<String> {
+    let left = scratch.last_counts.get(name).copied().flatten().filter(|left| *left > 0)?;
+    let why = case.own.sessions.get(name)?.uncountable()?;
+    Some(format!("{name}: {why}; it had {left} when its sessions were last counted"))
 }
 
 /// Whether the plan says that the sessions of a service alone are the proof, where a server has no draining state of it.
@@ -469,7 +491,7 @@ fn reassert(case: &Case<'_>, scratch: &mut Scratch, found: Vec<(ServiceName, Str
 
 /// Returns how many sessions a server has that is held in its drain.
 pub(crate) fn sessions_left(case: &Case<'_>) -> Answer<u64> {
-    take(case).shown()
+    take(case, &Scratch::default()).shown()
 }
 
 #[cfg(test)]
