@@ -149,7 +149,13 @@ impl<'a> Page<'a> {
                 (Tone::Bad, format!("NO: {} of {all} questions not answered with yes", all - yes))
             };
             let names = self.called.list(group.iter().map(|safety| &safety.server));
-            self.lines.extend(self.look.hang(&format!("  {names}  "), tone, &said));
+            if width(&names) + 4 + width(&said) > self.look.width {
+                // Beside many names there is no room left for what is said of them.
+                self.hang("  ", &names);
+                self.lines.extend(self.look.hang("    ", tone, &said));
+            } else {
+                self.lines.extend(self.look.hang(&format!("  {names}  "), tone, &said));
+            }
             if group[0].silent {
                 continue;
             }

@@ -86,7 +86,7 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             case.give_up(why).into()
         }
         Ok(Blocked::Pending(why)) => {
-            let limit = (BLOCK_DEADLINE, "the server goes back");
+            let limit = (BLOCK_DEADLINE, case.given_up());
             let wait = case.wait_from(case.begin_of_acts(scratch), ("services to be paused", why), limit);
             Judgement::Wait(wait, settle_pace(case.lived(case.begin_of_acts(scratch)))).into()
         }
@@ -424,7 +424,7 @@ fn stop_next(case: &Case<'_>) -> Result<Judgement, String> {
     } else if case.is_late(STOP_DEADLINE) {
         case.give_up(format!("{}: services do not stop: {}", case.subject.work.server, pending.join(", ")))
     } else {
-        let limit = Some((STOP_DEADLINE, "the server goes back"));
+        let limit = Some((STOP_DEADLINE, case.given_up()));
         Judgement::Wait(case.wait("services to stop", pending.join(", "), limit), settle_pace(case.elapsed()))
     })
 }

@@ -361,10 +361,17 @@ impl Case<'_> {
         self.give_up_for(HoldCause::StepFailed, why)
     }
 
-    /// Whether the server would stay out of service if the step were given up.
+    /// Whether the server would stay out of service if the step were given up. On its way back it would: to turn it back there
+    /// would be to begin the same step again.
     fn stays_out(&self) -> bool {
         let patching = self.subject.is_patching() && !self.is_proven_unstarted();
-        patching || self.subject.own.back.is_some()
+        let way_back = matches!(self.kind, StepKind::Return | StepKind::BalancerIn);
+        patching || way_back || self.subject.own.back.is_some()
+    }
+
+    /// What comes when the step is given up, in words.
+    pub(crate) fn given_up(&self) -> &'static str {
+        if self.stays_out() { "the server is held" } else { "the server goes back" }
     }
 
     fn give_up_for(&self, cause: HoldCause, why: String) -> Judgement {
@@ -397,7 +404,7 @@ impl Case<'_> {
             let pace = if scratch.unknown_looks < UNKNOWN_LOOKS { UNKNOWN_LOOK } else { SLOW_LOOK };
             return Judgement::Wait(self.wait("an answer of the server", why.to_owned(), limit), pace);
         }
-        let then = "the server goes back";
+        let then = self.given_up();
         let rest = UNKNOWN_LOOK * i32::try_from(UNKNOWN_LOOKS - scratch.unknown_looks).unwrap_or(i32::MAX);
         let wait = self.wait_on("an answer of the server", why.to_owned(), (rest, then));
         Judgement::Wait(wait, UNKNOWN_LOOK)

@@ -335,7 +335,7 @@ impl Tried {
             parts.push(format!("refused {}{then}", times(self.passing + self.refused)));
         }
         if self.unknown > 0 {
-            parts.push(format!("outcome unknown {}", times(self.unknown)));
+            parts.push(format!("asked {}, outcome unknown", times(self.unknown)));
         }
         if self.accepted + self.needless > 0 {
             let count = times(self.accepted + self.needless);
@@ -379,7 +379,7 @@ pub(super) fn wait(
 }
 
 fn waiting(case: &Case<'_>, begin: Timestamp, until: Timestamp, why: String) -> Wait {
-    let wait = case.wait_from(begin, ("a refusal to pass", why), (case.patience(), then(case)));
+    let wait = case.wait_from(begin, ("a refusal to pass", why), (case.patience(), case.given_up()));
     Wait { until: Some(until), ..wait }
 }
 
@@ -387,15 +387,6 @@ fn waiting(case: &Case<'_>, begin: Timestamp, until: Timestamp, why: String) -> 
 /// takes nothing from its users.
 fn is_way_back(case: &Case<'_>) -> bool {
     matches!(case.kind, StepKind::Return | StepKind::BalancerIn)
-}
-
-/// What comes when a refusal does not pass.
-fn then(case: &Case<'_>) -> &'static str {
-    if case.subject.own.back.is_some() || case.subject.is_patching() {
-        "the server is held"
-    } else {
-        "the server goes back"
-    }
 }
 
 /// Puts the server in front, unless it stands there already.
