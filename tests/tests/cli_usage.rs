@@ -212,6 +212,8 @@ fn the_graph_has_every_step_and_the_reasons() {
     assert!(dot.starts_with("digraph") && dot.contains("one at a time"), "{dot}");
     let mermaid = run(&[PLAN, "--dry-run", "--offline", "-o", "mermaid"]).out;
     assert!(mermaid.starts_with("flowchart") && mermaid.contains("central management"), "{mermaid}");
+    let gantt = run(&[PLAN, "--dry-run", "--offline", "-o", "gantt"]).out;
+    assert!(gantt.starts_with("gantt\n  title At worst") && gantt.contains("section fe1"), "{gantt}");
 }
 
 #[test]

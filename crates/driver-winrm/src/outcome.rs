@@ -69,7 +69,9 @@ fn meaning(value: i64) -> &'static str {
         13 => "a service that it depends on did not start",
         14 => "the service is disabled; its start type has to be set first",
         15 => "the service could not log on; its account and password are set in services.msc, under Log On",
-        16 => "the service is marked for deletion; it goes when all who have it open let go, at the latest by a restart",
+        16 => {
+            "the service is marked for deletion; it goes when all who have it open let go, at the latest by a restart"
+        }
         17 => "the service has no thread",
         18 => "the service depends on itself in a circle",
         19 => "the name exists already",

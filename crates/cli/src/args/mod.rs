@@ -364,6 +364,8 @@ pub(crate) enum Format {
     Dot,
     /// The graph of the steps for Mermaid; previews only
     Mermaid,
+    /// The timeline for Mermaid, as a Gantt chart; previews only
+    Gantt,
 }
 
 impl Format {
@@ -371,7 +373,7 @@ impl Format {
     pub(crate) fn previews_only(self) -> bool {
         match self {
             Self::Text | Self::Json => false,
-            Self::Html | Self::Svg | Self::Dot | Self::Mermaid => true,
+            Self::Html | Self::Svg | Self::Dot | Self::Mermaid | Self::Gantt => true,
         }
     }
 }

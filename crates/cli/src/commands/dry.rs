@@ -117,7 +117,7 @@ fn show(
 ) -> Result<Exit, Failure> {
     let typed = args.plan.as_deref().map(|plan| Typed::of(plan, args).offline(&home.program));
     let heard = planned.heard(&typed.unwrap_or_default());
-    if heard.is_err() && matches!(args.output, Format::Text | Format::Html | Format::Svg) {
+    if heard.is_err() && matches!(args.output, Format::Text | Format::Html | Format::Svg | Format::Gantt) {
         // Pages of what is not known would hide the one thing that is.
         return heard.map(|()| Exit::Done);
     }
@@ -135,6 +135,7 @@ fn show(
         Format::Json => format!("{:#}\n", preview::json(&preview)),
         Format::Dot => preview::dot(&planned.plan),
         Format::Mermaid => preview::mermaid(&planned.plan),
+        Format::Gantt => preview::gantt(&preview, &output::look()),
     });
     match shown {
         // That nobody reads on keeps no plan from being saved.

@@ -56,7 +56,7 @@ async fn start(home: &Home, args: &RunArgs) -> Result<Exit, Failure> {
         return Err(Failure::Usage("a plan file is needed".to_owned()));
     };
     if !args.dry_run && args.output.previews_only() {
-        return Err(Failure::Usage("-o html, svg, dot and mermaid are for --dry-run".to_owned()));
+        return Err(Failure::Usage("-o html, svg, dot, mermaid and gantt are for --dry-run".to_owned()));
     }
     let file = plan_file::read(path)?;
     saved::fits(path, &file, args)?;
@@ -163,7 +163,7 @@ fn show(planned: &Planned, format: Format) -> Result<(), Failure> {
     let preview = planned.preview(&fingerprint, None);
     output::data(&match format {
         Format::Json => format!("{}\n", events::preview(&preview)),
-        Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Mermaid => {
+        Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Mermaid | Format::Gantt => {
             preview::text(&preview, Detail::Brief, &output::look())
         }
     })
@@ -540,7 +540,7 @@ fn attended(approval: &ApprovalArgs) -> Attended {
 fn manner(format: Format) -> Manner {
     match format {
         Format::Json => Manner::Json,
-        Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Mermaid => Manner::Text,
+        Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Mermaid | Format::Gantt => Manner::Text,
     }
 }
 

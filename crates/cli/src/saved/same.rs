@@ -95,7 +95,7 @@ fn tell(heading: &str, (saved, now): (&Saved, &Planned), found: &[Difference], f
             output::data(&format!("{event}\n"))
         }
         // Pages and pictures show a plan, and there is none to be shown.
-        Format::Html | Format::Svg | Format::Dot | Format::Mermaid => {
+        Format::Html | Format::Svg | Format::Dot | Format::Mermaid | Format::Gantt => {
             output::talk(told.trim_end());
             Ok(())
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod alike;
 mod doing;
+mod gantt;
 mod graph;
 mod json;
 mod matrix;
@@ -16,6 +17,7 @@ pub(crate) use nights::freeze_said;
 pub(crate) use page::{class, window_said};
 
 pub use doing::{Doing, doings};
+pub use gantt::gantt;
 pub use graph::{dot, mermaid};
 pub use json::{PREVIEW_VERSION, json};
 pub use page::{Ground, Start, html, svg};

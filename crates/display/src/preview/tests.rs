@@ -1,4 +1,4 @@
-use super::{Detail, Instead, Preview, doings, dot, json, mermaid, text};
+use super::{Detail, Instead, Preview, doings, dot, gantt, json, mermaid, text};
 use crate::fixture::{asked, at, plan, seen, server};
 use crate::style::{Look, Style};
 use crate::text::width;
@@ -156,6 +156,7 @@ fn the_preview_for_programs_is_versioned() {
 fn graphs_carry_the_reasons_of_their_edges() {
     insta::assert_snapshot!("dot", dot(&plan()));
     insta::assert_snapshot!("mermaid", mermaid(&plan()));
+    insta::assert_snapshot!("gantt", with_preview(|preview| gantt(preview, &Look::plain())));
 }
 
 #[test]
