@@ -31,9 +31,26 @@ fn inside(text: &str) -> Option<String> {
     whole(after).or_else(|| words.into_iter().find_map(whole))
 }
 
+/// The SHA-256 of a file without contents.
+const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// Says why a checksum is that of no file that could be meant.
+fn of_nothing(hash: &str) -> Option<String> {
+    if hash == OF_NOTHING {
+        return Some(
+            "it is the checksum of an empty file: the download or the copy that it was made of was empty".to_owned(),
+        );
+    }
+    let first = hash.chars().next()?;
+    hash.chars().all(|c| c == first).then(|| "64 equal digits are the checksum of no file".to_owned())
+}
+
 fn parse(text: &str) -> Result<String, String> {
     if let Some(hash) = whole(text) {
-        return Ok(hash);
+        return match of_nothing(&hash) {
+            Some(why) => Err(why),
+            None => Ok(hash),
+        };
     }
     if let Some(hash) = inside(text) {
         return Err(format!("write only its digits: `{hash}`"));
@@ -114,6 +131,9 @@ mod tests {
             (&HASH[..63], "63 digits; 64"),
             ("n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=", "`n` is not"),
             ("", "64 digits"),
+            (OF_NOTHING, "of an empty file"),
+            (&"0".repeat(64), "64 equal digits"),
+            (&"F".repeat(64), "64 equal digits"),
         ] {
             assert!(parse(text).unwrap_err().contains(said), "{text}: {:?}", parse(text));
         }
