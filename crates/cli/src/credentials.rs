@@ -2,19 +2,21 @@
 
 use crate::failure::Failure;
 use crate::host;
-use crate::terminal::output;
+use crate::terminal::{output, signals};
 use crate::wiring;
+use orchestrate_commands::{Group, Terminal, Waited};
 use orchestrate_driver_winrm::{ClientCertificate, Credentials, Login, Mechanism, Source};
 use orchestrate_files::{Exposed, Limit, Whose};
 use orchestrate_model::PoolName;
 use orchestrate_model::pool::CredentialSource;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use thiserror::Error;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// How long a command may take to print a password. A password manager may ask for a touch of a key.
@@ -37,6 +39,8 @@ pub(crate) enum CredentialError {
     Odd { path: PathBuf, why: String },
     #[error("the command {command} {why}")]
     Command { command: String, why: String },
+    #[error("the command that prints user and password was still under way")]
+    Interrupted,
     #[error("the password of {user} cannot be asked for: {why}")]
     Prompt { user: String, why: String },
     #[error("the keyring has no password of {user} under the service orchestrate: {why}")]
@@ -63,6 +67,7 @@ impl CredentialError {
             Self::Unreadable { .. }
             | Self::Odd { .. }
             | Self::Command { .. }
+            | Self::Interrupted
             | Self::Keyring { .. }
             | Self::Current(_)
             | Self::Unusable { .. } => None,
@@ -79,8 +84,13 @@ fn unset(names: &[String]) -> String {
 
 /// Reads the credentials of a pool.
 pub(crate) fn read(pool: &PoolName, source: &CredentialSource) -> Result<Credentials, Failure> {
-    let failed = |source| Failure::Credentials { pool: pool.clone(), source: Box::new(source) };
-    let login = login(source).map_err(failed)?;
+    let failed = |source| match source {
+        CredentialError::Interrupted => {
+            Failure::Interrupted("the command that prints user and password was still under way")
+        }
+        source => Failure::Credentials { pool: pool.clone(), source: Box::new(source) },
+    };
+    let login = login(source, Terminal::Lent).map_err(failed)?;
     let again: Option<Arc<dyn Source>> = match source {
         CredentialSource::File(_)
         | CredentialSource::Keytab { .. }
@@ -107,7 +117,7 @@ pub(crate) fn certificate(pool: &PoolName, source: &CredentialSource) -> Result<
     Ok(Some(made))
 }
 
-fn login(source: &CredentialSource) -> Result<Login, CredentialError> {
+fn login(source: &CredentialSource, terminal: Terminal) -> Result<Login, CredentialError> {
     match source {
         CredentialSource::Env(name) => {
             // An empty password would be tried, and counted as a wrong one.
@@ -127,7 +137,7 @@ fn login(source: &CredentialSource) -> Result<Login, CredentialError> {
             let odd = |why: &str| CredentialError::Odd { path: path.to_owned(), why: why.to_owned() };
             two_lines(&private(path)?).map_err(odd)
         }
-        CredentialSource::Command(words) => command(words, COMMAND_LIMIT),
+        CredentialSource::Command(words) => command(words, COMMAND_LIMIT, terminal),
         CredentialSource::Keytab { file, principal } => {
             let path = Path::new(file);
             let key = Login::with_keytab(&private(path)?, principal);
@@ -216,62 +226,113 @@ fn shown(words: &[String]) -> String {
 /// How long what a command has printed may take to be read, when it ended just within its limit.
 const COMMAND_READING: Duration = Duration::from_secs(1);
 
+/// Most that is read of what a command prints.
+const MOST_PRINTED: u64 = 65_536;
+
 /// After how long a command that is waited for is told: most answer at once, and a wait without a word looks like a fault.
 const COMMAND_TOLD: Duration = Duration::from_secs(3);
 
 /// Runs a command that prints user and password, for as long as `limit`. Its errors go to the terminal: it may have a
-/// question of its own.
-fn command(words: &[String], limit: Duration) -> Result<Login, CredentialError> {
+/// question of its own, for which it is lent the terminal where that is free.
+fn command(words: &[String], limit: Duration, terminal: Terminal) -> Result<Login, CredentialError> {
     let failed = |why: String| CredentialError::Command { command: shown(words), why };
     let Some((program, arguments)) = words.split_first() else { return Err(failed("is empty".to_owned())) };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(format!("cannot be started: {error}")))?;
-    let started = Instant::now();
-    let stdout = child.stdout.take();
-    let (tell, told) = mpsc::channel();
-    // It ends with the process when what the command has started never closes its output.
-    drop(std::thread::spawn(move || {
-        let mut text = Zeroizing::new(Vec::new());
-        let read = stdout.map(|stdout| std::io::Read::read_to_end(&mut std::io::Read::take(stdout, 65_536), &mut text));
-        // Whoever waited may have gone.
-        tell.send(read.transpose().map(|_count| text)).unwrap_or_default();
-    }));
-    let mut is_told = false;
-    let status = loop {
-        if !is_told && started.elapsed() >= COMMAND_TOLD {
-            is_told = true;
-            let (shown, limit) = (shown(words), limit.as_secs());
-            output::talk(&format!(
-                "waiting for `{shown}`, which is to print user and password, for {limit} s at most ..."
-            ));
-        }
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if started.elapsed() < limit => std::thread::sleep(Duration::from_millis(20)),
-            Ok(None) => {
-                // A child that cannot be killed has ended by itself.
-                let ended = child.kill().and_then(|()| child.wait());
-                tracing::debug!(?ended, "the command was ended");
-                return Err(failed(format!("did not end within {} s", limit.as_secs())));
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::piped());
+    if terminal == Terminal::Busy {
+        command.stdin(Stdio::null());
+    }
+    // On a thread of its own: whoever needs the password may be within a runtime.
+    let answering = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed(format!("cannot be waited for: {error}")))?;
+        runtime.block_on(answer(command, (words, limit), terminal))
+    };
+    let text = std::thread::scope(|scope| scope.spawn(answering).join());
+    let text = text.unwrap_or_else(|_panicked| Err(failed("could not be waited for".to_owned())))?;
+    two_lines(&text).map_err(|why| failed(format!("printed something else than user and password: {why}")))
+}
+
+/// Returns what a command prints. One that is given up ends with all that it has started.
+async fn answer(
+    command: Command,
+    (words, limit): (&[String], Duration),
+    terminal: Terminal,
+) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
+    let failed = |why: String| CredentialError::Command { command: shown(words), why };
+    let mut group = Group::start(command, terminal).map_err(|error| failed(format!("cannot be started: {error}")))?;
+    let output = group.output();
+    let mut text = Zeroizing::new(Vec::new());
+    let ended = {
+        let mut reading = std::pin::pin!(async {
+            match output {
+                Some(output) => output.take(MOST_PRINTED).read_to_end(&mut text).await.map(|_count| ()),
+                None => Ok(()),
             }
-            Err(error) => return Err(failed(format!("cannot be waited for: {error}"))),
+        });
+        let mut is_read = None;
+        let status = {
+            let mut ended = std::pin::pin!(ended(&mut group, (words, limit), terminal));
+            loop {
+                tokio::select! {
+                    status = &mut ended => break status?,
+                    read = &mut reading, if is_read.is_none() => is_read = Some(read),
+                }
+            }
+        };
+        if !status.success() {
+            return Err(failed(format!("failed ({status})")));
+        }
+        match is_read {
+            Some(read) => Ok(read),
+            None => tokio::time::timeout(COMMAND_READING, reading).await,
         }
     };
-    if !status.success() {
-        return Err(failed(format!("failed ({status})")));
-    }
-    let left = limit.saturating_sub(started.elapsed()).max(COMMAND_READING);
-    let text = told.recv_timeout(left).map_err(|why| match why {
-        RecvTimeoutError::Timeout => {
-            failed("has ended, and something that it started keeps its output open".to_owned())
-        }
-        RecvTimeoutError::Disconnected => failed("could not be read".to_owned()),
+    let read = ended.map_err(|_late| {
+        failed("has ended, and something that it started kept its output open, and was ended".to_owned())
     })?;
-    let text = text.map_err(|error| failed(format!("could not be read: {error}")))?;
-    two_lines(&text).map_err(|why| failed(format!("printed something else than user and password: {why}")))
+    read.map_err(|error| failed(format!("could not be read: {error}")))?;
+    group.leave();
+    Ok(text)
+}
+
+/// Waits until a command has ended by itself. Says that it is waited for when that takes a while.
+async fn ended(
+    group: &mut Group,
+    (words, limit): (&[String], Duration),
+    terminal: Terminal,
+) -> Result<ExitStatus, CredentialError> {
+    let failed = |why: String| CredentialError::Command { command: shown(words), why };
+    let (mut told, mut late) =
+        (std::pin::pin!(tokio::time::sleep(COMMAND_TOLD)), std::pin::pin!(tokio::time::sleep(limit)));
+    let mut interrupted = std::pin::pin!(async {
+        match terminal {
+            // A run that goes on has its own answer to signals.
+            Terminal::Busy => std::future::pending().await,
+            Terminal::Lent | Terminal::Apart => signals::any().await,
+        }
+    });
+    let mut waited = std::pin::pin!(group.wait());
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            waited = &mut waited => return match waited {
+                Ok(Waited::Ended(status)) => Ok(status),
+                Ok(Waited::Asks) => Err(failed("asks at the terminal, which it cannot have now".to_owned())),
+                Err(error) => Err(failed(format!("cannot be waited for: {error}"))),
+            },
+            _ = &mut interrupted => return Err(CredentialError::Interrupted),
+            () = &mut late => return Err(failed(format!("did not end within {} s, and was ended", limit.as_secs()))),
+            () = &mut told, if !is_told => {
+                is_told = true;
+                output::talk(&format!(
+                    "waiting for {}, which is to print user and password, for {} s at most ...",
+                    shown(words),
+                    limit.as_secs()
+                ));
+            }
+        }
+    }
 }
 
 fn prompt(user: &str) -> Result<Login, CredentialError> {
@@ -304,7 +365,7 @@ struct Again(CredentialSource);
 
 impl Source for Again {
     fn read(&self) -> Result<Login, String> {
-        login(&self.0).map_err(|error| {
+        login(&self.0, Terminal::Busy).map_err(|error| {
             let mut text = error.to_string();
             if let Some(source) = std::error::Error::source(&error) {
                 text = format!("{text}: {source}");
@@ -350,6 +411,7 @@ impl Source for Again {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn what_editors_of_windows_leave_in_a_file_is_no_part_of_a_password() {
@@ -392,12 +454,12 @@ mod tests {
     #[test]
     fn p10_a_command_prints_user_and_password_and_no_error_shows_them() {
         let words = script("printf 'ops\\nhunter2\\n'", "echo ops&echo hunter2");
-        let login = command(&words, COMMAND_LIMIT).unwrap();
+        let login = command(&words, COMMAND_LIMIT, Terminal::Busy).unwrap();
         assert!(Credentials::of(login, None).has_password("hunter2"));
         let one_line = script("printf hunter2", "echo hunter2");
         let failing = script("echo ops; echo hunter2; exit 3", "echo ops&echo hunter2&exit 3");
         for bad in [one_line, failing, vec!["/no/such/program".to_owned()]] {
-            let error = command(&bad, COMMAND_LIMIT).err().unwrap().to_string();
+            let error = command(&bad, COMMAND_LIMIT, Terminal::Busy).err().unwrap().to_string();
             assert!(error.contains(&bad[0]) && !error.contains("hunter2"), "{error}");
             let again = Again(CredentialSource::Command(bad.clone())).advice();
             assert!(again.contains(&bad[0]) && !again.contains("hunter2"), "{again}");
@@ -409,7 +471,24 @@ mod tests {
     fn a_command_that_leaves_something_behind_is_not_waited_for_without_end() {
         let words = script("sleep 20 2> /dev/null & echo ops; echo hunter2", "");
         let began = Instant::now();
-        let error = command(&words, Duration::from_secs(2)).err().unwrap().to_string();
-        assert!(error.contains("keeps its output open") && began.elapsed().as_secs() < 15, "{error}");
+        let error = command(&words, Duration::from_secs(2), Terminal::Busy).err().unwrap().to_string();
+        assert!(error.contains("kept its output open") && began.elapsed().as_secs() < 15, "{error}");
+    }
+
+    #[test]
+    #[cfg_attr(not(unix), ignore = "it starts programs of Unix")]
+    fn a_command_that_is_given_up_ends_with_all_that_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("child");
+        let child = format!("trap \\\"\\\" TERM INT; echo $$ > {}; exec sleep 1000", file.display());
+        let words = script(&format!("trap '' TERM INT; sh -c \"{child}\" & wait"), "");
+        let error = command(&words, Duration::from_secs(1), Terminal::Busy).err().unwrap().to_string();
+        assert!(error.contains("did not end within 1 s"), "{error}");
+        let is_there = format!("kill -0 {}", std::fs::read_to_string(&file).unwrap().trim());
+        let began = Instant::now();
+        while std::process::Command::new("sh").args(["-c", &is_there]).stderr(Stdio::null()).status().unwrap().success()
+        {
+            assert!(began.elapsed().as_secs() < 30, "the child of the command goes on");
+        }
     }
 }

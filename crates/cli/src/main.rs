@@ -154,6 +154,7 @@ fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure>
     let done = runtime.block_on(work);
     // A thread that waits for a terminal or a file system would be waited for without end.
     runtime.shutdown_timeout(LAST_WORDS);
+    orchestrate_commands::end_all();
     done
 }
 

@@ -211,4 +211,6 @@ codes! {
     ORDER_NOT_ALLOWED = "O1113";
     /// The server that goes first is not the first in the order.
     FIRST_IS_NOT = "O1114";
+    /// A value that can be read and is hardly meant.
+    HARDLY_MEANT = "O1115";
 }

@@ -1,7 +1,7 @@
 //! Checksums, as the tools of the trade print them.
 
 use crate::codes;
-use crate::diagnostic::quoted;
+use crate::diagnostic::{Diagnostic, quoted};
 use crate::reader::{Reader, Written};
 use crate::scalars::parsed;
 use crate::yaml::{Node, Value};
@@ -29,6 +29,20 @@ fn inside(text: &str) -> Option<String> {
     let after = text.rsplit(['=']).next().map(str::trim).unwrap_or_default();
     let words = text.split(|c: char| c.is_whitespace() || matches!(c, '=' | ':' | ',' | ';' | '"' | '\''));
     whole(after).or_else(|| words.into_iter().find_map(whole))
+}
+
+/// The SHA-256 of a file without contents.
+const OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// Says why a checksum is that of no file that could be meant.
+fn of_nothing(hash: &str) -> Option<String> {
+    if hash == OF_NOTHING {
+        return Some(
+            "this is the SHA-256 of an empty file: the download or the copy that it was made of was empty".to_owned(),
+        );
+    }
+    let first = hash.chars().next()?;
+    hash.chars().all(|c| c == first).then(|| "64 equal digits are the SHA-256 of no file".to_owned())
 }
 
 fn parse(text: &str) -> Result<String, String> {
@@ -59,9 +73,16 @@ impl Written for Sha256 {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         // A block ends with a line break that is not part of what was written in it.
         let block = matches!(node.value, Value::Scalar { block: true, .. });
-        parsed(node, reader, codes::BAD_SHA256, "a SHA-256 in hexadecimal", |text| {
-            parse(if block { text.trim_end_matches('\n') } else { text }).map(Self)
-        })
+        let hash = parsed(node, reader, codes::BAD_SHA256, "a SHA-256 in hexadecimal", |text| {
+            parse(if block { text.trim_end_matches('\n') } else { text })
+        })?;
+        let Some(why) = of_nothing(&hash) else { return Some(Self(hash)) };
+        reader.report(
+            Diagnostic::error(codes::BAD_SHA256, node.span, why)
+                .label("expected the checksum of a file with contents")
+                .help("have it printed once more, of the file itself: `certutil -hashfile FILE SHA256`"),
+        );
+        None
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -92,6 +113,13 @@ mod tests {
         ] {
             assert_eq!(parse(&text).as_deref(), Ok(HASH), "{text}");
         }
+    }
+
+    #[test]
+    fn the_checksum_of_nothing_is_no_checksum_of_a_file() {
+        assert!(of_nothing(OF_NOTHING).is_some_and(|why| why.contains("of an empty file")));
+        assert!(of_nothing(&"0".repeat(64)).is_some_and(|why| why.contains("64 equal digits")));
+        assert_eq!(of_nothing(HASH), None);
     }
 
     #[test]

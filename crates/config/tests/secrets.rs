@@ -244,9 +244,77 @@ fn p10_the_value_of_an_option_of_the_installer_is_not_shown() {
         "[\"--token=S3cr!\"]",
         "[\"SVC_PASSWORD=S3cr!\"]",
         "[\"/pass\\x77ord:S3cr!\"]",
+        "[/silent, \"/password=S3cr!\"]",
+        "[\"-Pwd:S3cr!\"]",
+        "[PASSWORD=S3cr!]",
+        "[\"/v:PASSWORD=S3cr!\"]",
+        "[\"/p:S3cr!\"]",
+        "[-p, S3cr!]",
+        "[\"-p S3cr!\"]",
+        "[-password, -S3cr!]",
+        "[PIN=S3cr!]",
+        "[\"/source:\\\\\\\\svc:S3cr!@nas\\\\CU\"]",
+        "[\"/account:CONTOSO\\\\svc:S3cr!\"]",
+        "[\"PIDKEY=S3cr!\"]",
+        "\"/password=S3cr!\"",
+        "{password: S3cr!}",
     ] {
         let patch = format!("maintenance: {{patch: {{arguments: {arguments}, colour: 1}}, ");
         hidden(&plan("      winrm: {credentials: {env: X}}\n", "").replace("maintenance: {", &patch), &["S3cr"]);
+    }
+}
+
+#[test]
+fn p10_a_secret_in_the_path_of_the_installer_is_not_shown() {
+    for installer in [
+        r"'\\svc:S3cr!@files\CU\x.exe'",
+        r"'\\files\CU\x.exe /password:S3cr!'",
+        "https://svc:S3cr!@files/x.exe",
+        "https://S3cr!@files/x.exe",
+        "'https://files/x.exe?sig=S3cr!'",
+        r"{path: 'C:\CU\x.exe', password: S3cr!}",
+    ] {
+        for patch in [
+            format!("{{installer: {installer}, sha256: 1, colour: 1}}"),
+            format!("{{instaler: {installer}, sha256: 1}}"),
+            format!("{{installer: {installer}, arguments: [/quiet, 'PASSWORD=S3cr!'], deadline: S3}}"),
+        ] {
+            let text = plan("      winrm: {credentials: {env: X}}\n", "");
+            hidden(&text.replace("maintenance: {", &format!("maintenance: {{patch: {patch}, ")), &["S3cr"]);
+        }
+    }
+}
+
+#[test]
+fn p10_the_values_of_an_access_are_not_shown_in_another_place() {
+    let text = plan("      winrm: {credentials: {env: X}}\n", "");
+    for own in [
+        "winrm: svc:S3cr!",
+        "winrm: {user: svc, word: S3cr!}",
+        "ssh: {user: svc, word: S3cr!}",
+        "ssh: S3cr!",
+        "auth: {PW: S3cr!}",
+        "auth: {user: svc, word: S3cr!}",
+        "PW: S3cr!",
+        "pwd: S3cr!",
+        "pass_phrase: S3cr!",
+        "Token: S3cr!",
+        "key: S3cr!",
+        "user: svc, password: S3cr!",
+        "credential: svc:S3cr!",
+        "logon: {name: svc, value: S3cr!}",
+        "user: {svc: S3cr!}",
+        "account: svc/S3cr!",
+    ] {
+        let in_pool =
+            text.replace("    access:", &format!("    {}\n    access:", own.replace(", password", "\n    password")));
+        let in_server = text.replace("{address: 192.0.2.11}", &format!("{{address: 192.0.2.11, {own}}}"));
+        let in_rules = text.replace("maintenance: {", &format!("maintenance: {{{own}, "));
+        let in_patch = text.replace("maintenance: {", &format!("maintenance: {{patch: {{{own}}}, "));
+        let at_top = format!("{text}{}\n", own.replace(", password", "\npassword"));
+        for text in [in_pool, in_server, in_rules, in_patch, at_top] {
+            hidden(&text, &["S3cr"]);
+        }
     }
 }
 

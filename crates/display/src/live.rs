@@ -307,7 +307,9 @@ fn below(server: &ServerView, now: Timestamp, look: &Look) -> Option<String> {
 #[must_use]
 pub fn waiting(wait: &Wait, now: Timestamp, look: &Look) -> String {
     let until = match wait.until {
-        Some(until) => format!(" until {} at most", look.moment(until, now)),
+        Some(until) if until >= now => format!(" until {} at most", look.moment(until, now)),
+        // The process did not run, or is about to look.
+        Some(until) => format!(" (its time was up {}; it is looked at anew)", look.moment(until, now)),
         None => String::new(),
     };
     let why = if wait.why.is_empty() { String::new() } else { format!("; now: {}", clean(&wait.why)) };
@@ -376,6 +378,10 @@ impl Waits {
                     continue;
                 }
             };
+            // What is said of a time that has passed is from before a gap: the next view has the new one.
+            if wait.until.is_some_and(|until| until < now) {
+                continue;
+            }
             // Most answers come within seconds, and are no news.
             if wait.until.is_none() && now.duration_since(wait.since) < ANSWER_IS_LATE {
                 continue;

@@ -173,6 +173,21 @@ fn p11_a_wait_whose_deadline_has_moved_is_told_again_and_never_with_the_old_one(
 }
 
 #[test]
+fn p11_a_wait_whose_time_is_over_is_not_told_until_it_has_another() {
+    let (mut waits, mut view, look) = (Waits::default(), view(), Look::plain());
+    view.servers.truncate(2);
+    view.servers[1].wait.as_mut().unwrap().until = Some(at(900));
+    // The process was stopped for a while, and nothing has been looked at since.
+    for seconds in [1000, 1001, 1002, 2500, 2501] {
+        assert_eq!(waits.entries(&view, at(seconds), &look), Vec::<String>::new(), "{seconds}");
+    }
+    let row = server(&view, 1, at(1000), &look).join("\n");
+    assert!(row.contains("its time was up") && !row.contains(" at most"), "{row}");
+    view.servers[1].wait.as_mut().unwrap().until = Some(at(4900));
+    assert_eq!(waits.entries(&view, at(2502), &look).len(), 1);
+}
+
+#[test]
 fn a_server_that_its_pool_cannot_do_without_says_so_with_the_cause() {
     let mut view = view();
     let why = "at most 1 may be out, fe9 (no answer) is out already".to_owned();

@@ -236,7 +236,7 @@ impl<'a> Log<'a> {
                 let patch = rules.patch.as_ref()?;
                 // Until when it is waited for is said by the wait, which counts from the start of the installer.
                 let (gets, more) = (duration(patch.deadline), duration(limits::INSTALLER_GRACE));
-                format!("patch: {}; it gets {gets}; {more} later the server is held", clean(&patch.installer))
+                format!("patch: {}; it gets {gets}; {more} later the server is held", clean(&patch.shown_installer()))
             }
             StepKind::Soak => {
                 let soak = match step.target {

@@ -215,6 +215,7 @@ fn cut(plan: &Plan, work: &ServerWork, each: &WorkState) -> String {
 /// Returns what a server on which an installer was started was seen to be at when the run ended.
 fn level(plan: &Plan, work: &ServerWork, each: &WorkState, run: &RunState) -> Option<String> {
     let patch = plan.change().maintenance.patch.as_ref().filter(|_| each.patch_started())?;
+    let lower = lower(plan, each);
     let Some(level) = &patch.level else {
         // Without a level its exit code is all that says what was done to a server that did not come to its end.
         let finished = matches!(each.end, Some(ServerEnd::Finished));
@@ -224,17 +225,24 @@ fn level(plan: &Plan, work: &ServerWork, each: &WorkState, run: &RunState) -> Op
                 format!("its installer ended with {}: {}", exit_code::text(code), words::exit_meaning(meaning))
             },
         );
-        return (!finished).then_some(told);
+        return (!finished).then_some(told).or(lower);
     };
-    Some(match levels::seen(level, each) {
-        Seen::At(found) => format!("at {}", clean(&found)),
+    let said = match levels::seen(level, each) {
+        Seen::At(found) => clean(&found),
         Seen::Below(found) => format!("BELOW the level: at {}", clean(&found)),
         Seen::Unknown(why) => format!("its level is not known: {}", clean(&why)),
         Seen::NotAsked if is_verified(plan, work, run) => {
             "verified to be at the level after the installer, not looked at again".to_owned()
         }
         Seen::NotAsked => "not looked at for its level".to_owned(),
-    })
+    };
+    Some(lower.map_or_else(|| said.clone(), |lower| format!("{said}; {lower}")))
+}
+
+/// Says what is older on a server than it was before the run.
+fn lower(plan: &Plan, each: &WorkState) -> Option<String> {
+    let fell: Vec<String> = levels::fell_at_end(plan, each).iter().map(|fell| clean(&fell.to_string())).collect();
+    (!fell.is_empty()).then(|| format!("NOT PATCHED: {}", list(&fell)))
 }
 
 /// Returns whether the verify step of a server has read its level, and found it there.
@@ -356,6 +364,16 @@ fn components(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String
             lines.extend(look.hang("", Tone::Bad, &text));
         }
         lines.extend(older(&levels, look));
+        if !levels.fell.is_empty() {
+            let servers: Vec<&str> = levels.fell.iter().map(|(server, _)| server.short()).collect();
+            let text = format!(
+                "{pool}, older than before the installer: {} on {}. Whatever the installer said, that is no patch: see what it \
+                 wrote on the servers, and whether it is the right file (its version, its product)",
+                if servers.len() == 1 { "a component" } else { "components" },
+                list(&servers)
+            );
+            lines.extend(look.hang("", Tone::Bad, &text));
+        }
         for (server, why) in &levels.unknown {
             let text = format!("whether {server} is at the level of {pool} is not known: {}", clean(why));
             lines.extend(look.hang("", Tone::Bad, &text));

@@ -10,7 +10,7 @@ use crate::{lease, restart, services};
 use async_trait::async_trait;
 use orchestrate_driver::{Change, Clock, Observe};
 use orchestrate_model::{
-    Act, ActOutcome, Ask, InstallerRun, LeaseAsk, LeaseOutcome, ServerObservation, ServiceName, StartType,
+    Act, ActOutcome, Ask, InstallerRun, LeaseAsk, LeaseOutcome, ServerObservation, ServiceName, StartType, secret,
 };
 use orchestrate_wsman::{SetupError, plain};
 use serde::Deserialize;
@@ -261,7 +261,7 @@ impl WinrmServer {
             Ok(said) => said,
             Err(trouble) => return outcome::of_trouble(trouble),
         };
-        let (installer, detail) = (plain(&run.installer), plain(&said.detail));
+        let (installer, detail) = (plain(&secret::shown_address(&run.installer)), plain(&said.detail));
         match said.result.as_str() {
             "started" => ActOutcome::Accepted,
             "already" => ActOutcome::AlreadySo,

@@ -12,6 +12,7 @@ use orchestrate_model::{Answer, Pool, ServerName};
 use orchestrate_planner::Plan;
 use orchestrate_planner::plan::ServerWork;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// The levels of a pool whose servers are all done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +23,55 @@ pub struct PoolLevels<'a> {
     pub mixed: Vec<Mixed<'a>>,
     /// The components that are below the level although their servers are at it, by name and version, and who has them.
     pub older: BTreeMap<(&'a str, &'a Version), BTreeSet<&'a ServerName>>,
+    /// The components that are older than they were before the run touched their server, by server.
+    pub fell: Vec<(&'a ServerName, Vec<Fell<'a>>)>,
     /// The servers whose versions are not known, with the reasons.
     pub unknown: Vec<(&'a ServerName, &'a str)>,
+}
+
+/// A component that is older than it was: whatever an installer says, this server was not brought forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fell<'a> {
+    /// Its name.
+    pub component: &'a str,
+    /// What it was before.
+    pub from: &'a Version,
+    /// What it is.
+    pub to: &'a Version,
+}
+
+impl fmt::Display for Fell<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} fell from {} to {}", self.component, self.from, self.to)
+    }
+}
+
+/// Returns the components that are older now than when the server was recorded. Where the plan states a level, those that it
+/// is about.
+#[must_use]
+pub fn fell<'a>(work: &'a WorkState, level: Option<&Level>, now: &'a [ComponentVersion]) -> Vec<Fell<'a>> {
+    let before = before(work).unwrap_or_default();
+    let concerned = before.iter().filter(|one| level.is_none_or(|level| level.concerns(one)));
+    // A server may list a component twice, in two versions: the newest counts.
+    let newest = |list: &'a [ComponentVersion], name: &str| {
+        list.iter().filter(|one| one.component == name).map(|one| &one.version).max()
+    };
+    let mut found: Vec<Fell<'a>> = concerned
+        .filter_map(|one| {
+            let (from, to) = (newest(before, &one.component)?, newest(now, &one.component)?);
+            (to < from).then_some(Fell { component: &one.component, from, to })
+        })
+        .collect();
+    found.dedup();
+    found
+}
+
+/// Returns what fell on a server, as it was seen when the run ended.
+#[must_use]
+pub fn fell_at_end<'a>(plan: &Plan, work: &'a WorkState) -> Vec<Fell<'a>> {
+    let Some(patch) = &plan.change().maintenance.patch else { return Vec::new() };
+    let now = work.level.as_ref().and_then(Answer::known).or(work.installed.as_ref());
+    now.map_or_else(Vec::new, |now| fell(work, patch.level.as_ref(), now))
 }
 
 impl PoolLevels<'_> {
@@ -33,10 +81,10 @@ impl PoolLevels<'_> {
         self.mixed.is_empty() && self.unknown.is_empty()
     }
 
-    /// Returns whether, besides, no component is left below the level.
+    /// Returns whether, besides, no component is left below the level, and none is older than before.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.is_one() && self.older.is_empty()
+        self.is_one() && self.older.is_empty() && self.fell.is_empty()
     }
 }
 
@@ -50,7 +98,7 @@ pub fn of<'a>(plan: &'a Plan, state: &'a RunState) -> Vec<PoolLevels<'a>> {
 fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'a Pool)) -> Option<PoolLevels<'a>> {
     let level = plan.change().maintenance.patch.as_ref()?.level.as_ref();
     let works = plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool as usize == position);
-    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    let (mut known, mut unknown, mut fell) = (Vec::new(), Vec::new(), Vec::new());
     for (work, own) in works {
         // What is away, or left out by choice, says nothing about those that were worked on.
         if plan.left_out(work).is_some() {
@@ -58,6 +106,10 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
         }
         if !is_done(own) {
             return None;
+        }
+        let lower = fell_at_end(plan, own);
+        if !lower.is_empty() {
+            fell.push((&work.server, lower));
         }
         match own.level.as_ref()? {
             Answer::Known(versions) if !versions.iter().any(|one| level.is_none_or(|level| level.concerns(one))) => {
@@ -81,7 +133,7 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
     }
     // What differs between servers is told as that.
     older.retain(|(component, _), _| mixed.iter().all(|mixed| mixed.component != *component));
-    Some(PoolLevels { pool, mixed, older, unknown })
+    Some(PoolLevels { pool, mixed, older, fell, unknown })
 }
 
 /// Such a list proves nothing about a server that runs the product.
@@ -114,7 +166,7 @@ pub(crate) fn is_asked(plan: &Plan, state: &RunState, position: usize) -> bool {
 /// What a server was seen to be at when the run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// At the level, and this is what it is at.
+    /// At the level or above it, in words.
     At(String),
     /// Below it.
     Below(String),
@@ -131,7 +183,7 @@ pub fn seen(level: &Level, work: &WorkState) -> Seen {
         None => Seen::NotAsked,
         Some(Answer::Unknown(why)) => Seen::Unknown(why.clone()),
         Some(Answer::Known(versions)) => match level.reached(versions) {
-            Reached::Yes(found) => Seen::At(found),
+            Reached::Yes(found) => Seen::At(level.above(versions).unwrap_or_else(|| format!("at {found}"))),
             Reached::No(found) => Seen::Below(found),
             Reached::NothingInstalled => Seen::Unknown(NOTHING_NAMED.to_owned()),
         },

@@ -72,6 +72,10 @@ impl Pulse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).stood += by;
     }
 
+    fn beats(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).last.is_some()
+    }
+
     /// Returns for how long the process has stood still since this was last asked, by the runtime's time.
     fn take(&self) -> Duration {
         let mut beat = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,6 +95,16 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(clock: Clock, pulse: Pulse) -> Self {
         Self { clock, pulse, last: (clock.now(), Instant::now()) }
+    }
+
+    /// Waits for the next moment at which a gap is looked for, whether or not anything else happens. Never, where the pulse knows
+    /// only what it is told.
+    pub(crate) async fn beat(&self) {
+        if self.pulse.beats() {
+            tokio::time::sleep(BEAT).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Returns what the run has to be told of the time since this was last asked.

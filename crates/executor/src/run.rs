@@ -98,15 +98,15 @@ impl Run {
         };
         let keeping = leases.keep(&hands);
         tokio::pin!(keeping);
-        let mut input = Some(Input::Begin(start));
+        let mut inputs = vec![Input::Begin(start)];
         let mut listening = true;
         let mut told_of_full_disk = false;
         let mut watch = Watch::new(clock, pulse);
         loop {
-            if let Some(given) = input.take() {
+            if !inputs.is_empty() {
                 let now = clock.now();
                 let taken = leases.news().into_iter().map(|(server, from)| Input::TakenOver { server, from });
-                for input in taken.chain(watch.gaps(now)).chain([given]) {
+                for input in taken.chain(watch.gaps(now)).chain(std::mem::take(&mut inputs)) {
                     let effects = engine.handle(input, now);
                     match shell.perform(effects, &engine, now, listener) {
                         Ok(None) => {}
@@ -122,20 +122,22 @@ impl Run {
                 if shell.journal.is_strained() && !told_of_full_disk {
                     told_of_full_disk = true;
                     let why = "the disk of the state folder is full".to_owned();
-                    input = Some(Input::Operator(Command::StopForRoom { why }));
+                    inputs.push(Input::Operator(Command::StopForRoom { why }));
                     continue;
                 }
             }
             tokio::select! {
                 biased;
                 command = commands.recv(), if listening => match command {
-                    Some(command) => input = Some(Input::Operator(command)),
+                    Some(command) => inputs.push(Input::Operator(command)),
                     None => listening = false,
                 },
-                next = shell.pending.next(), if !shell.pending.is_empty() => input = next,
+                next = shell.pending.next(), if !shell.pending.is_empty() => inputs.extend(next),
                 Some(()) = shell.working.next(), if !shell.working.is_empty() => {}
                 Some(()) = shell.farewells.next(), if !shell.farewells.is_empty() => {}
                 () = &mut keeping, if !shell.pending.is_empty() || listening => {}
+                // Until then all that is said of deadlines is from before the gap.
+                () = watch.beat(), if !shell.pending.is_empty() || listening => inputs.extend(watch.gaps(clock.now())),
                 else => {
                     let broken = RunError::Broken("nothing is waited for and the run has not ended".to_owned());
                     return Finished { outcome: Err(broken), state: engine.state().clone() };

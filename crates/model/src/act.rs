@@ -2,10 +2,11 @@
 
 use crate::balancer::{BalancerPlace, BalancerState};
 use crate::ids::{PoolName, ServerName, ServiceName};
+use crate::secret;
 use crate::service::{StartMode, StartType};
 use crate::text;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 /// The name under which one installation on one server is started at most once.
@@ -71,18 +72,43 @@ pub enum Act {
 }
 
 /// One start of an installer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// What is written or shown of it has no secret: it goes into journals, events, reports and logs. Only the act itself, which is
+/// never read back from any of them, has the arguments as the plan gives them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallerRun {
     /// At most one start per token, ever.
     pub token: InstallerToken,
     /// Path on the server.
+    #[serde(serialize_with = "without_logon")]
     pub installer: String,
     /// Arguments.
+    #[serde(serialize_with = "without_secrets")]
     pub arguments: Vec<String>,
     /// Wanted SHA-256 of the file, lower-case hexadecimal. Another file is not started.
     pub sha256: String,
     /// How long it may run before the server's own task ends it.
     pub deadline: SignedDuration,
+}
+
+fn without_logon<S: Serializer>(installer: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    secret::shown_address(installer).serialize(serializer)
+}
+
+fn without_secrets<S: Serializer>(arguments: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    secret::shown_arguments(arguments).0.serialize(serializer)
+}
+
+impl fmt::Debug for InstallerRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InstallerRun")
+            .field("token", &self.token)
+            .field("installer", &secret::shown_address(&self.installer))
+            .field("arguments", &secret::shown_arguments(&self.arguments).0)
+            .field("sha256", &self.sha256)
+            .field("deadline", &self.deadline)
+            .finish()
+    }
 }
 
 impl Act {
@@ -120,7 +146,7 @@ impl Act {
             Self::Continue { .. } => format!("continue {services}"),
             Self::Start { .. } => format!("start {services}"),
             Self::Stop { .. } => format!("stop {services}"),
-            Self::StartInstaller(run) => format!("run {}", run.installer),
+            Self::StartInstaller(run) => format!("run {}", secret::shown_address(&run.installer)),
             Self::Restart { .. } => "restart the server".to_owned(),
             Self::SetBalancer { at, to, .. } => match to {
                 BalancerState::Ready => format!("put {at} back into the balancer"),
@@ -185,4 +211,31 @@ pub struct Target {
     pub pool: PoolName,
     /// The server.
     pub server: ServerName,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p10_what_is_written_and_shown_of_an_installer_has_no_secret_and_the_act_has_it() {
+        let run = InstallerRun {
+            token: InstallerToken("t".to_owned()),
+            installer: r"\\svc:geheim@nas\CU\x.exe".to_owned(),
+            arguments: ["/quiet", "/password=geheim", "-Pwd:geheim", "PASSWORD=geheim", "--token", "geheim"]
+                .map(str::to_owned)
+                .to_vec(),
+            sha256: String::new(),
+            deadline: SignedDuration::from_mins(1),
+        };
+        let act = Act::StartInstaller(run.clone());
+        let written = serde_json::to_string(&act).unwrap();
+        for text in [written.clone(), act.to_string(), format!("{act:?}")] {
+            assert!(!text.contains("geheim"), "{text}");
+        }
+        // It is read again as what was written, and says what ran.
+        let Act::StartInstaller(read) = serde_json::from_str(&written).unwrap() else { panic!("another act") };
+        assert_eq!((&read.token, read.arguments.len(), &*read.arguments[0]), (&run.token, 6, "/quiet"));
+        assert_eq!(run.arguments[1], "/password=geheim");
+    }
 }

@@ -6,6 +6,7 @@ use crate::ids::{Label, PoolName, ServerName, ServiceName};
 use crate::notify::{Channel, Silencing};
 use crate::pool::{DnsSettings, Pool, Server};
 use crate::product::Feature;
+use crate::secret;
 use crate::version::Level;
 use crate::window::{Freeze, Window};
 use jiff::SignedDuration;
@@ -290,6 +291,12 @@ impl PendingRestart {
 }
 
 impl Patch {
+    /// Returns the path of the installer as it may be shown: without what may be a secret.
+    #[must_use]
+    pub fn shown_installer(&self) -> String {
+        secret::shown_address(&self.installer)
+    }
+
     /// Returns whether servers are asked whether they are fit for the installer.
     #[must_use]
     pub fn asks_fitness(&self) -> bool {

@@ -22,12 +22,30 @@ pub fn typed(argument: &str) -> Option<String> {
     (text != argument).then_some(text)
 }
 
+/// Returns a text as it was probably typed, where it holds blanks that are not the one of the keyboard (U+00A0 and others), or letters
+/// and signs of the width of Chinese ones. `None`: there is nothing of the kind.
+#[must_use]
+pub fn typed_blanks(text: &str) -> Option<String> {
+    let typed: String = text.chars().map(narrow).collect();
+    (typed != text).then_some(typed)
+}
+
+fn narrow(c: char) -> char {
+    match c {
+        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => ' ',
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        c => c,
+    }
+}
+
 /// Whether a character is a hyphen or looks like one at the beginning of an option.
 fn is_dash(c: char) -> bool {
     matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}')
 }
 
-fn is_quote(c: char) -> bool {
+/// Whether a character is a quotation mark of printed text.
+#[must_use]
+pub fn is_quote(c: char) -> bool {
     matches!(c, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}')
 }
 
@@ -42,6 +60,21 @@ fn plain_quote(c: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_and_wide_letters_are_told_from_typed_ones() {
+        for (printed, meant) in [
+            ("C:\\CU\u{a0}x", "C:\\CU x"),
+            ("a\u{202f}b\u{3000}c", "a b c"),
+            ("\u{ff0f}quiet", "/quiet"),
+            ("\u{ff23}\u{ff1a}\\x", "C:\\x"),
+        ] {
+            assert_eq!(typed_blanks(printed).as_deref(), Some(meant), "{printed}");
+        }
+        for good in ["C:\\Gr\u{f6}\u{df}e x", "O\u{2019}Brien", ""] {
+            assert_eq!(typed_blanks(good), None, "{good}");
+        }
+    }
 
     #[test]
     fn printed_dashes_and_quotes_are_told_from_texts() {

@@ -160,6 +160,24 @@ impl Level {
         }
     }
 
+    /// Says that a server with these components is above the level, if it is: that is no proof that this update is installed.
+    #[must_use]
+    pub fn above(&self, components: &[ComponentVersion]) -> Option<String> {
+        let found = match self.reached(components) {
+            Reached::Yes(found) => found,
+            Reached::No(_) | Reached::NothingInstalled => return None,
+        };
+        let above = match self {
+            Self::Highest(wanted) => of_line(components, wanted).any(|component| component.version > *wanted),
+            Self::Components(wanted) => components.iter().any(|component| {
+                wanted
+                    .iter()
+                    .any(|(name, version)| is_called(&component.component, name) && component.version > *version)
+            }),
+        };
+        above.then(|| format!("above the level (found {found}, wanted {self})"))
+    }
+
     /// Returns the components that are older than the level although the server is at it: those that the update does not
     /// touch, or those that an update which broke off did not reach. A server alone does not show which. Where the plan
     /// names each component there are none.
@@ -299,6 +317,20 @@ mod tests {
         assert!(level.concerns(&components[1]) && !level.concerns(&components[2]));
         assert_eq!(level.reached(&components[1..]), Reached::No("5.0.8308.420".into()));
         assert_eq!(level.reached(&components[2..]), Reached::NothingInstalled);
+    }
+
+    #[test]
+    fn what_is_above_a_level_is_not_said_to_be_at_it() {
+        let highest = Level::Highest(version("5.0.8308.1149"));
+        let said = |level: &Level, text: &str| level.above(&[component("Core", text)]);
+        assert_eq!(said(&highest, "5.0.8308.1149"), None);
+        let above = "above the level (found 5.0.8308.1151, wanted 5.0.8308.1149)";
+        assert_eq!(said(&highest, "5.0.8308.1151").unwrap(), above);
+        assert_eq!(said(&highest, "5.0.8308.420"), None);
+        let named = Level::Components(BTreeMap::from([("Core".to_owned(), version("5.0.8308.1149"))]));
+        let above = "above the level (found Core 5.0.8308.1151, wanted Core 5.0.8308.1149)";
+        assert_eq!(said(&named, "5.0.8308.1151").unwrap(), above);
+        assert_eq!(said(&named, "5.0.8308.1149"), None);
     }
 
     #[test]

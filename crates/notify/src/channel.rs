@@ -4,6 +4,7 @@ use crate::SetupError;
 use crate::mail::{self, Mail};
 use crate::message::Notice;
 use backon::{ExponentialBuilder, Retryable as _};
+use orchestrate_commands::{Group, Terminal, Waited};
 use orchestrate_model::notify::Occasion;
 use orchestrate_model::secret::MASKED;
 use reqwest::{Client, Response, StatusCode, redirect};
@@ -206,33 +207,20 @@ pub(crate) fn short(said: &str) -> String {
     if line.is_empty() { String::new() } else { format!(": {line}") }
 }
 
-/// Ctrl-C in the terminal ends the run, and is told by this program: it must not reach the one that tells it.
-#[cfg(unix)]
-fn set_apart(command: &mut Command) {
-    command.process_group(0);
-}
-
-/// A console of its own that is not shown: the keys and the end of ours do not reach it.
-#[cfg(windows)]
-fn set_apart(command: &mut Command) {
-    const CREATE_NO_WINDOW: u32 = 0x0800_0000;
-    command.creation_flags(CREATE_NO_WINDOW);
-}
-
 async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
     let (program, arguments) = words.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     // The passwords of servers are none of its business.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().to_ascii_uppercase().contains("PASSWORD") {
             command.env_remove(&name);
         }
     }
-    set_apart(&mut command);
-    let mut child =
-        command.spawn().map_err(|source| Undelivered::NotStarted { program: program.to_owned(), source })?;
-    let (input, output) = (child.stdin.take(), child.stderr.take());
+    // One that is given up ends with all that it has started, also when the run ends before it.
+    let mut group = Group::start(command, Terminal::Apart)
+        .map_err(|source| Undelivered::NotStarted { program: program.to_owned(), source })?;
+    let (input, output) = (group.input(), group.errors());
     let mut said = Vec::new();
     let reading = async {
         if let Some(output) = output {
@@ -245,7 +233,7 @@ async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
             // A program that does not read what it is told is one that needs none of it.
             input.write_all(body.to_string().as_bytes()).await.unwrap_or_default();
         }
-        child.wait().await
+        group.wait().await
     };
     // What it leaves behind may keep its output open for ever: that it has ended is the answer.
     let both = async {
@@ -260,9 +248,16 @@ async fn run(words: &[String], body: &Value) -> Result<(), Undelivered> {
     };
     let ended = tokio::time::timeout(ATTEMPT, both).await.map_err(|_elapsed| Undelivered::TooLong)?;
     let ended = ended.map_err(|source| Undelivered::Lost { program: program.to_owned(), source })?;
-    if ended.success() {
-        return Ok(());
+    group.leave();
+    match ended {
+        Waited::Ended(status) if status.success() => Ok(()),
+        Waited::Ended(status) => {
+            let said = short(&String::from_utf8_lossy(&said));
+            Err(Undelivered::Failed { program: program.to_owned(), how: status.to_string(), said })
+        }
+        Waited::Asks => {
+            let said = ": it asks at a terminal".to_owned();
+            Err(Undelivered::Failed { program: program.to_owned(), how: "not ended".to_owned(), said })
+        }
     }
-    let said = short(&String::from_utf8_lossy(&said));
-    Err(Undelivered::Failed { program: program.to_owned(), how: ended.to_string(), said })
 }

@@ -355,7 +355,10 @@ pub(crate) fn already_patched(look: &Look<'_>, seen: &ServerObservation) -> Opti
         return None;
     }
     let name = seen.server.short();
-    let text = format!("{name} is at {reached} already, {level} is wanted");
+    let text = match level.above(versions) {
+        Some(above) => format!("{name} is {above}"),
+        None => format!("{name} is at {reached} already, {level} is wanted"),
+    };
     Some(if older.is_empty() {
         text
     } else {

@@ -108,11 +108,13 @@ pub enum Fault {
     RefusedForHours,
     /// A server denies for some minutes to bring single services back, as if a right were missing for good.
     DeniedForMinutes,
+    /// The installer says that it is done and has put an older version of a component in place.
+    InstallerLowers,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::LateAnswers,
         Self::LostAnswers,
         Self::PartialAnswers,
@@ -163,6 +165,7 @@ impl Fault {
         Self::NoDrainingState,
         Self::RefusedForHours,
         Self::DeniedForMinutes,
+        Self::InstallerLowers,
     ];
 
     /// Those that are thrown with dice that are younger still.
@@ -184,13 +187,14 @@ impl Fault {
     ];
 
     /// Those that are thrown with dice of their own each, for the same reason.
-    const ALONE: [Self; 6] = [
+    const ALONE: [Self; 7] = [
         Self::SlowComeback,
         Self::OtherHost,
         Self::SecondHop,
         Self::NoDrainingState,
         Self::RefusedForHours,
         Self::DeniedForMinutes,
+        Self::InstallerLowers,
     ];
 
     /// Those that happen to a pool while a server of it is out, thrown with dice of their own for the same reason.
@@ -236,6 +240,7 @@ impl Fault {
             Self::ForeignBalancer => "foreign-balancer",
             Self::FullDisk => "full-disk",
             Self::InstallerLeavesOut => "installer-leaves-out",
+            Self::InstallerLowers => "installer-lowers",
             Self::SlowComeback => "slow-comeback",
             Self::RefusedForATime => "refused-for-a-time",
             Self::RefusedForGood => "refused-for-good",
@@ -288,7 +293,7 @@ impl Fault {
             Self::Takeover => 1.0,
             Self::NewSessions => 0.5,
             Self::LateDraining => 0.3,
-            Self::InstallerLies | Self::InstallerLeavesOut | Self::ForeignLeftovers => 0.15,
+            Self::InstallerLies | Self::InstallerLeavesOut | Self::InstallerLowers | Self::ForeignLeftovers => 0.15,
             Self::ForeignMaintenance | Self::OtherHost => 2.0,
             Self::ForeignBalancer => 4.0,
             Self::NeighbourGoes => 4.0,

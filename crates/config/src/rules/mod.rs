@@ -20,6 +20,7 @@ mod roles;
 mod services;
 mod silences;
 pub(crate) mod turns;
+mod unlikely;
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -70,4 +71,5 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     calendar::check(plan, reader);
     silences::check(plan, reader);
     matching::check(plan, reader);
+    unlikely::check(plan, reader);
 }

@@ -7,7 +7,8 @@ use std::ops::Range;
 /// Keys under `access` that hold further keys.
 pub(super) const NESTED: [&str; 8] = ["winrm", "credentials", "cmdlets", "task", "webhook", "slack", "teams", "on"];
 /// Keys anywhere that hold keys like those of an access: a single value there is a secret, such as the address of a webhook.
-pub(super) const SINGLE: [&str; 5] = ["access", "credentials", "webhook", "slack", "teams"];
+pub(super) const SINGLE: [&str; 11] =
+    ["access", "credentials", "winrm", "ssh", "logon", "user", "username", "account", "webhook", "slack", "teams"];
 /// Keys under `access` whose single values are no secrets, as long as they have the form that the key expects.
 pub(super) const HARMLESS: [&str; 16] = [
     "transport",

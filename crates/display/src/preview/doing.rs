@@ -245,7 +245,7 @@ impl Place<'_> {
         doings.extend([
             Doing::whole(format!(
                 "runs {}{arguments}, detached, once, at most {}",
-                clean(&secret::shown_address(&patch.installer)),
+                clean(&patch.shown_installer()),
                 duration(patch.deadline)
             )),
             Doing::whole(format!("only if the file's SHA-256 is {}", patch.sha256)),
@@ -295,7 +295,7 @@ impl Place<'_> {
             (Balancer::None, _) => "there is no balancer in front of the pool".to_owned(),
             (Balancer::Operator, "out") => format!("waits until you say that {called} is out of the balancer"),
             (Balancer::Operator, _) => format!("waits until you say that {called} is back in the balancer"),
-            (Balancer::Elsewhere(text), "out") => format!("done elsewhere: {}", clean(text)),
+            (Balancer::Elsewhere(text), "out") => format!("done elsewhere: {}", clean(&secret::shown_text(text))),
             // What the plan says there is how it is taken out.
             (Balancer::Elsewhere(_), _) => {
                 "put back elsewhere, where it was taken out: nothing here does it".to_owned()

@@ -13,7 +13,7 @@ use orchestrate_model::balancer::KeptOut;
 use orchestrate_model::hold::{HoldCause, HoldChoice};
 use orchestrate_model::observe::{BalancerEntry, BalancerObservation, BalancerPlace, BalancerServer, BalancerState};
 use orchestrate_model::pool::{Balancer, SlotNames};
-use orchestrate_model::{PoolObservation, Product, ServiceName};
+use orchestrate_model::{PoolObservation, Product, ServiceName, secret};
 use orchestrate_planner::{Step, StepKind};
 use std::collections::BTreeMap;
 
@@ -282,7 +282,7 @@ fn set(case: &Case<'_>, at: &BalancerPlace, to: BalancerState) -> Act {
 }
 
 fn elsewhere(words: &str) -> String {
-    format!("the plan says that it is handled elsewhere: {words}")
+    format!("the plan says that it is handled elsewhere: {}", secret::shown_text(words))
 }
 
 fn by_hand(case: &Case<'_>, direction: &str) -> Judgement {

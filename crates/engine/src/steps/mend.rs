@@ -4,6 +4,7 @@ use crate::look::Subject;
 use orchestrate_model::act::Act;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::Balancer;
+use orchestrate_model::secret;
 use orchestrate_model::{ServiceName, StartMode, StartType};
 
 /// Returns the command that does what an act would have done for each of these services, and where it is given.
@@ -29,7 +30,7 @@ pub(super) fn command(subject: &Subject<'_>, act: &Act, services: &[&ServiceName
         Act::Continue { .. } => there(format!("Resume-Service {all}")),
         Act::Start { .. } => there(format!("Start-Service {all}")),
         Act::Stop { .. } => there(format!("Stop-Service {all}")),
-        Act::StartInstaller(run) => there(run.installer.clone()),
+        Act::StartInstaller(run) => there(secret::shown_address(&run.installer)),
         Act::Restart { .. } => there("Restart-Computer".to_owned()),
         Act::SetBalancer { at, to, .. } => match &subject.pool.load_balancing.balancer {
             Balancer::Haproxy(_) => {

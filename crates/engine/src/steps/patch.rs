@@ -309,11 +309,15 @@ pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             return Ruling { records, next: Judgement::Done(StepEnd::Skipped, BY_EXIT_CODE.to_owned()) };
         }
     };
+    let fell = levels::fell(case.subject.own, level, versions);
+    let fell =
+        if fell.is_empty() { String::new() } else { format!("; LOWER than before the installer: {}", words(&fell)) };
     let (end, proof) = match level.map(|level| (level, level.reached(versions))) {
-        None => (StepEnd::Skipped, BY_EXIT_CODE.to_owned()),
+        None => (StepEnd::Skipped, format!("{BY_EXIT_CODE}{fell}")),
         Some((level, Reached::Yes(found))) => {
             let below = levels::below(level, versions).map(|below| format!("; BELOW it, all the same: {below}"));
-            (StepEnd::Done, format!("at {found}, {level} is wanted{}", below.unwrap_or_default()))
+            let found = level.above(versions).unwrap_or_else(|| format!("at {found}, {level} is wanted"));
+            (StepEnd::Done, format!("{found}{}{fell}", below.unwrap_or_default()))
         }
         Some((level, Reached::No(found))) => {
             let text = format!("the installer says that it is done, but the level is {found}; {level} is wanted");
@@ -329,6 +333,10 @@ pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let mut records = if restarts { Vec::new() } else { unmade(case) };
     records.push(Record::Installed { work: case.subject.id, versions: versions.clone() });
     Ruling { records, next: Judgement::Done(end, proof) }
+}
+
+fn words(fell: &[levels::Fell<'_>]) -> String {
+    fell.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// How what is left to a person begins where a restart is owed.

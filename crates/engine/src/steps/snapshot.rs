@@ -136,7 +136,10 @@ fn nothing_to_do(case: &Case<'_>, snapshot: &Snapshot) -> Option<String> {
         return None;
     };
     let passed = maintenance.restart != RestartPolicy::Always && !is_behind(case, level, &snapshot.versions);
-    passed.then(|| format!("it is at {reached} already; {level} is wanted"))
+    passed.then(|| match level.above(&snapshot.versions) {
+        Some(above) => format!("it is {above}"),
+        None => format!("it is at {reached} already; {level} is wanted"),
+    })
 }
 
 /// Whether a server that would be passed over has components that are older than the level: only the other servers of its

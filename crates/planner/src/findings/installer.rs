@@ -46,7 +46,7 @@ fn path(patch: &Patch) -> Option<Finding> {
     let is_local = matches!(path.as_bytes(), [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic());
     if is_local {
         let why = no_file(&path[3..]).or_else(|| no_program(path))?;
-        let text = format!("the installer {} {why}", secret::shown_address(path));
+        let text = format!("the installer {} {why}", patch.shown_installer());
         return Some(refusal(codes::INSTALLER_PATH, text).advise(
             "Give the path of a program (.exe, .com, .bat, .cmd) or a package (.msi, .msp, .msu) as it lies on each \
              server, such as C:\\CU\\Update.exe.",
@@ -60,7 +60,7 @@ fn path(patch: &Patch) -> Option<Finding> {
         "does not begin with a drive: where it is would depend on the folder that a service of the server runs in"
     };
     Some(
-        refusal(codes::INSTALLER_PATH, format!("the installer {} {why}", secret::shown_address(path)))
+        refusal(codes::INSTALLER_PATH, format!("the installer {} {why}", patch.shown_installer()))
             .advise("Copy it to a disk of each server, and give the whole path there, such as C:\\CU\\Update.exe."),
     )
 }
@@ -140,7 +140,7 @@ fn quiet(patch: &Patch) -> Option<Finding> {
     let text = format!(
         "{} is opened without a switch that keeps it from asking: it would wait for an answer until its deadline of {}, in a \
          session that nobody sees",
-        patch.installer,
+        patch.shown_installer(),
         crate::words::time(patch.deadline)
     );
     Some(refusal(codes::INSTALLER_ASKS, text).advise(format!("Add {usual} to arguments, and /norestart beside it.")))
@@ -173,12 +173,13 @@ fn arguments(patch: &Patch) -> Vec<Finding> {
     let two: Vec<Finding> = two.collect();
     let secret = has_secret.then(|| {
         let text = format!(
-            "an argument of the installer looks like a secret ({}): it stands in the plan, in the record of the run and in \
-             the list of processes of each server",
+            "an argument of the installer looks like a secret ({}): it is masked in all that is shown and recorded, and is seen \
+             by whoever reads the plan, its copy in the run's folder, or the scheduled tasks and processes of a server",
             shown.join(" ")
         );
         warning(codes::SECRET_ARGUMENT, text).advise(
-            "If it is one, leave it out: the installer runs as SYSTEM and needs no account. If it is none, go on.",
+            "If it is one, leave it out: the installer runs as SYSTEM and needs no account; what else it has to know can lie in a \
+             file on each server that only SYSTEM can read. If it is none, go on.",
         )
     });
     two.into_iter().chain(secret).collect()

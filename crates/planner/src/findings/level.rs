@@ -138,7 +138,7 @@ fn below(look: &Look<'_>, level: &Level) -> Option<Finding> {
 fn holds(context: &Context<'_>, plan: &Plan, level: &Level) -> Option<Finding> {
     let asked = context.looks.iter().all(Option::is_some);
     let all = asked && !plan.work().is_empty() && plan.work().iter().all(|work| work.skip.is_some());
-    let text = format!("every server is at {level} before anything was done");
+    let text = format!("every server is at {level} or above it before anything was done");
     let advice = "Is it the version that this update brings? If it is, there is nothing to do. Otherwise write the one that \
                   servers report after the update.";
     all.then(|| warning(codes::LEVEL_HOLDS, text).advise(advice))

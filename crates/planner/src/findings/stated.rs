@@ -10,7 +10,7 @@ use crate::{build, codes, order, quorum, safety};
 use orchestrate_model::catalogue::{self, DrainClass};
 use orchestrate_model::change::{AtDeadline, RestartPolicy, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Access, Balancer, Cmdlets, SipBalancing, TaskAccount, WinrmAccess};
-use orchestrate_model::{Answer, Change, Feature, Pool, Product, Role, RunState, ServiceName};
+use orchestrate_model::{Answer, Change, Feature, Pool, Product, Role, RunState, ServiceName, secret};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says what a pool's description says by itself.
@@ -259,7 +259,11 @@ fn balancer(change: &Change, pool: &Pool, scope: &PoolScope, found: &mut Vec<Fin
             )));
         }
         Balancer::Elsewhere(how) => {
-            let text = format!("the balancer of {} is handled elsewhere, as the plan says: {how}", pool.name);
+            let text = format!(
+                "the balancer of {} is handled elsewhere, as the plan says: {}",
+                pool.name,
+                secret::shown_text(how)
+            );
             found.push(note(codes::BALANCER_BY_HAND, text).pool(pool).advise("Nothing here checks that it is."));
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
 }
 
 fn installer(probe: &Probe, patch: &Patch) -> Row {
-    let path = &patch.installer;
+    let path = patch.shown_installer();
     let copy = "copy it to a disk of the server beforehand: a remote session cannot go on to a share";
     let found = match &probe.seen.file {
         Answer::Unknown(why) => return red(Topic::Installer, format!("{path}: {why}"), "look at the rows above"),

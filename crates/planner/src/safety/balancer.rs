@@ -6,7 +6,7 @@ use crate::scope::leaves_balancer;
 use crate::words::{few, list};
 use orchestrate_model::observe::{BalancerDoubt, BalancerPlace, BalancerState, DoubtKind};
 use orchestrate_model::pool::Balancer;
-use orchestrate_model::{Server, ServerName, Verdict};
+use orchestrate_model::{Server, ServerName, Verdict, secret};
 use std::collections::BTreeSet;
 
 /// Whether the balancer lets the server go, and whether another one stays behind it.
@@ -17,7 +17,9 @@ pub(super) fn question(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
     let verdict = match &look.pool.load_balancing.balancer {
         Balancer::None => return None,
         Balancer::Operator => Verdict::Yes("the operator is asked to confirm it before the block".to_owned()),
-        Balancer::Elsewhere(how) => Verdict::Yes(format!("handled elsewhere, as the plan says: {how}")),
+        Balancer::Elsewhere(how) => {
+            Verdict::Yes(format!("handled elsewhere, as the plan says: {}", secret::shown_text(how)))
+        }
         Balancer::Haproxy(_) => behind_balancer(look, server),
     };
     let advice = match doubt(look, server) {

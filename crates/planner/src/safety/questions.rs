@@ -547,7 +547,7 @@ fn unnamed<'a>(look: &'a Look<'_>, seen: &'a ServerObservation) -> impl Iterator
 /// A server that was drained for an installer that is not there has been drained for nothing.
 pub(super) fn staged(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
     let patch = look.change.maintenance.patch.as_ref()?;
-    let (name, path) = (server.short(), &patch.installer);
+    let (name, path) = (server.short(), patch.shown_installer());
     let file = look.seen.servers.get(server).map(|seen| &seen.file);
     let verdict = match file {
         None => Verdict::Unknown(format!("{name} was not asked whether it has {path}")),

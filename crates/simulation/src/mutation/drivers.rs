@@ -115,6 +115,7 @@ impl Server {
                     versions.retain(|one| one.component != LEFT_OUT);
                 }
             }
+            Mutation::FallNotSeen => self.not_lower(seen),
             // The steps and the guard ask how long the server has been up; the watch does not.
             Mutation::PoolNotWatched if !ask.wants(Part::Host) && ask.sessions.is_empty() && !self.is_ours() => {
                 seen.services = Answer::Known(ask.services.iter().map(|name| (name.clone(), runs(name))).collect());
@@ -176,6 +177,17 @@ impl Server {
             && !world.machines[self.at].installers.is_empty()
         {
             versions.iter_mut().for_each(|one| one.version = world.levels[1].clone());
+        }
+    }
+
+    /// Shows the new version of whatever was lowered.
+    fn not_lower(&self, seen: &mut ServerObservation) {
+        let world = self.link.world.lock();
+        if let Answer::Known(versions) = &mut seen.versions
+            && world.machines[self.at].lowered
+        {
+            let level = world.levels[usize::from(world.machines[self.at].patched)].clone();
+            versions.iter_mut().filter(|one| one.component == LEFT_OUT).for_each(|one| one.version = level.clone());
         }
     }
 

@@ -100,6 +100,8 @@ pub enum Mutation {
     LevelNotLookedAt,
     /// The servers of a pool are not compared component by component.
     ComponentsNotCompared,
+    /// A component that is older than before is taken to be as it was.
+    FallNotSeen,
     /// A service that is paused counts as draining.
     DrainingNotAsked,
     /// The safety questions are not asked before the first change and its record.
@@ -140,7 +142,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 60] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -181,6 +183,7 @@ impl Mutation {
         Self::SoakSkipped,
         Self::LevelNotLookedAt,
         Self::ComponentsNotCompared,
+        Self::FallNotSeen,
         Self::DrainingNotAsked,
         Self::GuardSkipped,
         Self::RestartSkipped,
@@ -228,6 +231,7 @@ impl Mutation {
             Self::StopConditionsIgnored => &[Fault::InstallerFails, Fault::PoolBusy],
             Self::LevelNotLookedAt => &[Fault::InstallerLies],
             Self::ComponentsNotCompared => &[Fault::InstallerLeavesOut],
+            Self::FallNotSeen => &[Fault::InstallerLowers],
             Self::DrainingNotAsked => &[Fault::LateDraining],
             Self::ResumedInDrainNotNoticed => &[Fault::ForeignResume],
             Self::StatedTooShort => &[Fault::SlowComeback, Fault::SlowComeback],

@@ -96,6 +96,7 @@ impl World {
             }
             self.check_one_level();
             self.check_whole();
+            self.check_not_lower();
         }
         self.check_all_mentioned(&outcome);
     }
@@ -124,6 +125,21 @@ impl World {
             let text = format!("the run ended as done, but {} has a component below the level", self.machines[at].name);
             self.oracle.breach("P8", now, text);
         }
+    }
+
+    /// P8: what is called done has no component that is older than before: whatever the installer said, that is no patch.
+    fn check_not_lower(&mut self) {
+        if let Some(at) = self.oracle.work.iter().copied().find(|at| self.machines[*at].lowered && self.can_fall()) {
+            let now = self.now;
+            let text =
+                format!("the run ended as done, but {} has an older component than before", self.machines[at].name);
+            self.oracle.breach("P8", now, text);
+        }
+    }
+
+    /// Whether there is a version below the one from before the patch.
+    fn can_fall(&self) -> bool {
+        self.levels[0].parts() > 2
     }
 
     /// P8: what is called done leaves every server of its pools in service, as far as a last look can have shown it.

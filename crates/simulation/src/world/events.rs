@@ -217,6 +217,7 @@ impl World {
             let lies = self.happens(Fault::InstallerLies);
             self.machines[at].patched |= !lies;
             self.machines[at].left_out = self.happens(Fault::InstallerLeavesOut);
+            self.machines[at].lowered = self.happens(Fault::InstallerLowers);
             self.machines[at].wants_restart = code == 3010;
             self.oracle.installed(at);
         }

@@ -381,7 +381,18 @@ fn versions(machine: &Machine, levels: &[Version; 2]) -> Vec<ComponentVersion> {
         component: component.to_owned(),
         version: levels[usize::from(patched)].clone(),
     };
-    vec![at("Core Components", machine.patched), at(LEFT_OUT, machine.patched && !machine.left_out)]
+    let mut second = at(LEFT_OUT, machine.patched && !machine.left_out);
+    if machine.lowered {
+        second.version = lower(&levels[0]);
+    }
+    vec![at("Core Components", machine.patched), second]
+}
+
+/// A version of the same line of products that is older than this one, if there is any.
+fn lower(level: &Version) -> Version {
+    let text = level.to_string();
+    let line: Vec<&str> = text.split('.').take(2).collect();
+    Version::parse(&format!("{}.1", line.join("."))).map_or_else(|_| level.clone(), |lower| lower.min(level.clone()))
 }
 
 fn installer(machine: &Machine, ask: &Ask) -> Answer<InstallerState> {

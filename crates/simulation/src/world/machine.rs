@@ -32,6 +32,8 @@ pub(crate) struct Machine {
     pub(crate) patched: bool,
     /// Whether the patch left one component as it was.
     pub(crate) left_out: bool,
+    /// Whether the patch put an older version of that component in place.
+    pub(crate) lowered: bool,
     /// Whether an installer has said that it wants a restart, and there was none since.
     pub(crate) wants_restart: bool,
     /// Whether a restart is due since before the night.

@@ -68,6 +68,7 @@ impl World {
                     installers: BTreeMap::new(),
                     patched: false,
                     left_out: false,
+                    lowered: false,
                     wants_restart: false,
                     restart_due: false,
                     restarts_by: None,

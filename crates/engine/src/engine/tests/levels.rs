@@ -201,6 +201,60 @@ fn p8_a_component_that_is_old_on_every_server_alike_is_named_and_the_run_is_to_b
     assert_eq!(outcome, RunOutcome::Done, "the plan says what the update touches");
 }
 
+/// A run of which nothing is left but its end, whose servers were recorded with these versions and ended well.
+fn finished(before: &[ComponentVersion]) -> Vec<Record> {
+    let mut records = vec![begun(Attended::No)];
+    for number in 0..3 {
+        let mut own = recorded();
+        if let Record::Snapshot { work, snapshot } = &mut own {
+            *work = WorkId(number);
+            snapshot.versions = before.to_vec();
+        }
+        records.extend([own, Record::ServerEnded { work: WorkId(number), end: ServerEnd::Finished }]);
+    }
+    records
+}
+
+#[test]
+fn p8_a_version_that_fell_is_no_patch_whatever_the_installer_said() {
+    for level in [json!(null), json!(OLD), json!({"Core Components": OLD})] {
+        for (now, wanted) in [(OLD, 1), (NEW, 0)] {
+            let mut engine = after_in(plan_to(level.clone()), &finished(&versions(NEW, NEW)));
+            let lowered = Record::LevelRead { work: FE1, versions: Answer::Known(versions(now, NEW)) };
+            let others = [1, 2]
+                .map(|work| Record::LevelRead { work: WorkId(work), versions: Answer::Known(versions(now, NEW)) });
+            for record in [lowered].into_iter().chain(others) {
+                engine.state.apply(&engine.plan.clone(), at(100), &record).unwrap();
+            }
+            let levels = crate::levels::of(engine.plan(), engine.state());
+            assert_eq!(levels[0].fell.len(), wanted * 3, "{level} {now}");
+            assert_eq!(levels[0].is_whole(), wanted == 0, "{level} {now}");
+            if let Some((server, fell)) = levels[0].fell.first() {
+                assert_eq!(server.short(), "fe1");
+                assert_eq!(fell[0].to_string(), format!("Core Components fell from {NEW} to {OLD}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_server_whose_version_fell_is_held_where_another_one_shows_it() {
+    let (mut engine, effects) = verifying(json!(null));
+    let older = "5.0.8308.100";
+    answer(&mut engine, &effects, with_versions(versions(older, NEW)), at(100));
+    assert!(held(&engine).is_some_and(|reason| reason.contains(older)), "{:?}", held(&engine));
+}
+
+#[test]
+fn a_server_above_the_level_is_not_said_to_be_at_it() {
+    let level = orchestrate_model::Level::Highest(Version::parse(OLD).unwrap());
+    let mut engine = after_in(plan_to(json!(OLD)), &over());
+    let record = Record::LevelRead { work: FE1, versions: Answer::Known(versions(NEW, OLD)) };
+    engine.state.apply(&engine.plan.clone(), at(100), &record).unwrap();
+    let seen = crate::levels::seen(&level, &engine.state().work[0]);
+    assert_eq!(seen, crate::levels::Seen::At(format!("above the level (found {NEW}, wanted {OLD})")));
+}
+
 #[test]
 fn the_proof_of_the_verify_step_names_what_is_below_the_level() {
     let (mut engine, effects) = verifying(json!(NEW));
@@ -288,7 +342,7 @@ fn p8_a_recovery_says_that_a_restart_is_owed_and_what_level_was_seen() {
         let owed = engine.state().work[0].left_over.iter().any(|text| text.contains("it needs a restart"));
         assert_eq!(owed, outcome == RunOutcome::ToBeLookedAt);
         let level = engine.plan().change().maintenance.patch.as_ref().unwrap().level.clone().unwrap();
-        assert_eq!(crate::levels::seen(&level, &engine.state().work[0]), crate::levels::Seen::At(NEW.to_owned()));
+        assert_eq!(crate::levels::seen(&level, &engine.state().work[0]), crate::levels::Seen::At(format!("at {NEW}")));
         assert_eq!(crate::levels::seen(&level, &engine.state().work[1]), crate::levels::Seen::Below(OLD.to_owned()));
     }
 }
