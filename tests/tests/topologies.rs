@@ -255,7 +255,7 @@ fn t8_needs_several_nights_and_says_that_levels_are_mixed_in_between() {
         &[
             "11 of the first 12 would run, 7 needed",
             "after a full stop pool08.contoso.example starts once 12 of its 16 servers run",
-            "16 servers, each out for up to 6 h 35 min, need 16 windows at worst: the next one has room for 1 server of a pool",
+            "16 servers, each out for up to 6h 35m, need 16 windows at worst: the next one has room for 1 server of a pool",
             "The pool stays at mixed levels in between",
         ],
     );

@@ -222,7 +222,8 @@ pub fn table(servers: &[Told<'_>], pools: &[ToldPool<'_>], look: &Look) -> Strin
         let asked = if topics.is_empty() { "ok on every server: " } else { "ok on every server that was asked: " };
         lines.extend(look.hang(asked, Tone::Quiet, &good.join(", ")));
     }
-    lines.extend(not_asked(servers, look));
+    lines.extend(let_in(servers, look));
+    lines.extend(not_asked(servers, &topics, look));
     lines.extend(causes(servers, look));
     lines.extend(of_pools(pools, look));
     for told in servers.iter().filter(|told| told.counters.is_some()) {
@@ -242,8 +243,29 @@ pub fn table(servers: &[Told<'_>], pools: &[ToldPool<'_>], look: &Look) -> Strin
     lines.join("\n") + "\n"
 }
 
-/// Returns what could not be asked, by server.
-fn not_asked(servers: &[Told<'_>], look: &Look) -> Vec<String> {
+/// Says how the account was let in, where it was: what was agreed on may be less than what was meant.
+fn let_in(servers: &[Told<'_>], look: &Look) -> Vec<String> {
+    let mut ways: Vec<(&str, Vec<&str>)> = Vec::new();
+    for told in servers {
+        let good = |row: &&Row| row.topic == Topic::Logon && row.light == Light::Green;
+        let Some(row) = told.rows.iter().find(good) else { continue };
+        let way = row.found.split(';').next().unwrap_or(&row.found);
+        match ways.iter_mut().find(|(known, _)| *known == way) {
+            Some((_, names)) => names.push(name(told, servers)),
+            None => ways.push((way, vec![name(told, servers)])),
+        }
+    }
+    let said = ways.iter().flat_map(|(way, names)| {
+        let whose = if names.len() == servers.len() { "every server".to_owned() } else { list(names) };
+        look.hang("logon: ", Tone::Quiet, &format!("{whose}: {way}"))
+    });
+    said.collect()
+}
+
+/// Returns what could not be asked, by server. `shown` are the topics of the table, in which that is a question mark.
+fn not_asked(servers: &[Told<'_>], shown: &[Topic], look: &Look) -> Vec<String> {
+    let is_shown = servers.iter().flat_map(|told| told.left_out).any(|topic| shown.contains(topic));
+    let lead = if is_shown { "not asked (?): " } else { "not asked: " };
     let mut by_topics: Vec<(&[Topic], Vec<&str>)> = Vec::new();
     for told in servers.iter().filter(|told| !told.left_out.is_empty()) {
         match by_topics.iter_mut().find(|(topics, _)| *topics == told.left_out) {
@@ -253,7 +275,7 @@ fn not_asked(servers: &[Told<'_>], look: &Look) -> Vec<String> {
     }
     let said = by_topics.iter().flat_map(|(topics, names)| {
         let words: Vec<&str> = topics.iter().map(|topic| topic.word()).collect();
-        look.hang("not asked (?): ", Tone::Quiet, &format!("{}: {}", list(names), words.join(", ")))
+        look.hang(lead, Tone::Quiet, &format!("{}: {}", list(names), words.join(", ")))
     });
     said.collect()
 }

@@ -1,6 +1,7 @@
 //! Widths, padding, wrapping and counts.
 
 use jiff::SignedDuration;
+pub use orchestrate_model::readable::duration;
 use orchestrate_model::text::is_unseen;
 use unicode_width::UnicodeWidthStr;
 
@@ -13,24 +14,6 @@ pub fn clean(text: &str) -> String {
         c => c,
     };
     text.trim_end().chars().map(visible).collect()
-}
-
-/// Returns how long something took or may take, in the two largest units that say something.
-#[must_use]
-pub fn duration(length: SignedDuration) -> String {
-    let seconds = length.as_secs().max(0);
-    let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    match (days, hours, minutes, rest) {
-        (0, 0, 0, s) => format!("{s}s"),
-        (0, 0, m, 0) => format!("{m}m"),
-        (0, 0, m, s) => format!("{m}m {s:02}s"),
-        (0, h, 0, _) => format!("{h}h"),
-        (0, h, m, _) => format!("{h}h {m:02}m"),
-        (d, 0, 0, _) => format!("{d}d"),
-        // Without them half an hour more than a day would be called a day.
-        (d, 0, m, _) => format!("{d}d 00h {m:02}m"),
-        (d, h, ..) => format!("{d}d {h:02}h"),
-    }
 }
 
 /// Returns a running time as `H:MM:SS`, which keeps its width while it counts.

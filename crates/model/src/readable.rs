@@ -1,6 +1,26 @@
-//! Which characters a text may hold that people read and that is compared.
+//! Which characters a text may hold that people read and that is compared, and how lengths of time are written.
 
 use crate::ServerName;
+use jiff::SignedDuration;
+
+/// Returns how long something took or may take, in the two largest units that say something: `45s`, `2h 05m`, `3d 04h`. What is
+/// shorter than no time is written as none.
+#[must_use]
+pub fn duration(length: SignedDuration) -> String {
+    let seconds = length.as_secs().max(0);
+    let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    match (days, hours, minutes, rest) {
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, 0) => format!("{m}m"),
+        (0, 0, m, s) => format!("{m}m {s:02}s"),
+        (0, h, 0, _) => format!("{h}h"),
+        (0, h, m, _) => format!("{h}h {m:02}m"),
+        (d, 0, 0, _) => format!("{d}d"),
+        // Without them half an hour more than a day would be called a day.
+        (d, 0, m, _) => format!("{d}d 00h {m:02}m"),
+        (d, h, ..) => format!("{d}d {h:02}h"),
+    }
+}
 
 /// Returns a reason without the name of the server that it begins with, where that name is said in front of it.
 #[must_use]

@@ -144,6 +144,13 @@ impl Judge<'_> {
                 return None;
             }
         };
+        let is_empty = |records: &AddressRecords| records.addresses.is_empty() && records.alias.is_none();
+        let mut own = self.pool.servers.iter().filter_map(|server| answers.get(&server.name.dns())).peekable();
+        if is_empty(records) && own.peek().is_some() && own.all(|own| own.known().is_some_and(is_empty)) {
+            let text = format!("{resolver} knows no address of {name}, nor of any of its servers");
+            self.problem(ProblemKind::Unknown, None, text);
+            return None;
+        }
         if let Some(alias) = &records.alias {
             let text = format!("{name} is an alias of {alias} at {resolver}, expected one address record per server");
             self.problem(ProblemKind::Alias, None, text);

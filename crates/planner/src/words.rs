@@ -1,6 +1,6 @@
 //! Small words that messages are put together from.
 
-use jiff::SignedDuration;
+pub(crate) use orchestrate_model::readable::duration as time;
 use std::fmt::Display;
 
 /// Things that a message names before it counts the rest. The largest pool of the product has sixteen servers; a generic
@@ -41,16 +41,6 @@ pub(crate) fn are(count: usize) -> &'static str {
 /// Returns a number of things, in the plural where it is not one.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
-}
-
-/// Returns a duration as people say it: `2 h 5 min`, `45 s`.
-pub(crate) fn time(duration: SignedDuration) -> String {
-    let seconds = duration.as_secs();
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let parts = [(hours, "h"), (minutes, "min"), (rest, "s")];
-    let shown: Vec<String> =
-        parts.iter().filter(|(value, _)| *value != 0).map(|(value, unit)| format!("{value} {unit}")).collect();
-    if shown.is_empty() { "0 s".to_owned() } else { shown.join(" ") }
 }
 
 #[cfg(test)]

@@ -78,9 +78,16 @@ fn installer(probe: &Probe, patch: &Patch) -> Row {
             format!("{path} is there, and SYSTEM, as which it would run, may not read it"),
             format!("on the server: `icacls \"{path}\" /grant *S-1-5-18:RX`; decrypt it first where it is encrypted"),
         ),
-        (Answer::Unknown(why), _) | (_, Answer::Unknown(why)) => yellow(
+        (Answer::Unknown(why), _) => yellow(
             Topic::Installer,
-            format!("{path} is there, with the hash of the plan; not known: {why}"),
+            format!(
+                "{path} is there, with the hash of the plan; whether it is on a disk of the server is not known: {why}"
+            ),
+            "look at the drive in the path: SYSTEM reaches no drive that is mapped from elsewhere",
+        ),
+        (_, Answer::Unknown(why)) => yellow(
+            Topic::Installer,
+            format!("{path} is there, with the hash of the plan; whether SYSTEM may read it is not known: {why}"),
             "look at `icacls` of the file on the server: SYSTEM needs to read it",
         ),
         (Answer::Known(true), Answer::Known(true)) => green(

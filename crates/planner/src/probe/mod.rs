@@ -13,6 +13,7 @@ pub(crate) use agreed::is_of_server;
 pub use agreed::{PoolFacts, agree, pool_rows};
 
 use crate::scope::PoolScope;
+use crate::words::time;
 use jiff::SignedDuration;
 use orchestrate_model::change::Patch;
 use orchestrate_model::probe::{Light, Probe, Row, Topic};
@@ -97,18 +98,9 @@ fn red(topic: Topic, found: impl Into<String>, todo: impl Into<String>) -> Row {
     Row { topic, light: Light::Red, found: found.into(), todo: Some(todo.into()), code: None }
 }
 
-/// Returns how long something is, in the two largest units that say something.
+/// Returns how long something is, whichever way it lies.
 fn length(length: SignedDuration) -> String {
-    let seconds = length.as_secs().unsigned_abs();
-    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0, s) => format!("{s} s"),
-        (0, 0, m, 0) => format!("{m} min"),
-        (0, 0, m, s) => format!("{m} min {s} s"),
-        (0, h, 0, _) => format!("{h} h"),
-        (0, h, m, _) => format!("{h} h {m} min"),
-        (d, 0, ..) => format!("{d} d"),
-        (d, h, ..) => format!("{d} d {h} h"),
-    }
+    time(length.abs())
 }
 
 /// Returns a size as people write it, such as `41.3 GiB`.

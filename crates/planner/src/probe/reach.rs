@@ -238,7 +238,12 @@ fn logon(probe: &Probe) -> Option<Row> {
             ),
             false => yellow(Topic::Logon, "not tried: no account was given", "mend the way to the server first"),
         },
-        Some(Answer::Unknown(why)) => red(Topic::Logon, why, "nothing else can be asked before the account is let in"),
+        Some(Answer::Unknown(why)) => red(
+            Topic::Logon,
+            why,
+            "correct the account or its password (`access: {winrm: {credentials: ...}}`), or what is named here; nothing else can \
+             be asked before the account is let in",
+        ),
         Some(Answer::Known(facts)) => let_in(probe, facts),
     };
     Some(row)

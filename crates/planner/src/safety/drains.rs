@@ -5,10 +5,6 @@ use super::Look;
 use orchestrate_model::observe::DrainingState;
 use orchestrate_model::{Answer, ServerObservation, ServiceName, Verdict};
 
-/// What to do about a server that does not say whether services drain.
-pub(super) const ADVICE: &str = "See O2098: rebuild the counters of the server, or say in the plan that the sessions of these \
-                                 services alone are the proof: maintenance: {drain: {by_sessions_alone: [...]}}.";
-
 /// Why nobody could say that a service has drained although its sessions are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Untold<'a> {

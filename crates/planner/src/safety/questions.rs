@@ -417,13 +417,9 @@ pub(super) fn blockable(look: &Look<'_>, server: &ServerName) -> Asked {
             Answer::Known(_) => all_blockable(look, name, seen),
         },
     };
-    let is_untold =
-        |seen: &ServerObservation| look.scope.block.iter().any(|service| drains::untold(look, seen, service).is_some());
-    let advice = if look.seen.servers.get(server).is_some_and(is_untold) {
-        drains::ADVICE
-    } else {
-        "Look at the service on the server. The finding below says how what cannot be counted is named in the plan."
-    };
+    let advice = "Each cause has a finding in the preview, which says what to do about it: O2021 where a service cannot be paused, \
+                  O2022 where it cannot be counted, O2050 where the plan does not name it, O2098 where the end of its drain could \
+                  not be told.";
     asked(Question::Blockable, verdict, advice)
 }
 
@@ -453,10 +449,25 @@ fn all_blockable(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Verdi
         None if running == 0 => {
             Verdict::No(format!("{name} runs none of the services in scope: there is nothing to block"))
         }
-        None => Verdict::Yes(format!(
-            "{} in scope on {name}: each can be paused, its sessions counted",
-            orchestrate_model::readable::count(running, "running service")
-        )),
+        None => {
+            let by_time = |service: &&ServiceName| {
+                let status = seen.service(service);
+                let is_timed =
+                    !look.pool.can_count(service) && look.change.maintenance.unmeasured.contains_key(*service);
+                let is_there = status.is_some_and(|status| !status.is(RunState::Stopped));
+                is_there && (is_timed || is_for_time(look, seen.sessions.get(*service), service))
+            };
+            let by_time: Vec<&ServiceName> = look.scope.block.iter().filter(by_time).collect();
+            let counted = if by_time.is_empty() {
+                "its sessions counted".to_owned()
+            } else {
+                format!("and counted but for {}, waited for by time", list(&by_time))
+            };
+            Verdict::Yes(format!(
+                "{} in scope on {name}: each can be paused, {counted}",
+                orchestrate_model::readable::count(running, "running service")
+            ))
+        }
     }
 }
 

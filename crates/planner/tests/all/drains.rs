@@ -44,7 +44,7 @@ fn p3_p4_a_server_that_has_nothing_that_says_that_it_drains_is_refused_before_it
     let (plan, _) = planned(&world.change, &world.seen);
     assert_eq!(codes(&plan, Severity::Refusal), ["O2098"]);
     let found = finding(&plan, "O2098");
-    for part in ["held at its deadline of 2 h", "RTCAVMCU on fe1 and fe2", NO_SET] {
+    for part in ["held at its deadline of 2h", "RTCAVMCU on fe1 and fe2", NO_SET] {
         assert!(found.message.contains(part), "{part}: {}", found.message);
     }
     assert!(found.advice.contains("drain: {by_sessions_alone: [RTCAVMCU]}"), "{}", found.advice);

@@ -210,7 +210,7 @@ fn t9_edge_pools_are_measured_by_time_and_lose_what_has_no_fail_over() {
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
     assert_eq!(codes(&plan, Severity::Warning), ["O2046", "O2048"]);
-    assert!(finding(&plan, "O2048").message.contains("1 h, because nothing counts its sessions"));
+    assert!(finding(&plan, "O2048").message.contains("1h, because nothing counts its sessions"));
     // A count that can be read still counts.
     change.pools[0].measures.insert(service("RTCDATAPROXY"), vec!["Sessions".to_owned()]);
     let (plan, _) = planned(&change, &healthy_world(&change));
@@ -324,7 +324,7 @@ fn risks_that_the_plan_file_states_are_repeated_in_words() {
     change.pools[0].archiving = Some(true);
     let (plan, _) = planned(&change, &healthy_world(&change));
     assert_eq!(codes(&plan, Severity::Warning), ["O2024", "O2027", "O2028", "O2036"]);
-    assert!(finding(&plan, "O2036").message.contains("2 h after the block"), "{}", finding(&plan, "O2036").message);
+    assert!(finding(&plan, "O2036").message.contains("2h after the block"), "{}", finding(&plan, "O2036").message);
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn the_night_work_is_named_whole_with_a_window_and_without() {
     // From 21:00 on, a day.
     let text = said(&change).unwrap();
     assert!(text.contains("database maintenance at 01:00 and the address book at 01:30"), "{text}");
-    assert!(text.contains("from 2026-11-28 21:00Z on, which takes up to 23 h 30 min (by UTC"), "{text}");
+    assert!(text.contains("from 2026-11-28 21:00Z on, which takes up to 23h 30m (by UTC"), "{text}");
     change.windows = nights(6);
     let text = said(&change).unwrap();
     assert!(text.contains("the window that opens at 22:00 (Europe/Paris)") && text.contains("01:00 and the"), "{text}");

@@ -377,7 +377,7 @@ fn p3_evidence_that_is_old_when_it_is_there_is_refused_with_its_cause() {
     let (plan, _) = planned(&change, &world);
     let finding = finding(&plan, "O2052");
     assert!(plan.refusals().any(|refusal| refusal.code == "O2052"));
-    for part in ["1 min 30 s old", "this machine or a server is slow or busy", "a lab too fast"] {
+    for part in ["1m 30s old", "this machine or a server is slow or busy", "a lab too fast"] {
         assert!(finding.message.contains(part), "{}", finding.message);
     }
     assert!(finding.advice.contains("--lab-speed"), "{}", finding.advice);
