@@ -310,10 +310,15 @@ pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         }
     };
     let fell = levels::fell(case.subject.own, level, versions);
+    if level.is_none() && !fell.is_empty() {
+        // Nothing else says what the update is to reach, and the other servers would follow.
+        let text = format!("{server}: the installer says that it is done, but {}", words(&fell));
+        return case.give_up(text).into();
+    }
     let fell =
         if fell.is_empty() { String::new() } else { format!("; LOWER than before the installer: {}", words(&fell)) };
     let (end, proof) = match level.map(|level| (level, level.reached(versions))) {
-        None => (StepEnd::Skipped, format!("{BY_EXIT_CODE}{fell}")),
+        None => (StepEnd::Skipped, BY_EXIT_CODE.to_owned()),
         Some((level, Reached::Yes(found))) => {
             let below = levels::below(level, versions).map(|below| format!("; BELOW it, all the same: {below}"));
             let found = level.above(versions).unwrap_or_else(|| format!("at {found}, {level} is wanted"));
