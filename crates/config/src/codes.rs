@@ -211,4 +211,6 @@ codes! {
     ORDER_NOT_ALLOWED = "O1113";
     /// The server that goes first is not the first in the order.
     FIRST_IS_NOT = "O1114";
+    /// Several installers do not go together.
+    INSTALLERS_DISAGREE = "O1120";
 }

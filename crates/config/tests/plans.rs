@@ -62,7 +62,7 @@ fn a_plan_says_what_it_says() {
     assert_eq!(maintenance.drain.at_deadline, AtDeadline::Hold);
     assert_eq!(maintenance.restart, RestartPolicy::WhenNeeded);
     assert_eq!(maintenance.soak.as_mins(), 20);
-    let patch = maintenance.patch.as_ref().unwrap();
+    let patch = &maintenance.installers[0];
     assert_eq!(patch.installer, r"C:\CU\LyncServerUpdateInstaller.exe");
     assert_eq!(patch.level.as_ref().unwrap().to_string(), "5.0.8308.1149");
     assert_eq!(change.windows[0].timezone, "Europe/Paris");
@@ -72,7 +72,7 @@ fn a_plan_says_what_it_says() {
 fn a_level_may_name_components() {
     let text = T1.replace("level: 5.0.8308.1149", "level: {Core Components: 5.0.8308.1149, Call Park: 5.0.8308.99}");
     let change = parsed("t1", &text).change;
-    let level = change.maintenance.patch.unwrap().level.unwrap();
+    let level = change.maintenance.installers[0].level.clone().unwrap();
     assert_eq!(level.to_string(), "Call Park 5.0.8308.99, Core Components 5.0.8308.1149");
     assert!(matches!(level, orchestrate_model::Level::Components(_)));
 }

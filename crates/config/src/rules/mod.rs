@@ -8,6 +8,7 @@ mod away;
 mod balancer;
 mod calendar;
 mod external;
+mod installers;
 mod keyed;
 mod level;
 mod maintenance;
@@ -56,6 +57,7 @@ pub(crate) fn version(plan: &Plan, reader: &mut Reader) {
 pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     services::resolve(plan, reader);
     keyed::check(plan, reader);
+    installers::check(plan, reader);
     measured::check(plan, reader);
     names::check(plan, reader);
     pools::check(plan, reader);

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use orchestrate_driver::{Change, ChangeBalancer, Eyes, Hands, Observe, ObserveBalancer, Resolve};
 use orchestrate_model::observe::{
     AddressRecords, BalancerObservation, BalancerPlace, BalancerState, DnsAsk, DnsObservation, DoubtKind,
-    DrainingState, Part, ReadinessState, SessionReading,
+    DrainingState, InstallerState, Part, ReadinessState, SessionReading,
 };
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, InstallerToken, LeaseAsk, LeaseOutcome, LeaseState, PoolName, RunState, ServerName,
@@ -126,6 +126,13 @@ impl Server {
             }
             Mutation::DrainingNotAsked => each_state(seen, |_| Some(DrainingState::Draining)),
             Mutation::DueRestartNotSeen => without_signs(seen),
+            Mutation::FailureIsDone => {
+                if let Answer::Known(InstallerState::Finished { exit_code }) = &mut seen.installer
+                    && *exit_code == 1603
+                {
+                    *exit_code = 0;
+                }
+            }
             Mutation::DrainUntold => each_state(seen, |state| {
                 matches!(state, Answer::Known(DrainingState::Absent(_))).then_some(DrainingState::NotDraining)
             }),

@@ -136,11 +136,15 @@ pub enum Mutation {
     BalancerLast,
     /// Nobody sees that a restart is due.
     DueRestartNotSeen,
+    /// Several installers are run in another order.
+    InstallersReversed,
+    /// An installer that failed is taken for one that is done.
+    FailureIsDone,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 61] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -200,6 +204,8 @@ impl Mutation {
         Self::DrainUntold,
         Self::BalancerLast,
         Self::DueRestartNotSeen,
+        Self::InstallersReversed,
+        Self::FailureIsDone,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -228,6 +234,7 @@ impl Mutation {
             Self::LeasesIgnored => &[Fault::OtherHost, Fault::OtherHost],
             Self::ResumeForgets => &[Fault::Crash],
             Self::StopConditionsIgnored => &[Fault::InstallerFails, Fault::PoolBusy],
+            Self::FailureIsDone => &[Fault::InstallerFails],
             Self::LevelNotLookedAt => &[Fault::InstallerLies],
             Self::ComponentsNotCompared => &[Fault::InstallerLeavesOut],
             Self::DrainingNotAsked => &[Fault::LateDraining],

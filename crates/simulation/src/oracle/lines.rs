@@ -176,10 +176,9 @@ impl Oracle {
                 self.ended.insert(at, end);
             }
             ("installer_ended", Some(at)) => {
+                // Whatever another installer says later: only a restart takes it away.
                 if record["meaning"] == "restart-needed" {
                     self.owed.insert(at);
-                } else {
-                    self.owed.remove(&at);
                 }
             }
             ("swept", Some(at)) => {
