@@ -389,7 +389,7 @@ pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
         let by_code = installers.len() - levels.len();
         proofs.extend(
             (by_code > 0)
-                .then(|| format!("of {by_code} of the {} installers the exit code is the proof", installers.len())),
+                .then(|| format!("for {by_code} of the {} installers the exit code is the proof", installers.len())),
         );
         (StepEnd::Done, proofs.join("; "))
     };

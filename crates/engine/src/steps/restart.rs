@@ -38,7 +38,9 @@ fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             return Judgement::Done(StepEnd::Skipped, "the plan says never".to_owned()).into();
         }
         (RestartPolicy::WhenNeeded, false) => {
-            return Judgement::Done(StepEnd::Skipped, "the installer does not ask for one".to_owned()).into();
+            let several = case.subject.plan.change().maintenance.installers.len() > 1;
+            let who = if several { "no installer asks for one" } else { "the installer does not ask for one" };
+            return Judgement::Done(StepEnd::Skipped, who.to_owned()).into();
         }
         (RestartPolicy::WhenNeeded, true) | (RestartPolicy::Always, _) => {}
     }

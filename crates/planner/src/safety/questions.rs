@@ -549,7 +549,14 @@ fn unnamed<'a>(look: &'a Look<'_>, seen: &'a ServerObservation) -> impl Iterator
 pub(super) fn staged(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
     let installers = &look.change.maintenance.installers;
     let each = installers.iter().map(|patch| staged_one(look, server, patch));
-    let verdict = each.reduce(Verdict::and)?;
+    let verdict = match each.reduce(Verdict::and)? {
+        Verdict::Yes(_) if installers.len() > 1 => Verdict::Yes(format!(
+            "{} has the {} installers with the SHA-256 of the plan",
+            server.short(),
+            installers.len()
+        )),
+        verdict => verdict,
+    };
     let advice = "Put the installer on each server, at the path in the plan, and compare its SHA-256 with the plan's.";
     Some(asked(Question::Staged, verdict, advice))
 }
