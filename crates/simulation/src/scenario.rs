@@ -64,6 +64,7 @@ impl Scenario {
         let mut change = change(&mut dice);
         several_backends(&mut change, &mut balancers);
         change.maintenance.pool_unsafe = meanwhile.pick(&[PoolUnsafe::Stop, PoolUnsafe::Stop, PoolUnsafe::Wait]);
+        crate::several::draw(&mut change, seed);
         let opens = restrict(&mut change, &mut later);
         if faults.has(Fault::SecondHop) {
             draw_way(&mut change, seed);
@@ -75,7 +76,6 @@ impl Scenario {
             draw_web(&mut change, seed);
         }
         let due = draw_restart_first(&mut change, seed);
-        crate::several::draw(&mut change, seed);
         draw_fit(&mut change, seed);
         draw_entry(&mut change, seed);
         draw_on_hold(&mut change, seed);
