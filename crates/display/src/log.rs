@@ -220,6 +220,12 @@ impl<'a> Log<'a> {
         }
     }
 
+    /// Returns what is said when the installer ends that a server has in hand.
+    fn installer(&self, work: WorkId, code: i64, meaning: ExitMeaning) -> (Tone, String) {
+        let number = self.in_turn.get(&work).map_or(0, |number| *number as usize);
+        installer(&self.plan.change().maintenance.called(number), code, meaning)
+    }
+
     /// Returns what is said when a step begins: only of steps that take long.
     fn begun(&self, at: Timestamp, id: StepId, look: &Look) -> Option<(Tone, String)> {
         let step = self.plan.steps()[id.0 as usize];
@@ -286,10 +292,7 @@ impl<'a> Log<'a> {
             Record::Resumed { by, recover: true, .. } => {
                 (Tone::Strong, format!("recovery by {by}: only brings back what was touched; {zone}"))
             }
-            Record::InstallerEnded { exit_code, meaning, work } => {
-                let number = self.in_turn.get(work).map_or(0, |number| *number as usize);
-                installer(&change.maintenance.called(number), *exit_code, *meaning)
-            }
+            Record::InstallerEnded { exit_code, meaning, work } => self.installer(*work, *exit_code, *meaning),
             Record::Reasserted { service, found, .. } => (Tone::Warn, watch::blocked_again(service, found)),
             Record::SessionsCut { sessions, .. } => (Tone::Bad, cut(sessions.iter())),
             Record::TakenOver { from, .. } => (Tone::Warn, words::taken_over(from)),

@@ -555,7 +555,7 @@ pub(super) fn staged(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
             server.short(),
             installers.len()
         )),
-        verdict => verdict,
+        verdict @ (Verdict::Yes(_) | Verdict::No(_) | Verdict::Unknown(_)) => verdict,
     };
     let advice = "Put the installer on each server, at the path in the plan, and compare its SHA-256 with the plan's.";
     Some(asked(Question::Staged, verdict, advice))

@@ -64,6 +64,13 @@ struct Server {
     starts: AtomicU32,
 }
 
+/// Takes an installer that has failed for one that is done.
+fn without_failure(seen: &mut ServerObservation) {
+    if let Answer::Known(InstallerState::Finished { exit_code: exit_code @ 1603 }) = &mut seen.installer {
+        *exit_code = 0;
+    }
+}
+
 /// Takes every sign of a restart that is due out of what was seen.
 fn without_signs(seen: &mut ServerObservation) {
     if let Answer::Known(fitness) = &mut seen.fitness {
@@ -126,13 +133,7 @@ impl Server {
             }
             Mutation::DrainingNotAsked => each_state(seen, |_| Some(DrainingState::Draining)),
             Mutation::DueRestartNotSeen => without_signs(seen),
-            Mutation::FailureIsDone => {
-                if let Answer::Known(InstallerState::Finished { exit_code }) = &mut seen.installer
-                    && *exit_code == 1603
-                {
-                    *exit_code = 0;
-                }
-            }
+            Mutation::FailureIsDone => without_failure(seen),
             Mutation::DrainUntold => each_state(seen, |state| {
                 matches!(state, Answer::Known(DrainingState::Absent(_))).then_some(DrainingState::NotDraining)
             }),
