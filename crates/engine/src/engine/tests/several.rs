@@ -5,17 +5,17 @@ use orchestrate_model::observe::InstallerState;
 
 /// The steps of a server with two installers, each with the installer that it is about; in some plans the server is restarted
 /// between them.
-fn two(between: bool) -> Arc<Plan> {
+fn two(point: &str) -> Arc<Plan> {
     plan_with(|plan| {
         let mut kinds = vec![("guard", 0), ("record", 0), ("block", 0), ("drain", 0), ("stop", 0), ("patch", 0)];
-        kinds.extend(between.then_some(("restart", 0)));
+        kinds.extend((point == AFTER).then_some(("restart", 0)));
         kinds.extend([("patch", 1), ("restart", 1), ("verify", 0), ("return", 0), ("gate", 0), ("soak", 0)]);
         let installer = |name: &str, point: &str| {
             json!({"installer": format!("C:\\CU\\{name}.exe"), "arguments": [], "sha256": "00", "restart": point,
                 "deadline": serde_json::to_value(SignedDuration::from_mins(45)).unwrap(), "level": null, "exit_codes": {}})
         };
-        let first = installer("first", if between { "after" } else { "at-end" });
-        plan["change"]["maintenance"]["patch"] = json!([first, installer("second", "at-end")]);
+        let first = installer("first", point);
+        plan["change"]["maintenance"]["patch"] = json!([first, installer("second", AT_END)]);
         let steps = kinds.iter().enumerate().map(|(id, (kind, installer))| {
             json!({"id": id, "target": {"server": 0}, "kind": kind, "installer": installer, "certainty": "assumed"})
         });
@@ -27,6 +27,10 @@ fn two(between: bool) -> Arc<Plan> {
         }
     })
 }
+
+/// When the restart is made that the first one asks for.
+const AFTER: &str = "after";
+const AT_END: &str = "at-end";
 
 const SECOND: StepId = StepId(6);
 
@@ -88,20 +92,20 @@ fn taken_up(plan: Arc<Plan>, records: &[Record], own: impl Fn(Timestamp) -> Pool
 fn p6_the_next_installer_is_run_after_one_that_ended_well_and_the_restart_of_the_first_is_made_at_the_end() {
     let mut records = ended(Attended::Yes, 3010, ExitMeaning::RestartNeeded);
     records.push(Record::StepDone { step: PATCH, how: StepEnd::Done, proof: String::new() });
-    let (engine, effects) = taken_up(two(false), &records, |now| seen(InstallerState::NotStarted, now));
+    let (engine, effects) = taken_up(two(AT_END), &records, |now| seen(InstallerState::NotStarted, now));
     let Some(Act::StartInstaller(second)) = act_in(&effects) else { panic!("it is not run: {effects:?}") };
     assert_eq!((second.installer.as_str(), second.token.0.as_str()), ("C:\\CU\\second.exe", "run-1-fe1-2"));
     assert_eq!(engine.state().work[0].owed.map(|(code, ..)| code), Some(3010));
     // Killed in the middle of the second one, and again when it has ended.
     records.push(Record::StepStarted { step: SECOND });
     records.extend(intended(3, SECOND, run(2, "second")));
-    let (engine, effects) = taken_up(two(false), &records, |now| seen(InstallerState::Running, now));
+    let (engine, effects) = taken_up(two(AT_END), &records, |now| seen(InstallerState::Running, now));
     assert_eq!(acts(&effects), 0, "{effects:?}");
     let wait = engine.view(at(100)).servers[0].wait.clone().expect("it waits");
     assert!(wait.why.contains("installer 2 of 2 (second.exe) is running"), "{wait:?}");
     records.push(Record::InstallerEnded { work: FE1, exit_code: 0, meaning: ExitMeaning::Done });
     records.push(Record::StepDone { step: SECOND, how: StepEnd::Done, proof: String::new() });
-    let (engine, effects) = taken_up(two(false), &records, |now| seen(InstallerState::NotStarted, now));
+    let (engine, effects) = taken_up(two(AT_END), &records, |now| seen(InstallerState::NotStarted, now));
     assert!(matches!(act_in(&effects), Some(Act::Restart { .. })), "the first one asks for it: {effects:?}");
     let results: Vec<_> = engine.state().work[0].results().collect();
     assert_eq!(results, [(0, 3010, ExitMeaning::RestartNeeded), (1, 0, ExitMeaning::Done)]);
@@ -116,14 +120,14 @@ fn p6_no_installer_is_run_after_one_that_failed_and_was_passed_over() {
     let by = "ann".to_owned();
     records.push(Record::Decided { work: FE1, choice: HoldChoice::Skip, by, terms: Terms::default() });
     records.push(Record::StepDone { step: PATCH, how: StepEnd::Skipped, proof: String::new() });
-    let (engine, effects) = taken_up(two(false), &records, |now| seen(InstallerState::NotStarted, now));
+    let (engine, effects) = taken_up(two(AT_END), &records, |now| seen(InstallerState::NotStarted, now));
     assert_eq!(acts(&effects), 0, "{effects:?}");
     assert_eq!((engine.state().work[0].in_hand, engine.state().work[0].tokens.len()), (0, 1));
-    let not_run = |effect: &Effect| match effect {
-        Effect::Record(Record::StepDone { step, how: StepEnd::Skipped, proof }) => {
-            *step == SECOND && proof.contains("passed over: it ended with 1603")
-        }
-        _ => false,
+    let not_run = |effect: &Effect| {
+        let Effect::Record(Record::StepDone { step: SECOND, how: StepEnd::Skipped, proof }) = effect else {
+            return false;
+        };
+        proof.contains("passed over: it ended with 1603")
     };
     assert!(effects.iter().any(not_run), "{effects:?}");
 }
@@ -131,7 +135,7 @@ fn p6_no_installer_is_run_after_one_that_failed_and_was_passed_over() {
 #[test]
 fn p4_nothing_is_installed_on_a_server_that_its_installer_restarts_until_it_is_back() {
     let records = ended(Attended::Yes, 1641, ExitMeaning::RestartStarted);
-    let (mut engine, effects) = taken_up(two(false), &records, |now| seen(InstallerState::NotStarted, now));
+    let (mut engine, effects) = taken_up(two(AT_END), &records, |now| seen(InstallerState::NotStarted, now));
     assert_eq!(acts(&effects), 0, "it goes down any moment: {effects:?}");
     let wait = engine.view(at(100)).servers[0].wait.clone().expect("it waits");
     assert!(wait.what.contains("restart"), "{wait:?}");
@@ -146,7 +150,7 @@ fn p4_nothing_is_installed_on_a_server_that_its_installer_restarts_until_it_is_b
 fn a_restart_between_two_installers_is_made_before_the_second_and_not_once_more() {
     let mut records = ended(Attended::Yes, 3010, ExitMeaning::RestartNeeded);
     records.push(Record::StepDone { step: PATCH, how: StepEnd::Done, proof: String::new() });
-    let (mut engine, effects) = taken_up(two(true), &records, |now| seen(InstallerState::NotStarted, now));
+    let (mut engine, effects) = taken_up(two(AFTER), &records, |now| seen(InstallerState::NotStarted, now));
     assert!(matches!(act_in(&effects), Some(Act::Restart { .. })), "{effects:?}");
     let Some(Effect::Act(intent)) = effects.iter().find(|effect| matches!(effect, Effect::Act(_))) else { panic!() };
     let now = at(100);
@@ -175,7 +179,7 @@ fn p6_an_installer_that_ended_well_is_not_run_again_in_a_later_pass() {
     records.extend(intended(4, StepId(2), Act::Pause { service: service() }));
     records.push(Record::StepDone { step: StepId(2), how: StepEnd::Done, proof: String::new() });
     records.extend([3, 4].into_iter().flat_map(done));
-    let (engine, effects) = taken_up(two(false), &records, |now| seen(InstallerState::NotStarted, now));
+    let (engine, effects) = taken_up(two(AT_END), &records, |now| seen(InstallerState::NotStarted, now));
     let again = |effect: &Effect| {
         matches!(effect, Effect::Record(Record::StepDone { step: PATCH, how: StepEnd::AlreadyDone, .. }))
     };
@@ -191,7 +195,7 @@ fn p8_the_restart_that_the_first_asked_for_is_owed_when_the_second_has_failed() 
     records.push(Record::StepStarted { step: SECOND });
     records.extend(intended(3, SECOND, run(2, "second")));
     records.push(Record::InstallerEnded { work: FE1, exit_code: 1603, meaning: ExitMeaning::Failed });
-    let engine = after_in(two(false), &records);
+    let engine = after_in(two(AT_END), &records);
     let owed = engine.state().work[0].asks_for_restart();
     assert_eq!(owed.map(|(code, meaning, _)| (code, meaning)), Some((3010, ExitMeaning::RestartNeeded)));
 }
