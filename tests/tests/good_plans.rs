@@ -158,7 +158,7 @@ fn patch_of(text: &str) -> orchestrate_model::change::Patch {
     let parsed = parse("case.yaml", text.as_bytes());
     let rendered = parsed.as_ref().err().map(|found| render(found, text, "case.yaml", Style::Plain));
     assert!(rendered.is_none(), "{}", rendered.unwrap_or_default());
-    parsed.unwrap().change.maintenance.patch.unwrap()
+    parsed.unwrap().change.maintenance.installers[0].clone()
 }
 
 #[test]

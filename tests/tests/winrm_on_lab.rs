@@ -150,7 +150,7 @@ async fn p6_an_installer_runs_once_and_leaves_its_exit_code() {
     let installer = InstallerScenario { exit_code: Some(3010), ..InstallerScenario::default() };
     let lab = lab(Scenario { installer, ..Scenario::default() }).await;
     let driver = driver(&lab, 0);
-    let patch = change().maintenance.patch.unwrap();
+    let patch = change().maintenance.installers[0].clone();
     let token = InstallerToken("run-1-fe1-1".to_owned());
     let run = InstallerRun {
         token: token.clone(),

@@ -12,7 +12,6 @@ use crate::terminal::output;
 use orchestrate_engine::record::ServerEnd;
 use orchestrate_journal::{ClaimError, JournalError, StateDir};
 use orchestrate_lab::LabDirectory;
-use orchestrate_model::change::ExitMeaning;
 use orchestrate_model::{Change, PoolName, RunId, ServerName};
 use orchestrate_planner::Owed;
 use std::collections::{BTreeMap, BTreeSet};
@@ -201,12 +200,11 @@ pub(crate) fn owed(home: &Home, place: Place, change: &Change) -> Result<BTreeMa
             }
         };
         for (work, state) in found.plan.work().iter().zip(&found.state.work) {
-            let (Some((code, meaning)), Some(ended)) = (&state.installer, state.installer_ended) else { continue };
-            if !open.remove(&work.server) || state.restart_proven.is_some() {
+            if state.results().next().is_none() || !open.remove(&work.server) || state.restart_proven.is_some() {
                 continue;
             }
-            if matches!(meaning, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted) {
-                owed.insert(work.server.clone(), Owed { run: run.clone(), code: *code, ended });
+            if let Some((code, _, ended)) = state.asks_for_restart() {
+                owed.insert(work.server.clone(), Owed { run: run.clone(), code, ended });
             }
         }
     }

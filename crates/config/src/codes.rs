@@ -213,4 +213,6 @@ codes! {
     FIRST_IS_NOT = "O1114";
     /// A value that can be read and is hardly meant.
     HARDLY_MEANT = "O1115";
+    /// Several installers do not go together.
+    INSTALLERS_DISAGREE = "O1120";
 }

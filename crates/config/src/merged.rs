@@ -14,8 +14,8 @@ use crate::written::{
 };
 use jiff::SignedDuration;
 use orchestrate_model::change::{
-    self, AtDeadline, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, Scope, StartTypePolicy, StopWhen,
-    WindowFit,
+    self, AtDeadline, HoldChoice, PendingRestart, PoolUnsafe, RestartPoint, RestartPolicy, Scope, StartTypePolicy,
+    StopWhen, WindowFit,
 };
 use orchestrate_model::external;
 use orchestrate_model::notify::{AddressSource, Channel, Mail, Matcher, Occasion, SilencedBy, Silencing, Target};
@@ -419,10 +419,12 @@ fn maintenance(maintenance: Maintenance) -> Option<change::Maintenance> {
         at_once: maintenance.at_once.map_or(1, |at| at.value.0),
         start_type: maintenance.start_type.map_or(StartTypePolicy::Manual, |at| at.value),
         drain,
-        patch: match maintenance.patch {
-            Some(written) => Some(patch(written.value)?),
-            None => None,
-        },
+        installers: maintenance
+            .patch
+            .into_iter()
+            .flat_map(|written| written.value.0)
+            .map(|one| patch(one.value))
+            .collect::<Option<_>>()?,
         restart: maintenance.restart.map_or(RestartPolicy::WhenNeeded, |at| at.value),
         soak: maintenance.soak.map_or(SOAK, |at| at.value.0),
         accept_loss: values(maintenance.accept_loss).collect(),
@@ -467,6 +469,7 @@ fn patch(patch: Patch) -> Option<change::Patch> {
         exit_codes: exit_codes.collect::<Option<_>>()?,
         needs_free: patch.needs_free.map(|at| at.value.0),
         pending_restart: patch.pending_restart.map_or(PendingRestart::Refuse, |at| at.value),
+        restart: patch.restart.map_or(RestartPoint::AtEnd, |at| at.value),
     })
 }
 

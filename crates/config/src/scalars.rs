@@ -10,7 +10,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use orchestrate_model::balancer::{is_name, is_runtime_address};
 use orchestrate_model::catalogue::{self, Resolved};
 use orchestrate_model::change::{
-    AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy, WindowFit,
+    AtDeadline, ExitMeaning, HoldChoice, PendingRestart, PoolUnsafe, RestartPoint, RestartPolicy, StartTypePolicy,
+    WindowFit,
 };
 use orchestrate_model::host;
 use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
@@ -403,6 +404,7 @@ words! {
         "abandon" => Self::Abandon,
     }
     PendingRestart { "refuse" => Self::Refuse, "restart-first" => Self::RestartFirst, "ignore" => Self::Ignore }
+    RestartPoint { "at-end" => Self::AtEnd, "after" => Self::After }
     PoolUnsafe { "stop" => Self::Stop, "wait" => Self::Wait }
     WindowFit { "worst" => Self::Worst, "likely" => Self::Likely }
     Week {

@@ -62,17 +62,32 @@ fn a_plan_says_what_it_says() {
     assert_eq!(maintenance.drain.at_deadline, AtDeadline::Hold);
     assert_eq!(maintenance.restart, RestartPolicy::WhenNeeded);
     assert_eq!(maintenance.soak.as_mins(), 20);
-    let patch = maintenance.patch.as_ref().unwrap();
+    let patch = &maintenance.installers[0];
     assert_eq!(patch.installer, r"C:\CU\LyncServerUpdateInstaller.exe");
     assert_eq!(patch.level.as_ref().unwrap().to_string(), "5.0.8308.1149");
     assert_eq!(change.windows[0].timezone, "Europe/Paris");
 }
 
 #[test]
+fn several_installers_are_a_list_and_one_is_a_list_of_one() {
+    let (head, tail) = T1.split_once("  patch:\n").unwrap();
+    let (one, rest) = tail.split_once("  restart:").unwrap();
+    let as_list = format!("    - {}", one.trim_start().replace("\n    ", "\n      "));
+    let listed = |list: &str| parsed("t1", &format!("{head}  patch:\n{list}  restart:{rest}")).change;
+    assert_eq!(listed(&as_list), parsed("t1", T1).change);
+    let second = "    - {installer: 'C:\\CU\\SQL.exe', sha256: 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752, \
+                  restart: after}\n";
+    let both = listed(&format!("{as_list}{second}")).maintenance;
+    assert_eq!(both.installers.len(), 2);
+    assert_eq!(both.installers[1].restart, orchestrate_model::change::RestartPoint::After);
+    assert_eq!(both.called(1), "installer 2 of 2 (SQL.exe)");
+}
+
+#[test]
 fn a_level_may_name_components() {
     let text = T1.replace("level: 5.0.8308.1149", "level: {Core Components: 5.0.8308.1149, Call Park: 5.0.8308.99}");
     let change = parsed("t1", &text).change;
-    let level = change.maintenance.patch.unwrap().level.unwrap();
+    let level = change.maintenance.installers[0].level.clone().unwrap();
     assert_eq!(level.to_string(), "Call Park 5.0.8308.99, Core Components 5.0.8308.1149");
     assert!(matches!(level, orchestrate_model::Level::Components(_)));
 }

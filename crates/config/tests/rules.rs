@@ -300,7 +300,7 @@ fn an_exit_code_with_zeros_in_front_is_refused_for_them() {
 fn a_checksum_may_be_written_as_a_block() {
     let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     let block = with(T1, &[(&format!("sha256: {hash}"), &format!("sha256: |\n      {hash}"))]);
-    assert_eq!(good(&block).change.maintenance.patch.unwrap().sha256, hash);
+    assert_eq!(good(&block).change.maintenance.installers[0].sha256, hash);
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Ahead {
                     let likely = if step.kind == StepKind::Soak {
                         plan.soak_of(own)
                     } else {
-                        limits::likely_of_step(change, &own.block, step.kind)
+                        limits::likely_of_planned(change, &own.block, step)
                     };
                     (Some(work.0 as usize), step.kind, likely)
                 }

@@ -4,7 +4,7 @@ use crate::counted::uncounted;
 use crate::log::subject;
 use crate::preview::Preview;
 use jiff::Timestamp;
-use orchestrate_engine::state::Mark;
+use orchestrate_engine::state::{Mark, WorkState};
 use orchestrate_engine::{Record, RunState, View};
 use orchestrate_model::RunId;
 use orchestrate_planner::{Plan, StepId};
@@ -71,7 +71,7 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
         .iter()
         .zip(&state.work)
         .map(|(work, state)| {
-            json!({
+            let mut told = json!({
                 "server": work.server,
                 "end": state.end,
                 "out": state.is_out(),
@@ -79,7 +79,7 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "sessions_not_counted": uncounted(plan, work, state),
                 "restarts": state.restarted(),
                 "restarts_asked": state.restarts_asked(),
-                "installer": state.installer,
+                "installer": state.results().last().map(|(_, code, meaning)| (code, meaning)),
                 "differences": state.swept,
                 "left_over": state.left_over,
                 "alarms": state.alarms,
@@ -88,9 +88,25 @@ fn servers(plan: &Plan, state: &RunState) -> Vec<Value> {
                 "ended_by_stop": state.ended_by_stop,
                 "stopped_uncounted": state.stopped_uncounted,
                 "versions": state.level,
-            })
+            });
+            if let Some(installers) = installers(plan, state) {
+                told["installers"] = installers.into();
+            }
+            told
         })
         .collect()
+}
+
+/// Returns how each of several installers ended, as far as that is known; nothing where there is one.
+fn installers(plan: &Plan, state: &WorkState) -> Option<Vec<Value>> {
+    let all = &plan.change().maintenance.installers;
+    (all.len() > 1).then(|| {
+        let each = state.results().map(|(number, code, meaning)| {
+            let path = all.get(number as usize).map(|patch| &patch.installer);
+            json!({"number": number + 1, "installer": path, "exit_code": code, "meaning": meaning})
+        });
+        each.collect()
+    })
 }
 
 /// Returns a whole run as one document: header, outcome, servers and every record.

@@ -39,6 +39,8 @@ pub struct Log<'a> {
     in_hand: BTreeSet<WorkId>,
     /// The servers on which an installer may be at work.
     installing: BTreeSet<WorkId>,
+    /// The installer that each server has in hand, where it has reached one.
+    in_turn: BTreeMap<WorkId, u32>,
     /// Where the log is read.
     seat: Seat,
 }
@@ -57,6 +59,7 @@ impl<'a> Log<'a> {
             against: BTreeMap::new(),
             in_hand: BTreeSet::new(),
             installing: BTreeSet::new(),
+            in_turn: BTreeMap::new(),
             seat: Seat::Here,
         }
     }
@@ -89,9 +92,15 @@ impl<'a> Log<'a> {
                 self.installing.retain(|work| self.plan.steps()[step.0 as usize].target != StepTarget::Server(*work));
             }
             Record::ServerEnded { work, .. } | Record::PutOff { work, .. } => drop(self.in_hand.remove(work)),
-            Record::StepStarted { .. }
+            Record::StepStarted { step } => {
+                let step = self.plan.steps()[step.0 as usize];
+                if let (StepKind::Patch, StepTarget::Server(work)) = (step.kind, step.target) {
+                    let own = self.in_turn.entry(work).or_default();
+                    *own = step.installer.max(*own);
+                }
+            }
+            Record::Resumed { .. }
             | Record::RunStarted(_)
-            | Record::Resumed { .. }
             | Record::Outcome { .. }
             | Record::Evidence { .. }
             | Record::Snapshot { .. }
@@ -211,6 +220,12 @@ impl<'a> Log<'a> {
         }
     }
 
+    /// Returns what is said when the installer ends that a server has in hand.
+    fn installer(&self, work: WorkId, code: i64, meaning: ExitMeaning) -> (Tone, String) {
+        let number = self.in_turn.get(&work).map_or(0, |number| *number as usize);
+        installer(&self.plan.change().maintenance.called(number), code, meaning)
+    }
+
     /// Returns what is said when a step begins: only of steps that take long.
     fn begun(&self, at: Timestamp, id: StepId, look: &Look) -> Option<(Tone, String)> {
         let step = self.plan.steps()[id.0 as usize];
@@ -233,10 +248,15 @@ impl<'a> Log<'a> {
                 )
             }
             StepKind::Patch => {
-                let patch = rules.patch.as_ref()?;
+                let patch = self.plan.installer_of(&step)?;
+                let which = match rules.installers.len() {
+                    0 | 1 => String::new(),
+                    several => format!("{} of {several}: ", step.installer + 1),
+                };
                 // Until when it is waited for is said by the wait, which counts from the start of the installer.
                 let (gets, more) = (duration(patch.deadline), duration(limits::INSTALLER_GRACE));
-                format!("patch: {}; it gets {gets}; {more} later the server is held", clean(&patch.shown_installer()))
+                let shown = clean(&patch.shown_installer());
+                format!("patch: {which}{shown}; it gets {gets}; {more} later the server is held")
             }
             StepKind::Soak => {
                 let soak = match step.target {
@@ -273,7 +293,7 @@ impl<'a> Log<'a> {
             Record::Resumed { by, recover: true, .. } => {
                 (Tone::Strong, format!("recovery by {by}: only brings back what was touched; {zone}"))
             }
-            Record::InstallerEnded { exit_code, meaning, .. } => installer(*exit_code, *meaning),
+            Record::InstallerEnded { exit_code, meaning, work } => self.installer(*work, *exit_code, *meaning),
             Record::Reasserted { service, found, .. } => (Tone::Warn, watch::blocked_again(service, found)),
             Record::SessionsCut { sessions, .. } => (Tone::Bad, cut(sessions.iter())),
             Record::TakenOver { from, .. } => (Tone::Warn, words::taken_over(from)),
@@ -459,14 +479,14 @@ fn outcome_said<'a>(act: &str, outcome: &'a ActOutcome) -> Option<(Tone, String,
     }
 }
 
-fn installer(code: i64, meaning: ExitMeaning) -> (Tone, String) {
+fn installer(what: &str, code: i64, meaning: ExitMeaning) -> (Tone, String) {
     let tone = match meaning {
         ExitMeaning::Done | ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted => Tone::Plain,
         ExitMeaning::Busy => Tone::Warn,
         ExitMeaning::Failed => Tone::Bad,
     };
     let said = words::exit_meaning(meaning);
-    (tone, format!("the installer ended with exit code {}: {said}", exit_code::text(code)))
+    (tone, format!("{} ended with exit code {}: {said}", clean(what), exit_code::text(code)))
 }
 
 fn ended(end: &ServerEnd) -> (Tone, String) {

@@ -9,10 +9,12 @@ use orchestrate_engine::levels::Seen;
 use orchestrate_engine::record::{RunOutcome, ServerEnd, StepEnd};
 use orchestrate_engine::state::WorkState;
 use orchestrate_engine::{RunState, levels, state};
-use orchestrate_model::change::ExitMeaning;
+use orchestrate_model::change::{ExitMeaning, Maintenance};
+use orchestrate_model::version::Level;
 use orchestrate_model::{Change, PoolName, RunId, exit_code};
 use orchestrate_planner::windows::Calendar;
 use orchestrate_planner::{Plan, ServerWork, StepKind, StepTarget};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What a summary needs to know besides the state.
@@ -214,20 +216,32 @@ fn cut(plan: &Plan, work: &ServerWork, each: &WorkState) -> String {
 
 /// Returns what a server on which an installer was started was seen to be at when the run ended.
 fn level(plan: &Plan, work: &ServerWork, each: &WorkState, run: &RunState) -> Option<String> {
-    let patch = plan.change().maintenance.patch.as_ref().filter(|_| each.patch_started())?;
-    let lower = lower(plan, each);
-    let Some(level) = &patch.level else {
-        // Without a level its exit code is all that says what was done to a server that did not come to its end.
-        let finished = matches!(each.end, Some(ServerEnd::Finished));
-        let told = each.installer.map_or_else(
-            || "how its installer ended is not known".to_owned(),
-            |(code, meaning)| {
-                format!("its installer ended with {}: {}", exit_code::text(code), words::exit_meaning(meaning))
-            },
-        );
-        return (!finished).then_some(told).or(lower);
-    };
-    let said = match levels::seen(level, each) {
+    let maintenance = &plan.change().maintenance;
+    if !maintenance.installs() || !each.patch_started() {
+        return None;
+    }
+    let finished = matches!(each.end, Some(ServerEnd::Finished));
+    let mut said: Vec<String> = Vec::new();
+    for level in maintenance.levels() {
+        let text = seen_level(level, (plan, work), each, run);
+        if !said.contains(&text) {
+            said.push(text);
+        }
+    }
+    // Without a level its exit code is all that says what was done to a server that did not come to its end, and of several
+    // installers some may have run.
+    if !finished && (said.is_empty() || maintenance.installers.len() > 1) {
+        said.push(ran(maintenance, each));
+    }
+    let said = (!said.is_empty()).then(|| said.join(", "));
+    match (said, lower(plan, each)) {
+        (Some(said), Some(lower)) => Some(format!("{said}; {lower}")),
+        (said, lower) => said.or(lower),
+    }
+}
+
+fn seen_level(level: &Level, (plan, work): (&Plan, &ServerWork), each: &WorkState, run: &RunState) -> String {
+    match levels::seen(level, each) {
         Seen::At(found) => clean(&found),
         Seen::Below(found) => format!("BELOW the level: at {}", clean(&found)),
         Seen::Unknown(why) => format!("its level is not known: {}", clean(&why)),
@@ -235,14 +249,38 @@ fn level(plan: &Plan, work: &ServerWork, each: &WorkState, run: &RunState) -> Op
             "verified to be at the level after the installer, not looked at again".to_owned()
         }
         Seen::NotAsked => "not looked at for its level".to_owned(),
-    };
-    Some(lower.map_or_else(|| said.clone(), |lower| format!("{said}; {lower}")))
+    }
 }
 
 /// Says what is older on a server than it was before the run.
 fn lower(plan: &Plan, each: &WorkState) -> Option<String> {
     let fell: Vec<String> = levels::fell_at_end(plan, each).iter().map(|fell| clean(&fell.to_string())).collect();
     (!fell.is_empty()).then(|| format!("NOT PATCHED: {}", list(&fell)))
+}
+
+/// Says how the installers of a server ended.
+fn ran(maintenance: &Maintenance, each: &WorkState) -> String {
+    let told = |code: i64, meaning: ExitMeaning| {
+        format!("ended with {}: {}", exit_code::text(code), words::exit_meaning(meaning))
+    };
+    if maintenance.installers.len() == 1 {
+        return each.installer.map_or_else(
+            || "how its installer ended is not known".to_owned(),
+            |(code, meaning)| format!("its installer {}", told(code, meaning)),
+        );
+    }
+    let known: BTreeMap<u32, String> =
+        each.results().map(|(number, code, meaning)| (number, told(code, meaning))).collect();
+    let numbers = (0..).take(maintenance.installers.len());
+    let lines = numbers.map(|number: u32| {
+        let what = clean(&maintenance.called(number as usize));
+        match known.get(&number) {
+            Some(told) => format!("{what} {told}"),
+            None if number == each.in_hand && each.token.is_some() => format!("how {what} ended is not known"),
+            None => format!("{what} was not run"),
+        }
+    });
+    lines.collect::<Vec<_>>().join("; ")
 }
 
 /// Returns whether the verify step of a server has read its level, and found it there.
@@ -283,8 +321,19 @@ fn last_step(plan: &Plan, work: &ServerWork, state: &RunState) -> Option<Timesta
 /// servers of a pool belong on one.
 fn half_way(context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
     let change = context.plan.change();
-    let Some(patch) = change.maintenance.patch.as_ref().filter(|_| state.ended.is_some()) else { return Vec::new() };
-    let Some(level) = &patch.level else { return half_installed(context, state, look) };
+    if !change.maintenance.installs() || state.ended.is_none() {
+        return Vec::new();
+    }
+    let mut levels = change.maintenance.levels().peekable();
+    if levels.peek().is_none() {
+        return half_installed(context, state, look);
+    }
+    levels.flat_map(|level| half_way_to(level, context, state, look)).collect()
+}
+
+/// The same for one level.
+fn half_way_to(level: &Level, context: Context<'_>, state: &RunState, look: &Look) -> Vec<String> {
+    let change = context.plan.change();
     let mut lines = Vec::new();
     // What is said of pools whose servers are all done is said component by component.
     let told: Vec<&PoolName> = levels::of(context.plan, state).iter().map(|levels| &levels.pool.name).collect();
@@ -322,10 +371,8 @@ fn half_installed(context: Context<'_>, state: &RunState, look: &Look) -> Vec<St
     for pool in &context.plan.change().pools {
         let works = context.plan.work().iter().zip(&state.work);
         let own = works.filter(|(work, _)| context.plan.pool_of(work).name == pool.name);
-        let good = |each: &WorkState| {
-            let meaning = each.installer.map(|(_, meaning)| meaning);
-            matches!(meaning, Some(ExitMeaning::Done | ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted))
-        };
+        let all = context.plan.change().maintenance.installers.len();
+        let good = |each: &WorkState| each.results().filter(|(_, _, meaning)| meaning.is_good()).count() == all;
         let (installed, not): (Vec<_>, Vec<_>) = own.partition(|(_, each)| good(each));
         if installed.is_empty() || not.is_empty() {
             continue;

@@ -228,6 +228,7 @@ impl Inner {
             let known = [Part::ProductServices, Part::Host];
             ask.parts.extend(plan.parts.iter().filter(|part| !known.contains(part)));
             ask.sessions.clone_from(&plan.sessions);
+            ask.more_files.clone_from(&plan.more_files);
         }
         ask
     }

@@ -158,6 +158,10 @@ impl Inner {
         seen.versions = flatten(versions);
         seen.installer = flatten(installer);
         seen.file = flatten(file);
+        for path in &ask.more_files {
+            let file = self.within(&glance, self.file(&glance, Some(path))).await;
+            seen.more_files.insert(path.clone(), flatten(file));
+        }
         seen.readiness = flatten(readiness);
         seen.replication = flatten(replication);
         seen.central_management = flatten(central);
@@ -494,8 +498,9 @@ fn unreachable(mut seen: ServerObservation, ask: &Ask, reason: &str) -> ServerOb
         seen.installer = nothing.installer;
     }
     if ask.file.is_some() {
-        seen.file = nothing.file;
+        seen.file = nothing.file.clone();
     }
+    seen.more_files = ask.more_files.iter().map(|path| (path.clone(), nothing.file.clone())).collect();
     seen
 }
 

@@ -7,6 +7,7 @@
 
 use crate::record::ServerEnd;
 use crate::state::{RunState, WorkState};
+use orchestrate_model::change::Maintenance;
 use orchestrate_model::version::{ComponentVersion, Level, Mixed, Reached, Version, mixed};
 use orchestrate_model::{Answer, Pool, ServerName};
 use orchestrate_planner::Plan;
@@ -46,12 +47,12 @@ impl fmt::Display for Fell<'_> {
     }
 }
 
-/// Returns the components that are older now than when the server was recorded. Where the plan states a level, those that it
-/// is about.
+/// Returns the components that are older now than when the server was recorded. Where the plan states levels, those that
+/// they are about.
 #[must_use]
-pub fn fell<'a>(work: &'a WorkState, level: Option<&Level>, now: &'a [ComponentVersion]) -> Vec<Fell<'a>> {
+pub fn fell<'a>(work: &'a WorkState, levels: &[&Level], now: &'a [ComponentVersion]) -> Vec<Fell<'a>> {
     let before = before(work).unwrap_or_default();
-    let concerned = before.iter().filter(|one| level.is_none_or(|level| level.concerns(one)));
+    let concerned = before.iter().filter(|one| levels.is_empty() || levels.iter().any(|level| level.concerns(one)));
     // A server may list a component twice, in two versions: the newest counts.
     let newest = |list: &'a [ComponentVersion], name: &str| {
         list.iter().filter(|one| one.component == name).map(|one| &one.version).max()
@@ -69,9 +70,13 @@ pub fn fell<'a>(work: &'a WorkState, level: Option<&Level>, now: &'a [ComponentV
 /// Returns what fell on a server, as it was seen when the run ended.
 #[must_use]
 pub fn fell_at_end<'a>(plan: &Plan, work: &'a WorkState) -> Vec<Fell<'a>> {
-    let Some(patch) = &plan.change().maintenance.patch else { return Vec::new() };
+    let maintenance = &plan.change().maintenance;
+    if !maintenance.installs() {
+        return Vec::new();
+    }
+    let levels: Vec<&Level> = maintenance.levels().collect();
     let now = work.level.as_ref().and_then(Answer::known).or(work.installed.as_ref());
-    now.map_or_else(Vec::new, |now| fell(work, patch.level.as_ref(), now))
+    now.map_or_else(Vec::new, |now| fell(work, &levels, now))
 }
 
 impl PoolLevels<'_> {
@@ -96,7 +101,10 @@ pub fn of<'a>(plan: &'a Plan, state: &'a RunState) -> Vec<PoolLevels<'a>> {
 }
 
 fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'a Pool)) -> Option<PoolLevels<'a>> {
-    let level = plan.change().maintenance.patch.as_ref()?.level.as_ref();
+    let maintenance = &plan.change().maintenance;
+    if !maintenance.installs() {
+        return None;
+    }
     let works = plan.work().iter().zip(&state.work).filter(|(work, _)| work.pool as usize == position);
     let (mut known, mut unknown, mut fell) = (Vec::new(), Vec::new(), Vec::new());
     for (work, own) in works {
@@ -112,7 +120,7 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
             fell.push((&work.server, lower));
         }
         match own.level.as_ref()? {
-            Answer::Known(versions) if !versions.iter().any(|one| level.is_none_or(|level| level.concerns(one))) => {
+            Answer::Known(versions) if !versions.iter().any(|one| maintenance.concerns(one)) => {
                 unknown.push((&work.server, NOTHING_NAMED));
             }
             Answer::Known(versions) => known.push((&work.server, versions.as_slice())),
@@ -124,10 +132,10 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
     }
     let all: Vec<(&ServerName, &[ComponentVersion])> = known;
     let mut mixed = mixed(all.iter().copied());
-    mixed.retain(|mixed| is_concerned(level, mixed));
+    mixed.retain(|mixed| is_concerned(maintenance, mixed));
     let mut older: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (server, components) in &all {
-        for own in level.into_iter().flat_map(|level| level.older(components)) {
+        for own in maintenance.levels().flat_map(|level| level.older(components)) {
             older.entry((own.component.as_str(), &own.version)).or_default().insert(*server);
         }
     }
@@ -140,10 +148,10 @@ fn of_pool<'a>(plan: &'a Plan, state: &'a RunState, (position, pool): (usize, &'
 const NOTHING_NAMED: &str = "it named no component that the level is about";
 
 /// Without a level every component of the product counts.
-fn is_concerned(level: Option<&Level>, mixed: &Mixed<'_>) -> bool {
+fn is_concerned(maintenance: &Maintenance, mixed: &Mixed<'_>) -> bool {
     let concerned = |version: &&orchestrate_model::Version| {
         let component = ComponentVersion { component: mixed.component.to_owned(), version: (*version).clone() };
-        level.is_none_or(|level| level.concerns(&component))
+        maintenance.concerns(&component)
     };
     mixed.versions.keys().any(concerned)
 }
@@ -159,7 +167,7 @@ pub(crate) fn is_asked(plan: &Plan, state: &RunState, position: usize) -> bool {
     let of_pool = |work: &ServerWork| work.pool == pool && plan.left_out(work).is_none();
     let works = || plan.work().iter().zip(&state.work).filter(|(work, _)| of_pool(work)).map(|(_, own)| own);
     plan.left_out(&plan.work()[position]).is_none()
-        && plan.change().maintenance.patch.is_some()
+        && plan.change().maintenance.installs()
         && (works().any(WorkState::patch_started) || (!state.recover && works().any(is_done)))
 }
 
@@ -208,13 +216,13 @@ pub(crate) fn left_out<'a>(
     let Some(before) = before(&state.work[position]) else {
         return Vec::new();
     };
-    let level = plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
+    let maintenance = &plan.change().maintenance;
     let pool = plan.work()[position].pool;
     let mut found: Vec<(&ComponentVersion, &ComponentVersion, BTreeSet<&ServerName>)> = Vec::new();
     for (at, (work, other)) in plan.work().iter().zip(&state.work).enumerate() {
         let patched = other.installed.as_ref().zip(self::before(other));
         let Some((theirs, theirs_before)) = patched.filter(|_| at != position && work.pool == pool) else { continue };
-        for own in now.iter().filter(|own| level.is_none_or(|level| level.concerns(own))) {
+        for own in now.iter().filter(|own| maintenance.concerns(own)) {
             let same = |one: &&ComponentVersion| one.component == own.component;
             let Some(there) = theirs.iter().find(same) else { continue };
             let equal_before = theirs_before.iter().find(same).is_some_and(|one| before.contains(one));

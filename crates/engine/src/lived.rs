@@ -33,6 +33,7 @@ impl RunState {
             for at in [&mut work.started, &mut work.token_since, &mut work.installer_ended, &mut work.blocked_again] {
                 *at = at.map(shifted);
             }
+            work.owed = work.owed.map(|(code, meaning, at)| (code, meaning, shifted(at)));
             work.rebooted = work.rebooted.map(|(at, booted)| (shifted(at), booted));
         }
         self.stood_still.iter_mut().for_each(|(at, _)| *at = shifted(*at));

@@ -10,7 +10,7 @@ use orchestrate_model::pool::Hosted;
 use orchestrate_model::time::after;
 use orchestrate_model::{Ask, Change, Pool, PoolName, ServerName, ServiceName};
 use orchestrate_planner::plan::{ServerWork, WorkId};
-use orchestrate_planner::{Plan, StepId, StepKind, safety, scope};
+use orchestrate_planner::{Plan, Step, StepId, StepKind, safety, scope};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,14 +95,23 @@ impl<'a> Subject<'a> {
     /// count as long as this pass has not come to its patch step, nor does one that gave up before it did anything.
     pub(crate) fn is_patching(&self) -> bool {
         let reached = |step: &StepId| self.state.steps[step.0 as usize] != StepState::Pending;
+        // The first one: whoever has run one of several installers is in the middle of it.
         let patch = steps_of(self.plan, self.id).find(|step| step.kind == StepKind::Patch);
         self.own.tokens.len() > self.own.gave_up_busy && patch.is_some_and(|step| reached(&step.id))
     }
 
+    /// Returns whether one of several installers has ended well in this pass.
+    pub(crate) fn has_installed(&self) -> bool {
+        let ran = |step: &Step| {
+            matches!(self.state.steps[step.id.0 as usize], StepState::Ended { how: crate::record::StepEnd::Done, .. })
+        };
+        steps_of(self.plan, self.id).any(|step| step.kind == StepKind::Patch && ran(step))
+    }
+
     /// Returns whether the server was asked to restart in this pass.
     pub(crate) fn is_restarting(&self) -> bool {
-        let step = steps_of(self.plan, self.id).find(|step| step.kind == StepKind::Restart);
-        let reached = step.is_some_and(|step| self.state.steps[step.id.0 as usize] != StepState::Pending);
+        let mut steps = steps_of(self.plan, self.id).filter(|step| step.kind == StepKind::Restart);
+        let reached = steps.any(|step| self.state.steps[step.id.0 as usize] != StepState::Pending);
         reached && !self.own.restarts.is_empty()
     }
 
@@ -110,7 +119,7 @@ impl<'a> Subject<'a> {
     /// installer that restarts the server stops them all, and then each has to come back.
     fn bystanders(&self) -> Vec<ServiceName> {
         let change = self.plan.change();
-        if change.maintenance.scope == Scope::AllServices || change.maintenance.patch.is_none() {
+        if change.maintenance.scope == Scope::AllServices || change.maintenance.installers.is_empty() {
             return Vec::new();
         }
         let scope = scope::PoolScope::of(change, self.pool);
@@ -166,6 +175,7 @@ impl Look {
             sessions,
             installer: None,
             file: None,
+            more_files: Vec::new(),
         };
         let sessions = || crate::steps::paused_services(subject);
         let asks = crate::steps::asks_versions(subject, kind, scratch);
@@ -336,7 +346,7 @@ impl Look {
     /// evidence grows old. Right before it is run the server compares it once more.
     fn without_file(mut self, subject: &Subject<'_>) -> Self {
         if let Some(own) = self.servers.get_mut(&subject.work.server) {
-            own.file = None;
+            (own.file, own.more_files) = (None, Vec::new());
             own.parts.remove(&Part::Fitness);
         }
         self

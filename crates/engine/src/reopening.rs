@@ -80,13 +80,18 @@ impl RunState {
         let failed = matches!(state.installer, Some((_, ExitMeaning::Failed | ExitMeaning::Busy)));
         // What a person has passed over is theirs to know.
         let by_hand = state.passed_over.as_ref().is_some_and(|why| why.kind == WhyKind::Operator);
-        let good = matches!(state.installer, Some((_, ExitMeaning::Done)));
+        let is_last = state.in_hand as usize + 1 >= plan.change().maintenance.installers.len();
+        let good = is_last && state.owed.is_none() && matches!(state.installer, Some((_, ExitMeaning::Done)));
         let uncounted = state.has(Mark::UncountedRestart).then_some(Mark::UncountedRestart);
         let taken = (!failed && state.has(Mark::StartTaken)).then_some(Mark::StartTaken);
         let half_done = state.has(Mark::HalfDone) || (state.patch_started() && !good && !by_hand);
         *state = WorkState {
             earlier: snapshot.or_else(|| state.earlier.take()),
             tokens: std::mem::take(&mut state.tokens),
+            in_hand: state.in_hand,
+            installed_before: std::mem::take(&mut state.installed_before),
+            owed: state.owed,
+            tokens_before: state.tokens_before,
             gave_up_busy: state.gave_up_busy,
             token: state.token.take().filter(|_| !failed),
             token_since: state.token_since.filter(|_| !failed),

@@ -77,11 +77,10 @@ impl Scenario {
         for (key, name, value) in own {
             within(&format!("services.{key}.{name}"), value, LONGEST_S)?;
         }
-        let (shortest, longest) = self.installer.duration_s;
-        within("installer.duration_s", shortest, LONGEST_S)?;
-        within("installer.duration_s", longest, LONGEST_S)?;
-        if shortest > longest {
-            return Err("`installer.duration_s` is the shortest and then the longest time".to_owned());
+        lasts("installer.duration_s", self.installer.duration_s)?;
+        for (name, own) in &self.installers {
+            own.duration_s.map_or(Ok(()), |length| lasts(&format!("installers.{name}.duration_s"), length))?;
+            own.exit_code.map_or(Ok(()), |code| exit_code(&format!("installers.{name}.exit_code"), code))?;
         }
         self.installer.exit_code.map_or(Ok(()), |code| exit_code("installer.exit_code", code))?;
         for (name, own) in &self.servers {
@@ -93,6 +92,15 @@ impl Scenario {
         }
         Ok(())
     }
+}
+
+fn lasts(key: &str, (shortest, longest): (f64, f64)) -> Result<(), String> {
+    within(key, shortest, LONGEST_S)?;
+    within(key, longest, LONGEST_S)?;
+    if shortest > longest {
+        return Err(format!("`{key}` is the shortest and then the longest time"));
+    }
+    Ok(())
 }
 
 fn load(load: &Load) -> Result<(), String> {

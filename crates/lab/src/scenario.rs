@@ -35,6 +35,8 @@ pub struct Scenario {
     pub services: ServicesScenario,
     /// How the installer behaves.
     pub installer: InstallerScenario,
+    /// How single installers behave where the plan has several, by the name of the file.
+    pub installers: BTreeMap<String, OneInstaller>,
     /// What the product says of a pool, instead of what follows from its servers.
     pub readiness: BTreeMap<PoolName, String>,
     /// Whether a front end whose services are paused counts as active in what the product says of its pool.
@@ -62,6 +64,7 @@ impl Default for Scenario {
             timing: Timing::default(),
             services: ServicesScenario::default(),
             installer: InstallerScenario::default(),
+            installers: BTreeMap::new(),
             readiness: BTreeMap::new(),
             paused_front_end: PausedFrontEnd::Active,
             fabric: FabricBehaviour::Returns,
@@ -319,6 +322,18 @@ impl Default for InstallerScenario {
             file: InstallerFile::Staged,
         }
     }
+}
+
+/// How one of several installers behaves.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OneInstaller {
+    /// The shortest and the longest it runs, in lab seconds. Without it: as `installer` says.
+    pub duration_s: Option<(f64, f64)>,
+    /// Its exit code, also on servers that have their own.
+    pub exit_code: Option<i64>,
+    /// Whether the file lies on the servers. Without it: as `installer` says.
+    pub file: Option<InstallerFile>,
 }
 
 /// Whether the installer lies on a server.

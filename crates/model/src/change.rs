@@ -7,7 +7,7 @@ use crate::notify::{Channel, Silencing};
 use crate::pool::{DnsSettings, Pool, Server};
 use crate::product::Feature;
 use crate::secret;
-use crate::version::Level;
+use crate::version::{ComponentVersion, Level};
 use crate::window::{Freeze, Window};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -124,8 +124,9 @@ pub struct Maintenance {
     pub start_type: StartTypePolicy,
     /// How long sessions get to end by themselves.
     pub drain: Drain,
-    /// What is installed. `None`: nothing is.
-    pub patch: Option<Patch>,
+    /// What is installed, one after the other in this order. Empty: nothing is. A single one is written without a list.
+    #[serde(rename = "patch", with = "one_or_several")]
+    pub installers: Vec<Patch>,
     /// When the server is restarted.
     pub restart: RestartPolicy,
     /// How long the pool must stay good after a server is back.
@@ -143,6 +144,114 @@ pub struct Maintenance {
     /// What of a server has to fit into what is left of its window before it is begun.
     #[serde(default, skip_serializing_if = "WindowFit::is_worst")]
     pub fit: WindowFit,
+}
+
+impl Maintenance {
+    /// Returns whether anything is installed.
+    #[must_use]
+    pub fn installs(&self) -> bool {
+        !self.installers.is_empty()
+    }
+
+    /// Returns what has to be free on the drives of a server before the first installer, in bytes: none of them gives back
+    /// what those before it have taken.
+    #[must_use]
+    pub fn needs_free(&self) -> Option<u64> {
+        self.installers.iter().filter_map(|patch| patch.needs_free).reduce(u64::saturating_add)
+    }
+
+    /// Returns what a restart that is due before the first installer means.
+    #[must_use]
+    pub fn pending_restart(&self) -> PendingRestart {
+        self.installers.first().map_or(PendingRestart::Ignore, |patch| patch.pending_restart)
+    }
+
+    /// Returns whether servers are asked whether they are fit for the installers.
+    #[must_use]
+    pub fn asks_fitness(&self) -> bool {
+        self.needs_free().is_some() || self.pending_restart() != PendingRestart::Ignore
+    }
+
+    /// Returns the levels that the installers lead to, in the order of these.
+    pub fn levels(&self) -> impl Iterator<Item = &Level> {
+        self.installers.iter().filter_map(|patch| patch.level.as_ref())
+    }
+
+    /// Returns whether a component is one that the installers lead to a level. Where no installer has a level, every one of the
+    /// product is.
+    #[must_use]
+    pub fn concerns(&self, component: &ComponentVersion) -> bool {
+        let mut levels = self.levels().peekable();
+        levels.peek().is_none() || levels.any(|level| level.concerns(component))
+    }
+
+    /// Returns what an installer is called where people read of it: the only one, or which of several.
+    #[must_use]
+    pub fn called(&self, number: usize) -> String {
+        let (Some(patch), several @ 2..) = (self.installers.get(number), self.installers.len()) else {
+            return "the installer".to_owned();
+        };
+        format!("installer {} of {several} ({})", number + 1, patch.file_name())
+    }
+
+    /// Returns the paths of the installers but the first, each once.
+    #[must_use]
+    pub fn more_files(&self) -> Vec<String> {
+        let first = self.installers.first().map(|patch| patch.installer.as_str());
+        let more: BTreeSet<&str> = self.installers.iter().map(|patch| patch.installer.as_str()).collect();
+        more.into_iter().filter(|path| Some(*path) != first).map(str::to_owned).collect()
+    }
+
+    /// Returns whether the server is restarted after this installer and before the next one, where a restart is made at all.
+    #[must_use]
+    pub fn restarts_between(&self, number: usize) -> bool {
+        let is_last = number + 1 >= self.installers.len();
+        !is_last && self.installers.get(number).is_some_and(|patch| patch.restart == RestartPoint::After)
+    }
+}
+
+/// One installer is written as it was before there could be several, so that plans of one mean the same and look the same.
+mod one_or_several {
+    use super::Patch;
+    use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+    use serde::de::{MapAccess, SeqAccess, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::fmt;
+
+    struct Installers;
+
+    // An untagged enum would keep the keys of exit codes as texts.
+    impl<'de> Visitor<'de> for Installers {
+        type Value = Vec<Patch>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an installer, a list of them, or none")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Ok(vec![Patch::deserialize(MapAccessDeserializer::new(map))?])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
+    }
+
+    pub(super) fn serialize<S: Serializer>(installers: &[Patch], serializer: S) -> Result<S::Ok, S::Error> {
+        match installers {
+            [] => serializer.serialize_none(),
+            [one] => one.serialize(serializer),
+            several => several.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Patch>, D::Error> {
+        deserializer.deserialize_any(Installers)
+    }
 }
 
 /// What of a server has to fit into what is left of its window before it is begun.
@@ -267,6 +376,26 @@ pub struct Patch {
     /// What a restart that is due means.
     #[serde(default, skip_serializing_if = "PendingRestart::is_usual")]
     pub pending_restart: PendingRestart,
+    /// When a restart is made that this installer makes necessary.
+    #[serde(default, skip_serializing_if = "RestartPoint::is_usual")]
+    pub restart: RestartPoint,
+}
+
+/// When a restart is made that an installer makes necessary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPoint {
+    /// Once, after the last installer.
+    #[default]
+    AtEnd,
+    /// Right after this installer, before the next one.
+    After,
+}
+
+impl RestartPoint {
+    fn is_usual(&self) -> bool {
+        *self == Self::AtEnd
+    }
 }
 
 /// What a restart that is due means for a server that is to be patched.
@@ -297,10 +426,10 @@ impl Patch {
         secret::shown_address(&self.installer)
     }
 
-    /// Returns whether servers are asked whether they are fit for the installer.
+    /// Returns the name of the installer's file, without its folder.
     #[must_use]
-    pub fn asks_fitness(&self) -> bool {
-        self.needs_free.is_some() || self.pending_restart != PendingRestart::Ignore
+    pub fn file_name(&self) -> &str {
+        self.installer.rsplit(['\\', '/']).next().unwrap_or_default()
     }
 
     /// Returns whether a restart that is due is made before the installer is run.
@@ -336,6 +465,26 @@ pub enum ExitMeaning {
     Busy,
     /// Not installed.
     Failed,
+}
+
+impl ExitMeaning {
+    /// Returns whether something was installed.
+    #[must_use]
+    pub fn is_good(self) -> bool {
+        match self {
+            Self::Done | Self::RestartNeeded | Self::RestartStarted => true,
+            Self::Busy | Self::Failed => false,
+        }
+    }
+
+    /// Returns whether what was installed is whole only after a restart.
+    #[must_use]
+    pub fn asks_for_restart(self) -> bool {
+        match self {
+            Self::RestartNeeded | Self::RestartStarted => true,
+            Self::Done | Self::Busy | Self::Failed => false,
+        }
+    }
 }
 
 /// When a server is restarted.
@@ -380,6 +529,25 @@ mod tests {
             exit_codes: codes.iter().copied().collect(),
             needs_free: None,
             pending_restart: PendingRestart::Refuse,
+            restart: RestartPoint::AtEnd,
+        }
+    }
+
+    #[test]
+    fn one_installer_is_stored_as_before_and_several_as_a_list() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Stored {
+            #[serde(rename = "patch", with = "one_or_several")]
+            installers: Vec<Patch>,
+        }
+        let read = |text: &str| serde_json::from_str::<Stored>(text).unwrap();
+        for (count, begin) in
+            [(0, r#"{"patch":null"#), (1, r#"{"patch":{"installer""#), (2, r#"{"patch":[{"installer""#)]
+        {
+            let stored = Stored { installers: vec![patch(&[(17, ExitMeaning::Busy)]); count] };
+            let text = serde_json::to_string(&stored).unwrap();
+            assert!(text.starts_with(begin) && !text.contains("restart\""), "{text}");
+            assert_eq!(read(&text), stored);
         }
     }
 

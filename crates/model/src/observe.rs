@@ -6,6 +6,7 @@
 use crate::act::InstallerToken;
 use crate::answer::Answer;
 pub use crate::balancer::{BalancerDoubt, BalancerEntry, BalancerPlace, BalancerServer, BalancerState, DoubtKind};
+use crate::change::Patch;
 use crate::ids::{DnsName, PoolName, ServerName, ServiceName, UpgradeDomain};
 use crate::lease::LeaseState;
 use crate::probe::PendingSign;
@@ -29,6 +30,9 @@ pub struct Ask {
     pub installer: Option<InstallerToken>,
     /// Which file is at this path.
     pub file: Option<String>,
+    /// Which files are at these other paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_files: Vec<String>,
 }
 
 /// A part of a server that can be asked about as a whole.
@@ -89,6 +93,9 @@ pub struct ServerObservation {
     pub installer: Answer<InstallerState>,
     /// Which file is at the path that was asked about.
     pub file: Answer<FileFacts>,
+    /// Which files are at the other paths that were asked about, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more_files: BTreeMap<String, Answer<FileFacts>>,
     /// Readiness as this server sees its pool.
     pub readiness: Answer<Readiness>,
     /// Whether configuration replicas are up to date, by server.
@@ -185,6 +192,7 @@ impl ServerObservation {
             versions: Answer::unknown(reason),
             installer: Answer::unknown(reason),
             file: Answer::unknown(reason),
+            more_files: BTreeMap::new(),
             readiness: Answer::unknown(reason),
             replication: Answer::unknown(reason),
             fabric: Answer::unknown(reason),
@@ -199,7 +207,7 @@ impl ServerObservation {
     /// Changes every reason why something is not known.
     pub fn change_reasons(&mut self, mut change: impl FnMut(&mut String)) {
         let Self { host, services, sessions, versions, installer, file, readiness, replication, fabric, .. } = self;
-        let Self { central_management, lease, fitness, .. } = self;
+        let Self { central_management, lease, fitness, more_files, .. } = self;
         let mut of = |reason: Option<&mut String>| {
             if let Some(reason) = reason {
                 change(reason);
@@ -228,6 +236,7 @@ impl ServerObservation {
                 }
             }
         }
+        more_files.values_mut().for_each(|file| of(file.reason_mut()));
         for SessionReading { measures, draining } in sessions.values_mut() {
             measures.iter_mut().for_each(|measure| of(measure.value.reason_mut()));
             of(draining.as_mut().and_then(Answer::reason_mut));
@@ -239,6 +248,13 @@ impl ServerObservation {
                 pending.values_mut().for_each(|sign| of(sign.reason_mut()));
             }
         }
+    }
+
+    /// Returns which file is at the path of an installer, if it was asked about: one of `installers`, as the plan has them.
+    #[must_use]
+    pub fn file_of(&self, installers: &[Patch], path: &str) -> Option<&Answer<FileFacts>> {
+        let is_first = installers.first().is_some_and(|first| first.installer == path);
+        if is_first { Some(&self.file) } else { self.more_files.get(path) }
     }
 
     /// Returns the status of a service if it is known and installed.

@@ -11,7 +11,7 @@ use orchestrate_model::change::{Patch, RestartPolicy, Scope};
 use orchestrate_model::observe::FileFacts;
 use orchestrate_model::pool::{Balancer, Hosted};
 use orchestrate_model::version::{ComponentVersion, Level, Reached};
-use orchestrate_model::{Change, Pool, PoolObservation, Role, ServerName, ServerObservation};
+use orchestrate_model::{Answer, Change, Pool, PoolObservation, Role, ServerName, ServerObservation};
 use std::collections::BTreeMap;
 
 /// What the steps are made of.
@@ -37,19 +37,26 @@ pub(crate) struct Built {
 }
 
 /// Returns the kinds of the steps of one server of `pool`, in their order.
-pub(crate) fn kinds(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<StepKind> {
+pub(crate) fn kinds(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<(StepKind, u32)> {
     let maintenance = &change.maintenance;
-    let patch = maintenance.patch.is_some();
+    let patch = maintenance.installs();
     let restart = restarts(change);
     let balanced = leaves_balancer(change, pool, scope);
     let soak = maintenance.soak.is_positive();
-    [
+    let last = number(maintenance.installers.len().saturating_sub(1));
+    let between = (0..last).flat_map(|installer| {
+        let restarted = restart && maintenance.restarts_between(installer as usize);
+        [Some((StepKind::Patch, installer)), restarted.then_some((StepKind::Restart, installer))]
+    });
+    let begin = [
         (StepKind::Guard, true),
         (StepKind::Record, true),
         (StepKind::BalancerOut, balanced),
         (StepKind::Block, true),
         (StepKind::Drain, true),
         (StepKind::Stop, patch || restart),
+    ];
+    let end = [
         (StepKind::Patch, patch),
         (StepKind::Restart, restart),
         (StepKind::Verify, patch),
@@ -57,10 +64,13 @@ pub(crate) fn kinds(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<Step
         (StepKind::BalancerIn, balanced),
         (StepKind::Gate, true),
         (StepKind::Soak, soak),
-    ]
-    .into_iter()
-    .filter_map(|(kind, wanted)| wanted.then_some(kind))
-    .collect()
+    ];
+    let wanted = |(kind, wanted): (StepKind, bool)| {
+        let installer = if matches!(kind, StepKind::Patch | StepKind::Restart) { last } else { 0 };
+        wanted.then_some((kind, installer))
+    };
+    let begin = begin.into_iter().filter_map(wanted);
+    begin.chain(between.flatten()).chain(end.into_iter().filter_map(wanted)).collect()
 }
 
 /// Returns whether servers may be restarted. Nothing asks for a restart where nothing is installed; and a restart ends
@@ -68,9 +78,7 @@ pub(crate) fn kinds(change: &Change, pool: &Pool, scope: &PoolScope) -> Vec<Step
 pub(crate) fn restarts(change: &Change) -> bool {
     match change.maintenance.restart {
         RestartPolicy::Never => false,
-        RestartPolicy::WhenNeeded => {
-            change.maintenance.patch.is_some() && change.maintenance.scope == Scope::AllServices
-        }
+        RestartPolicy::WhenNeeded => change.maintenance.installs() && change.maintenance.scope == Scope::AllServices,
         RestartPolicy::Always => true,
     }
 }
@@ -102,7 +110,8 @@ pub(crate) fn build(parts: &Parts<'_>) -> Built {
 
 struct Building<'a> {
     parts: &'a Parts<'a>,
-    kinds: Vec<Vec<StepKind>>,
+    /// For each pool the steps of a server, each with the installer that it is about.
+    kinds: Vec<Vec<(StepKind, u32)>>,
     built: Built,
     /// For each batch the first steps of its servers, and the last.
     firsts: Vec<Vec<StepId>>,
@@ -162,18 +171,18 @@ impl Building<'_> {
     }
 
     /// Returns the steps of a server. One that goes first may soak where others do not, and waits in its soak for a person.
-    fn kinds_of(&self, place: usize, server: &ServerName) -> Vec<StepKind> {
+    fn kinds_of(&self, place: usize, server: &ServerName) -> Vec<(StepKind, u32)> {
         let (change, pool) = (self.parts.change, &self.parts.change.pools[place]);
         let soaks = pool.asks_after(server) || pool.soak_of(server, change.maintenance.soak).is_positive();
         let mut kinds = self.kinds[place].clone();
-        kinds.retain(|kind| *kind != StepKind::Soak);
-        kinds.extend(soaks.then_some(StepKind::Soak));
+        kinds.retain(|(kind, _)| *kind != StepKind::Soak);
+        kinds.extend(soaks.then_some((StepKind::Soak, 0)));
         kinds
     }
 
-    fn step(&mut self, target: StepTarget, kind: StepKind, certainty: Certainty) -> StepId {
+    fn step(&mut self, target: StepTarget, (kind, installer): (StepKind, u32), certainty: Certainty) -> StepId {
         let id = StepId(number(self.built.steps.len()));
-        self.built.steps.push(Step { id, target, kind, certainty });
+        self.built.steps.push(Step { id, target, kind, installer, certainty });
         id
     }
 
@@ -273,7 +282,7 @@ impl Building<'_> {
             if pool.database.is_none() {
                 continue;
             }
-            let step = self.step(StepTarget::Pool(number(place)), StepKind::Database, Certainty::Assumed);
+            let step = self.step(StepTarget::Pool(number(place)), (StepKind::Database, 0), Certainty::Assumed);
             let waits = std::mem::replace(&mut ends, vec![step]);
             let edges = waits.into_iter().map(|before| Edge { before, after: step, reason: EdgeReason::DatabasesLast });
             self.built.edges.extend(edges);
@@ -296,13 +305,16 @@ struct Sure<'a> {
 }
 
 impl Sure<'_> {
-    fn of(&self, kind: StepKind) -> Certainty {
+    fn of(&self, (kind, installer): (StepKind, u32)) -> Certainty {
         let proven = |proven: bool| if proven { Certainty::Proven } else { Certainty::Assumed };
         match kind {
             StepKind::Guard => proven(self.pool_seen.is_some_and(|seen| seen.oldest().is_some())),
             StepKind::Record | StepKind::Block | StepKind::Stop | StepKind::Return => proven(self.services),
             StepKind::BalancerOut | StepKind::BalancerIn => proven(self.balancer_known()),
-            StepKind::Patch => proven(self.change.maintenance.patch.as_ref().is_some_and(|patch| self.lacks(patch))),
+            StepKind::Patch => {
+                let patch = self.change.maintenance.installers.get(installer as usize);
+                proven(patch.is_some_and(|patch| self.lacks(patch)))
+            }
             // How long sessions last, what the installer asks for, and what the server is like afterwards.
             StepKind::Drain | StepKind::Verify | StepKind::Gate | StepKind::Soak => Certainty::NotKnowable,
             StepKind::Restart => match self.change.maintenance.restart {
@@ -324,7 +336,8 @@ impl Sure<'_> {
 
     /// Returns whether the server is known to be below the wanted level, and to have the installer that leads there.
     fn lacks(&self, patch: &Patch) -> bool {
-        let file = self.seen.and_then(|seen| seen.file.known());
+        let installers = &self.change.maintenance.installers;
+        let file = self.seen.and_then(|seen| seen.file_of(installers, &patch.installer)).and_then(Answer::known);
         let staged = matches!(file, Some(FileFacts::Found { sha256 }) if sha256.eq_ignore_ascii_case(&patch.sha256));
         let level = patch.level.as_ref();
         let versions = self.seen.and_then(|seen| seen.versions.known());
@@ -344,21 +357,28 @@ fn services_known(scope: &PoolScope, seen: &ServerObservation) -> bool {
 /// as an interrupted maintenance leaves it is not passed over, and neither is one of which another server of the pool
 /// shows that an update broke off: it has a component of the product line in a newer version.
 pub(crate) fn already_patched(look: &Look<'_>, seen: &ServerObservation) -> Option<String> {
-    let level: &Level = look.change.maintenance.patch.as_ref()?.level.as_ref()?;
+    let installers = &look.change.maintenance.installers;
+    let levels: Vec<&Level> = installers.iter().map(|patch| patch.level.as_ref()).collect::<Option<_>>()?;
     let versions = seen.versions.known()?;
-    let Reached::Yes(reached) = level.reached(versions) else {
+    let reached = levels.iter().map(|level| match level.reached(versions) {
+        Reached::Yes(reached) => {
+            Some(level.above(versions).unwrap_or_else(|| format!("at {reached} already, {level} is wanted")))
+        }
+        Reached::No(_) | Reached::NothingInstalled => None,
+    });
+    let reached: Vec<String> = reached.collect::<Option<_>>()?;
+    if reached.is_empty() {
         return None;
-    };
+    }
     let mut statuses = look.scope.block.iter().filter_map(|service| seen.service(service));
-    let older: Vec<&ComponentVersion> = level.older(versions).collect();
+    let is_older =
+        |own: &&ComponentVersion| levels.iter().any(|level| level.older(versions).any(|older| older == *own));
+    let older: Vec<&ComponentVersion> = versions.iter().filter(is_older).collect();
     if statuses.any(|status| left_behind(status, look.seen).is_some()) || older.iter().any(|own| behind(look, own)) {
         return None;
     }
     let name = seen.server.short();
-    let text = match level.above(versions) {
-        Some(above) => format!("{name} is {above}"),
-        None => format!("{name} is at {reached} already, {level} is wanted"),
-    };
+    let text = format!("{name} is {}", reached.join("; "));
     Some(if older.is_empty() {
         text
     } else {

@@ -91,7 +91,7 @@ codes! {
     PASSWORD_IN_TASK = "O2097", "the password of the account goes to the servers";
     DRAIN_UNTOLD = "O2098", "the end of a drain could not be proven";
     BY_SESSIONS_ALONE = "O2099", "the sessions of a service alone prove its drain";
-    RESTARTS_FIRST_NOT = "O2104", "a restart before the installer that the plan rules out";
+    RESTARTS_FIRST_NOT = "O2104", "a restart for an installer that the plan rules out";
     MAY_OVERRUN = "O2105", "a server may end after its window, as the plan says";
     RESTART_OWED = "O2106", "a server at the level has a restart to come";
     NO_SCRIPT = "O2107", "no script runs on a server";

@@ -4,7 +4,7 @@
 //! What is promised of a window is kept only if both count the same, so no other place states these numbers.
 
 use crate::build;
-use crate::plan::StepKind;
+use crate::plan::{Step, StepKind};
 use jiff::SignedDuration;
 use orchestrate_model::change::{Patch, WindowFit};
 use orchestrate_model::pool::Balancer;
@@ -72,20 +72,23 @@ const CHANGING: [StepKind; 11] = [
     StepKind::Soak,
 ];
 
-/// Returns how long a step may take on a server on which these services are blocked.
+/// Returns how long a step may take on a server on which these services are blocked. All installers with what comes between
+/// them count as one patch step.
 #[must_use]
 pub fn of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> SignedDuration {
-    let patch = change.maintenance.patch.as_ref();
+    let installs = change.maintenance.installs();
     match kind {
         StepKind::Record => SELF_START,
         StepKind::Block => BLOCK_DEADLINE,
         StepKind::Drain => drain(change, block),
-        StepKind::Stop if patch.is_some() || build::restarts(change) => STOP_DEADLINE,
-        StepKind::Patch => patch.map_or(SignedDuration::ZERO, |patch| {
-            patch.deadline + INSTALLER_GRACE + INSTALLER_BUSY + restart_first(patch)
-        }),
+        StepKind::Stop if installs || build::restarts(change) => STOP_DEADLINE,
+        StepKind::Patch => {
+            let each = change.maintenance.installers.iter().map(one_installer);
+            // Any installer may restart the server by itself, and the next one waits for that.
+            each.reduce(|sum, next| sum + RESTART_SHOWS + RESTART_DEADLINE + next).unwrap_or(SignedDuration::ZERO)
+        }
         // An installer may restart the server by itself, whatever the plan says about restarts.
-        StepKind::Restart if patch.is_some() || build::restarts(change) => RESTART_SHOWS + RESTART_DEADLINE,
+        StepKind::Restart if installs || build::restarts(change) => RESTART_SHOWS + RESTART_DEADLINE,
         StepKind::Verify => VERIFY_DEADLINE + LOOKS,
         StepKind::Return => RETURN_DEADLINE,
         StepKind::BalancerIn if is_balanced(change) => BALANCER_BACK,
@@ -99,6 +102,43 @@ pub fn of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> Signed
         | StepKind::BalancerIn
         | StepKind::Database => SignedDuration::ZERO,
     }
+}
+
+/// Returns how long one installer may take, with what is tried before it.
+fn one_installer(patch: &Patch) -> SignedDuration {
+    patch.deadline + INSTALLER_GRACE + INSTALLER_BUSY + restart_first(patch)
+}
+
+/// Returns how long one step of a plan may take. Where there are several installers each has a step of its own, and of what
+/// [`of_step`] counts as one patch step this is the part.
+#[must_use]
+pub fn of_planned(change: &Change, block: &[ServiceName], step: &Step) -> SignedDuration {
+    let number = step.installer as usize;
+    match (change.maintenance.installers.get(number), step.kind) {
+        (Some(patch), StepKind::Patch) => {
+            let is_last = number + 1 >= change.maintenance.installers.len();
+            let has_step = build::restarts(change) && change.maintenance.restarts_between(number);
+            let between = if is_last || has_step { SignedDuration::ZERO } else { RESTART_SHOWS + RESTART_DEADLINE };
+            one_installer(patch) + between
+        }
+        (Some(_) | None, kind) => of_step(change, block, kind),
+    }
+}
+
+/// Returns how long one step of a plan likely takes, in the same way.
+#[must_use]
+pub fn likely_of_planned(change: &Change, block: &[ServiceName], step: &Step) -> SignedDuration {
+    match (change.maintenance.installers.get(step.installer as usize), step.kind) {
+        (Some(patch), StepKind::Patch) => likely_of_installer(patch),
+        (Some(_) | None, kind) => likely_of_step(change, block, kind),
+    }
+}
+
+/// How long a restart likely takes.
+const LIKELY_RESTART: SignedDuration = SignedDuration::from_mins(20);
+
+fn likely_of_installer(patch: &Patch) -> SignedDuration {
+    patch.deadline + if patch.restarts_first() { LIKELY_RESTART } else { SignedDuration::ZERO }
 }
 
 /// Whether the run has a balancer to ask.
@@ -157,15 +197,18 @@ pub const RESERVE: SignedDuration = SignedDuration::from_mins(30);
 /// minutes where everything is well, and a tenth to a third of what the engine waits for when it is not.
 #[must_use]
 pub fn likely_of_step(change: &Change, block: &[ServiceName], kind: StepKind) -> SignedDuration {
-    let restart = SignedDuration::from_mins(20);
     let usual = match kind {
         StepKind::Record | StepKind::BalancerIn => SignedDuration::from_mins(1),
         StepKind::Block | StepKind::Verify => SignedDuration::from_mins(2),
         StepKind::Stop => SignedDuration::from_mins(5),
-        StepKind::Patch => change.maintenance.patch.as_ref().map_or(SignedDuration::ZERO, |patch| {
-            patch.deadline + if patch.restarts_first() { restart } else { SignedDuration::ZERO }
-        }),
-        StepKind::Restart | StepKind::Return => restart,
+        StepKind::Patch => {
+            let maintenance = &change.maintenance;
+            let each = maintenance.installers.iter().enumerate().map(|(number, patch)| {
+                likely_of_installer(patch) + LIKELY_RESTART * i32::from(maintenance.restarts_between(number))
+            });
+            each.fold(SignedDuration::ZERO, |sum, more| sum + more)
+        }
+        StepKind::Restart | StepKind::Return => LIKELY_RESTART,
         StepKind::Gate => SignedDuration::from_mins(15),
         StepKind::Drain | StepKind::Soak | StepKind::Guard | StepKind::BalancerOut | StepKind::Database => {
             SignedDuration::MAX

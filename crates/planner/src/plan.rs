@@ -3,6 +3,7 @@
 use crate::codes;
 use crate::fingerprint::Fingerprint;
 use jiff::SignedDuration;
+use orchestrate_model::change::Patch;
 use orchestrate_model::{Change, Label, Pool, PoolName, ServerName, ServiceName, UpgradeDomain};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -74,8 +75,15 @@ pub struct Step {
     pub target: StepTarget,
     /// What it does.
     pub kind: StepKind,
+    /// Which of the installers it is about, counted from 0: the one that is run, or the last one before a restart.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub installer: u32,
     /// What is known of it before the run.
     pub certainty: Certainty,
+}
+
+fn is_first(installer: &u32) -> bool {
+    *installer == 0
 }
 
 /// What a step is about.
@@ -287,6 +295,18 @@ impl Plan {
     #[must_use]
     pub fn work(&self) -> &[ServerWork] {
         &self.work
+    }
+
+    /// Returns the installer that a step is about.
+    #[must_use]
+    pub fn installer_of(&self, step: &Step) -> Option<&Patch> {
+        self.change.maintenance.installers.get(step.installer as usize)
+    }
+
+    /// Returns whether another installer comes after the one that a step is about.
+    #[must_use]
+    pub fn is_followed(&self, step: &Step) -> bool {
+        step.installer as usize + 1 < self.change.maintenance.installers.len()
     }
 
     /// Returns the steps in an order that respects all edges.

@@ -2,7 +2,7 @@
 
 use crate::safety;
 use orchestrate_model::catalogue::{self, DrainClass};
-use orchestrate_model::change::{Patch, Scope};
+use orchestrate_model::change::{Maintenance, Scope};
 use orchestrate_model::observe::{DnsAsk, Part};
 use orchestrate_model::pool::{Balancer, Hosted, SipBalancing};
 use orchestrate_model::{
@@ -225,15 +225,17 @@ pub fn evidence(change: &Change, pool: &Pool, server: Option<&ServerName>) -> Ev
         if counted && whole && pool.product != Product::Generic {
             parts.insert(Part::ProductServices);
         }
-        if server.is_none() && change.maintenance.patch.is_some() {
+        if server.is_none() && change.maintenance.installs() {
             parts.insert(Part::Versions);
         }
-        if counted && change.maintenance.patch.as_ref().is_some_and(Patch::asks_fitness) {
+        if counted && change.maintenance.asks_fitness() {
             parts.insert(Part::Fitness);
         }
         let sessions = if counted { counted_services.clone() } else { Vec::new() };
-        let file = change.maintenance.patch.as_ref().filter(|_| counted).map(|patch| patch.installer.clone());
-        Ask { parts, services: services.clone(), sessions, installer: None, file }
+        let maintenance = Some(&change.maintenance).filter(|_| counted);
+        let file = maintenance.and_then(|all| all.installers.first()).map(|patch| patch.installer.clone());
+        let more_files = maintenance.map(Maintenance::more_files).unwrap_or_default();
+        Ask { parts, services: services.clone(), sessions, installer: None, file, more_files }
     };
     Evidence {
         servers: pool.present().map(|server| (server.name.clone(), ask(&server.name))).collect(),

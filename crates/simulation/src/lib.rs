@@ -14,6 +14,7 @@ mod operator;
 mod oracle;
 mod runner;
 mod scenario;
+mod several;
 #[cfg(test)]
 mod tests;
 mod world;

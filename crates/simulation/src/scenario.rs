@@ -11,8 +11,8 @@ use crate::world::{
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_engine::Command;
 use orchestrate_model::change::{
-    AtDeadline, Drain, HoldCause, HoldChoice, Maintenance, Patch, PendingRestart, PoolUnsafe, RestartPolicy, Scope,
-    SharedBudget, StartTypePolicy, StopWhen, WindowFit,
+    AtDeadline, Drain, HoldCause, HoldChoice, Maintenance, Patch, PendingRestart, PoolUnsafe, RestartPoint,
+    RestartPolicy, Scope, SharedBudget, StartTypePolicy, StopWhen, WindowFit,
 };
 use orchestrate_model::pool::{
     Access, Away, AwayCounts, Balancer, DnsSettings, First, HaproxyBalancer, HaproxySite, LoadBalancing, SipBalancing,
@@ -64,6 +64,7 @@ impl Scenario {
         let mut change = change(&mut dice);
         several_backends(&mut change, &mut balancers);
         change.maintenance.pool_unsafe = meanwhile.pick(&[PoolUnsafe::Stop, PoolUnsafe::Stop, PoolUnsafe::Wait]);
+        crate::several::draw(&mut change, seed);
         let opens = restrict(&mut change, &mut later);
         if faults.has(Fault::SecondHop) {
             draw_way(&mut change, seed);
@@ -263,7 +264,7 @@ const DUE: u64 = 0x6475_6520_6675_6C6C;
 fn draw_restart_first(change: &mut Change, seed: u64) -> Vec<bool> {
     let mut dice = Dice::new(seed ^ DUE);
     let whole = change.maintenance.scope == Scope::AllServices;
-    let Some(patch) = change.maintenance.patch.as_mut().filter(|_| whole && dice.chance(0.15)) else {
+    let Some(patch) = change.maintenance.installers.first_mut().filter(|_| whole && dice.chance(0.15)) else {
         return Vec::new();
     };
     patch.pending_restart = PendingRestart::RestartFirst;
@@ -442,7 +443,7 @@ pub fn example_change(servers: u32) -> Change {
         maintenance: Maintenance {
             start_type: StartTypePolicy::Manual,
             drain,
-            patch: Some(patch(&mut dice)),
+            installers: vec![patch(&mut dice)],
             restart: RestartPolicy::WhenNeeded,
             soak: SignedDuration::from_mins(5),
             on_hold: HoldChoice::Stop.into(),
@@ -477,7 +478,7 @@ pub(crate) fn small_change(servers: usize, at_once: u32) -> Change {
     let mut change = example_change(2);
     change.pools = vec![pool];
     change.maintenance.at_once = at_once;
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     change.maintenance.restart = RestartPolicy::Never;
     change.maintenance.soak = SignedDuration::ZERO;
     change
@@ -514,7 +515,7 @@ fn change(dice: &mut Dice) -> Change {
             at_once: if wide { 2 } else { 1 },
             restart: restart(&scope, patch.as_ref(), dice),
             scope,
-            patch,
+            installers: patch.into_iter().collect(),
             ..maintenance(dice)
         },
         pools,
@@ -545,7 +546,7 @@ fn maintenance(dice: &mut Dice) -> Maintenance {
             per_service: BTreeMap::new(),
             by_sessions_alone: BTreeSet::new(),
         },
-        patch: None,
+        installers: Vec::new(),
         restart: RestartPolicy::Never,
         soak: minutes(dice, 0, 5),
         accept_loss: Vec::new(),
@@ -577,6 +578,7 @@ fn patch(dice: &mut Dice) -> Patch {
         exit_codes: BTreeMap::new(),
         needs_free: Some(1 << 30),
         pending_restart: PendingRestart::Refuse,
+        restart: RestartPoint::AtEnd,
     }
 }
 

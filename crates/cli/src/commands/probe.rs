@@ -248,7 +248,7 @@ async fn servers(
     wanted: &[(&Pool, &Server)],
     args: &ProbeArgs,
 ) -> Vec<Probe> {
-    let patch = file.change.maintenance.patch.as_ref();
+    let patch = file.change.maintenance.installers.first();
     let asked = RefCell::new(BTreeSet::new());
     let left = || {
         let asked = asked.borrow();
@@ -317,8 +317,7 @@ fn judge<'a>(
                 None => scope,
             }
         });
-        let patch = change.maintenance.patch.as_ref();
-        let expected = Expected { pool, patch, scope: scope.as_ref() };
+        let expected = Expected { pool, installers: &change.maintenance.installers, scope: scope.as_ref() };
         let mut rows = rows(&probe, &expected);
         agree(&mut rows, &probe, found.get(&probe.server).map(Vec::as_slice).unwrap_or_default());
         let left_out = left_out(&probe, &rows);

@@ -13,13 +13,17 @@ const PARTS: usize = 4;
 const MOST_COMPONENTS: usize = 500;
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
-    let patch = plan.maintenance.as_ref().and_then(|maintenance| maintenance.value.patch.as_ref());
-    let Some(At { value: level, span }) = patch.and_then(|patch| patch.value.level.as_ref()) else { return };
     let pools = plan.pools.iter().flat_map(|pools| pools.value.good());
     let products: Vec<Product> =
         pools.filter_map(|(_, pool)| pool.value.product.as_ref()).map(|product| product.value).collect();
+    for level in plan.installers().filter_map(|patch| patch.level.as_ref()) {
+        of_installer(reader, &products, level);
+    }
+}
+
+fn of_installer(reader: &mut Reader, products: &[Product], At { value: level, span }: &At<LevelChoice>) {
     match level {
-        LevelChoice::Highest(version) => one(reader, &products, version, *span),
+        LevelChoice::Highest(version) => one(reader, products, version, *span),
         LevelChoice::Components(components) => {
             if components.0.len() > MOST_COMPONENTS {
                 let text = format!("{} components are more than a product has", components.0.len());
@@ -30,7 +34,7 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
                 return;
             }
             for (_, version) in components.good() {
-                one(reader, &products, &version.value, version.span);
+                one(reader, products, &version.value, version.span);
             }
         }
     }

@@ -10,12 +10,12 @@ use orchestrate_model::{exit_code, version};
 use std::collections::BTreeMap;
 
 pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
-    let patch = plan.maintenance.as_ref().and_then(|maintenance| maintenance.value.patch.as_ref());
-    let Some(patch) = patch else { return };
-    exit_codes(reader, &patch.value);
-    contradicted(reader, &patch.value);
-    two_forms(reader, &patch.value);
-    components(reader, &patch.value);
+    for patch in plan.installers() {
+        exit_codes(reader, patch);
+        contradicted(reader, patch);
+        two_forms(reader, patch);
+        components(reader, patch);
+    }
 }
 
 fn exit_codes(reader: &mut Reader, patch: &Patch) {

@@ -9,6 +9,7 @@ mod balancer;
 mod calendar;
 mod counters;
 mod external;
+mod installers;
 mod keyed;
 mod level;
 mod maintenance;
@@ -58,6 +59,7 @@ pub(crate) fn apply(plan: &mut Plan, reader: &mut Reader) {
     services::resolve(plan, reader);
     counters::check(plan, reader);
     keyed::check(plan, reader);
+    installers::check(plan, reader);
     names::check(plan, reader);
     pools::check(plan, reader);
     access::check(plan, reader);

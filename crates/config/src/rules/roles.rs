@@ -141,17 +141,21 @@ fn line(product: Product) -> Option<&'static str> {
 /// Reports a level that no server of a pool can reach, because it is one of another product. A level for each component
 /// is not looked at: what a server does not have is passed over there.
 fn level(reader: &mut Reader, plan: &Plan, name: &PoolName, pool: &Pool) {
-    let patch = plan.maintenance.as_ref().and_then(|maintenance| maintenance.value.patch.as_ref());
-    let Some(At { value: LevelChoice::Highest(level), span }) = patch.and_then(|patch| patch.value.level.as_ref())
-    else {
-        return;
-    };
     let Some(product) = pool.product.as_ref().map(|product| product.value) else { return };
-    let Some(line) = line(product).filter(|line| !is_of_line(level, line)) else { return };
+    for level in plan.installers().filter_map(|patch| patch.level.as_ref()) {
+        let At { value: LevelChoice::Highest(version), span } = level else { continue };
+        if let Some(line) = line(product).filter(|line| !is_of_line(version, line)) {
+            of_another(reader, (name, product), (version, *span), line);
+        }
+    }
+}
+
+fn of_another(reader: &mut Reader, (name, product): (&PoolName, Product), level: (&Version, Span), line: &str) {
+    let (level, span) = level;
     reader.report(
         Diagnostic::error(
             codes::BAD_VERSION,
-            *span,
+            span,
             format!("no server of `{name}` can be at {level}: versions of {} begin with {line}", product.title()),
         )
         .label(format!("expected {line} and the numbers after it"))

@@ -21,9 +21,9 @@ pub(crate) fn check(plan: &Plan, reader: &mut Reader) {
         }
     }
     if let Some(maintenance) = &plan.maintenance {
-        if let Some(patch) = &maintenance.value.patch {
-            installer(reader, &patch.value);
-            arguments(reader, &patch.value);
+        for patch in plan.installers() {
+            installer(reader, patch);
+            arguments(reader, patch);
         }
         if let Some(drain) = &maintenance.value.drain {
             stuck(reader, &drain.value);

@@ -31,7 +31,7 @@ use crate::texts::{Argument, LabelKey, LabelValue, Line};
 use jiff::civil::{Date, Time};
 pub(crate) use on_hold::OnHoldChoice;
 use orchestrate_model::change::{
-    AtDeadline, ExitMeaning, PendingRestart, PoolUnsafe, RestartPolicy, StartTypePolicy, WindowFit,
+    AtDeadline, ExitMeaning, PendingRestart, PoolUnsafe, RestartPoint, RestartPolicy, StartTypePolicy, WindowFit,
 };
 use orchestrate_model::pool::{ChannelBinding, Hosted, ServiceClass, SipBalancing, SlotNames, Transport, WinrmAuth};
 use orchestrate_model::{DnsName, Feature, Label, PoolName, Product, Role, ServerName, UpgradeDomain};
@@ -66,6 +66,14 @@ written! {
         optional silences: Vec<At<SilenceChoice>>,
         /// Whose signed approvals a run needs. Default: none that is signed.
         optional approvals: Approvals,
+    }
+}
+
+impl Plan {
+    /// Returns the installers, in the order in which they are run.
+    pub(crate) fn installers(&self) -> impl Iterator<Item = &Patch> {
+        let patch = self.maintenance.as_ref().and_then(|maintenance| maintenance.value.patch.as_ref());
+        patch.into_iter().flat_map(|patch| &patch.value.0).map(|one| &one.value)
     }
 }
 
@@ -331,8 +339,8 @@ written! {
         optional start_type: StartTypePolicy,
         /// How long sessions get to end by themselves, and what then.
         optional drain: Drain,
-        /// What is installed. Without it nothing is.
-        optional patch: Patch,
+        /// What is installed: one installer, or several that run one after the other in this order. Without it nothing is.
+        optional patch: OneOrMany<Patch>,
         /// When the server is restarted. Default: when-needed.
         optional restart: RestartPolicy,
         /// How long the pool must stay good after a server is back. Default: 20m.
@@ -407,6 +415,9 @@ written! {
         optional needs_free: Size,
         /// What a restart that is due on a server means: `refuse` to drain it, or `ignore`. Default: refuse.
         optional pending_restart: PendingRestart,
+        /// When the restart is made that this installer asks for: `at-end`, once and after the last of several (default), or
+        /// `after`, right after this one and before the next.
+        optional restart: RestartPoint,
     }
 }
 

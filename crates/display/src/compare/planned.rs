@@ -112,7 +112,15 @@ fn one_work(before: (&[StepKind], &ServerWork), now: (&[StepKind], &ServerWork))
     if !new.is_empty() {
         said.push(format!("with the further {} {}", if new.len() == 1 { "step" } else { "steps" }, list(&new)));
     }
-    if gone.is_empty() && new.is_empty() && was != is {
+    if gone.is_empty() && new.is_empty() && was.len() != is.len() {
+        let count = |kinds: &[StepKind], kind| kinds.iter().filter(|one| **one == kind).count();
+        for kind in [StepKind::Patch, StepKind::Restart] {
+            let (before, now) = (count(was, kind), count(is, kind));
+            if before != now {
+                said.push(format!("{now} {} steps, {before} before", kind.word()));
+            }
+        }
+    } else if gone.is_empty() && new.is_empty() && was != is {
         said.push("the same steps in another order".to_owned());
     }
     for (what, was, is) in [("blocks", &earlier.block, &later.block), ("watches", &earlier.support, &later.support)] {

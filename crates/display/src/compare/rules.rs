@@ -18,7 +18,7 @@ const LONG: usize = 80;
 const UNTOLD: [&str; 8] = ["arguments", "access", "notify", "silences", "credentials", "command", "pins", "pin"];
 
 /// Rules by where they are in a change, in the words of previews.
-const WORDS: [(&str, &str); 33] = [
+const WORDS: [(&str, &str); 34] = [
     ("name", "the name of the plan"),
     ("reason", "the reason"),
     ("emergency", "the emergency"),
@@ -45,6 +45,7 @@ const WORDS: [(&str, &str); 33] = [
     ("maintenance.patch.exit_codes", "exit codes of the installer"),
     ("maintenance.patch.needs_free", "bytes that have to be free"),
     ("maintenance.patch.pending_restart", "a restart that is due"),
+    ("maintenance.patch.restart", "when the restart is made that the installer asks for"),
     ("maintenance.patch", "the patch"),
     ("maintenance.restart", "restarts"),
     ("maintenance.soak", "how long a server is watched after its return (soak)"),
@@ -67,6 +68,9 @@ pub fn rules(before: &Change, now: &Change) -> Vec<Difference> {
         for key in ["pools", "windows", "freezes"] {
             map.remove(key);
         }
+        if before.maintenance.installers.len().max(now.maintenance.installers.len()) > 1 {
+            one_by_one(change, &mut map);
+        }
         Value::Object(map)
     };
     walk("", &without(before), &without(now), &mut |path, text| {
@@ -76,6 +80,15 @@ pub fn rules(before: &Change, now: &Change) -> Vec<Difference> {
     });
     pools(before, now, &mut found);
     found
+}
+
+/// Puts each of several installers under its number, so that they are compared one by one.
+fn one_by_one(change: &Change, map: &mut Map<String, Value>) {
+    let each = change.maintenance.installers.iter().zip(1..);
+    let each = each.map(|(patch, number)| (format!("installer {number}"), Value::Object(object(patch))));
+    if let Some(Value::Object(maintenance)) = map.get_mut("maintenance") {
+        maintenance.insert("patch".to_owned(), Value::Object(each.collect()));
+    }
 }
 
 fn object(value: &impl Serialize) -> Map<String, Value> {

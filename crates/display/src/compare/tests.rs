@@ -59,7 +59,7 @@ fn what_plan_files_say_differently_is_told_in_words() {
     let (before, mut other) = (change(), change());
     other.maintenance.soak = SignedDuration::from_mins(30);
     other.maintenance.at_once = 2;
-    let patch = other.maintenance.patch.as_mut().unwrap();
+    let patch = &mut other.maintenance.installers[0];
     patch.sha256 = "0".repeat(64);
     patch.arguments = vec!["/key=hush".to_owned()];
     other.windows = serde_json::from_value(serde_json::json!([{"every": {"weekly": ["saturday"]}, "start": "22:00:00",

@@ -22,7 +22,7 @@ pub(super) fn alike<'a>(preview: &Preview<'a>) -> Vec<Alike<'a>> {
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for ((id, work), steps) in works(preview.plan).zip(preview.steps()) {
         let seen = preview.seen(work);
-        let does = |step: &'a Step| (step, doings_of_any(preview.plan, (work, step.kind), seen));
+        let does = |step: &'a Step| (step, doings_of_any(preview.plan, (work, step), seen));
         let steps: Vec<(&Step, Vec<Doing>)> = steps.into_iter().map(does).collect();
         match known.get(&said_of(work, &steps)) {
             Some(place) => {

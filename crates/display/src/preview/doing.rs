@@ -2,7 +2,7 @@
 
 use crate::text::{clean, count, duration, list};
 use crate::words;
-use orchestrate_model::change::{RestartPolicy, Scope, StartTypePolicy};
+use orchestrate_model::change::{RestartPoint, RestartPolicy, Scope, StartTypePolicy};
 use orchestrate_model::pool::{Balancer, HaproxyBalancer, HaproxySite, Hosted, SlotNames};
 use orchestrate_model::{Answer, Pool, RunState, ServerObservation, ServiceName, ServiceStatus, StartMode, secret};
 use orchestrate_planner::plan::StepTarget;
@@ -49,7 +49,7 @@ pub fn doings(plan: &Plan, step: &Step, seen: Option<&ServerObservation>) -> Vec
         StepTarget::Server(id) => {
             let work = plan.work_of(id);
             let called = (work.server.as_str(), work.server.short());
-            Place { plan, pool: plan.pool_of(work), work, called, seen }.doings(step.kind)
+            Place { plan, pool: plan.pool_of(work), work, called, seen }.doings(step)
         }
     }
 }
@@ -57,10 +57,10 @@ pub fn doings(plan: &Plan, step: &Step, seen: Option<&ServerObservation>) -> Vec
 /// Returns what a step would do to a server, without the server's name: the same for each server that is like it.
 pub(super) fn doings_of_any(
     plan: &Plan,
-    (work, kind): (&ServerWork, StepKind),
+    (work, step): (&ServerWork, &Step),
     seen: Option<&ServerObservation>,
 ) -> Vec<Doing> {
-    Place { plan, pool: plan.pool_of(work), work, called: (ANY, ANY), seen }.doings(kind)
+    Place { plan, pool: plan.pool_of(work), work, called: (ANY, ANY), seen }.doings(step)
 }
 
 fn database(pool: &Pool) -> Vec<Doing> {
@@ -71,8 +71,8 @@ fn database(pool: &Pool) -> Vec<Doing> {
 }
 
 impl Place<'_> {
-    fn doings(&self, kind: StepKind) -> Vec<Doing> {
-        match kind {
+    fn doings(&self, step: &Step) -> Vec<Doing> {
+        match step.kind {
             StepKind::Guard => vec![Doing::whole(format!(
                 "asks every safety question about its pool without {}; goes on only when each answer is yes",
                 self.called.0
@@ -92,8 +92,8 @@ impl Place<'_> {
                 doings.extend(self.each(self.support(), "stops for the installer, start type left alone", already));
                 doings
             }
-            StepKind::Patch => self.patch(),
-            StepKind::Restart => vec![Doing::whole(self.restart())],
+            StepKind::Patch => self.patch(step),
+            StepKind::Restart => vec![Doing::whole(self.restart(step))],
             StepKind::Verify => vec![Doing::whole(self.verify())],
             StepKind::Return => self.bring_back(),
             StepKind::BalancerIn => vec![Doing::whole(self.balancer("in"))],
@@ -147,7 +147,7 @@ impl Place<'_> {
 
     /// Returns the services without sessions that are stopped while the installer runs.
     fn support(&self) -> Vec<&ServiceName> {
-        let patched = self.plan.change().maintenance.patch.is_some();
+        let patched = self.plan.change().maintenance.installs();
         self.work.support.iter().filter(|_| patched).collect()
     }
 
@@ -234,8 +234,8 @@ impl Place<'_> {
         doings
     }
 
-    fn patch(&self) -> Vec<Doing> {
-        let Some(patch) = &self.plan.change().maintenance.patch else {
+    fn patch(&self, step: &Step) -> Vec<Doing> {
+        let Some(patch) = self.plan.installer_of(step) else {
             return Vec::new();
         };
         let (arguments, _) = secret::shown_arguments(&patch.arguments);
@@ -250,11 +250,34 @@ impl Place<'_> {
             )),
             Doing::whole(format!("only if the file's SHA-256 is {}", patch.sha256)),
         ]);
+        if step.installer > 0 {
+            doings.push(Doing::whole("only after the installer before it has ended well"));
+        }
+        let several = self.plan.change().maintenance.installers.len() > 1;
+        if let Some(level) = patch.level.as_ref().filter(|_| several) {
+            doings.push(Doing::whole(format!("not on a server that is at {level} already")));
+        }
+        if self.plan.is_followed(step) && patch.restart == RestartPoint::AtEnd {
+            doings.push(Doing::whole("a restart that it asks for is made after the last installer"));
+        }
         doings
     }
 
-    fn restart(&self) -> String {
-        match self.plan.change().maintenance.restart {
+    fn restart(&self, step: &Step) -> String {
+        let maintenance = &self.plan.change().maintenance;
+        if self.plan.is_followed(step) {
+            return match maintenance.restart {
+                RestartPolicy::Never => "does not restart the server before the next installer".to_owned(),
+                RestartPolicy::WhenNeeded => {
+                    "restarts the server if the installer asks for it, before the next one".to_owned()
+                }
+                RestartPolicy::Always => "restarts the server before the next installer".to_owned(),
+            };
+        }
+        match maintenance.restart {
+            RestartPolicy::WhenNeeded if maintenance.installers.len() > 1 => {
+                "restarts the server once, if one of the installers asks for it".to_owned()
+            }
             RestartPolicy::Never => "does not restart the server, even if the installer asks".to_owned(),
             RestartPolicy::WhenNeeded => "restarts the server if the installer asks for it".to_owned(),
             RestartPolicy::Always => "restarts the server".to_owned(),
@@ -262,14 +285,15 @@ impl Place<'_> {
     }
 
     fn verify(&self) -> String {
-        match self.plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref()) {
-            Some(level) => format!("reads the installed versions: at least {level} is needed"),
-            None => "the plan names no level: the installer's exit code is all the proof there is".to_owned(),
+        let levels: Vec<String> = self.plan.change().maintenance.levels().map(ToString::to_string).collect();
+        match levels.is_empty() {
+            false => format!("reads the installed versions: at least {} is needed", list(&levels)),
+            true => "the plan names no level: the installer's exit code is all the proof there is".to_owned(),
         }
     }
 
     fn bring_back(&self) -> Vec<Doing> {
-        let patched = self.plan.change().maintenance.patch.is_some();
+        let patched = self.plan.change().maintenance.installs();
         let verb = if patched { "starts" } else { "continues" };
         let mut doings = self.each(self.support(), "starts again", |status| {
             (!status.is(RunState::Running)).then(|| "stays as it was found".to_owned())

@@ -2,7 +2,7 @@
 
 use super::{Preview, works};
 use crate::style::{Look, Tone};
-use crate::text::{clean, count, duration};
+use crate::text::{clean, count, duration, list};
 use orchestrate_model::Change;
 use orchestrate_model::change::{AtDeadline, RestartPolicy, WindowFit};
 use orchestrate_planner::Severity;
@@ -41,13 +41,13 @@ pub(super) fn verdict(preview: &Preview<'_>, look: &Look) -> Vec<(Tone, String)>
 
 /// What the change is for.
 fn aim(change: &Change) -> String {
-    match (&change.maintenance.patch, change.maintenance.restart) {
-        (Some(patch), _) => match &patch.level {
-            Some(level) => format!("to patch to {level}"),
-            None => "to patch".to_owned(),
-        },
-        (None, RestartPolicy::Always) => "to restart".to_owned(),
-        (None, RestartPolicy::Never | RestartPolicy::WhenNeeded) => "to take out and bring back".to_owned(),
+    let levels: Vec<String> = change.maintenance.levels().map(ToString::to_string).collect();
+    match (change.maintenance.installers.len(), change.maintenance.restart) {
+        (1.., _) if !levels.is_empty() => format!("to patch to {}", list(&levels)),
+        (1, _) => "to patch".to_owned(),
+        (several @ 2.., _) => format!("to run {several} installers"),
+        (0, RestartPolicy::Always) => "to restart".to_owned(),
+        (0, RestartPolicy::Never | RestartPolicy::WhenNeeded) => "to take out and bring back".to_owned(),
     }
 }
 

@@ -177,7 +177,7 @@ fn server(
             Some(StepState::Running { .. }) => (state.last, "not ended".to_owned()),
             Some(StepState::Pending) | None => continue,
         };
-        let limit = limits::of_step(plan.change(), &work.block, step.kind);
+        let limit = limits::of_planned(plan.change(), &work.block, step);
         let own_limit = limit.is_positive() && !matches!(step.kind, StepKind::Verify | StepKind::Soak);
         steps.push(StepPart {
             step: step.kind.word().to_owned(),

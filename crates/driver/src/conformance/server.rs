@@ -85,6 +85,7 @@ pub async fn server_unreachable(
         sessions: expected.installed.clone(),
         installer: Some(unused_token()),
         file: Some(NO_FILE.to_owned()),
+        more_files: Vec::new(),
     };
     if let Some(seen) = look(&mut findings, server, &ask, expected, waiting).await {
         let rule = Rule::UnreachableIsUnknown;
@@ -248,6 +249,7 @@ async fn absent_is_missing(
         sessions: vec![absent.clone()],
         installer: Some(unused_token()),
         file: Some(NO_FILE.to_owned()),
+        more_files: Vec::new(),
         ..Ask::default()
     };
     let Some(seen) = look(findings, server, &ask, expected, waiting).await else { return };
@@ -310,6 +312,7 @@ async fn looking_changes_nothing(
         sessions: expected.installed.clone(),
         installer: Some(unused_token()),
         file: Some(NO_FILE.to_owned()),
+        more_files: Vec::new(),
     };
     let Some(one) = look(findings, server, &ask, expected, waiting).await else { return };
     let Some(two) = look(findings, server, &ask, expected, waiting).await else { return };

@@ -9,7 +9,6 @@ use crate::record::{Record, RunOutcome, ServerEnd, StopWhy};
 use crate::state::{WorkState, work_id};
 use crate::steps::{NEEDS_RESTART, sweep};
 use jiff::Timestamp;
-use orchestrate_model::change::ExitMeaning;
 use orchestrate_model::{Answer, PoolObservation, ServerObservation};
 use orchestrate_planner::codes;
 
@@ -128,11 +127,10 @@ impl Engine {
 /// Says so when an installer has asked for a restart, and the server shows none since, or does not show whether there was
 /// one. How long it has been up is compared, since its clock may differ from ours.
 fn owed_restart(work: &WorkState, seen: Option<&ServerObservation>, now: Timestamp) -> Option<String> {
-    let Some((code, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted)) = work.installer else { return None };
+    let (code, _, ended) = work.asks_for_restart()?;
     if work.restart_proven.is_some() {
         return None;
     }
-    let ended = work.installer_ended?;
     let host = seen.map_or_else(|| Answer::unknown("it was not looked at"), |seen| seen.host.clone());
     match host {
         Answer::Known(host) if host.local_time.duration_since(host.booted) < now.duration_since(ended) => None,

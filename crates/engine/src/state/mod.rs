@@ -341,6 +341,7 @@ impl RunState {
                     Boot::BeforeInstaller => state.booted_before = Some(*booted),
                     Boot::Restarted => {
                         state.restart_proven = Some(*booted);
+                        state.owed = None;
                         state.boots.insert(*booted);
                     }
                 }
@@ -397,9 +398,12 @@ impl RunState {
         }
         *state = StepState::Running { since: at };
         if let StepTarget::Server(work) = plan.steps()[id.0 as usize].target {
-            let kind = plan.steps()[id.0 as usize].kind;
+            let (kind, installer) = (plan.steps()[id.0 as usize].kind, plan.steps()[id.0 as usize].installer);
             let work = self.work_mut(work)?;
             work.started.get_or_insert(at);
+            if kind == StepKind::Patch {
+                work.take_in_hand(installer);
+            }
             if kind == StepKind::Drain {
                 // It has its full time, and what was said of another one does not count.
                 (work.extended, work.to_cut) = (None, None);

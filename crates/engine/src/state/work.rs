@@ -19,9 +19,17 @@ pub struct WorkState {
     pub proven_at: Option<Timestamp>,
     /// The tokens under which an installer was started or may have been, with how often it was asked for.
     pub tokens: BTreeMap<InstallerToken, u32>,
+    /// Which of the installers is in hand, counted from 0.
+    pub in_hand: u32,
+    /// How the installers before the one in hand ended, each of them well. A later pass runs none of them again.
+    pub installed_before: BTreeMap<u32, (i64, ExitMeaning)>,
+    /// Which of these has asked for a restart that is not proven yet, and when it ended.
+    pub owed: Option<(i64, ExitMeaning, Timestamp)>,
+    /// How many tokens stand for starts of the installers before the one in hand.
+    pub tokens_before: usize,
     /// The token in hand.
     pub token: Option<InstallerToken>,
-    /// How the last installer ended.
+    /// How the installer in hand ended.
     pub installer: Option<(i64, ExitMeaning)>,
     /// When the token in hand was first used.
     pub token_since: Option<Timestamp>,
@@ -178,6 +186,44 @@ impl WorkState {
     #[must_use]
     pub fn patch_started(&self) -> bool {
         !self.tokens.is_empty()
+    }
+
+    /// Returns how often the installer in hand was started, or may have been.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.tokens.len() - self.tokens_before
+    }
+
+    /// Returns how the installers ended of which that is known, by their number.
+    pub fn results(&self) -> impl Iterator<Item = (u32, i64, ExitMeaning)> {
+        let before = self.installed_before.iter().map(|(number, (code, meaning))| (*number, *code, *meaning));
+        before.chain(self.installer.map(|(code, meaning)| (self.in_hand, code, meaning)))
+    }
+
+    /// Returns which installer asks for a restart, and when it ended: the one in hand, or else one before it whose restart is
+    /// still owed.
+    #[must_use]
+    pub fn asks_for_restart(&self) -> Option<(i64, ExitMeaning, Timestamp)> {
+        let own = self.installer.filter(|(_, meaning)| meaning.asks_for_restart()).zip(self.installer_ended);
+        own.map(|((code, meaning), ended)| (code, meaning, ended)).or(self.owed)
+    }
+
+    /// Takes an installer in hand, once those before it have ended well. Nothing that was passed over is followed by another.
+    pub(super) fn take_in_hand(&mut self, number: u32) {
+        let is_open = self.token.is_some() && self.installer.is_none();
+        let is_bad = self.installer.is_some_and(|(_, meaning)| !meaning.is_good());
+        if number <= self.in_hand || self.passed_over.is_some() || is_open || is_bad {
+            return;
+        }
+        if self.restart_proven.is_none() {
+            self.owed = self.asks_for_restart();
+        }
+        self.installed_before.extend(self.installer.take().map(|ended| (self.in_hand, ended)));
+        (self.in_hand, self.tokens_before) = (number, self.tokens.len());
+        (self.token, self.token_since, self.installer_ended, self.booted_before) = (None, None, None, None);
+        for mark in [Mark::StartTaken, Mark::StartAnew] {
+            self.marks.remove(&mark);
+        }
     }
 
     /// Returns the restarts that were asked for since the installer in hand was started: no other one counts for it.

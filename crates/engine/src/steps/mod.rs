@@ -343,6 +343,7 @@ impl Case<'_> {
         self.own.installer == Answer::Known(InstallerState::NotStarted)
             && own.installer.is_none()
             && own.tokens.len() <= own.gave_up_busy + 1
+            && !self.subject.has_installed()
     }
 
     /// Whether the run stops: then no installer and no restart is asked for that was not asked for before.
@@ -470,7 +471,7 @@ pub(crate) fn asks_versions(subject: &Subject<'_>, kind: StepKind, scratch: &Scr
         | StepKind::Soak
         | StepKind::Database => false,
     };
-    asks && unpatched && subject.plan.change().maintenance.patch.is_some()
+    asks && unpatched && subject.plan.change().maintenance.installs()
 }
 
 /// Has a server go back on which another hand has installed something since it was recorded: what is to be done to it is

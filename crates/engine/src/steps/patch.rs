@@ -4,7 +4,8 @@ use super::block::{manual_again, paused_services, still_stopped};
 use super::under_way::is_boot_since;
 use super::{Case, Judgement, Ruling, Scratch, restart, under_way};
 use crate::constants::{
-    BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, SELF_START, SLOW_LOOK,
+    BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, RESTART_DEADLINE, SELF_START,
+    SLOW_LOOK,
 };
 use crate::levels;
 use crate::look::Subject;
@@ -16,9 +17,9 @@ use orchestrate_model::change::{ExitMeaning, Patch, Scope, StartTypePolicy};
 use orchestrate_model::exit_code;
 use orchestrate_model::hold::HoldCause;
 use orchestrate_model::observe::InstallerState;
-use orchestrate_model::version::{ComponentVersion, Reached};
+use orchestrate_model::version::{ComponentVersion, Level, Reached};
 use orchestrate_model::{Answer, RunState, ServiceName, StartMode};
-use orchestrate_planner::{StepKind, limits};
+use orchestrate_planner::{Step, StepKind, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns the token under which the installer is asked about, or started next.
@@ -26,7 +27,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A token stands for one start at most. A new one is taken only when the start under the last one is known to have
 /// ended, so that a crash in between never leads to a second start.
 pub(crate) fn token_in_hand(subject: &Subject<'_>) -> Option<InstallerToken> {
-    subject.plan.change().maintenance.patch.as_ref()?;
+    if !subject.plan.change().maintenance.installs() {
+        return None;
+    }
     match (&subject.own.token, &subject.own.installer) {
         (Some(token), None) => Some(token.clone()),
         (Some(_), Some(_)) | (None, _) => next_token(subject),
@@ -58,30 +61,94 @@ pub(super) fn meaning(patch: &Patch, code: i64) -> ExitMeaning {
 }
 
 pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
-    let (Some(patch), Some(token)) = (&case.subject.plan.change().maintenance.patch, token_in_hand(&case.subject))
-    else {
+    let (plan, step) = (case.subject.plan, &case.subject.plan.steps()[case.step.0 as usize]);
+    let (Some(patch), Some(token)) = (plan.installer_of(step), token_in_hand(&case.subject)) else {
         return Judgement::Done(StepEnd::Skipped, "the plan names no patch".to_owned()).into();
     };
+    if let Some((how, why)) = not_now(case, step, patch) {
+        return Judgement::Done(how, why).into();
+    }
+    let what = called(case);
     match &case.subject.own.installer {
         Some((code, ExitMeaning::Done)) => {
-            Judgement::Done(StepEnd::Done, format!("the installer ended with {}", exit_code::text(*code))).into()
+            Judgement::Done(StepEnd::Done, format!("{what} ended with {}", exit_code::text(*code))).into()
         }
         Some((code, ExitMeaning::RestartNeeded)) => {
-            let proof = format!("the installer ended with {}: a restart is needed", exit_code::text(*code));
+            let proof = format!("{what} ended with {}: a restart is needed", exit_code::text(*code));
             Judgement::Done(StepEnd::Done, proof).into()
         }
         Some((code, ExitMeaning::RestartStarted)) => {
-            let proof = format!("the installer ended with {}: it has started a restart", exit_code::text(*code));
-            Judgement::Done(StepEnd::Done, proof).into()
+            let proof = format!("{what} ended with {}: it has started a restart", exit_code::text(*code));
+            before_next(case, proof)
         }
         Some((code, ExitMeaning::Failed)) => {
-            hold(case, HoldCause::InstallerFailed, &format!("the installer ended with {}", exit_code::text(*code)))
+            hold(case, HoldCause::InstallerFailed, &format!("{what} ended with {}", exit_code::text(*code)))
         }
         Some((code, ExitMeaning::Busy)) => busy(case, scratch, *code, (patch, token)),
         None => match restart::first(case, scratch) {
             Some(ruling) => ruling,
             None => running(case, scratch, patch, token),
         },
+    }
+}
+
+/// What the installer in hand is called.
+pub(super) fn called(case: &Case<'_>) -> String {
+    case.subject.plan.change().maintenance.called(case.subject.own.in_hand as usize)
+}
+
+/// Why an installer is not run, or not again, where there are several.
+fn not_now(case: &Case<'_>, step: &Step, patch: &Patch) -> Option<(StepEnd, String)> {
+    let own = case.subject.own;
+    let called = |number: u32| case.subject.plan.change().maintenance.called(number as usize);
+    if step.installer > own.in_hand {
+        // The one before it has not ended well, and somebody has passed it over.
+        let why = own.passed_over.as_ref().map_or("the installer before it did not end well", |why| why.text.as_str());
+        return Some((StepEnd::Skipped, format!("not run: {why}")));
+    }
+    if step.installer < own.in_hand {
+        let text = own.installed_before.get(&step.installer).map_or_else(
+            || "it was at its level in an earlier pass".to_owned(),
+            |(code, _)| format!("{} ended with {} in an earlier pass", called(step.installer), exit_code::text(*code)),
+        );
+        return Some((StepEnd::AlreadyDone, text));
+    }
+    // The level of a single one is asked before the server is drained.
+    let several = case.subject.plan.change().maintenance.installers.len() > 1;
+    if !several || own.token.is_some() || own.has(Mark::HalfDone) {
+        return None;
+    }
+    let (level, snapshot) = (patch.level.as_ref()?, own.snapshot.as_ref()?);
+    match level.reached(&snapshot.versions) {
+        Reached::Yes(found) if level.older(&snapshot.versions).next().is_none() => {
+            Some((StepEnd::AlreadyDone, format!("at {found} already; {level} is wanted")))
+        }
+        Reached::Yes(_) | Reached::No(_) | Reached::NothingInstalled => None,
+    }
+}
+
+/// Ends the step of an installer that has begun a restart. Nothing else is installed on a server that is going down, so that
+/// another installer waits until it is back, where the plan has no step for that.
+fn before_next(case: &Case<'_>, proof: String) -> Ruling {
+    let (plan, own) = (case.subject.plan, case.subject.own);
+    let step = &plan.steps()[case.step.0 as usize];
+    let next = plan.steps().get(case.step.0 as usize + 1);
+    if !plan.is_followed(step) || next.is_none_or(|next| next.kind != StepKind::Patch) || own.restart_proven.is_some() {
+        return Judgement::Done(StepEnd::Done, proof).into();
+    }
+    if let Some(waits) = under_way::restart(case) {
+        return waits.into();
+    }
+    match &case.own.host {
+        Answer::Known(_) => {
+            let records = under_way::proven(case).into_iter().collect();
+            Ruling { records, next: Judgement::Done(StepEnd::Done, proof) }
+        }
+        Answer::Unknown(why) => {
+            let text =
+                format!("it has not come back {RESTART_DEADLINE:#} after the installer had begun a restart: {why}");
+            hold(case, HoldCause::RestartNotBack, &text)
+        }
     }
 }
 
@@ -150,13 +217,15 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
     let used = case.subject.own.token_since.filter(|_| case.subject.own.token.is_some());
     let since = used.unwrap_or(case.since);
     // What a restart before it may take does not count.
-    let before = if used.is_none() { limits::restart_first(patch) } else { SignedDuration::ZERO };
+    let first = case.subject.plan.change().maintenance.installers.first();
+    let before = first.filter(|_| used.is_none()).map_or(SignedDuration::ZERO, limits::restart_first);
     let limit = patch.deadline + INSTALLER_GRACE + before;
     let late = case.is_over(since, limit);
     // Nothing has begun: what is refused is asked for as long as an installation that is in the way is waited for.
     let asked_since = case.subject.own.installer_ended.map_or(case.since, |ended| ended.max(case.since));
     let unstarted_late = case.is_over(asked_since, INSTALLER_BUSY + INSTALLER_BUSY_WAIT + before);
     let in_use = note_use(case, scratch);
+    let what = called(case);
     let text = match &case.own.installer {
         Answer::Known(InstallerState::Finished { exit_code }) => {
             let meaning = meaning(patch, *exit_code);
@@ -175,13 +244,11 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
         Answer::Known(InstallerState::NotStarted) if !unstarted_late => return start(case, scratch, (patch, token)),
         Answer::Known(InstallerState::NotStarted) => {
             let why = scratch.tries.why().map_or(String::new(), |why| format!(": {why}"));
-            return case
-                .give_up(format!("{}: the installer could not be started{why}", case.subject.work.server))
-                .into();
+            return case.give_up(format!("{}: {what} could not be started{why}", case.subject.work.server)).into();
         }
-        Answer::Known(InstallerState::Running) if in_use.is_empty() => "the installer is running".to_owned(),
+        Answer::Known(InstallerState::Running) if in_use.is_empty() => format!("{what} is running"),
         Answer::Known(InstallerState::Running) => format!(
-            "the installer is running, and meanwhile {} as well, started by it or by another hand: sessions there are not \
+            "{what} is running, and meanwhile {} as well, started by it or by another hand: sessions there are not \
              counted",
             in_use.join(", ")
         ),
@@ -192,22 +259,21 @@ fn running(case: &Case<'_>, scratch: &mut Scratch, patch: &Patch, token: Install
             return start(case, scratch, (patch, next));
         }
         Answer::Known(InstallerState::Vanished) => {
-            let why =
-                format!("the installer was started, is not running, and left no result{}", booted_meanwhile(case));
+            let why = format!("{what} was started, is not running, and left no result{}", booted_meanwhile(case));
             return hold(case, HoldCause::InstallerLost, &why);
         }
         Answer::Known(InstallerState::Killed { note }) => {
             return hold(
                 case,
                 HoldCause::InstallerLost,
-                &format!("the installer did not end by its deadline, and how far it came is not known: {note}"),
+                &format!("{what} did not end by its deadline, and how far it came is not known: {note}"),
             );
         }
         Answer::Known(InstallerState::NeverRan { why }) => {
-            return hold(case, HoldCause::InstallerLost, &format!("the server could not run the installer: {why}"));
+            return hold(case, HoldCause::InstallerLost, &format!("the server could not run {what}: {why}"));
         }
         Answer::Unknown(why) if !case.subject.own.patch_started() => return case.unknown(scratch, why).into(),
-        Answer::Unknown(why) => format!("what the installer does is unknown: {why}"),
+        Answer::Unknown(why) => format!("what {what} does is unknown: {why}"),
     };
     if late {
         return hold(case, HoldCause::InstallerLate, &format!("{text} after {limit:#}"));
@@ -259,8 +325,8 @@ fn booted_meanwhile(case: &Case<'_>) -> String {
 fn busy(case: &Case<'_>, scratch: &mut Scratch, code: i64, next: (&Patch, InstallerToken)) -> Ruling {
     let code = exit_code::text(code);
     // What begins later ends later than was stated.
-    if case.subject.own.tokens.len() >= INSTALLER_ATTEMPTS || case.is_late(INSTALLER_BUSY) {
-        let times = match case.subject.own.tokens.len() {
+    if case.subject.own.attempts() >= INSTALLER_ATTEMPTS || case.is_late(INSTALLER_BUSY) {
+        let times = match case.subject.own.attempts() {
             1 => "once, and another attempt could end later than was stated".to_owned(),
             times => format!("{times} times"),
         };
@@ -294,43 +360,45 @@ fn hold(case: &Case<'_>, cause: HoldCause, why: &str) -> Ruling {
 }
 
 pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
-    let level = case.subject.plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
+    let installers = &case.subject.plan.change().maintenance.installers;
+    let levels: Vec<&Level> = installers.iter().filter_map(|patch| patch.level.as_ref()).collect();
     let server = &case.subject.work.server;
     // Where the plan has no restart step the installer may have begun one all the same.
     let restarts = steps_of(case.subject.plan, case.subject.id).any(|step| step.kind == StepKind::Restart);
     if let Some(waits) = under_way::restart(case).filter(|_| !restarts) {
         return waits.into();
     }
-    let versions = match (case.own.versions.as_result(), level) {
+    let versions = match (case.own.versions.as_result(), levels.is_empty()) {
         (Ok(versions), _) => versions,
-        (Err(why), Some(_)) => return case.unknown(scratch, why).into(),
-        (Err(_), None) => {
+        (Err(why), false) => return case.unknown(scratch, why).into(),
+        (Err(_), true) => {
             let records = if restarts { Vec::new() } else { unmade(case) };
             return Ruling { records, next: Judgement::Done(StepEnd::Skipped, BY_EXIT_CODE.to_owned()) };
         }
     };
-    let fell = levels::fell(case.subject.own, level, versions);
-    if level.is_none() && !fell.is_empty() {
+    let fell = levels::fell(case.subject.own, &levels, versions);
+    if levels.is_empty() && !fell.is_empty() {
         // Nothing else says what the update is to reach, and the other servers would follow.
         let text = format!("{server}: the installer says that it is done, but {}", words(&fell));
         return case.give_up(text).into();
     }
-    let fell =
-        if fell.is_empty() { String::new() } else { format!("; LOWER than before the installer: {}", words(&fell)) };
-    let (end, proof) = match level.map(|level| (level, level.reached(versions))) {
-        None => (StepEnd::Skipped, BY_EXIT_CODE.to_owned()),
-        Some((level, Reached::Yes(found))) => {
-            let below = levels::below(level, versions).map(|below| format!("; BELOW it, all the same: {below}"));
-            let found = level.above(versions).unwrap_or_else(|| format!("at {found}, {level} is wanted"));
-            (StepEnd::Done, format!("{found}{}{fell}", below.unwrap_or_default()))
+    let mut proofs = Vec::new();
+    for level in &levels {
+        match reached(level, versions) {
+            Ok(proof) => proofs.push(proof),
+            Err(why) => return case.give_up(format!("{server}: {why}")).into(),
         }
-        Some((level, Reached::No(found))) => {
-            let text = format!("the installer says that it is done, but the level is {found}; {level} is wanted");
-            return case.give_up(format!("{server}: {text}")).into();
-        }
-        Some((level, Reached::NothingInstalled)) => {
-            return case.give_up(format!("{server}: no installed component is one of the level {level}")).into();
-        }
+    }
+    let (end, proof) = if levels.is_empty() {
+        (StepEnd::Skipped, BY_EXIT_CODE.to_owned())
+    } else {
+        let by_code = installers.len() - levels.len();
+        proofs.extend(
+            (by_code > 0)
+                .then(|| format!("for {by_code} of the {} installers the exit code is the proof", installers.len())),
+        );
+        proofs.extend((!fell.is_empty()).then(|| format!("LOWER than before the installer: {}", words(&fell))));
+        (StepEnd::Done, proofs.join("; "))
     };
     if let Some(text) = left_out(case, versions) {
         return case.give_up(format!("{server}: the installer says that it is done, but {text}")).into();
@@ -344,28 +412,44 @@ fn words(fell: &[levels::Fell<'_>]) -> String {
     fell.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Returns what proves that a level is reached, or why it is not.
+fn reached(level: &Level, versions: &[ComponentVersion]) -> Result<String, String> {
+    match level.reached(versions) {
+        Reached::Yes(found) => {
+            let below = levels::below(level, versions).map(|below| format!("; BELOW it, all the same: {below}"));
+            let found = level.above(versions).unwrap_or_else(|| format!("at {found}, {level} is wanted"));
+            Ok(format!("{found}{}", below.unwrap_or_default()))
+        }
+        Reached::No(found) => {
+            Err(format!("the installer says that it is done, but the level is {found}; {level} is wanted"))
+        }
+        Reached::NothingInstalled => Err(format!("no installed component is one of the level {level}")),
+    }
+}
+
 /// How what is left to a person begins where a restart is owed.
 pub(crate) const NEEDS_RESTART: &str = "it needs a restart";
 
 /// What a patch leaves to a person where the plan restarts nothing.
 fn unmade(case: &Case<'_>) -> Vec<Record> {
-    let change = case.subject.plan.change();
-    let text = match case.subject.own.installer {
-        Some((code, ExitMeaning::RestartNeeded)) => {
-            format!(
-                "{NEEDS_RESTART}: the installer ended with {}, and the plan makes none; restart it in a change of its own",
-                exit_code::text(code)
-            )
-        }
-        Some((code, ExitMeaning::RestartStarted)) if matches!(change.maintenance.scope, Scope::Services(_)) => format!(
+    let own = case.subject.own;
+    let owed = match own.asks_for_restart() {
+        Some((code, ExitMeaning::RestartNeeded, _)) => Some(format!(
+            "{NEEDS_RESTART}: the installer ended with {}, and the plan makes none; restart it in a change of its own",
+            exit_code::text(code)
+        )),
+        Some((_, ExitMeaning::RestartStarted | ExitMeaning::Done | ExitMeaning::Busy | ExitMeaning::Failed, _))
+        | None => None,
+    };
+    let chosen = matches!(case.subject.plan.change().maintenance.scope, Scope::Services(_));
+    let restarted = own.results().filter(|(_, _, meaning)| chosen && *meaning == ExitMeaning::RestartStarted);
+    let cut = restarted.map(|(_, code, _)| {
+        format!(
             "the installer restarted the server ({code}): the sessions of the services that were not blocked were cut, \
              and nobody counted them"
-        ),
-        Some((_, ExitMeaning::RestartStarted | ExitMeaning::Done | ExitMeaning::Busy | ExitMeaning::Failed)) | None => {
-            return Vec::new();
-        }
-    };
-    vec![Record::LeftOver { work: case.subject.id, text }]
+        )
+    });
+    owed.into_iter().chain(cut).map(|text| Record::LeftOver { work: case.subject.id, text }).collect()
 }
 
 /// What proves the level where the plan names none.

@@ -25,7 +25,10 @@ pub(super) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
 
 fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     let own = case.subject.own;
-    let asked_for = matches!(own.installer, Some((_, ExitMeaning::RestartNeeded | ExitMeaning::RestartStarted)));
+    if let Some(why) = not_here(case) {
+        return Judgement::Done(StepEnd::Skipped, why.to_owned()).into();
+    }
+    let asked_for = own.asks_for_restart().is_some();
     match (case.subject.plan.change().maintenance.restart, asked_for) {
         (RestartPolicy::Never, true) => {
             let text = "the installer asks for a restart; the plan says never".to_owned();
@@ -35,7 +38,9 @@ fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
             return Judgement::Done(StepEnd::Skipped, "the plan says never".to_owned()).into();
         }
         (RestartPolicy::WhenNeeded, false) => {
-            return Judgement::Done(StepEnd::Skipped, "the installer does not ask for one".to_owned()).into();
+            let several = case.subject.plan.change().maintenance.installers.len() > 1;
+            let who = if several { "no installer asks for one" } else { "the installer does not ask for one" };
+            return Judgement::Done(StepEnd::Skipped, who.to_owned()).into();
         }
         (RestartPolicy::WhenNeeded, true) | (RestartPolicy::Always, _) => {}
     }
@@ -53,10 +58,24 @@ fn restarted(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     next.into()
 }
 
+/// Why the server is not restarted between two installers, where the plan has that done.
+fn not_here(case: &Case<'_>) -> Option<&'static str> {
+    let (own, step) = (case.subject.own, &case.subject.plan.steps()[case.step.0 as usize]);
+    if !case.subject.plan.is_followed(step) {
+        None
+    } else if own.passed_over.is_some() {
+        Some("no other installer is run after what was passed over")
+    } else if own.in_hand != step.installer || own.token.is_none() {
+        Some("the installer before it was not run")
+    } else {
+        None
+    }
+}
+
 /// Whether the server may have to be restarted before its first installer.
 pub(crate) fn restarts_first(subject: &Subject<'_>) -> bool {
-    let patch = subject.plan.change().maintenance.patch.as_ref();
-    patch.is_some_and(Patch::restarts_first) && subject.own.tokens.is_empty() && subject.own.back.is_none()
+    let first = subject.plan.change().maintenance.installers.first();
+    first.is_some_and(Patch::restarts_first) && subject.own.tokens.is_empty() && subject.own.back.is_none()
 }
 
 /// Restarts a stopped server before its installer is run, where a restart of it is due and the plan has it made. `None` when
@@ -117,12 +136,13 @@ fn is_new(case: &Case<'_>, host: &HostFacts, last: Option<&RestartAsked>) -> boo
 }
 
 fn patch_ended(case: &Case<'_>) -> Option<Timestamp> {
-    let patch = steps_of(case.subject.plan, case.subject.id).find(|step| step.kind == StepKind::Patch)?;
-    match &case.subject.state.steps[patch.id.0 as usize] {
-        // Whatever the step says, not before the end of the installer in hand.
-        StepState::Ended { at, .. } => Some(case.subject.own.installer_ended.map_or(*at, |ended| ended.max(*at))),
+    let patches = steps_of(case.subject.plan, case.subject.id).filter(|step| step.kind == StepKind::Patch);
+    let ended = patches.filter_map(|patch| match &case.subject.state.steps[patch.id.0 as usize] {
+        StepState::Ended { at, .. } => Some(*at),
         StepState::Pending | StepState::Running { .. } => None,
-    }
+    });
+    // Whatever the step says, not before the end of the installer in hand.
+    ended.max().map(|at| case.subject.own.installer_ended.map_or(at, |ended| ended.max(at)))
 }
 
 /// Restarts, once every start type is Manual: what comes up by itself would take connections (promise P5).

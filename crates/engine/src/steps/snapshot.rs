@@ -108,9 +108,9 @@ fn read(case: &Case<'_>, scratch: &mut Scratch) -> Result<Option<Snapshot>, Stri
     if services.keys().all(|name| !case.subject.work.block.contains(name)) {
         return Err("none of the services in scope is installed".to_owned());
     }
-    let versions = match (&case.subject.plan.change().maintenance.patch, &case.own.versions) {
-        (None, versions) => versions.known().cloned().unwrap_or_default(),
-        (Some(_), versions) => versions.as_result().map_err(|why| format!("installed versions: {why}"))?.clone(),
+    let versions = match (case.subject.plan.change().maintenance.installs(), &case.own.versions) {
+        (false, versions) => versions.known().cloned().unwrap_or_default(),
+        (true, versions) => versions.as_result().map_err(|why| format!("installed versions: {why}"))?.clone(),
     };
     let fabric = super::fabric::before(case).and_then(Result::ok);
     Ok(Some(Snapshot { booted: host.booted, services, versions, balancer: balancer(case)?, fabric }))
@@ -130,23 +130,25 @@ fn nothing_to_do(case: &Case<'_>, snapshot: &Snapshot) -> Option<String> {
         return None;
     }
     let maintenance = &case.subject.plan.change().maintenance;
-    let patch = maintenance.patch.as_ref()?;
-    let level = patch.level.as_ref()?;
-    let Reached::Yes(reached) = level.reached(&snapshot.versions) else {
-        return None;
-    };
-    let passed = maintenance.restart != RestartPolicy::Always && !is_behind(case, level, &snapshot.versions);
-    passed.then(|| match level.above(&snapshot.versions) {
-        Some(above) => format!("it is {above}"),
-        None => format!("it is at {reached} already; {level} is wanted"),
-    })
+    let levels: Vec<&Level> = maintenance.installers.iter().map(|patch| patch.level.as_ref()).collect::<Option<_>>()?;
+    let reached = levels.iter().map(|level| match level.reached(&snapshot.versions) {
+        Reached::Yes(reached) => {
+            let above = level.above(&snapshot.versions);
+            Some(above.unwrap_or_else(|| format!("at {reached} already; {level} is wanted")))
+        }
+        Reached::No(_) | Reached::NothingInstalled => None,
+    });
+    let reached: Vec<String> = reached.collect::<Option<_>>()?;
+    let behind = levels.iter().any(|level| is_behind(case, level, &snapshot.versions));
+    let passed = !reached.is_empty() && maintenance.restart != RestartPolicy::Always && !behind;
+    passed.then(|| format!("it is {}", reached.join(", and ")))
 }
 
 /// Whether a server that would be passed over has components that are older than the level: only the other servers of its
 /// pool can tell whether the update leaves these alone.
 fn may_be_half_updated(case: &Case<'_>, snapshot: &Snapshot) -> bool {
-    let level = case.subject.plan.change().maintenance.patch.as_ref().and_then(|patch| patch.level.as_ref());
-    let older = level.is_some_and(|level| level.older(&snapshot.versions).next().is_some());
+    let mut levels = case.subject.plan.change().maintenance.levels();
+    let older = levels.any(|level| level.older(&snapshot.versions).next().is_some());
     older && case.subject.pool.servers.len() > 1 && nothing_to_do(case, snapshot).is_some()
 }
 

@@ -15,8 +15,7 @@ use orchestrate_model::{RunState, ServiceName};
 /// Returns the supporting services that are stopped for the installer: those that ran when the server was recorded, and
 /// are not blocked for what they depend on.
 pub(super) fn services(subject: &Subject<'_>) -> Vec<ServiceName> {
-    let Some(snapshot) = subject.own.snapshot.as_ref().filter(|_| subject.plan.change().maintenance.patch.is_some())
-    else {
+    let Some(snapshot) = subject.own.snapshot.as_ref().filter(|_| subject.plan.change().maintenance.installs()) else {
         return Vec::new();
     };
     let paused = paused_services(subject);

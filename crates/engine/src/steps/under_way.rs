@@ -3,7 +3,7 @@
 //! Whoever brings a server back, or restarts it, waits for these first: an installer stops what it wants to replace, and
 //! a server that goes down with people on it cuts them off (promises P4 and P8).
 
-use super::patch::meaning;
+use super::patch::{called, meaning};
 use super::{Case, Judgement, Ruling, Scratch};
 use crate::constants::{BOOT_MOVES, INSTALLER_GRACE, RESTART_DEADLINE, RESTART_SHOWS, SLOW_LOOK};
 use crate::look::Subject;
@@ -32,7 +32,7 @@ pub(super) fn installer(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling
         return None;
     }
     let own = case.subject.own;
-    let patch = case.subject.plan.change().maintenance.patch.as_ref()?;
+    let patch = case.subject.plan.change().maintenance.installers.get(own.in_hand as usize)?;
     match &case.own.installer {
         Answer::Known(
             InstallerState::NotStarted
@@ -49,8 +49,11 @@ pub(super) fn installer(case: &Case<'_>, scratch: &mut Scratch) -> Option<Ruling
             let limit = patch.deadline + INSTALLER_GRACE;
             let since = own.token_since.unwrap_or(case.since);
             if case.is_over(since, limit) {
-                let text =
-                    format!("{}: the installer is still running; it is not touched before", case.subject.work.server);
+                let text = format!(
+                    "{}: {} is still running; it is not touched before",
+                    case.subject.work.server,
+                    called(case)
+                );
                 return Some(Judgement::Hold(HoldCause::InstallerLate, text, case.choices()).into());
             }
             let what = ("the installer to end", "it is still running".to_owned());

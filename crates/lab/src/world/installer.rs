@@ -67,28 +67,50 @@ pub(crate) enum InstallerAnswer {
 #[derive(Debug, Clone)]
 pub(super) struct Levels {
     before: Version,
-    after: Version,
     components: Vec<String>,
-    patch: Option<Patch>,
+    /// The installers of the plan, each with the level that it brings, if it brings one.
+    brings: Vec<(Patch, Option<Version>)>,
 }
 
 impl Levels {
-    pub(super) fn new(pool: &Pool, patch: Option<&Patch>, scenario: &Scenario) -> Self {
+    pub(super) fn new(pool: &Pool, installers: &[Patch], scenario: &Scenario) -> Self {
         let base = match pool.product {
             Product::Lync2013 => "5.0.8308.866",
             Product::Sfb2015 => "6.0.9319.281",
             Product::Sfb2019 => "7.0.2046.123",
             Product::Sfbse | Product::Generic => "1.0.0.0",
         };
-        let wanted = patch.and_then(|patch| patch.level.as_ref()).and_then(Level::highest).cloned();
         let base = Version::parse(base).expect("the levels of the lab are versions");
-        let after = scenario.installer.after.clone().or(wanted).unwrap_or_else(|| next_level(&base));
+        // Where no installer has a level the first is taken for that of the product.
+        let first = installers.iter().position(|patch| patch.level.is_some()).unwrap_or(0);
+        let last = installers.iter().rposition(|patch| patch.level.is_some()).unwrap_or(0);
+        let brings: Vec<(Patch, Option<Version>)> = installers
+            .iter()
+            .enumerate()
+            .map(|(number, patch)| {
+                let wanted = patch.level.as_ref().and_then(Level::highest).cloned();
+                let stated = scenario.installer.after.clone().filter(|_| number == last);
+                let raises = patch.level.is_some() || number == first;
+                (patch.clone(), raises.then(|| stated.or(wanted).unwrap_or_else(|| next_level(&base))))
+            })
+            .collect();
+        let least = brings.iter().filter_map(|(_, after)| after.as_ref()).min();
         let before = match &scenario.installer.before {
             Some(before) => before.clone(),
-            None if base < after => base,
+            None if least.is_none_or(|after| base < *after) => base,
             None => Version::parse("1.0.0.0").expect("the levels of the lab are versions"),
         };
-        Self { before, after, components: components(pool.product), patch: patch.cloned() }
+        Self { before, components: components(pool.product), brings }
+    }
+
+    /// Returns the position of an installer in the plan.
+    fn position(&self, path: &str) -> Option<usize> {
+        self.brings.iter().position(|(patch, _)| patch.installer.eq_ignore_ascii_case(path))
+    }
+
+    /// Returns the installers that bring a level, by their position.
+    fn raising(&self) -> impl Iterator<Item = (usize, &Version)> {
+        self.brings.iter().enumerate().filter_map(|(number, (_, after))| Some((number, after.as_ref()?)))
     }
 }
 
@@ -126,7 +148,7 @@ impl World {
             return refusal;
         }
         let busy = self.servers[server].installers.values().any(|other| matches!(other.end, InstallerEnd::Running(_)));
-        let (exit_code, seconds) = if busy { (ANOTHER_RUNS, 1.0) } else { self.draw_run(server) };
+        let (exit_code, seconds) = if busy { (ANOTHER_RUNS, 1.0) } else { self.draw_run(server, &request.path) };
         if !busy {
             self.replace_files(server);
         }
@@ -170,26 +192,29 @@ impl World {
     pub(crate) fn file(&self, server: ServerIndex, path: &str) -> Option<String> {
         let own = self.scenario.servers.get(&self.servers[server].name).and_then(|server| server.file);
         let pool = &self.pools[self.servers[server].pool];
-        let patch = pool.level.patch.as_ref().filter(|patch| patch.installer.eq_ignore_ascii_case(path))?;
-        match own.unwrap_or(self.scenario.installer.file) {
+        let (patch, _) = &pool.level.brings[pool.level.position(path)?];
+        let of_installer = self.scenario.installers.get(patch.file_name()).and_then(|one| one.file);
+        match own.or(of_installer).unwrap_or(self.scenario.installer.file) {
             InstallerFile::Missing => None,
             InstallerFile::Different => Some(OTHER_FILE.to_owned()),
             InstallerFile::Staged => Some(patch.sha256.clone()),
         }
     }
 
-    fn draw_run(&self, server: ServerIndex) -> (i64, f64) {
+    fn draw_run(&self, server: ServerIndex, path: &str) -> (i64, f64) {
         let count = self.servers[server].installs;
         let salt = (u64::try_from(server).unwrap_or_default() << 20) + u64::from(count);
         let mut rng = SmallRng::seed_from_u64(self.scenario.seed ^ 0x5eed_0000_0000_0000 ^ salt);
-        let (shortest, longest) = self.scenario.installer.duration_s;
+        let name = path.rsplit(['\\', '/']).next().unwrap_or_default();
+        let one = self.scenario.installers.get(name);
+        let (shortest, longest) = one.and_then(|one| one.duration_s).unwrap_or(self.scenario.installer.duration_s);
         let seconds = shortest + rng.random::<f64>() * (longest - shortest).max(0.0);
         let own = self.scenario.servers.get(&self.servers[server].name).map(|server| server.exit_codes.as_slice());
         let own = own.unwrap_or_default();
         let position = usize::try_from(count).unwrap_or_default();
         let listed = own.get(position).or(own.last()).copied().or(self.scenario.installer.exit_code);
         let drawn = if rng.random_bool(0.6) { 3010 } else { 0 };
-        (listed.unwrap_or(drawn), seconds)
+        (one.and_then(|one| one.exit_code).or(listed).unwrap_or(drawn), seconds)
     }
 
     pub(super) fn installer_end(&mut self, server: ServerIndex, token: &str, boot: u64) {
@@ -204,12 +229,22 @@ impl World {
             return;
         };
         installer.end = InstallerEnd::Finished(code);
-        let installed = matches!(code, 0 | 3010 | 1641);
-        self.servers[server].patched |= installed;
+        let path = installer.path.clone();
+        if matches!(code, 0 | 3010 | 1641) {
+            self.installed(server, &path);
+        }
         self.tell(server, "installer ended", token, code.to_string());
         if code == 1641 {
             self.restart(server, 5.0);
         }
+    }
+
+    /// An installer has ended well.
+    fn installed(&mut self, server: ServerIndex, path: &str) {
+        let levels = &self.pools[self.servers[server].pool].level;
+        let own = &mut self.servers[server];
+        own.brought.extend(levels.position(path));
+        own.patched |= levels.raising().all(|(number, _)| own.brought.contains(&number));
     }
 
     /// Returns the installed components and their versions.
@@ -219,7 +254,8 @@ impl World {
         let left_out = self.scenario.installer.leaves_out.get(&server.name).map_or(&[][..], Vec::as_slice);
         let version = |component: &String| {
             let left_out = left_out.iter().any(|part| component.ends_with(part.as_str()));
-            if server.patched && !left_out { &levels.after } else { &levels.before }
+            let brought = levels.raising().filter(|(number, _)| server.patched || server.brought.contains(number));
+            brought.map(|(_, after)| after).max().filter(|_| !left_out).unwrap_or(&levels.before)
         };
         levels.components.iter().map(|component| (component.clone(), version(component).to_string())).collect()
     }

@@ -27,6 +27,8 @@ pub(crate) struct LabServer {
     pub(crate) installs: u32,
     /// Whether it is at the level that the installer brings.
     pub(crate) patched: bool,
+    /// Which installers of the plan have ended well on it.
+    pub(crate) brought: BTreeSet<usize>,
     /// Services that took sessions when an installer that replaces their files was started.
     pub(crate) patched_while_serving: BTreeSet<ServiceName>,
     pub(crate) os: OperatingSystem,

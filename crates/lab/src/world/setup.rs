@@ -94,6 +94,7 @@ impl World {
                 lease: None,
                 restarts: 0,
                 installs: 0,
+                brought: BTreeSet::new(),
                 patched_while_serving: BTreeSet::new(),
                 patched: scenario.level == LevelAtStart::Patched,
                 os: operating_system(pool.product),
@@ -111,7 +112,7 @@ impl World {
             busy_until: Timestamp::UNIX_EPOCH,
             most_out: 0,
             most_domains_out: 0,
-            level: Levels::new(pool, change.maintenance.patch.as_ref(), &self.scenario),
+            level: Levels::new(pool, &change.maintenance.installers, &self.scenario),
         });
     }
 

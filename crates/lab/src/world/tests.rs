@@ -4,7 +4,9 @@ use super::{Control, InstallerAnswer, InstallerEnd, InstallerRequest, Shutdown, 
 use crate::report::report;
 use crate::scenario::Scenario;
 use jiff::{SignedDuration, Timestamp};
-use orchestrate_model::change::{AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope};
+use orchestrate_model::change::{
+    AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPoint, RestartPolicy, Scope,
+};
 use orchestrate_model::change::{StartTypePolicy, StopWhen};
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::{
@@ -80,7 +82,7 @@ fn change(pool: Pool) -> Change {
                 per_service: BTreeMap::new(),
                 by_sessions_alone: BTreeSet::new(),
             },
-            patch: Some(Patch {
+            installers: vec![Patch {
                 installer: "C:\\CU\\update.exe".to_owned(),
                 arguments: Vec::new(),
                 sha256: "ab".repeat(32),
@@ -89,7 +91,8 @@ fn change(pool: Pool) -> Change {
                 exit_codes: BTreeMap::new(),
                 needs_free: None,
                 pending_restart: orchestrate_model::change::PendingRestart::Refuse,
-            }),
+                restart: RestartPoint::AtEnd,
+            }],
             restart: RestartPolicy::WhenNeeded,
             soak: SignedDuration::from_mins(20),
             accept_loss: Vec::new(),
@@ -460,7 +463,7 @@ fn p4_an_installer_that_starts_while_services_run_cuts_their_sessions() {
     let mut world = world("{load: {factor: 0}, servers: {fe1.contoso.example: {endless: {RTCAVMCU: 2, RTCSRV: 1}}}}");
     world.control(0, "RTCAVMCU", Control::Pause);
     pass(&mut world, 60.0);
-    let patch = change(pool(SipBalancing::Dns)).maintenance.patch.unwrap();
+    let patch = change(pool(SipBalancing::Dns)).maintenance.installers[0].clone();
     let run =
         InstallerRequest { token: "one".to_owned(), path: patch.installer, sha256: patch.sha256, deadline_s: 2700.0 };
     assert_eq!(world.start_installer(0, &run), InstallerAnswer::Started);
@@ -476,7 +479,7 @@ fn p4_an_installer_that_starts_while_services_run_cuts_their_sessions() {
 fn an_installer_leaves_services_alone_that_the_plan_does_not_patch() {
     let mut change = change(pool(SipBalancing::Dns));
     change.maintenance.scope = Scope::Services(vec![name("RTCRGS")]);
-    let patch = change.maintenance.patch.clone().unwrap();
+    let patch = change.maintenance.installers[0].clone();
     let scenario = serde_saphyr::from_str(
         "{load: {factor: 0}, servers: {fe1.contoso.example: {endless: {RTCAVMCU: 2, RTCRGS: 1}}}}",
     );

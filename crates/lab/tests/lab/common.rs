@@ -7,7 +7,9 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_lab::{Lab, LabConfig, LabDirectory, Scenario};
-use orchestrate_model::change::{AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope};
+use orchestrate_model::change::{
+    AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPoint, RestartPolicy, Scope,
+};
 use orchestrate_model::change::{StartTypePolicy, StopWhen};
 use orchestrate_model::pool::{
     Access, Balancer, DnsSettings, HaproxyBalancer, LoadBalancing, Pool, Server, SipBalancing,
@@ -91,7 +93,7 @@ fn maintenance() -> Maintenance {
             per_service: BTreeMap::new(),
             by_sessions_alone: BTreeSet::new(),
         },
-        patch: Some(Patch {
+        installers: vec![Patch {
             installer: "C:\\CU\\LyncServerUpdateInstaller.exe".to_owned(),
             arguments: vec!["/silentmode".to_owned()],
             sha256: SHA256.to_owned(),
@@ -100,7 +102,8 @@ fn maintenance() -> Maintenance {
             exit_codes: BTreeMap::new(),
             needs_free: None,
             pending_restart: orchestrate_model::change::PendingRestart::Refuse,
-        }),
+            restart: RestartPoint::AtEnd,
+        }],
         restart: RestartPolicy::WhenNeeded,
         soak: SignedDuration::from_mins(20),
         accept_loss: Vec::new(),

@@ -4,7 +4,7 @@
 use super::{Context, refusal, warning};
 use crate::codes;
 use crate::plan::Finding;
-use orchestrate_model::change::{Patch, RestartPolicy, Scope};
+use orchestrate_model::change::{Patch, RestartPoint, RestartPolicy, Scope};
 use orchestrate_model::secret;
 use orchestrate_model::text;
 
@@ -16,28 +16,32 @@ const PACKAGES: [(&str, &str, &[&str]); 3] = [
 ];
 
 pub(super) fn change(context: &Context<'_>, found: &mut Vec<Finding>) {
-    let Some(patch) = &context.change.maintenance.patch else { return };
-    found.extend(path(patch));
-    found.extend(quiet(patch));
-    found.extend(arguments(patch));
-    found.extend(restart_first(context, patch));
+    for patch in &context.change.maintenance.installers {
+        found.extend(path(patch));
+        found.extend(quiet(patch));
+        found.extend(arguments(patch));
+        found.extend(restarts(context, patch));
+    }
 }
 
-/// A restart before the installer ends the sessions of every service of a server.
-fn restart_first(context: &Context<'_>, patch: &Patch) -> Option<Finding> {
+/// A restart before an installer, or between two of them, ends the sessions of every service of a server.
+fn restarts(context: &Context<'_>, patch: &Patch) -> Option<Finding> {
+    let asked = match (patch.restarts_first(), patch.restart) {
+        (true, _) => "pending_restart: restart-first",
+        (false, RestartPoint::After) => "restart: after for an installer",
+        (false, RestartPoint::AtEnd) => return None,
+    };
     let maintenance = &context.change.maintenance;
     let why = match (&maintenance.scope, maintenance.restart) {
         (Scope::Services(_), _) => "it blocks chosen services only, and the others go on serving people",
         (Scope::AllServices, RestartPolicy::Never) => "it also says restart: never",
         (Scope::AllServices, RestartPolicy::WhenNeeded | RestartPolicy::Always) => return None,
     };
-    let text = format!("the plan says pending_restart: restart-first, and {why}");
-    patch.restarts_first().then(|| {
-        refusal(codes::RESTARTS_FIRST_NOT, text).advise(
-            "Have the whole server taken out and restarted when needed, or restart the servers in a maintenance of their own \
-             first.",
-        )
-    })
+    let text = format!("the plan says {asked}, and {why}");
+    Some(refusal(codes::RESTARTS_FIRST_NOT, text).advise(
+        "Have the whole server taken out and restarted when needed, or restart the servers in a maintenance of their own \
+         first.",
+    ))
 }
 
 /// A path that the system account of a server can open, whatever its current folder: a drive of its own.
@@ -201,6 +205,7 @@ mod tests {
             exit_codes: BTreeMap::new(),
             needs_free: None,
             pending_restart: orchestrate_model::change::PendingRestart::Refuse,
+            restart: RestartPoint::AtEnd,
         }
     }
 

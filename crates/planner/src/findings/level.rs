@@ -12,15 +12,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Says what of the level matches nothing, and that it is reached already where it is.
 pub(super) fn change(context: &Context<'_>, plan: &Plan, found: &mut Vec<Finding>) {
-    let patch = context.change.maintenance.patch.as_ref();
-    let Some(level) = patch.and_then(|patch| patch.level.as_ref()) else { return };
-    found.extend(unmatched(context, level));
-    for look in context.looks.iter().flatten() {
-        found.extend(unread(look, plan));
-        found.extend(not_there(look, level));
-        found.extend(below(look, level));
+    let levels: Vec<&Level> = context.change.maintenance.levels().collect();
+    if levels.is_empty() {
+        return;
     }
-    found.extend(holds(context, plan, level));
+    found.extend(context.looks.iter().flatten().filter_map(|look| unread(look, plan)));
+    for level in &levels {
+        found.extend(unmatched(context, level));
+        for look in context.looks.iter().flatten() {
+            found.extend(not_there(look, level));
+            found.extend(below(look, level));
+        }
+    }
+    found.extend(holds(context, plan, &levels));
 }
 
 /// The versions that the servers of the looks have said, with the servers.
@@ -37,7 +41,7 @@ fn unread(look: &Look<'_>, plan: &Plan) -> Option<Finding> {
 
 /// The same for one server, where the plan has a level.
 pub(super) fn unread_of(look: &Look<'_>, server: &ServerName) -> Option<Finding> {
-    look.change.maintenance.patch.as_ref()?.level.as_ref()?;
+    look.change.maintenance.levels().next()?;
     unread_on(look, std::iter::once(server))
 }
 
@@ -135,10 +139,10 @@ fn below(look: &Look<'_>, level: &Level) -> Option<Finding> {
 }
 
 /// Says so when every server is at the level before anything was done.
-fn holds(context: &Context<'_>, plan: &Plan, level: &Level) -> Option<Finding> {
+fn holds(context: &Context<'_>, plan: &Plan, levels: &[&Level]) -> Option<Finding> {
     let asked = context.looks.iter().all(Option::is_some);
     let all = asked && !plan.work().is_empty() && plan.work().iter().all(|work| work.skip.is_some());
-    let text = format!("every server is at {level} or above it before anything was done");
+    let text = format!("every server is at {} or above it before anything was done", list(levels));
     let advice = "Is it the version that this update brings? If it is, there is nothing to do. Otherwise write the one that \
                   servers report after the update.";
     all.then(|| warning(codes::LEVEL_HOLDS, text).advise(advice))

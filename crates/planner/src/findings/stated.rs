@@ -385,7 +385,7 @@ pub(super) fn change(context: &Context<'_>, found: &mut Vec<Finding>) {
     }
     if let Scope::Services(_) = &maintenance.scope {
         found.extend(restart_beyond_scope(context.change, &blocked(context)));
-        if maintenance.patch.is_some() {
+        if maintenance.installs() {
             found.extend((0..context.change.pools.len()).filter_map(|place| installer_beside(context, place)));
         }
     }
@@ -438,7 +438,7 @@ fn restart_beyond_scope(change: &Change, blocked: &str) -> Option<Finding> {
             let advice = "Use maintenance: {restart: never} or maintenance: {scope: all-services}.";
             Some(refusal(codes::RESTART_BEYOND_SCOPE, text).advise(advice))
         }
-        RestartPolicy::WhenNeeded if change.maintenance.patch.is_some() => {
+        RestartPolicy::WhenNeeded if change.maintenance.installs() => {
             let text = format!(
                 "only {blocked} would be blocked: a restart that the installer asks for is not made, and one that it makes \
                  by itself cuts the sessions of all the others"

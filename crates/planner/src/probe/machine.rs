@@ -36,7 +36,11 @@ pub(super) fn powershell(probe: &Probe) -> Row {
 pub(super) fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     let is_silent = is_without_scripts(probe) && matches!(probe.seen.file, Answer::Unknown(_));
-    rows.extend(expected.patch.filter(|_| !is_silent).map(|patch| installer(probe, patch)));
+    let installers = expected.installers.iter().enumerate().filter(|_| !is_silent);
+    rows.extend(installers.map(|(number, patch)| match number {
+        0 => installer(probe, patch),
+        _ => another(probe, expected.installers, patch),
+    }));
     rows.push(disk(probe, expected));
     if let Answer::Known(machine) = &probe.machine {
         rows.push(pending(probe, machine, expected));
@@ -45,20 +49,40 @@ pub(super) fn rows(probe: &Probe, expected: &Expected<'_>) -> Vec<Row> {
     rows
 }
 
-fn installer(probe: &Probe, patch: &Patch) -> Row {
+const COPY: &str = "copy it to a disk of the server beforehand: a remote session cannot go on to a share";
+
+/// Says what is wrong with the file at the path of an installer, if anything is.
+fn file(found: Option<&Answer<FileFacts>>, patch: &Patch) -> Option<Row> {
     let path = patch.shown_installer();
-    let copy = "copy it to a disk of the server beforehand: a remote session cannot go on to a share";
-    let found = match &probe.seen.file {
-        Answer::Unknown(why) => return red(Topic::Installer, format!("{path}: {why}"), "look at the rows above"),
-        Answer::Known(FileFacts::Missing) => return red(Topic::Installer, format!("{path} is not there"), copy),
-        Answer::Known(FileFacts::Found { sha256 }) => sha256,
+    let found = match found {
+        None => return Some(red(Topic::Installer, format!("{path} was not asked about"), "look at the rows above")),
+        Some(Answer::Unknown(why)) => {
+            return Some(red(Topic::Installer, format!("{path}: {why}"), "look at the rows above"));
+        }
+        Some(Answer::Known(FileFacts::Missing)) => {
+            return Some(red(Topic::Installer, format!("{path} is not there"), COPY));
+        }
+        Some(Answer::Known(FileFacts::Found { sha256 })) => sha256,
     };
-    if *found != patch.sha256 {
-        return red(
+    (*found != patch.sha256).then(|| {
+        red(
             Topic::Installer,
             format!("{path} is another file: its SHA-256 is {found}, the plan says {}", patch.sha256),
             "copy the right one to the server, or correct `sha256` in the plan after a look at both",
-        );
+        )
+    })
+}
+
+/// The file of an installer that is not the first one: who may read it is asked of the first alone.
+fn another(probe: &Probe, installers: &[Patch], patch: &Patch) -> Row {
+    file(probe.seen.file_of(installers, &patch.installer), patch)
+        .unwrap_or_else(|| green(Topic::Installer, format!("{}: the hash of the plan", patch.installer)))
+}
+
+fn installer(probe: &Probe, patch: &Patch) -> Row {
+    let (path, copy) = (&patch.installer, COPY);
+    if let Some(row) = file(Some(&probe.seen.file), patch) {
+        return row;
     }
     let rights = probe.machine.known().and_then(|machine| machine.file.as_ref());
     let Some(Answer::Known(FileRights { readable_by_system, is_local, .. })) = rights else {
@@ -125,7 +149,7 @@ fn disk(probe: &Probe, expected: &Expected<'_>) -> Row {
     let todo = "make room: clean up old updates (`Dism /Online /Cleanup-Image /StartComponentCleanup`), logs and \
                 temporary files";
     // What the plan says is what its runs ask for.
-    let stated = expected.patch.and_then(|patch| patch.needs_free);
+    let stated = expected.installers.iter().filter_map(|patch| patch.needs_free).reduce(u64::saturating_add);
     let needed = stated.unwrap_or(LEAST_FREE);
     if least < needed {
         let whose = if stated.is_some() { "the plan says that its installer" } else { "an installer" };
@@ -184,7 +208,7 @@ fn weight(sign: PendingSign, expected: &Expected<'_>) -> Light {
         PendingSign::FileRenames => Light::Yellow,
         PendingSign::Servicing | PendingSign::WindowsUpdate | PendingSign::ComputerRename => {
             let refuses = |patch: &Patch| patch.pending_restart == PendingRestart::Refuse;
-            if expected.patch.is_some_and(refuses) { Light::Red } else { Light::Yellow }
+            if expected.installers.first().is_some_and(refuses) { Light::Red } else { Light::Yellow }
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Expected<'a> {
     /// The pool that it belongs to, where a plan says so.
     pub pool: Option<&'a Pool>,
     /// What is to be installed.
-    pub patch: Option<&'a Patch>,
+    pub installers: &'a [Patch],
     /// The services that the plan is about on such a server. What a run would refuse for them is then told by what a dry run
     /// finds ([`agree`]), and not judged here.
     pub scope: Option<&'a PoolScope>,

@@ -112,12 +112,13 @@ fn patch() -> Patch {
         exit_codes: BTreeMap::new(),
         needs_free: None,
         pending_restart: orchestrate_model::change::PendingRestart::Refuse,
+        restart: orchestrate_model::change::RestartPoint::AtEnd,
     }
 }
 
 fn row(probe: &Probe, topic: Topic) -> Row {
     let patch = patch();
-    let expected = Expected { patch: Some(&patch), ..Expected::default() };
+    let expected = Expected { installers: std::slice::from_ref(&patch), ..Expected::default() };
     let rows = rows(probe, &expected);
     rows.into_iter().find(|row| row.topic == topic).unwrap_or_else(|| panic!("no row {topic}"))
 }
@@ -131,7 +132,7 @@ fn of_machine(change: impl FnOnce(&mut Machine)) -> Probe {
 #[test]
 fn a_server_as_it_should_be_is_green_throughout() {
     let patch = patch();
-    let rows = rows(&good(), &Expected { patch: Some(&patch), ..Expected::default() });
+    let rows = rows(&good(), &Expected { installers: std::slice::from_ref(&patch), ..Expected::default() });
     let off: Vec<&Row> = rows.iter().filter(|row| row.light != Light::Green).collect();
     assert!(off.is_empty(), "{off:#?}");
     assert_eq!(left_out(&good(), &rows), []);
@@ -147,7 +148,7 @@ fn whatever_is_not_green_says_what_to_do() {
     probe.quotas = Answer::unknown("refused");
     probe.seen = ServerObservation::unknown(probe.server.clone(), now(), "refused");
     let patch = patch();
-    let rows = rows(&probe, &Expected { patch: Some(&patch), ..Expected::default() });
+    let rows = rows(&probe, &Expected { installers: std::slice::from_ref(&patch), ..Expected::default() });
     assert!(rows.iter().all(|row| row.light == Light::Green || row.todo.is_some()), "{rows:#?}");
     assert_eq!(row(&probe, Topic::PowerShell).light, Light::Red);
     let out = left_out(&probe, &rows);
@@ -260,7 +261,7 @@ fn a_full_disk_is_red_and_a_nearly_full_one_yellow() {
 #[test]
 fn a_probe_measures_by_what_the_plan_says_as_its_runs_do() {
     let light = |probe: &Probe, patch: &Patch, topic: Topic| {
-        let rows = rows(probe, &Expected { patch: Some(patch), ..Expected::default() });
+        let rows = rows(probe, &Expected { installers: std::slice::from_ref(patch), ..Expected::default() });
         rows.into_iter().find(|row| row.topic == topic).map(|row| row.light)
     };
     let greedy = Patch { needs_free: Some(60 << 30), ..patch() };
@@ -352,7 +353,7 @@ fn a_silent_counter_hides_no_other_and_each_has_the_code_of_a_dry_run() {
         (service("RTCAVMCU"), reading(Answer::Known(0), absent)),
     ]);
     let patch = patch();
-    let rows = rows(&probe, &Expected { patch: Some(&patch), ..Expected::default() });
+    let rows = rows(&probe, &Expected { installers: std::slice::from_ref(&patch), ..Expected::default() });
     let codes = rows.iter().filter(|row| row.topic == Topic::Counters).map(|row| (row.code.as_deref(), row.light));
     assert_eq!(codes.collect::<Vec<_>>(), [(Some("O2022"), Light::Red), (Some("O2098"), Light::Red)]);
 }
@@ -370,7 +371,7 @@ fn a_finding_gives_its_code_and_remedy_to_the_row_that_tells_the_same() {
         advice: "Mend it.".to_owned(),
     };
     let patch = patch();
-    let mut rows = rows(&probe, &Expected { patch: Some(&patch), ..Expected::default() });
+    let mut rows = rows(&probe, &Expected { installers: std::slice::from_ref(&patch), ..Expected::default() });
     let before = rows.len();
     agree(&mut rows, &probe, &[finding("O2049"), finding("O2098"), finding("O2037")]);
     assert_eq!(rows.len(), before + 1, "{rows:#?}");
@@ -401,7 +402,7 @@ fn one_row_says_why_no_script_runs_and_the_others_say_nothing_more() {
     probe.seen.replication = Answer::unknown(why);
     probe.seen.file = Answer::unknown(why);
     let patch = patch();
-    let rows = rows(&probe, &Expected { patch: Some(&patch), ..Expected::default() });
+    let rows = rows(&probe, &Expected { installers: std::slice::from_ref(&patch), ..Expected::default() });
     let red: Vec<Topic> = rows.iter().filter(|row| row.light == Light::Red).map(|row| row.topic).collect();
     assert_eq!(red, [Topic::PowerShell], "{rows:#?}");
     let left_out = left_out(&probe, &rows);

@@ -47,7 +47,7 @@ pub(crate) fn uncounted<'a>(
 /// what is asked about every service that is blocked.
 pub(crate) fn problems(look: &Look<'_>, name: &str, seen: &ServerObservation) -> Vec<Verdict> {
     let maintenance = &look.change.maintenance;
-    let stops = maintenance.patch.is_some() || maintenance.restart == RestartPolicy::Always;
+    let stops = maintenance.installs() || maintenance.restart == RestartPolicy::Always;
     let mut problems = Vec::new();
     for status in look.scope.block.iter().filter_map(|service| seen.service(service)) {
         let service = &status.name;

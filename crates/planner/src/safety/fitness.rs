@@ -2,7 +2,7 @@
 
 use super::questions::asked;
 use super::{Asked, Look, Question};
-use orchestrate_model::change::{Patch, PendingRestart};
+use orchestrate_model::change::{Maintenance, PendingRestart};
 use orchestrate_model::observe::Fitness;
 use orchestrate_model::probe::PendingSign;
 use orchestrate_model::{Answer, ServerName, Verdict};
@@ -18,7 +18,7 @@ const PROBE: &str = "orchestrate probe says what the server answers.";
 
 /// Returns the answer, where the plan asks.
 pub(super) fn fit(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
-    let patch = look.change.maintenance.patch.as_ref().filter(|patch| patch.asks_fitness())?;
+    let maintenance = Some(&look.change.maintenance).filter(|maintenance| maintenance.asks_fitness())?;
     let name = server.short();
     let (verdict, advice) = match look.seen.servers.get(server).map(|seen| &seen.fitness) {
         None => (Verdict::Unknown(format!("{name} was not asked whether it is fit for the installer")), PROBE),
@@ -26,9 +26,9 @@ pub(super) fn fit(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
             (Verdict::Unknown(format!("{name} did not say whether it is fit for the installer: {why}")), PROBE)
         }
         Some(Answer::Known(fitness)) => {
-            let room = room(patch, name, fitness);
+            let room = room(maintenance, name, fitness);
             let advice = if matches!(room, Verdict::Yes(_)) { RESTART } else { ROOM };
-            let restart = restart(patch, name, fitness);
+            let restart = restart(maintenance.pending_restart(), name, fitness);
             // A restart that is made first is told, whatever room there is.
             let is_due = matches!(due(name, fitness), Answer::Known(Some(_)));
             (if is_due && room.is_yes() { restart } else { room.and(restart) }, advice)
@@ -37,8 +37,8 @@ pub(super) fn fit(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
     Some(asked(Question::Fit, verdict, advice))
 }
 
-fn room(patch: &Patch, name: &str, fitness: &Fitness) -> Verdict {
-    let Some(needs) = patch.needs_free else { return Verdict::Yes(format!("{name} is fit for the installer")) };
+fn room(maintenance: &Maintenance, name: &str, fitness: &Fitness) -> Verdict {
+    let Some(needs) = maintenance.needs_free() else { return Verdict::Yes(format!("{name} is fit for the installer")) };
     let wanted = size(needs);
     match &fitness.free {
         Answer::Unknown(why) => Verdict::Unknown(format!("{name} did not say what is free on its drives: {why}")),
@@ -48,22 +48,26 @@ fn room(patch: &Patch, name: &str, fitness: &Fitness) -> Verdict {
             short.map_or_else(
                 || Verdict::Yes(format!("{name} has {wanted} free")),
                 |(drive, free)| {
-                    Verdict::No(format!("{name} has {} free on {drive}, and the installer needs {wanted}", size(*free)))
+                    let what = match maintenance.installers.len() {
+                        1 => "the installer needs".to_owned(),
+                        several => format!("the {several} installers need"),
+                    };
+                    Verdict::No(format!("{name} has {} free on {drive}, and {what} {wanted}", size(*free)))
                 },
             )
         }
     }
 }
 
-fn restart(patch: &Patch, name: &str, fitness: &Fitness) -> Verdict {
+fn restart(policy: PendingRestart, name: &str, fitness: &Fitness) -> Verdict {
     let good = || Verdict::Yes(format!("{name} is fit for the installer"));
-    if patch.pending_restart == PendingRestart::Ignore {
+    if policy == PendingRestart::Ignore {
         return good();
     }
     match due(name, fitness) {
         Answer::Unknown(why) => Verdict::Unknown(why),
         Answer::Known(None) => good(),
-        Answer::Known(Some(what)) if patch.restarts_first() => {
+        Answer::Known(Some(what)) if policy == PendingRestart::RestartFirst => {
             Verdict::Yes(format!("{what}; it is made once the server is stopped, before the installer"))
         }
         Answer::Known(Some(what)) => Verdict::No(what),

@@ -9,6 +9,7 @@ use crate::standing::Standing;
 use crate::words::{are, few, list, time};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue::{self, DrainClass};
+use orchestrate_model::change::Patch;
 use orchestrate_model::change::{Scope, SharedBudget};
 use orchestrate_model::observe::{DomainReadiness, FileFacts, Readiness, ReadinessState, SessionReading};
 use orchestrate_model::pool::Hosted;
@@ -557,10 +558,24 @@ fn unnamed<'a>(look: &'a Look<'_>, seen: &'a ServerObservation) -> impl Iterator
 
 /// A server that was drained for an installer that is not there has been drained for nothing.
 pub(super) fn staged(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
-    let patch = look.change.maintenance.patch.as_ref()?;
+    let installers = &look.change.maintenance.installers;
+    let each = installers.iter().map(|patch| staged_one(look, server, patch));
+    let verdict = match each.reduce(Verdict::and)? {
+        Verdict::Yes(_) if installers.len() > 1 => Verdict::Yes(format!(
+            "{} has the {} installers with the SHA-256 of the plan",
+            server.short(),
+            installers.len()
+        )),
+        verdict @ (Verdict::Yes(_) | Verdict::No(_) | Verdict::Unknown(_)) => verdict,
+    };
+    let advice = "Put the installer on each server, at the path in the plan, and compare its SHA-256 with the plan's.";
+    Some(asked(Question::Staged, verdict, advice))
+}
+
+fn staged_one(look: &Look<'_>, server: &ServerName, patch: &Patch) -> Verdict {
     let (name, path) = (server.short(), patch.shown_installer());
-    let file = look.seen.servers.get(server).map(|seen| &seen.file);
-    let verdict = match file {
+    let seen = look.seen.servers.get(server);
+    match seen.and_then(|seen| seen.file_of(&look.change.maintenance.installers, &patch.installer)) {
         None => Verdict::Unknown(format!("{name} was not asked whether it has {path}")),
         Some(Answer::Unknown(why)) => Verdict::Unknown(format!("{name} did not say whether it has {path}: {why}")),
         Some(Answer::Known(FileFacts::Missing)) => Verdict::No(format!("{name} has no file {path}")),
@@ -571,9 +586,7 @@ pub(super) fn staged(look: &Look<'_>, server: &ServerName) -> Option<Asked> {
             "{path} on {name} is another file than the plan means: its SHA-256 is {sha256}, the plan says {}",
             patch.sha256
         )),
-    };
-    let advice = "Put the installer on each server, at the path in the plan, and compare its SHA-256 with the plan's.";
-    Some(asked(Question::Staged, verdict, advice))
+    }
 }
 
 /// Returns why the sessions of a service cannot be counted, or the end of its drain not be told, if that is so.

@@ -89,7 +89,7 @@ fn p4_p5_a_service_with_sessions_that_the_plan_does_not_know_is_refused() {
     assert_eq!(planned(&change, &known).0.refusals().count(), 0, "stopped is harmless");
     change.pools[0].extra_services = Vec::new();
     change.maintenance.scope = Scope::Services(vec![service("RTCRGS")]);
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     assert_eq!(planned(&change, &seen).0.refusals().count(), 0);
 }
 
@@ -143,7 +143,7 @@ fn p4_a_service_of_the_product_whose_windows_name_nobody_knows_is_refused_until_
     assert!(plan.work().iter().all(|work| work.block.contains(&service("ODDPROXY"))));
     // A plan for chosen services leaves it alone, and does not look for it.
     change.maintenance.scope = Scope::Services(vec![service("RTCRGS")]);
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     assert_eq!(planned(&change, &seen).0.refusals().count(), 0);
     let asked = evidence(&change, &change.pools[0], None);
     assert!(asked.servers.values().all(|ask| !ask.wants(Part::ProductServices)));
@@ -178,7 +178,7 @@ fn central_management_that_the_plan_does_not_mention_is_named_with_the_line_to_a
 fn p2_what_depends_on_a_chosen_service_is_blocked_and_covered_with_it() {
     let mut change = three();
     change.maintenance.scope = Scope::Services(vec![service("RTCCAA")]);
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     let mut seen = healthy_world(&change);
     let alone = planned(&change, &seen).0;
     assert!(alone.work().iter().all(|work| work.block == [service("RTCCAA")]));
@@ -209,7 +209,7 @@ fn p2_what_depends_on_a_chosen_service_is_blocked_and_covered_with_it() {
 fn a_server_leaves_the_balancer_only_when_something_behind_it_is_blocked() {
     let mut change = three();
     change.pools[0].load_balancing.balancer = Balancer::Operator;
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     let steps = |change: &Change| {
         let (plan, report) = planned(change, &healthy_world(change));
         let out = kinds(&plan, "fe1").contains(&StepKind::BalancerOut);

@@ -16,7 +16,7 @@ fn three() -> Change {
 fn chosen(name: &str) -> Change {
     let mut change = three();
     change.maintenance.scope = Scope::Services(vec![service(name)]);
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     change
 }
 
@@ -188,7 +188,7 @@ fn the_platform_is_never_touched_so_what_it_depends_on_cannot_be_stopped() {
     assert_eq!(codes(&plan, Severity::Refusal), ["O2058"]);
     assert!(finding(&plan, "O2058").message.contains("RTCSRV cannot be stopped"));
     assert!(plan.work().iter().all(|work| !work.block.contains(&service("FabricHostSvc"))));
-    (change.maintenance.patch, change.maintenance.restart) = (None, RestartPolicy::Never);
+    (change.maintenance.installers, change.maintenance.restart) = (Vec::new(), RestartPolicy::Never);
     assert_eq!(planned(&change, &seen).0.refusals().count(), 0, "a pause stops nothing");
 }
 

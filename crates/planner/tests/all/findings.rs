@@ -92,7 +92,7 @@ fn p2_records_behind_an_accepted_loss_are_a_warning() {
     });
     let listed = ["RTCCAA", "RTCCAS", "RTCRGS", "RTCCPS"].map(service).to_vec();
     change.maintenance.scope = Scope::Services(listed.clone());
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     let (plan, _) = planned(&change, &seen);
     assert_eq!(plan.refusals().count(), 0, "{:#?}", plan.findings());
     assert!(codes(&plan, Severity::Warning).contains(&"O2005"));
@@ -380,7 +380,7 @@ fn the_night_work_is_named_whole_with_a_window_and_without() {
     change.windows = Vec::new();
     change.pools[0].servers.truncate(1);
     change.maintenance.drain.deadline = minutes(30);
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     assert_eq!(said(&change), None);
 }
 
@@ -467,7 +467,7 @@ fn an_installer_may_restart_a_server_and_a_change_without_one_does_not() {
     change.maintenance.restart = orchestrate_model::change::RestartPolicy::Never;
     let block = [service("RTCSRV")];
     let with = limits::worst_case(&change, &block);
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     assert_eq!(with - limits::worst_case(&change, &block), minutes(20 + 70 + 75));
 }
 
@@ -477,7 +477,7 @@ fn a_restart_before_the_installer_is_in_the_worst_case_and_not_against_the_plan(
     use orchestrate_planner::limits;
     let (mut change, block) = (three(), [service("RTCSRV")]);
     let without = limits::worst_case(&change, &block);
-    change.maintenance.patch.as_mut().unwrap().pending_restart = PendingRestart::RestartFirst;
+    change.maintenance.installers[0].pending_restart = PendingRestart::RestartFirst;
     assert_eq!(limits::worst_case(&change, &block) - without, minutes(75));
     let refused = |change: &orchestrate_model::Change| {
         let (plan, _) = planned(change, &healthy_world(change));
@@ -491,7 +491,7 @@ fn a_restart_before_the_installer_is_in_the_worst_case_and_not_against_the_plan(
     change.maintenance.restart = RestartPolicy::WhenNeeded;
     change.maintenance.scope = Scope::Services([service("RTCRGS")].into());
     assert!(refused(&change));
-    change.maintenance.patch.as_mut().unwrap().pending_restart = PendingRestart::Refuse;
+    change.maintenance.installers[0].pending_restart = PendingRestart::Refuse;
     assert!(!refused(&change));
 }
 
@@ -607,7 +607,7 @@ fn t8_sixteen_servers_need_a_night_each_at_worst() {
     let mut change = change(vec![pool]);
     change.windows = nights(8);
     change.maintenance.drain.deadline = minutes(30);
-    change.maintenance.patch.as_mut().unwrap().deadline = minutes(30);
+    change.maintenance.installers[0].deadline = minutes(30);
     let (_, report) = planned(&change, &healthy_world(&change));
     assert_eq!(report.forecast.one_server, minutes(365));
     assert_eq!((report.forecast.openings, report.forecast.batches_per_opening), (Some(16), Some(1)));

@@ -21,6 +21,7 @@ mod properties;
 mod quorum;
 mod records;
 mod safety;
+mod several;
 mod support;
 mod ties;
 mod turns;

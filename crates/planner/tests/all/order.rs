@@ -33,7 +33,7 @@ fn a_patched_server_goes_through_every_step_in_order() {
     let all = [Guard, Record, Block, Drain, Stop, Patch, Restart, Verify, Return, Gate, Soak];
     assert_eq!(kinds(&plan, "fe1"), all);
     change.pools[0].load_balancing.balancer = Balancer::Operator;
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     change.maintenance.restart = RestartPolicy::Never;
     change.maintenance.soak = jiff::SignedDuration::ZERO;
     let (plan, _) = planned(&change, &Observations::default());

@@ -95,8 +95,8 @@ fn every_server_that_goes_out_is_placed_once_and_never_more_at_once_than_may_be(
 #[test]
 fn the_parts_of_a_server_are_its_worst_case() {
     let (mut change, block) = (three(), [service("RTCSRV")]);
-    for patch in [change.maintenance.patch.clone(), None] {
-        change.maintenance.patch = patch;
+    for patch in [change.maintenance.installers.clone(), Vec::new()] {
+        change.maintenance.installers = patch;
         let parts = limits::parts(&change, &block);
         let all = parts.iter().fold(minutes(0), |sum, (_, limit)| sum + *limit);
         assert_eq!(all, limits::worst_case(&change, &block));

@@ -61,7 +61,7 @@ fn p2_pools_without_a_feature_of_the_list_need_their_records_too() {
 #[test]
 fn p2_a_web_server_alone_needs_no_records_of_the_pool() {
     let mut change = three();
-    change.maintenance.patch = None;
+    change.maintenance.installers = Vec::new();
     change.maintenance.scope = Scope::Services(vec![service("W3SVC")]);
     let mut seen = healthy_world(&change);
     set_records(only(&mut seen), |records| records.addresses.truncate(2));

@@ -449,7 +449,7 @@ fn p2_a_server_without_the_installer_of_the_plan_stays() {
     let another = shown(Answer::Known(FileFacts::Found { sha256: "ab".repeat(32) }));
     assert!(matches!(&another, Verdict::No(text) if text.contains(&"ab".repeat(32))), "{another}");
     assert_eq!(shown(Answer::unknown("access denied")).word(), "unknown");
-    world.change.maintenance.patch = None;
+    world.change.maintenance.installers = Vec::new();
     assert!(world.ask("fe2").iter().all(|asked| asked.question != Question::Staged));
 }
 
@@ -476,7 +476,7 @@ fn p2_a_server_on_which_a_restart_is_due_or_that_is_full_stays() {
     };
     assert_eq!(shown(&unread).word(), "unknown");
     let patch = |world: &mut World, needs: Option<u64>, pending: PendingRestart| {
-        let patch = world.change.maintenance.patch.as_mut().unwrap();
+        let patch = &mut world.change.maintenance.installers[0];
         (patch.needs_free, patch.pending_restart) = (needs, pending);
     };
     let seen = |world: &mut World, found: Fitness| {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::catalogue;
 use orchestrate_model::change::{
-    AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPolicy, Scope, StartTypePolicy, StopWhen,
+    AtDeadline, Drain, HoldChoice, Maintenance, Patch, RestartPoint, RestartPolicy, Scope, StartTypePolicy, StopWhen,
 };
 use orchestrate_model::observe::{
     AddressRecords, CentralManagement, DnsAnswer, DnsObservation, DomainReadiness, FileFacts, Fitness, HostFacts,
@@ -108,7 +108,7 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
                 per_service: BTreeMap::new(),
                 by_sessions_alone: BTreeSet::new(),
             },
-            patch: Some(Patch {
+            installers: vec![Patch {
                 installer: r"C:\CU\LyncServerUpdateInstaller.exe".into(),
                 arguments: vec!["/silentmode".into()],
                 sha256: SHA256.into(),
@@ -117,7 +117,8 @@ pub(crate) fn change(pools: Vec<Pool>) -> Change {
                 exit_codes: BTreeMap::new(),
                 needs_free: None,
                 pending_restart: orchestrate_model::change::PendingRestart::Refuse,
-            }),
+                restart: RestartPoint::AtEnd,
+            }],
             restart: RestartPolicy::WhenNeeded,
             soak: minutes(20),
             accept_loss: Vec::new(),
@@ -185,6 +186,7 @@ pub(crate) fn healthy(pool: &Pool, server: &Server) -> ServerObservation {
         versions: Answer::Known(vec![version]),
         installer: Answer::not_asked(),
         file: Answer::Known(FileFacts::Found { sha256: SHA256.into() }),
+        more_files: BTreeMap::new(),
         readiness: Answer::Known(Readiness {
             state: ReadinessState::Ready,
             active: total,

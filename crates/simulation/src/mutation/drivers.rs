@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use orchestrate_driver::{Change, ChangeBalancer, Eyes, Hands, Observe, ObserveBalancer, Resolve};
 use orchestrate_model::observe::{
     AddressRecords, BalancerObservation, BalancerPlace, BalancerState, DnsAsk, DnsObservation, DoubtKind,
-    DrainingState, Part, ReadinessState, SessionReading,
+    DrainingState, InstallerState, Part, ReadinessState, SessionReading,
 };
 use orchestrate_model::{
     Act, ActOutcome, Answer, Ask, InstallerToken, LeaseAsk, LeaseOutcome, LeaseState, PoolName, RunState, ServerName,
@@ -62,6 +62,13 @@ struct Server {
     mutation: Mutation,
     /// Starts of the installer.
     starts: AtomicU32,
+}
+
+/// Takes an installer that has failed for one that is done.
+fn without_failure(seen: &mut ServerObservation) {
+    if let Answer::Known(InstallerState::Finished { exit_code: exit_code @ 1603 }) = &mut seen.installer {
+        *exit_code = 0;
+    }
 }
 
 /// Takes every sign of a restart that is due out of what was seen.
@@ -127,6 +134,7 @@ impl Server {
             }
             Mutation::DrainingNotAsked => each_state(seen, |_| Some(DrainingState::Draining)),
             Mutation::DueRestartNotSeen => without_signs(seen),
+            Mutation::FailureIsDone => without_failure(seen),
             Mutation::DrainUntold => each_state(seen, |state| {
                 matches!(state, Answer::Known(DrainingState::Absent(_))).then_some(DrainingState::NotDraining)
             }),

@@ -138,11 +138,15 @@ pub enum Mutation {
     BalancerLast,
     /// Nobody sees that a restart is due.
     DueRestartNotSeen,
+    /// Several installers are run in another order.
+    InstallersReversed,
+    /// An installer that failed is taken for one that is done.
+    FailureIsDone,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 62] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -203,6 +207,8 @@ impl Mutation {
         Self::DrainUntold,
         Self::BalancerLast,
         Self::DueRestartNotSeen,
+        Self::InstallersReversed,
+        Self::FailureIsDone,
     ];
 
     /// Faults without which the missing rule makes no difference: they happen in every night with it.
@@ -229,6 +235,7 @@ impl Mutation {
             Self::LeasesIgnored => &[Fault::OtherHost, Fault::OtherHost],
             Self::ResumeForgets => &[Fault::Crash],
             Self::StopConditionsIgnored => &[Fault::InstallerFails, Fault::PoolBusy],
+            Self::FailureIsDone => &[Fault::InstallerFails],
             Self::LevelNotLookedAt => &[Fault::InstallerLies],
             Self::ComponentsNotCompared => &[Fault::InstallerLeavesOut],
             Self::FallNotSeen => &[Fault::InstallerLowers],

@@ -34,6 +34,11 @@ pub(super) fn mutated(mutation: Mutation, plan: &Plan) -> Plan {
                 window["duration"] = json!("PT96H");
             }
         }
+        Mutation::InstallersReversed => {
+            if let Some(installers) = change["maintenance"]["patch"].as_array_mut() {
+                installers.reverse();
+            }
+        }
         Mutation::NoReturn => without(&mut value, &["return", "balancer-in", "gate", "soak"]),
         _ => return plan.clone(),
     }

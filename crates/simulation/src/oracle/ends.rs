@@ -116,8 +116,7 @@ impl World {
 
     /// P8: what is called done has no component below the level, where the level is one version.
     fn check_whole(&mut self) {
-        let patch = self.change.maintenance.patch.as_ref();
-        let one = patch.is_some_and(|patch| matches!(patch.level, Some(orchestrate_model::Level::Highest(_))));
+        let one = self.change.maintenance.levels().any(|level| matches!(level, orchestrate_model::Level::Highest(_)));
         let left =
             self.oracle.work.iter().copied().find(|at| self.machines[*at].patched && self.machines[*at].left_out);
         if let Some(at) = left.filter(|_| one) {
@@ -157,7 +156,7 @@ impl World {
 
     /// P8: what is called done has the servers of each pool at one level.
     fn check_one_level(&mut self) {
-        if self.change.maintenance.patch.is_none() {
+        if self.change.maintenance.installers.is_empty() {
             return;
         }
         let now = self.now;

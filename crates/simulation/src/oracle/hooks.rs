@@ -373,7 +373,7 @@ impl World {
     }
 
     /// P6: an installer really starts.
-    pub(crate) fn oracle_installs(&mut self, at: usize) {
+    pub(crate) fn oracle_installs(&mut self, at: usize, number: usize) {
         let now = self.now;
         let name = self.machines[at].name.clone();
         *self.oracle.installs.entry(at).or_default() += 1;
@@ -381,13 +381,27 @@ impl World {
             self.oracle.breach("fit", now, format!("{name}: the installer is started while a restart is due"));
         }
         self.oracle.installs_now(at, now);
-        if self.oracle.installed.get(&at).copied().unwrap_or_default() > 0 {
+        if self.oracle.installed.get(&(at, number)).copied().unwrap_or_default() > 0 {
             self.oracle.breach("P6", now, format!("{name}: the installer is started again after it had ended well"));
+        }
+        if let Some(before) = self.missing_before(at, number) {
+            let text = format!("{name}: installer {number} is started, and {before} before it has not ended well");
+            self.oracle.breach("order", now, text);
         }
         let running = self.machines[at].installers.values().filter(|i| **i == crate::world::Installer::Running).count();
         if running > 1 {
             self.oracle.breach("P6", now, format!("{name}: two installers run at once"));
         }
+    }
+
+    /// Returns an installer that belongs before another one and has not ended well. One whose level is there is passed over.
+    fn missing_before(&self, at: usize, number: usize) -> Option<usize> {
+        let machine = &self.machines[at];
+        let has_level = |number: usize| {
+            let patch = self.change.maintenance.installers.get(number);
+            number == self.leveling() && machine.patched && patch.is_some_and(|patch| patch.level.is_some())
+        };
+        (0..number).find(|before| !machine.brought.contains(before) && !has_level(*before))
     }
 
     /// P6: a restart really begins.

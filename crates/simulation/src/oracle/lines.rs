@@ -175,13 +175,8 @@ impl Oracle {
                 }
                 self.ended.insert(at, end);
             }
-            ("installer_ended", Some(at)) => {
-                if record["meaning"] == "restart-needed" {
-                    self.owed.insert(at);
-                } else {
-                    self.owed.remove(&at);
-                }
-            }
+            // Whatever another installer says later: only a restart takes it away.
+            ("installer_ended", Some(at)) if record["meaning"] == "restart-needed" => drop(self.owed.insert(at)),
             ("swept", Some(at)) => {
                 let same = record["differences"].as_array().is_some_and(Vec::is_empty);
                 self.swept.insert(at, (now, same));

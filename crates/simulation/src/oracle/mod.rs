@@ -90,7 +90,8 @@ pub(crate) struct Oracle {
     /// Sessions that the run says it cuts, by machine and service.
     cut: BTreeMap<(usize, String), i64>,
     installs: BTreeMap<usize, u32>,
-    installed: BTreeMap<usize, u32>,
+    /// How often each installer has ended well on a machine.
+    installed: BTreeMap<(usize, usize), u32>,
     restarts: BTreeMap<usize, Vec<Ms>>,
     ended: BTreeMap<usize, String>,
     ended_at: BTreeMap<usize, Ms>,
@@ -137,8 +138,8 @@ impl Oracle {
         self.baselines.keys().copied().filter(|at| self.is_out(*at)).collect()
     }
 
-    pub(crate) fn installed(&mut self, at: usize) {
-        *self.installed.entry(at).or_default() += 1;
+    pub(crate) fn installed(&mut self, at: usize, number: usize) {
+        *self.installed.entry((at, number)).or_default() += 1;
     }
 
     pub(crate) fn foreign_start(&mut self, now: Ms, which: (usize, usize), values: [StartType; 2]) {

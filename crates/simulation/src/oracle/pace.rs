@@ -110,10 +110,14 @@ impl World {
         let name = self.machines[at].name.clone();
         self.oracle.pace.acted.insert(at, now);
         let stopped = self.oracle.pace.stop.filter(|stop| now - stop > UNDER_WAY);
-        // Half a patch is no state to leave a server in: the restart that an installer wants is part of it.
+        // Half a patch is no state to leave a server in: the restart that an installer wants is part of it, and so is the
+        // next installer.
         let patching = self.oracle.installs.get(&at).is_some_and(|count| *count > 0);
         let more = match act {
-            Act::StartInstaller(run) => !self.machines[at].installers.contains_key(&run.token),
+            Act::StartInstaller(run) => {
+                let goes_on = patching && self.number_of(run) > 0;
+                !self.machines[at].installers.contains_key(&run.token) && !goes_on
+            }
             Act::Restart { .. } => !patching,
             _ => false,
         };
@@ -247,9 +251,12 @@ impl World {
 
     /// Whether a machine has what the change installs, as far as a run can know.
     pub(super) fn is_patched(&self, at: usize) -> bool {
-        let Some(patch) = &self.change.maintenance.patch else { return true };
-        // Without a level the installer's word is all there is.
-        self.machines[at].patched || (patch.level.is_none() && self.oracle.installed.contains_key(&at))
+        let leveling = self.leveling();
+        self.change.maintenance.installers.iter().enumerate().all(|(number, patch)| {
+            // Without a level the installer's word is all there is.
+            let by_level = number == leveling && self.machines[at].patched;
+            by_level || (patch.level.is_none() && self.oracle.installed.contains_key(&(at, number)))
+        })
     }
 
     /// P4: an installer restarts its server by itself, and people were on it. Against somebody who starts a service while

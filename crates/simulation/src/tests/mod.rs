@@ -47,7 +47,7 @@ impl Stage {
     async fn small() -> Self {
         let mut change = small_change(2, 1);
         let example = example_change(2).maintenance;
-        (change.maintenance.patch, change.maintenance.restart) = (example.patch, example.restart);
+        (change.maintenance.installers, change.maintenance.restart) = (example.installers, example.restart);
         Self::of(change).await
     }
 

@@ -12,7 +12,7 @@ use orchestrate_model::{Change, PoolName, ServerName};
 fn two_pools() -> Change {
     let mut change = small_change(2, 1);
     let example = example_change(2).maintenance;
-    (change.maintenance.patch, change.maintenance.restart) = (example.patch, example.restart);
+    (change.maintenance.installers, change.maintenance.restart) = (example.installers, example.restart);
     let mut beside = small_change(7, 1).pools.remove(0);
     beside.name = PoolName::new("web.contoso.example").expect("a pool name");
     for (number, server) in (1_u8..).zip(&mut beside.servers) {

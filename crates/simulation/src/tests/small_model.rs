@@ -9,7 +9,7 @@ use orchestrate_engine::record::Attended;
 use orchestrate_engine::record::ServerEnd;
 use orchestrate_engine::view::Phase;
 use orchestrate_engine::{Command, Effect, Engine, Input, Intent, Look, Record, RunHeader, RunOutcome, Start, Ticket};
-use orchestrate_model::change::{HoldChoice, Patch};
+use orchestrate_model::change::HoldChoice;
 use orchestrate_model::hold::Terms;
 use orchestrate_model::observe::{FileFacts, HostFacts, InstallerState, Measure, Part, SessionReading};
 use orchestrate_model::version::ComponentVersion;
@@ -145,7 +145,7 @@ fn shown_of(node: &Node, name: &ServerName, ask: &Ask, state: RunState) -> Serve
     if let Some(token) = &ask.installer {
         seen.installer = Answer::Known(server.installers.get(token).cloned().unwrap_or(InstallerState::NotStarted));
     }
-    let patch = node.engine.plan().change().maintenance.patch.as_ref();
+    let patch = node.engine.plan().change().maintenance.installers.first();
     if let Some(patch) = patch.filter(|_| ask.file.is_some()) {
         seen.file = Answer::Known(FileFacts::Found { sha256: patch.sha256.clone() });
     }
@@ -228,7 +228,7 @@ impl Node {
 
     /// Whatever a run says is back is back, and what is called done is patched.
     fn check_end(&self, outcome: RunOutcome) {
-        let wants_patch = self.engine.plan().change().maintenance.patch.is_some();
+        let wants_patch = self.engine.plan().change().maintenance.installs();
         for view in self.engine.view(self.now).servers {
             let server = &self.servers[&view.server];
             let whole = server.state == RunState::Running && server.start == StartType::DELAYED;
@@ -462,7 +462,8 @@ fn plan(pool: Pool, begins: Timestamp) -> Arc<Plan> {
     let mut change = small_change(pool.servers, pool.at_once);
     if pool.patch {
         let level = Version::parse(LEVELS[1]).ok().map(Level::Highest);
-        change.maintenance.patch = example_change(2).maintenance.patch.map(|patch| Patch { level, ..patch });
+        change.maintenance.installers = example_change(2).maintenance.installers;
+        change.maintenance.installers[0].level = level;
     }
     let (plan, _report) = make(&change, &Observations::default(), begins).unwrap();
     Arc::new(plan)

@@ -194,6 +194,17 @@ impl World {
         }
     }
 
+    /// Returns which of the installers of the change is to be run.
+    pub(crate) fn number_of(&self, run: &InstallerRun) -> usize {
+        let installers = &self.change.maintenance.installers;
+        installers.iter().position(|patch| patch.installer == run.installer).unwrap_or_default()
+    }
+
+    /// Returns the installer that raises the level of the product: the one with a level, or else the first.
+    pub(crate) fn leveling(&self) -> usize {
+        self.change.maintenance.installers.iter().position(|patch| patch.level.is_some()).unwrap_or_default()
+    }
+
     fn start_installer(&mut self, at: usize, run: &InstallerRun) -> ActOutcome {
         match self.machines[at].installers.get(&run.token) {
             Some(Installer::Running) => return ActOutcome::Joined,
@@ -203,7 +214,9 @@ impl World {
             None => {}
         }
         self.machines[at].installers.insert(run.token.clone(), Installer::Running);
-        self.oracle_installs(at);
+        let number = self.number_of(run);
+        self.machines[at].ran.insert(run.token.clone(), number);
+        self.oracle_installs(at, number);
         self.oracle.forget_restarts(at);
         let takes = match self.pace {
             Pace::Smooth => self.dice.between(6 * MINUTE, 14 * MINUTE),

@@ -214,12 +214,17 @@ impl World {
         *installer = Installer::Finished(code);
         self.log.say(now, || format!("{name}: the installer ends with {code}"));
         if matches!(code, 0 | 3010 | 1641) {
-            let lies = self.happens(Fault::InstallerLies);
-            self.machines[at].patched |= !lies;
-            self.machines[at].left_out = self.happens(Fault::InstallerLeavesOut);
-            self.machines[at].lowered = self.happens(Fault::InstallerLowers);
-            self.machines[at].wants_restart = code == 3010;
-            self.oracle.installed(at);
+            let number = self.machines[at].ran.get(token).copied().unwrap_or_default();
+            // What the others install shows in no version.
+            if number == self.leveling() {
+                let lies = self.happens(Fault::InstallerLies);
+                self.machines[at].patched |= !lies;
+                self.machines[at].left_out = self.happens(Fault::InstallerLeavesOut);
+                self.machines[at].lowered = self.happens(Fault::InstallerLowers);
+            }
+            self.machines[at].brought.insert(number);
+            self.machines[at].wants_restart |= code == 3010;
+            self.oracle.installed(at, number);
         }
         if code == 1641 {
             self.machines[at].restarts_by = Some(token.clone());

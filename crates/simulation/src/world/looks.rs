@@ -113,6 +113,7 @@ impl World {
             versions: asked(ask, Part::Versions, || versions(machine, &self.levels)),
             installer: installer(machine, ask),
             file: file(&self.change, ask),
+            more_files: ask.more_files.iter().map(|path| (path.clone(), file_at(&self.change, Some(path)))).collect(),
             readiness,
             replication: asked(ask, Part::Replication, || {
                 let lag = self.replicas_lag;
@@ -433,7 +434,11 @@ fn file(change: &Change, ask: &Ask) -> Answer<FileFacts> {
     if ask.file.is_none() {
         return Answer::Unknown(String::new());
     }
-    let patch = change.maintenance.patch.as_ref();
+    file_at(change, ask.file.as_deref())
+}
+
+fn file_at(change: &Change, path: Option<&str>) -> Answer<FileFacts> {
+    let patch = change.maintenance.installers.iter().find(|patch| Some(patch.installer.as_str()) == path);
     Answer::Known(patch.map_or(FileFacts::Missing, |patch| FileFacts::Found { sha256: patch.sha256.clone() }))
 }
 

@@ -6,7 +6,7 @@ use orchestrate_model::observe::BalancerState;
 use orchestrate_model::{
     Ask, InstallerToken, RunState, ServerName, ServerObservation, ServiceName, StartMode, StartType,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// How long a service takes from its start until it has its usual number of sessions.
@@ -29,6 +29,11 @@ pub(crate) struct Machine {
     pub(crate) skew: Ms,
     pub(crate) services: Vec<Service>,
     pub(crate) installers: BTreeMap<InstallerToken, Installer>,
+    /// Which of the installers each token has started.
+    pub(crate) ran: BTreeMap<InstallerToken, usize>,
+    /// The installers that have ended well.
+    pub(crate) brought: BTreeSet<usize>,
+    /// Whether it has the level of the product.
     pub(crate) patched: bool,
     /// Whether the patch left one component as it was.
     pub(crate) left_out: bool,

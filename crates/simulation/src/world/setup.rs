@@ -10,7 +10,7 @@ use orchestrate_model::change::Scope;
 use orchestrate_model::observe::BalancerState;
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::{Change, Level, Pool, Product, RunState, Server, ServiceName, StartType};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -66,6 +66,8 @@ impl World {
                     skew: if pace == Pace::Uneven { dice.between(-3 * MINUTE, 3 * MINUTE) } else { 0 },
                     services: in_state(server, services(&change, pool, sessions, &mut dice)),
                     installers: BTreeMap::new(),
+                    ran: BTreeMap::new(),
+                    brought: BTreeSet::new(),
                     patched: false,
                     left_out: false,
                     lowered: false,
@@ -81,8 +83,7 @@ impl World {
             pools.push(pool_world(pool, own));
         }
         let by_name = machines.iter().enumerate().map(|(at, machine)| (machine.name.clone(), at)).collect();
-        let patch = change.maintenance.patch.as_ref();
-        let level = patch.and_then(|patch| patch.level.as_ref()).and_then(Level::highest).cloned();
+        let level = change.maintenance.levels().next().and_then(Level::highest).cloned();
         let mut world = Self {
             levels: super::looks::levels(level.as_ref()),
             origin,

@@ -49,6 +49,20 @@ fn p3_a_server_that_is_begun_although_nobody_could_say_when_it_has_drained_is_se
 }
 
 #[test]
+fn p6_an_installer_before_its_turn_or_after_one_that_failed_is_seen() {
+    for mutation in [Mutation::InstallersReversed, Mutation::FailureIsDone] {
+        let mut seen = 0;
+        hunt(0..300, Some(mutation), |night| {
+            seen += usize::from(
+                night.violations.iter().any(|violation| violation.text.contains("before it has not ended well")),
+            );
+            true
+        });
+        assert!(seen > 0, "no night shows {mutation:?}");
+    }
+}
+
+#[test]
 fn an_installer_that_is_run_while_a_restart_is_due_is_seen() {
     let mut seen = 0;
     hunt(0..120, Some(Mutation::DueRestartNotSeen), |night| {

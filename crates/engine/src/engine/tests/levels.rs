@@ -342,7 +342,7 @@ fn p8_a_recovery_says_that_a_restart_is_owed_and_what_level_was_seen() {
         assert_eq!(engine.state().ended, Some(outcome), "booted {booted}");
         let owed = engine.state().work[0].left_over.iter().any(|text| text.contains("it needs a restart"));
         assert_eq!(owed, outcome == RunOutcome::ToBeLookedAt);
-        let level = engine.plan().change().maintenance.patch.as_ref().unwrap().level.clone().unwrap();
+        let level = engine.plan().change().maintenance.installers[0].level.clone().unwrap();
         assert_eq!(crate::levels::seen(&level, &engine.state().work[0]), crate::levels::Seen::At(format!("at {NEW}")));
         assert_eq!(crate::levels::seen(&level, &engine.state().work[1]), crate::levels::Seen::Below(OLD.to_owned()));
     }

@@ -11,6 +11,7 @@ mod gates;
 mod leases;
 mod levels;
 mod refusals;
+mod several;
 mod stops;
 mod times;
 mod together;
