@@ -179,8 +179,7 @@ impl fmt::Display for Told<'_> {
             LogonReason::Clock { whose, ahead_seconds } => clock(f, whose, *ahead_seconds),
             LogonReason::UnknownRealm => write!(
                 f,
-                "it is not known which Kerberos realm {user} is in: state `realm` (and `kdc`, where the name \
-                 servers do not tell it), or name the domain in krb5.conf"
+                "it is not known which Kerberos realm {user} is in: state `realm` (and `kdc`), or name the domain in krb5.conf"
             ),
             LogonReason::NoKdc { realm, looked } => {
                 write!(f, "no KDC of {realm} is known ({looked}): state `kdc`, or write `auth: ntlm`")
