@@ -9,11 +9,14 @@ use crate::plan_file::PlanFile;
 use crate::runs::{self, Found};
 use crate::stage::Owner;
 use crate::terminal::output;
+use jiff::SignedDuration;
 use orchestrate_engine::record::ServerEnd;
+use orchestrate_engine::took::took;
 use orchestrate_journal::{ClaimError, JournalError, StateDir};
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::{Change, PoolName, RunId, ServerName};
-use orchestrate_planner::Owed;
+use orchestrate_planner::limits::{Earlier, LEAST_SERVERS};
+use orchestrate_planner::{Owed, StepKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -168,19 +171,33 @@ impl Ground<'_> {
     }
 }
 
-/// Most runs that are read for what they have left to do, newest first.
+/// Most runs that are read for what they have left to do, and for how long they took, newest first.
 const READ_BACK: usize = 30;
 
-/// Returns the servers of a change on which an installer of an earlier run has asked for a restart that the run did not
-/// see, by the newest run that ran one there. Windows does not always show such a restart.
-pub(crate) fn owed(home: &Home, place: Place, change: &Change) -> Result<BTreeMap<ServerName, Owed>, Failure> {
-    let Some(state) = home.open_if_there(place)? else { return Ok(BTreeMap::new()) };
+/// Most servers of a pool whose times are gone by: older ones say less.
+const MOST_SERVERS: usize = 40;
+
+/// What earlier runs say of a change.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Past {
+    /// The servers on which an installer of an earlier run has asked for a restart that the run did not see, by the newest run
+    /// that ran one there. Windows does not always show such a restart.
+    pub(crate) owed: BTreeMap<ServerName, Owed>,
+    /// How long servers of the pools took.
+    pub(crate) earlier: BTreeMap<PoolName, Earlier>,
+}
+
+/// Returns what earlier runs say of a change.
+pub(crate) fn past(home: &Home, place: Place, change: &Change) -> Result<Past, Failure> {
+    let Some(state) = home.open_if_there(place)? else { return Ok(Past::default()) };
     let mut open: BTreeSet<&ServerName> =
         change.pools.iter().flat_map(|pool| &pool.servers).map(|server| &server.name).collect();
     let pools: BTreeSet<&PoolName> = change.pools.iter().map(|pool| &pool.name).collect();
     let mut owed = BTreeMap::new();
+    let mut times: BTreeMap<PoolName, Vec<BTreeMap<StepKind, SignedDuration>>> = BTreeMap::new();
     for folder in state.runs()?.into_iter().rev().take(READ_BACK) {
-        if open.is_empty() {
+        let enough = |pool: &&PoolName| times.get(*pool).is_some_and(|servers| servers.len() >= LEAST_SERVERS);
+        if open.is_empty() && pools.iter().all(enough) {
             break;
         }
         // One that cannot be read bars a start where that matters; here it only has nothing to say.
@@ -194,11 +211,18 @@ pub(crate) fn owed(home: &Home, place: Place, change: &Change) -> Result<BTreeMa
                 tracing::warn!(
                     run,
                     why = failure.in_one_line(),
-                    "whether it has left a restart to be made is not known"
+                    "whether it has left a restart to be made, and how long it took, is not known"
                 );
                 continue;
             }
         };
+        for (pool, servers) in took(&found.plan, &found.state) {
+            if pools.contains(&pool) {
+                let times = times.entry(pool).or_default();
+                let room = MOST_SERVERS.saturating_sub(times.len());
+                times.extend(servers.into_iter().take(room));
+            }
+        }
         for (work, state) in found.plan.work().iter().zip(&found.state.work) {
             if state.results().next().is_none() || !open.remove(&work.server) || state.restart_proven.is_some() {
                 continue;
@@ -208,7 +232,8 @@ pub(crate) fn owed(home: &Home, place: Place, change: &Change) -> Result<BTreeMa
             }
         }
     }
-    Ok(owed)
+    let earlier = times.into_iter().map(|(pool, servers)| (pool, Earlier::of(&servers)));
+    Ok(Past { owed, earlier: earlier.collect() })
 }
 
 /// Returns what is said about a run that is taken up again.

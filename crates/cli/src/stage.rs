@@ -1,7 +1,7 @@
 //! Where a run or a preview happens: on the plan's servers by the machine's clock, or on a lab by the lab's.
 
 use crate::args::LabArgs;
-use crate::before;
+use crate::before::{self, Past};
 use crate::failure::{Failure, first_of};
 use crate::home::{Home, Place};
 use crate::lab;
@@ -16,7 +16,7 @@ use orchestrate_executor::{Crew, survey_of};
 use orchestrate_lab::LabDirectory;
 use orchestrate_model::{Change, PoolName, PoolObservation, ServerName};
 use orchestrate_planner::windows::{Calendar, WindowState};
-use orchestrate_planner::{ControlHost, Observations, Owed, Plan, Report, codes, make, tell_once};
+use orchestrate_planner::{ControlHost, Observations, Plan, Report, codes, make, tell_once};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -32,8 +32,8 @@ pub(crate) struct Stage {
     pub(crate) lab: Option<(LabDirectory, Owner)>,
     /// Keeps others from ending the lab.
     pub(crate) in_use: Option<lab::InUse>,
-    /// Restarts that earlier runs have left to be made.
-    pub(crate) owed: BTreeMap<ServerName, Owed>,
+    /// What earlier runs say of the change.
+    pub(crate) past: Past,
 }
 
 /// Whose a lab is.
@@ -83,8 +83,8 @@ impl Stage {
             (None, false) => None,
         };
         let stage = Self::with(home, &file.change, lab)?;
-        let owed = before::owed(home, stage.place, &file.change)?;
-        Ok(Self { owed, ..stage })
+        let past = before::past(home, stage.place, &file.change)?;
+        Ok(Self { past, ..stage })
     }
 
     /// Opens the stage on which a run happened before.
@@ -119,7 +119,7 @@ impl Stage {
         };
         let readers = Readers::new(change, &wires, clock, &home.keeper(place)?)?;
         let crew = Crew::apart().map_err(Failure::Runtime)?;
-        Ok(Self { place, clock, readers, crew, lab, in_use: in_use.flatten(), owed: BTreeMap::new() })
+        Ok(Self { place, clock, readers, crew, lab, in_use: in_use.flatten(), past: Past::default() })
     }
 
     /// Looks at every pool and makes the plan. Looks again when the evidence was old by the time that it was there: this
@@ -130,7 +130,8 @@ impl Stage {
             let servers = orchestrate_model::readable::count(servers, "server");
             output::talk(&format!("asking {servers}, the name servers and the balancers ..."));
         }
-        let mut seen = Observations { owed: self.owed.clone(), ..Observations::default() };
+        let Past { owed, earlier } = self.past.clone();
+        let mut seen = Observations { owed, earlier, ..Observations::default() };
         let all = change.pools.iter().map(|pool| pool.name.clone()).collect();
         let mut planned = self.looked_at(change, &mut seen, all).await?;
         let looks = match self.place {

@@ -15,6 +15,7 @@ pub mod record;
 mod reopening;
 pub mod state;
 mod steps;
+pub mod took;
 pub mod view;
 
 pub use engine::{Command, Effect, Engine, Input, Signal, Start, Ticket};

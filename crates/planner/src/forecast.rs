@@ -2,7 +2,7 @@
 //!
 //! Sessions end when they end, so nothing here promises: every drain is taken to last until its deadline.
 
-use crate::limits::{self, Since};
+use crate::limits::{self, Earlier, Since};
 use crate::order::PoolEdge;
 use crate::schedule::{Batch, Demand, Schedule};
 use crate::scope::PoolScope;
@@ -10,6 +10,7 @@ use crate::windows::{Calendar, Opening};
 use jiff::{SignedDuration, Timestamp};
 use orchestrate_model::{Change, Pool, PoolName, ServerName};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// How many openings are looked through before the work is called too long to place.
 const OPENINGS: usize = 400;
@@ -30,6 +31,8 @@ pub struct Forecast {
     pub length: SignedDuration,
     /// What all of it likely takes, if windows did not interrupt it.
     pub likely: SignedDuration,
+    /// How many servers of earlier runs the likely times rest on. 0: on assumptions.
+    pub measured: usize,
     /// What it would take at worst if only the longest chain of waits and the budgets counted.
     pub lower_bound: SignedDuration,
     /// When it begins at the earliest. `None` when no window ever opens.
@@ -92,13 +95,21 @@ pub(crate) fn worst_case_of(change: &Change, scope: &PoolScope) -> SignedDuratio
 pub(crate) struct Likely {
     pub(crate) takes: Vec<SignedDuration>,
     pub(crate) room: Vec<SignedDuration>,
+    /// Servers of earlier runs that it rests on.
+    pub(crate) measured: usize,
 }
 
 impl Likely {
-    pub(crate) fn of(change: &Change, scopes: &[PoolScope]) -> Self {
+    pub(crate) fn of(change: &Change, scopes: &[PoolScope], earlier: &BTreeMap<PoolName, Earlier>) -> Self {
+        let known = |pool: &Pool| earlier.get(&pool.name).filter(|earlier| earlier.counts());
+        let takes = change.pools.iter().zip(scopes).map(|(pool, scope)| match known(pool) {
+            Some(earlier) => limits::likely_after(change, &scope.block, earlier),
+            None => limits::likely(change, &scope.block),
+        });
         Self {
-            takes: scopes.iter().map(|scope| limits::likely(change, &scope.block)).collect(),
+            takes: takes.collect(),
             room: scopes.iter().map(|scope| room_of(change, scope)).collect(),
+            measured: change.pools.iter().filter_map(known).map(|earlier| earlier.servers).sum(),
         }
     }
 }
@@ -138,6 +149,7 @@ pub(crate) fn forecast(
         room,
         length: schedule.length(),
         likely: Schedule::of(&Demand { takes: &likely.takes, ..*demand }).length(),
+        measured: likely.measured,
         lower_bound: lower_bound(demand),
         begins: placed.begins,
         ends: placed.ends,

@@ -9,6 +9,8 @@ use jiff::SignedDuration;
 use orchestrate_model::change::{Patch, WindowFit};
 use orchestrate_model::pool::Balancer;
 use orchestrate_model::{Change, ServiceName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How long a server may take to be asked and recorded before its first change. Delayed automatic starts come about two
 /// minutes after the others, and a server that was booted a moment ago is recorded when they have; five minutes cover
@@ -228,6 +230,58 @@ fn likely_from_first_change(change: &Change, block: &[ServiceName]) -> SignedDur
     steps.fold(SignedDuration::ZERO, |sum, more| sum + more)
 }
 
+/// The least number of servers whose times say more than the assumptions of [`likely_of_step`].
+pub const LEAST_SERVERS: usize = 3;
+
+/// How long the steps of servers of one pool have taken in earlier runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// How many servers that was.
+    pub servers: usize,
+    /// What nineteen of twenty of them stayed under, by step. A step that none of them had is missing.
+    pub steps: BTreeMap<StepKind, SignedDuration>,
+}
+
+impl Earlier {
+    /// Returns what these servers say, each by its steps.
+    #[must_use]
+    pub fn of(servers: &[BTreeMap<StepKind, SignedDuration>]) -> Self {
+        let mut by_step: BTreeMap<StepKind, Vec<SignedDuration>> = BTreeMap::new();
+        for (kind, took) in servers.iter().flatten() {
+            by_step.entry(*kind).or_default().push(*took);
+        }
+        let most = |mut took: Vec<SignedDuration>| {
+            took.sort_unstable();
+            // All but one of twenty: of fewer than twenty the longest.
+            let place = took.len() - 1 - took.len() / 20;
+            took.get(place).copied().unwrap_or_default()
+        };
+        Self { servers: servers.len(), steps: by_step.into_iter().map(|(kind, took)| (kind, most(took))).collect() }
+    }
+
+    /// Whether there are enough servers to go by.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.servers >= LEAST_SERVERS
+    }
+}
+
+/// The same as [`likely`], by what servers of the pool took in earlier runs where there were enough of them. The soak is what the
+/// plan says, and no step takes longer than it may.
+#[must_use]
+pub fn likely_after(change: &Change, block: &[ServiceName], earlier: &Earlier) -> SignedDuration {
+    if !earlier.counts() {
+        return likely(change, block);
+    }
+    let kinds = std::iter::once(StepKind::Record).chain(CHANGING);
+    let usual = |kind: StepKind| {
+        let took = earlier.steps.get(&kind).copied().filter(|_| kind != StepKind::Soak);
+        let took = took.unwrap_or_else(|| likely_of_step(change, block, kind));
+        took.min(of_step(change, block, kind).max(likely_of_step(change, block, kind)))
+    };
+    kinds.map(usual).fold(SignedDuration::ZERO, |sum, more| sum + more)
+}
+
 /// From when on a server is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
@@ -271,4 +325,21 @@ fn left_of(kind: StepKind, elapsed: SignedDuration, of_step: impl Fn(StepKind) -
     let all = steps.map(&of_step).fold(SignedDuration::ZERO, |sum, more| sum + more);
     let used = if kind == from { elapsed.clamp(SignedDuration::ZERO, of_step(kind)) } else { SignedDuration::ZERO };
     all - used
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_server_of_twenty_took_longer_than_does_not_count() {
+        let minutes = |minutes| BTreeMap::from([(StepKind::Gate, SignedDuration::from_mins(minutes))]);
+        let few: Vec<_> = [3, 9, 4].map(minutes).to_vec();
+        let earlier = Earlier::of(&few);
+        assert!(earlier.counts() && !Earlier::of(&few[..2]).counts());
+        assert_eq!(earlier.steps[&StepKind::Gate], SignedDuration::from_mins(9));
+        let many: Vec<_> = (1..=20).map(minutes).collect();
+        assert_eq!(Earlier::of(&many).steps[&StepKind::Gate], SignedDuration::from_mins(19));
+        assert_eq!(Earlier::of(&many).steps.get(&StepKind::Drain), None);
+    }
 }

@@ -3,6 +3,7 @@
 use crate::check::{self, Violation};
 use crate::findings::{self, Context, Mutes, Obstacles};
 use crate::forecast::{self, Likely, forecast};
+use crate::limits::Earlier;
 use crate::order;
 use crate::plan::{Finding, Plan, ServerWork};
 use crate::report::{self, Report, ServerSafety};
@@ -33,6 +34,9 @@ pub struct Observations {
     pub control_host: ControlHost,
     /// Servers on which an installer of an earlier run has asked for a restart that the run did not see.
     pub owed: BTreeMap<ServerName, Owed>,
+    /// How long servers of the pools took in earlier runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub earlier: BTreeMap<PoolName, Earlier>,
 }
 
 /// A restart that an installer has asked for in an earlier run.
@@ -112,7 +116,7 @@ fn made(change: &Change, seen: &Observations, now: Timestamp) -> Result<(Plan, R
         pool_edges,
         seen: &pools.seen,
     });
-    let likely = Likely::of(change, &pools.scopes);
+    let likely = Likely::of(change, &pools.scopes, &seen.earlier);
     let forecast = forecast(&demand, &likely, &schedule, (&calendar, now), |batch| {
         let pool = &change.pools[batch.pool];
         let positions = &pools.batches[batch.pool][batch.number];

@@ -20,8 +20,18 @@ const SILENCE: Ms = 10 * MINUTE;
 /// How long after its end a wait may still be shown: an answer may be that late.
 const OVERDUE: Ms = 6 * MINUTE;
 
-/// Holds that wait for a decision, with since when.
-pub(crate) type Held = Arc<Mutex<BTreeMap<ServerName, (Ms, Vec<HoldChoice>)>>>;
+/// A hold that waits for a decision.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    /// Since when.
+    since: Ms,
+    choices: Vec<HoldChoice>,
+    /// The sessions that are left, where they are shown.
+    left: Option<u64>,
+}
+
+/// Holds that wait for a decision.
+pub(crate) type Held = Arc<Mutex<BTreeMap<ServerName, Open>>>;
 
 /// Watches a run through its views, and the views themselves (promise P11).
 pub(crate) struct Watcher {
@@ -69,7 +79,9 @@ impl Watcher {
         for server in &view.servers {
             if let Phase::Held(hold) = &server.phase {
                 let since = world.moment(hold.since);
-                held.entry(server.server.clone()).or_insert((since, hold.choices.clone()));
+                let open = Open { since, choices: hold.choices.clone(), left: None };
+                let left = server.sessions_left.as_ref().and_then(|left| left.known().copied());
+                held.entry(server.server.clone()).or_insert(open).left = left;
                 if hold.reason.is_empty() || hold.choices.is_empty() {
                     world.oracle.breach("P11", now, format!("{} is held without a word", server.server));
                 }
@@ -121,28 +133,20 @@ pub(crate) async fn operate(
         while let Some((_, command)) = orders.next_if(|(at, _)| *at <= now) {
             said.push(command);
         }
-        let due: Vec<(ServerName, Vec<HoldChoice>)> = {
+        let due: Vec<(ServerName, Open)> = {
             let held = held.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = held.iter().filter(|(_, (since, _))| now - since > 2 * MINUTE);
-            due.map(|(name, (_, choices))| (name.clone(), choices.clone())).collect()
+            let due = held.iter().filter(|(_, open)| now - open.since > 2 * MINUTE);
+            due.map(|(name, open)| (name.clone(), open.clone())).collect()
         };
-        for (server, choices) in due {
+        for (server, open) in due {
             let tries = retried.entry(server.clone()).or_default();
-            let choice = if healed && *tries < 2 && choices.contains(&HoldChoice::Retry) {
+            let (choice, terms) = if healed && *tries < 2 && open.choices.contains(&HoldChoice::Retry) {
                 *tries += 1;
-                HoldChoice::Retry
+                (HoldChoice::Retry, Terms::default())
             } else {
-                // What says a number besides is a person's: it is tried where the number is known.
-                let plain = |choice: &HoldChoice| !matches!(choice, HoldChoice::Extend | HoldChoice::Cut);
-                dice.pick(&choices.into_iter().filter(plain).collect::<Vec<_>>())
+                decision(&open, &mut dice)
             };
-            said.push(Command::Decide {
-                server,
-                choice,
-                since: None,
-                by: "the operator".to_owned(),
-                terms: Terms::default(),
-            });
+            said.push(Command::Decide { server, choice, since: None, by: "the operator".to_owned(), terms });
         }
         for command in said {
             {
@@ -155,4 +159,24 @@ pub(crate) async fn operate(
             }
         }
     }
+}
+
+/// What the operator decides about a hold that is no matter of trying again.
+fn decision(open: &Open, dice: &mut Dice) -> (HoldChoice, Terms) {
+    let has = |choice: HoldChoice| open.choices.contains(&choice);
+    if (has(HoldChoice::Extend) || has(HoldChoice::Cut)) && dice.chance(0.6) {
+        // Somebody who types a wrong number is to cut nobody that was not counted.
+        let typed = open.left.map(|left| if dice.chance(0.2) { left.saturating_sub(1) } else { left });
+        return match typed.filter(|typed| *typed > 0 && has(HoldChoice::Cut) && dice.chance(0.5)) {
+            Some(sessions) => (HoldChoice::Cut, Terms { sessions: Some(sessions), ..Terms::default() }),
+            None if has(HoldChoice::Extend) => {
+                let more = Some(SignedDuration::from_mins(dice.between(5, 60)));
+                (HoldChoice::Extend, Terms { more, ..Terms::default() })
+            }
+            None => (HoldChoice::Stop, Terms::default()),
+        };
+    }
+    let plain = |choice: &&HoldChoice| !matches!(choice, HoldChoice::Extend | HoldChoice::Cut);
+    let plain: Vec<HoldChoice> = open.choices.iter().filter(plain).copied().collect();
+    (dice.pick(&plain), Terms::default())
 }

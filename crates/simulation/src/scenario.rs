@@ -78,6 +78,7 @@ impl Scenario {
         let due = draw_restart_first(&mut change, seed);
         draw_fit(&mut change, seed);
         draw_entry(&mut change, seed);
+        draw_ask(&mut change, seed);
         draw_on_hold(&mut change, seed);
         draw_away(&mut change, seed);
         draw_first(&mut change, seed);
@@ -196,6 +197,16 @@ fn draw_on_hold(change: &mut Change, seed: u64) {
             let choice = dice.pick(cause.choices());
             change.maintenance.on_hold.by_cause.insert(*cause, choice);
         }
+    }
+}
+
+/// Makes the dice for deadlines at which a person is asked others than those of the seed.
+const ASK: u64 = 0x61_736b;
+
+/// In some nights a person decides at the deadline of a drain how long it goes on, and who is cut.
+fn draw_ask(change: &mut Change, seed: u64) {
+    if Dice::new(seed ^ ASK).chance(0.12) {
+        change.maintenance.drain.at_deadline = AtDeadline::Ask;
     }
 }
 

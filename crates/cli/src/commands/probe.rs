@@ -133,7 +133,7 @@ async fn of_plan(home: &Home, args: &ProbeArgs) -> Result<Exit, Failure> {
     match uninterrupted(looking).await {
         Ok(seen) => {
             let now = stage.clock.now();
-            let owed = stage.owed.clone();
+            let owed = stage.past.owed.clone();
             stage.leave().await;
             let only = args.server.as_ref().and_then(|_| wanted.first()).map(|(_, server)| &server.name);
             let observations = Observations { pools: seen.pools, owed, ..Observations::default() };

@@ -25,6 +25,7 @@ pub(super) fn report(plan: &Plan) -> Report {
             room: SignedDuration::from_mins(219),
             likely: SignedDuration::from_mins(300),
             length: SignedDuration::from_mins(657),
+            measured: 0,
             lower_bound: SignedDuration::from_mins(657),
             begins: Some(at(0)),
             ends: Some(at(86_400)),

@@ -85,10 +85,14 @@ pub(super) fn how_long(preview: &Preview<'_>, look: &Look) -> Vec<String> {
         (None, _) => "NO window opens any more".to_owned(),
     };
     let (likely, worst) = (duration(forecast.likely), duration(forecast.length));
+    let measured = match forecast.measured {
+        0 => String::new(),
+        servers => format!(" (by {} of earlier runs)", count(servers as u64, "server")),
+    };
     let length = match preview.plan.change().maintenance.fit {
-        WindowFit::Worst => format!("Likely {likely} of work, at worst {worst}{windows}"),
+        WindowFit::Worst => format!("Likely {likely} of work{measured}, at worst {worst}{windows}"),
         WindowFit::Likely => {
-            format!("Likely {likely} of work{windows}; at worst {worst}, and then a server may end after its window")
+            format!("Likely {likely} of work{measured}{windows}; at worst {worst}, and then a server may end after its window")
         }
     };
     vec![length, when]

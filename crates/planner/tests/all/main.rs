@@ -10,6 +10,7 @@ mod checker;
 mod chosen;
 mod dependents;
 mod drains;
+mod earlier;
 mod entry;
 mod external;
 mod findings;

@@ -140,13 +140,19 @@ pub enum Mutation {
     DueRestartNotSeen,
     /// Several installers are run in another order.
     InstallersReversed,
+    /// Servers that were not chosen are worked on too.
+    OnlyIgnored,
+    /// The server that goes first is one of many.
+    FirstIgnored,
+    /// A server that is away is worked on like the others.
+    AwayIgnored,
     /// An installer that failed is taken for one that is done.
     FailureIsDone,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 62] = [
+    pub const ALL: [Self; 65] = [
         Self::UnknownIsZero,
         Self::NegativeIsZero,
         Self::SessionsNotCounted,
@@ -208,6 +214,9 @@ impl Mutation {
         Self::BalancerLast,
         Self::DueRestartNotSeen,
         Self::InstallersReversed,
+        Self::OnlyIgnored,
+        Self::FirstIgnored,
+        Self::AwayIgnored,
         Self::FailureIsDone,
     ];
 

@@ -1,11 +1,15 @@
 //! Plans that say something else than the change does.
 
 use super::Mutation;
-use orchestrate_planner::Plan;
+use crate::scenario::origin;
+use orchestrate_planner::{Observations, Plan, make};
 use serde_json::{Value, json};
 
 /// Returns the plan with the mutation in it. The world goes on to hold the run to the true change.
 pub(super) fn mutated(mutation: Mutation, plan: &Plan) -> Plan {
+    if let Some(plan) = another(mutation, plan) {
+        return plan;
+    }
     let mut value = serde_json::to_value(plan).expect("a plan serialises");
     let change = &mut value["change"];
     match mutation {
@@ -43,6 +47,22 @@ pub(super) fn mutated(mutation: Mutation, plan: &Plan) -> Plan {
         _ => return plan.clone(),
     }
     serde_json::from_value(value).expect("a plan that was changed in a few places is still a plan")
+}
+
+/// Returns the plan of a change that says less, where what is left out decides which steps there are.
+fn another(mutation: Mutation, plan: &Plan) -> Option<Plan> {
+    let mut change = plan.change().clone();
+    match mutation {
+        Mutation::OnlyIgnored => change.only.clear(),
+        Mutation::FirstIgnored => change.pools.iter_mut().for_each(|pool| pool.first = None),
+        Mutation::AwayIgnored => {
+            let servers = change.pools.iter_mut().flat_map(|pool| &mut pool.servers);
+            servers.for_each(|server| server.away = None);
+        }
+        _ => return None,
+    }
+    let (another, _report) = make(&change, &Observations::default(), origin()).expect("a change that says less is good too");
+    Some(another)
 }
 
 /// Drops what makes servers wait for each other.

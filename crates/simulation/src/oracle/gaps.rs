@@ -6,6 +6,7 @@ use super::lines::Line;
 use crate::world::{Ms, SECOND, World};
 use orchestrate_model::Act;
 use orchestrate_model::change::AtDeadline;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the oracle knows of gaps.
@@ -100,6 +101,19 @@ impl World {
         match act {
             Act::SetBalancer { .. } if !self.oracle.gaps.unseen_balancers.contains(&pool) => {}
             _ => self.check_unseen(at, "an act"),
+        }
+    }
+
+    /// P4: where a person is asked, no more sessions are cut than the person has typed.
+    pub(super) fn check_cut_by_person(&mut self, at: usize, record: &Value) {
+        if self.change.maintenance.drain.at_deadline != AtDeadline::Ask || !self.change.maintenance.drain.per_service.is_empty() {
+            return;
+        }
+        let cut: u64 = record["sessions"].as_object().into_iter().flatten().filter_map(|(_, left)| left.as_u64()).sum();
+        let typed = self.oracle.typed.get(&at).copied().unwrap_or_default();
+        if cut > typed {
+            let (now, name) = (self.now, self.machines[at].name.clone());
+            self.oracle.breach("P4", now, format!("{name}: {cut} sessions are cut, and a person has typed {typed}"));
         }
     }
 

@@ -112,6 +112,7 @@ impl World {
         }
         if kind == "sessions_cut" {
             self.check_cut(at);
+            self.check_cut_by_person(at, record);
         }
         if kind == "balancer_undone" {
             self.check_undone(at);
@@ -166,6 +167,9 @@ impl Oracle {
             ("sessions_cut", Some(at)) => {
                 let services = record["sessions"].as_object().into_iter().flatten();
                 self.cut.extend(services.map(|(name, left)| ((at, name.clone()), left.as_i64().unwrap_or(0))));
+            }
+            ("decided", Some(at)) if record["choice"] == "cut" => {
+                self.typed.insert(at, record["terms"]["sessions"].as_u64().unwrap_or_default());
             }
             ("server_ended", Some(at)) => {
                 let end = record["end"]["as"].as_str().unwrap_or_default().to_owned();

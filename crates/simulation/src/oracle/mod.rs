@@ -89,6 +89,8 @@ pub(crate) struct Oracle {
     foreign_admins: BTreeMap<usize, ForeignAdmin>,
     /// Sessions that the run says it cuts, by machine and service.
     cut: BTreeMap<(usize, String), i64>,
+    /// How many sessions a person has last typed for a machine, to have them cut.
+    typed: BTreeMap<usize, u64>,
     installs: BTreeMap<usize, u32>,
     /// How often each installer has ended well on a machine.
     installed: BTreeMap<(usize, usize), u32>,

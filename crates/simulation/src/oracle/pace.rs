@@ -159,12 +159,15 @@ impl World {
         found
     }
 
-    /// Nothing is begun that a start has not chosen, nor before the server that goes first in its pool is done, and a person has
+    /// Nothing is begun that a start has not chosen or that is away, nor before the server that goes first in its pool is done, and a person has
     /// said that the others follow where the plan asks for that.
     fn not_its_turn(&self, at: usize) -> Option<(&'static str, String)> {
         let (pool, own) = (&self.change.pools[self.machines[at].pool], &self.machines[at].name);
         if self.change.leaves_out(own) {
             return Some(("only", "it was not chosen".to_owned()));
+        }
+        if self.is_away(at) {
+            return Some(("away", "the plan says that it is away".to_owned()));
         }
         let first = pool.first.as_ref().filter(|first| first.server != *own)?;
         let machine = *self.by_name.get(&first.server)?;
