@@ -366,7 +366,9 @@ fn p8_a_refusal_at_the_balancer_is_not_another_hand_and_a_server_that_stays_in_i
     while engine.state().work[0].back.is_none() && now < at(130) {
         let (ticket, _) = pool_look(&effects).expect("the watch looks");
         let seen = balanced(BalancerState::Ready, now);
+        engine.scratch[0].zeros = 2;
         let came = engine.handle(Input::Seen { ticket, seen: Box::new(seen) }, now);
+        assert_eq!(engine.scratch[0].zeros, 0, "people may come, so that no zero counts");
         assert_eq!(engine.state().work[0].balancer_undone, 1, "one hand has put it back once");
         assert!(held(&engine).is_none());
         if came.iter().any(|effect| matches!(effect, Effect::Act(_))) {
