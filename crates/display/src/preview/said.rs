@@ -1,6 +1,6 @@
 //! What every form of a preview says in the same sentences.
 
-use super::alike::{Alike, Called};
+use super::alike::{Alike, Called, alike_findings};
 use super::doing::{ANY, Doing, doings, scope, sessions};
 use super::{Preview, Waits};
 use crate::style::Look;
@@ -260,7 +260,9 @@ fn outages(preview: &Preview<'_>, forecast: &Forecast) -> String {
 
 /// Counts findings by how grave they are.
 pub(super) fn counted(findings: &[Finding]) -> String {
-    let many = |severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+    // What was found of several servers is told once, and counts once.
+    let told = alike_findings(findings);
+    let many = |severity| told.iter().filter(|(finding, _)| finding.severity == severity).count() as u64;
     let counted = [Severity::Refusal, Severity::Warning, Severity::Note]
         .into_iter()
         .filter(|severity| many(*severity) > 0)

@@ -1,5 +1,6 @@
 //! The verdict: what a preview comes to, for a person who reads no further.
 
+use super::alike::alike_findings;
 use super::{Preview, works};
 use crate::style::{Look, Tone};
 use crate::text::{clean, count, duration, list};
@@ -16,7 +17,10 @@ pub(super) fn verdict(preview: &Preview<'_>, look: &Look) -> Vec<(Tone, String)>
     let told = |number: u64, what: &str| if number == 0 { String::new() } else { format!(", {number} {what}") };
     let over = format!("{}{}", told(over, "passed over"), told(left, "left out"));
     let todo = format!("{} {}{over}", count(go, "server"), aim(plan.change()));
-    let mut refusals = plan.refusals();
+    // As they are listed: what was found of several servers stands there once.
+    let listed = alike_findings(plan.findings());
+    let mut refusals =
+        listed.iter().map(|(finding, _)| *finding).filter(|finding| finding.severity == Severity::Refusal);
     if let Some(first) = refusals.next() {
         let more = match refusals.count() {
             0 => String::new(),
@@ -28,7 +32,7 @@ pub(super) fn verdict(preview: &Preview<'_>, look: &Look) -> Vec<(Tone, String)>
     if go == 0 {
         return vec![(Tone::Good, format!("Nothing to do: {}", todo.trim_start_matches("0 servers ")))];
     }
-    let warnings = plan.findings().iter().filter(|finding| finding.severity == Severity::Warning).count() as u64;
+    let warnings = listed.iter().filter(|(finding, _)| finding.severity == Severity::Warning).count() as u64;
     let warnings = if warnings == 0 { String::new() } else { format!(" {}, below.", count(warnings, "warning")) };
     let cut = cut(plan.change());
     let (tone, said) = if preview.report.safety.is_empty() {
