@@ -52,6 +52,9 @@ impl Readers {
         let mut servers = BTreeMap::new();
         let mut balancers = BTreeMap::new();
         let mut accounts = Accounts::default();
+        if matches!(wires, Wires::Plan) {
+            accounts.ask_first(change)?;
+        }
         for pool in &change.pools {
             let way =
                 Way { names: names_of(change, pool, wires, clock), ..Way::of(change, pool, wires, &mut accounts)? };
@@ -291,6 +294,19 @@ impl Accounts {
         let read = credentials::read(pool, source)?;
         self.known.push((source.clone(), read.clone()));
         Ok(read)
+    }
+
+    /// Asks at the terminal what is to be asked there, before a program is run for another pool: from then on signals are ours to
+    /// answer, and a prompt answers none.
+    fn ask_first(&mut self, change: &Change) -> Result<(), Failure> {
+        for pool in &change.pools {
+            if let Access::Winrm(access) = &pool.access
+                && let CredentialSource::Prompt(_) = &access.credentials
+            {
+                self.of(&pool.name, &access.credentials)?;
+            }
+        }
+        Ok(())
     }
 
     fn of_lab(&mut self, lab: &LabDirectory) -> Credentials {

@@ -11,11 +11,23 @@ use orchestrate_planner::plan::StepTarget;
 use orchestrate_planner::windows::{Calendar, WindowState};
 use orchestrate_planner::{Plan, StepKind, limits};
 
+/// A step of a plan.
+#[derive(Debug, Clone, Copy)]
+struct Planned {
+    /// Its server.
+    server: Option<usize>,
+    /// What it does.
+    kind: StepKind,
+    /// Its place among the steps of its server, where that says more than what it does: of several installers.
+    place: Option<u32>,
+    /// How long it likely takes.
+    likely: SignedDuration,
+}
+
 /// A plan, prepared for being asked often.
 #[derive(Debug, Clone)]
 pub struct Ahead {
-    /// For each step its server, what it does, and how long that likely takes.
-    steps: Vec<(Option<usize>, StepKind, SignedDuration)>,
+    steps: Vec<Planned>,
     /// The steps in an order in which each comes after all that it waits for.
     order: Vec<usize>,
     /// What each step waits for.
@@ -29,7 +41,9 @@ impl Ahead {
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let change = plan.change();
-        let steps: Vec<_> = plan
+        let several = change.maintenance.installers.len() > 1;
+        let mut places = vec![0_u32; plan.work().len()];
+        let steps: Vec<Planned> = plan
             .steps()
             .iter()
             .map(|step| match step.target {
@@ -40,9 +54,13 @@ impl Ahead {
                     } else {
                         limits::likely_of_planned(change, &own.block, step)
                     };
-                    (Some(work.0 as usize), step.kind, likely)
+                    let next = &mut places[work.0 as usize];
+                    let place = several.then_some(std::mem::replace(next, *next + 1));
+                    Planned { server: Some(work.0 as usize), kind: step.kind, place, likely }
                 }
-                StepTarget::Pool(_) => (None, step.kind, SignedDuration::ZERO),
+                StepTarget::Pool(_) => {
+                    Planned { server: None, kind: step.kind, place: None, likely: SignedDuration::ZERO }
+                }
             })
             .collect();
         let mut before = vec![Vec::new(); steps.len()];
@@ -85,7 +103,7 @@ impl Ahead {
         let mut each = vec![Vec::new(); view.servers.len()];
         let mut open = vec![false; self.steps.len()];
         for &step in &self.order {
-            let (server, kind, _) = self.steps[step];
+            let Planned { server, kind, .. } = self.steps[step];
             let held = server.and_then(|position| view.servers.get(position));
             let held = held.is_some_and(|server| matches!(server.phase, Phase::Held(_)));
             open[step] = held || self.before[step].iter().any(|before| open[*before]);
@@ -103,9 +121,9 @@ impl Ahead {
     fn times(&self, view: &View, now: Timestamp) -> Vec<(SignedDuration, SignedDuration)> {
         let mut times = vec![(SignedDuration::ZERO, SignedDuration::ZERO); self.steps.len()];
         for &step in &self.order {
-            let (server, kind, likely) = self.steps[step];
-            let server = server.and_then(|position| view.servers.get(position));
-            let left = server.map_or(likely, |server| left(server, kind, likely, now));
+            let own = self.steps[step];
+            let server = own.server.and_then(|position| view.servers.get(position));
+            let left = server.map_or(own.likely, |server| left(server, own, now));
             let begins = self.before[step].iter().map(|before| times[*before].1).max().unwrap_or_default();
             times[step] = (begins, begins + left);
         }
@@ -123,10 +141,12 @@ impl Ahead {
 
     /// Returns how long the step likely takes that a server has in hand.
     #[must_use]
-    pub fn usual(&self, position: usize, kind: StepKind) -> Option<SignedDuration> {
-        let own =
-            |(server, own, _): &&(Option<usize>, StepKind, SignedDuration)| *server == Some(position) && *own == kind;
-        self.steps.iter().find(own).map(|(_, _, likely)| *likely).filter(|likely| likely.is_positive())
+    pub fn usual(&self, server: &ServerView, position: usize, kind: StepKind) -> Option<SignedDuration> {
+        let own = |step: &&Planned| step.server == Some(position) && step.kind == kind;
+        // Of several installers the one whose turn it is.
+        let all = || self.steps.iter().filter(own);
+        let step = all().find(|step| step.place == Some(server.steps.0)).or_else(|| all().next());
+        step.map(|step| step.likely).filter(|likely| likely.is_positive())
     }
 
     /// Returns how long it likely takes until a server that a run in hand stops with is in service again: what is being patched is
@@ -148,24 +168,29 @@ impl Ahead {
             | StepKind::Soak
             | StepKind::Database => false,
         };
-        let own = self.steps.iter().filter(|(own, kind, _)| *own == Some(position) && counts(*kind));
-        own.map(|(_, kind, likely)| left(server, *kind, *likely, now))
-            .fold(SignedDuration::ZERO, |sum, more| sum + more)
+        let own = self.steps.iter().filter(|step| step.server == Some(position) && counts(step.kind));
+        own.map(|step| left(server, *step, now)).fold(SignedDuration::ZERO, |sum, more| sum + more)
     }
 }
 
 /// Returns how long a step of a server likely still takes.
-fn left(server: &ServerView, kind: StepKind, likely: SignedDuration, now: Timestamp) -> SignedDuration {
+fn left(server: &ServerView, step: Planned, now: Timestamp) -> SignedDuration {
     match &server.phase {
         Phase::Ended(_) => SignedDuration::ZERO,
-        Phase::Waiting | Phase::Held(_) => likely,
-        Phase::Step { kind: in_hand, since, back } => match kind.cmp(in_hand) {
-            std::cmp::Ordering::Less => SignedDuration::ZERO,
-            std::cmp::Ordering::Equal => likely.saturating_sub(now.duration_since(*since)).max(SignedDuration::ZERO),
-            // A server on its way back does not soak.
-            std::cmp::Ordering::Greater if *back && kind == StepKind::Soak => SignedDuration::ZERO,
-            std::cmp::Ordering::Greater => likely,
-        },
+        Phase::Waiting | Phase::Held(_) => step.likely,
+        Phase::Step { kind: in_hand, since, back } => {
+            // On the way there the steps are done in their order, of which several may be of one kind.
+            let place = step.place.filter(|_| !*back).map(|place| place.cmp(&server.steps.0));
+            match place.unwrap_or_else(|| step.kind.cmp(in_hand)) {
+                std::cmp::Ordering::Less => SignedDuration::ZERO,
+                std::cmp::Ordering::Equal => {
+                    step.likely.saturating_sub(now.duration_since(*since)).max(SignedDuration::ZERO)
+                }
+                // A server on its way back does not soak.
+                std::cmp::Ordering::Greater if *back && step.kind == StepKind::Soak => SignedDuration::ZERO,
+                std::cmp::Ordering::Greater => step.likely,
+            }
+        }
     }
 }
 

@@ -190,7 +190,7 @@ pub(crate) fn calmed(server: &ServerView) -> Option<Wait> {
 fn time(about: &About<'_>, server: &ServerView, position: usize, now: Timestamp) -> (String, bool) {
     let elapsed = elapsed(server, now);
     let Phase::Step { kind, since, .. } = &server.phase else { return (elapsed, false) };
-    let Some(usual) = about.ahead.usual(position, *kind) else { return (elapsed, false) };
+    let Some(usual) = about.ahead.usual(server, position, *kind) else { return (elapsed, false) };
     let over = now.duration_since(*since).saturating_sub(usual);
     if over.as_secs() >= OVERDUE.as_secs() {
         return (format!("{elapsed}, overdue by {}", ahead::about(over)), true);

@@ -41,6 +41,8 @@ pub struct Log<'a> {
     installing: BTreeSet<WorkId>,
     /// The installer that each server has in hand, where it has reached one.
     in_turn: BTreeMap<WorkId, u32>,
+    /// Servers on which an installer was passed over: what comes after it is not run.
+    passed_over: BTreeSet<WorkId>,
     /// Where the log is read.
     seat: Seat,
 }
@@ -60,6 +62,7 @@ impl<'a> Log<'a> {
             in_hand: BTreeSet::new(),
             installing: BTreeSet::new(),
             in_turn: BTreeMap::new(),
+            passed_over: BTreeSet::new(),
             seat: Seat::Here,
         }
     }
@@ -88,15 +91,25 @@ impl<'a> Log<'a> {
             Record::InstallerEnded { work, .. } | Record::Held { work, cause: HoldCause::InstallerLost, .. } => {
                 self.installing.remove(work);
             }
-            Record::StepDone { step, .. } if self.plan.steps()[step.0 as usize].kind == StepKind::Patch => {
-                self.installing.retain(|work| self.plan.steps()[step.0 as usize].target != StepTarget::Server(*work));
+            Record::StepDone { step, how, .. } if self.plan.steps()[step.0 as usize].kind == StepKind::Patch => {
+                let target = self.plan.steps()[step.0 as usize].target;
+                self.installing.retain(|work| target != StepTarget::Server(*work));
+                if let (StepEnd::Skipped, StepTarget::Server(work)) = (how, target) {
+                    self.passed_over.insert(work);
+                }
             }
             Record::ServerEnded { work, .. } | Record::PutOff { work, .. } => drop(self.in_hand.remove(work)),
             Record::StepStarted { step } => {
                 let step = self.plan.steps()[step.0 as usize];
                 if let (StepKind::Patch, StepTarget::Server(work)) = (step.kind, step.target) {
+                    if step.installer == 0 {
+                        self.passed_over.remove(&work);
+                    }
+                    // What comes after an installer that was passed over is not run.
                     let own = self.in_turn.entry(work).or_default();
-                    *own = step.installer.max(*own);
+                    if !self.passed_over.contains(&work) {
+                        *own = step.installer.max(*own);
+                    }
                 }
             }
             Record::Resumed { .. }

@@ -44,8 +44,7 @@ fn agreed(host: &str, answers: &[DnsAnswer]) -> Result<Vec<IpAddr>, String> {
     let with_any = || known().filter(|(_, addresses)| !addresses.is_empty());
     let said = |answer: &DnsAnswer| match &answer.records {
         Answer::Unknown(why) => {
-            let own = format!("{} ", answer.resolver);
-            format!("{} does not tell it {}", answer.resolver, why.strip_prefix(&own).unwrap_or(why))
+            format!("{} does not tell it{}", answer.resolver, DnsAnswer::because(answer.resolver, why))
         }
         Answer::Known(records) if records.addresses.is_empty() => {
             format!("{} says that there is none", answer.resolver)

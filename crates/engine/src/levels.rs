@@ -47,11 +47,14 @@ impl fmt::Display for Fell<'_> {
     }
 }
 
-/// Returns the components that are older now than when the server was recorded. Where the plan states levels, those that
-/// they are about.
+/// Returns the components that are older now than before the first change of the run. Where each installer states a level, those
+/// that these are about: one without a level may bring anything.
 #[must_use]
-pub fn fell<'a>(work: &'a WorkState, levels: &[&Level], now: &'a [ComponentVersion]) -> Vec<Fell<'a>> {
-    let before = before(work).unwrap_or_default();
+pub fn fell<'a>(work: &'a WorkState, maintenance: &Maintenance, now: &'a [ComponentVersion]) -> Vec<Fell<'a>> {
+    // A later pass is recorded as an earlier one has left it.
+    let first = work.earlier.as_ref().or(work.snapshot.as_ref());
+    let before = first.map(|snapshot| snapshot.versions.as_slice()).unwrap_or_default();
+    let levels: Vec<&Level> = if states_all(maintenance) { maintenance.levels().collect() } else { Vec::new() };
     let concerned = before.iter().filter(|one| levels.is_empty() || levels.iter().any(|level| level.concerns(one)));
     // A server may list a component twice, in two versions: the newest counts.
     let newest = |list: &'a [ComponentVersion], name: &str| {
@@ -74,9 +77,8 @@ pub fn fell_at_end<'a>(plan: &Plan, work: &'a WorkState) -> Vec<Fell<'a>> {
     if !maintenance.installs() {
         return Vec::new();
     }
-    let levels: Vec<&Level> = maintenance.levels().collect();
     let now = work.level.as_ref().and_then(Answer::known).or(work.installed.as_ref());
-    now.map_or_else(Vec::new, |now| fell(work, &levels, now))
+    now.map_or_else(Vec::new, |now| fell(work, maintenance, now))
 }
 
 impl PoolLevels<'_> {
@@ -235,6 +237,11 @@ pub(crate) fn left_out<'a>(
         }
     }
     found
+}
+
+/// Whether every installer states the level that it brings.
+pub(crate) fn states_all(maintenance: &Maintenance) -> bool {
+    maintenance.installers.iter().all(|patch| patch.level.is_some())
 }
 
 /// What was installed on a server before its patch.

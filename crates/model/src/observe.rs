@@ -490,10 +490,16 @@ impl DnsAnswer {
     /// name server again. Silence, an answer of failure and aliases in a circle are all this.
     #[must_use]
     pub fn untold(resolver: SocketAddr, name: &DnsName, why: &str) -> String {
+        format!("{resolver} does not tell the addresses of {name}{}", Self::because(resolver, why))
+    }
+
+    /// Returns a driver's reason as the end of a sentence about its name server.
+    #[must_use]
+    pub fn because(resolver: SocketAddr, why: &str) -> String {
         let own = format!("{resolver} ");
         let why = why.strip_prefix(&own).unwrap_or(why);
         let colon = if why.starts_with('(') { "" } else { ":" };
-        format!("{resolver} does not tell the addresses of {name}{colon} {why}")
+        format!("{colon} {why}")
     }
 }
 

@@ -6,7 +6,7 @@ use crate::preview::{freeze_said, window_said};
 use crate::style::Look;
 use jiff::SignedDuration;
 use orchestrate_model::window::Freeze;
-use orchestrate_model::{Change, Pool, PoolName, Server, ServerName};
+use orchestrate_model::{Change, Pool, PoolName, Server, ServerName, secret};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -220,7 +220,22 @@ fn walk(path: &str, before: &Value, now: &Value, tell: &mut dyn FnMut(&str, Stri
                 walk(&below, &of(before), &of(now), tell);
             }
         }
-        (before, now) => tell(path, format!(": was {}, is {}", short(before), short(now))),
+        (before, now) => tell(path, format!(": was {}, is {}", shown(path, before), shown(path, now))),
+    }
+}
+
+/// Returns a value as it may be shown: without what may be a secret, as everywhere else.
+fn shown(path: &str, value: &Value) -> String {
+    masked(path.rsplit('.').next().unwrap_or_default(), value).unwrap_or_else(|| short(value))
+}
+
+/// Returns what stands for a text that may hold a secret, by its key.
+fn masked(key: &str, value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    match key {
+        "installer" => Some(secret::shown_address(text)),
+        "elsewhere" | "reason" | "name" => Some(secret::shown_text(text)),
+        _ => None,
     }
 }
 
@@ -238,7 +253,7 @@ fn short(value: &Value) -> String {
         Value::Object(map) => {
             let parts = map.iter().map(|(key, value)| {
                 let untold = UNTOLD.contains(&key.as_str());
-                if untold { key.clone() } else { format!("{} {}", key.replace('_', " "), short(value)) }
+                if untold { key.clone() } else { format!("{} {}", key.replace('_', " "), shown(key, value)) }
             });
             parts.collect::<Vec<_>>().join(", ")
         }

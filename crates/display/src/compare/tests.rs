@@ -186,3 +186,20 @@ fn a_warning_that_stands_for_more_servers_than_before_is_a_new_one() {
     has(&between(&two, &four), Subject::Findings, Weight::Another, "warning O2014 is new: fe1 is weak");
     assert!(!between(&two, &with("fe1 is weaker (and so for 1 more)")).iter().any(|each| each.text.contains("is new")));
 }
+
+#[test]
+fn p10_what_two_plans_differ_in_is_told_without_what_may_be_a_secret() {
+    let (before, mut other) = (Made::of(&change(), fixture::seen()), change());
+    let installer = &mut other.maintenance.installers[0];
+    installer.installer = r"\\svc:geheim@nas\CU\x.exe".to_owned();
+    let mut second = installer.clone();
+    second.installer = r"C:\CU\second.exe".to_owned();
+    second.arguments = vec!["/password=geheim".to_owned()];
+    other.maintenance.installers.push(second);
+    let elsewhere = "curl -u svc:geheim https://robot.contoso.example".to_owned();
+    other.pools[0].load_balancing.balancer = orchestrate_model::pool::Balancer::Elsewhere(elsewhere);
+    let found = between(&before, &Made::of(&other, fixture::seen()));
+    let all = format!("{found:?}");
+    assert!(!all.contains("geheim"), "{all}");
+    assert!(all.contains("second.exe") && all.contains("robot.contoso.example") || all.contains("elsewhere"), "{all}");
+}

@@ -409,7 +409,7 @@ fn time(shown: &Shown<'_>, (position, server): (usize, &ServerView), look: &Look
     let (minutes, at) = (in_minutes(elapsed), look.moment(*since, shown.now));
     let (done, all) = server.steps;
     let lead = format!("step {} of {all}, since {at}, for {minutes}", (done + 1).min(all));
-    let Some(usual) = shown.ahead.usual(position, *kind) else { return (lead, false) };
+    let Some(usual) = shown.ahead.usual(server, position, *kind) else { return (lead, false) };
     let over = elapsed.saturating_sub(usual);
     if over >= SignedDuration::from_mins(1) {
         return (format!("{lead}: overdue by {}", in_minutes(over)), true);

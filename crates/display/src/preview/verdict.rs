@@ -96,7 +96,9 @@ pub(super) fn how_long(preview: &Preview<'_>, look: &Look) -> Vec<String> {
     let length = match preview.plan.change().maintenance.fit {
         WindowFit::Worst => format!("Likely {likely} of work{measured}, at worst {worst}{windows}"),
         WindowFit::Likely => {
-            format!("Likely {likely} of work{measured}{windows}; at worst {worst}, and then a server may end after its window")
+            format!(
+                "Likely {likely} of work{measured}{windows}; at worst {worst}, and then a server may end after its window"
+            )
         }
     };
     vec![length, when]

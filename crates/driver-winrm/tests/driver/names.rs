@@ -60,7 +60,7 @@ async fn p3_a_server_that_name_servers_do_not_know_or_do_not_answer_for_is_unkno
     let (why, _) = read(Answer::unknown("no answer within 5 s")).await;
     let why = why.unwrap();
     assert!(
-        why.contains("is not known") && why.contains("192.0.2.53:53 did not answer: no answer within 5 s"),
+        why.contains("is not known") && why.contains("192.0.2.53:53 does not tell it: no answer within 5 s"),
         "{why}"
     );
 }

@@ -104,13 +104,14 @@ impl Engine {
         let owed = self.plan.findings().iter().any(|finding| finding.code == codes::RESTART_OWED);
         let left_over = absent || (owed && !self.state.recover) || work.iter().any(|work| !work.left_over.is_empty());
         let one_level = levels::of(&self.plan, &self.state).iter().all(levels::PoolLevels::is_whole);
+        let fell = work.iter().any(|own| !levels::fell_at_end(&self.plan, own).is_empty());
         // What counts as changed is what was recorded first: without that nothing is.
         let untouched = work.iter().all(|work| work.as_recorded().is_none());
         match &self.state.stop {
             _ if !self.state.recover && untouched && work.iter().any(WorkState::is_held_elsewhere) => {
                 RunOutcome::HeldElsewhere
             }
-            _ if self.state.recover && !out && !differs && left_over => RunOutcome::ToBeLookedAt,
+            _ if self.state.recover && !out && !differs && (left_over || fell) => RunOutcome::ToBeLookedAt,
             _ if self.state.recover && !out && !differs => RunOutcome::Recovered,
             _ if self.state.recover => RunOutcome::StoppedByPolicy,
             _ if done && !differs && !left_over && one_level => RunOutcome::Done,

@@ -409,7 +409,7 @@ impl Engine {
             return false;
         }
         self.record(now, Record::PutOff { work: work_id(position), why: why.clone() });
-        self.scratch[position] = steps::Scratch::default();
+        self.scratch[position].forget();
         true
     }
 

@@ -256,7 +256,8 @@ impl WorkState {
     /// Returns how often a restart was asked for, or begun by the installer as it says.
     #[must_use]
     pub fn restarts_asked(&self) -> usize {
-        self.restarts.len() + usize::from(matches!(self.installer, Some((_, ExitMeaning::RestartStarted))))
+        let begun = self.results().filter(|(_, _, meaning)| *meaning == ExitMeaning::RestartStarted).count();
+        self.restarts.len() + begun
     }
 
     /// Returns how the server has to be at the end, when the run has ever changed it.

@@ -46,7 +46,7 @@ use orchestrate_model::version::ComponentVersion;
 use orchestrate_model::{
     Answer, PoolObservation, RunState as ServiceRunState, ServerName, ServerObservation, ServiceName,
 };
-use orchestrate_planner::{StepId, StepKind, limits};
+use orchestrate_planner::{Plan, StepId, StepKind, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the engine remembers of a step between two looks. Losing it makes the run slower, never less safe: after a
@@ -130,6 +130,9 @@ pub(crate) struct Scratch {
     pub(crate) undone: Option<Undone>,
     /// Sessions left, for the view.
     pub(crate) left: Option<Answer<u64>>,
+    /// Sessions of services that the plan would wait for by time where nothing counts them, when they were last counted and not
+    /// zero: a counter that was there and is lost is no counter that was never there.
+    pub(crate) seen_sessions: BTreeMap<ServiceName, u64>,
     /// What is waited for, for the view.
     pub(crate) wait: Option<Wait>,
 }
@@ -162,6 +165,7 @@ impl Scratch {
             undone: self.undone.take(),
             extra: std::mem::take(&mut self.extra),
             left: self.left.take(),
+            seen_sessions: std::mem::take(&mut self.seen_sessions),
             ..Self::default()
         };
     }
@@ -174,7 +178,18 @@ impl Scratch {
     /// Forgets everything but what was learned of the server itself: a step that is retried begins as if for the first
     /// time.
     pub(crate) fn forget(&mut self) {
-        *self = Self { extra: std::mem::take(&mut self.extra), ..Self::default() };
+        let seen_sessions = std::mem::take(&mut self.seen_sessions);
+        *self = Self { extra: std::mem::take(&mut self.extra), seen_sessions, ..Self::default() };
+    }
+
+    /// Keeps what was counted of services that may be waited for by time.
+    pub(crate) fn note_sessions(&mut self, plan: &Plan, seen: &ServerObservation) {
+        let timed = |name: &&ServiceName| plan.change().maintenance.unmeasured.contains_key(*name);
+        for name in seen.sessions.keys().filter(timed) {
+            if let Some(left) = seen.sessions[name].most_read().filter(|left| *left > 0) {
+                self.seen_sessions.insert(name.clone(), left);
+            }
+        }
     }
 
     /// Returns whether the next look is one at the whole pool, for the safety questions.
@@ -542,6 +557,7 @@ fn judge_step(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
 
 /// Judges the step in hand.
 pub(crate) fn judge(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    scratch.note_sessions(case.subject.plan, case.own);
     let mut ruling = match installed_by_another(case, scratch) {
         Some(next) => next.into(),
         None => judge_step(case, scratch),

@@ -2,7 +2,7 @@
 
 use super::block::{manual_again, paused_services, still_stopped};
 use super::under_way::is_boot_since;
-use super::{Case, Judgement, Ruling, Scratch, restart, under_way};
+use super::{Case, Judgement, Ruling, Scratch, restart, support, under_way};
 use crate::constants::{
     BOOT_MOVES, INSTALLER_ATTEMPTS, INSTALLER_BUSY, INSTALLER_BUSY_WAIT, INSTALLER_GRACE, RESTART_DEADLINE, SELF_START,
     SLOW_LOOK,
@@ -21,6 +21,9 @@ use orchestrate_model::version::{ComponentVersion, Level, Reached};
 use orchestrate_model::{Answer, RunState, ServiceName, StartMode};
 use orchestrate_planner::{Step, StepKind, limits};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How long supporting services are stopped anew before a later installer, which is run all the same then.
+const SUPPORT_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// Returns the token under which the installer is asked about, or started next.
 ///
@@ -161,6 +164,14 @@ fn start(case: &Case<'_>, scratch: &mut Scratch, (patch, token): (&Patch, Instal
     }
     if let Some(wait) = starting_themselves(case, scratch) {
         return wait.into();
+    }
+    // A restart between two installers has brought back what supports the services that are stopped.
+    if case.subject.own.in_hand > 0 && !case.is_late(SUPPORT_AGAIN) {
+        match support::stop(case, scratch, String::new()) {
+            Ok(Judgement::Done(..)) => {}
+            Ok(next) => return next.into(),
+            Err(why) => return case.unknown(scratch, &why).into(),
+        }
     }
     // An installer may restart the server by itself.
     match manual_again(case, scratch) {
@@ -368,16 +379,23 @@ pub(super) fn verify(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
     if let Some(waits) = under_way::restart(case).filter(|_| !restarts) {
         return waits.into();
     }
-    let versions = match (case.own.versions.as_result(), levels.is_empty()) {
-        (Ok(versions), _) => versions,
-        (Err(why), false) => return case.unknown(scratch, why).into(),
-        (Err(_), true) => {
+    let maintenance = &case.subject.plan.change().maintenance;
+    // Where something was installed before, a server that has only just come back may not say it yet, and a list without anything
+    // is no answer.
+    let had = case.subject.own.snapshot.as_ref().is_some_and(|snapshot| !snapshot.versions.is_empty());
+    let nothing = || "it lists nothing that is installed, and did before".to_owned();
+    let said = case.own.versions.as_result().map_err(ToOwned::to_owned);
+    let said = said.and_then(|versions| if versions.is_empty() && had { Err(nothing()) } else { Ok(versions) });
+    let versions = match said {
+        Ok(versions) => versions,
+        Err(why) if had || !levels.is_empty() => return case.unknown(scratch, &why).into(),
+        Err(_) => {
             let records = if restarts { Vec::new() } else { unmade(case) };
             return Ruling { records, next: Judgement::Done(StepEnd::Skipped, BY_EXIT_CODE.to_owned()) };
         }
     };
-    let fell = levels::fell(case.subject.own, &levels, versions);
-    if levels.is_empty() && !fell.is_empty() {
+    let fell = levels::fell(case.subject.own, maintenance, versions);
+    if !levels::states_all(maintenance) && !fell.is_empty() {
         // Nothing else says what the update is to reach, and the other servers would follow.
         let text = format!("{server}: the installer says that it is done, but {}", words(&fell));
         return case.give_up(text).into();

@@ -255,14 +255,13 @@ fn of_name(name: &DnsName, answers: &[&DnsAnswer]) -> Row {
             }
             Answer::Unknown(why) => {
                 light = Light::Yellow;
-                let own = format!("{} ", answer.resolver);
-                format!("{NOT_KNOWN}{}", why.strip_prefix(&own).unwrap_or(why))
+                format!("{NOT_KNOWN}{}", DnsAnswer::because(answer.resolver, why))
             }
         };
         said.entry(text).or_default().push(answer.resolver.to_string());
     }
     let each = said.iter().map(|(text, resolvers)| match (text.strip_prefix(NOT_KNOWN), resolvers.as_slice()) {
-        (Some(why), _) => format!("{} does not tell it {why}", super::some(resolvers)),
+        (Some(why), _) => format!("{} does not tell it{why}", super::some(resolvers)),
         (None, [one]) => format!("{one} says {text}"),
         (None, several) => format!("{} say {text}", super::some(several)),
     });

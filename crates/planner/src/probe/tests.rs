@@ -198,7 +198,7 @@ fn a_certificate_that_is_not_trusted_says_which_pin_would_pin_it() {
     assert!(found.todo.unwrap().contains(&format!("pin: {}", "b".repeat(64))));
     probe.listeners[1] = with(None);
     let soon = row(&probe, Topic::Tls);
-    assert!(soon.light == Light::Yellow && soon.found.starts_with("ends in 1 d"), "{soon:?}");
+    assert!(soon.light == Light::Yellow && soon.found.starts_with("ends in 1d"), "{soon:?}");
 }
 
 #[test]

@@ -61,7 +61,8 @@ fn another(mutation: Mutation, plan: &Plan) -> Option<Plan> {
         }
         _ => return None,
     }
-    let (another, _report) = make(&change, &Observations::default(), origin()).expect("a change that says less is good too");
+    let (another, _report) =
+        make(&change, &Observations::default(), origin()).expect("a change that says less is good too");
     Some(another)
 }
 

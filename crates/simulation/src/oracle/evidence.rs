@@ -38,6 +38,8 @@ pub(super) struct Told {
     /// Of the balancer of each pool.
     balancers: BTreeMap<usize, Vec<Heard>>,
     sessions: BTreeMap<(usize, usize), Sessions>,
+    /// Services that had sessions when they were last counted by the process that works now.
+    pub(super) counted: BTreeSet<(usize, usize)>,
     /// The services of machines that have no draining state, by the last answer.
     stateless: BTreeSet<(usize, usize)>,
 }
@@ -72,6 +74,9 @@ impl World {
         for name in &ask.sessions {
             let Some(place) = self.machines[at].service(name) else { continue };
             let what = sessions(seen, name);
+            if matches!(what, Sessions::Some(_)) {
+                self.oracle.told.counted.insert((at, place));
+            }
             self.oracle.told.sessions.insert((at, place), what);
             let state = seen.sessions.get(name).and_then(|reading| reading.draining.as_ref());
             if matches!(state, Some(Answer::Known(DrainingState::Absent(_)))) {
@@ -139,7 +144,9 @@ impl World {
     /// Whether nothing counts the sessions of a service, as its server said, and it was waited for as long as the plan says.
     pub(super) fn was_waited_for(&self, at: usize, place: usize, service: &crate::world::Service) -> bool {
         let wait = self.change.maintenance.unmeasured.get(&service.name);
-        let uncounted = matches!(self.oracle.told.sessions.get(&(at, place)), Some(Sessions::Uncounted));
+        let told = &self.oracle.told;
+        let uncounted = matches!(told.sessions.get(&(at, place)), Some(Sessions::Uncounted));
+        let uncounted = uncounted && !told.counted.contains(&(at, place));
         uncounted && wait.is_some_and(|wait| i128::from(self.now - service.pausing_since) >= wait.as_millis())
     }
 

@@ -106,7 +106,9 @@ impl World {
 
     /// P4: where a person is asked, no more sessions are cut than the person has typed.
     pub(super) fn check_cut_by_person(&mut self, at: usize, record: &Value) {
-        if self.change.maintenance.drain.at_deadline != AtDeadline::Ask || !self.change.maintenance.drain.per_service.is_empty() {
+        if self.change.maintenance.drain.at_deadline != AtDeadline::Ask
+            || !self.change.maintenance.drain.per_service.is_empty()
+        {
             return;
         }
         let cut: u64 = record["sessions"].as_object().into_iter().flatten().filter_map(|(_, left)| left.as_u64()).sum();

@@ -31,6 +31,7 @@ fn kind_of(text: &str) -> &str {
 
 fn is_of_interest(kind: &str) -> bool {
     let kinds = [
+        "run_started",
         "intent",
         "sessions_cut",
         "server_ended",
@@ -168,6 +169,8 @@ impl Oracle {
                 let services = record["sessions"].as_object().into_iter().flatten();
                 self.cut.extend(services.map(|(name, left)| ((at, name.clone()), left.as_i64().unwrap_or(0))));
             }
+            // What another process has counted, or this one before it began, is not known to the run.
+            ("run_started", _) => self.told.counted.clear(),
             ("decided", Some(at)) if record["choice"] == "cut" => {
                 self.typed.insert(at, record["terms"]["sessions"].as_u64().unwrap_or_default());
             }
@@ -192,6 +195,7 @@ impl Oracle {
             }
             ("run_ended", _) => self.outcome = Some(line.text("outcome").to_owned()),
             ("resumed", _) => {
+                self.told.counted.clear();
                 self.outcome = None;
                 self.swept.clear();
                 self.ended.retain(|_, end| end != "out");

@@ -101,6 +101,13 @@ fn p3_p4_what_could_not_be_read_is_not_waited_for_by_time() {
     assert!(!engine.state().steps[DRAIN.0 as usize].is_ended());
     let waits = engine.view(at(500)).servers[0].wait.clone().expect("it waits").why;
     assert!(waits.contains("it had 9 when its sessions were last counted"), "{waits}");
+    // To try again forgets much, and not that.
+    let (mut engine, effects) = drained_by(&rules(5, "hold"));
+    sampled(&mut engine, &effects, &[Answer::Known(9)], at(400));
+    assert!(held(&engine).is_some());
+    let effects = decides(&mut engine, HoldChoice::Retry, Terms::default(), at(401));
+    sampled(&mut engine, &effects, &vec![Answer::unknown(NO_COUNTER); 5], at(402));
+    assert!(!engine.state().steps[DRAIN.0 as usize].is_ended(), "nine people may be there");
 }
 
 #[test]

@@ -247,6 +247,33 @@ fn a_server_whose_version_fell_is_held_before_the_others_follow() {
 }
 
 #[test]
+fn p3_what_a_server_does_not_say_after_its_installer_is_waited_for_where_it_said_it_before() {
+    for silent in [Answer::unknown("the server is busy"), Answer::Known(Vec::new())] {
+        let (mut engine, effects) = verifying(json!(null));
+        let mut seen = with_versions(versions(OLD, NEW));
+        seen.servers.get_mut(&server(1)).unwrap().versions = silent.clone();
+        let effects = answer(&mut engine, &effects, seen, at(100));
+        assert!(!engine.state().steps[7].is_ended(), "{silent:?}: {effects:?}");
+        assert!(held(&engine).is_none());
+    }
+}
+
+#[test]
+fn p8_a_version_that_fell_in_an_earlier_pass_is_not_forgotten_and_a_recovery_says_so() {
+    let mut engine = after_in(plan_to(json!(null)), &finished(&versions(NEW, NEW)));
+    let fallen = Record::LevelRead { work: FE1, versions: Answer::Known(versions(OLD, NEW)) };
+    engine.state.apply(&engine.plan.clone(), at(100), &fallen).unwrap();
+    let own = &mut engine.state.work[0];
+    // The next pass records the server as the first one has left it.
+    own.earlier = own.snapshot.clone();
+    own.snapshot.as_mut().unwrap().versions = versions(OLD, NEW);
+    let fell = crate::levels::fell_at_end(engine.plan(), &engine.state().work[0]);
+    assert_eq!(fell.len(), 1, "{fell:?}");
+    engine.state.recover = true;
+    assert_eq!(engine.outcome(), RunOutcome::ToBeLookedAt);
+}
+
+#[test]
 fn a_server_above_the_level_is_not_said_to_be_at_it() {
     let level = orchestrate_model::Level::Highest(Version::parse(OLD).unwrap());
     let mut engine = after_in(plan_to(json!(OLD)), &over());

@@ -382,10 +382,10 @@ fn by_time(case: &Case<'_>, time: SignedDuration) -> Left {
     if unmeasured_time(case) >= time { Left::Nothing } else { Left::Time(time) }
 }
 
-/// Why a service whose counters were read in this drain, and were not zero, is not waited for by time now that the server has
+/// Why a service whose counters were read since the guard, and were not zero, is not waited for by time now that the server has
 /// them no more.
 fn lost(case: &Case<'_>, scratch: &Scratch, name: &ServiceName) -> Option<String> {
-    let left = scratch.last_counts.get(name).copied().flatten().filter(|left| *left > 0)?;
+    let left = scratch.seen_sessions.get(name)?;
     let why = case.own.sessions.get(name)?.uncountable()?;
     Some(format!("{name}: {why}; it had {left} when its sessions were last counted"))
 }
