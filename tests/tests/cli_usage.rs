@@ -352,7 +352,7 @@ fn what_check_calls_good_a_preview_and_a_start_do_not_refuse_unseen() {
         (String::new(), r"C:\CU\x.msi", 9, "without a switch that keeps it from asking"),
     ] {
         let plan = unreachable(&sandbox, &windows);
-        let patch = format!(", patch: {{installer: '{installer}', sha256: '{}'}}}}", "0".repeat(64));
+        let patch = format!(", patch: {{installer: '{installer}', sha256: '{}'}}}}", "1f".repeat(32));
         let text = std::fs::read_to_string(&plan).unwrap().replace("all-services}", &format!("all-services{patch}"));
         std::fs::write(&plan, text).unwrap();
         for arguments in [&["check", &plan][..], &[&plan, "--dry-run", "--offline"]] {
