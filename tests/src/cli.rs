@@ -1,5 +1,6 @@
 //! Running the binary as a user would, with a state folder of its own, and making its output comparable.
 
+use crate::schemas;
 use crate::signals::{KILLED, signal};
 use regex::Regex;
 use std::path::{Path, PathBuf};
@@ -149,13 +150,15 @@ impl Sandbox {
         command
     }
 
-    /// Runs the binary to its end.
+    /// Runs the binary to its end. What it prints for programs is held against its schema.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// When it cannot be started, or prints what its schema does not have.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Said {
-        self.command(arguments).output().expect("the binary starts").into()
+        let said = self.command(arguments).output().expect("the binary starts").into();
+        schemas::assert_printed(arguments, &said);
+        said
     }
 
     /// Starts the binary in the background. It is killed when the test ends.

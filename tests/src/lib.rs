@@ -1,5 +1,6 @@
 //! Tests of the whole product.
 
 pub mod cli;
+pub mod schemas;
 mod signals;
 pub mod terminal;

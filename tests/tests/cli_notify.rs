@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use orchestrate_tests::cli::Sandbox;
+use orchestrate_tests::schemas::assert_valid;
 use serde_json::Value;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -29,7 +30,10 @@ fn plan(sandbox: &Sandbox, notices: &Path, scenario: &[(&str, &str)]) -> String 
 
 fn notices(file: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect()
+    let all: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect();
+    all.iter().for_each(|notice| assert_valid("notice", notice));
+    all
 }
 
 #[test]

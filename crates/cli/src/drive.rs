@@ -329,9 +329,7 @@ fn tell(told: &Telling<'_>, finished: Finished) -> Ended {
     let Telling { home, folder, plan, manner, typed, .. } = told;
     let Finished { outcome, state } = finished;
     let (mut exit, failure) = match outcome {
-        // Making room and going on is the same as after any other trouble with the disk.
-        Ok(_) if matches!(state.stop, Some(StopWhy::Storage(_))) => (Exit::Temporary, None),
-        Ok(outcome) => (exit_of(outcome), None),
+        Ok(outcome) => (exit_of_run(outcome, &state), None),
         Err(error) => {
             let failure = Failure::from(error);
             (failure.exit(), Some(failure))
@@ -347,7 +345,7 @@ fn tell(told: &Telling<'_>, finished: Finished) -> Ended {
         Saved::Whole | Saved::Again | Saved::Lost(_) => home.program.clone(),
     };
     let text = match manner {
-        Manner::Json => format!("{}\n", events::summary(folder.id(), plan, &state, exit.code())),
+        Manner::Json => format!("{}\n", events::summary(folder.id(), plan, &state, Some(exit.code()))),
         Manner::Text => {
             let start = typed.start(&program);
             let context = Context { run: folder.id(), plan, program: &program, start: &start };
@@ -446,6 +444,12 @@ fn verified(folder: &RunFolder, plan: &Plan, state: &RunState) -> Result<String,
     } else {
         Err(Failure::Corrupt { path, why: "its records do not amount to the state that the run ended in".to_owned() })
     }
+}
+
+/// Returns the exit code of a run that ended like this, in this state.
+pub(crate) fn exit_of_run(outcome: RunOutcome, state: &RunState) -> Exit {
+    // Making room and going on is the same as after any other trouble with the disk.
+    if matches!(state.stop, Some(StopWhy::Storage(_))) { Exit::Temporary } else { exit_of(outcome) }
 }
 
 /// Returns the exit code of a run that ended like this.

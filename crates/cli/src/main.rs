@@ -93,8 +93,9 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     }
     match command {
         Command::Check { plan, output } => commands::check::run(&plan, output),
-        Command::Explain { code } => commands::explain::run(code.as_deref()),
-        Command::Schema => commands::schema::run(),
+        Command::Explain { code, output } => commands::explain::run(code.as_deref(), output),
+        Command::Schema { list: true, .. } => commands::schema::list(),
+        Command::Schema { document, list: false } => commands::schema::run(document),
         Command::Diff(args) => commands::diff::run(&args),
         Command::Windows { plan, next, output } => commands::windows::run(&plan, next, output),
         Command::Simulate(args) => commands::simulate::run(&args),
@@ -119,7 +120,7 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         Command::Decide(args) => commands::order::told(commands::order::decide(home, &args)),
         Command::Resume(args) => wait(commands::resume::run(home, &args, Way::Resume)),
         Command::Recover(args) => wait(commands::resume::run(home, &args, Way::Recover)),
-        Command::Watch { run } => wait(commands::watch::run(home, &run)),
+        Command::Watch { run, output } => wait(commands::watch::run(home, &run, output)),
         Command::Probe(args) => wait(commands::probe::run(home, &args)),
         Command::Notify { plan } => wait(commands::notify::run(&plan)),
         Command::Apply(args) => wait(commands::run::run(home, &args.into_run())),
@@ -134,7 +135,7 @@ fn with_home(home: &Home, command: Command) -> Result<Exit, Failure> {
         Command::Lab { plan: None, .. } => Err(Failure::Usage("a plan file is needed, or --list".to_owned())),
         Command::Check { .. }
         | Command::Explain { .. }
-        | Command::Schema
+        | Command::Schema { .. }
         | Command::Diff(_)
         | Command::Windows { .. }
         | Command::Simulate(_)

@@ -51,9 +51,9 @@ pub(crate) fn bare(view: &View) -> View {
     view
 }
 
-/// Returns the last event: how each server and the run ended.
+/// Returns the last event: how each server and the run ended. The exit code is that of the run's program, where it is known.
 #[must_use]
-pub fn summary(run: &RunId, plan: &Plan, state: &RunState, exit_code: u8) -> Value {
+pub fn summary(run: &RunId, plan: &Plan, state: &RunState, exit_code: Option<u8>) -> Value {
     json!({
         "version": EVENT_VERSION,
         "event": "summary",

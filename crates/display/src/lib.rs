@@ -23,6 +23,7 @@ pub mod pages;
 pub mod preview;
 pub mod probe;
 pub mod report;
+pub mod schemas;
 pub mod status;
 pub mod stopping;
 mod style;

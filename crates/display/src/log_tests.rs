@@ -31,7 +31,7 @@ fn why(kind: WhyKind) -> Why {
     Why { kind, text: "the window ends at 04:00".to_owned() }
 }
 
-fn records() -> Vec<Record> {
+pub(crate) fn records() -> Vec<Record> {
     let work = WorkId(0);
     let by = Actor { user: "ann".to_owned(), host: "admin1".to_owned(), process: 4711 };
     let run = RunId::new("20261128-2100-abcd").unwrap();

@@ -17,8 +17,8 @@ mod tests;
 
 pub use channel::{Channel, Way};
 pub use mail::{Mail, Unusable};
-pub use message::Notice;
-pub use silence::{SilenceWay, Silenced, Silencer};
+pub use message::{NOTICE_SCHEMA, Notice};
+pub use silence::{SILENCE_SCHEMA, SilenceWay, Silenced, Silencer};
 pub use silences::Silences;
 
 use std::time::Duration;

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// The version of the JSON object. It rises when a key changes its meaning or goes away; new keys may come at any time.
 const VERSION: u32 = 1;
 
+/// The JSON Schema of the object.
+pub const NOTICE_SCHEMA: &str = include_str!("../schemas/notice.json");
+
 /// Something that people are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notice {

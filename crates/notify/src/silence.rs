@@ -18,6 +18,9 @@ const MOST_READ: usize = 16 << 20;
 /// The version of the JSON object for webhooks.
 const VERSION: u32 = 1;
 
+/// The JSON Schema of that object.
+pub const SILENCE_SCHEMA: &str = include_str!("../schemas/silence.json");
+
 /// A way to silence alerts.
 #[derive(Clone)]
 pub struct Silencer {
@@ -242,4 +245,29 @@ async fn read(mut answer: Response) -> Result<Vec<u8>, reqwest::Error> {
         }
     }
     Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_webhooks_get_is_as_its_schema_says() {
+        let schema: Value = serde_json::from_str(SILENCE_SCHEMA).unwrap();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        let what = Silenced {
+            run: RunId::new("run-1").unwrap(),
+            change: "pool01 November update".to_owned(),
+            reason: "CHG1".to_owned(),
+            pool: PoolName::new("pool01.contoso.example").unwrap(),
+            server: ServerName::new("fe1.contoso.example").unwrap(),
+            lab: false,
+        };
+        for object in [object(&what, "silence", Some(Timestamp::UNIX_EPOCH)), object(&what, "unsilence", None)] {
+            assert!(validator.is_valid(&object), "{object}");
+            let described: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+            assert_eq!(described, object.as_object().unwrap().keys().collect::<Vec<_>>());
+        }
+        assert!(!validator.is_valid(&object(&what, "whisper", None)));
+    }
 }

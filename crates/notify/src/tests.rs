@@ -35,6 +35,23 @@ fn url(server: &MockServer) -> Url {
     Url::parse(&format!("{}/secret/T0KEN", server.uri())).unwrap()
 }
 
+#[test]
+fn a_notice_of_each_occasion_is_as_its_schema_says() {
+    let schema: Value = serde_json::from_str(NOTICE_SCHEMA).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let words = json!(Occasion::ALL.map(Occasion::word));
+    assert_eq!(schema["properties"]["event"]["enum"], words);
+    for occasion in Occasion::ALL {
+        let object = Notice { occasion, ..notice() }.plain();
+        assert!(validator.is_valid(&object), "{object}");
+        let told: Vec<&String> = object.as_object().unwrap().keys().collect();
+        let mut described: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        described.sort();
+        assert_eq!(described, told);
+    }
+    assert!(!validator.is_valid(&json!({"version": 1, "event": "held"})));
+}
+
 /// Tells one notice by these channels, and returns what was not delivered.
 async fn told(channels: Vec<Channel>) -> Vec<String> {
     let (failures, mut failed) = mpsc::unbounded_channel();

@@ -21,8 +21,8 @@ mod world;
 
 pub use faults::Fault;
 pub use forecast::{
-    FaultForecast, Forecast, Moment, Options, Rehearsal, Resumption, ServerForecast, SessionAssumption, SimulateError,
-    Spread, simulate, simulate_telling,
+    FaultForecast, Forecast, Moment, Options, Rehearsal, Resumption, SCHEMA, ServerForecast, SessionAssumption,
+    SimulateError, Spread, simulate, simulate_telling,
 };
 pub use hunt::{again, control, hunt, hunt_on_all};
 pub use mutation::Mutation;

@@ -1,12 +1,14 @@
 //! The command line as it is written.
 
 mod decide;
+mod document;
 pub(crate) mod printed;
 mod probe;
 mod saved;
 mod serve;
 
 pub(crate) use decide::{Choice, DecideArgs};
+pub(crate) use document::Document;
 pub(crate) use probe::{AuthWord, HostArgs, ProbeArgs, TransportWord};
 pub(crate) use saved::{ApplyArgs, DiffArgs};
 pub(crate) use serve::{ApproveArgs, ProcessArgs, ServeArgs};
@@ -426,6 +428,9 @@ pub(crate) enum Command {
     Explain {
         /// The code, such as O1004; without it, all codes are listed
         code: Option<String>,
+        /// How output looks
+        #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+        output: TextOrJson,
     },
     /// Says what a maintenance would lack on servers, and what to do; changes nothing
     #[command(after_help = "Ends with 0 when nothing fails, 9 when something does, 69 when no server could be asked.")]
@@ -436,8 +441,15 @@ pub(crate) enum Command {
         #[arg(value_name = "PLAN")]
         plan: PathBuf,
     },
-    /// Prints the JSON Schema of plan files, for editors
-    Schema,
+    /// Prints the JSON Schema of plan files, for editors, or of what programs are told
+    Schema {
+        /// The document
+        #[arg(value_enum, value_name = "NAME", default_value_t = Document::Plan)]
+        document: Document,
+        /// Lists the documents
+        #[arg(long, conflicts_with = "document")]
+        list: bool,
+    },
     /// Says what is out, and what waits for what, since when
     Status {
         /// The run; without it, all runs are listed
@@ -468,6 +480,9 @@ pub(crate) enum Command {
     Watch {
         /// The run
         run: String,
+        /// How output looks; json gives one event per line
+        #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+        output: TextOrJson,
     },
     /// Prints what the records of a run say: for programs, or as a page for a change ticket
     Report {

@@ -36,7 +36,8 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
     })?;
     match args.output {
         TextOrJson::Json => {
-            let mut text = serde_json::to_string_pretty(&forecast).map_err(|error| Failure::Output(error.into()))?;
+            let mut text =
+                serde_json::to_string_pretty(&forecast.document()).map_err(|error| Failure::Output(error.into()))?;
             text.push('\n');
             output::data(&text)?;
         }

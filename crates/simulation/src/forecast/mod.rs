@@ -30,6 +30,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// The version of the form for programs. It rises when a key changes its meaning or goes away; new keys may come at any time.
+const VERSION: u32 = 1;
+
+/// The JSON Schema of the form for programs.
+pub const SCHEMA: &str = include_str!("../../schemas/simulate.json");
+
 /// Openings that a run is taken up again in before it is called unfinished.
 const OPENINGS: usize = 20;
 
@@ -100,6 +106,22 @@ pub struct Forecast {
     pub faults: Vec<FaultForecast>,
     /// What happened in the run of the first seed; with the faults, where one run was asked for with faults.
     pub timeline: Vec<Moment>,
+}
+
+/// A forecast for programs.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    version: u32,
+    #[serde(flatten)]
+    forecast: &'a Forecast,
+}
+
+impl Forecast {
+    /// Returns it for programs, with the version of the form.
+    #[must_use]
+    pub fn document(&self) -> impl Serialize + '_ {
+        Document { version: VERSION, forecast: self }
+    }
 }
 
 /// One server in the forecast.

@@ -104,3 +104,19 @@ fn an_edge_pool_with_external_names_is_simulated_to_its_end() {
         assert_eq!(forecast.outcomes.get("done"), Some(&5), "{}", forecast.text());
     }
 }
+
+#[test]
+fn a_forecast_for_programs_is_as_its_schema_says() {
+    let schema: serde_json::Value = serde_json::from_str(orchestrate_simulation::SCHEMA).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let told = simulate(&example_change(3), &options(1, vec![Fault::InstallerFails])).unwrap();
+    let mut document = serde_json::to_value(told.document()).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{document:#}\n{errors:?}");
+    let described: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(described, document.as_object().unwrap().keys().collect::<Vec<_>>());
+    let words = &schema["properties"]["faults"]["items"]["properties"]["fault"]["enum"];
+    assert_eq!(*words, serde_json::json!(Fault::ALL.as_slice()));
+    document["faults"][0]["fault"] = "bad-luck".into();
+    assert!(!validator.is_valid(&document));
+}
