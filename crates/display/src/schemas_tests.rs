@@ -484,6 +484,7 @@ fn report(plan: &Plan) -> Report {
         room: hour,
         length: hour,
         likely: hour,
+        measured: 3,
         lower_bound: hour,
         begins: Some(at(0)),
         ends: None,
