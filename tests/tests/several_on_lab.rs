@@ -68,7 +68,7 @@ fn p6_two_installers_run_once_each_in_their_order_with_one_restart_also_after_a_
         order.sort_by_key(|installer| installer.started);
         assert!(order[0].path.ends_with("SkypeServerUpdateInstaller.exe"), "{order:?}");
     }
-    let shown = sandbox.run(&["report", "-o", "json"]);
+    let shown = sandbox.run(&["report", "last", "-o", "json"]);
     let shown: Value = serde_json::from_str(&shown.out).unwrap();
     let codes = |server: &Value| -> Vec<Value> {
         server["installers"].as_array().unwrap().iter().map(|one| one["exit_code"].clone()).collect()
