@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use orchestrate_engine::state::{Mark, WorkState};
 use orchestrate_engine::{Record, RunState, View};
 use orchestrate_model::RunId;
+use orchestrate_model::change::Patch;
 use orchestrate_planner::{Plan, StepId};
 use serde_json::{Value, json};
 
@@ -102,7 +103,7 @@ fn installers(plan: &Plan, state: &WorkState) -> Option<Vec<Value>> {
     let all = &plan.change().maintenance.installers;
     (all.len() > 1).then(|| {
         let each = state.results().map(|(number, code, meaning)| {
-            let path = all.get(number as usize).map(|patch| &patch.installer);
+            let path = all.get(number as usize).map(Patch::shown_installer);
             json!({"number": number + 1, "installer": path, "exit_code": code, "meaning": meaning})
         });
         each.collect()
