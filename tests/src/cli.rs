@@ -358,7 +358,7 @@ fn redact(text: &str) -> String {
         (r"(done +)(\d+h ?)?(\d+m ?)?(\d+s)?, ", "${1}0m 00s, "),
         (r"(?m)(: done in ).*$", "${1}0m 00s"),
         (r"\d+ records, chain", "N records, chain"),
-        (r"the evidence is \d+ s old", "the evidence is N s old"),
+        (r"the evidence is \d+s old", "the evidence is Ns old"),
         (r"(sessions now:) [^\n]*(\n {20}[A-Z0-9][^\n]*)*", "$1 ..."),
         (r"lab: \d+ minutes", "lab: N minutes"),
         (r"(sessions served|ended naturally|open now)( +)\d+", "${1}${2}N"),
