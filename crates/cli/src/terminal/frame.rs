@@ -7,8 +7,9 @@ use orchestrate_display::answering::{Key, Keys};
 use orchestrate_display::frame::{Drawn, Narrowed};
 use std::time::{Duration, Instant};
 
-/// How long a terminal gets to say where its cursor is. One behind a slow line takes a quarter of a second.
-const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+/// How long a terminal gets to say where its cursor is. One behind a slow line takes a quarter of a second, one on a busy machine
+/// longer: what is guessed instead may leave half a view behind.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Begins and ends what is written as a whole: lines that are too long for a terminal that became narrower a moment ago are cut
 /// off and not broken.

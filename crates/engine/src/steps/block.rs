@@ -357,7 +357,18 @@ pub(crate) fn they_start(services: &[ServiceName]) -> String {
     }
 }
 
+/// Returns the first steps again when a service takes work again before it is stopped. The answers that the stop waits for may be
+/// long in coming, and people come meanwhile.
+fn resumed(case: &Case<'_>) -> Option<Judgement> {
+    let again = |name: &ServiceName| matches!(case.state(name), Ok(RunState::Running | RunState::ContinuePending));
+    let name = paused_services(&case.subject).into_iter().find(again)?;
+    Some(reopen(format!("{name} takes work again")))
+}
+
 pub(super) fn stop(case: &Case<'_>, scratch: &mut Scratch) -> Ruling {
+    if let Some(again) = resumed(case) {
+        return again.into();
+    }
     if !scratch.guarded_stop {
         // The last look at the pool before the server cannot serve any more at once.
         let counts = |question| {
