@@ -19,6 +19,7 @@ mod operation;
 mod reading;
 mod report;
 pub mod scenario;
+mod schema;
 mod shared;
 mod tls;
 mod winrm;
@@ -34,6 +35,7 @@ pub use report::{
     TrafficReport,
 };
 pub use scenario::Scenario;
+pub use schema::json_schema;
 pub use world::LeaseFile;
 
 use std::net::SocketAddr;

@@ -2,10 +2,11 @@
 //! whether a restart is due.
 
 use orchestrate_model::probe::PendingSign;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What one server is like besides its services.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MachineScenario {
     /// What is free on its only disk, in GiB.
@@ -13,6 +14,7 @@ pub struct MachineScenario {
     /// How far its clock is ahead of that of the lab, in lab seconds; behind when negative.
     pub clock_ahead_s: f64,
     /// Signs of a restart that is due. A restart takes them away.
+    #[schemars(with = "Vec<crate::schema::Sign>")]
     pub pending_restart: Vec<PendingSign>,
     /// Since how many lab seconds before the beginning it is due.
     pub pending_since_s: f64,
@@ -42,7 +44,7 @@ impl Default for MachineScenario {
 }
 
 /// What PowerShell lets scripts do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PowerShellMode {
     /// Everything.
@@ -53,7 +55,7 @@ pub enum PowerShellMode {
 }
 
 /// What the account is on a server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccountStanding {
     /// An administrator in effect.
@@ -66,7 +68,7 @@ pub enum AccountStanding {
 }
 
 /// Who may read a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileReaders {
     /// SYSTEM too.

@@ -6,18 +6,20 @@
 use crate::machine::MachineScenario;
 use jiff::Timestamp;
 use orchestrate_model::{PoolName, RunState, ServerName, ServiceName, StartType, Version};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// What a lab is told besides the plan.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
     /// The seed of everything that is drawn. The same seed gives the same sessions.
     pub seed: u64,
     /// When the time of the lab begins. Without it: with the next opening of the plan's windows, or now.
     #[serde(deserialize_with = "crate::reading::time")]
+    #[schemars(with = "Option<crate::schema::Time>")]
     pub begins: Option<Timestamp>,
     /// How many sessions there are, and for how long.
     pub load: Load,
@@ -28,6 +30,7 @@ pub struct Scenario {
     /// Who takes servers out of a balancer that `orchestrate` does not drive itself.
     pub balancer_keeper: Keeper,
     /// How the balancers that `orchestrate` drives differ from what the plan says.
+    #[schemars(with = "BTreeMap<String, BalancerScenario>")]
     pub balancers: BTreeMap<PoolName, BalancerScenario>,
     /// Times that servers take.
     pub timing: Timing,
@@ -38,6 +41,7 @@ pub struct Scenario {
     /// How single installers behave where the plan has several, by the name of the file.
     pub installers: BTreeMap<String, OneInstaller>,
     /// What the product says of a pool, instead of what follows from its servers.
+    #[schemars(with = "BTreeMap<String, String>")]
     pub readiness: BTreeMap<PoolName, String>,
     /// Whether a front end whose services are paused counts as active in what the product says of its pool.
     pub paused_front_end: PausedFrontEnd,
@@ -46,6 +50,7 @@ pub struct Scenario {
     /// By which ways the product's cmdlets answer.
     pub cmdlets: CmdletsScenario,
     /// How single servers are at the start.
+    #[schemars(with = "BTreeMap<String, ServerScenario>")]
     pub servers: BTreeMap<ServerName, ServerScenario>,
     /// Mistakes of the wire.
     pub faults: Vec<Fault>,
@@ -76,7 +81,7 @@ impl Default for Scenario {
 }
 
 /// Whether a front end whose services are paused counts as active. The product's documentation does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PausedFrontEnd {
     /// It does, as long as the process of `RTCSRV` runs.
@@ -86,7 +91,7 @@ pub enum PausedFrontEnd {
 }
 
 /// How many sessions there are, and for how long.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Load {
     /// Factor on the number of sessions of every service. 0 means that there are none.
@@ -94,8 +99,10 @@ pub struct Load {
     /// Factor on the length of every session.
     pub length: f64,
     /// Services with a load of their own, which replaces the usual one.
+    #[schemars(with = "BTreeMap<String, ServiceLoad>")]
     pub services: BTreeMap<ServiceName, ServiceLoad>,
     /// Pools with a factor of their own, on top of `factor`.
+    #[schemars(with = "BTreeMap<String, f64>")]
     pub pools: BTreeMap<PoolName, f64>,
 }
 
@@ -106,7 +113,7 @@ impl Default for Load {
 }
 
 /// The load of one service of a pool.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceLoad {
     /// Sessions in the whole pool at a time, on average.
@@ -118,7 +125,7 @@ pub struct ServiceLoad {
 }
 
 /// What the name server answers.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DnsScenario {
     /// Time to live of every record, in seconds.
@@ -150,7 +157,7 @@ impl Default for DnsScenario {
 }
 
 /// What happens to every question that the name server gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DnsBehaviour {
     /// It is answered.
@@ -162,7 +169,7 @@ pub enum DnsBehaviour {
 }
 
 /// How the balancers of a pool differ from what the plan says.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BalancerScenario {
     /// What the runtime API lets its clients do.
@@ -174,7 +181,7 @@ pub struct BalancerScenario {
 }
 
 /// What a runtime API lets its clients do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BalancerLevel {
     /// Read.
@@ -187,7 +194,7 @@ pub enum BalancerLevel {
 }
 
 /// Who takes servers out of a balancer that `orchestrate` does not drive itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keeper {
     /// Somebody who takes a server out whenever its web service does not take connections.
@@ -197,7 +204,7 @@ pub enum Keeper {
 }
 
 /// Times that servers take, in lab seconds.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timing {
     /// From "off" to the operating system running.
@@ -247,31 +254,42 @@ impl Default for Timing {
 }
 
 /// How the service manager behaves on every server.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServicesScenario {
     /// Services that need others to run: dependent to what it depends on. The product's own graph is not known, so
     /// any pair given here is the lab's invention.
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub depends_on: BTreeMap<ServiceName, Vec<ServiceName>>,
     /// Services that servers have besides those of the plan and of their role, where the product has them for the role.
+    #[schemars(with = "Vec<String>")]
     pub also: Vec<ServiceName>,
     /// Display names other than the usual ones, such as that of a service of the product whose Windows name is not known.
+    #[schemars(with = "BTreeMap<String, String>")]
     pub display: BTreeMap<ServiceName, String>,
     /// Start types other than the lab's usual ones.
+    #[schemars(with = "BTreeMap<String, crate::schema::StartType>")]
     pub start_types: BTreeMap<ServiceName, StartType>,
     /// Services that take their own time to start, in lab seconds.
+    #[schemars(with = "BTreeMap<String, f64>")]
     pub start_s: BTreeMap<ServiceName, f64>,
     /// Services that take their own time to pause, in lab seconds. Longer than the run means "never".
+    #[schemars(with = "BTreeMap<String, f64>")]
     pub pause_s: BTreeMap<ServiceName, f64>,
     /// Services whose pause is refused, with the return value.
+    #[schemars(with = "BTreeMap<String, u32>")]
     pub refuse_pause: BTreeMap<ServiceName, u32>,
     /// Services whose stop is refused, with the return value.
+    #[schemars(with = "BTreeMap<String, u32>")]
     pub refuse_stop: BTreeMap<ServiceName, u32>,
     /// Services that are not started, with the return value.
+    #[schemars(with = "BTreeMap<String, u32>")]
     pub refuse_start: BTreeMap<ServiceName, u32>,
     /// Services that are not continued, with the return value.
+    #[schemars(with = "BTreeMap<String, u32>")]
     pub refuse_continue: BTreeMap<ServiceName, u32>,
     /// Services whose start type is not set back to automatic, with the return value: by WMI and by `sc.exe`.
+    #[schemars(with = "BTreeMap<String, u32>")]
     pub refuse_automatic: BTreeMap<ServiceName, u32>,
     /// Return value of a pause of a service that is paused already.
     pub pause_of_paused: u32,
@@ -283,7 +301,7 @@ pub struct ServicesScenario {
 
 /// What a change of the start mode does to the delayed flag. What real servers do is not known;
 /// the usual behaviour of the lab is the one that needs more care.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DelayedFlag {
     /// The flag is lost.
@@ -294,7 +312,7 @@ pub enum DelayedFlag {
 }
 
 /// How the installer behaves.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InstallerScenario {
     /// The shortest and the longest it runs, in lab seconds.
@@ -302,10 +320,13 @@ pub struct InstallerScenario {
     /// Its exit code on every server that has none of its own: 3010 or 0 by the seed when not given.
     pub exit_code: Option<i64>,
     /// Installed level before.
+    #[schemars(with = "Option<crate::schema::Version>")]
     pub before: Option<Version>,
     /// Installed level after. Without it: the level that the plan wants.
+    #[schemars(with = "Option<crate::schema::Version>")]
     pub after: Option<Version>,
     /// Components that it does not raise on a server, although it says that it is done. The end of a name is enough.
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub leaves_out: BTreeMap<ServerName, Vec<String>>,
     /// Whether the file lies on the servers, and with the wanted contents.
     pub file: InstallerFile,
@@ -325,7 +346,7 @@ impl Default for InstallerScenario {
 }
 
 /// How one of several installers behaves.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OneInstaller {
     /// The shortest and the longest it runs, in lab seconds. Without it: as `installer` says.
@@ -337,7 +358,7 @@ pub struct OneInstaller {
 }
 
 /// Whether the installer lies on a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstallerFile {
     /// It does, at the path and with the checksum that the plan states.
@@ -349,7 +370,7 @@ pub enum InstallerFile {
 }
 
 /// What the fabric state of a pool says once servers were out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FabricBehaviour {
     /// Routing groups go back to where they were.
@@ -361,7 +382,7 @@ pub enum FabricBehaviour {
 }
 
 /// By which ways the product's cmdlets answer: some of them ask a second machine.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CmdletsScenario {
     /// What they do in a remote shell.
@@ -372,7 +393,7 @@ pub struct CmdletsScenario {
 }
 
 /// What a cmdlet of the product does that asks a second machine from a remote shell.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecondHop {
     /// It answers: the logon goes on.
@@ -387,16 +408,19 @@ pub enum SecondHop {
 }
 
 /// How one server is at the start, and what happens to it.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerScenario {
     /// Whether it is switched on.
     pub power: PowerAtStart,
     /// Services that are not as usual at the start.
+    #[schemars(with = "BTreeMap<String, crate::schema::State>")]
     pub states: BTreeMap<ServiceName, RunState>,
     /// Start types that are not as usual at the start.
+    #[schemars(with = "BTreeMap<String, crate::schema::StartType>")]
     pub start_types: BTreeMap<ServiceName, StartType>,
     /// Services that are not installed here.
+    #[schemars(with = "Vec<String>")]
     pub without: Vec<ServiceName>,
     /// Whether it is at the wanted level already.
     pub level: LevelAtStart,
@@ -405,6 +429,7 @@ pub struct ServerScenario {
     /// Whether the installer lies here.
     pub file: Option<InstallerFile>,
     /// Number of sessions, by service, that never end by themselves.
+    #[schemars(with = "BTreeMap<String, u32>")]
     pub endless: BTreeMap<ServiceName, u32>,
     /// Loses its power this many lab seconds after the start, and boots again by itself.
     pub crash_after_s: Option<f64>,
@@ -417,7 +442,7 @@ pub struct ServerScenario {
 }
 
 /// Whether a server is switched on at the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PowerAtStart {
     /// It runs.
@@ -428,7 +453,7 @@ pub enum PowerAtStart {
 }
 
 /// Which level a server is at before the run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LevelAtStart {
     /// The old one.
@@ -439,7 +464,7 @@ pub enum LevelAtStart {
 }
 
 /// What a request to restart does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartBehaviour {
     /// The server goes down and comes back.
@@ -452,11 +477,12 @@ pub enum RestartBehaviour {
 }
 
 /// A mistake of the wire: the requests it meets, and what becomes of them.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// The server; every server when not given.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub server: Option<ServerName>,
     /// The operation: `Get`, `Enumerate`, `Pull`, `Invoke`, a method such as `PauseService`, a shell operation such as
     /// `Receive`, the name of a script such as `installer-start`, `Receive` with such a name behind it, `shutdown`, or
@@ -487,7 +513,7 @@ fn once() -> u32 {
 }
 
 /// What becomes of a request that meets a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultEffect {
     /// The connection is closed before the request is looked at.

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 pub(crate) enum Document {
     /// Plan files
     Plan,
+    /// Scenarios of a lab, `PLAN.lab.yaml`
+    LabScenario,
     /// `PLAN --dry-run -o json`
     Preview,
     /// What stands in a saved plan after its first line (`--dry-run --out FILE`)

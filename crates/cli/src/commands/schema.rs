@@ -37,6 +37,7 @@ pub(crate) fn list() -> Result<Exit, Failure> {
 fn schema(document: Document) -> serde_json::Result<Value> {
     match document {
         Document::Plan => Ok(orchestrate_config::json_schema()),
+        Document::LabScenario => Ok(orchestrate_lab::json_schema()),
         Document::Preview => complete(schemas::PREVIEW),
         Document::SavedPlan => complete(SAVED_PLAN),
         Document::Events => complete(schemas::EVENTS),
@@ -69,6 +70,31 @@ mod tests {
             assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{document:?}");
             assert!(schema["title"].as_str().is_some_and(|title| title.starts_with("orchestrate")), "{document:?}");
             assert!(!document.what().is_empty(), "{document:?}");
+        }
+    }
+
+    #[test]
+    fn the_scenarios_that_come_along_are_as_their_schema_says() {
+        let schema = schema(Document::LabScenario).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let files = ["plans", "examples"].iter().flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+        let scenarios =
+            files.map(|file| file.unwrap().path()).filter(|path| path.to_string_lossy().ends_with(".lab.yaml"));
+        let mut seen = 0;
+        for path in scenarios {
+            let value: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            let wrong: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert_eq!(wrong, Vec::<String>::new(), "{}", path.display());
+            seen += 1;
+        }
+        assert!(seen > 5, "{seen}");
+        for odd in [
+            json!({ "seeed": 1 }),
+            json!({ "servers": { "fe1": { "power": "on" } } }),
+            json!({ "load": { "factor": "a" } }),
+        ] {
+            assert!(!validator.is_valid(&odd), "{odd}");
         }
     }
 
